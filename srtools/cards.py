@@ -1,0 +1,107 @@
+"""Cards: the JSON file beside every product that says how it was made."""
+
+import importlib.metadata
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from srtools.errors import SRError
+
+PACKAGES = ("otblite", "pyotb", "otbtf", "tensorflow", "keras", "rasterio", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Give the version of Python and of each of `PACKAGES` that is installed."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in PACKAGES:
+        for name in (package, f"{package}-cpu"):
+            try:
+                found[package] = importlib.metadata.version(name)
+                break
+            except importlib.metadata.PackageNotFoundError:
+                continue
+    return found
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which replaces `path` if all goes well.
+
+    The temporary file keeps the suffix, because GDAL chooses the format by it.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
+    )
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Create `folder` with its parents.
+
+    Raises:
+        SRError: if it cannot be created or written to.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SRError(
+            f"folder {folder} cannot be written to ({error.strerror}); "
+            "choose another one or change its permissions"
+        ) from None
+    return folder
+
+
+def refuse_existing(paths: list[str | Path], overwrite: bool) -> None:
+    """Raise if one of `paths` exists and `overwrite` was not asked for."""
+    existing = [str(path) for path in paths if Path(path).exists()]
+    if existing and not overwrite:
+        raise SRError(
+            f"{existing[0]} exists already; give --overwrite to replace it, "
+            "or another output"
+        )
+
+
+def write_card(path: str | Path, card: dict[str, Any]) -> Path:
+    """Write `card` as JSON, completely or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(card, indent=2, default=str) + "\n")
+    return Path(path)
+
+
+def read_card(path: str | Path) -> dict[str, Any]:
+    """Read a card.
+
+    Raises:
+        SRError: if the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise SRError(
+            f"{path} is missing; it is written by the script before this one"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SRError(f"{path} is not a readable JSON file ({error})") from None
+
+
+def _umask() -> int:
+    """Read the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

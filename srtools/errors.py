@@ -1,0 +1,32 @@
+"""One root class for mistakes of input, and the place where they become one line."""
+
+import functools
+import logging
+import sys
+from collections.abc import Callable
+
+
+class SRError(ValueError):
+    """What came, what was expected and what to do, in one line for the user."""
+
+
+def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
+    """Turn an `SRError` raised by a script's `main` into one line and exit code 1.
+
+    Programming errors keep their traceback.  An interruption from the keyboard
+    ends with exit code 130, as shells expect.
+    """
+
+    @functools.wraps(main)
+    def wrapper(argv: list[str] | None = None) -> int:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        try:
+            return main(argv)
+        except SRError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("error: interrupted", file=sys.stderr)
+            return 130
+
+    return wrapper

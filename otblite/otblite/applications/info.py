@@ -1,0 +1,79 @@
+"""ReadImageInfo."""
+
+import math
+
+from rasterio.warp import transform
+
+from otblite.application import Application
+from otblite.image import Grid
+from otblite.parameters import OUTPUT, Parameter, Type, input_image
+
+# What OTB calls the pixel types of files.
+TYPE_NAMES = {
+    "uint8": "unsigned_char",
+    "int16": "short",
+    "uint16": "unsigned_short",
+    "int32": "int",
+    "uint32": "unsigned_int",
+    "float32": "float",
+    "float64": "double",
+}
+INTEGERS = ("indexx", "indexy", "sizex", "sizey", "numberbands")
+FLOATS = (
+    "spacingx", "spacingy", "originx", "originy",
+    "estimatedgroundspacingx", "estimatedgroundspacingy",
+)  # fmt: skip
+
+
+class ReadImageInfo(Application):
+    """Grid, bands and type of an image, as output parameters."""
+
+    name = "ReadImageInfo"
+
+    def declare(self):
+        """Declare the parameters."""
+        yield input_image()
+        for key in INTEGERS:
+            yield Parameter(key, Type.Int, role=OUTPUT)
+        for key in FLOATS:
+            yield Parameter(key, Type.Float, role=OUTPUT)
+        for key in ("datatype", "projectionref"):
+            yield Parameter(key, Type.String, role=OUTPUT)
+
+    def run(self):
+        """Describe the image; the origin is the centre of the first pixel."""
+        image = self.image("in")
+        grid = image.grid
+        found = dict.fromkeys(("indexx", "indexy"), 0)
+        found |= {"sizex": grid.width, "sizey": grid.height}
+        found |= {"numberbands": image.bands}
+        found["spacingx"], found["spacingy"] = grid.spacing
+        found["originx"], found["originy"] = grid.origin
+        ground = _ground_spacing(grid)
+        found["estimatedgroundspacingx"], found["estimatedgroundspacingy"] = ground
+        found["datatype"] = TYPE_NAMES.get(image.dtype.name, image.dtype.name)
+        found["projectionref"] = grid.crs.to_wkt() if grid.crs else ""
+        for key, value in found.items():
+            self.output(key, value)
+
+
+def _ground_spacing(grid: Grid) -> tuple[float, float]:
+    """Measure a pixel in the middle of the image on the ground, in metres.
+
+    Source: haversine formula on a sphere of radius 6 371 000 m.
+    """
+    if not grid.crs:
+        return tuple(map(abs, grid.spacing))
+    col, row = grid.width // 2, grid.height // 2
+    points = [grid.transform @ p for p in ((col, row), (col + 1, row), (col, row + 1))]
+    xs, ys = zip(*points, strict=True)
+    lon, lat = transform(grid.crs, "EPSG:4326", xs, ys)
+
+    def metres(other: int) -> float:
+        phi, phi2 = math.radians(lat[0]), math.radians(lat[other])
+        half = math.radians(lon[other] - lon[0]) / 2
+        root = math.sin((phi2 - phi) / 2) ** 2
+        root += math.cos(phi) * math.cos(phi2) * math.sin(half) ** 2
+        return 2 * 6371000 * math.asin(math.sqrt(root))
+
+    return metres(1), metres(2)

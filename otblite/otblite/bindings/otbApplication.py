@@ -1,0 +1,60 @@
+"""The stand-in for OTB's Python bindings; see `otblite.finder` for when it is used."""
+
+import logging
+import os
+
+from otblite import __version__  # noqa: F401
+from otblite.application import Application, ImageMetadata  # noqa: F401
+from otblite.applications import APPLICATIONS
+from otblite.parameters import Pixel, Type
+
+ENGINE = "otblite"
+"""A real OTB does not have this name."""
+
+# `ParameterType_InputImage` and so on; `ImagePixelType_uint16` and so on.
+globals().update({f"ParameterType_{kind.name}": kind.value for kind in Type})
+globals().update({f"ImagePixelType_{pixel.name}": pixel.value for pixel in Pixel})
+
+
+class ApplicationProxy:
+    """The type that OTB gives for parameters it cannot convert; never used here."""
+
+
+class Registry:
+    """Makes applications by name."""
+
+    @staticmethod
+    def GetAvailableApplications() -> tuple[str, ...]:
+        """List the applications that exist here."""
+        return tuple(APPLICATIONS)
+
+    @staticmethod
+    def SetApplicationPath(path: str) -> None:
+        """Set the folder of plugins; there are none here."""
+
+    AddApplicationPath = SetApplicationPath
+
+    @staticmethod
+    def CreateApplication(name: str, progress: bool = True) -> Application:
+        """Create an application that reports progress on a terminal.
+
+        Raises:
+            RuntimeError: naming the application, if it does not exist here.
+        """
+        if name not in APPLICATIONS:
+            raise RuntimeError(
+                f"application '{name}' is not supported by otblite; "
+                f"supported are {', '.join(APPLICATIONS)}"
+            )
+        return APPLICATIONS[name](progress)
+
+    @staticmethod
+    def CreateApplicationWithoutLogger(name: str) -> Application:
+        """Create an application that is quiet."""
+        return Registry.CreateApplication(name, progress=False)
+
+
+# pyotb looks for the plugins of an OTB installation unless this is set.
+os.environ.setdefault("OTB_APPLICATION_PATH", "")
+
+logging.getLogger("otblite").setLevel(os.environ.get("OTB_LOGGER_LEVEL") or "INFO")

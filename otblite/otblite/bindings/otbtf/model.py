@@ -1,0 +1,152 @@
+"""The base class of OTBTF's models."""
+
+import abc
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+Tensors = dict[str, Any]
+
+
+class ModelBase(abc.ABC):
+    """A Keras model made of functions to fill in, with outputs cropped for serving.
+
+    A child implements `get_outputs`, and usually `normalize_inputs`.  The Keras model
+    is built on construction; it is the attribute `model`, and what this class lacks
+    (`fit`, `compile`, `predict`...) is looked up there.
+
+    Args:
+        dataset_element_spec: `element_spec` of a data set of `(inputs, targets)`.
+            Only the channels of the inputs matter: images of any size are accepted.
+        input_keys: the inputs to use, all of them by default.
+        inference_cropping: output pixels to remove from each side in the extra
+            outputs `<name>_crop<c>`.  Training does not use them; serving tile by
+            tile does, because the pixels near the border of a tile are affected by
+            the padding.  Default `[16, 32, 64, 96, 128]`.
+    """
+
+    def __init__(
+        self,
+        dataset_element_spec: Any,
+        input_keys: list[str] | None = None,
+        inference_cropping: list[int] | None = None,
+    ):
+        inputs_spec = dataset_element_spec[0]
+        self.dataset_input_keys = input_keys or list(inputs_spec)
+        missing = [key for key in self.dataset_input_keys if key not in inputs_spec]
+        if missing:
+            raise ValueError(
+                f"input keys {missing} are not in the data set, which has "
+                f"{list(inputs_spec)}"
+            )
+        self.inputs_shapes = {
+            key: inputs_spec[key].shape[1:] for key in self.dataset_input_keys
+        }
+        self.inference_cropping = inference_cropping or [16, 32, 64, 96, 128]
+        if min(self.inference_cropping) < 1:
+            raise ValueError(
+                f"inference_cropping is {self.inference_cropping}; each crop must be "
+                "at least 1 pixel"
+            )
+        logging.info("Inputs and their shapes: %s", self.inputs_shapes)
+        logging.info("Inference cropping values: %s", self.inference_cropping)
+        self.model = self.create_network()
+
+    def __getattr__(self, name: str) -> Any:
+        """Look in the Keras model for what this class lacks."""
+        if name == "model":
+            raise AttributeError("the Keras model is not built yet")
+        return getattr(self.model, name)
+
+    def get_inputs(self) -> Tensors:
+        """Give a `tf.keras.Input` per key; rows and columns of images are free."""
+        inputs = {}
+        for key, shape in self.inputs_shapes.items():
+            shape = list(shape)
+            if len(shape) > 2:
+                shape[:2] = [None, None]
+            inputs[key] = tf.keras.Input(shape=shape, name=key)
+        return inputs
+
+    @abc.abstractmethod
+    def get_outputs(self, normalized_inputs: Tensors) -> Tensors:
+        """Build the network: from the normalized inputs to the dict of outputs."""
+        raise NotImplementedError("get_outputs is where the network is written")
+
+    def normalize_inputs(self, inputs: Tensors) -> Tensors:
+        """Normalize the inputs, in training and serving alike; by default nothing."""
+        logging.warning(
+            "%s has no normalize_inputs(): its inputs are used as they are",
+            type(self).__name__,
+        )
+        return inputs
+
+    def postprocess_outputs(
+        self,
+        outputs: Tensors,
+        inputs: Tensors | None = None,
+        normalized_inputs: Tensors | None = None,
+    ) -> Tensors:
+        """Give extra outputs for serving: by default each output, cropped.
+
+        The layer of a cropped output is named after the layer of the output, its key
+        after the key of the output: give both the same name, since a SavedModel of
+        Keras 2 uses the one and of Keras 3 the other.
+        """
+        extra = {}
+        for key, tensor in outputs.items():
+            for crop in self.inference_cropping:
+                name = cropped_tensor_name(_layer_of(tensor).name, crop)
+                identity = tf.keras.layers.Activation("linear", name=name)
+                extra[cropped_tensor_name(key, crop)] = identity(
+                    tensor[:, crop:-crop, crop:-crop, :]
+                )
+        return extra
+
+    def create_network(self) -> tf.keras.Model:
+        """Build the Keras model (inside `strategy.scope()` if there is a strategy)."""
+        inputs = self.get_inputs()
+        normalized_inputs = self.normalize_inputs(inputs=inputs)
+        outputs = self.get_outputs(normalized_inputs=normalized_inputs)
+        extra = self.postprocess_outputs(
+            outputs=outputs, inputs=inputs, normalized_inputs=normalized_inputs
+        )
+        return tf.keras.Model(
+            inputs=inputs, outputs={**outputs, **extra}, name=type(self).__name__
+        )
+
+    def summary(self, strategy: Any = None, **kwargs) -> None:
+        """Print the layers (on the chief worker only, if there are several)."""
+        if not strategy or _is_chief(strategy):
+            self.model.summary(**{"line_length": 150, **kwargs})
+
+    def plot(
+        self, output_path: str, strategy: Any = None, show_shapes: bool = False
+    ) -> None:
+        """Draw the layers as an image; needs pydot and graphviz."""
+        if not strategy or _is_chief(strategy):
+            draw: Callable = tf.keras.utils.plot_model
+            draw(self.model, output_path, show_shapes=show_shapes)
+
+
+def cropped_tensor_name(tensor_name: str, crop: int) -> str:
+    """Name the output that is `tensor_name` less `crop` pixels on each side."""
+    return f"{tensor_name}_crop{crop}"
+
+
+def _layer_of(tensor: Any) -> Any:
+    """Give the layer that made a symbolic tensor."""
+    history = tensor._keras_history
+    # Keras 3 calls operation what Keras 2 calls layer.
+    return history.operation if hasattr(history, "operation") else history.layer
+
+
+def _is_chief(strategy: Any) -> bool:
+    """Tell whether this process is the first worker, or the only one."""
+    resolver = strategy.cluster_resolver
+    if not resolver:
+        return True
+    task = resolver.task_type, resolver.task_id
+    return task[0] in (None, "chief") or task == ("worker", 0)

@@ -1,0 +1,125 @@
+"""What an image is here: a grid, bands, a type, and a function that reads a window.
+
+Applications wrap their inputs in new images and compute nothing until pixels are
+asked for, so memory follows the window and never the image.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels: first row and column, then its height and width."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+    def clip(self, height: int, width: int) -> "Window":
+        """Keep the part that lies inside an image of this size (perhaps nothing)."""
+        top, left = max(self.row, 0), max(self.col, 0)
+        bottom = min(self.row + self.height, height)
+        right = min(self.col + self.width, width)
+        return Window(top, left, max(bottom - top, 0), max(right - left, 0))
+
+    def grow(self, margin: int) -> "Window":
+        """Add `margin` pixels on each side."""
+        row, col, height, width = self
+        return Window(
+            row - margin, col - margin, height + 2 * margin, width + 2 * margin
+        )
+
+    def shift(self, rows: int, cols: int) -> "Window":
+        """Move the window."""
+        return Window(self.row + rows, self.col + cols, self.height, self.width)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The same rectangle as an index into an array [height, width, ...]."""
+        return (
+            slice(self.row, self.row + self.height),
+            slice(self.col, self.col + self.width),
+        )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of an image lie: CRS, affine transform of corners, size."""
+
+    crs: CRS | None
+    transform: Affine
+    width: int
+    height: int
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Pixel size along x and y in units of the CRS; y is negative north-up."""
+        return self.transform.a, self.transform.e
+
+    @property
+    def origin(self) -> tuple[float, float]:
+        """Coordinates (x, y) of the centre of the first pixel, as OTB gives them."""
+        return self.transform @ (0.5, 0.5)
+
+    @property
+    def window(self) -> Window:
+        """The window that holds all pixels."""
+        return Window(0, 0, self.height, self.width)
+
+    def part(self, window: Window) -> "Grid":
+        """Give the grid of a window of this grid."""
+        shifted = self.transform @ Affine.translation(window.col, window.row)
+        return Grid(self.crs, shifted, window.width, window.height)
+
+
+Read = Callable[[Window], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A lazy image.
+
+    `read` takes a window inside the grid and gives [height, width, bands] of `dtype`.
+    It must be safe to call from several threads.  `rows` is the height of the
+    horizontal strips in which the whole image is best read, if it matters.
+    """
+
+    grid: Grid
+    bands: int
+    dtype: np.dtype
+    read: Read
+    rows: int | None = None
+
+    def read_all(self) -> np.ndarray:
+        """Read every pixel, [height, width, bands]."""
+        return self.read(self.grid.window)
+
+    def read_padded(self, window: Window) -> np.ndarray:
+        """Read a window that may reach over the edge; edge pixels are replicated."""
+        inside = window.clip(self.grid.height, self.grid.width)
+        if inside == window:
+            return self.read(window)
+        if inside.height == 0 or inside.width == 0:
+            raise ValueError(f"{window} lies outside the image")
+        top, left = inside.row - window.row, inside.col - window.col
+        bottom = window.height - inside.height - top
+        right = window.width - inside.width - left
+        pad = ((top, bottom), (left, right), (0, 0))
+        return np.pad(self.read(inside), pad, mode="edge")
+
+
+def from_array(array: np.ndarray, grid: Grid) -> Image:
+    """Wrap an array [height, width, bands] that is in memory already."""
+    return Image(grid, array.shape[2], array.dtype, lambda window: array[window.slices])
+
+
+def strips(grid: Grid, rows: int) -> Iterator[Window]:
+    """Cut a grid into full-width strips of at most `rows` rows, from the top."""
+    for row in range(0, grid.height, rows):
+        yield Window(row, 0, min(rows, grid.height - row), grid.width)

@@ -30,22 +30,22 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which replaces `path` if all goes well.
+    """Give a temporary path whose file becomes `path` if all goes well."""
+    with whole_files([Path(path)]) as folder:
+        yield folder / Path(path).name
 
-    The temporary file keeps the suffix, because GDAL chooses the format by it.
+
+@contextmanager
+def whole_files(paths: list[Path]) -> Iterator[Path]:
+    """Give a temporary folder whose files become `paths`, all of them or none.
+
+    The files are written there under the same names; `paths` share one folder.
     """
-    path = Path(path)
-    make_folder(path.parent)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    folder = make_folder(paths[0].parent)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
+        yield Path(partial)
+        for path in paths:
+            os.replace(Path(partial) / path.name, path)
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -98,10 +98,3 @@ def read_card(path: str | Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise SRError(f"{path} is not a readable JSON file ({error})") from None
-
-
-def _umask() -> int:
-    """Read the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -17,7 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from tqdm import tqdm
 
 from otblite import names
-from otblite.image import Grid, Image, Window, strips
+from otblite.image import Grid, Image, Window, tiles
 
 WORKERS = os.cpu_count() or 1
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff"}
@@ -120,13 +120,13 @@ def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) -> None:
-    """Write an image strip by strip as GeoTIFF, complete or not at all.
+    """Write an image window by window as GeoTIFF, complete or not at all.
 
     Arguments:
-        image: what to write; strips are computed by a pool of threads.
+        image: what to write; windows are computed by a pool of threads.
         name: file name, perhaps extended (see `names`).
         dtype: pixel type of the file (see `convert`).
-        ram: megabytes that the strips in flight may take together.
+        ram: megabytes that the windows in flight may take together.
         progress: whether to show a bar on a terminal when it takes long.
 
     Raises:
@@ -158,10 +158,10 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         "BIGTIFF": "IF_SAFER",
         **wanted.creation_options,
     }
-    rows = wanted.rows or image.rows or _rows(grid.width * image.bands, ram)
+    size = _tile_size(image, grid.width, wanted.streaming, ram)
 
-    def compute(strip: Window) -> np.ndarray:
-        pixels = image.read(strip.shift(box.row, box.col))[:, :, bands]
+    def compute(tile: Window) -> np.ndarray:
+        pixels = image.read(tile.shift(box.row, box.col))[:, :, bands]
         return np.moveaxis(convert(pixels, dtype), -1, 0)
 
     virtual = path.startswith("/vsimem/")
@@ -172,15 +172,15 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         with (
             rasterio.env.Env(GDAL_NUM_THREADS=WORKERS),
             rasterio.open(partial, "w", **profile) as file,
-            tqdm(
-                desc=base, total=grid.height, unit="row", delay=3,
+        ):
+            todo = list(tiles(grid, *size))
+            done = tqdm(
+                _in_order(compute, todo), base, len(todo), unit="tile", delay=3,
                 disable=None if progress else True,
-            ) as bar,
-        ):  # fmt: skip
-            for strip, pixels in _in_order(compute, list(strips(grid, rows))):
-                span = rasterio.windows.Window.from_slices(*strip.slices)
+            )  # fmt: skip
+            for tile, pixels in done:
+                span = rasterio.windows.Window.from_slices(*tile.slices)
                 file.write(pixels, window=span)
-                bar.update(strip.height)
         if not virtual:
             os.replace(partial, path)
     except RasterioIOError as error:
@@ -191,15 +191,22 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
                 os.remove(partial)
 
 
-def _rows(samples: int, ram: int) -> int:
-    """Choose the height of a strip of `samples` per row so that `ram` MB suffice.
+def _tile_size(
+    image: Image, width: int, streaming: tuple[str, int] | None, ram: int
+) -> tuple[int, int]:
+    """Choose the (height, width) of the windows in which an image is computed.
 
-    A pixel in flight costs about 24 bytes: the float32 result, the float64 or the
-    neighbour images behind it, and the converted copy.
+    It is what the file name asks for, else what the image prefers, else full-width
+    strips for which `ram` MB suffice.  A sample in flight costs about 24 bytes: the
+    float32 result, the float64 or the neighbour images behind it, a converted copy.
     """
-    budget = ram * 2**20 / (WORKERS + 1)
-    rows = int(budget / (24 * samples))
-    return max(16, rows // 16 * 16)
+    if streaming:
+        kind, height = streaming
+        return height, height if kind == "tiled" else width
+    if image.tile:
+        return image.tile
+    rows = int(ram * 2**20 / (WORKERS + 1) / (24 * width * image.bands))
+    return max(16, rows // 16 * 16), width
 
 
 def _in_order(compute, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:

@@ -86,15 +86,15 @@ class Image:
     """A lazy image.
 
     `read` takes a window inside the grid and gives [height, width, bands] of `dtype`.
-    It must be safe to call from several threads.  `rows` is the height of the
-    horizontal strips in which the whole image is best read, if it matters.
+    It must be safe to call from several threads.  `tile` is the (height, width) of
+    the windows in which the whole image is best read, if it matters.
     """
 
     grid: Grid
     bands: int
     dtype: np.dtype
     read: Read
-    rows: int | None = None
+    tile: tuple[int, int] | None = None
 
     def read_all(self) -> np.ndarray:
         """Read every pixel, [height, width, bands]."""
@@ -119,7 +119,8 @@ def from_array(array: np.ndarray, grid: Grid) -> Image:
     return Image(grid, array.shape[2], array.dtype, lambda window: array[window.slices])
 
 
-def strips(grid: Grid, rows: int) -> Iterator[Window]:
-    """Cut a grid into full-width strips of at most `rows` rows, from the top."""
-    for row in range(0, grid.height, rows):
-        yield Window(row, 0, min(rows, grid.height - row), grid.width)
+def tiles(grid: Grid, height: int, width: int) -> Iterator[Window]:
+    """Cut a grid into windows of at most this size, row by row from the top left."""
+    for row in range(0, grid.height, height):
+        for col in range(0, grid.width, width):
+            yield Window(row, col, height, width).clip(grid.height, grid.width)

@@ -18,8 +18,8 @@ class OutputName:
     nodata: float | None = None
     bands: list[int] | None = None
     """Indices from 0."""
-    rows: int | None = None
-    """Height of the strips in which the image is computed."""
+    streaming: tuple[str, int] | None = None
+    """Type (`tiled` or `stripped`) and height of the windows to compute."""
 
 
 def split(name: str) -> tuple[str, list[str]]:
@@ -58,7 +58,8 @@ def parse_output(name: str, bands: int) -> OutputName:
                 f"gdal:co:NAME, box, nodata, bands and {', '.join(STREAMING)}"
             )
     if streaming.get("streaming:sizemode") == "height":
-        found.rows = int(_number("streaming:sizevalue", streaming[STREAMING[2]]))
+        height = int(_number(STREAMING[2], streaming.get(STREAMING[2], "")))
+        found.streaming = streaming.get("streaming:type", "auto"), max(height, 1)
     return found
 
 

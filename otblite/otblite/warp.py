@@ -60,7 +60,7 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
             result[~_covered(part, source)] = fill
         return result
 
-    return Image(grid, image.bands, np.dtype(np.float32), read, image.rows)
+    return Image(grid, image.bands, np.dtype(np.float32), read)
 
 
 def _to_source(part: Grid, source: Grid, cols, rows) -> tuple[np.ndarray, np.ndarray]:

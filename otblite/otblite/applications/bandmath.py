@@ -60,4 +60,5 @@ def compute(images: list[Image], texts: list[str]) -> Image:
             result[:, :, index] = expressions.evaluate(code, bands)
         return result
 
-    return Image(grid, len(texts), np.dtype(np.float32), read, images[0].rows)
+    tile = next((image.tile for image in images if image.tile), None)
+    return Image(grid, len(texts), np.dtype(np.float32), read, tile)

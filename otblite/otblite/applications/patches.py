@@ -10,7 +10,7 @@ from scipy.ndimage import binary_erosion
 from otblite import vectors
 from otblite.application import Application, sources
 from otblite.applications.stacking import concatenate
-from otblite.image import Grid, Image, Window, from_array, strips
+from otblite.image import Grid, Image, Window, from_array, tiles
 from otblite.parameters import (
     OUTPUT,
     Parameter,
@@ -171,7 +171,8 @@ def _byte(pixels: np.ndarray) -> np.ndarray:
 
 def _collect(image: Image, predicate) -> np.ndarray:
     """Evaluate a predicate on all pixels, strip by strip, [h, w] bool."""
-    parts = [predicate(image.read(w)) for w in strips(image.grid, MASK_ROWS)]
+    strips = tiles(image.grid, MASK_ROWS, image.grid.width)
+    parts = [predicate(image.read(strip)) for strip in strips]
     return np.concatenate(parts)
 
 
@@ -271,7 +272,7 @@ def stack(image: Image, windows: list[Window]) -> Image:
 
     # Strips of whole patches, about 8 million pixels.
     rows = height * max(1, 2**23 // (height * width * image.bands))
-    return Image(grid, image.bands, image.dtype, read, rows)
+    return Image(grid, image.bands, image.dtype, read, (rows, width))
 
 
 def _read_patches(image: Image, windows: list[Window]) -> Iterator[np.ndarray]:

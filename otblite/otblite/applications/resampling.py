@@ -79,4 +79,4 @@ def pansharpen(pan: Image, xs: Image) -> Image:
         ratio = np.divide(centre, mean, out=np.ones_like(mean), where=mean != 0)
         return xs.read(window) * ratio.astype(np.float32)[:, :, None]
 
-    return Image(pan.grid, xs.bands, np.dtype(np.float32), read, pan.rows)
+    return Image(pan.grid, xs.bands, np.dtype(np.float32), read, pan.tile)

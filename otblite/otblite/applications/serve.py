@@ -1,6 +1,7 @@
 """TensorflowModelServe of OTBTF, fully convolutional."""
 
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ class TensorflowModelServe(Application):
 
         def read(window: Window) -> np.ndarray:
             result = np.empty((window.height, window.width, bands), np.float32)
-            for part in tiles(window, tile):
+            for part in tiles_of(window, tile):
                 aligned = geometry.align(part)
                 pixels = compute(aligned)
                 own = part.shift(-aligned.row, -aligned.col)
@@ -97,7 +98,7 @@ class TensorflowModelServe(Application):
             return result
 
         grid = geometry.grid
-        self.output("out", Image(grid, bands, np.dtype(np.float32), read, tile))
+        self.output("out", Image(grid, bands, np.dtype(np.float32), read, (tile, tile)))
 
 
 class Geometry:
@@ -158,7 +159,7 @@ class Geometry:
         )
 
 
-def tiles(window: Window, size: int) -> list[Window]:
+def tiles_of(window: Window, size: int) -> list[Window]:
     """Cut a window along a grid of square tiles that starts at the image's corner."""
     found = []
     for row in range(window.row // size * size, window.row + window.height, size):
@@ -192,6 +193,9 @@ class Network:
         self.placeholder = _one_of(inputs, placeholder, f"{folder}: input")
         self.names = [_one_of(outputs, n, f"{folder}: output") for n in names or [None]]
         self._input = inputs[self.placeholder]
+        # TensorFlow uses all cores by itself: one tile at a time keeps memory low
+        # while other threads read and write.
+        self._lock = threading.Lock()
 
     def check(self, bands: int) -> int:
         """Check the number of input bands; give the number of output bands."""
@@ -206,7 +210,8 @@ class Network:
         import tensorflow as tf
 
         batch = tf.constant(pixels[None].astype(self._input.dtype.as_numpy_dtype))
-        outputs = self._signature(**{self.placeholder: batch})
+        with self._lock:
+            outputs = self._signature(**{self.placeholder: batch})
         parts = [outputs[name][0].numpy() for name in self.names]
         return np.concatenate(parts, axis=-1).astype(np.float32, copy=False)
 

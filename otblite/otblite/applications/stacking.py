@@ -54,7 +54,7 @@ def concatenate(images: list[Image]) -> Image:
         parts = [image.read(window) for image in images]
         return np.concatenate(parts, axis=2).astype(dtype, copy=False)
 
-    return Image(first.grid, bands, dtype, read, first.rows)
+    return Image(first.grid, bands, dtype, read, first.tile)
 
 
 class ExtractROI(Application):
@@ -125,7 +125,7 @@ def roi(image: Image, part: Window, bands: list[int]) -> Image:
         return pixels if whole else pixels[:, :, bands]
 
     grid = image.grid.part(part)
-    return Image(grid, len(bands), image.dtype, read, image.rows)
+    return Image(grid, len(bands), image.dtype, read, image.tile)
 
 
 class Mosaic(Application):

@@ -1,6 +1,8 @@
 """Patches for TensorFlow: readers, the order of an epoch, tf.data pipelines."""
 
 import abc
+import concurrent.futures
+import itertools
 import logging
 import os
 import threading
@@ -291,20 +293,16 @@ class Dataset:
         self.output_types = {k: tf.as_dtype(v.dtype) for k, v in first.items()}
         self.output_shapes = {k: v.shape for k, v in first.items()}
         self.tot_wait = 0.0
-        # Three blocks exist at a time: read, waiting, and consumed.
-        self._block = max(1, min(self.size, MAX_BLOCK, buffer_length // 3))
-        self._lock = threading.Lock()
-        self.tf_dataset = (
-            tf.data.Dataset.from_generator(
-                self._blocks,
-                output_signature={
-                    key: tf.TensorSpec((None, *shape), self.output_types[key], name=key)
-                    for key, shape in self.output_shapes.items()
-                },
-            )
-            .prefetch(1)
-            .unbatch()
-        )
+        # Two blocks exist at a time: one is consumed while the next is read.
+        self._block = max(1, min(self.size, MAX_BLOCK, buffer_length // 2))
+        self._lock = threading.Lock()  # an iterator or a reader may not stand threads
+        self.tf_dataset = tf.data.Dataset.from_generator(
+            self._blocks,
+            output_signature={
+                key: tf.TensorSpec((None, *shape), self.output_types[key])
+                for key, shape in self.output_shapes.items()
+            },
+        ).unbatch()
 
     def to_tfrecords(
         self,
@@ -325,8 +323,9 @@ class Dataset:
 
     def read_one_sample(self) -> Sample:
         """Read the next sample; this never ends."""
+        (index,) = self._draw(1)
         with self._lock:
-            return self._read(self._draw(1))[0]
+            return self.patches_reader.get_sample(index=index)
 
     def get_tf_dataset(
         self,
@@ -356,37 +355,48 @@ class Dataset:
         return dataset.batch(batch_size, drop_remainder=drop_remainder)
 
     def get_total_wait_in_seconds(self) -> float:
-        """Give the seconds spent reading so far."""
+        """Give the seconds spent waiting for patches so far."""
         return self.tot_wait
 
     def _draw(self, count: int) -> list[int]:
         """Draw numbers of samples from the iterator."""
-        try:
-            return [int(next(self.iterator)) for _ in range(count)]
-        except StopIteration:
+        with self._lock:
+            drawn = [int(i) for i in itertools.islice(self.iterator, count)]
+        if len(drawn) < count:
             raise ValueError(
                 f"{type(self.iterator).__name__} ended within an epoch of {self.size} "
                 "samples; the iterator of a data set must be endless"
-            ) from None
+            )
+        return drawn
 
-    def _read(self, indices: list[int]) -> list[Sample]:
-        """Read samples one by one: any reader can do that."""
-        return [self.patches_reader.get_sample(index=index) for index in indices]
+    def _read_block(self, indices: list[int]) -> Sample:
+        """Read several samples: `{key: [n, ...]}`."""
+        with self._lock:
+            if hasattr(self.patches_reader, "get_samples"):
+                return self.patches_reader.get_samples(indices)
+            samples = [self.patches_reader.get_sample(index=i) for i in indices]
+        return {key: np.stack([s[key] for s in samples]) for key in samples[0]}
 
     def _blocks(self) -> Iterator[Sample]:
-        """Give one epoch, several samples at a time: `{key: [n, ...]}`."""
-        with self._lock:
-            indices = self._draw(self.size)
-        for start in range(0, self.size, self._block):
-            begin = time.monotonic()
-            wanted = indices[start : start + self._block]
-            if hasattr(self.patches_reader, "get_samples"):
-                block = self.patches_reader.get_samples(wanted)
-            else:
-                samples = self._read(wanted)
-                block = {key: np.stack([s[key] for s in samples]) for key in samples[0]}
-            self.tot_wait += time.monotonic() - begin
-            yield block
+        """Give one epoch, several samples at a time: `{key: [n, ...]}`.
+
+        A thread of Python reads ahead, not tf.data's `prefetch`: that one may wait
+        for ever for Python when the program ends with an iterator still open.
+        """
+        drawn = self._draw(self.size)
+        parts = [
+            drawn[start : start + self._block]
+            for start in range(0, self.size, self._block)
+        ]
+        with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+            upcoming = pool.submit(self._read_block, parts[0])
+            for following in [*parts[1:], None]:
+                begin = time.monotonic()
+                block = upcoming.result()
+                self.tot_wait += time.monotonic() - begin
+                if following:
+                    upcoming = pool.submit(self._read_block, following)
+                yield block
 
 
 class DatasetFromPatchesImages(Dataset):

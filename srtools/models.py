@@ -1,0 +1,94 @@
+"""SavedModels: what their signature says, and their card."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from srtools.errors import SRError
+from srtools.quiet import silent_stderr
+
+SIGNATURE = "serving_default"
+CARD = Path("assets") / "model_card.json"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The names and band counts of a SavedModel's inputs and outputs, and its card."""
+
+    folder: str
+    inputs: dict[str, int]
+    outputs: dict[str, int]
+    card: dict
+
+    def need(self, input_name: str, *output_names: str) -> None:
+        """Check that an input and outputs exist.
+
+        Raises:
+            SRError: naming what is missing and what there is.
+        """
+        wanted = [("input", input_name, self.inputs)]
+        wanted += [("output", name, self.outputs) for name in output_names]
+        for kind, name, known in wanted:
+            if name not in known:
+                raise SRError(
+                    f"the model {self.folder} has no {kind} '{name}'; it has "
+                    f"{', '.join(sorted(known)) or 'none'}: "
+                    "train one with sr_train.py, or choose another crop"
+                )
+
+
+def describe(folder: str | Path) -> ModelInfo:
+    """Read the signature of a SavedModel without loading its weights.
+
+    Raises:
+        SRError: if the folder is not a SavedModel with a serving signature.
+    """
+    # TensorFlow takes seconds to import; --help should not.
+    with silent_stderr():
+        from google.protobuf.message import DecodeError
+        from tensorflow.core.protobuf import saved_model_pb2
+
+    path = Path(folder) / "saved_model.pb"
+    model = saved_model_pb2.SavedModel()
+    try:
+        model.ParseFromString(path.read_bytes())
+        signature = model.meta_graphs[0].signature_def[SIGNATURE]
+    except (OSError, DecodeError, IndexError):
+        raise SRError(
+            f"{folder} is not a SavedModel; the folder that sr_train.py wrote as "
+            "--model_dir is expected"
+        ) from None
+    inputs, outputs = (
+        {name: _bands(tensor.tensor_shape) for name, tensor in tensors.items()}
+        for tensors in (signature.inputs, signature.outputs)
+    )
+    try:
+        card = json.loads((Path(folder) / CARD).read_text())
+    except (OSError, ValueError):
+        card = {}
+    return ModelInfo(str(folder), inputs, outputs, card)
+
+
+def load(folder: str | Path) -> Callable:
+    """Load a SavedModel, whichever Keras saved it, and give its serving signature.
+
+    Raises:
+        SRError: if TensorFlow cannot load it.
+    """
+    with silent_stderr():
+        import tensorflow as tf
+
+    try:
+        model = tf.saved_model.load(str(folder))
+        signature = model.signatures[SIGNATURE]
+    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise SRError(f"{folder} cannot be loaded as a SavedModel: {reason}") from None
+    # The signature does not keep the model alive by itself.
+    signature.model = model
+    return signature
+
+
+def _bands(shape) -> int:
+    return shape.dim[-1].size if shape.dim else 0

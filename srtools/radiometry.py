@@ -1,0 +1,19 @@
+"""Sentinel-2 digital numbers, with pyotb's operators."""
+
+import pyotb
+
+
+def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
+    """Turn DN into reflectance x 10000: 0 (no data) stays 0, else max(DN - offset, 1).
+
+    Since processing baseline 04.00 ESA adds 1000 to every DN, so that dark pixels
+    need not be negative.
+
+    Arguments:
+        s2: Sentinel-2 image, DN.
+        offset: 1000 or 0.
+    """
+    if offset == 0:
+        return s2
+    shifted = pyotb.where(s2 < offset + 1, 1, s2 - offset)
+    return pyotb.where(s2 == 0, 0, shifted)

@@ -1,0 +1,101 @@
+"""Small VRT files: a grid without pixels, and an image reflected at its edges.
+
+OTB has no application that pads an image.  GDAL's virtual format does it lazily, on
+whatever engine reads it, and the files are a few kilobytes of XML.
+"""
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from affine import Affine
+
+from srtools.images import ImageInfo
+
+# GDAL's names of numpy's types.
+TYPES = {
+    "uint8": "Byte",
+    "int16": "Int16",
+    "uint16": "UInt16",
+    "int32": "Int32",
+    "uint32": "UInt32",
+    "float32": "Float32",
+    "float64": "Float64",
+}
+
+
+def write_grid(
+    path: Path, crs_wkt: str, transform: Affine, width: int, height: int
+) -> Path:
+    """Write an image of zeros that only says where its pixels lie."""
+    band = '<VRTRasterBand dataType="Byte" band="1"/>'
+    return _write(path, crs_wkt, transform, width, height, [band])
+
+
+def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
+    """Write `image` with `margin` pixels added on each side, reflected at the edge.
+
+    The pixel beyond the edge repeats the one before it (d c b a | a b c d | d c b a).
+    The columns are reflected in a file of their own beside `path`, then its rows, so
+    that the corners are right.
+    """
+    margin = min(margin, image.width, image.height)
+    width, height = image.width + 2 * margin, image.height + 2 * margin
+    sides = path.with_name(f"{path.stem}_sides{path.suffix}")
+    left = image.transform @ Affine.translation(-margin, 0)
+    columns = _reflected(image.width, margin)
+    _write(
+        sides, image.crs.to_wkt(), left, width, image.height,
+        [
+            _band(
+                band, image, image.path,
+                [((c, 0, n, image.height), (to, 0)) for c, n, to in columns],
+            )
+            for band in range(1, image.bands + 1)
+        ],
+    )  # fmt: skip
+    rows = _reflected(image.height, margin)
+    return _write(
+        path, image.crs.to_wkt(), left @ Affine.translation(0, -margin), width, height,
+        [
+            _band(
+                band, image, sides.name,
+                [((0, r, width, n), (0, to)) for r, n, to in rows],
+            )
+            for band in range(1, image.bands + 1)
+        ],
+    )  # fmt: skip
+
+
+def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
+    """Give (first pixel, number of pixels, where they go) along one axis."""
+    before = [(index, 1, margin - 1 - index) for index in range(margin)]
+    after = [(size - 1 - i, 1, margin + size + i) for i in range(margin)]
+    return [*before, (0, size, margin), *after]
+
+
+def _band(band: int, image: ImageInfo, source: str, copies: list) -> str:
+    relative = int("/" not in source)
+    parts = [
+        f'<SimpleSource><SourceFilename relativeToVRT="{relative}">{escape(source)}'
+        f"</SourceFilename><SourceBand>{band}</SourceBand>"
+        f'<SrcRect xOff="{col}" yOff="{row}" xSize="{width}" ySize="{height}"/>'
+        f'<DstRect xOff="{to_col}" yOff="{to_row}" xSize="{width}" ySize="{height}"/>'
+        "</SimpleSource>"
+        for (col, row, width, height), (to_col, to_row) in copies
+    ]
+    kind = TYPES[image.dtype]
+    return (
+        f'<VRTRasterBand dataType="{kind}" band="{band}">{"".join(parts)}'
+        "</VRTRasterBand>"
+    )
+
+
+def _write(
+    path: Path, wkt: str, transform: Affine, width: int, height: int, bands: list[str]
+) -> Path:
+    numbers = ", ".join(repr(value) for value in transform.to_gdal())
+    path.write_text(
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(wkt)}'
+        f"</SRS><GeoTransform>{numbers}</GeoTransform>{''.join(bands)}</VRTDataset>"
+    )
+    return path

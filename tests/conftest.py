@@ -1,0 +1,90 @@
+"""What the tests of the scripts share: small rasters, patches, and a toy model."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+UTM31 = "EPSG:32631"
+CORNER = (452001.0, 5412003.0)
+
+
+@pytest.fixture
+def write_raster(tmp_path: Path) -> Callable[..., str]:
+    """Write [h, w] or [h, w, bands] as GeoTIFF and give its path."""
+
+    def write(name, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile) -> str:
+        array = np.asarray(array)
+        bands = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
+        x, y = corner
+        path = str(tmp_path / name)
+        with rasterio.open(
+            path, "w", driver="GTiff", dtype=bands.dtype, count=bands.shape[0],
+            height=bands.shape[1], width=bands.shape[2], crs=crs,
+            transform=Affine(spacing, 0, x, 0, -spacing, y), **profile,
+        ) as file:  # fmt: skip
+            file.write(bands)
+        return path
+
+    return write
+
+
+class Toy(tf.Module):
+    """A network whose answer is known: a 7 x 7 mean, then each pixel 4 x 4 times.
+
+    With `radius` 0 there is no mean.  The receptive field reaches `radius` lr pixels.
+    """
+
+    def __init__(self, radius: int, bands: int = 4, gain: float = 1.0):
+        super().__init__()
+        side = 2 * radius + 1
+        self.kernel = tf.constant(gain / side**2, shape=(side, side, bands, 1))
+        self.bands = bands
+
+    def __call__(self, lr: tf.Tensor) -> dict[str, tf.Tensor]:
+        mean = tf.nn.depthwise_conv2d(lr, self.kernel, (1, 1, 1, 1), "SAME")
+        hr_dn = tf.repeat(tf.repeat(mean, 4, axis=1), 4, axis=2)
+        outputs = {"hr": hr_dn * 1e-4, "hr_dn": hr_dn}
+        for crop in (16, 32):
+            cropped = hr_dn[:, crop:-crop, crop:-crop]
+            outputs |= {f"hr_crop{crop}": cropped * 1e-4, f"hr_dn_crop{crop}": cropped}
+        return outputs
+
+    def save(self, folder: Path) -> str:
+        spec = tf.TensorSpec([None, None, None, self.bands], tf.float32, name="lr")
+        serve = tf.function(lambda lr: self(lr), input_signature=[spec])
+        tf.saved_model.save(self, str(folder), signatures={"serving_default": serve})
+        return str(folder)
+
+
+@pytest.fixture(scope="session")
+def repeating_model(tmp_path_factory) -> str:
+    """Give a model that repeats each pixel 4 x 4 times."""
+    return Toy(radius=0).save(tmp_path_factory.mktemp("models") / "repeating")
+
+
+@pytest.fixture(scope="session")
+def blurring_model(tmp_path_factory) -> str:
+    """Give a model that takes a 7 x 7 mean and repeats each pixel 4 x 4 times."""
+    return Toy(radius=3).save(tmp_path_factory.mktemp("models") / "blurring")
+
+
+@pytest.fixture
+def patches(tmp_path: Path, write_raster) -> Callable[..., Path]:
+    """Write `{group}_{lr,hr}_patches.tif` from arrays [n, h, w, bands]."""
+
+    def write(group: str, lr: np.ndarray, hr: np.ndarray) -> Path:
+        for kind, array in (("lr", lr), ("hr", hr)):
+            stacked = array.reshape(-1, *array.shape[2:]).astype(np.uint16)
+            write_raster(f"{group}_{kind}_patches.tif", stacked, crs=None)
+        return tmp_path
+
+    return write

@@ -1,0 +1,229 @@
+"""Exercise 5: seamless, covering all of the area, and in its place."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from otblite.applications import serve
+
+import sr_infer
+
+RNG = np.random.default_rng(0)
+
+
+def image(height: int, width: int) -> np.ndarray:
+    return RNG.integers(1, 8000, (height, width, 4)).astype(np.uint16)
+
+
+def read(path: str) -> tuple[np.ndarray, dict]:
+    with rasterio.open(path) as file:
+        return np.moveaxis(file.read(), 0, -1), file.profile
+
+
+def run(tmp_path: Path, name: str = "sr.tif", **options) -> tuple[np.ndarray, dict]:
+    out = str(tmp_path / name)
+    sr_infer.infer(out=out, overwrite=True, **options)
+    return read(out)
+
+
+def repeat(array: np.ndarray) -> np.ndarray:
+    return array.repeat(4, axis=0).repeat(4, axis=1)
+
+
+@pytest.mark.parametrize(("height", "width"), [(37, 29), (8, 50), (64, 64)])
+def test_covers_every_pixel_in_its_place(
+    tmp_path, write_raster, repeating_model, height, width
+):
+    """On the 6 m grid the toy network must give each pixel back, 4 x 4 times."""
+    pixels = image(height, width)
+    s2 = write_raster("s2.tif", pixels)
+    result, profile = run(tmp_path, s2_images=[s2], model_dir=repeating_model)
+    np.testing.assert_array_equal(result, repeat(pixels))
+    assert profile["transform"] == Affine(1.5, 0, 452001, 0, -1.5, 5412003)
+    assert profile["dtype"] == "uint16"
+    assert profile["crs"].to_epsg() == 32631
+
+
+@pytest.mark.parametrize("tile_size", [4, 20, 52, 64, 300])
+def test_tiles_join_without_a_seam(tmp_path, write_raster, blurring_model, tile_size):
+    """Any tile size gives what one pass over the reflected image gives."""
+    pixels = image(41, 33)
+    s2 = write_raster("s2.tif", pixels)
+    result, _ = run(
+        tmp_path, s2_images=[s2], model_dir=blurring_model, tile_size=tile_size
+    )
+    padded = np.pad(pixels.astype(float), ((3, 3), (3, 3), (0, 0)), "symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(0, 1))
+    expected = repeat(windows.mean(axis=(-1, -2)))
+    assert np.abs(result - np.floor(expected)).max() <= 1
+
+
+def test_ten_metres(tmp_path, write_raster, repeating_model):
+    """A 10 m image is covered to its last pixel: 290 m are 193.3 pixels of 1.5 m."""
+    x = np.arange(29) * 100.0 + 1000
+    ramp = np.repeat(np.tile(x, (31, 1))[:, :, None], 4, axis=2).astype(np.uint16)
+    s2 = write_raster("s2.tif", ramp, spacing=10.0)
+    result, profile = run(tmp_path, s2_images=[s2], model_dir=repeating_model)
+    assert result.shape == (207, 194, 4)
+    # A ramp of 10 DN per metre must come back in the same place, to a sixth of an
+    # lr pixel (cubic convolution reproduces ramps; the toy repeats lr pixels).
+    lr_centres = (np.arange(194) // 4) * 6 + 3.0
+    expected = 1000 + (lr_centres - 5) * 10
+    inside = slice(12, -16)
+    error = result[:, inside, 0] - expected[inside]
+    assert np.abs(error).max() <= 1
+
+
+def test_like_takes_area_and_corner(tmp_path, write_raster, repeating_model):
+    """With --like the real pixels around the area are the context, not reflections."""
+    pixels = image(40, 40)
+    s2 = write_raster("s2.tif", pixels)
+    corner = (452001 + 6 * 5, 5412003 - 6 * 7)
+    like = write_raster("like.tif", np.ones((50, 42)), spacing=1.5, corner=corner)
+    result, profile = run(
+        tmp_path, s2_images=[s2], model_dir=repeating_model, like=like
+    )
+    np.testing.assert_array_equal(result, repeat(pixels)[28 : 28 + 50, 20 : 20 + 42])
+    assert profile["transform"] == Affine(1.5, 0, corner[0], 0, -1.5, corner[1])
+
+
+def test_context_is_real(tmp_path, write_raster, blurring_model):
+    pixels = image(40, 40)
+    s2 = write_raster("s2.tif", pixels)
+    corner = (452001 + 6 * 10, 5412003 - 6 * 10)
+    like = write_raster("like.tif", np.ones((64, 64)), spacing=1.5, corner=corner)
+    options = {"s2_images": [s2], "model_dir": blurring_model}
+    whole, _ = run(tmp_path, **options)
+    part, _ = run(tmp_path, name="part.tif", like=like, **options)
+    np.testing.assert_array_equal(part, whole[40:104, 40:104])
+
+
+def test_four_files_and_one_are_the_same(tmp_path, write_raster, repeating_model):
+    pixels = image(20, 24)
+    one = [write_raster("s2.tif", pixels)]
+    four = [write_raster(f"b{band}.tif", pixels[:, :, band]) for band in range(4)]
+    results = [
+        run(tmp_path, s2_images=files, model_dir=repeating_model)[0]
+        for files in (one, four)
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+def test_no_data_stays_no_data(tmp_path, write_raster, blurring_model):
+    """0 stays 0, nothing else becomes 0, and far from it nothing changes."""
+    pixels = image(40, 40)
+    holed = pixels.copy()
+    holed[:10, :10] = 0
+    options = {"model_dir": blurring_model}
+    clean, _ = run(tmp_path, s2_images=[write_raster("a.tif", pixels)], **options)
+    result, profile = run(tmp_path, s2_images=[write_raster("b.tif", holed)], **options)
+    assert profile["nodata"] == 0
+    assert (result[:40, :40] == 0).all()
+    assert (result[40:] > 0).all() and (result[:, 40:] > 0).all()
+    reach = 40 + 4 * (3 + 2)  # the mean, and the cubic kernel
+    np.testing.assert_array_equal(result[reach:], clean[reach:])
+
+
+def test_offset_is_subtracted_once(tmp_path, write_raster, repeating_model):
+    pixels = image(16, 16)
+    pixels[0, 0], pixels[0, 1] = 0, 400
+    s2 = write_raster("s2.tif", pixels)
+    result, _ = run(tmp_path, s2_images=[s2], model_dir=repeating_model, offset=1000)
+    expected = np.where(pixels == 0, 0, np.maximum(pixels.astype(int) - 1000, 1))
+    np.testing.assert_array_equal(result, repeat(expected))
+
+
+def test_place_is_right_on_an_engine_that_is_wrong(
+    tmp_path, write_raster, repeating_model, monkeypatch
+):
+    """OTBTF says its output lies too far south-east; the script must not repeat it."""
+    original = serve.Geometry.__init__
+
+    def misplaced(self, *args, **options):
+        original(self, *args, **options)
+        wrong = self.grid.transform @ Affine.translation(1.5, 1.5)
+        object.__setattr__(self.grid, "transform", wrong)
+
+    monkeypatch.setattr(serve.Geometry, "__init__", misplaced)
+    pixels = image(24, 20)
+    s2 = write_raster("s2.tif", pixels)
+    result, profile = run(tmp_path, s2_images=[s2], model_dir=repeating_model)
+    assert profile["transform"] == Affine(1.5, 0, 452001, 0, -1.5, 5412003)
+    np.testing.assert_array_equal(result, repeat(pixels))
+
+
+def test_card_bands_and_preview(tmp_path, write_raster, repeating_model):
+    s2 = write_raster("s2.tif", image(20, 24))
+    out, preview = str(tmp_path / "sr.tif"), str(tmp_path / "sr.png")
+    arguments = ["--s2_images", s2, "--model_dir", repeating_model, "--out", out]
+    assert sr_infer.main([*arguments, "--preview", preview]) == 0
+    card = json.loads((tmp_path / "sr.json").read_text())
+    assert card["output"]["size"] == [96, 80]
+    assert card["offset"] == 0
+    with rasterio.open(out) as file:
+        assert file.descriptions == ("B04", "B03", "B02", "B08")
+        assert file.scales == (1e-4,) * 4
+    with rasterio.open(preview) as file:
+        assert file.width > 400 and file.read().std() > 10
+
+
+@pytest.fixture
+def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
+    s2 = write_raster("s2.tif", image(20, 24))
+    three = write_raster("three.tif", image(20, 24)[:, :, :3])
+    far = write_raster("far.tif", np.ones((8, 8)), corner=(600000, 5412003))
+    not_an_image = tmp_path / "notes.tif"
+    not_an_image.write_text("not an image")
+    existing = tmp_path / "existing.tif"
+    existing.write_text("precious")
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    model = ["--model_dir", repeating_model]
+    out = ["--out", str(tmp_path / "sr.tif")]
+    good = ["--s2_images", s2, *model]
+    return {
+        "missing": ["--s2_images", str(tmp_path / "no.tif"), *model, *out],
+        "not an image": ["--s2_images", str(not_an_image), *model, *out],
+        "bands": ["--s2_images", three, *model, *out],
+        "two files": ["--s2_images", s2, s2, *model, *out],
+        "existing": [*good, "--out", str(existing)],
+        "unwritable": [*good, "--out", str(blocked / "sr.tif")],
+        "no model": ["--s2_images", s2, "--model_dir", str(tmp_path), *out],
+        "no crop": [*good, *out, "--crop", "64"],
+        "no overlap": [*good, *out, "--like", far],
+        "not tif": [*good, "--out", str(tmp_path / "sr.png")],
+    }
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("missing", "does not exist"),
+        ("not an image", "cannot be read as an image"),
+        ("bands", "has 3 band(s), 4 are expected"),
+        ("two files", "2 Sentinel-2 files were given"),
+        ("existing", "--overwrite"),
+        ("unwritable", "cannot be written to"),
+        ("no model", "is not a SavedModel"),
+        ("no crop", "no output 'hr_dn_crop64'; it has"),
+        ("no overlap", "does not show"),
+        ("not tif", "GeoTIFF"),
+    ],
+)
+def test_bad_input_is_one_line(bad_inputs, case, words, capfd, tmp_path):
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
+    assert sr_infer.main(bad_inputs[case]) == 1
+    error = capfd.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert words in error
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.*")} == before
+
+
+def test_misuse_is_exit_code_2(capfd):
+    with pytest.raises(SystemExit) as stop:
+        sr_infer.main(["--s2_images", "a.tif"])
+    assert stop.value.code == 2
+    assert "--model_dir" in capfd.readouterr().err

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import rasterio
 from affine import Affine
+from rasterio.warp import transform as transform_points
 
 from srtools import cards, figures, images, models, vrt
 from srtools.errors import SRError, one_line_errors
@@ -73,11 +74,6 @@ class Plan:
         """Of the lr grid, margins included."""
         corner = self.transform @ Affine.translation(-self.crop, -self.crop)
         return corner @ Affine.scale(FACTOR)
-
-    @property
-    def served_size(self) -> tuple[int, int]:
-        """Width and height of what is served: the output, filled up to lr pixels."""
-        return tuple(FACTOR * (size - 2 * self.margin) for size in self.lr_size)
 
 
 def make_plan(image: ImageInfo, like: ImageInfo | None, lr_spacing: float, crop: int):
@@ -163,21 +159,14 @@ def super_resolve(
         vrt.write_reflected(folder / f"band{index}.vrt", image, beyond)
         for index, image in enumerate(s2)
     ]
-    lr_grid, served_grid = (
-        vrt.write_grid(folder / name, plan.crs_wkt, transform, *size)
-        for name, transform, size in (
-            ("lr.vrt", plan.lr_transform, plan.lr_size),
-            ("served.vrt", plan.transform, plan.served_size),
-        )
+    lr_grid = vrt.write_grid(
+        folder / "lr.vrt", plan.crs_wkt, plan.lr_transform, *plan.lr_size
     )
     stacked = pyotb.ConcatenateImages(il=[str(path) for path in reflected])
     s2_image = remove_offset(stacked, offset)
     lr = pyotb.Superimpose(inr=str(lr_grid), inm=s2_image, interpolator="bco")
     sr = serve(lr, model_dir, plan.crop, tile_size)
-    # No data (0) stays no data, and data never becomes 0.
-    original = pyotb.ConcatenateImages(il=[image.path for image in s2])
-    seen = pyotb.Superimpose(inr=str(served_grid), inm=original, interpolator="nn")
-    result = pyotb.where(seen == 0, 0, pyotb.where(sr < 1, 1, sr))
+    result = keep_no_data(sr, s2, plan, folder)
     options = {
         # Strips as high as a tile, so that no tile is computed twice.
         "streaming:type": "stripped",
@@ -188,6 +177,28 @@ def super_resolve(
         **{f"gdal:co:{key}": value for key, value in CREATION_OPTIONS.items()},
     }
     result.write(str(out), pixel_type="uint16", ext_fname=options)
+
+
+def keep_no_data(
+    sr: pyotb.App, s2: list[ImageInfo], plan: Plan, folder: Path
+) -> pyotb.App:
+    """Give `sr` with 0 where Sentinel-2 is 0 (no data), and at least 1 elsewhere.
+
+    OTB compares pixels of images that say they lie at the same place, and OTBTF says
+    a wrong place (see `put_in_place`); so Sentinel-2 is put as far off, for this only.
+    """
+    said, true = Affine(*sr.transform), plan.transform
+    places = [(transform.c, transform.f) for transform in (said, true)]
+    (x0, x1), (y0, y1) = transform_points(
+        rasterio.CRS.from_wkt(plan.crs_wkt), s2[0].crs, *zip(*places, strict=True)
+    )
+    displaced = [
+        vrt.write_displaced(folder / f"displaced{index}.vrt", image, x0 - x1, y0 - y1)
+        for index, image in enumerate(s2)
+    ]
+    original = pyotb.ConcatenateImages(il=[str(path) for path in displaced])
+    seen = pyotb.Superimpose(inr=sr, inm=original, interpolator="nn")
+    return pyotb.where(seen == 0, 0, pyotb.where(sr < 1, 1, sr))
 
 
 def put_in_place(path: Path, plan: Plan) -> None:

@@ -55,6 +55,11 @@ class ImageInfo:
         }
 
 
+def is_remote(path: str) -> bool:
+    """Tell whether a path is a URL or one of GDAL's virtual files."""
+    return path.startswith(("http://", "https://", "/vsi"))
+
+
 def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> ImageInfo:
     """Read the description of an image.
 
@@ -69,8 +74,7 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
     """
     path = str(path)
     name = path.split("?")[0]
-    remote = path.startswith(("http://", "https://", "/vsi"))
-    if not remote and not os.path.exists(path):
+    if not is_remote(path) and not os.path.exists(path):
         raise SRError(f"{what} {name} does not exist; check the path")
     opened = f"/vsicurl/{path}" if path.startswith("http") else path
     try:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from affine import Affine
 
-from srtools.images import ImageInfo
+from srtools.images import ImageInfo, is_remote
 
 # GDAL's names of numpy's types.
 TYPES = {
@@ -31,6 +31,16 @@ def write_grid(
     return _write(path, crs_wkt, transform, width, height, [band])
 
 
+def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
+    """Write `image` as if it lay `dx`, `dy` (units of its CRS) from where it lies."""
+    whole = (0, 0, image.width, image.height)
+    return _write(
+        path, image.crs.to_wkt(), Affine.translation(dx, dy) @ image.transform,
+        image.width, image.height,
+        [_band(b, image, image.path, [(whole, (0, 0))]) for b in _numbers(image)],
+    )  # fmt: skip
+
+
 def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
     """Write `image` with `margin` pixels added on each side, reflected at the edge.
 
@@ -50,7 +60,7 @@ def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
                 band, image, image.path,
                 [((c, 0, n, image.height), (to, 0)) for c, n, to in columns],
             )
-            for band in range(1, image.bands + 1)
+            for band in _numbers(image)
         ],
     )  # fmt: skip
     rows = _reflected(image.height, margin)
@@ -61,9 +71,13 @@ def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
                 band, image, sides.name,
                 [((0, r, width, n), (0, to)) for r, n, to in rows],
             )
-            for band in range(1, image.bands + 1)
+            for band in _numbers(image)
         ],
     )  # fmt: skip
+
+
+def _numbers(image: ImageInfo) -> range:
+    return range(1, image.bands + 1)
 
 
 def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
@@ -74,7 +88,10 @@ def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
 
 
 def _band(band: int, image: ImageInfo, source: str, copies: list) -> str:
-    relative = int("/" not in source)
+    """Describe a band: (column, row, width, height) of `source`, and where they go."""
+    relative = int(source.endswith("_sides.vrt"))
+    source = source if relative or is_remote(source) else str(Path(source).resolve())
+    source = f"/vsicurl/{source}" if source.startswith("http") else source
     parts = [
         f'<SimpleSource><SourceFilename relativeToVRT="{relative}">{escape(source)}'
         f"</SourceFilename><SourceBand>{band}</SourceBand>"

@@ -149,6 +149,7 @@ def test_place_is_right_on_an_engine_that_is_wrong(
 
     monkeypatch.setattr(serve.Geometry, "__init__", misplaced)
     pixels = image(24, 20)
+    pixels[3, 4] = 0
     s2 = write_raster("s2.tif", pixels)
     result, profile = run(tmp_path, s2_images=[s2], model_dir=repeating_model)
     assert profile["transform"] == Affine(1.5, 0, 452001, 0, -1.5, 5412003)

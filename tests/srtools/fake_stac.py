@@ -1,0 +1,158 @@
+"""A STAC API, a token service and a file server that misbehave as they are told."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from shapely.geometry import shape
+
+
+class FakeService:
+    """What the server answers, and what it was asked.
+
+    `faults` are used up one per request: a number is an HTTP status, "cut" half the
+    body, "hang" no answer before the service closes, "garbage" a body that is no JSON.
+    """
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.files: dict[str, bytes] = {}
+        self.expiries: list[str] = []  # of the tokens given, the last one for ever
+        self.conformance = ["https://api.stacspec.org/v1.0.0/item-search#query"]
+        self.honest = True  # does what is asked; else gives all, whatever is asked
+        self.page_items = 100
+        self.loop = ""  # "same": `next` gives the page again; "new": never-ending news
+        self.faults: dict[str, list[Any]] = {}  # by the first part of the path
+        self.requests: list[tuple[str, str, Any]] = []  # method, path, body or range
+        self.refused = ""  # paths that hold this, if anything, get a 403
+        self.closing = threading.Event()
+        self.url = ""
+
+    def asked(self, part: str) -> list[Any]:
+        """Give the bodies or ranges of the requests whose path starts with `part`."""
+        return [asked for _, name, asked in self.requests if name == part]
+
+    def answer(self, part: str, asked: Any) -> Any:
+        """Give a JSON answer, or bytes, or None if there is no such thing."""
+        if part == "":
+            links = [{"rel": "search", "href": f"{self.url}/search"}]
+            return {"conformsTo": self.conformance, "links": links}
+        if part == "search":
+            return self._search(asked)
+        if part == "token":
+            number = len(self.asked("token"))
+            expiry = self.expiries[min(number, len(self.expiries)) - 1]
+            return {"msft:expiry": expiry, "token": f"se={expiry}&sig=secret{number}"}
+        return self.files.get(part)
+
+    def _search(self, asked: dict[str, Any]) -> dict[str, Any]:
+        items = self.items
+        if self.honest:
+            items = [item for item in items if _fits(item, asked)]
+        first = asked.get("page", 0)
+        last = first + self.page_items
+        answer: dict[str, Any] = {"features": items[first:last], "links": []}
+        if self.loop == "new":
+            new = range(first, last)
+            answer["features"] = [{**self.items[0], "id": f"item {i}"} for i in new]
+        if self.loop or last < len(items):
+            body = {**asked, "page": first if self.loop == "same" else last}
+            link = {"rel": "next", "href": f"{self.url}/search", "method": "POST"}
+            answer["links"] = [{**link, "body": body}]
+        return answer
+
+
+def _fits(item: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """Whether `item` is what a search asks for."""
+    facts = item["properties"]
+    limit = asked.get("query", {}).get("eo:cloud_cover", {}).get("lte", 100)
+    if (
+        item["collection"] not in asked.get("collections", [item["collection"]])
+        or item["id"] not in asked.get("ids", [item["id"]])
+        or facts.get("eo:cloud_cover", 0) > limit
+    ):
+        return False
+    if "intersects" in asked and not shape(item["geometry"]).intersects(
+        shape(asked["intersects"])
+    ):
+        return False
+    if "datetime" in asked:
+        times = [*asked["datetime"].split("/"), facts["datetime"]]
+        first, last, when = (
+            datetime.fromisoformat(text.replace("Z", "+00:00")) for text in times
+        )
+        return first <= when <= last
+    return True
+
+
+@contextmanager
+def serve(service: FakeService) -> Iterator[FakeService]:
+    """Run `service` on localhost, and wait for its last answer at the end."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            pass
+
+        def do_HEAD(self) -> None:
+            self._do(None)
+
+        def do_GET(self) -> None:
+            self._do(self.headers.get("Range"))
+
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            self._do(json.loads(self.rfile.read(length)))
+
+        def _do(self, asked: Any) -> None:
+            part = self.path.split("?")[0].strip("/").split("/")[0]
+            service.requests.append((self.command, part, asked))
+            faults = service.faults.get(part, [])
+            # A head has no body that could be cut: the fault waits for the next one.
+            waits = self.command == "HEAD" and faults[:1] == ["cut"]
+            fault = faults.pop(0) if faults and not waits else None
+            if service.refused and service.refused in self.path:
+                fault = 403
+            if fault == "hang":
+                service.closing.wait(30)
+                return
+            status, body, extra = 200, service.answer(part, asked), {}
+            if isinstance(fault, int) or body is None:
+                status, body = fault or 404, b"out of order"
+            elif fault == "garbage":
+                body = b"<html>sorry, not found</html>"
+            elif not isinstance(body, bytes):
+                body = json.dumps(body).encode()
+            elif self.command == "GET" and asked:
+                first, last = map(int, re.findall(r"\d+", asked))
+                status, whole, body = 206, len(body), body[first : last + 1]
+                end = first + len(body) - 1
+                extra = {"Content-Range": f"bytes {first}-{end}/{whole}"}
+            self.send_response(status)
+            extra |= {"Accept-Ranges": "bytes", "Content-Length": str(len(body))}
+            for name, value in extra.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = False  # so that closing waits for the last answer
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass  # clients that give up are what the tests are about
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        service.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield service
+        finally:
+            service.closing.set()
+            server.shutdown()
+            thread.join()

@@ -3,17 +3,19 @@
 from pathlib import Path
 
 import numpy as np
+import rasterio
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rasterio.enums import Resampling
+from rasterio.warp import transform_bounds
+from skimage.transform import resize
 
 from srtools.cards import whole_file
 
-DISPLAY_MAX = 0.30
-"""Reflectance shown as white where no other stretch is given."""
 
-
-def stretch(*images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find per-band limits, percentiles 1 and 99, from images [h, w, 3] together."""
-    pixels = np.concatenate([image.reshape(-1, image.shape[-1]) for image in images])
-    low, high = np.percentile(pixels, (1, 99), axis=0)
+def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the limits of each band of [h, w, bands]: its percentiles 1 and 99."""
+    low, high = np.percentile(image, (1, 99), axis=(0, 1))
     return low, np.maximum(high, low + 1e-6)
 
 
@@ -32,17 +34,13 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
             are shown as red, green, blue, with one stretch per row.
         title: line above the picture.
     """
-    # Without a display, and without touching the user's own figures.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = list(rows[0])
     figure = Figure(figsize=(3.0 * len(columns), 3.05 * len(rows) + 0.5), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for row, row_axes in zip(rows, axes, strict=True):
-        # The truth, last, sets the stretch: it has the largest contrast.
-        limits = stretch(row[columns[-1]][..., :3])
+        # Sentinel-2, first, sets the stretch of its row.
+        limits = stretch(row[columns[0]][..., :3])
         for name, axis in zip(columns, row_axes, strict=True):
             axis.imshow(to_display(row[name][..., :3], limits), interpolation="nearest")
             axis.set_axis_off()
@@ -66,33 +64,72 @@ def save_preview(
         sr_path: the super-resolved image.
         size: side of the pictures in pixels, at most.
     """
-    import rasterio
-    from rasterio.warp import transform_bounds
-
     with rasterio.open(sr_path) as sr:
-        left, bottom, right, top = sr.bounds
-        # The middle: 128 Sentinel-2 pixels across, or all there is.
-        x, y = (left + right) / 2, (bottom + top) / 2
-        half = min(640.0, (right - left) / 2, (top - bottom) / 2)
-        areas = {"all": sr.bounds, "middle": (x - half, y - half, x + half, y + half)}
-        rows = []
-        for bounds in areas.values():
-            output = _read_area(sr, (1, 2, 3), bounds, size)
-            inputs = []
-            for source_path in s2_paths[:3]:
-                with rasterio.open(source_path) as source:
-                    indexes = (1, 2, 3) if source.count > 1 else (1,)
-                    there = transform_bounds(sr.crs, source.crs, *bounds)
-                    inputs.append(_read_area(source, indexes, there, size) - offset)
-            image = np.concatenate(inputs, axis=2)[..., :3]
-            rows.append({"Sentinel-2, 10 m": image, "super-resolution": output})
+        crs, bounds = sr.crs, tuple(sr.bounds)
+    rows = [
+        {
+            "Sentinel-2, 10 m": read_area(s2_paths, crs, area, size) - offset,
+            "super-resolution": read_area([sr_path], crs, area, size),
+        }
+        for area in (bounds, middle(bounds, 1280.0))
+    ]
     save_rows(path, rows, f"{Path(sr_path).name}: all of it, and its middle")
 
 
-def _read_area(source, indexes: tuple[int, ...], bounds, size: int) -> np.ndarray:
-    """Read bands over `bounds`, at most `size` pixels a side, [h, w, bands] float."""
-    window = source.window(*bounds)
-    scale = max(1.0, max(window.width, window.height) / size)
-    shape = (len(indexes), round(window.height / scale), round(window.width / scale))
-    pixels = source.read(indexes, window=window, out_shape=shape, boundless=True)
-    return np.moveaxis(pixels, 0, -1).astype(float)
+def save_comparison(
+    path: str | Path, s2_paths: list[str], sr_path: str, truth_path: str, offset: int
+) -> Path:
+    """Save Sentinel-2, bicubic, super-resolution and truth, in true and false colour.
+
+    The area is the middle of the image, 512 m across.
+    """
+    with rasterio.open(sr_path) as sr:
+        crs, area = sr.crs, middle(tuple(sr.bounds), 512.0)
+    s2 = read_area(s2_paths, crs, area, 4096) - offset
+    truth = read_area([truth_path], crs, area, 4096)
+    row = {
+        "Sentinel-2, 10 m": s2,
+        "bicubic": resize(s2, truth.shape, order=3),
+        "super-resolution, 1.5 m": read_area([sr_path], crs, area, 4096),
+        "truth (Spot-7)": truth,
+    }
+    false_colour = {name: image[..., [3, 0, 1]] for name, image in row.items()}
+    save_rows(path, [row, false_colour], "red, green, blue; near infrared, red, green")
+    return Path(path)
+
+
+def middle(bounds: tuple, metres: float) -> tuple[float, float, float, float]:
+    """Give the middle of (left, bottom, right, top), at most so many metres across."""
+    left, bottom, right, top = bounds
+    x, y = (left + right) / 2, (bottom + top) / 2
+    half = min(metres, right - left, top - bottom) / 2
+    return x - half, y - half, x + half, y + half
+
+
+def read_area(paths: list[str], crs, bounds, size: int) -> np.ndarray:
+    """Read the bands of one or more files over an area.
+
+    Arguments:
+        paths: one file with several bands, or several with one.
+        crs: of the bounds.
+        bounds: left, bottom, right, top.
+        size: side of the result in pixels, at most.
+
+    Returns:
+        [h, w, bands] float.
+    """
+    bands = []
+    for path in paths:
+        with rasterio.open(path) as file:
+            window = file.window(*transform_bounds(crs, file.crs, *bounds))
+            scale = max(1.0, max(window.width, window.height) / size)
+            shape = tuple(
+                max(1, round(n / scale)) for n in (window.height, window.width)
+            )
+            bands.append(
+                file.read(
+                    window=window, out_shape=(file.count, *shape), boundless=True,
+                    resampling=Resampling.average if scale > 1 else Resampling.nearest,
+                )
+            )  # fmt: skip
+    return np.moveaxis(np.concatenate(bands), 0, -1).astype(float)

@@ -1,0 +1,173 @@
+"""How far a network looks: the input pixels that one output pixel depends on.
+
+Nothing is typed in: the layers are found by walking the Keras graph backwards, from
+the output to the inputs, and each layer says which input pixels it needs for a given
+span of output pixels.
+
+Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural
+networks", Distill, 2019; extended here to transposed convolutions.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any
+
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+# Layers whose output pixel depends on the same pixel of their inputs only.
+POINTWISE = {
+    "activation", "add", "average", "batchnormalization", "concatenate", "dropout",
+    "elu", "identity", "leakyrelu", "maximum", "minimum", "multiply", "prelu", "relu",
+    "rescaling", "softmax", "subtract",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The input pixels that one output pixel depends on, along the worse axis.
+
+    An output pixel lies in one input pixel, for instance, with a factor of 4, output
+    pixels 0 to 3 in input pixel 0.  `before` pixels above or to the left of that one
+    matter as well, and `after` pixels below or to the right.
+    """
+
+    factor: Fraction
+    """Output pixels per input pixel."""
+    before: int
+    """Input pixels."""
+    after: int
+    """Input pixels."""
+
+    @property
+    def margin(self) -> int:
+        """Input pixels that matter on either side."""
+        return max(self.before, self.after)
+
+    @property
+    def size(self) -> int:
+        """Input pixels that matter along an axis, all in all."""
+        return self.before + 1 + self.after
+
+
+def receptive_field(output: Any) -> ReceptiveField:
+    """Compute the receptive field of a symbolic Keras tensor `[n, h, w, c]`.
+
+    For instance a 7 x 7 convolution gives before = after = 3, and two 3 x 3
+    convolutions one after the other give 2.
+
+    Raises:
+        ValueError: for a layer whose behaviour is not known here, which it names.
+    """
+    tensors = inputs_first(output)
+    factor = scales(tensors)[id(output)]
+    before = after = 0
+    for axis in (0, 1):
+        # The pattern repeats after `numerator` output pixels.
+        for pixel in range(factor.numerator):
+            lowest, highest = _trace(tensors, axis, pixel)
+            before = max(before, floor(pixel / factor) - lowest)
+            after = max(after, highest - (ceil((pixel + 1) / factor) - 1))
+    return ReceptiveField(factor, before, after)
+
+
+def inputs_first(output: Any) -> list[Any]:
+    """List the tensors that `output` is made of, each after those it is made of."""
+    order, seen = [], set()
+    waiting = [(output, False)]
+    while waiting:
+        tensor, inputs_done = waiting.pop()
+        if inputs_done:
+            order.append(tensor)
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            waiting.append((tensor, True))
+            waiting.extend((made_of, False) for made_of in producer(tensor)[1])
+    return order
+
+
+def producer(tensor: Any) -> tuple[Any, list[Any]]:
+    """Give the layer that made a tensor, and the tensors it was made of.
+
+    Keras 3 calls operation what Keras 2 calls layer, and the call of one is a node.
+    """
+    history = tensor._keras_history
+    layer = history.operation if hasattr(history, "operation") else history.layer
+    node = layer._inbound_nodes[history.node_index]
+    if node.is_input:
+        return layer, []
+    if hasattr(node, "keras_inputs"):  # Keras 2
+        return layer, list(node.keras_inputs)
+    return layer, list(node.input_tensors)
+
+
+def scales(tensors: list[Any]) -> dict[int, Fraction]:
+    """Give the pixels of each tensor per input pixel, by the `id` of the tensor."""
+    found = {}
+    for tensor in tensors:
+        layer, made_of = producer(tensor)
+        scale = max((found[id(t)] for t in made_of), default=Fraction(1))
+        found[id(tensor)] = scale * _zoom(layer)
+    return found
+
+
+def _zoom(layer: Any) -> Fraction:
+    """Give how many pixels a layer makes of one, along an axis."""
+    kind = type(layer).__name__
+    if kind == "Conv2DTranspose":
+        return Fraction(layer.strides[0])
+    if kind == "UpSampling2D":
+        return Fraction(layer.size[0])
+    return 1 / Fraction(layer.strides[0]) if hasattr(layer, "strides") else Fraction(1)
+
+
+def _trace(tensors: list[Any], axis: int, pixel: int) -> tuple[int, int]:
+    """Follow one pixel of the last tensor back to the inputs: first and last pixel."""
+    needed = {id(tensors[-1]): (pixel, pixel)}
+    at_inputs = []
+    for tensor in reversed(tensors):
+        layer, made_of = producer(tensor)
+        span = needed[id(tensor)]
+        if not made_of:
+            at_inputs.append(span)
+            continue
+        low, high = _span_before(layer, axis, *span)
+        for source in made_of:
+            known = needed.get(id(source), (low, high))
+            needed[id(source)] = (min(low, known[0]), max(high, known[1]))
+    return min(span[0] for span in at_inputs), max(span[1] for span in at_inputs)
+
+
+def _span_before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
+    """Give the first and last input pixel that output pixels `low` to `high` need."""
+    kind = getattr(layer, "symbol", type(layer).__name__).rsplit(".")[-1]
+    if kind in ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"):
+        stride = layer.strides[axis]
+        reach = (layer.kernel_size[axis] - 1) * layer.dilation_rate[axis]
+        if layer.padding != "same" and reach:
+            raise ValueError(
+                f"layer {layer.name} has padding '{layer.padding}', which shifts its "
+                "output; use padding='same'"
+            )
+        # TensorFlow pads so that the sizes are a multiple of the stride, and puts
+        # an odd pixel of padding at the end.
+        padding = max(reach + 1 - stride, 0) // 2
+        if kind == "Conv2DTranspose":
+            # Input i is written to outputs stride * i - padding + (0 .. reach).
+            return ceil((low + padding - reach) / stride), (high + padding) // stride
+        return stride * low - padding, stride * high - padding + reach
+    if kind == "UpSampling2D" and layer.interpolation in ("nearest", "bilinear"):
+        zoom = layer.size[axis]
+        if layer.interpolation == "nearest":
+            return low // zoom, high // zoom
+        first, last = ((pixel + 0.5) / zoom - 0.5 for pixel in (low, high))
+        return floor(first), floor(last) + 1
+    if kind.lower() in POINTWISE:
+        return low, high
+    raise ValueError(
+        f"the receptive field of layer {layer.name} ({kind}) is not known; teach "
+        "srtools/receptive_field.py which input pixels it needs"
+    )

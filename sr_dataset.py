@@ -20,8 +20,8 @@ import sys
 from pathlib import Path
 
 from srtools import cards, images, scenes
+from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
-from srtools.images import BANDS
 from srtools.radiometry import remove_offset
 from srtools.remote import PLANETARY_COMPUTER, SENTINEL2_L2A, Archive
 
@@ -29,7 +29,6 @@ import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
 log = logging.getLogger("sr_dataset")
 
-FACTOR = 4  # lr pixels (6 m) are 4 times as large as hr pixels (1.5 m)
 GROUPS = ("train", "valid", "test")
 PROPORTIONS = (0.8, 0.1, 0.1)
 CREATION_OPTIONS = (
@@ -157,7 +156,7 @@ def create_dataset(
             "bands": list(BANDS),
             "factor": FACTOR,
             "offset": offset,
-            "scale": 1e-4,
+            "scale": SCALE,
             "lr": {"patch_size": patch_size, "spacing": xs_info.spacing},
             "hr": {"patch_size": FACTOR * patch_size, "spacing": pan_info.spacing},
             "groups": groups,
@@ -212,7 +211,7 @@ def find_scene(params: argparse.Namespace) -> scenes.Scene | None:
         print(scenes.ranking_table(candidates))
         return None
     scene = scenes.choose(candidates, area, max_bad_share=params.max_bad_share)
-    print(scenes.ranking_table(candidates))
+    print(scenes.ranking_table(candidates, scene))
     return scene
 
 

@@ -18,19 +18,19 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import cards, figures, images, models
+from srtools import cards, data, figures, models
+from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
 from srtools.metrics import ErrorSums
 
 log = logging.getLogger("sr_eval")
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
-SCALE = 1e-4  # reflectance of one DN
 METHODS = ("bicubic", "model")
 
 
 def read_batches(
-    lr: Path, hr: Path, batch_size: int
+    files: dict[str, str], batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give every test patch once, in order, the last incomplete batch included.
 
@@ -41,7 +41,8 @@ def read_batches(
 
     # Streamed from the file: memory does not grow with the number of patches.
     reader = otbtf.PatchesImagesReader(
-        filenames_dict={"lr": [str(lr)], "hr": [str(hr)]}, use_streaming=True
+        filenames_dict={kind: [file] for kind, file in files.items()},
+        use_streaming=True,
     )
     for first in range(0, reader.get_size(), batch_size):
         last = min(first + batch_size, reader.get_size())
@@ -84,12 +85,11 @@ def evaluate(
     Raises:
         SRError: if patches and model do not fit together.
     """
-    lr, hr = (Path(patches) / f"test_{kind}_patches.tif" for kind in ("lr", "hr"))
-    count = check_patches(lr, hr, border)
+    files = data.check_patches(patches, "test", FACTOR)
     info = models.describe(model_dir)
     info.need(INPUT, OUTPUT)
-    bands = info.card.get("bands") or list(images.BANDS)
-    check_bands(lr, info, bands)
+    bands = info.card.get("bands") or list(BANDS)
+    check_model(info, bands)
     outputs = [Path(out_dir) / name for name in ("metrics.json", "patches.png")]
     cards.refuse_existing(outputs, overwrite)
     network = models.load(model_dir)
@@ -97,7 +97,7 @@ def evaluate(
     areas = {"inner": slice(border, -border or None), "whole": slice(None)}
     sums = {(a, m): ErrorSums.zeros(len(bands)) for a in areas for m in METHODS}
     shown, won = [], 0
-    for lr_batch, truth in read_batches(lr, hr, batch_size):
+    for lr_batch, truth in read_batches(files, batch_size):
         predicted = {
             "bicubic": bicubic(lr_batch * SCALE, truth.shape[1:3]),
             "model": network(**{INPUT: lr_batch})[OUTPUT].numpy(),
@@ -137,29 +137,13 @@ def evaluate(
     return metrics
 
 
-def check_patches(lr: Path, hr: Path, border: int) -> int:
-    """Check that both files hold the same number of patches; give it."""
-    infos = [images.describe_patches(path) for path in (lr, hr)]
-    if infos[0].count != infos[1].count:
+def check_model(info: models.ModelInfo, bands: list[str]) -> None:
+    """Check that the model takes the bands that the patches have."""
+    if tuple(bands) != BANDS or info.inputs[INPUT] not in (len(BANDS), -1):
         raise SRError(
-            f"{lr} holds {infos[0].count} patches and {hr} {infos[1].count}; "
-            "make both again with sr_dataset.py"
-        )
-    if 2 * border >= infos[1].size:
-        raise SRError(
-            f"a border of {border} leaves nothing of patches of {infos[1].size} "
-            "pixels; give a smaller --border"
-        )
-    return infos[0].count
-
-
-def check_bands(lr: Path, info: models.ModelInfo, bands: list[str]) -> None:
-    """Check that the patches have the bands that the model was trained on."""
-    found = images.describe_patches(lr).bands
-    if found != len(bands) or info.inputs[INPUT] not in (found, -1):
-        raise SRError(
-            f"{lr} has {found} bands, the model takes {info.inputs[INPUT]} "
-            f"({', '.join(bands)}); make the patches again with these"
+            f"the model {info.folder} takes {info.inputs[INPUT]} bands "
+            f"({', '.join(bands)}), the patches have {', '.join(BANDS)}; train one "
+            "with sr_train.py"
         )
 
 

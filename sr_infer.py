@@ -28,8 +28,9 @@ from affine import Affine
 from rasterio.warp import transform as transform_points
 
 from srtools import cards, figures, images, models, vrt
+from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
-from srtools.images import BANDS, ImageInfo
+from srtools.images import ImageInfo
 from srtools.radiometry import remove_offset
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
@@ -37,7 +38,6 @@ import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 log = logging.getLogger("sr_infer")
 
 INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
-FACTOR = 4
 LR_SPACING = 6.0  # metres, unless the model's card says otherwise
 TILE_SIZE = 1024  # output pixels; about 1 GB with 64 filters
 CREATION_OPTIONS = {"COMPRESS": "DEFLATE", "TILED": "YES", "BIGTIFF": "IF_SAFER"}
@@ -213,7 +213,7 @@ def put_in_place(path: Path, plan: Plan) -> None:
         file.transform = plan.transform
         file.nodata = 0
         file.descriptions = BANDS
-        file.scales = [1e-4] * len(BANDS)
+        file.scales = [SCALE] * len(BANDS)
 
 
 def infer(

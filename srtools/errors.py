@@ -23,7 +23,11 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
         try:
             return main(argv)
         except SRError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            # What OTB says may quote a signed URL.
+            from srtools.remote import without_secrets
+
+            line = without_secrets(" ".join(str(error).split()))
+            print(f"error: {line}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("error: interrupted", file=sys.stderr)

@@ -6,6 +6,7 @@ import numpy as np
 import rasterio
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 from skimage.transform import resize
@@ -50,6 +51,13 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
     figure.tight_layout(pad=0.4)
     with whole_file(path) as partial:
         figure.savefig(partial)
+
+
+def save_image(path: str | Path, image: np.ndarray) -> None:
+    """Save [h, w, bands] as a picture, pixel by pixel."""
+    pixels = to_display(image[..., :3], stretch(image[..., :3]))
+    with whole_file(path) as partial:
+        Image.fromarray((255 * pixels).round().astype(np.uint8)).save(partial)
 
 
 def save_preview(

@@ -12,10 +12,8 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
+from srtools.conventions import BANDS
 from srtools.errors import SRError
-
-BANDS = ("B04", "B03", "B02", "B08")
-"""Sentinel-2 bands in the order of Spot-7: red, green, blue, near infrared."""
 
 
 @dataclass(frozen=True)

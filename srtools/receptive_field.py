@@ -13,11 +13,6 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
-from srtools.quiet import silent_stderr
-
-with silent_stderr():
-    import tensorflow as tf
-
 # Layers whose output pixel depends on the same pixel of their inputs only.
 POINTWISE = {
     "activation", "add", "average", "batchnormalization", "concatenate", "dropout",
@@ -72,6 +67,26 @@ def receptive_field(output: Any) -> ReceptiveField:
             before = max(before, floor(pixel / factor) - lowest)
             after = max(after, highest - (ceil((pixel + 1) / factor) - 1))
     return ReceptiveField(factor, before, after)
+
+
+def layer_table(output: Any) -> str:
+    """Lay out the layers up to `output` as text: what each makes, and how far it looks.
+
+    h and w are the rows and columns of the input; "looks" is the margin of
+    `receptive_field`, in pixels of the input.
+    """
+    tensors = inputs_first(output)
+    zooms = scales(tensors)
+    line = "{:20} {:16} {:>14} {:>11} {:>9}".format
+    lines = [line("layer", "kind", "output", "parameters", "looks")]
+    for tensor in tensors:
+        layer, _ = producer(tensor)
+        zoom = f"{zooms[id(tensor)]} " if zooms[id(tensor)] != 1 else ""
+        shape = f"{zoom}h x {zoom}w x {tensor.shape[-1]}"
+        reach = f"{receptive_field(tensor).margin} px"
+        kind = type(layer).__name__
+        lines.append(line(layer.name, kind, shape, layer.count_params(), reach))
+    return "\n".join(lines)
 
 
 def inputs_first(output: Any) -> list[Any]:

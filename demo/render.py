@@ -1,0 +1,227 @@
+"""From shapes to reflectance: what a perfect sensor of 1.5 m would see.
+
+Shapes are painted three times finer than a pixel into an image of shape numbers.
+From it follow a height model, the slopes lit by the sun, cast shadows and colours,
+and each pixel is the mean of its 3 x 3 samples: edges are antialiased.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from demo.drawing import DOME, HIP, Drawing
+
+PIXEL = 1.5  # metres
+SAMPLES = 3  # per pixel and direction
+STEP = PIXEL / SAMPLES
+TILE = 256  # pixels
+TALLEST = 64.0  # metres; shadows are searched as far as such a tower casts them
+SUN_ZENITH, SUN_AZIMUTH = 30.0, 150.0  # degrees: Paris in mid July, 10:50 UTC
+SKYLIGHT = np.array([0.20, 0.24, 0.32, 0.15], np.float32)  # light left in shadows
+TEXTURE_SIZE = 1024  # pixels after which the mottling repeats
+
+SUN_TANGENT = float(np.tan(np.radians(SUN_ZENITH)))
+TO_SUN = np.array(
+    [np.sin(np.radians(SUN_AZIMUTH)), -np.cos(np.radians(SUN_AZIMUTH))]
+)  # x, y of the horizontal direction to the sun
+
+
+class Shapes(NamedTuple):
+    """A drawing made ready for painting."""
+
+    table: dict[str, np.ndarray]
+    corners: list[tuple[int, ...]]
+    """Per shape x0, y0, x1, y1, ... in samples (int) from the Spot corner."""
+    boxes: np.ndarray
+    """Per shape [n, 4] the smallest x, y and largest x, y in samples."""
+    textures: tuple[np.ndarray, np.ndarray]
+    """Fine and coarse mottling [TEXTURE_SIZE, TEXTURE_SIZE], standard deviation 1."""
+
+
+def render(
+    drawing: Drawing, row: int, column: int, rows: int, columns: int, seed: int
+) -> np.ndarray:
+    """Paint the window of `rows` x `columns` pixels that starts at (row, column).
+
+    Row and column 0 are the upper left pixel of the Spot image; both may be negative.
+    The same pixel gets the same value whatever the window.
+
+    Returns:
+        [rows, columns, 4] uint16, reflectance x 10000; red, green, blue, near
+        infrared.
+    """
+    shapes = _prepare(drawing, seed)
+    image = np.empty((rows, columns, 4), np.uint16)
+
+    def paint(corner: tuple[int, int]) -> None:
+        top, left = corner
+        height, width = min(TILE, rows - top), min(TILE, columns - left)
+        tile = _tile(shapes, row + top, column + left, height, width)
+        image[top : top + height, left : left + width] = tile
+
+    corners = [(r, c) for r in range(0, rows, TILE) for c in range(0, columns, TILE)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        list(pool.map(paint, corners))
+    return image
+
+
+def _prepare(drawing: Drawing, seed: int) -> Shapes:
+    """Turn corners into whole samples and find each shape's box."""
+    points, starts = drawing.outlines()
+    samples = np.rint(points / STEP - 0.5).astype(np.int32)
+    boxes = np.concatenate(
+        [
+            np.minimum.reduceat(samples, starts[:-1]),
+            np.maximum.reduceat(samples, starts[:-1]),
+        ],
+        axis=1,
+    )
+    flat = samples.ravel().tolist()
+    corners = [
+        tuple(flat[2 * a : 2 * b])
+        for a, b in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    ]
+    random = np.random.default_rng([seed, 1])
+    fine = _texture(random, 0.7)
+    coarse = _texture(random, 5) + _texture(random, 18) + _texture(random, 2.2)
+    return Shapes(drawing.table(), corners, boxes, (fine, coarse / coarse.std()))
+
+
+def _texture(random: np.random.Generator, sigma: float) -> np.ndarray:
+    """Give smooth noise that repeats without a seam, standard deviation 1."""
+    noise = random.standard_normal((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
+    noise = ndimage.gaussian_filter(noise, sigma, mode="wrap")
+    return noise / noise.std()
+
+
+def _tile(shapes: Shapes, row: int, column: int, rows: int, columns: int) -> np.ndarray:
+    """Paint one tile; the shapes around it are drawn too, for their shadows."""
+    rim = int(np.ceil(TALLEST * SUN_TANGENT / PIXEL)) + 2
+    ids = _paint_numbers(
+        shapes, row - rim, column - rim, rows + 2 * rim, columns + 2 * rim
+    )
+    x = ((column - rim) * SAMPLES + np.arange(ids.shape[1]) + 0.5) * STEP
+    y = ((row - rim) * SAMPLES + np.arange(ids.shape[0]) + 0.5) * STEP
+    table = shapes.table
+    height = _heights(table, ids, x.astype(np.float32), y.astype(np.float32))
+    inner = slice(rim * SAMPLES, -rim * SAMPLES)
+    light = _light(height)[inner, inner]
+    ids, x, y = ids[inner, inner], x[inner], y[inner]
+
+    rows_wave = _rows_of_crops(table, ids, x, y)
+    fine, coarse = (
+        np.take(
+            np.take(texture, np.arange(row, row + rows) % TEXTURE_SIZE, axis=0),
+            np.arange(column, column + columns) % TEXTURE_SIZE,
+            axis=1,
+        )
+        for texture in shapes.textures
+    )
+    mottle = 1 + _pool(table["fine"][ids]) * fine + _pool(table["coarse"][ids]) * coarse
+    tile = np.empty((rows, columns, 4), np.uint16)
+    for band, name in enumerate(("red", "green", "blue", "nir")):
+        lit = SKYLIGHT[band] + (1 - SKYLIGHT[band]) * light
+        colour = _pool(table[name][ids] * rows_wave * lit) * mottle
+        tile[..., band] = np.clip(np.rint(colour * 10000), 1, 10000)
+    return tile
+
+
+def _paint_numbers(
+    shapes: Shapes, row: int, column: int, rows: int, columns: int
+) -> np.ndarray:
+    """Paint the number of the topmost shape, int32, SAMPLES per pixel."""
+    left, top = column * SAMPLES, row * SAMPLES
+    right, bottom = left + columns * SAMPLES, top + rows * SAMPLES
+    boxes = shapes.boxes
+    touching = np.flatnonzero(
+        (boxes[:, 0] < right)
+        & (boxes[:, 2] >= left)
+        & (boxes[:, 1] < bottom)
+        & (boxes[:, 3] >= top)
+    )
+    image = Image.new("I", (right - left, bottom - top))
+    pen = ImageDraw.Draw(image)
+    for number in touching.tolist():
+        corners = shapes.corners[number]
+        moved = [
+            value - (top if index % 2 else left) for index, value in enumerate(corners)
+        ]
+        if len(moved) == 4:
+            pen.ellipse(moved, fill=number)
+        else:
+            pen.polygon(moved, fill=number)
+    return np.asarray(image)
+
+
+def _heights(
+    table: dict[str, np.ndarray], ids: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Give the height in metres of every sample: eaves plus roof or crown."""
+    height = table["base"][ids]
+    row, column = np.nonzero((table["rise"] > 0)[ids])
+    shape = ids[row, column]
+    dx = x[column] - table["x"][shape]
+    dy = y[row] - table["y"][shape]
+    along_x, along_y = table["along_x"][shape], table["along_y"][shape]
+    half_width = table["half_width"][shape]
+    across = np.abs(dy * along_x - dx * along_y) / half_width
+    along = np.abs(dx * along_x + dy * along_y)
+    kind = table["shape"][shape]
+    profile = 1 - across  # a ridge; a hip also falls off at its two ends
+    hipped = np.minimum(profile, (table["half_length"][shape] - along) / half_width)
+    profile = np.where(kind == HIP, hipped, profile)
+    dome = np.sqrt(np.maximum(1 - across**2 - (along / half_width) ** 2, 0))
+    profile = np.where(kind == DOME, dome, profile)
+    height[row, column] += table["rise"][shape] * np.clip(profile, 0, 1)
+    return height
+
+
+def _light(height: np.ndarray) -> np.ndarray:
+    """Give the direct sunlight on every sample: 1 on flat open ground, 0 in shadow."""
+    slope_y, slope_x = np.gradient(height, STEP)
+    # Walls are not seen from above: what is steeper than a roof is an edge.
+    slope = slope_x * np.float32(TO_SUN[0]) + slope_y * np.float32(TO_SUN[1])
+    slope[np.abs(slope) > 2.5] = 0
+    light = np.clip((1 - SUN_TANGENT * slope) / np.sqrt(1 + slope**2), 0, None)
+    # The highest thing between a sample and the sun, lowered by the sun's descent:
+    # doubling the distance in each pass covers all of it in a few passes.
+    horizon = np.full_like(height, -1e3)
+    horizon[:] = height
+    reach = 1
+    while reach * STEP < TALLEST * SUN_TANGENT:
+        fall = np.float32(reach * STEP / SUN_TANGENT)
+        shift_x, shift_y = np.rint(TO_SUN * reach).astype(int)
+        nearer = horizon
+        horizon = nearer.copy()
+        rows, columns = height.shape
+        seen = nearer[max(shift_y, 0) :, max(shift_x, 0) :] - fall
+        target = horizon[: rows - shift_y, : columns - shift_x]
+        np.maximum(target, seen, out=target)
+        reach *= 2
+    light[horizon > height + 0.4] = 0
+    return light
+
+
+def _rows_of_crops(
+    table: dict[str, np.ndarray], ids: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """Give the factor by which rows lighten or darken every sample."""
+    wave = np.ones(ids.shape, np.float32)
+    row, column = np.nonzero((table["row_amplitude"] > 0)[ids])
+    shape = ids[row, column]
+    across = y[row] * table["along_x"][shape] - x[column] * table["along_y"][shape]
+    phase = np.cos((2 * np.pi) * across / table["period"][shape])
+    wave[row, column] += table["row_amplitude"][shape] * phase
+    return wave
+
+
+def _pool(samples: np.ndarray) -> np.ndarray:
+    """Average the SAMPLES x SAMPLES samples of each pixel."""
+    rows, columns = samples.shape
+    return samples.reshape(rows // SAMPLES, SAMPLES, columns // SAMPLES, SAMPLES).mean(
+        axis=(1, 3), dtype=np.float32
+    )

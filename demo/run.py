@@ -1,0 +1,122 @@
+"""The whole course at once: a made-up scene, its servers, and the five scripts.
+
+    python -m demo.run
+
+Everything that a student would type is printed before it is run.  The exit code is 0
+only if super-resolution beats bicubic on the test patches.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from demo.scene import make_scene
+from demo.server import Server
+from srtools import figures
+from srtools.errors import SRError, one_line_errors
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: str) -> None:
+    """Print a command as a student would type it, and run it.
+
+    Raises:
+        SRError: if it fails; it has said why itself.
+    """
+    print(f"\n$ python {shlex.join(arguments)}", flush=True)
+    start = time.monotonic()
+    code = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    if code:
+        raise SRError(f"{arguments[0]} ended with exit code {code}; see above")
+    print(f"({time.monotonic() - start:.0f} s)", flush=True)
+
+
+def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
+    """Make the scene and run the five exercises on it.
+
+    Arguments:
+        folder: where everything is put; what is there is replaced.
+        size: side of the PAN image in pixels of 1.5 m.
+        seed: of the scene and of the training.
+        nb_epochs: at most so many epochs of training.
+
+    Returns:
+        The metrics of exercise 4.
+    """
+    base = Path(folder).resolve()
+    print(f"making a scene of {size} x {size} PAN pixels in {base / 'scene'}")
+    scene = make_scene(base / "scene", size=size, seed=seed)
+    pan, xs = str(scene["pan"]), str(scene["xs"])
+    patches, model, scores = (str(base / name) for name in ("patches", "model", "eval"))
+    sr, preview = str(base / "sr.tif"), str(base / "sr.png")
+
+    with Server(base / "scene") as server:
+        run(
+            "sr_dataset.py", "--pan", pan, "--xs", xs, "--stac_url", server.stac_url,
+            "--out_dir", patches, "--overwrite",
+        )  # fmt: skip
+    run("sr_model.py")
+    run(
+        "sr_train.py", "--patches", patches, "--model_dir", model,
+        "--nb_epochs", str(nb_epochs), "--seed", str(seed), "--overwrite",
+    )  # fmt: skip
+    run(
+        "sr_eval.py", "--patches", patches, "--model_dir", model, "--out_dir", scores,
+        "--overwrite",
+    )  # fmt: skip
+    run(
+        "sr_infer.py", "--s2_images", *(str(path) for path in scene["s2"]),
+        "--offset", "1000", "--like", pan, "--model_dir", model, "--out", sr,
+        "--preview", preview, "--overwrite",
+    )  # fmt: skip
+    metrics = json.loads((Path(scores) / "metrics.json").read_text())
+    comparison = figures.save_comparison(
+        base / "comparison.png", scene["s2"], sr, scene["truth"], offset=1000
+    )
+    print("\nPictures to look at:")
+    for path in (comparison, preview, Path(scores) / "patches.png"):
+        print(f"  {path}")
+    print(f"TensorBoard: tensorboard --logdir {model}_logs")
+    return metrics
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Define the command line."""
+    parser = argparse.ArgumentParser(
+        description="Run the whole course on a demo scene."
+    )
+    parser.add_argument("--folder", default="demo_run", help="default: %(default)s")
+    parser.add_argument(
+        "--size", type=int, default=1536, metavar="PIXELS",
+        help="side of the PAN image, a multiple of 4 (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument(
+        "--nb_epochs", type=int, default=30, help="of training (default: %(default)s)"
+    )
+    return parser
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> int:
+    """Run from the command line."""
+    params = get_parser().parse_args(argv)
+    start = time.monotonic()
+    metrics = demo(**vars(params))
+    gain = metrics["inner"]["gain_db"]
+    print(
+        f"\nsuper-resolution is {gain:+.2f} dB against bicubic on "
+        f"{metrics['patches']} test patches; all took {time.monotonic() - start:.0f} s"
+    )
+    if gain <= 0:
+        raise SRError("super-resolution does not beat bicubic; train for longer")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

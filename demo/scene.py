@@ -1,0 +1,224 @@
+"""Makes the files of the demo: a Spot-7 scene and three Sentinel-2 images of it.
+
+python -m demo.scene demo_run/scene --size 1536
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.warp import transform_geom
+
+from demo import sensors
+from demo.landscape import MARGIN, draw_landscape
+from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
+from srtools.conventions import BANDS
+from srtools.figures import save_image
+
+CRS = "EPSG:32631"
+TILE = "31UDQ"
+# On the 1.5 m grid, not on the 10 m grid: the 6 m and 10 m pixels are not aligned.
+CORNER = (447003.0, 5412996.0)
+RIM = 40.0  # metres at the edge of the drawing that the optics may not look beyond
+WEDGE = 24  # PAN pixels
+CATALOGUE = "scene.json"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A date on which Sentinel-2 came by."""
+
+    date: str
+    time: str
+    cloud_cover: float
+    """Percent, as the metadata say; the pixels over the Spot image tell more."""
+    cloud_share: float = 0.0
+    """Of the pixels."""
+    cut: bool = False
+    """Whether the swath ends in the middle of the Spot image."""
+
+
+PASSES = (
+    Pass("2022-07-04", "105631", cloud_cover=11.8, cloud_share=0.3),
+    Pass("2022-07-14", "105629", cloud_cover=3.2),
+    # The least cloudy of all, if one believes the metadata.
+    Pass("2022-08-08", "105041", cloud_cover=0.4, cut=True),
+)
+CLEAR = PASSES[1]
+
+
+def make_scene(
+    folder: str | Path,
+    *,
+    size: int = 1536,
+    seed: int = 1,
+    shift: tuple[float, float] = (0.0, 0.0),
+    gain: float = 1.0,
+    bias: float = 0.0,
+) -> dict:
+    """Make the scene.
+
+    Arguments:
+        folder: where the files are put.
+        size: side of the PAN image in pixels of 1.5 m, a multiple of 4.
+        seed: of the landscape and the noise.
+        shift: metres east and north by which Sentinel-2 is out of place.
+        gain, bias: Sentinel-2 = gain x Spot + bias, in DN.
+
+    Returns:
+        Paths of `pan`, `xs`, `truth`, `quicklook`, and `s2`: B04, B03, B02, B08 of
+        the clear date.
+    """
+    if size % sensors.FACTOR or size < 128:
+        raise ValueError(f"size is a multiple of 4 and at least 128, not {size}")
+    folder = Path(folder)
+    drawing = draw_landscape(size, seed)
+    rim = int(MARGIN / PIXEL)
+    landscape = render(drawing, -rim, -rim, size + 2 * rim, size + 2 * rim, seed)
+    truth = landscape[rim:-rim, rim:-rim]
+    random = np.random.default_rng([seed, 2])
+    pan, xs = sensors.spot(truth, random, WEDGE)
+    place = Affine(PIXEL, 0, CORNER[0], 0, -PIXEL, CORNER[1])
+    paths = {name: folder / "spot" / f"{name}.tif" for name in ("pan", "xs", "truth")}
+    _write(paths["pan"], pan[..., None], place)
+    _write(paths["xs"], xs, place @ Affine.scale(sensors.FACTOR))
+    _write(paths["truth"], truth, place)
+
+    s2_place, x, y = _s2_grid(size)
+    seen = sensors.optics(landscape, x - shift[0], y + shift[1])
+    catalogue = []
+    for when in PASSES:
+        catalogue.append(_write_pass(folder, when, seen, s2_place, random, gain, bias))
+    (folder / CATALOGUE).write_text(json.dumps(catalogue, indent=2))
+    paths["quicklook"] = folder / "quicklook.png"
+    save_image(paths["quicklook"], truth)
+    clear = catalogue[PASSES.index(CLEAR)]["assets"]
+    return {**paths, "s2": [folder / clear[band] for band in BANDS]}
+
+
+def _s2_grid(size: int) -> tuple[Affine, np.ndarray, np.ndarray]:
+    """Lay Sentinel-2's grid over the drawing, in whole pixels of 20 m.
+
+    Returns:
+        The transform, and the centres of columns and rows in metres right of and
+        below the drawing's corner.
+    """
+    left, top = CORNER[0] - MARGIN, CORNER[1] + MARGIN
+    side = size * PIXEL + 2 * MARGIN
+    first_x = np.ceil((left + RIM) / 20) * 20
+    first_y = np.floor((top - RIM) / 20) * 20
+    columns = 2 * int((left + side - RIM - first_x) / 20)
+    rows = 2 * int((first_y - (top - side + RIM)) / 20)
+    centres = sensors.S2_PIXEL * (np.arange(max(columns, rows)) + 0.5)
+    place = Affine(sensors.S2_PIXEL, 0, first_x, 0, -sensors.S2_PIXEL, first_y)
+    return place, first_x - left + centres[:columns], top - first_y + centres[:rows]
+
+
+def _write_pass(
+    folder: Path,
+    when: Pass,
+    seen: np.ndarray,
+    place: Affine,
+    random: np.random.Generator,
+    gain: float,
+    bias: float,
+) -> dict:
+    """Write the images of one date; give its entry in the catalogue."""
+    height, width = seen.shape[:2]
+    image, classes = seen, sensors.classify(seen)
+    if when.cloud_share:
+        veil = sensors.clouds((height, width), when.cloud_share, random)
+        image = sensors.cover(seen, *veil)
+        classes = sensors.classify_clouds(classes, *veil)
+    numbers = sensors.digital_numbers(image, random, gain, bias)
+    outline = [(0, 0), (width, 0), (width, height), (0, height)]
+    if when.cut:
+        # The swath ends on a slanted line through the middle.
+        top, bottom = round(0.62 * width), round(0.42 * width)
+        rows, cols = np.ogrid[:height, :width]
+        beyond = cols > top + (bottom - top) * rows / height
+        numbers[beyond], classes[beyond] = 0, sensors.NO_DATA
+        outline = [(0, 0), (top, 0), (bottom, height), (0, height)]
+    start = f"{when.date.replace('-', '')}T{when.time}"
+    assets = {}
+    for band, values in zip(BANDS, np.moveaxis(numbers, -1, 0), strict=True):
+        name = f"s2/{when.date}/T{TILE}_{start}_{band}_10m.tif"
+        assets[band] = name
+        _write_cog(folder / name, values, place)
+    assets["SCL"] = f"s2/{when.date}/T{TILE}_{start}_SCL_20m.tif"
+    _write_cog(folder / assets["SCL"], classes[1::2, 1::2], place @ Affine.scale(2))
+    corners = [place @ corner for corner in outline]
+    polygon = {"type": "Polygon", "coordinates": [[*corners, corners[0]]]}
+    return {
+        **asdict(when),
+        "tile": TILE,
+        "start": start,
+        "crs": CRS,
+        "assets": assets,
+        "shape": [height, width],
+        "transform": list(place)[:6],
+        "geometry": transform_geom(CRS, "EPSG:4326", polygon),
+        "no_data_percent": 100 * float((classes == sensors.NO_DATA).mean()),
+        "sun_zenith": SUN_ZENITH,
+        "sun_azimuth": SUN_AZIMUTH,
+    }
+
+
+def _bands(pixels: np.ndarray, place: Affine) -> tuple[np.ndarray, dict]:
+    stacked = np.moveaxis(pixels, -1, 0) if pixels.ndim == 3 else pixels[None]
+    return stacked, {
+        "count": stacked.shape[0],
+        "height": stacked.shape[1],
+        "width": stacked.shape[2],
+        "dtype": stacked.dtype,
+        "crs": CRS,
+        "transform": place,
+        "compress": "DEFLATE",
+        "predictor": 2,
+    }
+
+
+def _write(path: Path, pixels: np.ndarray, place: Affine) -> None:
+    """Write [h, w, bands] as a tiled GeoTIFF, as Spot products are."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bands, profile = _bands(pixels, place)
+    with rasterio.open(
+        path, "w", driver="GTiff", tiled=True, blockxsize=256, blockysize=256, **profile
+    ) as file:
+        file.write(bands)
+
+
+def _write_cog(path: Path, pixels: np.ndarray, place: Affine) -> None:
+    """Write [h, w] as a Cloud Optimized GeoTIFF, as the archive has them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bands, profile = _bands(pixels, place)
+    with rasterio.open(path, "w", driver="COG", blocksize=512, **profile) as file:
+        file.write(bands)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Make the demo's scene.")
+    parser.add_argument("folder")
+    parser.add_argument("--size", type=int, default=1536, help="PAN pixels a side")
+    parser.add_argument("--seed", type=int, default=1)
+    params = parser.parse_args(argv)
+    for name, path in _flat(make_scene(**vars(params))):
+        print(f"{name:10s} {path}")
+    return 0
+
+
+def _flat(paths: dict) -> Iterator[tuple[str, Path]]:
+    for name, value in paths.items():
+        for path in value if isinstance(value, list) else [value]:
+            yield name, path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

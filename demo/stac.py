@@ -1,0 +1,192 @@
+"""The demo's images as STAC items, and the search that finds them.
+
+Items have the keys that the Planetary Computer's have.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pystac
+from shapely.geometry import box, shape
+
+from demo.scene import CATALOGUE
+
+COLLECTION = "sentinel-2-l2a"
+TITLE = "Demo Sentinel-2 Level-2A"
+CONFORMANCE = [
+    "https://api.stacspec.org/v1.0.0/core",
+    "https://api.stacspec.org/v1.0.0/collections",
+    "https://api.stacspec.org/v1.0.0/item-search",
+    "https://api.stacspec.org/v1.0.0/item-search#query",
+    "https://api.stacspec.org/v1.0.0/item-search#sort",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+]
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda value, wanted: value == wanted,
+    "neq": lambda value, wanted: value != wanted,
+    "lt": lambda value, wanted: value < wanted,
+    "lte": lambda value, wanted: value <= wanted,
+    "gt": lambda value, wanted: value > wanted,
+    "gte": lambda value, wanted: value >= wanted,
+}
+
+
+class BadRequest(ValueError):
+    """A search that cannot be understood."""
+
+
+def load_items(folder: Path, files_url: str) -> list[dict]:
+    """Describe the images of a scene; their files are served at `files_url`."""
+    catalogue = json.loads((folder / CATALOGUE).read_text())
+    return [_item(entry, files_url).to_dict() for entry in catalogue]
+
+
+def _item(entry: dict, files_url: str) -> pystac.Item:
+    start = datetime.strptime(entry["start"], "%Y%m%dT%H%M%S")
+    stamp = f"S2A_OPER_MSI_L2A_DS_2APS_{entry['start']}_S{entry['start']}"
+    item = pystac.Item(
+        id=f"S2A_MSIL2A_{entry['start']}_R051_T{entry['tile']}_{entry['start']}",
+        geometry=entry["geometry"],
+        bbox=list(shape(entry["geometry"]).bounds),
+        datetime=start.replace(tzinfo=timezone.utc),
+        collection=COLLECTION,
+        properties={
+            "platform": "Sentinel-2A",
+            "proj:epsg": int(entry["crs"].removeprefix("EPSG:")),
+            "eo:cloud_cover": entry["cloud_cover"],
+            "s2:mgrs_tile": entry["tile"],
+            "s2:nodata_pixel_percentage": entry["no_data_percent"],
+            "s2:datatake_id": f"GS2A_{entry['start']}_036890_N04.00",
+            "s2:datastrip_id": f"{stamp}_N04.00",
+            "s2:generation_time": start.isoformat() + "Z",
+            "s2:processing_baseline": "04.00",
+            "s2:mean_solar_zenith": entry["sun_zenith"],
+            "s2:mean_solar_azimuth": entry["sun_azimuth"],
+        },
+    )
+    for name, path in entry["assets"].items():
+        scale = 2 if name == "SCL" else 1
+        a, b, c, d, e, f = entry["transform"]
+        asset = pystac.Asset(
+            href=f"{files_url}/{path}",
+            media_type=pystac.MediaType.COG,
+            roles=["data"],
+            extra_fields={
+                "proj:shape": [size // scale for size in entry["shape"]],
+                "proj:transform": [a * scale, b, c, d, e * scale, f],
+            },
+        )
+        item.add_asset(name, asset)
+    return item
+
+
+def search(items: list[dict], wanted: dict) -> tuple[list[dict], int | None]:
+    """Find items.
+
+    Arguments:
+        wanted: the body of a STAC search: collections, ids, bbox, intersects,
+            datetime, query, sortby, limit, and token, the number of the first item.
+
+    Returns:
+        One page of items, and the token of the next page if there is one.
+
+    Raises:
+        BadRequest: if the search cannot be understood.
+    """
+    try:
+        found = [item for item in items if _fits(item, wanted)]
+        for key in reversed(wanted.get("sortby") or []):
+            found.sort(
+                key=lambda item, field=key["field"]: _value(item, field),
+                reverse=key.get("direction") == "desc",
+            )
+        first, limit = int(wanted.get("token") or 0), int(wanted.get("limit") or 10)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadRequest(f"{type(error).__name__}: {error}") from None
+    last = first + max(limit, 1)
+    return found[first:last], last if last < len(found) else None
+
+
+def _value(item: dict, field: str) -> Any:
+    field = field.removeprefix("properties.")
+    return item["id"] if field == "id" else item["properties"][field]
+
+
+def _fits(item: dict, wanted: dict) -> bool:
+    if wanted.get("collections") and item["collection"] not in wanted["collections"]:
+        return False
+    if wanted.get("ids") and item["id"] not in wanted["ids"]:
+        return False
+    outline = shape(item["geometry"])
+    if wanted.get("bbox") and not outline.intersects(box(*wanted["bbox"])):
+        return False
+    if wanted.get("intersects") and not outline.intersects(shape(wanted["intersects"])):
+        return False
+    if wanted.get("datetime"):
+        first, _, last = wanted["datetime"].partition("/")
+        when = _time(item["properties"]["datetime"])
+        if first not in ("", "..") and when < _time(first):
+            return False
+        if (last or first) not in ("", "..") and when > _time(last or first):
+            return False
+    return all(
+        COMPARE[operator](_value(item, field), value)
+        for field, tests in (wanted.get("query") or {}).items()
+        for operator, value in tests.items()
+    )
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+def landing_page(url: str) -> dict:
+    """Describe the API at `url`."""
+    links = [
+        {"rel": "self", "href": url, "type": "application/json"},
+        {"rel": "root", "href": url, "type": "application/json"},
+        {"rel": "data", "href": f"{url}/collections", "type": "application/json"},
+        {"rel": "conformance", "href": f"{url}/conformance"},
+    ]
+    for method in ("GET", "POST"):
+        link = {"rel": "search", "href": f"{url}/search", "method": method}
+        links.append({**link, "type": "application/geo+json"})
+    return {
+        "type": "Catalog",
+        "id": "demo",
+        "title": TITLE,
+        "description": "Made-up Sentinel-2 images of a made-up place",
+        "stac_version": "1.0.0",
+        "conformsTo": CONFORMANCE,
+        "links": links,
+    }
+
+
+def collection(items: list[dict], url: str) -> dict:
+    """Describe the one collection that there is."""
+    boxes = [item["bbox"] for item in items]
+    times = sorted(item["properties"]["datetime"] for item in items)
+    west, south, east, north = zip(*boxes, strict=True)
+    own = f"{url}/collections/{COLLECTION}"
+    return {
+        "type": "Collection",
+        "id": COLLECTION,
+        "title": TITLE,
+        "description": "Made-up Sentinel-2 images of a made-up place",
+        "stac_version": "1.0.0",
+        "license": "proprietary",
+        "extent": {
+            "spatial": {"bbox": [[min(west), min(south), max(east), max(north)]]},
+            "temporal": {"interval": [[times[0], times[-1]]]},
+        },
+        "links": [
+            {"rel": "self", "href": own},
+            {"rel": "root", "href": url},
+            {"rel": "items", "href": f"{own}/items", "type": "application/geo+json"},
+        ],
+    }

@@ -1,0 +1,182 @@
+"""Exercise 2: the network that turns Sentinel-2 on a 6 m grid into 1.5 m images.
+
+Run alone, it prints the layers, the shape that each makes of h x w pixels, the number
+of parameters, and how far each looks around itself: the receptive field.
+
+    python sr_model.py
+    python sr_model.py --filters 32 --blocks 8
+
+A residual network (He et al., "Deep residual learning", 2016; Lim et al., EDSR, 2017)
+as a model of OTBTF, so that the saved model runs in TensorflowModelServe.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from srtools import cards, models
+from srtools.errors import one_line_errors
+from srtools.quiet import silent_stderr
+from srtools.receptive_field import layer_table, receptive_field
+
+with silent_stderr():  # TensorFlow is talkative when it starts
+    import otbtf
+    import tensorflow as tf
+
+layers = tf.keras.layers
+
+INPUT = "lr"  # Sentinel-2, DN without offset: the name of the input everywhere
+OUTPUT = "hr"  # reflectance 0-1, trained; key of the loss, layer, SavedModel output
+OUTPUT_DN = "hr_dn"  # the same in DN, for 16-bit images; training does not use it
+SCALE = 1e-4  # reflectance of one DN
+FACTOR = 4  # hr pixels per lr pixel, along an axis
+CROPS = [16, 32, 64, 96, 128]  # hr pixels cut off each side in the `_crop` outputs
+
+
+class SRModel(otbtf.ModelBase):
+    """Convolution, residual blocks, two zooms by 2, convolution.
+
+    Args:
+        dataset_element_spec: `element_spec` of the data set of `(inputs, targets)`.
+        filters: channels inside the network.
+        blocks: number of residual blocks.
+    """
+
+    def __init__(self, dataset_element_spec: Any, filters: int = 64, blocks: int = 4):
+        self.filters = filters
+        self.blocks = blocks
+        super().__init__(dataset_element_spec, inference_cropping=CROPS)
+
+    def normalize_inputs(self, inputs: dict) -> dict:
+        """Turn DN of any type into float32 reflectance, in training as in serving."""
+        return {INPUT: layers.Rescaling(SCALE, dtype="float32")(inputs[INPUT])}
+
+    def get_outputs(self, normalized_inputs: dict) -> dict:
+        """Build the network: [n, h, w, bands] to [n, 4 h, 4 w, bands]."""
+        reflectance = normalized_inputs[INPUT]
+        bands = reflectance.shape[-1]
+        first = x = conv(self.filters, 7, "relu")(reflectance)  # [n, h, w, filters]
+        for _ in range(self.blocks):
+            x = residual_block(x, self.filters)
+        x = layers.Add()([x, first])
+        x = zoom_by_2(self.filters)(x)  # [n, 2 h, 2 w, filters]
+        x = zoom_by_2(self.filters)(x)  # [n, 4 h, 4 w, filters]
+        # A leak instead of a plain ReLU: where that answers 0 it learns nothing, and
+        # a fresh network that answers 0 everywhere would never learn anything.
+        hr = conv(bands, 7, tf.nn.leaky_relu, name=OUTPUT)(x)  # [n, 4 h, 4 w, bands]
+        hr_dn = layers.Rescaling(1 / SCALE, dtype="float32", name=OUTPUT_DN)(hr)
+        return {OUTPUT: hr, OUTPUT_DN: hr_dn}
+
+
+def conv(filters: int, size: int, activation: Any = None, **options) -> layers.Layer:
+    """Make a convolution that keeps the size of the image."""
+    options = {"kernel_initializer": "he_uniform", **options}
+    return layers.Conv2D(
+        filters, size, padding="same", activation=activation, **options
+    )
+
+
+def residual_block(x: Any, filters: int) -> Any:
+    """Add to x what two convolutions make of it: [n, h, w, filters], unchanged."""
+    # Small first weights: each block begins by adding almost nothing, so that a deep
+    # network starts as a shallow one and gains (in our trials 0.4 dB after 600 steps).
+    small = tf.keras.initializers.VarianceScaling(0.02)
+    residual = conv(filters, 3, "relu")(x)
+    residual = conv(filters, 3, kernel_initializer=small)(residual)
+    return layers.ReLU()(layers.Add()([x, residual]))
+
+
+def zoom_by_2(filters: int) -> layers.Layer:
+    """Make a transposed convolution: [n, h, w, c] to [n, 2 h, 2 w, filters]."""
+    # With a kernel of 4 and a stride of 2 every output pixel is made of 2 x 2 input
+    # pixels.  With 3 it would be 1, 2 or 4 in turn: the well-known checkerboard
+    # (Odena et al., Distill, 2016).
+    return layers.Conv2DTranspose(
+        filters, 4, strides=2, padding="same", activation="relu",
+        kernel_initializer="he_uniform",
+    )  # fmt: skip
+
+
+def element_spec(bands: int) -> tuple[dict, dict]:
+    """Describe the elements of a data set, for a model without a data set."""
+    shape = (None, None, None, bands)
+    return {INPUT: tf.TensorSpec(shape)}, {OUTPUT: tf.TensorSpec(shape)}
+
+
+def save(model: SRModel, folder: str | Path, card: dict | None = None) -> Path:
+    """Write a SavedModel, completely or not at all, replacing what was there.
+
+    Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and gives
+    all outputs under their names; Keras 2 and Keras 3 write the same.  The card goes
+    into `assets/model_card.json`.
+
+    Raises:
+        SRError: if the folder cannot be written.
+    """
+    folder = Path(folder)
+    network = model.model
+    bands = network.inputs[0].shape[-1]
+    lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)
+    serve = tf.function(lambda lr: network({INPUT: lr}), [lr], autograph=False)
+    module = tf.Module()
+    module.network = network  # whose weights are saved
+    parent = cards.make_folder(folder.absolute().parent)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent) as partial:
+        new, old = Path(partial) / "new", Path(partial) / "old"
+        tf.saved_model.save(module, str(new), signatures={models.SIGNATURE: serve})
+        if card is not None:
+            cards.write_card(new / models.CARD, card)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    return folder
+
+
+def describe(model: SRModel, lr_spacing: float = 6.0) -> str:
+    """Lay the network out as text; the spacing of its input is in metres."""
+    field = receptive_field(model.output[OUTPUT])
+    return "\n".join(
+        [
+            layer_table(model.output[OUTPUT_DN]),
+            f"parameters: {model.count_params()}",
+            f"receptive field: {field.size} x {field.size} lr pixels "
+            f"({field.size * lr_spacing:g} m): the one that an hr pixel lies in, and "
+            f"{field.margin} ({field.margin * lr_spacing:g} m) on each side",
+            f"outputs: {', '.join(model.output)}",
+        ]
+    )
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Define the command line."""
+    parser = argparse.ArgumentParser(description="Print the network, layer by layer.")
+    add_arguments(parser)
+    return parser
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the network, which training has as well."""
+    parser.add_argument(
+        "--filters", type=int, default=64, help="channels inside it (default: 64)"
+    )
+    parser.add_argument(
+        "--blocks", type=int, default=4, help="residual blocks (default: 4)"
+    )
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> int:
+    """Run from the command line."""
+    parser = get_parser()
+    params = parser.parse_args(argv)
+    if params.filters < 1 or params.blocks < 0:
+        parser.error("--filters must be at least 1 and --blocks at least 0")
+    print(describe(SRModel(element_spec(bands=4), **vars(params))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""What every script agrees on: bands, their order, units and sizes."""
+
+BANDS = ("B04", "B03", "B02", "B08")
+"""Sentinel-2 bands in the order of Spot-7: red, green, blue, near infrared."""
+
+FACTOR = 4
+"""hr pixels (1.5 m) per lr pixel (6 m), along an axis."""
+
+SCALE = 1e-4
+"""Reflectance of one DN, once the offset is removed."""

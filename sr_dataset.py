@@ -27,7 +27,7 @@ from srtools.remote import PLANETARY_COMPUTER, SENTINEL2_L2A, Archive
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
-log = logging.getLogger("sr_dataset")
+log = logging.getLogger("srtools.sr_dataset")
 
 GROUPS = ("train", "valid", "test")
 PROPORTIONS = (0.8, 0.1, 0.1)

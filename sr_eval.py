@@ -23,7 +23,7 @@ from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
 from srtools.metrics import ErrorSums
 
-log = logging.getLogger("sr_eval")
+log = logging.getLogger("srtools.sr_eval")
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
 METHODS = ("bicubic", "model")
@@ -86,6 +86,11 @@ def evaluate(
         SRError: if patches and model do not fit together.
     """
     files = data.check_patches(patches, "test", FACTOR)
+    if 2 * border >= data.describe_patches(files["hr"]).size:
+        raise SRError(
+            f"a border of {border} pixels leaves nothing of the hr patches; "
+            "give a smaller --border"
+        )
     info = models.describe(model_dir)
     info.need(INPUT, OUTPUT)
     bands = info.card.get("bands") or list(BANDS)
@@ -96,7 +101,7 @@ def evaluate(
 
     areas = {"inner": slice(border, -border or None), "whole": slice(None)}
     sums = {(a, m): ErrorSums.zeros(len(bands)) for a in areas for m in METHODS}
-    shown, won = [], 0
+    shown, won, count = [], 0, 0
     for lr_batch, truth in read_batches(files, batch_size):
         predicted = {
             "bicubic": bicubic(lr_batch * SCALE, truth.shape[1:3]),
@@ -115,6 +120,7 @@ def evaluate(
             m: np.square(p[:, span, span] - truth[:, span, span]).mean(axis=(1, 2, 3))
             for m, p in predicted.items()
         }
+        count += len(truth)
         won += int((losses["model"] < losses["bicubic"]).sum())
         shown += keep_to_show(lr_batch, predicted, truth, losses)
 

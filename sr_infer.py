@@ -35,7 +35,7 @@ from srtools.radiometry import remove_offset
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
-log = logging.getLogger("sr_infer")
+log = logging.getLogger("srtools.sr_infer")
 
 INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
 LR_SPACING = 6.0  # metres, unless the model's card says otherwise

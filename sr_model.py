@@ -64,9 +64,14 @@ class SRModel(otbtf.ModelBase):
         x = layers.Add()([x, first])
         x = zoom_by_2(self.filters)(x)  # [n, 2 h, 2 w, filters]
         x = zoom_by_2(self.filters)(x)  # [n, 4 h, 4 w, filters]
-        # A leak instead of a plain ReLU: where that answers 0 it learns nothing, and
-        # a fresh network that answers 0 everywhere would never learn anything.
-        hr = conv(bands, 7, tf.nn.leaky_relu, name=OUTPUT)(x)  # [n, 4 h, 4 w, bands]
+        # Where a ReLU answers 0 it learns nothing.  Small weights and a bias of 0.1, a
+        # common reflectance, let every pixel of a fresh network start above 0.
+        hr = conv(
+            bands, 7, "relu", name=OUTPUT,
+            kernel_initializer=tf.keras.initializers.VarianceScaling(0.01),
+            bias_initializer=tf.keras.initializers.Constant(0.1),
+        )(x)  # fmt: skip
+        # [n, 4 h, 4 w, bands]
         hr_dn = layers.Rescaling(1 / SCALE, dtype="float32", name=OUTPUT_DN)(hr)
         return {OUTPUT: hr, OUTPUT_DN: hr_dn}
 

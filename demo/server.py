@@ -169,11 +169,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return None
+        owner.counters["requests"] += 1
+        owner.counters["bytes"] += last + 1 - first
         with path.open("rb") as file:
             file.seek(first)
             self.wfile.write(file.read(last + 1 - first))
-        owner.counters["requests"] += 1
-        owner.counters["bytes"] += last + 1 - first
         return None
 
 

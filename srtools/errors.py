@@ -19,7 +19,10 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapper(argv: list[str] | None = None) -> int:
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        logging.getLogger("srtools").setLevel(logging.INFO)
+        # What it warns of when it saves a model is not for users to mend.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         try:
             return main(argv)
         except SRError as error:

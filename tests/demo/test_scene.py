@@ -1,0 +1,166 @@
+"""The demo's scene: what Spot-7 and Sentinel-2 would have given."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.warp import transform_geom
+from rio_cogeo.cogeo import cog_validate
+from scipy import ndimage
+from shapely.geometry import box, shape
+
+from demo import scene, sensors
+from demo.stac import load_items
+
+SIZE = 256
+DATES = [when.date for when in scene.PASSES]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory) -> dict:
+    return scene.make_scene(tmp_path_factory.mktemp("scene"), size=SIZE, seed=3)
+
+
+@pytest.fixture(scope="module")
+def folder(paths) -> Path:
+    return Path(paths["pan"]).parent.parent
+
+
+def read(path) -> tuple[np.ndarray, dict]:
+    with rasterio.open(path) as file:
+        return np.moveaxis(file.read(), 0, -1).astype(float), file.profile
+
+
+def s2(folder: Path, date: str, name: str) -> tuple[np.ndarray, dict]:
+    return read(next((folder / "s2" / date).glob(f"*_{name}_*.tif")))
+
+
+def test_grids(paths, folder):
+    (_, pan), (_, xs) = read(paths["pan"]), read(paths["xs"])
+    assert (pan["width"], pan["height"]) == (SIZE, SIZE)
+    assert (xs["width"], xs["height"]) == (SIZE // 4, SIZE // 4)
+    assert pan["transform"].a, xs["transform"].a == (1.5, 6.0)
+    for band in ("B04", "B03", "B02", "B08"):
+        _, profile = s2(folder, "2022-07-14", band)
+        place = profile["transform"]
+        assert (place.a, place.e, profile["dtype"]) == (10.0, -10.0, "uint16")
+        # On the grid of the tile 31UDQ, which the 6 m grid is not.
+        assert (place.c - 399960) % 20 == (place.f - 5500020) % 20 == 0
+        assert (xs["transform"].c - place.c) % 10 != 0
+        margin = xs["transform"].c - place.c
+        assert margin >= 640
+        right = place.c + 10 * profile["width"]
+        assert right - (xs["transform"].c + SIZE * 1.5) >= 640
+
+
+def test_images_are_cloud_optimized(folder):
+    found = list(folder.glob("s2/*/*.tif"))
+    assert len(found) == 15
+    for path in found:
+        valid, errors, _ = cog_validate(path)
+        assert valid, errors
+
+
+def test_xs_is_the_mean_and_pan_the_sum_of_the_truth(paths):
+    truth, xs, pan = (read(paths[name])[0] for name in ("truth", "xs", "pan"))
+    blocks = truth.reshape(SIZE // 4, 4, SIZE // 4, 4, 4).mean(axis=(1, 3))
+    seen = xs.any(axis=-1)
+    assert np.std((xs - blocks)[seen]) == pytest.approx(sensors.SPOT_NOISE, rel=0.1)
+    weighted = truth @ sensors.PAN_WEIGHTS
+    seen = pan[..., 0] > 0
+    assert np.std((pan[..., 0] - weighted)[seen]) == pytest.approx(6.0, rel=0.1)
+    assert not seen[0, 0] and (~seen).mean() < 0.01  # the wedge
+
+
+def test_optics_leave_28_percent_at_nyquist():
+    """A wave of 20 m, the finest that 10 m pixels can hold, keeps 28 % contrast."""
+    x = (np.arange(800) + 0.5) * 1.5
+    wave = np.cos(2 * np.pi * x / 20)
+    truth = np.repeat(np.tile(wave, (80, 1))[..., None], 4, axis=2)
+    crests = np.arange(300.0, 900.0, 20.0)
+    seen = sensors.optics(truth, crests, np.full(1, 60.0))
+    assert seen.mean() == pytest.approx(0.28, abs=0.01)
+
+
+def test_sentinel2_is_in_its_place(paths, folder):
+    """Blurred alike and averaged on its grid, Spot's truth is Sentinel-2."""
+    truth, profile = read(paths["truth"])
+    red, place = s2(folder, "2022-07-14", "B04")
+    blurred = ndimage.gaussian_filter(truth[..., 0], sensors.BLUR)
+    rows, cols = np.mgrid[12:28, 12:28]
+    left, top = profile["transform"].c, profile["transform"].f
+    x, y = left + 10 * cols + 3.7, top - 10 * rows - 8.1
+    col, row = ~profile["transform"] @ (x, y)
+    expected = ndimage.map_coordinates(blurred, [row - 0.5, col - 0.5], order=3)
+    col, row = ~place["transform"] @ (x, y)
+    found = ndimage.map_coordinates(red[..., 0], [row - 0.5, col - 0.5], order=3)
+    # Sampling at 10 m loses a little of what the optics let through.
+    assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.97
+    assert np.mean(found - expected) == pytest.approx(sensors.OFFSET, abs=15)
+
+
+def test_shift_gain_and_bias(tmp_path, paths, folder):
+    other = scene.make_scene(
+        tmp_path, size=SIZE, seed=3, shift=(10.0, 20.0), gain=0.9, bias=100.0
+    )
+    plain, _ = s2(folder, "2022-07-14", "B08")
+    changed, _ = s2(tmp_path, "2022-07-14", "B08")
+    # Displaced by one pixel to the east and two to the north.
+    expected = 0.9 * (plain[2:, :-1] - 1000) + 100 + 1000
+    difference = changed[:-2, 1:] - expected
+    assert np.abs(np.median(difference)) < 1
+    assert np.std(difference[5:-5, 5:-5]) < 8  # noise of both
+    same, _ = read(other["pan"])
+    np.testing.assert_array_equal(same, read(paths["pan"])[0])
+
+
+def test_it_is_a_landscape(paths, folder):
+    """Vegetation is bright in near infrared, and there is contrast at all scales."""
+    truth, _ = read(paths["truth"])
+    red, infrared = truth[..., 0], truth[..., 3]
+    ndvi = (infrared - red) / (infrared + red)
+    assert (ndvi > 0.5).mean() > 0.05 and (ndvi < 0.2).mean() > 0.1
+    for size in (1, 4, 16):
+        blocks = red.reshape(SIZE // size, size, SIZE // size, size).mean(axis=(1, 3))
+        assert blocks.std() > 100
+    classes, _ = s2(folder, "2022-07-14", "SCL")
+    assert {4.0, 5.0} <= set(np.unique(classes))
+
+
+def test_dates(folder):
+    items = {
+        item["properties"]["datetime"][:10]: item for item in load_items(folder, "")
+    }
+    with rasterio.open(folder / "spot" / "xs.tif") as xs:
+        place = {
+            "type": "Polygon",
+            "coordinates": [list(box(*xs.bounds).exterior.coords)],
+        }
+        area = shape(transform_geom(xs.crs, "EPSG:4326", place))
+    bad = {}
+    for date in DATES:
+        classes, _ = s2(folder, date, "SCL")
+        bad[date] = np.isin(classes, (0, 3, 8, 9, 10)).mean()
+    assert bad["2022-07-14"] == 0
+    assert bad["2022-07-04"] > 0.3
+    covers = {date: shape(items[date]["geometry"]).contains(area) for date in DATES}
+    assert covers == {"2022-07-04": True, "2022-07-14": True, "2022-08-08": False}
+    numbers, _ = s2(folder, "2022-08-08", "B04")
+    share = items["2022-08-08"]["properties"]["s2:nodata_pixel_percentage"] / 100
+    assert (numbers == 0).mean() == pytest.approx(share, abs=0.01)
+    clouds = {d: items[d]["properties"]["eo:cloud_cover"] for d in DATES}
+    assert min(clouds, key=clouds.get) == "2022-08-08"
+
+
+def test_same_seed_same_scene(tmp_path, paths):
+    again = scene.make_scene(tmp_path / "a", size=SIZE, seed=3)
+    for one, other in zip(again["s2"], paths["s2"], strict=True):
+        np.testing.assert_array_equal(read(one)[0], read(other)[0])
+    different = scene.make_scene(tmp_path / "b", size=SIZE, seed=4)
+    assert (read(different["pan"])[0] != read(paths["pan"])[0]).mean() > 0.5
+
+
+def test_size_is_checked(tmp_path):
+    with pytest.raises(ValueError, match="multiple of 4"):
+        scene.make_scene(tmp_path, size=257)

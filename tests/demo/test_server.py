@@ -1,0 +1,121 @@
+"""The demo's server: what a stock client finds, and how files are read in parts."""
+
+import json
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pystac_client
+import pytest
+import rasterio
+
+from demo.scene import make_scene
+from demo.server import Server
+from demo.stac import COLLECTION
+
+POINT = {"type": "Point", "coordinates": [2.2790, 48.8636]}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    make_scene(folder, size=256)
+    with Server(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server) -> pystac_client.Client:
+    return pystac_client.Client.open(server.stac_url)
+
+
+def dates(client, **wanted) -> list[str]:
+    method = wanted.pop("method", "POST")
+    search = client.search(collections=[COLLECTION], method=method, **wanted)
+    return [item.datetime.date().isoformat() for item in search.items()]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_stock_client_searches(client, method):
+    everything = dates(client, method=method, intersects=POINT)
+    assert sorted(everything) == ["2022-07-04", "2022-07-14", "2022-08-08"]
+    some = dates(client, method=method, datetime="2022-07-01/2022-07-31")
+    assert sorted(some) == ["2022-07-04", "2022-07-14"]
+    assert dates(client, method=method, bbox=[10, 10, 11, 11]) == []
+    ordered = dates(client, method=method, sortby=["+properties.eo:cloud_cover"])
+    assert ordered == ["2022-08-08", "2022-07-14", "2022-07-04"]
+    paged = dates(client, method=method, limit=1, sortby=["-properties.datetime"])
+    assert paged == ["2022-08-08", "2022-07-14", "2022-07-04"]
+
+
+def test_query_open_intervals_and_ids(client):
+    assert dates(client, query={"eo:cloud_cover": {"lt": 1}}) == ["2022-08-08"]
+    assert sorted(dates(client, datetime="../2022-07-10")) == ["2022-07-04"]
+    assert dates(client, datetime="2022-08-01/..") == ["2022-08-08"]
+    item = next(client.search(collections=[COLLECTION]).items())
+    found = list(client.search(ids=[item.id]).items())
+    assert [other.id for other in found] == [item.id]
+    collection = client.get_collection(COLLECTION)
+    assert collection.get_item(item.id).id == item.id
+    assert list(client.search(collections=["landsat"]).items()) == []
+
+
+def test_items_are_like_the_planetary_computer(client):
+    item = next(client.search(collections=[COLLECTION]).items())
+    assert {"B02", "B03", "B04", "B08", "SCL"} <= set(item.assets)
+    assert item.properties["s2:processing_baseline"] == "04.00"
+    assert item.properties["s2:mgrs_tile"] == "31UDQ"
+    band = item.assets["B04"]
+    with rasterio.open(band.href) as file:
+        assert list(file.shape) == band.extra_fields["proj:shape"]
+        assert list(file.transform)[:6] == band.extra_fields["proj:transform"]
+
+
+def test_files_are_read_in_parts(server, client):
+    item = next(client.search(collections=[COLLECTION]).items())
+    href = item.assets["B04"].href
+    local = server.folder / href.split("/files/")[1]
+    whole = local.read_bytes()
+
+    def get(span: str) -> tuple[int, bytes]:
+        request = urllib.request.Request(href, headers={"Range": f"bytes={span}"})
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read()
+
+    assert get("0-99") == (206, whole[:100])
+    assert get("100-") == (206, whole[100:])
+    assert get("-10") == (206, whole[-10:])
+    with urllib.request.urlopen(href) as answer:
+        assert (answer.status, answer.read()) == (200, whole)
+    with rasterio.open(f"/vsicurl/{href}") as remote, rasterio.open(local) as file:
+        np.testing.assert_array_equal(remote.read(), file.read())
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/files/scene.json", {"Range": "bytes=99999999-"}, 416),
+        ("/files/../../../../etc/passwd", {}, 404),
+        ("/files/%2e%2e/%2e%2e/etc/passwd", {}, 404),
+        ("/files/none.tif", {}, 404),
+        ("/stac/nothing", {}, 404),
+        ("/stac/search?bbox=a,b", {}, 400),
+        ("/stac/search?datetime=yesterday", {}, 400),
+    ],
+)
+def test_wrong_requests_are_refused(server, path, headers, status):
+    request = urllib.request.Request(server.url + path, headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert refused.value.code == status
+    refused.value.close()
+
+
+def test_counters(server):
+    before = server.counters["bytes"], server.counters["requests"]
+    url = f"{server.url}/files/scene.json"
+    with urllib.request.urlopen(url) as answer:
+        content = answer.read()
+    assert len(json.loads(content)) == 3
+    assert server.counters["bytes"] == before[0] + len(content)
+    assert server.counters["requests"] == before[1] + 1

@@ -36,7 +36,9 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
         title: line above the picture.
     """
     columns = list(rows[0])
-    figure = Figure(figsize=(3.0 * len(columns), 3.05 * len(rows) + 0.5), dpi=110)
+    side = 13.0 / len(columns)  # inches
+    height = side * len(rows) + 0.7
+    figure = Figure(figsize=(side * len(columns), height), dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for row, row_axes in zip(rows, axes, strict=True):
@@ -46,9 +48,9 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
             axis.imshow(to_display(row[name][..., :3], limits), interpolation="nearest")
             axis.set_axis_off()
     for name, axis in zip(columns, axes[0], strict=True):
-        axis.set_title(name, fontsize=10)
-    figure.suptitle(title, fontsize=11)
-    figure.tight_layout(pad=0.4)
+        axis.set_title(name, fontsize=11)
+    figure.suptitle(title, fontsize=12)
+    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.3 / height))
     with whole_file(path) as partial:
         figure.savefig(partial)
 

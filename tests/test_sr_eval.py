@@ -95,8 +95,8 @@ def test_table_files_and_exit_code(tmp_path, patches, repeating_model, capsys):
 BAD = {
     "missing": "is missing or not an image",
     "counts": "4 patches and",
-    "bands": "has 3 bands, the model takes 4",
-    "factor": "factors differ",
+    "bands": "has 3 band(s), 4 are expected",
+    "factor": "4 times as many are expected",
     "no model": "is not a SavedModel",
     "no output": "has no output 'hr'; it has sr",
     "no input": "has no input 'lr'; it has x",

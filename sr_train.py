@@ -23,7 +23,7 @@ import numpy as np
 
 from srtools import cards, data, monitoring
 from srtools.conventions import BANDS, FACTOR, SCALE
-from srtools.errors import one_line_errors
+from srtools.errors import SRError, one_line_errors
 from srtools.quiet import silent_stderr
 from srtools.receptive_field import receptive_field
 
@@ -67,7 +67,7 @@ def make_dataset(
     )
     batches = patches.get_tf_dataset(
         batch_size,
-        # Keras drops nothing either: a validation loss is over all patches.
+        # OTBTF drops an incomplete batch by default: patches would be left out.
         drop_remainder=False,
         preprocessing_fn=prepare,
         targets_keys=[OUTPUT],
@@ -79,9 +79,9 @@ def make_dataset(
 
 
 def make_callbacks(
-    logs: Path, valid: dict[str, str], nb_epochs: int, patience: int
+    logs: Path, valid: dict[str, str], nb_epochs: int
 ) -> list[tf.keras.callbacks.Callback]:
-    """Choose what happens between epochs: look, write down, stop in time."""
+    """Choose what happens between epochs, besides stopping in time: look, write."""
     reader = otbtf.PatchesImagesReader({key: [file] for key, file in valid.items()})
     count = reader.get_size()
     indexes = np.unique(np.linspace(0, count - 1, SHOWN).astype(int))
@@ -89,10 +89,7 @@ def make_callbacks(
     lr, hr = (np.stack([sample[key] for sample in shown]) for key in (INPUT, OUTPUT))
     return [
         monitoring.StopOnNaN(),
-        tf.keras.callbacks.EarlyStopping(
-            monitor="val_loss", patience=patience, restore_best_weights=True
-        ),
-        tf.keras.callbacks.CSVLogger(str(logs / "training.csv")),
+        monitoring.LossTable(logs / "training.csv"),
         *monitoring.scalars(logs),
         monitoring.PatchImages(logs / "images", lr, hr, SCALE),
         monitoring.EpochLines(nb_epochs),
@@ -143,6 +140,8 @@ def train(
     dataset_card = read_dataset_card(patches)
     cards.make_folder(Path(model_dir).absolute().parent)
     logs_dir = cards.make_folder(logs or f"{Path(model_dir)}_logs")
+    cards.refuse_existing([logs_dir / "training.csv"], overwrite)
+    monitoring.forget_events(logs_dir)
     tf.keras.utils.set_random_seed(seed)
 
     symmetry = data.RandomSymmetry(seed) if augment else None
@@ -154,16 +153,22 @@ def train(
     schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     # Only `hr` has a loss; `hr_dn` and the cropped outputs are made, and ignored.
     model.compile(tf.keras.optimizers.Adam(schedule), loss={OUTPUT: LOSSES[loss]})
-    log.info("training on %d patches", counts["train"])
+    log.info("%d patches to train on, %d to validate", *counts.values())
+    stopping = tf.keras.callbacks.EarlyStopping(
+        monitor="val_loss", patience=patience, restore_best_weights=True
+    )
     start = time.monotonic()
     history = model.fit(
         train_batches,
         validation_data=valid_batches,
         epochs=nb_epochs,
-        callbacks=make_callbacks(logs_dir, files["valid"], nb_epochs, patience),
+        callbacks=[stopping, *make_callbacks(logs_dir, files["valid"], nb_epochs)],
         shuffle=False,  # the data set does that
         verbose=0,
     ).history
+    # Keras 2 restores the best weights only if it stopped before the last epoch.
+    model.set_weights(stopping.best_weights)
+    monitoring.check_alive(model.model, valid_batches, OUTPUT)
     best = int(np.argmin(history["val_loss"]))
     card = {
         "bands": list(BANDS),
@@ -199,9 +204,16 @@ def train(
 
 
 def read_dataset_card(patches: str) -> dict:
-    """Read dataset.json; patches made elsewhere may have none."""
+    """Read dataset.json, and check what it says; patches made elsewhere have none."""
     path = Path(patches) / "dataset.json"
-    return cards.read_card(path) if path.exists() else {}
+    card = cards.read_card(path) if path.exists() else {}
+    for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
+        if card.get(key, expected) != expected:
+            raise SRError(
+                f"{path} says {key} {card[key]}, the network is made for {expected}; "
+                "make the patches again with sr_dataset.py"
+            )
+    return card
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -250,8 +262,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("batch_size", "nb_epochs", "patience", "filters"):
         if getattr(params, name) < 1:
             parser.error(f"--{name} must be at least 1")
-    if params.learning_rate <= 0:
-        parser.error("--learning_rate must be positive")
+    if params.blocks < 0 or params.learning_rate <= 0:
+        parser.error("--blocks must be at least 0 and --learning_rate more than 0")
     card = train(**vars(params))
     found = card["training"]
     print(

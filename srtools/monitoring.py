@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 class EpochLines(tf.keras.callbacks.Callback):
     """Log one line per epoch: losses, learning rate, time so far and time left.
 
-    Args:
+    Arguments:
         nb_epochs: number of epochs asked for.
     """
 
@@ -48,18 +48,78 @@ class EpochLines(tf.keras.callbacks.Callback):
         )  # fmt: skip
 
 
+class LossTable(tf.keras.callbacks.Callback):
+    """Write one line per epoch to a CSV file, which is closed after each of them.
+
+    Arguments:
+        path: the file; columns epoch (from 1), loss, val_loss, learning_rate, seconds.
+    """
+
+    def __init__(self, path: str | Path):
+        super().__init__()
+        self.path = Path(path)
+
+    def on_train_begin(self, logs=None):
+        """Start the file and the clock."""
+        self.begin = time.monotonic()
+        self.path.write_text("epoch,loss,val_loss,learning_rate,seconds\n")
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add a line."""
+        seconds = time.monotonic() - self.begin
+        losses = f"{logs['loss']:.9g},{logs['val_loss']:.9g}"
+        with self.path.open("a") as file:
+            rate = learning_rate(self.model)
+            file.write(f"{epoch + 1},{losses},{rate:.6g},{seconds:.1f}\n")
+
+
 class StopOnNaN(tf.keras.callbacks.Callback):
-    """Raise an `SRError` when the loss is no number any more."""
+    """Raise an `SRError` when a loss or a weight is no finite number any more."""
 
     def on_train_batch_end(self, batch, logs=None):
         """Look at the loss of the epoch so far."""
-        if not np.isfinite(logs["loss"]):
+        self.check("the loss", logs["loss"])
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Look at the validation loss and the weights.
+
+        The losses are not enough: on a CPU a ReLU turns NaN into 0, so that a network
+        of NaN weights answers 0 and its loss is a number.
+        """
+        self.check("the validation loss", logs["val_loss"])
+        self.check(
+            "a weight", sum(weights.sum() for weights in self.model.get_weights())
+        )
+
+    def check(self, what: str, value: float) -> None:
+        """Raise if the value is NaN or infinite."""
+        if not np.isfinite(value):
             raise SRError(
-                f"the loss is {logs['loss']} after {batch + 1} steps of this epoch: the "
-                "training diverged and nothing was saved; give a smaller "
-                f"--learning_rate (it is {learning_rate(self.model):.1e}), and look "
-                "for pixels without data in the patches"
+                f"the training diverged and nothing was saved: {what} is {value}, a "
+                "number is expected; give a smaller --learning_rate (it was "
+                f"{learning_rate(self.model):.1e}), and look for absurd pixels in the "
+                "patches"
             )
+
+
+def check_alive(model: tf.keras.Model, batches: tf.data.Dataset, output: str) -> None:
+    """Check that the network answers more than 0 somewhere in every band.
+
+    A ReLU at the end hides a training that diverged: the answer is 0 for ever, and so
+    is the gradient, and no loss is ever NaN.
+
+    Raises:
+        SRError: if a band is 0 on all patches.
+    """
+    answers = [model(inputs, training=False)[output] for inputs, _ in batches]
+    highest = np.max([tf.reduce_max(a, axis=(0, 1, 2)).numpy() for a in answers], 0)
+    if not highest.min() > 0:
+        raise SRError(
+            "the network died and nothing was saved: at most "
+            f"{', '.join(f'{value:.3g}' for value in highest)} is answered in the "
+            f"{len(highest)} bands of the validation patches, more than 0 is expected; "
+            "give a smaller --learning_rate, or another --seed"
+        )
 
 
 class PatchImages(tf.keras.callbacks.Callback):
@@ -68,7 +128,7 @@ class PatchImages(tf.keras.callbacks.Callback):
     One row per patch: low resolution, super-resolution, truth; red, green, blue, with
     a stretch that never changes.  Only viewing them needs the package tensorboard.
 
-    Args:
+    Arguments:
         folder: where the event file is written.
         lr: `[n, h, w, bands]`, DN.
         hr: `[n, 4 h, 4 w, bands]`, DN.
@@ -110,6 +170,7 @@ class PatchImages(tf.keras.callbacks.Callback):
     def write(self, step: int) -> None:
         """Write one picture."""
         sr = self.model({"lr": self.lr}, training=False)["hr"].numpy()
+        sr = np.nan_to_num(sr)  # of a training that diverges, which others report
         rows = np.concatenate([self.left, sr, self.truth], axis=2)[..., :3]
         gap = np.ones_like(rows[:, :4])
         picture = np.concatenate([rows, gap], axis=1).reshape(-1, rows.shape[2], 3)
@@ -139,6 +200,13 @@ def scalars(folder: str | Path) -> list[tf.keras.callbacks.Callback]:
         log.warning("TensorBoard is not installed: no curves in %s", folder)
         return []
     return [tf.keras.callbacks.TensorBoard(str(folder), write_graph=False)]
+
+
+def forget_events(folder: str | Path) -> None:
+    """Delete the event files of an earlier training, which would mix with the new."""
+    for kind in ("train", "validation", "images"):
+        for events in (Path(folder) / kind).glob("events.out.tfevents.*"):
+            events.unlink()
 
 
 def learning_rate(model: tf.keras.Model) -> float:

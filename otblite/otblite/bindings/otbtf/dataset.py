@@ -1,7 +1,7 @@
 """Patches for TensorFlow: readers, the order of an epoch, tf.data pipelines."""
 
 import abc
-import concurrent.futures
+import atexit
 import itertools
 import logging
 import os
@@ -16,10 +16,35 @@ import tensorflow as tf
 from otbtf.tfrecords import TFRecords
 from otbtf.utils import gdal_open, number_of_patches, read_as_np_arr
 
+log = logging.getLogger(__name__)
+
 Sample = dict[str, np.ndarray]
 
 # Patches read at once: enough to make the cost of calling Python per patch small.
 MAX_BLOCK = 32
+
+# When each open pass over a data set was last used, or that it is at work now.
+_last_used = {}
+BUSY = float("inf")
+QUIET = 0.3  # seconds without a call after which a pass is taken to be at rest
+MAX_WAIT = 10.0  # seconds
+_exiting = threading.Event()
+
+
+@atexit.register
+def _end_open_passes() -> None:
+    """Let tf.data's threads come to rest before Python shuts down.
+
+    They read ahead, and one that is still waiting for Python when Python shuts down
+    never gets it: the iterator that it works for would wait for it for ever.
+    """
+    _exiting.set()  # each pass ends when it is asked for its next block
+    begin = time.monotonic()
+    while time.monotonic() < begin + MAX_WAIT and any(
+        time.monotonic() - max(last, begin) < QUIET
+        for last in list(_last_used.values())
+    ):
+        time.sleep(0.01)
 
 
 class Buffer:
@@ -57,7 +82,7 @@ class PatchesReaderBase(abc.ABC):
 
     @abc.abstractmethod
     def get_stats(self) -> dict:
-        """Give, for each source, `{"min": [c], "max": [c], "mean": [c], "std": [c]}`."""
+        """Give `{source: {"min": [c], "max": [c], "mean": [c], "std": [c]}}`."""
 
     @abc.abstractmethod
     def get_size(self) -> int:
@@ -72,7 +97,7 @@ class PatchesImagesReader(PatchesReaderBase):
     sources (for instance a low and a high resolution), each with one or several
     files; all sources have the same number of files and of patches.
 
-    Args:
+    Arguments:
         filenames_dict: `{source: [file, ...]}`.
         use_streaming: read each patch from the disk when it is asked for, instead of
             keeping all of them in memory.
@@ -209,7 +234,7 @@ class PatchesImagesReader(PatchesReaderBase):
                 "mean": mean,
                 "std": np.sqrt(np.maximum(squares / count - np.square(mean), 0.0)),
             }
-        logging.info("Statistics of the patches: %s", stats)
+        log.debug("Statistics of the patches: %s", stats)
         return stats
 
     def get_size(self) -> int:
@@ -259,7 +284,7 @@ class Dataset:
     when the pass begins.  With the default iterator each sample comes exactly once,
     even after a pass that was abandoned halfway.
 
-    Args:
+    Arguments:
         patches_reader: where the samples come from.
         buffer_length: how many samples may be read ahead.
         iterator_cls: class of the iterator, built with `patches_reader=`.
@@ -287,13 +312,13 @@ class Dataset:
             self.size = min(self.size, max_nb_of_samples)
         if self.size < 1:
             raise ValueError("the data set is empty: its reader has no sample")
-        logging.info("Number of samples: %s", self.size)
+        log.debug("Number of samples: %s", self.size)
         self.iterator = iterator_cls(patches_reader=patches_reader)
         first = patches_reader.get_sample(index=0)
         self.output_types = {k: tf.as_dtype(v.dtype) for k, v in first.items()}
         self.output_shapes = {k: v.shape for k, v in first.items()}
         self.tot_wait = 0.0
-        # Two blocks exist at a time: one is consumed while the next is read.
+        # Two blocks exist at a time: tf.data reads one while it deals out another.
         self._block = max(1, min(self.size, MAX_BLOCK, buffer_length // 2))
         self._lock = threading.Lock()  # an iterator or a reader may not stand threads
         self.tf_dataset = tf.data.Dataset.from_generator(
@@ -336,7 +361,7 @@ class Dataset:
     ) -> tf.data.Dataset:
         """Give one epoch of batches.
 
-        Args:
+        Arguments:
             batch_size: samples per batch.
             drop_remainder: leave out the last batch if it is not complete.
             preprocessing_fn: called with the dict of one sample (tensors without
@@ -378,25 +403,22 @@ class Dataset:
         return {key: np.stack([s[key] for s in samples]) for key in samples[0]}
 
     def _blocks(self) -> Iterator[Sample]:
-        """Give one epoch, several samples at a time: `{key: [n, ...]}`.
-
-        A thread of Python reads ahead, not tf.data's `prefetch`: that one may wait
-        for ever for Python when the program ends with an iterator still open.
-        """
-        drawn = self._draw(self.size)
-        parts = [
-            drawn[start : start + self._block]
-            for start in range(0, self.size, self._block)
-        ]
-        with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-            upcoming = pool.submit(self._read_block, parts[0])
-            for following in [*parts[1:], None]:
+        """Give one epoch, several samples at a time: `{key: [n, ...]}`."""
+        this_pass = object()
+        _last_used[this_pass] = BUSY
+        try:
+            drawn = self._draw(self.size)
+            for start in range(0, self.size, self._block):
                 begin = time.monotonic()
-                block = upcoming.result()
+                block = self._read_block(drawn[start : start + self._block])
                 self.tot_wait += time.monotonic() - begin
-                if following:
-                    upcoming = pool.submit(self._read_block, following)
+                _last_used[this_pass] = time.monotonic()
                 yield block
+                _last_used[this_pass] = BUSY
+                if _exiting.is_set():
+                    return
+        finally:
+            del _last_used[this_pass]
 
 
 class DatasetFromPatchesImages(Dataset):

@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+log = logging.getLogger(__name__)
+
 Tensors = dict[str, Any]
 
 
@@ -17,7 +19,7 @@ class ModelBase(abc.ABC):
     is built on construction; it is the attribute `model`, and what this class lacks
     (`fit`, `compile`, `predict`...) is looked up there.
 
-    Args:
+    Arguments:
         dataset_element_spec: `element_spec` of a data set of `(inputs, targets)`.
             Only the channels of the inputs matter: images of any size are accepted.
         input_keys: the inputs to use, all of them by default.
@@ -50,8 +52,8 @@ class ModelBase(abc.ABC):
                 f"inference_cropping is {self.inference_cropping}; each crop must be "
                 "at least 1 pixel"
             )
-        logging.info("Inputs and their shapes: %s", self.inputs_shapes)
-        logging.info("Inference cropping values: %s", self.inference_cropping)
+        log.debug("Inputs and their shapes: %s", self.inputs_shapes)
+        log.debug("Inference cropping values: %s", self.inference_cropping)
         self.model = self.create_network()
 
     def __getattr__(self, name: str) -> Any:
@@ -77,7 +79,7 @@ class ModelBase(abc.ABC):
 
     def normalize_inputs(self, inputs: Tensors) -> Tensors:
         """Normalize the inputs, in training and serving alike; by default nothing."""
-        logging.warning(
+        log.warning(
             "%s has no normalize_inputs(): its inputs are used as they are",
             type(self).__name__,
         )

@@ -6,7 +6,7 @@ import tensorflow as tf
 def one_hot(labels: tf.Tensor, nb_classes: int) -> tf.Tensor:
     """Turn class numbers into vectors that are 1 at the class and 0 elsewhere.
 
-    Args:
+    Arguments:
         labels: `[..., 1]`, any numeric type, classes from 0 to `nb_classes - 1`.
         nb_classes: length of the vectors.
 

@@ -15,13 +15,15 @@ from typing import Any
 
 import tensorflow as tf
 
+log = logging.getLogger(__name__)
+
 AUTOTUNE = tf.data.AUTOTUNE
 
 
 class TFRecords:
     """A folder of TFRecord files.
 
-    Args:
+    Arguments:
         path: the folder, created if need be.
 
     Attributes:
@@ -45,7 +47,7 @@ class TFRecords:
     ) -> None:
         """Write one epoch of a data set.
 
-        Args:
+        Arguments:
             dataset: a `Dataset` (its `size`, `output_types`, `output_shapes` and
                 `read_one_sample()` are used).
             n_samples_per_shard: samples per file.
@@ -58,7 +60,7 @@ class TFRecords:
         self.save(self.output_types, self.output_types_file)
         rounded = dataset.size - dataset.size % n_samples_per_shard
         total = rounded if drop_remainder else dataset.size
-        logging.info("Writing %s of %s samples", total, dataset.size)
+        log.debug("Writing %s of %s samples", total, dataset.size)
         for shard, start in enumerate(range(0, total, n_samples_per_shard)):
             filename = os.path.join(self.dirpath, f"{shard}.records")
             with tf.io.TFRecordWriter(filename) as writer:
@@ -87,7 +89,7 @@ class TFRecords:
     ) -> tuple[dict, dict]:
         """Turn a serialized example into a dict of inputs and a dict of targets.
 
-        Args:
+        Arguments:
             example: scalar string tensor.
             target_keys: keys of the targets.
             preprocessing_fn: called with the sample and `kwargs`, returns the sample
@@ -125,7 +127,7 @@ class TFRecords:
     ) -> tf.data.Dataset:
         """Read all files of the folder as batches of `(inputs, targets)`.
 
-        Args:
+        Arguments:
             batch_size: samples per batch.
             target_keys: keys of the targets.
             n_workers: number of workers; files beyond the last multiple of it are

@@ -85,7 +85,7 @@ def read_as_np_arr(
 ) -> np.ndarray:
     """Read a whole raster as an array of four dimensions.
 
-    Args:
+    Arguments:
         gdal_ds: what `gdal_open` gives.
         as_patches: cut the raster into its square patches.
         dtype: if given, the type to convert to.

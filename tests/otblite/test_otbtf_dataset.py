@@ -1,0 +1,293 @@
+"""The stand-in of `otbtf.dataset`: readers, iterators, data sets."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import otbtf
+import pytest
+
+SIZE = 4
+
+
+def stacked(count, bands=2, size=SIZE, start=0, dtype=np.uint16):
+    """Make patches [n, size, size, bands] in which every pixel is different."""
+    shape = (count, size, size, bands)
+    return (np.arange(np.prod(shape)).reshape(shape) + start).astype(dtype)
+
+
+@pytest.fixture
+def write_patches(write_raster):
+    def write(name, patches):
+        return write_raster(name, patches.reshape(-1, *patches.shape[2:]), crs=None)
+
+    return write
+
+
+class InOrder(otbtf.IteratorBase):
+    """An iterator that does not shuffle."""
+
+    def __init__(self, patches_reader):
+        self.size, self.next = patches_reader.get_size(), -1
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.next = (self.next + 1) % self.size
+        return self.next
+
+
+class Ending(InOrder):
+    def __next__(self):
+        if self.next == self.size - 2:
+            raise StopIteration
+        return super().__next__()
+
+
+class Numbers(otbtf.PatchesReaderBase):
+    """A reader of another kind, with the three methods that OTBTF asks for."""
+
+    def __init__(self, size=10):
+        self.size = size
+
+    def get_sample(self, index):
+        return {"number": np.array([index], np.int32)}
+
+    def get_stats(self):
+        return {"number": {"max": self.size - 1}}
+
+    def get_size(self):
+        return self.size
+
+
+def first_pixels(batches):
+    return [int(v) for batch in batches for v in batch["a"][:, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("use_streaming", [False, True])
+def test_reader_gives_the_patches_of_all_files_in_order(write_patches, use_streaming):
+    """Also where the files of two sources hold different numbers of patches."""
+    a, b = stacked(8), stacked(8, bands=1, size=8, start=500)
+    reader = otbtf.PatchesImagesReader(
+        {
+            "a": [write_patches("a0.tif", a[:3]), write_patches("a1.tif", a[3:])],
+            "b": [write_patches("b0.tif", b[:5]), write_patches("b1.tif", b[5:])],
+        },
+        use_streaming=use_streaming,
+    )
+    assert reader.get_size() == reader.size == 8
+    for index in range(8):
+        sample = reader.get_sample(index)
+        np.testing.assert_array_equal(sample["a"], a[index])
+        np.testing.assert_array_equal(sample["b"], b[index])
+        assert sample["a"].dtype == np.uint16
+    # Streaming is asked for to spare memory.
+    assert hasattr(reader, "patches_buffer") != use_streaming
+
+
+def test_reader_gives_the_scalar_of_the_file(write_patches):
+    files = [write_patches(f"{i}.tif", stacked(2)) for i in range(2)]
+    reader = otbtf.PatchesImagesReader(
+        {"a": files}, scalar_dict={"day": [5, 9], "sensor": ["spot", "s2"]}
+    )
+    samples = [reader.get_sample(i) for i in range(4)]
+    assert [int(s["day"]) for s in samples] == [5, 5, 9, 9]
+    assert [str(s["sensor"]) for s in samples] == ["spot", "spot", "s2", "s2"]
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_reader_refuses_a_patch_that_does_not_exist(write_patches, index):
+    reader = otbtf.PatchesImagesReader({"a": [write_patches("a.tif", stacked(3))]})
+    with pytest.raises(IndexError, match=f"patch {index} of 3"):
+        reader.get_sample(index)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda w: {"a": [w("a", 3)], "b": [w("b", 4)]}, "patches.*a: 3, b: 4"),
+        (lambda w: {"a": [w("a", 3)], "b": [w("b", 3)] * 2}, "images.*a: 1, b: 2"),
+        (lambda w: {"a": [w("a", 3), w("b", 3, 1)]}, "channels in source a.*2.*1"),
+        (lambda w: {"a": [w("a", 3), w("b", 3, 2, 8)]}, "width in source a.*4.*8"),
+        (lambda w: {"a": [w("a", 3) + ".no"]}, r"unable to open .*a\.tif\.no"),
+        (lambda w: {"a": w("a", 3)}, "a list is expected"),
+        (lambda w: {}, "got nothing"),
+    ],
+)
+def test_reader_names_what_is_wrong(write_patches, make, words):
+    def write(name, count, bands=2, size=SIZE):
+        return write_patches(f"{name}.tif", stacked(count, bands, size))
+
+    with pytest.raises(ValueError, match=words):
+        otbtf.PatchesImagesReader(make(write))
+
+
+def test_reader_refuses_an_image_that_is_no_stack_of_squares(write_raster):
+    path = write_raster("a.tif", np.zeros((10, 4, 2), np.uint16))
+    with pytest.raises(ValueError, match=r"a\.tif is 4 x 10 .*multiple of its width"):
+        otbtf.PatchesImagesReader({"a": [path]})
+
+
+@pytest.mark.parametrize("use_streaming", [False, True])
+def test_stats_are_those_of_numpy(write_patches, use_streaming):
+    """Squares of uint16 would overflow if they were not computed in float64."""
+    patches = np.random.default_rng(0).integers(0, 65536, (70, SIZE, SIZE, 2))
+    path = write_patches("a.tif", patches.astype(np.uint16))
+    stats = otbtf.DatasetFromPatchesImages({"a": [path]}, use_streaming).get_stats()
+    for name in ("min", "max", "mean", "std"):
+        expected = getattr(patches, name)(axis=(0, 1, 2))
+        np.testing.assert_allclose(stats["a"][name], expected, rtol=1e-9)
+
+
+def test_read_as_np_arr_with_and_without_cutting(write_patches):
+    patches = stacked(3)
+    raster = otbtf.gdal_open(write_patches("a.tif", patches))
+    assert (raster.RasterXSize, raster.RasterYSize, raster.RasterCount) == (4, 12, 2)
+    np.testing.assert_array_equal(otbtf.read_as_np_arr(raster), patches)
+    whole = otbtf.read_as_np_arr(raster, as_patches=False, dtype=np.float32)
+    np.testing.assert_array_equal(whole, patches.reshape(1, 12, 4, 2))
+    assert whole.dtype == np.float32
+    window = raster.ReadAsArray(1, 4, 2, 3)  # as GDAL: bands first
+    np.testing.assert_array_equal(window, patches[1, :3, 1:3].transpose(2, 0, 1))
+
+
+def test_random_iterator_gives_each_number_once_in_changing_order():
+    np.random.seed(3)
+    iterator = otbtf.RandomIterator(Numbers(50))
+    epochs = [[next(iterator) for _ in range(50)] for _ in range(2)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(50))
+    assert epochs[0] != epochs[1]
+    np.random.seed(3)
+    again = otbtf.RandomIterator(Numbers(50))
+    assert [next(again) for _ in range(50)] == epochs[0]
+
+
+def test_each_patch_comes_once_per_epoch_in_another_order(write_patches):
+    patches = stacked(70)
+    dataset = otbtf.DatasetFromPatchesImages({"a": [write_patches("a.tif", patches)]})
+    batches = dataset.get_tf_dataset(8, drop_remainder=False)
+    first, second = first_pixels(batches), first_pixels(batches)
+    assert sorted(first) == sorted(second) == patches[:, 0, 0, 0].tolist()
+    assert first != second
+    # A pass that is abandoned must not shift the next one.
+    next(iter(batches))
+    assert sorted(first_pixels(batches)) == patches[:, 0, 0, 0].tolist()
+
+
+def test_the_incomplete_batch_is_dropped_by_default(write_patches):
+    dataset = otbtf.DatasetFromPatchesImages(
+        {"a": [write_patches("a.tif", stacked(7))]}
+    )
+    assert dataset.size == 7
+    lengths = [len(batch["a"]) for batch in dataset.get_tf_dataset(3)]
+    assert lengths == [3, 3]
+    kept = dataset.get_tf_dataset(3, drop_remainder=False)
+    assert [len(batch["a"]) for batch in kept] == [3, 3, 1]
+
+
+@pytest.mark.parametrize("use_streaming", [False, True])
+def test_targets_and_preprocessing(write_patches, use_streaming):
+    a, b = stacked(6), stacked(6, bands=1, size=8)
+    dataset = otbtf.DatasetFromPatchesImages(
+        {"a": [write_patches("a.tif", a)], "b": [write_patches("b.tif", b)]},
+        use_streaming=use_streaming,
+        iterator_cls=InOrder,
+    )
+    batches = dataset.get_tf_dataset(
+        2,
+        preprocessing_fn=lambda sample: {"a": sample["a"], "b": sample["b"] // 2},
+        targets_keys=["b"],
+    )
+    inputs_spec, targets_spec = batches.element_spec
+    assert inputs_spec["a"].shape == (2, 4, 4, 2) and inputs_spec["a"].dtype == "uint16"
+    assert targets_spec["b"].shape == (2, 8, 8, 1)
+    for number, (inputs, targets) in enumerate(batches):
+        assert list(inputs) == ["a"] and list(targets) == ["b"]
+        part = slice(2 * number, 2 * number + 2)
+        np.testing.assert_array_equal(inputs["a"], a[part])
+        np.testing.assert_array_equal(targets["b"], b[part] // 2)
+
+
+def test_scalars_and_texts_reach_tensorflow(write_patches):
+    files = [write_patches(f"{i}.tif", stacked(2)) for i in range(2)]
+    reader = otbtf.PatchesImagesReader(
+        {"a": files}, scalar_dict={"day": [5, 9], "sensor": ["spot", "s2"]}
+    )
+    dataset = otbtf.Dataset(reader, iterator_cls=InOrder)
+    (batch,) = dataset.get_tf_dataset(4)
+    assert batch["day"].numpy().tolist() == [5, 5, 9, 9]
+    assert batch["sensor"].numpy().tolist() == [b"spot", b"spot", b"s2", b"s2"]
+
+
+def test_a_reader_of_another_kind_and_a_maximum():
+    dataset = otbtf.Dataset(Numbers(10), iterator_cls=InOrder, max_nb_of_samples=4)
+    batches = dataset.get_tf_dataset(2)
+    epochs = [[int(v) for b in batches for v in b["number"]] for _ in range(2)]
+    # The iterator goes on where it was.
+    assert epochs == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert dataset.get_stats() == {"number": {"max": 9}}
+
+
+def test_read_one_sample_never_ends():
+    dataset = otbtf.Dataset(Numbers(3), iterator_cls=InOrder)
+    read = [int(dataset.read_one_sample()["number"][0]) for _ in range(7)]
+    assert read == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_an_iterator_that_ends_is_named():
+    dataset = otbtf.Dataset(Numbers(3), iterator_cls=Ending)
+    with pytest.raises(ValueError, match="Ending ended .* must be endless"):
+        for _ in range(3):
+            dataset.read_one_sample()
+
+
+def test_an_empty_reader_is_refused():
+    with pytest.raises(ValueError, match="has no sample"):
+        otbtf.Dataset(Numbers(0))
+
+
+def test_streaming_holds_no_more_than_the_buffer(write_patches, monkeypatch):
+    lengths = []
+    read = otbtf.PatchesImagesReader.get_samples
+
+    def spy(self, indices):
+        lengths.append(len(indices))
+        return read(self, indices)
+
+    dataset = otbtf.DatasetFromPatchesImages(
+        {"a": [write_patches("a.tif", stacked(40))]}, True, buffer_length=10
+    )
+    monkeypatch.setattr(otbtf.PatchesImagesReader, "get_samples", spy)
+    assert sum(1 for _ in dataset.get_tf_dataset(1)) == 40
+    assert sum(lengths) == 40 and max(lengths) == 5  # two blocks exist at a time
+
+
+def test_the_program_ends_with_an_iterator_still_open(write_patches):
+    """tf.data reads ahead in threads that wait for Python, which is going down."""
+    path = write_patches("a.tif", stacked(60, size=64))
+    program = f"""
+        import otbtf
+        dataset = otbtf.DatasetFromPatchesImages({{"a": [{path!r}]}}, True, 8)
+        batches = iter(dataset.get_tf_dataset(2, targets_keys=["b"]).prefetch(2))
+        next(batches)
+        print("ending", flush=True)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True, text=True, timeout=90, env=os.environ.copy(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "ending\n"), done.stderr
+
+
+def test_buffer():
+    buffer = otbtf.Buffer(2)
+    buffer.add("x")
+    assert (buffer.size(), buffer.is_complete()) == (1, False)
+    buffer.add("y")
+    assert buffer.is_complete() and buffer.container == ["x", "y"]
+    with pytest.raises(ValueError, match="already holds 2"):
+        buffer.add("z")

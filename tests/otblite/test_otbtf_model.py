@@ -1,0 +1,169 @@
+"""The stand-in of `otbtf.ModelBase`, `otbtf.layers` and `otbtf.ops`."""
+
+import logging
+
+import numpy as np
+import otbtf
+import pytest
+
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+# Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
+pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
+
+KERAS_2 = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 16)
+SPEC = (
+    {"x": tf.TensorSpec((4, 32, 32, 3)), "day": tf.TensorSpec((4,))},
+    {"y": tf.TensorSpec((4, 32, 32, 2))},
+)
+
+
+class Model(otbtf.ModelBase):
+    """Two outputs, the layers of which have their names."""
+
+    def normalize_inputs(self, inputs):
+        return {"x": tf.keras.layers.Rescaling(0.01)(inputs["x"])}
+
+    def get_outputs(self, normalized_inputs):
+        y = tf.keras.layers.Conv2D(2, 3, padding="same", name="y")
+        y = y(normalized_inputs["x"])
+        return {"y": y, "y2": tf.keras.layers.Rescaling(2.0, name="y2")(y)}
+
+
+def make(**options):
+    return Model(SPEC, input_keys=["x"], **options)
+
+
+def test_outputs_have_cropped_twins():
+    outputs = make(inference_cropping=[2, 5]).model(
+        {"x": np.random.default_rng(0).random((1, 20, 24, 3), np.float32)}
+    )
+    assert set(outputs) == {
+        "y", "y2", "y_crop2", "y_crop5", "y2_crop2", "y2_crop5",
+    }  # fmt: skip
+    for crop in (2, 5):
+        np.testing.assert_array_equal(
+            outputs[f"y2_crop{crop}"], outputs["y2"][:, crop:-crop, crop:-crop]
+        )
+
+
+def test_default_crops_are_those_of_otbtf():
+    assert make().inference_cropping == [16, 32, 64, 96, 128]
+
+
+def test_keys_of_the_saved_model_are_those_of_the_outputs(tmp_path):
+    """Keras 2 takes the names of the layers, Keras 3 the keys of the dict."""
+    model = make(inference_cropping=[4])
+    if KERAS_2:
+        model.save(str(tmp_path), save_format="tf")
+    else:
+        model.export(str(tmp_path), verbose=False)
+    signature = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+    assert set(signature.structured_outputs) == {"y", "y2", "y_crop4", "y2_crop4"}
+
+
+def test_spatial_sizes_are_free_and_scalars_stay():
+    model = Model(SPEC)
+    assert model.inputs_shapes["x"] == (32, 32, 3)
+    inputs = model.get_inputs()
+    assert tuple(inputs["x"].shape) == (None, None, None, 3)
+    assert tuple(inputs["day"].shape) == (None,)
+
+
+def test_what_it_lacks_is_looked_up_in_keras():
+    model = make()
+    assert model.count_params() == 3 * 3 * 3 * 2 + 2
+    assert model.name == "Model"
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = model.no_such_thing
+
+
+def test_an_attribute_missing_while_building_is_no_endless_recursion():
+    class Careless(Model):
+        def get_outputs(self, normalized_inputs):
+            return self.forgotten
+
+    with pytest.raises(AttributeError, match="not built yet"):
+        Careless(SPEC)
+
+
+def test_training_one_output_leaves_the_others_alone():
+    model = make(inference_cropping=[4])
+    model.compile("adam", loss={"y": "mean_absolute_error"})
+    x, y = np.ones((8, 16, 16, 3), np.uint16), np.ones((8, 16, 16, 2), np.float32)
+    data = tf.data.Dataset.from_tensor_slices(({"x": x}, {"y": y})).batch(4)
+    losses = model.fit(data, epochs=5, shuffle=False, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match=r"\['z'\] are not in .*\['x', 'day'\]"):
+        Model(SPEC, input_keys=["z"])
+    with pytest.raises(ValueError, match="at least 1 pixel"):
+        make(inference_cropping=[16, 0])
+
+
+def test_a_model_without_normalization_says_so(caplog):
+    class Plain(Model):
+        normalize_inputs = otbtf.ModelBase.normalize_inputs
+
+    with caplog.at_level(logging.WARNING):
+        Plain(SPEC, input_keys=["x"])
+    assert "Plain has no normalize_inputs()" in caplog.text
+
+
+def test_get_outputs_must_be_written():
+    with pytest.raises(TypeError, match="get_outputs"):
+        otbtf.ModelBase(SPEC)
+
+
+def as_keras(layer, *shapes, nested=lambda inputs: inputs):
+    """Call a layer inside a Keras model, as a user does."""
+    inputs = [tf.keras.Input(shape) for shape in shapes]
+    return tf.keras.Model(inputs, layer(nested(inputs)))
+
+
+def test_dilated_mask():
+    image = np.ones((1, 7, 7, 1), np.float32)
+    image[0, 3, 1] = -9
+    mask = otbtf.layers.DilatedMask(nodata_value=-9, radius=2)(image)
+    expected = np.zeros((7, 7), np.uint8)
+    expected[1:6, 0:4] = 1
+    np.testing.assert_array_equal(mask[0, :, :, 0], expected)
+    assert mask.dtype == tf.uint8
+
+
+def test_apply_mask():
+    mask = np.array([[[[1], [0]]]], np.uint8)
+    image = np.array([[[[5.0], [6.0]]]], np.float32)
+    masked = otbtf.layers.ApplyMask(out_nodata=-1)([mask, image])
+    np.testing.assert_array_equal(masked, [[[[-1], [6]]]])
+
+
+def test_scalars_tile():
+    model = as_keras(
+        otbtf.layers.ScalarsTile(), (None, None, 3), (), (),
+        nested=lambda i: [i[0], [i[1], i[2]]],
+    )  # fmt: skip
+    tiled = model([np.zeros((2, 3, 4, 3)), np.array([1.0, 2.0]), np.array([5.0, 6.0])])
+    assert tiled.shape == (2, 3, 4, 2)
+    np.testing.assert_array_equal(tiled[0], np.broadcast_to([1, 5], (3, 4, 2)))
+    np.testing.assert_array_equal(tiled[1], np.broadcast_to([2, 6], (3, 4, 2)))
+
+
+def test_argmax_and_max():
+    scores = np.array([[[[0.1, 0.3, 0.6], [0.5, 0.4, 0.1]]]], np.float32)
+    largest = otbtf.layers.Argmax()(scores)
+    assert largest.numpy().tolist() == [[[[2], [0]]]]
+    flat = otbtf.layers.Argmax(expand_last_dim=False)(scores)
+    assert flat.numpy().tolist() == [[[2, 0]]]
+    np.testing.assert_allclose(otbtf.layers.Max()(scores), [[[[0.6], [0.5]]]])
+
+
+def test_one_hot():
+    labels = np.array([[[2], [0]], [[1], [7]]], np.uint16)
+    vectors = otbtf.ops.one_hot(labels, nb_classes=3)
+    assert vectors.numpy().tolist() == [[[0, 0, 1], [1, 0, 0]], [[0, 1, 0], [0, 0, 0]]]

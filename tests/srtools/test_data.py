@@ -1,0 +1,100 @@
+"""The check of patches, and the symmetries."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from srtools.data import RandomSymmetry, check_patches, lay_down
+from srtools.errors import SRError
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+
+def zeros(count, size, bands=4):
+    return np.zeros((count, size, size, bands), np.uint16)
+
+
+def test_check_gives_the_files(patches):
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    assert check_patches(folder, "train", factor=4) == {
+        "lr": str(folder / "train_lr_patches.tif"),
+        "hr": str(folder / "train_hr_patches.tif"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("lr", "hr", "words"),
+    [
+        (zeros(3, 4), zeros(2, 16), "3 patches and .* 2, the same number"),
+        (zeros(3, 4), zeros(3, 8), r"4 pixels a side .* 8, 4 times .* \(16\)"),
+        (zeros(3, 4, 3), zeros(3, 16, 3), r"lr_patches.tif has 3 band.*4 are expected"),
+        (zeros(3, 4), zeros(3, 16, 1), r"hr_patches.tif has 1 band.*B04, B03, B02"),
+    ],
+)
+def test_check_names_what_does_not_fit(patches, lr, hr, words):
+    with pytest.raises(SRError, match=words):
+        check_patches(patches("train", lr, hr), "train", factor=4)
+
+
+def test_check_names_what_is_missing(tmp_path, patches):
+    with pytest.raises(SRError, match="nowhere does not exist"):
+        check_patches(tmp_path / "nowhere", "train", factor=4)
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    with pytest.raises(SRError, match=r"valid_lr_patches\.tif is missing"):
+        check_patches(folder, "valid", factor=4)
+
+
+def test_check_refuses_what_is_no_stack_of_squares(patches, write_raster):
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    write_raster("train_lr_patches.tif", np.zeros((10, 4, 4), np.uint16), crs=None)
+    with pytest.raises(SRError, match="a stack of square patches is expected"):
+        check_patches(folder, "train", factor=4)
+
+
+IMAGE = np.arange(18, dtype=np.uint16).reshape(3, 3, 2)
+
+
+def test_coins_give_the_eight_symmetries_of_the_square():
+    found = {
+        lay_down(IMAGE, list(coins)).numpy().tobytes()
+        for coins in itertools.product([False, True], repeat=3)
+    }
+    expected = {
+        np.ascontiguousarray(np.rot90(image, turns)).tobytes()
+        for image in (IMAGE, IMAGE[:, ::-1])
+        for turns in range(4)
+    }
+    assert found == expected and len(found) == 8
+
+
+def test_quarter_turn_of_the_docstring():
+    turned = lay_down(IMAGE, [True, False, True])
+    np.testing.assert_array_equal(turned, np.rot90(IMAGE, -1))
+
+
+def pipeline(seed, count=60):
+    """Give the hr patches of two epochs as a user sees them, and the lr ones."""
+    lr, hr = IMAGE, IMAGE.repeat(4, axis=0).repeat(4, axis=1)
+    data = tf.data.Dataset.range(count).map(
+        lambda _: {"lr": tf.constant(lr), "hr": tf.constant(hr)}
+    )
+    data = data.map(RandomSymmetry(seed)).batch(count)
+    return [next(iter(data)) for _ in range(2)]
+
+
+def test_lr_and_hr_are_laid_down_alike_and_in_every_way():
+    (first, second) = pipeline(seed=1)
+    np.testing.assert_array_equal(first["lr"], first["hr"][:, ::4, ::4])
+    assert first["hr"].dtype == tf.uint16
+    assert len({patch.numpy().tobytes() for patch in first["lr"]}) == 8
+    # tf.random.uniform would give the same coins in each epoch.
+    assert not np.array_equal(first["lr"], second["lr"])
+
+
+def test_same_seed_same_coins():
+    one, again, other = (pipeline(seed)[1]["lr"].numpy() for seed in (5, 5, 6))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)

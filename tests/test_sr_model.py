@@ -1,0 +1,215 @@
+"""Exercise 2: the network, and the SavedModel that is made of it."""
+
+import numpy as np
+import pytest
+
+import sr_model
+from srtools.models import CARD, SIGNATURE
+from srtools.quiet import silent_stderr
+from srtools.receptive_field import receptive_field
+
+with silent_stderr():
+    import tensorflow as tf
+
+# Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
+pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
+
+CROPS = (16, 32, 64, 96, 128)
+KEYS = {
+    f"{name}{suffix}"
+    for name in ("hr", "hr_dn")
+    for suffix in ("", *(f"_crop{crop}" for crop in CROPS))
+}
+
+
+def make(filters=8, blocks=1, bands=4, seed=0):
+    tf.keras.utils.set_random_seed(seed)
+    return sr_model.SRModel(sr_model.element_spec(bands), filters, blocks)
+
+
+def scene(height, width, seed=0):
+    """Make DN of a plausible range, [1, height, width, 4] float32."""
+    dn = np.random.default_rng(seed).integers(100, 4000, (1, height, width, 4))
+    return dn.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make()
+
+
+@pytest.fixture(scope="module")
+def signature(model, tmp_path_factory):
+    folder = sr_model.save(model, tmp_path_factory.mktemp("model") / "saved", {"a": 1})
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures[SIGNATURE]
+    signature.keep = loaded, folder  # a signature does not keep its model alive
+    return signature
+
+
+def test_layers_and_parameters_are_those_of_the_exercise():
+    """7x7, blocks of two 3x3, two transposed 4x4, 7x7; weights and biases."""
+    expected = 7 * 7 * 4 * 64 + 64
+    expected += 4 * 2 * (3 * 3 * 64 * 64 + 64)
+    expected += 2 * (4 * 4 * 64 * 64 + 64)
+    expected += 7 * 7 * 64 * 4 + 4
+    assert make(filters=64, blocks=4).count_params() == expected
+    one_more = 2 * (3 * 3 * 8 * 8 + 8)
+    assert make(blocks=3).count_params() - make(blocks=2).count_params() == one_more
+
+
+def test_output_is_four_times_as_large_for_any_size(model):
+    outputs = model.model({"lr": scene(12, 20)})
+    assert outputs["hr"].shape == (1, 48, 80, 4)
+    assert set(outputs) == KEYS
+
+
+def test_layers_have_the_names_of_the_outputs(model):
+    """Keras 2 names the outputs of a SavedModel after them."""
+    assert KEYS <= {layer.name for layer in model.layers}
+
+
+def test_hr_is_reflectance_and_hr_dn_is_dn(model):
+    outputs = model.model({"lr": scene(12, 12)})
+    np.testing.assert_allclose(outputs["hr_dn"], outputs["hr"] * 1e4, rtol=1e-6)
+
+
+def test_dn_of_any_type_are_normalized(model):
+    dn = scene(8, 8)
+    as_float, as_integer = (
+        model.model.predict({"lr": dn.astype(t)}, verbose=0)["hr"]
+        for t in (np.float32, np.uint16)
+    )
+    np.testing.assert_array_equal(as_float, as_integer)
+    normalized = model.normalize_inputs({"lr": tf.keras.Input((None, None, 4))})
+    scaled = tf.keras.Model(normalized["lr"]._keras_history[0].input, normalized["lr"])
+    np.testing.assert_allclose(scaled(dn), dn * 1e-4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("filters", [8, 32])
+def test_a_fresh_model_is_alive(seed, filters):
+    """A ReLU that answers 0 has no gradient: a model that begins so never learns."""
+    model = make(filters=filters, blocks=2, seed=seed)
+    lr = scene(12, 12, seed)
+    with tf.GradientTape() as tape:
+        hr = model.model({"lr": lr})["hr"]
+        loss = tf.reduce_mean(tf.abs(hr - 0.2))
+    assert (hr.numpy() > 0).mean(axis=(0, 1, 2)).min() > 0.5
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert all(float(tf.reduce_max(tf.abs(gradient))) > 0 for gradient in gradients)
+
+
+def test_zoom_makes_no_checkerboard():
+    """Equal weights and a flat image give a flat image, away from the border."""
+    layer = sr_model.zoom_by_2(filters=2)
+    layer.build((None, None, None, 2))
+    layer.set_weights([np.ones_like(weights) for weights in layer.get_weights()])
+    zoomed = layer(np.ones((1, 8, 8, 2), np.float32)).numpy()
+    assert zoomed.shape == (1, 16, 16, 2)
+    assert np.ptp(zoomed[:, 2:-2, 2:-2]) == 0
+
+
+def test_receptive_field_is_the_one_that_a_changed_pixel_shows():
+    """13 = 3 + 4 x 2 of the first layers, and 2 more of the last three."""
+    model = make(filters=4, blocks=4)
+    weights = model.get_weights()
+    # Positive weights: no path cancels another, no ReLU is shut.
+    model.set_weights([np.abs(w) + 0.1 for w in weights])
+    network = tf.function(lambda lr: model.model({"lr": lr})["hr"])
+    lr, middle = scene(40, 40), 20
+    changed = lr.copy()
+    changed[0, middle, middle] += 5000
+    different = network(lr).numpy() != network(changed).numpy()
+    rows, cols = np.nonzero(different[0].any(axis=-1))
+    field = receptive_field(model.output["hr"])
+    assert (field.factor, field.margin) == (4, 13)
+    for touched in (rows, cols):
+        lowest, highest = touched.min() // 4, touched.max() // 4
+        # Seen from the pixel that changed, before and after swap their sides.
+        assert (highest - middle, middle - lowest) == (field.before, field.after)
+
+
+def test_saved_signature_has_the_names_that_otb_is_given(signature):
+    _, inputs = signature.structured_input_signature
+    assert list(inputs) == ["lr"]
+    assert inputs["lr"].shape.as_list() == [None, None, None, 4]
+    assert inputs["lr"].dtype == tf.float32
+    assert set(signature.structured_outputs) == KEYS
+
+
+def test_saved_model_answers_like_the_model(model, signature):
+    for height, width in ((16, 16), (70, 66)):
+        lr = scene(height, width)
+        saved = signature(lr=tf.constant(lr))
+        expected = model.model({"lr": lr})
+        np.testing.assert_allclose(saved["hr"], expected["hr"], atol=1e-6)
+        for crop in CROPS:
+            inner = saved["hr_dn"][:, crop:-crop, crop:-crop]
+            np.testing.assert_array_equal(saved[f"hr_dn_crop{crop}"], inner)
+
+
+def seam(signature, crop, tile=40):
+    """Compute an image tile by tile; give the largest difference to the whole one."""
+    lr = scene(72, 56)
+    whole = signature(lr=tf.constant(lr))["hr"][0].numpy()
+    step = tile - 2 * crop // 4
+    worst = 0.0
+    for row in range(0, 72 - tile + 1, step):
+        for col in range(0, 56 - tile + 1, step):
+            part = tf.constant(lr[:, row : row + tile, col : col + tile])
+            inner = signature(lr=part)[f"hr_crop{crop}"][0].numpy()
+            top, left = 4 * row + crop, 4 * col + crop
+            expected = whole[top : top + len(inner), left : left + inner.shape[1]]
+            worst = max(worst, float(np.abs(inner - expected).max()))
+    return worst
+
+
+def test_tiles_join_to_the_whole_image_if_the_crop_is_the_field(model, signature):
+    needed = 4 * receptive_field(model.output["hr"]).margin
+    assert 16 < needed <= 32
+    assert seam(signature, crop=32) < 1e-6
+    assert seam(signature, crop=16) > 1e-5  # shows that the test can see a seam
+
+
+def test_card_travels_inside(signature):
+    _, folder = signature.keep
+    assert (folder / CARD).read_text() == '{\n  "a": 1\n}\n'
+
+
+def test_a_model_is_replaced_wholly_or_not_at_all(model, tmp_path, monkeypatch):
+    folder = sr_model.save(model, tmp_path / "saved", {"version": 1})
+    (folder / "left_over").touch()
+    sr_model.save(model, folder, {"version": 2})
+    assert '"version": 2' in (folder / CARD).read_text()
+    assert not (folder / "left_over").exists()
+
+    def fail(module, path, **options):
+        (tmp_path / path).mkdir()
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        sr_model.save(model, folder, {"version": 3})
+    assert '"version": 2' in (folder / CARD).read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+
+
+def test_run_alone_it_prints_the_network(capsys):
+    assert sr_model.main(["--filters", "16", "--blocks", "2"]) == 0
+    printed = capsys.readouterr().out
+    model = make(filters=16, blocks=2)
+    assert f"parameters: {model.count_params()}\n" in printed
+    # 7 x 7, four times 3 x 3 and 2 more: 3 + 4 + 2 = 9 on each side, 19 in all.
+    assert "receptive field: 19 x 19 lr pixels (114 m)" in printed
+    assert "9 (54 m) on each side" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("hr "))
+    assert line.split()[1:] == ["Conv2D", *"4 h x 4 w x 4".split(), "3140", "9", "px"]
+
+
+@pytest.mark.parametrize("arguments", [["--filters", "0"], ["--blocks", "-1"]])
+def test_misuse_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        sr_model.main(arguments)
+    assert exit_.value.code == 2
+    assert "must be at least" in capsys.readouterr().err

@@ -1,0 +1,324 @@
+"""Exercise 3, end to end on a few small patches."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import rasterio
+
+import sr_model
+import sr_train
+from srtools.models import CARD, SIGNATURE
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+    from tensorflow.core.util.event_pb2 import Event
+
+# Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
+pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
+
+TINY = ["--filters", "8", "--blocks", "1"]
+COUNTS = {"train": 11, "valid": 5}
+DATASET = {
+    "bands": ["B04", "B03", "B02", "B08"],
+    "factor": 4,
+    "scale": 1e-4,
+    "offset": 1000,
+    "lr": {"patch_size": 8, "spacing": 6.0},
+    "hr": {"patch_size": 32, "spacing": 1.5},
+}
+
+
+def make_patches(count, seed, bands=4):
+    """Make smooth ground at two resolutions: lr [n, 8, 8, 4], hr [n, 32, 32, 4]."""
+    coarse = np.random.default_rng(seed).uniform(500, 3500, (count, 4, 4, bands))
+    hr = tf.image.resize(coarse, (32, 32), "bicubic").numpy().clip(1, 5000)
+    lr = hr.reshape(count, 8, 4, 8, 4, bands).mean(axis=(2, 4))
+    return lr.astype(np.uint16), hr.astype(np.uint16)
+
+
+def write_stack(path, patches):
+    count, size, _, bands = patches.shape
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype=patches.dtype, count=bands,
+        width=size, height=count * size, transform=rasterio.Affine(1, 0, 0, 0, -1, 0),
+    ) as file:  # fmt: skip
+        file.write(np.moveaxis(patches.reshape(-1, size, bands), -1, 0))
+
+
+def write_folder(folder, **changed):
+    """Write a folder as sr_dataset.py does; `changed` patches or card by name."""
+    folder.mkdir()
+    for seed, (group, count) in enumerate(COUNTS.items()):
+        for kind, patches in zip(("lr", "hr"), make_patches(count, seed), strict=True):
+            name = f"{group}_{kind}"
+            write_stack(folder / f"{name}_patches.tif", changed.get(name, patches))
+    card = {**DATASET, **changed.get("card", {})}
+    (folder / "dataset.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("sr_train") / "patches")
+
+
+def run(patches, model_dir, *options):
+    """Run the script as from a shell, quickly unless told otherwise."""
+    return sr_train.main(
+        ["--patches", str(patches), "--model_dir", str(model_dir), *TINY, *options]
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(patches, tmp_path_factory):
+    """Train once for all tests that look at what is left behind."""
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    options = ["--nb_epochs", "20", "--learning_rate", "6e-3", "--batch_size", "2"]
+    assert run(patches, folder, *options) == 0
+    return folder
+
+
+def read_card(folder):
+    return json.loads((folder / CARD).read_text())
+
+
+def read_table(logs):
+    with open(logs / "training.csv") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def weights(folder):
+    loaded = tf.saved_model.load(str(folder))
+    return [variable.numpy() for variable in loaded.signatures[SIGNATURE].variables]
+
+
+def validation_loss(folder, patches):
+    """Compute the L1 of a saved model on all validation patches."""
+    signature = tf.saved_model.load(str(folder)).signatures[SIGNATURE]
+    lr, hr = (
+        np.moveaxis(rasterio.open(patches / f"valid_{kind}_patches.tif").read(), 0, -1)
+        for kind in ("lr", "hr")
+    )
+    lr, hr = (a.reshape(-1, a.shape[1], a.shape[1], 4) for a in (lr, hr))
+    predicted = signature(lr=tf.constant(lr.astype(np.float32)))["hr"].numpy()
+    return float(np.abs(predicted - hr * 1e-4).mean())
+
+
+def test_saved_model_has_the_names_and_shapes(trained):
+    signature = tf.saved_model.load(str(trained)).signatures[SIGNATURE]
+    names = [sr_model.OUTPUT, sr_model.OUTPUT_DN]
+    names += [f"{name}_crop{crop}" for name in names for crop in sr_model.CROPS]
+    assert set(signature.structured_outputs) == set(names)
+    assert signature(lr=tf.ones((2, 10, 7, 4)))["hr"].shape == (2, 40, 28, 4)
+
+
+def test_training_lowers_both_losses(trained):
+    table = read_table(trained.with_name("model_logs"))
+    assert [row["epoch"] for row in table] == list(range(1, 21))
+    assert table[-1]["loss"] < 0.8 * table[0]["loss"]
+    assert table[-1]["val_loss"] < 0.9 * table[0]["val_loss"]
+
+
+def test_validation_loss_is_over_all_patches(trained, patches):
+    """5 patches in batches of 2: OTBTF's default would leave one out."""
+    card = read_card(trained)["training"]
+    assert validation_loss(trained, patches) == pytest.approx(card["valid_loss"], 1e-4)
+
+
+def test_card_says_what_was_done(trained):
+    card = read_card(trained)
+    assert card["bands"] == ["B04", "B03", "B02", "B08"]
+    assert (card["scale"], card["factor"]) == (1e-4, 4)
+    assert (card["lr_spacing"], card["hr_spacing"]) == (6.0, 1.5)
+    assert card["offset_removed"] == 1000
+    assert card["receptive_field"]["margin"] == 3 + 2 + 2
+    assert card["dataset"] == DATASET
+    assert "tensorflow" in card["versions"]
+    training = card["training"]
+    assert training["patches"] == COUNTS
+    given = {"loss": "l1", "batch_size": 2, "learning_rate": 6e-3, "seed": 1}
+    assert {key: training[key] for key in given} == given
+    table = read_table(trained.with_name("model_logs"))
+    best = min(table, key=lambda row: row["val_loss"])
+    assert training["best_epoch"] == best["epoch"]
+    assert training["valid_loss"] == pytest.approx(best["val_loss"])
+    assert training["train_loss"] == pytest.approx(best["loss"])
+
+
+def test_tensorboard_gets_curves_and_pictures(trained):
+    logs = trained.with_name("model_logs")
+    found = {}
+    for path in logs.glob("*/events.out.tfevents.*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = Event.FromString(record.numpy())
+            for value in event.summary.value:
+                found.setdefault((path.parent.name, value.tag), []).append(event.step)
+    assert found["train", "epoch_loss"] == list(range(20))
+    assert found["validation", "epoch_loss"] == list(range(20))
+    pictures = found["images", "low resolution, super-resolution, truth"]
+    assert pictures == list(range(21))  # the fresh network, and each epoch
+
+
+def test_same_seed_same_weights(patches, tmp_path):
+    for name in ("one", "again"):
+        assert run(patches, tmp_path / name, "--nb_epochs", "2", "--seed", "3") == 0
+    one, again = (weights(tmp_path / name) for name in ("one", "again"))
+    assert len(one) == 2 * (2 + 2 + 2)  # kernel and bias of six convolutions
+    for first, second in zip(one, again, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [("20", 5), ("2", 3)])
+def test_best_weights_are_saved_whether_it_stops_early_or_not(
+    tmp_path, patience, epochs
+):
+    """The validation target is what a fresh network answers: learning only hurts."""
+    lr, hr = make_patches(COUNTS["valid"], seed=1)
+    patches = write_folder(tmp_path / "patches", valid_hr=np.full_like(hr, 900))
+    model_dir = tmp_path / "model"
+    assert run(patches, model_dir, "--nb_epochs", "5", "--patience", patience) == 0
+    losses = [row["val_loss"] for row in read_table(tmp_path / "model_logs")]
+    assert len(losses) == epochs and np.argmin(losses) == 0
+    assert read_card(model_dir)["training"]["best_epoch"] == 1
+    assert validation_loss(model_dir, patches) == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_l2_is_the_mean_of_squares(patches, tmp_path):
+    assert run(patches, tmp_path / "m", "--nb_epochs", "1", "--loss", "l2") == 0
+    training = read_card(tmp_path / "m")["training"]
+    assert training["loss"] == "l2"
+    # A mean square is below the square of the largest error, L1 is far above it.
+    assert training["valid_loss"] < validation_loss(tmp_path / "m", patches) / 2
+
+
+def test_flips_are_in_the_training_data_only(patches):
+    files = {g: sr_train.data.check_patches(patches, g, 4) for g in ("train", "valid")}
+
+    def lr_seen(group, symmetry):
+        batches = sr_train.make_dataset(files[group], 4, symmetry)
+        seen = np.concatenate([inputs["lr"] for inputs, _ in batches])
+        return {patch.tobytes() for patch in seen}
+
+    original, flipped = (
+        lr_seen("train", symmetry)
+        for symmetry in (None, sr_train.data.RandomSymmetry(1))
+    )
+    assert len(original) == len(flipped) == COUNTS["train"]
+    assert len(original & flipped) < 6  # about one in eight is left as it was
+    assert len(lr_seen("valid", None)) == COUNTS["valid"]
+
+
+def test_target_is_reflectance_and_input_is_dn(patches):
+    files = sr_train.data.check_patches(patches, "train", 4)
+    inputs, targets = next(iter(sr_train.make_dataset(files, 4)))
+    assert float(tf.reduce_max(inputs["lr"])) > 1000
+    assert 0.05 < float(tf.reduce_max(targets["hr"])) < 0.6
+    assert targets["hr"].shape == (4, 32, 32, 4)
+
+
+def test_a_loss_that_is_no_number_ends_in_one_line(tmp_path, capsys):
+    lr, _ = make_patches(COUNTS["train"], seed=0)
+    lr = lr.astype(np.float32)
+    lr[3] = np.nan
+    patches = write_folder(tmp_path / "patches", train_lr=lr)
+    assert run(patches, tmp_path / "model") == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: the training diverged and nothing was saved")
+    assert "is nan" in error and "--learning_rate" in error
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_network_that_dies_is_not_saved(patches, tmp_path, capsys):
+    options = ["--learning_rate", "1e20", "--nb_epochs", "2"]
+    assert run(patches, tmp_path / "model", *options) == 1
+    assert "nothing was saved" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+LR, HR = make_patches(COUNTS["train"], seed=0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"train_hr": HR[1:]}, "holds 11 patches and .* 10, the same number"),
+        ({"train_lr": LR[..., :3]}, "has 3 band.*4 are expected"),
+        ({"train_hr": HR[:, :24, :24]}, "8 pixels a side and .* 24, 4 times"),
+        ({"card": {"bands": ["B02"]}}, r"bands \['B02'\], the network is made for"),
+        ({"card": {"factor": 2}}, "factor 2, the network is made for 4"),
+    ],
+)
+def test_patches_that_do_not_fit_end_in_one_line(tmp_path, capsys, changed, words):
+    patches = write_folder(tmp_path / "patches", **changed)
+    assert run(patches, tmp_path / "model") == 1
+    captured = capsys.readouterr().err
+    (line,) = captured.strip().splitlines()
+    assert line.startswith("error: ")
+    with pytest.raises(AssertionError, match=words):
+        raise AssertionError(line)
+    # Nothing is left behind by a training that never began.
+    assert [path.name for path in tmp_path.iterdir()] == ["patches"]
+
+
+@pytest.mark.parametrize("missing", ["valid_hr_patches.tif", None])
+def test_missing_files_end_in_one_line(patches, tmp_path, capsys, missing):
+    folder = tmp_path / "patches"
+    if missing:
+        shutil.copytree(patches, folder)
+        (folder / missing).unlink()
+    assert run(folder, tmp_path / "model") == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert (missing or "patches does not exist") in line
+    assert "sr_dataset.py" in line
+
+
+def test_patches_made_elsewhere_need_no_card(patches, tmp_path):
+    assert sr_train.read_dataset_card(patches) == DATASET
+    assert sr_train.read_dataset_card(tmp_path) == {}
+
+
+def test_an_existing_model_is_kept_unless_told(patches, tmp_path, capsys):
+    model, logs = tmp_path / "model", tmp_path / "model_logs"
+    assert run(patches, model, "--nb_epochs", "1") == 0
+    before, first = (model / CARD).read_text(), weights(model)
+    assert run(patches, model, "--nb_epochs", "1", "--seed", "2") == 1
+    assert "model exists already; give --overwrite" in capsys.readouterr().err
+    assert (model / CARD).read_text() == before
+    elsewhere = ["--nb_epochs", "1", "--logs", str(logs)]
+    assert run(patches, tmp_path / "other", *elsewhere) == 1
+    assert "training.csv exists already" in capsys.readouterr().err
+    again = ["--nb_epochs", "1", "--seed", "2", "--overwrite"]
+    assert run(patches, model, *again) == 0
+    assert read_card(model)["training"]["seed"] == 2
+    pairs = zip(first, weights(model), strict=True)
+    assert any(not np.array_equal(old, new) for old, new in pairs)
+    # The curves of the model that was replaced do not mix with the new ones.
+    assert len(list((logs / "train").glob("events.out.tfevents.*"))) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_named(patches, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert run(patches, tmp_path / "file" / "model") == 1
+    assert "cannot be written to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--batch_size", "0"],
+        ["--nb_epochs", "0"],
+        ["--patience", "0"],
+        ["--learning_rate", "0"],
+        ["--blocks", "-1"],
+        ["--loss", "l3"],
+    ],
+)
+def test_misuse_exits_with_2_and_names_the_option(options, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        run("patches", "model", *options)
+    assert exit_.value.code == 2
+    assert options[0] in capsys.readouterr().err

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from srtools import cards, models
+from srtools.conventions import BANDS, SCALE
 from srtools.errors import one_line_errors
 from srtools.quiet import silent_stderr
 from srtools.receptive_field import layer_table, receptive_field
@@ -31,15 +32,13 @@ layers = tf.keras.layers
 INPUT = "lr"  # Sentinel-2, DN without offset: the name of the input everywhere
 OUTPUT = "hr"  # reflectance 0-1, trained; key of the loss, layer, SavedModel output
 OUTPUT_DN = "hr_dn"  # the same in DN, for 16-bit images; training does not use it
-SCALE = 1e-4  # reflectance of one DN
-FACTOR = 4  # hr pixels per lr pixel, along an axis
 CROPS = [16, 32, 64, 96, 128]  # hr pixels cut off each side in the `_crop` outputs
 
 
 class SRModel(otbtf.ModelBase):
     """Convolution, residual blocks, two zooms by 2, convolution.
 
-    Args:
+    Arguments:
         dataset_element_spec: `element_spec` of the data set of `(inputs, targets)`.
         filters: channels inside the network.
         blocks: number of residual blocks.
@@ -179,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
     params = parser.parse_args(argv)
     if params.filters < 1 or params.blocks < 0:
         parser.error("--filters must be at least 1 and --blocks at least 0")
-    print(describe(SRModel(element_spec(bands=4), **vars(params))))
+    print(describe(SRModel(element_spec(len(BANDS)), **vars(params))))
     return 0
 
 

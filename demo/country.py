@@ -6,13 +6,14 @@ from demo import materials as m
 from demo.geometry import (
     area,
     blob,
+    clip,
     inset,
     points_inside,
     rectangle,
     split,
     unit,
 )
-from demo.town import Site, _free
+from demo.site import Site
 
 
 def fill_fields(site: Site) -> None:
@@ -50,7 +51,7 @@ def _parcel(site: Site, parcel: np.ndarray) -> None:
     if random.random() < 0.08:
         copse = blob(parcel.mean(axis=0), random.uniform(8, 20), random)
         trees = points_inside(copse, 6, random)
-        drawing.trees(_free(site, trees, 4), 4, 11, m.CROWN, random)
+        drawing.trees(site.free(trees, 4), 4, 11, m.CROWN, random)
 
 
 def _tramlines(site: Site, heart: np.ndarray, crop: m.Material, angle: float) -> None:
@@ -64,8 +65,6 @@ def _tramlines(site: Site, heart: np.ndarray, crop: m.Material, angle: float) ->
         nir=crop.nir * 0.65 + 0.07,
         row_amplitude=0.0,
     )
-    from demo.geometry import clip
-
     for offset in np.arange(low + 12, high, 24):
         for wheel in (-1.0, 1.0):
             track = clip(heart, across, offset + wheel + 0.35)
@@ -77,7 +76,7 @@ def _hedge(site: Site, start: np.ndarray, end: np.ndarray) -> None:
     """Plant a hedgerow with some full-grown trees from `start` to `end`."""
     length = float(np.linalg.norm(end - start))
     places = np.arange(2, length, 3.2)[:, None] / max(length, 1)
-    points = _free(site, start + places * (end - start), 2)
+    points = site.free(start + places * (end - start), 2)
     site.drawing.trees(points, 2.4, 4.5, m.HEDGE, site.random)
     tall = points[site.random.random(len(points)) < 0.18]
     site.drawing.trees(tall, 4.2, 11, m.CROWN, site.random)
@@ -122,7 +121,7 @@ def fill_woods(site: Site) -> None:
             drawing.polygon(open_ground, m.MEADOW.varied(random))
             radius = np.linalg.norm(open_ground - clearing, axis=1).mean()
             trees = trees[np.linalg.norm(trees - clearing, axis=1) > radius]
-        trees = _free(site, trees, 3)
+        trees = site.free(trees, 3)
         trees = trees[random.random(len(trees)) < 0.96]
         drawing.trees(trees, spacing * 0.62, 15, kind, random)
 
@@ -138,4 +137,4 @@ def fill_lake(site: Site) -> None:
     trees = points_inside(site.outline, 7.5, random)
     away = np.linalg.norm(trees - middle, axis=1) > 0.52 * size
     trees = trees[away & (random.random(len(trees)) < 0.55)]
-    drawing.trees(_free(site, trees, 4), 4.2, 12, m.CROWN, random)
+    drawing.trees(site.free(trees, 4), 4.2, 12, m.CROWN, random)

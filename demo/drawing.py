@@ -57,11 +57,12 @@ class Drawing:
 
     def __init__(self) -> None:
         """Start with nothing drawn."""
-        self._rows: list[tuple] = []
+        self._rows: list[np.ndarray] = []
         self._outlines: list[np.ndarray] = []
+        self._sizes: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._sizes)
 
     def polygon(
         self,
@@ -90,19 +91,9 @@ class Drawing:
             max((w1 - w0) / 2, 0.1),
             max((l1 - l0) / 2, 0.1),
         )
-        self._rows.append((*material, base, rise, shape, *frame))
+        self._rows.append(np.array([(*material, base, rise, shape, *frame)]))
         self._outlines.append(outline)
-
-    def tree(
-        self, x: float, y: float, radius: float, height: float, material: Material
-    ) -> None:
-        """Paint a crown: a dome of `radius` metres whose top is at `height`."""
-        low = 0.45 * height
-        frame = (x, y, 1.0, 0.0, radius, radius)
-        self._rows.append((*material, low, height - low, DOME, *frame))
-        self._outlines.append(
-            np.array([[x - radius, y - radius], [x + radius, y + radius]])
-        )
+        self._sizes.append(len(outline))
 
     def trees(
         self,
@@ -112,17 +103,40 @@ class Drawing:
         material: Material,
         random: np.random.Generator,
     ) -> None:
-        """Paint crowns of about `radius` and `height` metres at points [n, 2]."""
-        for x, y in points.tolist():
-            size = float(np.exp(random.normal(0, 0.22)))
-            self.tree(x, y, radius * size, height * size, material.varied(random, 0.13))
+        """Paint crowns at points [n, 2]: domes of about `radius` and `height` metres.
+
+        All at once, because a landscape has ten times more trees than roofs.
+        """
+        if not len(points):
+            return
+        chance = random.standard_normal((len(points), 6))
+        size = np.exp(0.22 * chance[:, :1])
+        spread = 0.13  # as `Material.varied` would, tree by tree
+        gain = np.exp(spread * chance[:, 1:2])
+        tint = np.exp(spread / 3 * chance[:, 2:]) * gain
+        bands = np.clip(np.array(material[:4]) * tint, 0.005, 0.95)
+        crowns = np.empty((len(points), len(COLUMNS)))
+        crowns[:, :4] = bands
+        crowns[:, 4 : len(material)] = material[4:]
+        top, reach = height * size, radius * size
+        low = 0.45 * top
+        frame = (points, np.tile([1.0, 0.0], (len(points), 1)), reach, reach)
+        shape = np.full_like(low, DOME)
+        crowns[:, len(material) :] = np.hstack([low, top - low, shape, *frame])
+        self._rows.append(crowns)
+        corners = np.stack([points - reach, points + reach], axis=1)
+        self._outlines.append(corners.reshape(-1, 2))
+        self._sizes += [2] * len(points)
 
     def table(self) -> dict[str, np.ndarray]:
         """Give the shapes' rows as columns, float32 [n] each."""
-        rows = np.array(self._rows, np.float32).reshape(-1, len(COLUMNS))
+        rows = np.concatenate(self._rows).astype(np.float32)
         return {name: rows[:, i].copy() for i, name in enumerate(COLUMNS)}
 
     def outlines(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give all corners [m, 2], and where each shape's corners start [n + 1]."""
-        starts = np.cumsum([0] + [len(outline) for outline in self._outlines])
+        """Give all corners [m, 2], and where each shape's corners start [n + 1].
+
+        A crown has two corners, those of the square around it.
+        """
+        starts = np.concatenate([[0], np.cumsum(self._sizes)])
         return np.concatenate(self._outlines), starts

@@ -20,7 +20,8 @@ def area(polygon: np.ndarray) -> float:
     if len(polygon) < 3:
         return 0.0
     x, y = polygon.T
-    return 0.5 * abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
+    after = np.arange(1 - len(polygon), 1)  # np.roll is slow on so few corners
+    return 0.5 * abs(float(np.dot(x, y[after]) - np.dot(y, x[after])))
 
 
 def clip(polygon: np.ndarray, normal: np.ndarray, offset: float) -> np.ndarray:
@@ -45,22 +46,28 @@ def clip(polygon: np.ndarray, normal: np.ndarray, offset: float) -> np.ndarray:
 
 def outward_normals(polygon: np.ndarray) -> np.ndarray:
     """Give the outward unit normal [n, 2] of each edge (corner i to i + 1)."""
-    edges = np.roll(polygon, -1, axis=0) - polygon
-    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-    x, y = polygon.T
-    turns = np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))
+    following = polygon[np.arange(1 - len(polygon), 1)]
+    normals = (following - polygon)[:, ::-1] * (1.0, -1.0)
+    normals /= np.sqrt(np.sum(normals**2, axis=1, keepdims=True)) + 1e-9
+    turns = np.dot(polygon[:, 0], following[:, 1]) - np.dot(
+        polygon[:, 1], following[:, 0]
+    )
     return normals if turns > 0 else -normals
+
+
+def half_planes(polygon: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    """Give offset and outward normal of each edge: inside, point . normal <= offset."""
+    normals = outward_normals(polygon)
+    return [(float(p @ n), n) for p, n in zip(polygon, normals, strict=True)]
 
 
 def inset(polygon: np.ndarray, distance: float) -> np.ndarray:
     """Move every edge of a convex polygon inwards by `distance` metres."""
     if len(polygon) < 3:
         return EMPTY
-    normals = outward_normals(polygon)
     shrunk = polygon
-    for corner, normal in zip(polygon, normals, strict=True):
-        shrunk = clip(shrunk, normal, float(corner @ normal) - distance)
+    for offset, normal in half_planes(polygon):
+        shrunk = clip(shrunk, normal, offset - distance)
         if len(shrunk) < 3:
             return EMPTY
     return shrunk

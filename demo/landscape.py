@@ -10,18 +10,10 @@ from demo import materials as m
 from demo.country import fill_fields, fill_lake, fill_woods
 from demo.drawing import DOME, Drawing
 from demo.geometry import rectangle, resample, ribbon, unit
+from demo.grounds import car, fill_estate, fill_park, fill_sheds, fill_sport
 from demo.render import PIXEL
-from demo.town import (
-    Site,
-    avenue_trees,
-    car,
-    fill_estate,
-    fill_houses,
-    fill_old_town,
-    fill_park,
-    fill_sheds,
-    fill_sport,
-)
+from demo.site import Site
+from demo.town import fill_houses, fill_old_town
 
 MARGIN = 720.0  # metres drawn around the Spot image, for Sentinel-2 to see
 
@@ -169,7 +161,7 @@ def _river(site: Site, lines: Lines) -> None:
     drawing.polygon(ribbon(lines.river, width), m.RIVER)
     for side in (-1, 1):
         for shift in (width / 2 + 9.5, width / 2 + 15):
-            avenue_trees(site, lines.river, side * shift, 0.75)
+            site.plant_row(lines.river, side * shift, 0.75)
     points, normals = resample(lines.river, 210)
     for (x, y), (across_x, across_y) in zip(points, normals, strict=True):
         if site.random.random() < 0.6:

@@ -19,7 +19,7 @@ PIXEL = 1.5  # metres
 SAMPLES = 3  # per pixel and direction
 STEP = PIXEL / SAMPLES
 TILE = 256  # pixels
-TALLEST = 64.0  # metres; shadows are searched as far as such a tower casts them
+TALLEST = 45.0  # metres; shadows are searched as far as such a tower casts them
 SUN_ZENITH, SUN_AZIMUTH = 30.0, 150.0  # degrees: Paris in mid July, 10:50 UTC
 SKYLIGHT = np.array([0.20, 0.24, 0.32, 0.15], np.float32)  # light left in shadows
 TEXTURE_SIZE = 1024  # pixels after which the mottling repeats
@@ -100,17 +100,19 @@ def _texture(random: np.random.Generator, sigma: float) -> np.ndarray:
 
 def _tile(shapes: Shapes, row: int, column: int, rows: int, columns: int) -> np.ndarray:
     """Paint one tile; the shapes around it are drawn too, for their shadows."""
-    rim = int(np.ceil(TALLEST * SUN_TANGENT / PIXEL)) + 2
+    # Shadows come from the south-east; slopes need a neighbour on every side.
+    right, below = (np.ceil(TALLEST * SUN_TANGENT / PIXEL * TO_SUN) + 2).astype(int)
     ids = _paint_numbers(
-        shapes, row - rim, column - rim, rows + 2 * rim, columns + 2 * rim
+        shapes, row - 1, column - 1, rows + 1 + below, columns + 1 + right
     )
-    x = ((column - rim) * SAMPLES + np.arange(ids.shape[1]) + 0.5) * STEP
-    y = ((row - rim) * SAMPLES + np.arange(ids.shape[0]) + 0.5) * STEP
+    x = ((column - 1) * SAMPLES + np.arange(ids.shape[1]) + 0.5) * STEP
+    y = ((row - 1) * SAMPLES + np.arange(ids.shape[0]) + 0.5) * STEP
     table = shapes.table
     height = _heights(table, ids, x.astype(np.float32), y.astype(np.float32))
-    inner = slice(rim * SAMPLES, -rim * SAMPLES)
-    light = _light(height)[inner, inner]
-    ids, x, y = ids[inner, inner], x[inner], y[inner]
+    inner_y = slice(SAMPLES, (1 + rows) * SAMPLES)
+    inner_x = slice(SAMPLES, (1 + columns) * SAMPLES)
+    light = _light(height, inner_y, inner_x)
+    ids, x, y = ids[inner_y, inner_x], x[inner_x], y[inner_y]
 
     rows_wave = _rows_of_crops(table, ids, x, y)
     fine, coarse = (
@@ -133,7 +135,7 @@ def _tile(shapes: Shapes, row: int, column: int, rows: int, columns: int) -> np.
 def _paint_numbers(
     shapes: Shapes, row: int, column: int, rows: int, columns: int
 ) -> np.ndarray:
-    """Paint the number of the topmost shape, int32, SAMPLES per pixel."""
+    """Paint the number of the topmost shape, int64, SAMPLES per pixel."""
     left, top = column * SAMPLES, row * SAMPLES
     right, bottom = left + columns * SAMPLES, top + rows * SAMPLES
     boxes = shapes.boxes
@@ -154,7 +156,7 @@ def _paint_numbers(
             pen.ellipse(moved, fill=number)
         else:
             pen.polygon(moved, fill=number)
-    return np.asarray(image)
+    return np.asarray(image, dtype=np.intp)
 
 
 def _heights(
@@ -162,8 +164,9 @@ def _heights(
 ) -> np.ndarray:
     """Give the height in metres of every sample: eaves plus roof or crown."""
     height = table["base"][ids]
-    row, column = np.nonzero((table["rise"] > 0)[ids])
-    shape = ids[row, column]
+    raised = np.flatnonzero((table["rise"] > 0)[ids])
+    row, column = np.divmod(raised, ids.shape[1])
+    shape = ids.ravel()[raised]
     dx = x[column] - table["x"][shape]
     dy = y[row] - table["y"][shape]
     along_x, along_y = table["along_x"][shape], table["along_y"][shape]
@@ -176,34 +179,41 @@ def _heights(
     profile = np.where(kind == HIP, hipped, profile)
     dome = np.sqrt(np.maximum(1 - across**2 - (along / half_width) ** 2, 0))
     profile = np.where(kind == DOME, dome, profile)
-    height[row, column] += table["rise"][shape] * np.clip(profile, 0, 1)
+    height.ravel()[raised] += table["rise"][shape] * np.clip(profile, 0, 1)
     return height
 
 
-def _light(height: np.ndarray) -> np.ndarray:
-    """Give the direct sunlight on every sample: 1 on flat open ground, 0 in shadow."""
-    slope_y, slope_x = np.gradient(height, STEP)
+def _light(height: np.ndarray, inner_y: slice, inner_x: slice) -> np.ndarray:
+    """Give the direct sunlight: 1 on flat open ground, 0 in shadow.
+
+    Arguments:
+        height: of every sample, [h, w] float32, metres.
+        inner_y, inner_x: the samples to give the light of; around them is needed what
+            may throw shadows on them.
+    """
+    ground = height[inner_y, inner_x]
+    left, right = (slice(inner_x.start + d, inner_x.stop + d) for d in (-1, 1))
+    above, below = (slice(inner_y.start + d, inner_y.stop + d) for d in (-1, 1))
+    toward_x, toward_y = (TO_SUN / (2 * STEP)).astype(np.float32)
+    slope = (height[inner_y, right] - height[inner_y, left]) * toward_x
+    slope += (height[below, inner_x] - height[above, inner_x]) * toward_y
     # Walls are not seen from above: what is steeper than a roof is an edge.
-    slope = slope_x * np.float32(TO_SUN[0]) + slope_y * np.float32(TO_SUN[1])
     slope[np.abs(slope) > 2.5] = 0
-    light = np.clip((1 - SUN_TANGENT * slope) / np.sqrt(1 + slope**2), 0, None)
+    light = (1 - np.float32(SUN_TANGENT) * slope) / np.sqrt(1 + slope**2)
     # The highest thing between a sample and the sun, lowered by the sun's descent:
     # doubling the distance in each pass covers all of it in a few passes.
-    horizon = np.full_like(height, -1e3)
-    horizon[:] = height
+    horizon = height.copy()
+    rows, columns = height.shape
     reach = 1
     while reach * STEP < TALLEST * SUN_TANGENT:
         fall = np.float32(reach * STEP / SUN_TANGENT)
         shift_x, shift_y = np.rint(TO_SUN * reach).astype(int)
-        nearer = horizon
-        horizon = nearer.copy()
-        rows, columns = height.shape
-        seen = nearer[max(shift_y, 0) :, max(shift_x, 0) :] - fall
+        seen = horizon[shift_y:, shift_x:] - fall
         target = horizon[: rows - shift_y, : columns - shift_x]
         np.maximum(target, seen, out=target)
         reach *= 2
-    light[horizon > height + 0.4] = 0
-    return light
+    light[horizon[inner_y, inner_x] > ground + 0.4] = 0
+    return np.maximum(light, 0)
 
 
 def _rows_of_crops(
@@ -221,7 +231,7 @@ def _rows_of_crops(
 
 def _pool(samples: np.ndarray) -> np.ndarray:
     """Average the SAMPLES x SAMPLES samples of each pixel."""
-    rows, columns = samples.shape
-    return samples.reshape(rows // SAMPLES, SAMPLES, columns // SAMPLES, SAMPLES).mean(
-        axis=(1, 3), dtype=np.float32
-    )
+    # Adding slices is several times faster than a mean over axes of three.
+    rows = sum(samples[start::SAMPLES] for start in range(SAMPLES))
+    pixels = sum(rows[:, start::SAMPLES] for start in range(SAMPLES))
+    return pixels / np.float32(SAMPLES**2)

@@ -63,7 +63,8 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
     run("sr_model.py")
     run(
         "sr_train.py", "--patches", patches, "--model_dir", model,
-        "--nb_epochs", str(nb_epochs), "--seed", str(seed), "--overwrite",
+        "--batch_size", "2", "--nb_epochs", str(nb_epochs), "--seed", str(seed),
+        "--overwrite",
     )  # fmt: skip
     run(
         "sr_eval.py", "--patches", patches, "--model_dir", model, "--out_dir", scores,
@@ -97,7 +98,7 @@ def get_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument(
-        "--nb_epochs", type=int, default=30, help="of training (default: %(default)s)"
+        "--nb_epochs", type=int, default=40, help="of training (default: %(default)s)"
     )
     return parser
 

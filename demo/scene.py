@@ -18,7 +18,9 @@ from rasterio.warp import transform_geom
 from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
+from srtools.cards import make_folder, whole_file
 from srtools.conventions import BANDS
+from srtools.errors import SRError, one_line_errors
 from srtools.figures import save_image
 
 CRS = "EPSG:32631"
@@ -61,6 +63,7 @@ def make_scene(
     shift: tuple[float, float] = (0.0, 0.0),
     gain: float = 1.0,
     bias: float = 0.0,
+    wedge: int = WEDGE,
 ) -> dict:
     """Make the scene.
 
@@ -70,20 +73,24 @@ def make_scene(
         seed: of the landscape and the noise.
         shift: metres east and north by which Sentinel-2 is out of place.
         gain, bias: Sentinel-2 = gain x Spot + bias, in DN.
+        wedge: PAN pixels along the sides of the no-data corner; 0: none.
 
     Returns:
         Paths of `pan`, `xs`, `truth`, `quicklook`, and `s2`: B04, B03, B02, B08 of
         the clear date.
+
+    Raises:
+        SRError: if the size is not possible or the folder cannot be written to.
     """
     if size % sensors.FACTOR or size < 128:
-        raise ValueError(f"size is a multiple of 4 and at least 128, not {size}")
-    folder = Path(folder)
+        raise SRError(f"size is {size}; it must be a multiple of 4 and at least 128")
+    folder = make_folder(folder)
     drawing = draw_landscape(size, seed)
     rim = int(MARGIN / PIXEL)
     landscape = render(drawing, -rim, -rim, size + 2 * rim, size + 2 * rim, seed)
     truth = landscape[rim:-rim, rim:-rim]
     random = np.random.default_rng([seed, 2])
-    pan, xs = sensors.spot(truth, random, WEDGE)
+    pan, xs = sensors.spot(truth, random, wedge)
     place = Affine(PIXEL, 0, CORNER[0], 0, -PIXEL, CORNER[1])
     paths = {name: folder / "spot" / f"{name}.tif" for name in ("pan", "xs", "truth")}
     _write(paths["pan"], pan[..., None], place)
@@ -95,7 +102,8 @@ def make_scene(
     catalogue = []
     for when in PASSES:
         catalogue.append(_write_pass(folder, when, seen, s2_place, random, gain, bias))
-    (folder / CATALOGUE).write_text(json.dumps(catalogue, indent=2))
+    with whole_file(folder / CATALOGUE) as partial:
+        partial.write_text(json.dumps(catalogue, indent=2))
     paths["quicklook"] = folder / "quicklook.png"
     save_image(paths["quicklook"], truth)
     clear = catalogue[PASSES.index(CLEAR)]["assets"]
@@ -186,28 +194,46 @@ def _bands(pixels: np.ndarray, place: Affine) -> tuple[np.ndarray, dict]:
 
 def _write(path: Path, pixels: np.ndarray, place: Affine) -> None:
     """Write [h, w, bands] as a tiled GeoTIFF, as Spot products are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     bands, profile = _bands(pixels, place)
-    with rasterio.open(
-        path, "w", driver="GTiff", tiled=True, blockxsize=256, blockysize=256, **profile
-    ) as file:
-        file.write(bands)
+    profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
+    with (
+        whole_file(path) as partial,
+        rasterio.open(partial, "w", driver="GTiff", bigtiff="IF_SAFER", **profile) as f,
+    ):
+        f.write(bands)
 
 
 def _write_cog(path: Path, pixels: np.ndarray, place: Affine) -> None:
     """Write [h, w] as a Cloud Optimized GeoTIFF, as the archive has them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     bands, profile = _bands(pixels, place)
-    with rasterio.open(path, "w", driver="COG", blocksize=512, **profile) as file:
+    with (
+        whole_file(path) as partial,
+        rasterio.open(partial, "w", driver="COG", blocksize=512, **profile) as file,
+    ):
         file.write(bands)
 
 
+@one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Make the demo's scene.")
     parser.add_argument("folder")
-    parser.add_argument("--size", type=int, default=1536, help="PAN pixels a side")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--size", type=int, default=1536, help="PAN pixels a side (default: 1536)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument(
+        "--shift", type=float, nargs=2, default=(0.0, 0.0), metavar=("X", "Y"),
+        help="metres east and north that Sentinel-2 is out of place (default: 0 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gain", type=float, default=1.0, help="Sentinel-2 = gain x Spot + bias"
+    )
+    parser.add_argument("--bias", type=float, default=0.0, help="in DN")
+    parser.add_argument(
+        "--wedge", type=int, default=WEDGE, metavar="PIXELS",
+        help="side of the no-data corner of the Spot image (default: %(default)s)",
+    )  # fmt: skip
     params = parser.parse_args(argv)
     for name, path in _flat(make_scene(**vars(params))):
         print(f"{name:10s} {path}")

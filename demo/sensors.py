@@ -88,6 +88,8 @@ def clouds(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Make clouds and their shadows over `share` of an image of 10 m pixels.
 
+    They gather over the middle, where the Spot image lies, whatever the chance.
+
     Returns:
         Opacity of the clouds and darkness of the shadows, [h, w] float, 0-1.
     """
@@ -95,6 +97,8 @@ def clouds(
         weight * _smooth(shape, sigma, random)
         for sigma, weight in ((28, 1.0), (11, 0.45), (4, 0.2), (1.5, 0.08))
     )
+    rows, cols = np.ogrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    noise += 2.5 * noise.std() * np.exp(-(rows**2 + cols**2) / (2 * 0.4**2))
     edge = np.quantile(noise, 1 - share)
     opacity = np.clip((noise - edge) / (0.35 * noise.std()), 0, 1) ** 0.8
     # Shadows fall to the north-west, away from the sun in the south-east.

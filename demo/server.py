@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from demo import stac
 
 FILES, API = "/files", "/stac"
+_RANGE = re.compile(r"bytes=(?=.*\d)(\d*)-(\d*)")
 
 
 class Server:
@@ -28,6 +29,7 @@ class Server:
     def __init__(self, folder: str | Path, port: int = 0):
         self.folder = Path(folder).resolve()
         self.counters: Counter[str] = Counter()
+        self.lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
         self._http.daemon_threads = True
         self._http.owner = self
@@ -92,6 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
             wanted = json.loads(body or b"{}")
         except ValueError as error:
             return self._json({"description": str(error)}, HTTPStatus.BAD_REQUEST)
+        if not isinstance(wanted, dict):
+            problem = f"the body is a {type(wanted).__name__}, not an object"
+            return self._json({"description": problem}, HTTPStatus.BAD_REQUEST)
         return self._api(urlsplit(self.path).path, wanted)
 
     # The STAC API.
@@ -147,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, name: str) -> None:
         owner = self.server.owner
-        path = (owner.folder / name).resolve()
+        path = (owner.folder / name.replace("\0", "")).resolve()
         if not path.is_relative_to(owner.folder) or not path.is_file():
             return self._json({"description": "not found"}, HTTPStatus.NOT_FOUND)
         size = path.stat().st_size
@@ -159,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return None
         first, last = span
-        partial = "Range" in self.headers
+        partial = bool(_RANGE.fullmatch(self.headers.get("Range", "")))
         self.send_response(HTTPStatus.PARTIAL_CONTENT if partial else HTTPStatus.OK)
         if partial:
             self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
@@ -169,8 +174,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return None
-        owner.counters["requests"] += 1
-        owner.counters["bytes"] += last + 1 - first
+        with owner.lock:  # each connection has its own thread
+            owner.counters.update(requests=1, bytes=last + 1 - first)
         with path.open("rb") as file:
             file.seek(first)
             self.wfile.write(file.read(last + 1 - first))
@@ -178,9 +183,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _span(header: str | None, size: int) -> tuple[int, int] | None:
-    """Read `bytes=first-last`, `bytes=first-` or `bytes=-count`; None: out of range."""
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", header or "")
-    if not match or match[0] == "bytes=-":
+    """Read `bytes=first-last`, `bytes=first-` or `bytes=-count`.
+
+    What is not understood, such as several ranges at once, means the whole file, as
+    HTTP has it.  None means that the file ends before the range begins.
+    """
+    match = _RANGE.fullmatch(header or "")
+    if not match:
         return 0, size - 1
     if not match[1]:
         return (max(size - int(match[2]), 0), size - 1) if int(match[2]) else None

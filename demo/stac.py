@@ -33,6 +33,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda value, wanted: value > wanted,
     "gte": lambda value, wanted: value >= wanted,
 }
+PARAMETERS = "collections ids bbox intersects datetime query sortby limit token".split()
 
 
 class BadRequest(ValueError):
@@ -71,12 +72,14 @@ def _item(entry: dict, files_url: str) -> pystac.Item:
     for name, path in entry["assets"].items():
         scale = 2 if name == "SCL" else 1
         a, b, c, d, e, f = entry["transform"]
+        height, width = entry["shape"]
         asset = pystac.Asset(
             href=f"{files_url}/{path}",
             media_type=pystac.MediaType.COG,
             roles=["data"],
             extra_fields={
-                "proj:shape": [size // scale for size in entry["shape"]],
+                "proj:bbox": [c, f + e * height, c + a * width, f],
+                "proj:shape": [height // scale, width // scale],
                 "proj:transform": [a * scale, b, c, d, e * scale, f],
             },
         )
@@ -97,6 +100,11 @@ def search(items: list[dict], wanted: dict) -> tuple[list[dict], int | None]:
     Raises:
         BadRequest: if the search cannot be understood.
     """
+    unknown = set(wanted) - set(PARAMETERS)
+    if unknown:
+        raise BadRequest(
+            f"{min(unknown)} is not known here; use {', '.join(PARAMETERS)}"
+        )
     try:
         found = [item for item in items if _fits(item, wanted)]
         for key in reversed(wanted.get("sortby") or []):

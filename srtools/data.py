@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.images import BANDS, describe_patches
+from srtools.images import describe_patches
 from srtools.quiet import silent_stderr
 
 with silent_stderr():
@@ -16,7 +17,7 @@ KINDS = ("lr", "hr")
 def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]:
     """Check that the lr and hr patches of a group belong together.
 
-    Args:
+    Arguments:
         folder: where `{group}_lr_patches.tif` and `{group}_hr_patches.tif` lie.
         group: "train", "valid" or "test".
         factor: hr pixels per lr pixel.
@@ -62,7 +63,7 @@ class RandomSymmetry:
     images and the exchange of rows and columns, each by the toss of a coin, make the
     four quarter turns and the four flips equally likely.
 
-    Args:
+    Arguments:
         seed: the same seed gives the same coins.
     """
 
@@ -80,7 +81,7 @@ class RandomSymmetry:
 def lay_down(image: tf.Tensor, coins: tf.Tensor) -> tf.Tensor:
     """Flip a square image along rows, along columns, along its diagonal.
 
-    Args:
+    Arguments:
         image: `[size, size, bands]`.
         coins: three booleans, which flips to make.  For instance `[True, False, True]`
             turns the image by a quarter.

@@ -16,7 +16,7 @@ from rasterio.errors import CRSError
 
 from otblite import files, vectors
 from otblite.image import Grid, Image, from_array
-from otblite.parameters import INPUT, Parameter, Pixel, Type
+from otblite.parameters import INPUT, RAM, Parameter, Pixel, Type
 
 log = logging.getLogger("otblite")
 
@@ -47,6 +47,7 @@ class Application:
         self._parameters = {p.key: p for p in self.declare()}
         self._outputs: dict[str, Image] = {}
         self._points: dict[str, vectors.Points] = {}
+        self._files: dict[str, Image] = {}
 
     # What an application says.
 
@@ -75,13 +76,13 @@ class Application:
 
     def images(self, key: str) -> list[Image]:
         """Give the input images of a parameter, opening files."""
-        parameter = self._parameter(key)
-        opened = [
-            files.open_image(image) if isinstance(image, str) else image
-            for image in parameter.images
-        ]
-        parameter.images = opened
-        return opened
+        images = self._parameter(key).images
+        return [self._open(i) if isinstance(i, str) else i for i in images]
+
+    def _open(self, name: str) -> Image:
+        if name not in self._files:
+            self._files[name] = files.open_image(name)
+        return self._files[name]
 
     def image(self, key: str) -> Image:
         """Give the one input image of a parameter."""
@@ -105,6 +106,9 @@ class Application:
             if parameter.mandatory and not is_output and parameter.role == INPUT:
                 if not self.has(parameter.key):
                     self.fail(f"parameter '{parameter.key}' is mandatory")
+        # Inputs and parameters may have changed since the last time.
+        for found in (self._files, self._outputs, self._points):
+            found.clear()
         try:
             self.run()
         except (ValueError, OSError) as error:
@@ -118,7 +122,7 @@ class Application:
                 continue
             try:
                 if parameter.type is Type.OutputImage and key in self._outputs:
-                    memory = self["ram"] if "ram" in self._parameters else 256
+                    memory = self["ram"] if "ram" in self._parameters else RAM
                     files.write(
                         self._outputs[key],
                         parameter.value,
@@ -227,8 +231,9 @@ class Application:
         return parameter.current
 
     def GetParameterString(self, key: str) -> str:
-        """Give a value as text."""
-        return str(self.GetParameterValue(key))
+        """Give a value as text, empty if there is none."""
+        value = self.GetParameterValue(key)
+        return "" if value is None else str(value)
 
     GetParameterAsString = GetParameterString
 
@@ -238,11 +243,17 @@ class Application:
 
     def GetParameterInt(self, key: str) -> int:
         """Give a whole number."""
-        return int(self.GetParameterValue(key))
+        return int(self._number(key))
 
     def GetParameterFloat(self, key: str) -> float:
         """Give a number."""
-        return float(self.GetParameterValue(key))
+        return float(self._number(key))
+
+    def _number(self, key: str) -> float:
+        value = self.GetParameterValue(key)
+        if not isinstance(value, (int, float)):
+            self.fail(f"parameter '{key}' has no number")
+        return value
 
     # Images in memory.
 

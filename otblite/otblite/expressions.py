@@ -1,50 +1,76 @@
 """The expressions of BandMath and BandMathX that pyotb writes, run by numexpr.
 
 Understood are numbers, bands (`im1b2`), `? :`, `||`, `&&`, comparisons, `+ - * / ^`,
-signs, `!`, parentheses and the functions in `FUNCTIONS`.  Anything else is refused
-by name.  muParser's logic is C's: zero is false, everything else is true.
+signs, parentheses and the functions in `FUNCTIONS`.  Anything else is refused by name.
+
+BandMath's parser (muParser) has C's logic: zero is false, everything else is true.
+BandMathX's (muParserX) is strict: a number is no condition and a comparison is no
+number, it takes `(im1b1 > 2 ? 1 : 0)`.  What it refuses is refused here as well.
 """
 
+import logging
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
-import numexpr
 import numpy as np
 
+# numexpr tells how many threads it uses when it is imported.
+logging.getLogger("numexpr.utils").setLevel(logging.WARNING)
+
+import numexpr  # noqa: E402
+
+# Those that only BandMath has are in the second set.
 FUNCTIONS = {
-    "abs", "sqrt", "exp", "log", "log10", "sin", "cos", "tan", "asin", "acos", "atan",
-    "sinh", "cosh", "tanh", "floor", "ceil",
+    "abs", "sqrt", "exp", "log", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh",
+    "min", "max",
 }  # fmt: skip
-RENAMED = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
-# Python's and numexpr's `&` and `|` bind tighter than comparisons; every part is put
-# in parentheses, so that does not matter.
+NOT_STRICT = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+# numexpr takes at most 31 operands and its result.
+MOST_OPERANDS = 31
 TOKEN = re.compile(
     r"\s*(?:(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
-    r"|([A-Za-z_]\w*)|(&&|\|\||[<>=!]=|[-+*/^<>!?:(),]))"
+    r"|([A-Za-z_]\w*)|(&&|\|\||[<>=!]=|[-+*/^<>?:(),]))"
 )
 BAND = re.compile(r"im([1-9]\d*)b([1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression in numexpr's words, where every part is in parentheses."""
+
+    code: str
+    bands: frozenset[tuple[int, int]]
+    """The bands it uses as (image, band), both from 1."""
+    numbers: dict[str, float]
+    """Its numbers by name: numexpr would compute with literals like Python does,
+    where 1 / 0 is an error."""
 
 
 class _Parser:
     """Recursive descent; each method gives (numexpr code, whether it is a truth)."""
 
-    def __init__(self, text: str):
-        self.text = text
+    def __init__(self, text: str, strict: bool):
+        self.text, self.strict = text, strict
         self.tokens = list(self._tokens())
         self.bands: set[tuple[int, int]] = set()
+        self.numbers: dict[str, float] = {}
 
     def _tokens(self) -> Iterator[str]:
         text, position = self.text.rstrip(), 0
         while position < len(text):
             match = TOKEN.match(text, position)
             if not match:
-                self.fail(text[position:].strip()[:12])
+                self.unsupported(text[position:].strip()[:12])
             yield match.group(match.lastindex)
             position = match.end()
 
-    def fail(self, found: str):
-        raise ValueError(f"expression '{self.text}': '{found}' is not supported here")
+    def fail(self, message: str):
+        raise ValueError(f"expression '{self.text}': {message}")
+
+    def unsupported(self, found: str):
+        self.fail(f"'{found}' is not supported here")
 
     def peek(self) -> str:
         return self.tokens[0] if self.tokens else "end"
@@ -56,22 +82,39 @@ class _Parser:
 
     def need(self, wanted: str) -> None:
         if not self.take(wanted):
-            self.fail(self.peek())
+            self.unsupported(self.peek())
+
+    def truth(self, part: tuple[str, bool]) -> str:
+        code, is_truth = part
+        if self.strict and not is_truth:
+            self.fail("BandMathX needs a comparison as condition, not a number")
+        return code if is_truth else f"({code} != 0)"
+
+    def number(self, part: tuple[str, bool]) -> str:
+        code, is_truth = part
+        if self.strict and is_truth:
+            self.fail(
+                "BandMathX does not compute with the result of a comparison; "
+                "write (comparison ? 1 : 0)"
+            )
+        return _one_or_zero(code) if is_truth else code
 
     def parse(self) -> str:
-        code = _number(self.choice())
+        code = self.number(self.choice())
         if self.tokens:
-            self.fail(self.peek())
+            self.unsupported(self.peek())
+        if len(self.bands) + len(self.numbers) > MOST_OPERANDS:
+            self.fail(f"more than {MOST_OPERANDS} different bands and numbers")
         return code
 
     def choice(self) -> tuple[str, bool]:
         condition = self.binary(0)
         if not self.take("?"):
             return condition
-        yes = _number(self.choice())
+        yes = self.number(self.choice())
         self.need(":")
-        no = _number(self.choice())
-        return f"where({_truth(condition)}, {yes}, {no})", False
+        no = self.number(self.choice())
+        return f"where({self.truth(condition)}, {yes}, {no})", False
 
     # From the loosest to the tightest: operators, numexpr's name, kind of operands.
     LEVELS = (
@@ -89,21 +132,25 @@ class _Parser:
         left = self.binary(level + 1)
         while operator := self.take(*operators):
             right = self.binary(level + 1)
-            operand = _truth if kind == "truth" else _number
-            code = f"({operand(left)} {operators[operator]} {operand(right)})"
-            left = code, kind != "number"
+            if kind == "comparison" and left[1] and right[1]:
+                codes = _one_or_zero(left[0]), _one_or_zero(right[0])
+            else:
+                operand = self.truth if kind == "truth" else self.number
+                codes = operand(left), operand(right)
+            left = f"({codes[0]} {operators[operator]} {codes[1]})", kind != "number"
         return left
 
     def sign(self) -> tuple[str, bool]:
         if self.take("-"):
-            return f"(-{_number(self.sign())})", False
-        if self.take("+"):
+            return f"(-{self.number(self.sign())})", False
+        if not self.strict and self.take("+"):
             return self.sign()
-        if self.take("!"):
-            return f"(~{_truth(self.sign())})", True
         base = self.atom()
         if self.take("^"):
-            return f"({_number(base)} ** {_number(self.sign())})", False
+            exponent = self.number(self.sign())
+            # numexpr is fast where it knows the exponent.
+            exponent = self.numbers.get(exponent, exponent)
+            return f"({self.number(base)} ** {exponent})", False
         return base
 
     def atom(self) -> tuple[str, bool]:
@@ -113,58 +160,58 @@ class _Parser:
             self.need(")")
             return inner
         if token[0].isdigit() or token[0] == ".":
-            return repr(float(token)), False
+            name = f"n{len(self.numbers)}"
+            self.numbers[name] = float(token)
+            return name, False
         if match := BAND.fullmatch(token):
             self.bands.add((int(match[1]), int(match[2])))
             return token, False
-        if token in FUNCTIONS:
-            self.need("(")
-            argument = _number(self.choice())
-            self.need(")")
-            return f"{RENAMED.get(token, token)}({argument})", False
-        if token in ("min", "max"):
-            return self.extreme("<" if token == "min" else ">"), False
-        return self.fail(token)
+        if token in FUNCTIONS or (token in NOT_STRICT and not self.strict):
+            return self.function(token), False
+        return self.unsupported(token)
 
-    def extreme(self, comparison: str) -> str:
+    def function(self, name: str) -> str:
         self.need("(")
-        best = _number(self.choice())
-        while self.take(","):
-            other = _number(self.choice())
-            best = f"where({best} {comparison} {other}, {best}, {other})"
+        result = self.number(self.choice())
+        if name in ("min", "max"):
+            comparison = "<" if name == "min" else ">"
+            while self.take(","):
+                other = self.number(self.choice())
+                result = f"where({result} {comparison} {other}, {result}, {other})"
+        else:
+            result = f"{NOT_STRICT.get(name, name)}({result})"
         self.need(")")
-        return best
+        return result
 
 
-def _truth(part: tuple[str, bool]) -> str:
-    code, is_truth = part
-    return code if is_truth else f"({code} != 0)"
-
-
-def _number(part: tuple[str, bool]) -> str:
-    code, is_truth = part
-    return f"where({code}, 1.0, 0.0)" if is_truth else code
+def _one_or_zero(truth: str) -> str:
+    return f"where({truth}, 1.0, 0.0)"
 
 
 @lru_cache(maxsize=256)
-def translate(expression: str) -> tuple[str, frozenset[tuple[int, int]]]:
+def translate(expression: str, strict: bool = False) -> Formula:
     """Translate one expression to numexpr.
 
-    Returns:
-        The numexpr code, and the bands it uses as (image, band), both from 1.
+    Arguments:
+        expression: in muParser's words, or with `strict` in muParserX's.
+        strict: whether numbers and truths are two things.
 
     Raises:
         ValueError: naming what is not supported.
 
-    >>> translate("(im1b1 > 2 ? 1 : 0)")[0]
-    'where((im1b1 > 2.0), 1.0, 0.0)'
+    >>> translate("(im1b1 > 2 ? 1 : 0)").code
+    'where((im1b1 > n0), n1, n2)'
     """
-    parser = _Parser(expression)
+    parser = _Parser(expression, strict)
     code = parser.parse()
-    return code, frozenset(parser.bands)
+    return Formula(code, frozenset(parser.bands), parser.numbers)
 
 
-def evaluate(code: str, bands: dict[str, np.ndarray]) -> np.ndarray:
-    """Evaluate translated code on bands [h, w], in float64 as muParser does."""
+def evaluate(formula: Formula, bands: dict[str, np.ndarray]) -> np.ndarray:
+    """Evaluate on bands [h, w], in float64 as the parsers do.
+
+    Without any band the result is one number, [].
+    """
     wide = {name: band.astype(np.float64) for name, band in bands.items()}
-    return numexpr.evaluate(code, local_dict=wide, global_dict={})
+    wide |= {name: np.float64(value) for name, value in formula.numbers.items()}
+    return numexpr.evaluate(formula.code, local_dict=wide, global_dict={})

@@ -3,23 +3,31 @@
 import logging
 import os
 import re
+import tempfile
 import threading
 import warnings
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
 import rasterio
 import rasterio.env
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+import rasterio.shutil
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from tqdm import tqdm
 
 from otblite import names
-from otblite.image import Grid, Image, Window, tiles
+from otblite.image import (
+    WORKERS,
+    Grid,
+    Image,
+    Window,
+    in_order,
+    strip_height,
+    tiles,
+)
 
-WORKERS = os.cpu_count() or 1
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff"}
 
 log = logging.getLogger("otblite")
@@ -51,7 +59,7 @@ def open_image(name: str) -> Image:
     if options:
         raise RuntimeError(
             f"{public(path)}: options after '?&' are not supported when reading: "
-            f"{', '.join(options)}"
+            f"{', '.join(option.split('=')[0] for option in options)}"
         )
     remote = path.startswith(("http://", "https://", "/vsi"))
     if not remote and not os.path.exists(path):
@@ -79,13 +87,19 @@ def open_image(name: str) -> Image:
         return np.moveaxis(pixels, 0, -1)
 
     first = dataset()
-    if first.count == 0 or len(set(first.dtypes)) > 1:
+    dtypes = set(first.dtypes)
+    if len(dtypes) != 1 or any(dtype.startswith("complex") for dtype in dtypes):
         raise RuntimeError(
-            f"{public(path)}: bands of one pixel type are expected, "
+            f"{public(path)}: bands of one real pixel type are expected, "
             f"got {', '.join(first.dtypes) or 'none'}"
         )
+    if first.transform.b or first.transform.d:
+        raise RuntimeError(
+            f"{public(path)}: a rotated image is not supported; warp it first"
+        )
     grid = Grid(first.crs, first.transform, first.width, first.height)
-    return Image(grid, first.count, np.dtype(first.dtypes[0]), read)
+    dtype = np.dtype(dtypes.pop())
+    return Image(grid, first.count, dtype, read, nodata=first.nodata)
 
 
 def _open(path: str) -> rasterio.DatasetReader:
@@ -99,7 +113,7 @@ def _open(path: str) -> rasterio.DatasetReader:
 
 def _reason(error: Exception) -> str:
     """Give GDAL's own words (rasterio keeps them in the cause) without signatures."""
-    text = str(error.__cause__ or error)
+    text = getattr(error, "strerror", None) or str(error.__cause__ or error)
     return re.sub(r"\?[^\s'\",)]*", "", " ".join(text.split()))
 
 
@@ -113,9 +127,11 @@ def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return pixels.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     if pixels.dtype.kind == "f":
-        # float32 cannot hold the limits of 32-bit integers.
-        wide = pixels.astype(np.float64) if dtype.itemsize > 2 else pixels
-        pixels = np.nan_to_num(wide, nan=0.0, posinf=limits.max, neginf=limits.min)
+        if dtype.itemsize > 2:
+            # float32 cannot hold the limits of 32-bit integers.
+            pixels = pixels.astype(np.float64)
+        if np.isnan(pixels.min()):
+            pixels = np.where(np.isnan(pixels), 0, pixels)
     return np.clip(pixels, limits.min, limits.max).astype(dtype)
 
 
@@ -139,7 +155,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
     if suffix not in DRIVERS:
         raise ValueError(f"{path}: images are written as GeoTIFF (.tif) only")
     box = wanted.box or image.grid.window
-    if box.clip(image.grid.height, image.grid.width) != box or not box.height:
+    if box.clip(image.grid.height, image.grid.width) != box or 0 in box[2:]:
         raise ValueError(
             f"{path}: box {box.col}:{box.row}:{box.width}:{box.height} is not inside "
             f"the image of {image.grid.width} x {image.grid.height} pixels"
@@ -154,41 +170,87 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         "dtype": dtype,
         "crs": grid.crs,
         "transform": grid.transform,
-        "nodata": wanted.nodata,
+        "nodata": _nodata(image, dtype) if wanted.nodata is None else wanted.nodata,
         "BIGTIFF": "IF_SAFER",
-        **wanted.creation_options,
+        **{key.upper(): value for key, value in wanted.creation_options.items()},
     }
-    size = _tile_size(image, grid.width, wanted.streaming, ram)
+    everything = bands == list(range(image.bands))
 
     def compute(tile: Window) -> np.ndarray:
-        pixels = image.read(tile.shift(box.row, box.col))[:, :, bands]
+        pixels = image.read(tile.shift(box.row, box.col))
+        if not everything:
+            pixels = pixels[:, :, bands]
         return np.moveaxis(convert(pixels, dtype), -1, 0)
 
-    virtual = path.startswith("/vsimem/")
-    folder, base = os.path.split(path)
-    partial = path if virtual else os.path.join(folder, f".{os.getpid()}.{base}")
     log.info("Writing %s", path)
+    todo = list(tiles(grid, *_tile_size(image, grid.width, wanted.streaming, ram)))
     try:
-        with (
-            rasterio.env.Env(GDAL_NUM_THREADS=WORKERS),
-            rasterio.open(partial, "w", **profile) as file,
-        ):
-            todo = list(tiles(grid, *size))
-            done = tqdm(
-                _in_order(compute, todo), base, len(todo), unit="tile", delay=3,
-                disable=None if progress else True,
-            )  # fmt: skip
-            for tile, pixels in done:
-                span = rasterio.windows.Window.from_slices(*tile.slices)
-                file.write(pixels, window=span)
-        if not virtual:
-            os.replace(partial, path)
-    except RasterioIOError as error:
+        with _complete_or_not_at_all(path) as partial:
+            with (
+                rasterio.env.Env(GDAL_NUM_THREADS=WORKERS),
+                rasterio.open(partial, "w", **profile) as file,
+            ):
+                done = tqdm(
+                    in_order(compute, todo), Path(path).name, len(todo), unit="tile",
+                    delay=3, disable=None if progress else True,
+                )  # fmt: skip
+                for tile, pixels in done:
+                    span = rasterio.windows.Window.from_slices(*tile.slices)
+                    file.write(pixels, window=span)
+            if partial != path and "SPARSE_OK" not in profile:
+                _check_complete(partial)
+    except (RasterioError, OSError) as error:
         raise OSError(f"{path}: cannot be written ({_reason(error)})") from None
-    finally:
-        if not virtual:
-            with suppress(FileNotFoundError):
-                os.remove(partial)
+
+
+def _nodata(image: Image, dtype: np.dtype) -> float | None:
+    """Give the image's label for pixels without data if `dtype` can hold it."""
+    if image.nodata is None or not rasterio.dtypes.in_dtype_range(image.nodata, dtype):
+        return None
+    return image.nodata
+
+
+@contextmanager
+def _complete_or_not_at_all(path: str) -> Iterator[str]:
+    """Give a name for a file that, with the files GDAL puts beside it, becomes `path`.
+
+    It lies in a temporary folder beside `path`; what is in `/vsimem/` is deleted if
+    it is not complete.
+    """
+    if path.startswith("/vsimem/"):
+        try:
+            yield path
+        except BaseException:
+            with suppress(RasterioError):
+                rasterio.shutil.delete(path)
+            raise
+        return
+    folder, base = os.path.split(path)
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder or ".") as partial:
+        yield os.path.join(partial, base)
+        for written in os.listdir(partial):
+            os.replace(os.path.join(partial, written), os.path.join(folder, written))
+
+
+def _check_complete(path: str) -> None:
+    """Check that all blocks are in a GeoTIFF that was just written.
+
+    What GDAL cannot write when it closes a file, on a full disk, it does not tell.
+
+    Raises:
+        OSError: if a block is missing or lies beyond the end.
+    """
+    size = os.path.getsize(path)
+    with rasterio.open(path) as file:
+        together = file.interleaving == rasterio.enums.Interleaving.pixel
+        for band in (1,) if together else file.indexes:
+            for (row, col), _ in file.block_windows(band):
+                start, length = (
+                    file.get_tag_item(f"BLOCK_{item}_{col}_{row}", "TIFF", band)
+                    for item in ("OFFSET", "SIZE")
+                )
+                if start is None or int(start) + int(length) > size:
+                    raise OSError("it is not complete, perhaps the disk is full")
 
 
 def _tile_size(
@@ -196,32 +258,12 @@ def _tile_size(
 ) -> tuple[int, int]:
     """Choose the (height, width) of the windows in which an image is computed.
 
-    It is what the file name asks for, else what the image prefers, else full-width
-    strips for which `ram` MB suffice.  A sample in flight costs about 24 bytes: the
-    float32 result, the float64 or the neighbour images behind it, a converted copy.
+    They are what the file name asks for, or the image's own tiles, or else
+    full-width strips for which `ram` MB suffice.
     """
     if streaming:
         kind, height = streaming
         return height, height if kind == "tiled" else width
-    if image.tile:
+    if image.tile and image.tile[1] < width:
         return image.tile
-    rows = int(ram * 2**20 / (WORKERS + 1) / (24 * width * image.bands))
-    return max(16, rows // 16 * 16), width
-
-
-def _in_order(compute, windows: list[Window]) -> Iterator[tuple[Window, np.ndarray]]:
-    """Compute windows in a pool, a few ahead, and give them in order."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        pending: deque = deque()
-        try:
-            for window in windows:
-                pending.append((window, pool.submit(compute, window)))
-                if len(pending) > WORKERS:
-                    first, future = pending.popleft()
-                    yield first, future.result()
-            while pending:
-                first, future = pending.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in pending:
-                future.cancel()
+    return strip_height(image, ram, width), width

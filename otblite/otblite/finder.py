@@ -4,32 +4,34 @@ The hook stands *last* in `sys.meta_path`: Python asks it only after every other
 place, so a real OTB or OTBTF on `PYTHONPATH` or in `site-packages` always wins.
 It also stands aside where pyotb would find a real OTB by itself: in `OTB_ROOT`, and
 in the folders where OTB is usually installed.
+
+This module is imported whenever Python starts, so it imports next to nothing.
 """
 
-import importlib.util
 import os
 import sys
-from importlib.machinery import ModuleSpec
-from pathlib import Path
 
-BINDINGS = Path(__file__).parent / "bindings"
+BINDINGS = os.path.join(os.path.dirname(__file__), "bindings")
 MODULES = {
-    "otbApplication": BINDINGS / "otbApplication.py",
-    "otbtf": BINDINGS / "otbtf" / "__init__.py",
+    "otbApplication": os.path.join(BINDINGS, "otbApplication.py"),
+    "otbtf": os.path.join(BINDINGS, "otbtf", "__init__.py"),
 }
 # Where pyotb looks for a real OTB when `import otbApplication` fails.
 USUAL_ROOTS = ("/usr", "/usr/local", "/opt/otb", "/opt/otbtf")
 PYTHON_FOLDERS = ("lib/python", "lib/otb/python", "lib/x86_64-linux-gnu/otb/python")
 
 
-def real_bindings() -> Path | None:
+def real_bindings() -> str | None:
     """Find the Python bindings of an installed OTB that is not on `sys.path`."""
     roots = [os.environ.get("OTB_ROOT"), *USUAL_ROOTS]
-    roots += Path.home().glob("Applications/OTB-*")
+    applications = os.path.join(os.path.expanduser("~"), "Applications")
+    if os.path.isdir(applications):
+        names = sorted(os.listdir(applications))
+        roots += [os.path.join(applications, n) for n in names if n[:4] == "OTB-"]
     for root in filter(None, roots):
         for folder in PYTHON_FOLDERS:
-            module = Path(root) / folder / "otbApplication.py"
-            if module.exists():
+            module = os.path.join(root, folder, "otbApplication.py")
+            if os.path.exists(module):
                 return module
     return None
 
@@ -38,15 +40,15 @@ class LastResort:
     """A meta path finder for the two modules in `MODULES`."""
 
     @staticmethod
-    def find_spec(name: str, path=None, target=None) -> ModuleSpec | None:
+    def find_spec(name: str, path=None, target=None):
         """Give the stand-in for `name`, or None if a real OTB is installed."""
         if name not in MODULES or real_bindings():
             return None
+        from importlib.util import spec_from_file_location
+
         module = MODULES[name]
-        folders = [str(module.parent)] if module.name == "__init__.py" else None
-        return importlib.util.spec_from_file_location(
-            name, module, submodule_search_locations=folders
-        )
+        folders = [os.path.dirname(module)] if name == "otbtf" else None
+        return spec_from_file_location(name, module, submodule_search_locations=folders)
 
 
 def install() -> None:

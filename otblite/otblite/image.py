@@ -4,13 +4,25 @@ Applications wrap their inputs in new images and compute nothing until pixels ar
 asked for, so memory follows the window and never the image.
 """
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
+
+# Windows that are computed at the same time.
+WORKERS = min(os.cpu_count() or 1, 8)
+# Samples of a window that the processor's cache still helps with.
+CACHED_SAMPLES = 2**21
+# Bytes that a sample in flight takes: its neighbours, weights and a float64 or two;
+# an image of few bands may be made of one of this many.
+BYTES_PER_SAMPLE = 32
+USUAL_BANDS = 4
 
 
 class Window(NamedTuple):
@@ -87,7 +99,8 @@ class Image:
 
     `read` takes a window inside the grid and gives [height, width, bands] of `dtype`.
     It must be safe to call from several threads.  `tile` is the (height, width) of
-    the windows in which the whole image is best read, if it matters.
+    the windows in which the whole image is best read, if it matters.  `nodata` is only
+    a label, as in OTB: pixels of this value are computed like any others.
     """
 
     grid: Grid
@@ -95,6 +108,7 @@ class Image:
     dtype: np.dtype
     read: Read
     tile: tuple[int, int] | None = None
+    nodata: float | None = None
 
     def read_all(self) -> np.ndarray:
         """Read every pixel, [height, width, bands]."""
@@ -124,3 +138,34 @@ def tiles(grid: Grid, height: int, width: int) -> Iterator[Window]:
     for row in range(0, grid.height, height):
         for col in range(0, grid.width, width):
             yield Window(row, col, height, width).clip(grid.height, grid.width)
+
+
+def strip_height(image: Image, ram: int, width: int | None = None) -> int:
+    """Give the height of full-width windows for which `ram` MB suffice.
+
+    It is a multiple of the height of the image's own tiles.
+    """
+    unit = image.tile[0] if image.tile else 16
+    samples = min(ram * 2**20 // BYTES_PER_SAMPLE // (WORKERS + 1), CACHED_SAMPLES)
+    rows = samples // ((width or image.grid.width) * max(image.bands, USUAL_BANDS))
+    return max(rows // unit, 1) * unit
+
+
+def in_order(
+    compute: Callable[[Window], np.ndarray], windows: list[Window]
+) -> Iterator[tuple[Window, np.ndarray]]:
+    """Compute windows in a pool of threads, a few ahead, and give them in order."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        pending: deque = deque()
+        try:
+            for window in windows:
+                pending.append((window, pool.submit(compute, window)))
+                if len(pending) > WORKERS:
+                    first, future = pending.popleft()
+                    yield first, future.result()
+            while pending:
+                first, future = pending.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in pending:
+                future.cancel()

@@ -63,6 +63,8 @@ class Pixel(enum.IntEnum):
 INPUT, OUTPUT = 0, 1
 NUMBERS = {Type.Int: int, Type.RAM: int, Type.Radius: int}
 NUMBERS |= {Type.Float: float, Type.Double: float}
+# Memory, in MB, of applications that are not told how much they may take.
+RAM = 256
 LISTS = {Type.StringList, Type.ListView, Type.InputImageList}
 TRUE, FALSE = ("true", "on", "1", "yes"), ("false", "off", "0", "no")
 
@@ -116,10 +118,13 @@ class Parameter:
         return str(value)
 
     def _number(self, value: Any) -> float:
+        convert = NUMBERS[self.type]
         try:
-            number = NUMBERS[self.type](value)
-        except (TypeError, ValueError):
-            kind = "an integer" if NUMBERS[self.type] is int else "a number"
+            number = convert(value)
+            if convert is int and number != float(value):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
+            kind = "an integer" if convert is int else "a number"
             raise ValueError(f"{kind} is expected, got '{value}'") from None
         if self.minimum is not None and number < self.minimum:
             raise ValueError(f"at least {self.minimum} is expected, got {number}")
@@ -142,8 +147,8 @@ def output_image(key: str = "out", **options: Any) -> Parameter:
 
 
 def ram() -> Parameter:
-    """Declare the memory, in MB, that writing an image may take."""
-    return Parameter("ram", Type.RAM, 256, mandatory=False, minimum=1)
+    """Declare the memory, in MB, that the windows in flight may take together."""
+    return Parameter("ram", Type.RAM, RAM, mandatory=False, minimum=1)
 
 
 def number(key: str, default: float | None = None, **options: Any) -> Parameter:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,11 @@ def write(points: Points, path: str) -> None:
     try:
         partial.write_text(text)
         partial.replace(path)
+    except OSError as error:
+        raise OSError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def read(path: str) -> Points:
@@ -74,13 +78,15 @@ def read(path: str) -> Points:
         if path not in MEMORY:
             raise FileNotFoundError(f"{path}: no such file in memory")
         text = MEMORY[path]
+    elif not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such file")
     else:
-        text = Path(path).read_text()
+        text = Path(path).read_text(errors="replace")
     try:
         collection = json.loads(text)
         features = collection["features"]
         coordinates = [_point(feature) for feature in features]
-        attributes = [feature["properties"] for feature in features]
+        attributes = [feature["properties"] or {} for feature in features]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a GeoJSON file of points ({error})") from None
     name = collection.get("crs", {}).get("properties", {}).get("name")

@@ -10,8 +10,13 @@ from rio_cogeo.cogeo import cog_validate
 from scipy import ndimage
 from shapely.geometry import box, shape
 
-from demo import scene, sensors
+from demo import materials, scene, sensors
+from demo.drawing import Drawing
+from demo.geometry import rectangle
+from demo.landscape import draw_landscape
+from demo.render import render
 from demo.stac import load_items
+from srtools.errors import SRError
 
 SIZE = 256
 DATES = [when.date for when in scene.PASSES]
@@ -40,7 +45,8 @@ def test_grids(paths, folder):
     (_, pan), (_, xs) = read(paths["pan"]), read(paths["xs"])
     assert (pan["width"], pan["height"]) == (SIZE, SIZE)
     assert (xs["width"], xs["height"]) == (SIZE // 4, SIZE // 4)
-    assert pan["transform"].a, xs["transform"].a == (1.5, 6.0)
+    assert (pan["transform"].a, xs["transform"].a) == (1.5, 6.0)
+    assert (pan["dtype"], xs["dtype"], xs["count"]) == ("uint16", "uint16", 4)
     for band in ("B04", "B03", "B02", "B08"):
         _, profile = s2(folder, "2022-07-14", band)
         place = profile["transform"]
@@ -60,6 +66,9 @@ def test_images_are_cloud_optimized(folder):
     for path in found:
         valid, errors, _ = cog_validate(path)
         assert valid, errors
+        # Any file of one block is valid: see that the right driver wrote it.
+        with rasterio.open(path) as file:
+            assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
 
 
 def test_xs_is_the_mean_and_pan_the_sum_of_the_truth(paths):
@@ -153,14 +162,52 @@ def test_dates(folder):
     assert min(clouds, key=clouds.get) == "2022-08-08"
 
 
+@pytest.mark.parametrize("width", [170, 208, 362])  # of scenes of 256, 512, 1536
+def test_clouds_are_over_the_spot_image(width):
+    """The cloudy date must be of no use, whatever the seed: that is what it is for."""
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        veil = sensors.clouds((width, width), 0.3, random)
+        clear = np.full((width, width), sensors.VEGETATION)
+        classes = sensors.classify_clouds(clear, *veil)[66:-66, 66:-66]
+        assert (classes != sensors.VEGETATION).mean() > 0.2
+        assert {3, 8, 9, 10} >= set(np.unique(classes)) - {sensors.VEGETATION}
+
+
+def test_shadows_fall_away_from_the_sun():
+    """A slab of 30 m darkens 17 m of the ground to its north, none to its south."""
+    drawing = Drawing()
+    drawing.polygon(rectangle(np.zeros(2), 600, 600, 0.0), materials.ASPHALT)
+    drawing.polygon(rectangle(np.zeros(2), 300, 30, 0.0), materials.ASPHALT, 30.0)
+    column = render(drawing, -60, -2, 120, 4, 0)[:, 2, 3].astype(float)
+    dark = np.flatnonzero(column < 0.5 * np.median(column))
+    # 30 m x tan(30 degrees) x cos(150 degrees) = 15 m: ten pixels above row 50, the
+    # northern edge (row 0 is 90 m north of the middle).
+    assert dark.min() == pytest.approx(40, abs=1) and dark.max() == pytest.approx(
+        49, abs=1
+    )
+
+
+def test_same_pixel_whatever_the_window():
+    """Tiles and windows join without a seam: shadows and crops go on across them."""
+    drawing = draw_landscape(128, 5)
+    whole = render(drawing, 0, 0, 300, 300, 5)
+    part = render(drawing, 40, 70, 260, 230, 5)
+    np.testing.assert_array_equal(whole[40:, 70:], part)
+
+
 def test_same_seed_same_scene(tmp_path, paths):
     again = scene.make_scene(tmp_path / "a", size=SIZE, seed=3)
     for one, other in zip(again["s2"], paths["s2"], strict=True):
         np.testing.assert_array_equal(read(one)[0], read(other)[0])
-    different = scene.make_scene(tmp_path / "b", size=SIZE, seed=4)
-    assert (read(different["pan"])[0] != read(paths["pan"])[0]).mean() > 0.5
+    other = render(draw_landscape(SIZE, 4), 60, 60, 64, 64, 4)
+    truth, _ = read(paths["truth"])
+    assert (other != truth[60:124, 60:124]).mean() > 0.5
 
 
-def test_size_is_checked(tmp_path):
-    with pytest.raises(ValueError, match="multiple of 4"):
+def test_wrong_use_is_one_line(tmp_path, capsys):
+    with pytest.raises(SRError, match="257.*multiple of 4"):
         scene.make_scene(tmp_path, size=257)
+    (tmp_path / "file").touch()
+    assert scene.main([str(tmp_path / "file"), "--size", "128"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

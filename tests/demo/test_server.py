@@ -1,5 +1,6 @@
 """The demo's server: what a stock client finds, and how files are read in parts."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -13,13 +14,13 @@ from demo.scene import make_scene
 from demo.server import Server
 from demo.stac import COLLECTION
 
-POINT = {"type": "Point", "coordinates": [2.2790, 48.8636]}
+POINT = {"type": "Point", "coordinates": [2.2778, 48.8657]}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scene")
-    make_scene(folder, size=256)
+    make_scene(folder, size=128)
     with Server(folder) as running:
         yield running
 
@@ -85,6 +86,12 @@ def test_files_are_read_in_parts(server, client):
     assert get("0-99") == (206, whole[:100])
     assert get("100-") == (206, whole[100:])
     assert get("-10") == (206, whole[-10:])
+    assert get("0-9,20-29") == (200, whole)  # several at once: may be ignored
+    head = urllib.request.Request(href, method="HEAD")
+    with urllib.request.urlopen(head) as answer:
+        assert answer.headers["Content-Length"] == str(len(whole))
+        assert answer.headers["Accept-Ranges"] == "bytes"
+        assert answer.read() == b""
     with urllib.request.urlopen(href) as answer:
         assert (answer.status, answer.read()) == (200, whole)
     with rasterio.open(f"/vsicurl/{href}") as remote, rasterio.open(local) as file:
@@ -98,7 +105,9 @@ def test_files_are_read_in_parts(server, client):
         ("/files/../../../../etc/passwd", {}, 404),
         ("/files/%2e%2e/%2e%2e/etc/passwd", {}, 404),
         ("/files/none.tif", {}, 404),
+        ("/files/%00", {}, 404),
         ("/stac/nothing", {}, 404),
+        ("/stac/search?filter=x", {}, 400),
         ("/stac/search?bbox=a,b", {}, 400),
         ("/stac/search?datetime=yesterday", {}, 400),
     ],
@@ -109,6 +118,27 @@ def test_wrong_requests_are_refused(server, path, headers, status):
         urllib.request.urlopen(request)
     assert refused.value.code == status
     refused.value.close()
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b'{"query": {"x": {"like": 1}}}'])
+def test_wrong_searches_are_refused(server, body):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.stac_url}/search", data=body)
+    assert refused.value.code == 400
+    refused.value.close()
+
+
+def test_a_connection_is_kept(server):
+    """GDAL asks for many parts of a file: it must not connect anew for each."""
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    sockets = set()
+    for span in ("0-9", "10-19", "99999999-", "20-29"):
+        headers = {"Range": f"bytes={span}"}
+        connection.request("GET", "/files/scene.json", headers=headers)
+        connection.getresponse().read()
+        sockets.add(connection.sock)
+    assert None not in sockets and len(sockets) == 1
+    connection.close()
 
 
 def test_counters(server):

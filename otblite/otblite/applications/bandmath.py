@@ -4,61 +4,84 @@ import numpy as np
 
 from otblite import expressions
 from otblite.application import Application
-from otblite.image import Image, Window
+from otblite.image import Grid, Image, Window
 from otblite.parameters import Parameter, Type, input_images, output_image, ram
+
+# How far the grids of the inputs may be apart, in pixels: ITK's tolerance.
+TOLERANCE = 1e-6
+# What a float32 can hold: BandMath clamps to it, so 1 / 0 is 3.4e38.
+LARGEST = np.finfo(np.float32).max
 
 
 class BandMath(Application):
     """One expression of the bands of images, giving one band."""
 
     name = "BandMath"
+    strict = False
 
     def declare(self):
         """Declare the parameters."""
         return input_images(), output_image(), ram(), Parameter("exp", Type.String)
 
     def run(self):
-        """Compute in float64, as muParser does; the result is float32."""
-        if ";" in self["exp"]:
+        """Compute one band for each expression."""
+        texts = [text.strip() for text in self["exp"].split(";") if text.strip()]
+        if len(texts) != 1 and not (texts and self.strict):
             self.fail("one expression is expected; BandMathX takes several")
-        self.output("out", compute(self.images("il"), [self["exp"]]))
+        formulas = [expressions.translate(text, self.strict) for text in texts]
+        self.output("out", compute(self.images("il"), formulas))
 
 
 class BandMathX(BandMath):
     """Expressions separated by semicolons, each giving one band."""
 
     name = "BandMathX"
-
-    def run(self):
-        """Compute one band for each expression."""
-        parts = [part for part in self["exp"].split(";") if part.strip()]
-        self.output("out", compute(self.images("il"), parts))
+    strict = True
 
 
-def compute(images: list[Image], texts: list[str]) -> Image:
+def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
     """Make an image of one band for each expression.
 
+    It is computed in float64, clamped to what float32 can hold, and float32.
+
     Raises:
-        ValueError: naming what an expression uses and does not exist, or if the
-            sizes of the images differ.
+        ValueError: naming a band that does not exist, or if the grids differ.
     """
-    grid = images[0].grid
-    sizes = [f"{image.grid.width} x {image.grid.height}" for image in images]
-    if len(set(sizes)) > 1:
-        raise ValueError(f"images of one size are expected, got {', '.join(sizes)}")
-    translated = [expressions.translate(text.strip()) for text in texts]
-    used = set().union(*(bands for _, bands in translated))
+    first = images[0]
+    for image in images[1:]:
+        _check_grids(first.grid, image.grid)
+    used = set().union(*(formula.bands for formula in formulas))
     for image, band in used:
         if image > len(images) or band > images[image - 1].bands:
             raise ValueError(f"'im{image}b{band}' is not among the inputs")
 
     def read(window: Window) -> np.ndarray:
-        pixels = {image: images[image - 1].read(window) for image, _ in used}
-        result = np.empty((window.height, window.width, len(texts)), np.float32)
-        for index, (code, names) in enumerate(translated):
-            bands = {f"im{i}b{b}": pixels[i][:, :, b - 1] for i, b in names}
-            result[:, :, index] = expressions.evaluate(code, bands)
+        needed = {image for image, _ in used}
+        pixels = {image: images[image - 1].read(window) for image in needed}
+        shape = (window.height, window.width, len(formulas))
+        result = np.empty(shape, np.float32)
+        for index, formula in enumerate(formulas):
+            bands = {f"im{i}b{b}": pixels[i][:, :, b - 1] for i, b in formula.bands}
+            values = expressions.evaluate(formula, bands)
+            result[:, :, index] = np.clip(values, -LARGEST, LARGEST)
         return result
 
     tile = next((image.tile for image in images if image.tile), None)
-    return Image(grid, len(texts), np.dtype(np.float32), read, tile)
+    nodata = first.nodata if first.bands == len(formulas) else None
+    return Image(first.grid, len(formulas), np.dtype(np.float32), read, tile, nodata)
+
+
+def _check_grids(one: Grid, other: Grid) -> None:
+    if (one.width, one.height) != (other.width, other.height):
+        raise ValueError(
+            f"images of one size are expected, got {one.width} x {one.height} and "
+            f"{other.width} x {other.height}"
+        )
+    limit = TOLERANCE * abs(one.spacing[0])
+    pairs = zip(one.origin + one.spacing, other.origin + other.spacing, strict=True)
+    if any(abs(ours - theirs) > limit for ours, theirs in pairs):
+        raise ValueError(
+            f"images on one grid are expected, got first pixels at {one.origin} and "
+            f"{other.origin}, pixel sizes {one.spacing} and {other.spacing}; "
+            "superimpose one on the other first"
+        )

@@ -1,18 +1,29 @@
 """PatchesSelection and PatchesExtraction of OTBTF."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from affine import Affine
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import minimum_filter1d
 
 from otblite import vectors
 from otblite.application import Application, sources
 from otblite.applications.stacking import concatenate
-from otblite.image import Grid, Image, Window, from_array, tiles
+from otblite.image import (
+    Grid,
+    Image,
+    Window,
+    from_array,
+    in_order,
+    strip_height,
+    tiles,
+)
 from otblite.parameters import (
     OUTPUT,
+    RAM,
     Parameter,
     Pixel,
     Type,
@@ -28,8 +39,6 @@ GROUPS = ("outtrain", "outvalid", "outtest")
 # How many of the groups a strategy fills.
 USED = {"chessboard": 2, "split": 3, "all": 1}
 PROPORTIONS = ("trainprop", "validprop", "testprop")
-# Rows of a mask that are read together.
-MASK_ROWS = 256
 # A point on the edge between two pixels belongs to the larger index; coordinates in
 # metres are not exact, so "on the edge" means within this share of a pixel.
 EDGE = 1e-6
@@ -47,7 +56,8 @@ class PatchesSelection(Application):
         yield number("nodata", mandatory=False)
         for key in ("grid.step", "grid.psize"):
             yield Parameter(key, Type.Int, minimum=1)
-        yield from (number("grid.offsetx", 0), number("grid.offsety", 0))
+        for key in ("grid.offsetx", "grid.offsety"):
+            yield number(key, 0, minimum=0)
         yield choice("strategy", "chessboard", "split", "all")
         for key, share in zip(PROPORTIONS, (50.0, 25.0, 25.0), strict=True):
             yield number(f"strategy.split.{key}", share, minimum=0.0)
@@ -83,30 +93,38 @@ class PatchesSelection(Application):
         if step == 1:
             # In C++ -1 % 1 is 0: the pixel before the first one is taken as well.
             rows, cols = (range(r.start - 1, r.stop) for r in (rows, cols))
-        usable = self._usable(image, radius)
-        for i, row in enumerate(rows):
-            for j, col in enumerate(cols):
-                if usable is None or _at(usable, row, col):
-                    yield row, col, i, j
+        for top, usable in self._usable(image, radius):
+            for i, row in enumerate(rows):
+                if not top <= row < top + len(usable):
+                    continue
+                for j, col in enumerate(cols):
+                    if 0 <= col < size.width and usable[row - top, col]:
+                        yield row, col, i, j
 
     def _offset(self, axis: str, padded: int) -> int:
         return (self[f"grid.offset{axis}"] + padded) % self["grid.step"]
 
-    def _usable(self, image: Image, radius: int) -> np.ndarray | None:
-        """Tell for each pixel whether it can be a centre, [h, w]; None: all can."""
+    def _usable(self, image: Image, radius: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Give strips [h, w] that tell which pixels can be a centre, and their row."""
         mask = self.image("mask") if self.has("mask") else None
         size = (image.grid.height, image.grid.width)
         if mask and (mask.grid.height, mask.grid.width) != size:
             self.fail("the mask must have the size of the input image")
-        if not self.has("nodata"):
-            return mask and _collect(mask, lambda pixels: _byte(pixels) == 1)
         nodata = self["nodata"]
-        valid = _collect(image, lambda pixels: (pixels != nodata).any(axis=2))
-        if mask:
-            valid &= _collect(mask, lambda pixels: _byte(pixels) != 0)
-        # The neighbourhood must be valid, and inside the image.
-        box = np.ones((2 * radius + 1, 1), bool)
-        return binary_erosion(binary_erosion(valid, box), box.T)
+
+        def look(strip: Window) -> np.ndarray:
+            valid = np.ones(strip[2:], bool)
+            if nodata is not None:
+                valid &= (image.read(strip) != nodata).any(axis=2)
+            if mask:
+                seen = _byte(mask.read(strip))
+                valid &= seen == 1 if nodata is None else seen != 0
+            return valid
+
+        strips = tiles(image.grid, strip_height(image, self["ram"]), image.grid.width)
+        looked_at = (valid for _, valid in in_order(look, list(strips)))
+        # Without a no-data value only the centre matters.
+        return erode(looked_at, 0 if nodata is None else radius, image.grid.width)
 
     def _groups(self, grid: Grid, cells: list[tuple[int, int, int, int]]) -> list[int]:
         """Assign a group (0 train, 1 valid, 2 test) to each accepted centre."""
@@ -115,7 +133,7 @@ class PatchesSelection(Application):
         if self["strategy"] == "chessboard":
             return [(i + j) % 2 for _, _, i, j in cells]
         shares = [self[f"strategy.split.{key}"] for key in PROPORTIONS]
-        wanted = [self.has(key) for key in GROUPS]
+        wanted = [True, self.has("outvalid"), self.has("outtest")]
         shares = [
             share if is_wanted else 0.0
             for share, is_wanted in zip(shares, wanted, strict=True)
@@ -159,21 +177,43 @@ def split(count: int, shares: list[float], limit: int) -> list[int]:
     return groups
 
 
-def _at(usable: np.ndarray, row: int, col: int) -> bool:
-    inside = 0 <= row < usable.shape[0] and 0 <= col < usable.shape[1]
-    return inside and bool(usable[row, col])
-
-
 def _byte(pixels: np.ndarray) -> np.ndarray:
     """Read the first band as OTB reads a mask: uint8, truncated."""
     return np.clip(pixels[:, :, 0], 0, 255).astype(np.uint8)
 
 
-def _collect(image: Image, predicate) -> np.ndarray:
-    """Evaluate a predicate on all pixels, strip by strip, [h, w] bool."""
-    strips = tiles(image.grid, MASK_ROWS, image.grid.width)
-    parts = [predicate(image.read(strip)) for strip in strips]
-    return np.concatenate(parts)
+def erode(
+    strips: Iterable[np.ndarray], radius: int, width: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Keep the pixels whose neighbours up to `radius` are all true.
+
+    Arguments:
+        strips: the image from top to bottom in pieces [h, width] bool; what lies
+            outside is false.
+
+    Returns:
+        First row and pixels of strips that together are as high as the image.
+
+    >>> image = np.array([[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 0]], bool)
+    >>> for row, pixels in erode(np.split(image, 3), 1, 4): print(row, pixels * 1)
+    0 [[0 0 0 0]]
+    1 [[0 1 0 0]]
+    2 [[0 0 0 0]]
+    """
+    outside = np.zeros((radius, width), bool)
+    row, above = 0, outside
+    for strip in chain(strips, [outside]):
+        block = np.concatenate([above, strip])
+        height = len(block) - 2 * radius
+        if height > 0:
+            eroded = block.astype(np.uint8)
+            for axis in (0, 1):
+                eroded = minimum_filter1d(
+                    eroded, 2 * radius + 1, axis, mode="constant", cval=0
+                )
+            yield row, eroded[radius : radius + height].astype(bool)
+            row, block = row + height, block[height:]
+        above = block
 
 
 class PatchesExtraction(Application):
@@ -202,7 +242,7 @@ class PatchesExtraction(Application):
         points = vectors.read(self["vec"])
         field = self["field"]
         labels = [
-            (xy, int(attributes[field]))
+            (xy, self._label(attributes[field]))
             for xy, attributes in zip(
                 points.coordinates, points.attributes, strict=True
             )
@@ -217,30 +257,36 @@ class PatchesExtraction(Application):
             name: (self[f"{name}.patchsizey"], self[f"{name}.patchsizex"])
             for name in images
         }
-        kept, windows = [], {name: [] for name in images}
-        for xy, label in labels:
-            own = {n: patch_window(i.grid, xy, sizes[n]) for n, i in images.items()}
-            if all(self._accepts(name, images[name], own[name]) for name in images):
-                kept.append(label)
-                for name, window in own.items():
-                    windows[name].append(window)
-        if not kept:
+        windows = {
+            name: [patch_window(image.grid, xy, sizes[name]) for xy, _ in labels]
+            for name, image in images.items()
+        }
+        kept = np.ones(len(labels), bool)
+        for name, image in images.items():
+            whole = image.grid.window
+            kept &= [w.clip(*whole[2:]) == w for w in windows[name]]
+        for name, image in images.items():
+            if self.has(f"{name}.nodata") and kept.any():
+                inside = [windows[name][index] for index in np.flatnonzero(kept)]
+                kept[kept] = complete(image, inside, self[f"{name}.nodata"])
+        if not kept.any():
             self.fail(
                 f"none of {len(labels)} patches lies inside all images without "
                 "no-data values"
             )
+        chosen = np.flatnonzero(kept)
         for name, image in images.items():
-            self.output(f"{name}.out", stack(image, windows[name]))
-        ids = np.asarray(kept, np.float32).reshape(-1, 1, 1)
-        grid = Grid(None, Affine(1, 0, -0.5, 0, 1, -0.5), 1, len(kept))
-        self.output("outlabels", from_array(ids, grid))
+            inside = [windows[name][index] for index in chosen]
+            self.output(f"{name}.out", stack(image, inside))
+        ids = np.asarray([labels[index][1] for index in chosen], np.float32)
+        grid = Grid(None, Affine(1, 0, -0.5, 0, 1, -0.5), 1, len(ids))
+        self.output("outlabels", from_array(ids.reshape(-1, 1, 1), grid))
 
-    def _accepts(self, name: str, image: Image, window: Window) -> bool:
-        if window.clip(image.grid.height, image.grid.width) != window:
-            return False
-        if not self.has(f"{name}.nodata"):
-            return True
-        return not (image.read(window) == self[f"{name}.nodata"]).any()
+    def _label(self, value: Any) -> int:
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            self.fail(f"attribute '{self['field']}' is not a number: '{value}'")
 
 
 def patch_window(grid: Grid, xy: tuple[float, float], size: tuple[int, int]) -> Window:
@@ -270,9 +316,18 @@ def stack(image: Image, windows: list[Window]) -> Image:
         cols = slice(window.col, window.col + window.width)
         return patches[top : top + window.height, cols]
 
-    # Strips of whole patches, about 8 million pixels.
-    rows = height * max(1, 2**23 // (height * width * image.bands))
-    return Image(grid, image.bands, image.dtype, read, (rows, width))
+    return Image(grid, image.bands, image.dtype, read, (height, width))
+
+
+def complete(image: Image, windows: list[Window], nodata: float) -> np.ndarray:
+    """Tell which patches have no sample that equals `nodata`, [n] bool."""
+    patches = stack(image, windows)
+    strips = tiles(patches.grid, strip_height(patches, RAM), patches.grid.width)
+    found = []
+    for _, pixels in in_order(patches.read, list(strips)):
+        samples = pixels.reshape(-1, math.prod(windows[0][2:]) * image.bands)
+        found.append((samples != nodata).all(axis=1))
+    return np.concatenate(found)
 
 
 def _read_patches(image: Image, windows: list[Window]) -> Iterator[np.ndarray]:

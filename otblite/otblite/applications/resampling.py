@@ -1,7 +1,8 @@
 """Superimpose and BundleToPerfectSensor."""
 
+from dataclasses import replace
+
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from otblite.application import Application
 from otblite.image import Image, Window
@@ -15,8 +16,8 @@ BOX = 7
 def _grid_parameters():
     """Declare what both applications share.
 
-    `lms` is OTB's spacing of the coarse grid on which it interpolates the change of
-    CRS; here every pixel is projected by itself, so it is accepted and not used.
+    `lms` is the spacing at which OTB computes the change of CRS; it makes no visible
+    difference (see `warp.NODES`) and is accepted, but not used.
     """
     yield from (output_image(), ram(), number("fv", 0.0), number("lms", 4.0))
     yield from (
@@ -57,26 +58,43 @@ class BundleToPerfectSensor(Application):
         pan = self.image("inp")
         if pan.bands != 1:
             self.fail(f"'inp' must have 1 band, it has {pan.bands}")
-        xs = resample(
-            self.image("inxs"), pan.grid, self["interpolator"], self["fv"]
-        )  # fmt: skip
-        self.output("out", pansharpen(pan, xs))
+        fill = self["fv"]
+        xs = resample(self.image("inxs"), pan.grid, self["interpolator"], fill)
+        self.output("out", pansharpen(pan, xs, fill))
 
 
-def pansharpen(pan: Image, xs: Image) -> Image:
+def pansharpen(pan: Image, xs: Image, fill: float = 0.0) -> Image:
     """Multiply `xs`, on the grid of `pan`, by PAN over its 7 x 7 mean.
 
-    The mean replicates the border pixels.  Where it is 0 the ratio is 1.
+    The mean replicates the border pixels.  Where it is 0 the ratio is 1.  An XS value
+    of `fill` says that there is nothing, and stays as it is.
 
     Source: OTB application BundleToPerfectSensor, method `rcs`.
     """
 
     def read(window: Window) -> np.ndarray:
         margin = BOX // 2
-        values = pan.read_padded(window.grow(margin))[:, :, 0].astype(np.float64)
-        mean = uniform_filter(values, BOX)[margin:-margin, margin:-margin]
+        values = pan.read_padded(window.grow(margin))[:, :, 0].astype(np.float32)
+        mean = box_mean(values, BOX)
         centre = values[margin:-margin, margin:-margin]
         ratio = np.divide(centre, mean, out=np.ones_like(mean), where=mean != 0)
-        return xs.read(window) * ratio.astype(np.float32)[:, :, None]
+        colours = xs.read(window)
+        result = colours * ratio[:, :, None]
+        np.copyto(result, fill, where=colours == fill)
+        return result
 
-    return Image(pan.grid, xs.bands, np.dtype(np.float32), read, pan.tile)
+    return replace(xs, read=read, tile=pan.tile)
+
+
+def box_mean(values: np.ndarray, size: int) -> np.ndarray:
+    """Give the means of all size x size boxes of [h, w], [h - size + 1, w - size + 1].
+
+    Sums of neighbours, unlike running sums, are exactly 0 where all values are 0 and
+    do not depend on the window.
+
+    >>> box_mean(np.arange(9.0).reshape(3, 3), 3)
+    array([[4.]])
+    """
+    height, width = (extent - size + 1 for extent in values.shape)
+    rows = sum(values[step : step + height] for step in range(size))
+    return sum(rows[:, step : step + width] for step in range(size)) / size**2

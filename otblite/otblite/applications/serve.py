@@ -203,15 +203,28 @@ class Network:
         if expected not in (None, bands):
             raise ValueError(f"the model takes {expected} bands, the image has {bands}")
         outputs = self._signature.structured_outputs
-        return sum(outputs[name].shape[-1] for name in self.names)
+        shapes = [outputs[name].shape for name in self.names]
+        if any(shape.rank != 4 or shape[-1] is None for shape in shapes):
+            raise ValueError(
+                f"outputs of shape [batch, height, width, bands] are expected, got "
+                f"{', '.join(map(str, shapes))}"
+            )
+        return sum(shape[-1] for shape in shapes)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Run the network on [h, w, bands]; give [h', w', output bands] float32."""
         import tensorflow as tf
 
         batch = tf.constant(pixels[None].astype(self._input.dtype.as_numpy_dtype))
-        with self._lock:
-            outputs = self._signature(**{self.placeholder: batch})
+        try:
+            with self._lock:
+                outputs = self._signature(**{self.placeholder: batch})
+        except tf.errors.OpError as error:
+            height, width = pixels.shape[:2]
+            raise RuntimeError(
+                f"the network cannot be run on {width} x {height} pixels: "
+                f"{str(error).splitlines()[0]}"
+            ) from None
         parts = [outputs[name][0].numpy() for name in self.names]
         return np.concatenate(parts, axis=-1).astype(np.float32, copy=False)
 

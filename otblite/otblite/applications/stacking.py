@@ -1,6 +1,7 @@
 """ConcatenateImages, ExtractROI and Mosaic: pixels pass through unchanged."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def concatenate(images: list[Image]) -> Image:
     if len(set(sizes)) > 1:
         raise ValueError(f"images of one size are expected, got {', '.join(sizes)}")
     if len(images) == 1:
-        return first
+        return replace(first, nodata=None)
     dtype = np.result_type(*(image.dtype for image in images))
     bands = sum(image.bands for image in images)
 
@@ -74,26 +75,27 @@ class ExtractROI(Application):
         yield Parameter("cl", Type.ListView, mandatory=False)
 
     def run(self):
-        """Give the part of the image; its place is kept."""
+        """Give the part that lies inside the image; its place is kept."""
         image = self.image("in")
-        window = self._extent(image) if self["mode"] == "extent" else self._box(image)
+        wanted = self._extent(image) if self["mode"] == "extent" else self._box(image)
         grid = image.grid
-        if window.clip(grid.height, grid.width) != window or not min(window[2:]):
+        window = wanted.clip(grid.height, grid.width)
+        if 0 in window[2:]:
             self.fail(
-                f"columns {window.col} to {window.col + window.width} and rows "
-                f"{window.row} to {window.row + window.height} are not inside the "
+                f"columns {wanted.col} to {wanted.col + wanted.width - 1} and rows "
+                f"{wanted.row} to {wanted.row + wanted.height - 1} are not inside the "
                 f"image of {grid.width} x {grid.height} pixels"
             )
         bands = [self._channel(name, image.bands) for name in self["cl"] or []]
         self.output("out", roi(image, window, bands or list(range(image.bands))))
 
     def _box(self, image: Image) -> Window:
-        row, col = self["starty"], self["startx"]
+        row, col = max(self["starty"], 0), max(self["startx"], 0)
         height = self["sizey"] or image.grid.height - row
         return Window(row, col, height, self["sizex"] or image.grid.width - col)
 
     def _extent(self, image: Image) -> Window:
-        """Read the corners, which are pixels and both inside."""
+        """Read the corners, which are both inside."""
         grid = image.grid
         corners = [self[f"mode.extent.{key}"] for key in ("ulx", "uly", "lrx", "lry")]
         if self["mode.extent.unit"] == "phy":
@@ -104,7 +106,7 @@ class ExtractROI(Application):
             corners = [math.floor(value) for value in (*first, *last)]
         defaults = (0, 0, grid.width - 1, grid.height - 1)
         left, top, right, bottom = (
-            int(default if corner is None else corner)
+            math.floor((default if corner is None else corner) + 0.5)
             for corner, default in zip(corners, defaults, strict=True)
         )
         return Window(top, left, bottom - top + 1, right - left + 1)
@@ -125,7 +127,8 @@ def roi(image: Image, part: Window, bands: list[int]) -> Image:
         return pixels if whole else pixels[:, :, bands]
 
     grid = image.grid.part(part)
-    return Image(grid, len(bands), image.dtype, read, image.tile)
+    nodata = image.nodata if whole else None
+    return Image(grid, len(bands), image.dtype, read, image.tile, nodata)
 
 
 class Mosaic(Application):
@@ -172,8 +175,11 @@ class Mosaic(Application):
 def mosaic(
     images: list[Image], places: list[tuple[int, int]], grid: Grid, nodata: float
 ) -> Image:
-    """Lay images on a grid; where all bands equal `nodata` the one below is seen."""
-    dtype = np.result_type(*(image.dtype for image in images))
+    """Lay images on a grid; where all bands equal `nodata` the one below is seen.
+
+    The result is float32, as in OTB: `nodata` need not fit the type of the images.
+    """
+    dtype = np.dtype(np.float32)
 
     def read(window: Window) -> np.ndarray:
         result = np.full((window.height, window.width, images[0].bands), nodata, dtype)
@@ -187,4 +193,4 @@ def mosaic(
             target[seen] = pixels[seen]
         return result
 
-    return Image(grid, images[0].bands, dtype, read)
+    return Image(grid, images[0].bands, dtype, read, nodata=nodata)

@@ -1,0 +1,18 @@
+"""What the tests of otblite share."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import rasterio
+
+
+@pytest.fixture
+def pixels() -> Callable[[str], np.ndarray]:
+    """Read a file as [h, w, bands]."""
+
+    def read(path: str) -> np.ndarray:
+        with rasterio.open(path) as file:
+            return np.moveaxis(file.read(), 0, -1)
+
+    return read

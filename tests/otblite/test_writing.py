@@ -1,0 +1,439 @@
+"""Writing files: pixel types, extended file names, and never a half-written file."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pyotb
+import pytest
+import rasterio
+from affine import Affine
+from otblite.image import WORKERS, Grid, Image, from_array, tiles
+from rasterio.crs import CRS
+
+from otblite import files
+
+PIXEL_TYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
+
+
+def image(pixels, nodata=None) -> Image:
+    """An image in memory of [h, w] or [h, w, bands]."""
+    pixels = np.atleast_3d(pixels)
+    transform = Affine(6, 0, 452300, 0, -6, 5411200)
+    grid = Grid(CRS.from_epsg(32631), transform, pixels.shape[1], pixels.shape[0])
+    made = from_array(pixels, grid)
+    return Image(grid, made.bands, made.dtype, made.read, nodata=nodata)
+
+
+def write(picture: Image, name, dtype="float32", ram=256) -> None:
+    files.write(picture, str(name), np.dtype(dtype), ram, progress=False)
+
+
+@pytest.fixture
+def ramp() -> Image:
+    """Three bands of 6 x 8 pixels: 100 * band + 10 * row + column."""
+    rows, cols = np.mgrid[:6, :8]
+    bands = [100 * band + 10 * rows + cols for band in (1, 2, 3)]
+    return image(np.stack(bands, axis=-1).astype(np.float32))
+
+
+# The values, then what each integer type makes of them: clamped, then truncated.
+VALUES = (-3e9, -40000.5, -3.7, -0.5, 0.5, 2.999, 255.5, 256, 40000.5, 70000, 3e9, 5e9)
+LOW, HIGH = -(2**31), 2**31 - 1
+CONVERTED = {
+    "uint8": (0, 0, 0, 0, 0, 2, 255, 255, 255, 255, 255, 255),
+    "int16": (-32768, -32768, -3, 0, 0, 2, 255, 256, 32767, 32767, 32767, 32767),
+    "uint16": (0, 0, 0, 0, 0, 2, 255, 256, 40000, 65535, 65535, 65535),
+    "int32": (LOW, -40000, -3, 0, 0, 2, 255, 256, 40000, 70000, HIGH, HIGH),
+    "uint32": (0, 0, 0, 0, 0, 2, 255, 256, 40000, 70000, 3000000000, 2**32 - 1),
+}
+
+
+@pytest.mark.parametrize("source", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", CONVERTED)
+def test_clamped_then_truncated(source, dtype, tmp_path, pixels):
+    values = np.array([VALUES]).astype(source)
+    write(image(values), tmp_path / "out.tif", dtype)
+    found = pixels(tmp_path / "out.tif")
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[0, :, 0], CONVERTED[dtype])
+
+
+@pytest.mark.parametrize("dtype", CONVERTED)
+def test_not_a_number_becomes_zero(dtype):
+    limits = np.iinfo(dtype)
+    found = files.convert(np.array([np.nan, np.inf, -np.inf]), np.dtype(dtype))
+    np.testing.assert_array_equal(found, [0, limits.max, limits.min])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_stay_as_they_are(dtype, tmp_path, pixels):
+    values = np.array([[-1e30, -0.25, np.nan, np.inf, 1e30]], np.float32)
+    write(image(values), tmp_path / "out.tif", dtype)
+    np.testing.assert_array_equal(pixels(tmp_path / "out.tif")[:, :, 0], values)
+
+
+@pytest.mark.parametrize("source", ["int32", "uint32"])
+def test_integers_are_clamped_without_losing_digits(source):
+    """16 777 217 is the first whole number that a float32 cannot hold."""
+    limits = np.iinfo(source)
+    values = np.array([limits.min, 16777217, limits.max], source)
+    for dtype in PIXEL_TYPES[:5]:
+        wanted = np.iinfo(dtype)
+        expected = [min(max(int(v), wanted.min), wanted.max) for v in values]
+        np.testing.assert_array_equal(files.convert(values, np.dtype(dtype)), expected)
+
+
+def test_place_and_options(ramp, tmp_path):
+    name = f"{tmp_path}/out.tif?&gdal:co:COMPRESS=DEFLATE&gdal:co:tiled=yes"
+    write(ramp, f"{name}&gdal:co:BLOCKXSIZE=16&gdal:co:BLOCKYSIZE=16")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.crs == ramp.grid.crs and file.transform == ramp.grid.transform
+        assert file.profile["compress"] == "deflate"
+        assert file.block_shapes[0] == (16, 16)
+        assert file.nodata is None
+
+
+@pytest.mark.parametrize(
+    ("options", "version"), [("", 42), ("?&gdal:co:BIGTIFF=YES", 43)]
+)
+def test_bigtiff_where_asked_for(ramp, options, version, tmp_path):
+    write(ramp, f"{tmp_path}/out.tif{options}")
+    header = (tmp_path / "out.tif").read_bytes()[:4]
+    assert header == b"II" + bytes([version, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [("", "IF_SAFER"), ("?&gdal:co:bigtiff=NO", "NO")]
+)
+def test_bigtiff_when_needed(ramp, options, expected, tmp_path, monkeypatch):
+    """By default GDAL decides, by the size; only the user's own word is stronger."""
+    asked = []
+
+    class Refused(Exception):
+        pass
+
+    def spy(path, mode="r", **profile):
+        asked.append({k: v for k, v in profile.items() if k.upper() == "BIGTIFF"})
+        raise Refused
+
+    monkeypatch.setattr(files.rasterio, "open", spy)
+    with pytest.raises(Refused):
+        write(ramp, f"{tmp_path}/out.tif{options}")
+    assert asked == [{"BIGTIFF": expected}]
+
+
+def test_box_lies_where_it_belongs(ramp, tmp_path, pixels):
+    write(ramp, f"{tmp_path}/out.tif?&box=2:1:4:3")
+    found = pixels(tmp_path / "out.tif")
+    np.testing.assert_array_equal(found, ramp.read_all()[1:4, 2:6])
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.transform == Affine(6, 0, 452312, 0, -6, 5411194)
+
+
+@pytest.mark.parametrize(
+    ("bands", "expected"),
+    [("2", [2]), ("3,1", [3, 1]), ("2:3", [2, 3]), ("-1", [3]), (":2", [1, 2]),
+     ("2:", [2, 3]), ("1,-2:", [1, 2, 3])],
+)  # fmt: skip
+def test_bands(ramp, bands, expected, tmp_path, pixels):
+    write(ramp, f"{tmp_path}/out.tif?&bands={bands}")
+    first = pixels(tmp_path / "out.tif")[0, 0]
+    np.testing.assert_array_equal(first, [100 * band for band in expected])
+
+
+def test_nodata_label(ramp, tmp_path):
+    write(ramp, f"{tmp_path}/out.tif?&nodata=-9.5")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.nodata == -9.5
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", -999), ("uint16", None)])
+def test_nodata_label_of_the_image(dtype, expected, tmp_path):
+    """A label that the type cannot hold is left out: it would fit no pixel."""
+    write(image(np.ones((3, 3)), nodata=-999), tmp_path / "out.tif", dtype)
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.nodata == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["streaming:type=tiled&streaming:sizemode=height&streaming:sizevalue=3",
+     "streaming:type=stripped&streaming:sizemode=height&streaming:sizevalue=1",
+     "streaming:type=auto&streaming:sizemode=auto&streaming:sizevalue=0",
+     "streaming:type=none", "streaming:sizemode=nbsplits&streaming:sizevalue=4"],
+)  # fmt: skip
+def test_streaming_options_do_not_change_pixels(ramp, options, tmp_path, pixels):
+    write(ramp, f"{tmp_path}/out.tif?&{options}")
+    np.testing.assert_array_equal(pixels(tmp_path / "out.tif"), ramp.read_all())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("geom=file.geom", "'geom' is not supported; supported are gdal:co:NAME, box"),
+        ("writegeom=true", "'writegeom' is not supported"),
+        ("box=1:2:3", "'box=1:2:3' is not box=startx:starty:sizex:sizey"),
+        ("box=5:1:4:3", "box 5:1:4:3 is not inside the image of 8 x 6 pixels"),
+        ("box=0:0:0:3", "box 0:0:0:3 is not inside"),
+        ("nodata=none", "'nodata=none' needs one number|'nodata' needs one number"),
+        ("bands=4", "the image has bands 1 to 3, not 4"),
+        ("bands=0", "the image has bands 1 to 3, not 0"),
+        ("bands=-4", "the image has bands 1 to 3, not -4"),
+        ("bands=a", "'bands=a' is not a list of bands like 1,3:4"),
+        ("streaming:sizemode=height&streaming:sizevalue=x", "needs one number"),
+        ("gdal:co:PREDICTOR=9&gdal:co:COMPRESS=LZW", "cannot be written"),
+    ],
+)
+def test_what_a_file_name_cannot_say(ramp, options, words, tmp_path):
+    """Refused by name, before anything is written."""
+    with pytest.raises((ValueError, OSError), match=words):
+        write(ramp, f"{tmp_path}/out.tif?&{options}")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jp2", "out", "out.vrt", "out.tif.gz"])
+def test_only_geotiff(ramp, name, tmp_path):
+    with pytest.raises(ValueError, match=f"{name}: images are written as GeoTIFF"):
+        write(ramp, tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_pyotb_passes_its_options_on(tmp_path, write_raster):
+    name = write_raster("in.tif", np.ones((5, 5), np.uint8))
+    out = str(tmp_path / "out.tif?&nodata=3")
+    pyotb.Input(name).write(out, ext_fname="nodata=7&gdal:co:COMPRESS=LZW")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.nodata == 3
+        assert file.profile["compress"] == "lzw"
+
+
+@pytest.mark.parametrize("folder", ["missing/folder", "file.txt"])
+def test_folder_that_cannot_be_written_to(ramp, folder, tmp_path):
+    """One error that names the file; a folder's permissions do not stop root."""
+    (tmp_path / "file.txt").touch()
+    path = tmp_path / folder / "out.tif"
+    with pytest.raises(OSError, match=f"{path}: cannot be written") as caught:
+        write(ramp, path)
+    assert ".partial" not in str(caught.value)
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def failing(after: int, error: BaseException) -> Image:
+    """An image whose later windows cannot be computed."""
+    fine = image(np.ones((200, 5)))
+    asked = []
+
+    def read(window):
+        asked.append(window)
+        if len(asked) > after:
+            raise error
+        return fine.read(window)
+
+    return Image(fine.grid, 1, fine.dtype, read, tile=(16, 2))
+
+
+ERRORS = [RuntimeError("broken"), KeyboardInterrupt(), OSError("disk")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("after", [0, 10])
+def test_failure_on_the_way_leaves_nothing(after, error, tmp_path):
+    with pytest.raises(type(error)):
+        write(failing(after, error), tmp_path / "out.tif")
+    assert os.listdir(tmp_path) == []
+
+
+def test_existing_file_survives_a_failure(tmp_path, pixels):
+    write(image(np.full((3, 3), 8)), tmp_path / "out.tif")
+    with pytest.raises(RuntimeError, match="broken"):
+        write(failing(5, RuntimeError("broken")), tmp_path / "out.tif")
+    assert os.listdir(tmp_path) == ["out.tif"]
+    assert (pixels(tmp_path / "out.tif") == 8).all()
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from affine import Affine
+from otblite import files
+from otblite.image import Grid, from_array
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+size, name = int(sys.argv[1]), sys.argv[2]
+resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size**2, 2 * size**2))
+noise = np.random.default_rng(0).normal(size=(size, size, 1)).astype(np.float32)
+grid = Grid(None, Affine(1, 0, 0, 0, -1, 0), size, size)
+files.write(from_array(noise, grid), name, np.dtype("float32"), 256, False)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("size", [64, 600])
+@pytest.mark.parametrize("option", ["NBITS=32", "COMPRESS=DEFLATE", "TILED=YES"])
+def test_full_disk(size, option, tmp_path):
+    """GDAL keeps quiet about what it could not write when it closed a small file."""
+    (tmp_path / "out.tif").write_text("as it was")
+    command = [sys.executable, "-W", "ignore", "-c", FULL_DISK]
+    done = subprocess.run(
+        [*command, str(size), f"{tmp_path}/out.tif?&gdal:co:{option}"],
+        capture_output=True,
+        text=True,
+    )
+    assert f"OSError: {tmp_path}/out.tif: cannot be written" in done.stderr
+    assert os.listdir(tmp_path) == ["out.tif"]
+    assert (tmp_path / "out.tif").read_text() == "as it was"
+
+
+def test_sparse_file_is_complete(tmp_path, pixels):
+    """Who asks for a file with holes gets one."""
+    write(image(np.zeros((64, 64))), f"{tmp_path}/out.tif?&gdal:co:SPARSE_OK=TRUE")
+    assert (tmp_path / "out.tif").stat().st_size < 64 * 64 * 4
+    assert (pixels(tmp_path / "out.tif") == 0).all()
+
+
+def test_side_files_move_along(ramp, tmp_path):
+    """GDAL puts a world file beside the image when asked to."""
+    write(ramp, f"{tmp_path}/out.tif?&gdal:co:TFW=YES")
+    assert sorted(os.listdir(tmp_path)) == ["out.tfw", "out.tif"]
+
+
+def test_relative_name(ramp, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(ramp, "out.tif")
+    assert os.listdir(tmp_path) == ["out.tif"]
+
+
+def test_permissions_are_those_of_any_new_file(ramp, tmp_path):
+    """Temporary files are private, what becomes of them is not."""
+    write(ramp, tmp_path / "out.tif")
+    (tmp_path / "plain").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+def test_memory_file(ramp, pixels):
+    write(ramp, "/vsimem/otblite_test/out.tif?&box=0:0:2:2")
+    found = pixels("/vsimem/otblite_test/out.tif")
+    np.testing.assert_array_equal(found, ramp.read_all()[:2, :2])
+
+
+def test_memory_file_that_fails_is_deleted():
+    with pytest.raises(RuntimeError, match="broken"):
+        write(failing(5, RuntimeError("broken")), "/vsimem/otblite_failing.tif")
+    with pytest.raises(rasterio.errors.RasterioIOError):
+        rasterio.open("/vsimem/otblite_failing.tif")
+
+
+class Watched:
+    """A large image made of nothing that keeps account of the windows in flight."""
+
+    def __init__(self, height: int, width: int, bands: int = 2, tile=None):
+        grid = Grid(None, Affine(1, 0, 0, 0, -1, 0), width, height)
+        self.image = Image(grid, bands, np.dtype("float32"), self.read, tile)
+        self.windows, self.running, self.most = [], 0, 0
+        self.lock = threading.Lock()
+
+    def read(self, window):
+        with self.lock:
+            self.windows.append(window)
+            self.running += 1
+            self.most = max(self.most, self.running)
+        pixels = np.zeros((*window[2:], self.image.bands), np.float32)
+        with self.lock:
+            self.running -= 1
+        return pixels
+
+    @property
+    def largest(self) -> int:
+        """Samples of the largest window."""
+        return max(w.height * w.width for w in self.windows) * self.image.bands
+
+
+@pytest.mark.parametrize("ram", [16, 64])
+def test_windows_follow_the_memory_allowed(ram, tmp_path):
+    """All windows in flight together, at 32 bytes a sample, take no more than `ram`."""
+    watched = Watched(2000, 1500, bands=4)
+    write(watched.image, f"{tmp_path}/out.tif?&gdal:co:COMPRESS=LZW", "uint8", ram)
+    assert watched.largest * 32 * (WORKERS + 1) <= ram * 2**20
+    assert watched.most <= WORKERS
+    covered = sum(w.height * w.width for w in watched.windows)
+    assert covered == 2000 * 1500
+
+
+def test_more_memory_allows_larger_windows(tmp_path):
+    largest = []
+    for ram in (16, 128):
+        watched = Watched(2000, 1500)
+        write(watched.image, f"{tmp_path}/out.tif?&gdal:co:COMPRESS=LZW", "uint8", ram)
+        largest.append(watched.largest)
+    assert largest[1] > 4 * largest[0]
+
+
+def test_windows_are_not_computed_far_ahead(tmp_path):
+    """A slow disk must not let computed windows pile up in memory."""
+    watched = Watched(1600, 10)
+    ahead = []
+    windows = list(tiles(watched.image.grid, 16, 10))
+    for taken, _ in enumerate(files.in_order(watched.image.read, windows)):
+        ahead.append(len(watched.windows) - taken)
+    assert max(ahead) <= WORKERS + 2
+
+
+def test_tiles_of_the_image_are_kept_whole(tmp_path):
+    """A network's tile or a patch is never cut, however little memory there is."""
+    watched = Watched(100, 70, tile=(40, 40))
+    write(watched.image, tmp_path / "out.tif", ram=1)
+    assert {w[:2] for w in watched.windows} == {
+        (r, c) for r in (0, 40, 80) for c in (0, 40)
+    }
+    stacked = Watched(5000, 50, tile=(50, 50))
+    write(stacked.image, tmp_path / "out.tif", ram=1)
+    assert all(w.row % 50 == w.height % 50 == 0 for w in stacked.windows)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_no_file_stays_open(write_raster, tmp_path):
+    """Each thread of the pool opens the inputs for itself, and closes them."""
+    name = write_raster("in.tif", np.ones((300, 300), np.uint8))
+    opened = files.open_image(name)
+
+    def count() -> int:
+        links = [
+            os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
+        ]
+        return sum(link.endswith(".tif") for link in links)
+
+    before = count()
+    for _ in range(3):
+        write(
+            opened,
+            f"{tmp_path}/out.tif?&streaming:sizemode=height&streaming:sizevalue=9",
+        )
+    assert count() == before
+
+
+@pytest.mark.parametrize(("quiet", "disabled"), [(False, None), (True, True)])
+def test_progress_is_for_terminals(
+    quiet, disabled, write_raster, tmp_path, monkeypatch
+):
+    """`disable=None` is tqdm's word for: only on a terminal."""
+    given = []
+
+    def spy(iterable, *_, disable, **__):
+        given.append(disable)
+        return iterable
+
+    monkeypatch.setattr(files, "tqdm", spy)
+    name = write_raster("in.tif", np.ones((5, 5), np.uint8))
+    app = pyotb.App("ConcatenateImages", il=[name], quiet=quiet)
+    app.write(str(tmp_path / "out.tif"))
+    assert given == [disabled]
+
+
+def test_nothing_is_printed(write_raster, tmp_path, capfd):
+    name = write_raster("in.tif", np.ones((5, 5), np.uint8))
+    pyotb.ConcatenateImages(il=[name]).write(str(tmp_path / "out.tif"))
+    assert capfd.readouterr() == ("", "")

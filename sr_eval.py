@@ -27,6 +27,7 @@ log = logging.getLogger("srtools.sr_eval")
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
 METHODS = ("bicubic", "model")
+SHOWN = 4  # patches in the picture
 
 
 def read_batches(
@@ -154,10 +155,9 @@ def check_model(info: models.ModelInfo, bands: list[str]) -> None:
 
 
 def keep_to_show(lr, predicted, truth, losses) -> list[tuple]:
-    """Keep of each batch the patches, with the gain that ranks them."""
+    """Keep a few patches of a batch, from the smallest gain to the largest."""
     gains = 10 * np.log10(losses["bicubic"] / np.maximum(losses["model"], 1e-12))
-    best = int(gains.argmax())
-    middle = int(np.argsort(gains)[len(gains) // 2])
+    ranked = np.argsort(gains)[np.linspace(0, len(gains) - 1, SHOWN).astype(int)]
     return [
         (
             float(gains[index]),
@@ -168,14 +168,14 @@ def keep_to_show(lr, predicted, truth, losses) -> list[tuple]:
                 "truth (Spot-7)": truth[index],
             },
         )
-        for index in dict.fromkeys((middle, best))
+        for index in dict.fromkeys(ranked)
     ]
 
 
-def save_patches(path: Path, shown: list[tuple], rows: int = 4) -> None:
-    """Save a picture of patches with a typical to a large gain."""
+def save_patches(path: Path, shown: list[tuple]) -> None:
+    """Save a picture of patches, from the smallest gain to the largest."""
     ranked = sorted(shown, key=lambda entry: entry[0])
-    picked = np.unique(np.linspace(len(ranked) // 3, len(ranked) - 1, rows).astype(int))
+    picked = np.unique(np.linspace(0, len(ranked) - 1, SHOWN).astype(int))
     gains = ", ".join(f"{ranked[index][0]:+.2f}" for index in picked)
     figures.save_rows(
         path, [ranked[index][1] for index in picked], f"gain over bicubic: {gains} dB"

@@ -10,7 +10,8 @@ import os
 for _name, _value in {
     "PYOTB_LOGGER_LEVEL": "WARNING",
     "OTB_LOGGER_LEVEL": "WARNING",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # Its errors are raised as exceptions as well; the rest is notices.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
     # Remote Cloud Optimized GeoTIFFs: do not list the folder or look for side
     # files, keep connections, retry what the server asks to retry, never hang.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",

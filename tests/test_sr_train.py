@@ -232,10 +232,19 @@ def test_a_loss_that_is_no_number_ends_in_one_line(tmp_path, capsys):
     assert not (tmp_path / "model").exists()
 
 
-def test_a_network_that_dies_is_not_saved(patches, tmp_path, capsys):
-    options = ["--learning_rate", "1e20", "--nb_epochs", "2"]
-    assert run(patches, tmp_path / "model", *options) == 1
-    assert "nothing was saved" in capsys.readouterr().err
+class Dead(sr_model.SRModel):
+    """A network whose last ReLU is shut, as a training that diverges leaves it."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.get_layer("hr").bias.assign([-99.0] * 4)
+
+
+def test_a_network_that_dies_is_not_saved(patches, tmp_path, capsys, monkeypatch):
+    """All its losses are numbers, and it answers 0 for ever."""
+    monkeypatch.setattr(sr_train, "SRModel", Dead)
+    assert run(patches, tmp_path / "model", "--nb_epochs", "1") == 1
+    assert "error: the network died and nothing was saved" in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
 
 

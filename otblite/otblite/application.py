@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
-
 from otblite import files, vectors
 from otblite.image import Grid, Image, from_array
 from otblite.parameters import INPUT, RAM, Parameter, Pixel, Type
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 log = logging.getLogger("otblite")
 

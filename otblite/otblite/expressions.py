@@ -172,16 +172,19 @@ class _Parser:
 
     def function(self, name: str) -> str:
         self.need("(")
-        result = self.number(self.choice())
-        if name in ("min", "max"):
-            comparison = "<" if name == "min" else ">"
-            while self.take(","):
-                other = self.number(self.choice())
-                result = f"where({result} {comparison} {other}, {result}, {other})"
-        else:
-            result = f"{NOT_STRICT.get(name, name)}({result})"
+        given = [self.number(self.choice())]
+        while name in ("min", "max") and self.take(","):
+            given.append(self.number(self.choice()))
         self.need(")")
-        return result
+        if name not in ("min", "max"):
+            return f"{NOT_STRICT.get(name, name)}({given[0]})"
+        comparison = "<" if name == "min" else ">"
+        # In rounds of pairs: one by one the code would double with each number.
+        while len(given) > 1:
+            pairs = zip(given[::2], given[1::2], strict=False)
+            odd = given[-1:] if len(given) % 2 else []
+            given = [f"where({a} {comparison} {b}, {a}, {b})" for a, b in pairs] + odd
+        return given[0]
 
 
 def _one_or_zero(truth: str) -> str:

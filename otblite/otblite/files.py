@@ -14,9 +14,6 @@ import numpy as np
 import rasterio
 import rasterio.env
 import rasterio.shutil
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
-from tqdm import tqdm
-
 from otblite import names
 from otblite.image import (
     WORKERS,
@@ -27,6 +24,8 @@ from otblite.image import (
     strip_height,
     tiles,
 )
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from tqdm import tqdm
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff"}
 
@@ -104,7 +103,9 @@ def open_image(name: str) -> Image:
 
 def _open(path: str) -> rasterio.DatasetReader:
     try:
-        return rasterio.open(path)
+        # With several threads GDAL gives zeros where a server fails, and no error.
+        with rasterio.env.Env(GDAL_NUM_THREADS=1):
+            return rasterio.open(path)
     except RasterioIOError as error:
         raise RuntimeError(
             f"{public(path)}: not an image that GDAL can read ({_reason(error)})"
@@ -172,6 +173,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         "transform": grid.transform,
         "nodata": _nodata(image, dtype) if wanted.nodata is None else wanted.nodata,
         "BIGTIFF": "IF_SAFER",
+        "NUM_THREADS": WORKERS,
         **{key.upper(): value for key, value in wanted.creation_options.items()},
     }
     everything = bands == list(range(image.bands))
@@ -186,10 +188,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
     todo = list(tiles(grid, *_tile_size(image, grid.width, wanted.streaming, ram)))
     try:
         with _complete_or_not_at_all(path) as partial:
-            with (
-                rasterio.env.Env(GDAL_NUM_THREADS=WORKERS),
-                rasterio.open(partial, "w", **profile) as file,
-            ):
+            with rasterio.open(partial, "w", **profile) as file:
                 done = tqdm(
                     in_order(compute, todo), Path(path).name, len(todo), unit="tile",
                     delay=3, disable=None if progress else True,

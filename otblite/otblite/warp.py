@@ -5,10 +5,9 @@ window, so that its answer depends on the window and is up to 0.125 pixels off.
 """
 
 import numpy as np
+from otblite.image import CACHED_SAMPLES, Grid, Image, Window
 from rasterio.warp import transform
 from scipy.sparse import csr_array
-
-from otblite.image import CACHED_SAMPLES, Grid, Image, Window
 
 # A change of CRS is computed at every 16th pixel of every 16th line and interpolated
 # in between, as OTB does (there `lms` is the distance).  On the scale of satellite

@@ -266,19 +266,40 @@ def test_streaming_holds_no_more_than_the_buffer(write_patches, monkeypatch):
     assert sum(lengths) == 40 and max(lengths) == 5  # two blocks exist at a time
 
 
-def test_the_program_ends_with_an_iterator_still_open(write_patches):
-    """tf.data reads ahead in threads that wait for Python, which is going down."""
-    path = write_patches("a.tif", stacked(60, size=64))
-    program = f"""
+def test_the_program_ends_with_an_iterator_still_open():
+    """tf.data reads ahead in a thread, which is in Python when Python shuts down."""
+    program = """
+        import itertools
+        import time
+        import numpy as np
         import otbtf
-        dataset = otbtf.DatasetFromPatchesImages({{"a": [{path!r}]}}, True, 8)
-        batches = iter(dataset.get_tf_dataset(2, targets_keys=["b"]).prefetch(2))
+
+        class Slow(otbtf.PatchesReaderBase):
+            def get_sample(self, index):
+                time.sleep(3 if index == 1 else 0)
+                return {"a": np.zeros(1)}
+
+            def get_stats(self):
+                return {}
+
+            def get_size(self):
+                return 9
+
+        class InOrder(otbtf.IteratorBase):
+            def __init__(self, patches_reader):
+                self.numbers = itertools.cycle(range(9))
+
+            def __next__(self):
+                return next(self.numbers)
+
+        dataset = otbtf.Dataset(Slow(), 2, InOrder)
+        batches = iter(dataset.get_tf_dataset(1, targets_keys=["b"]))
         next(batches)
         print("ending", flush=True)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
-        capture_output=True, text=True, timeout=90, env=os.environ.copy(),
+        capture_output=True, text=True, timeout=60, env=os.environ.copy(),
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "ending\n"), done.stderr
 

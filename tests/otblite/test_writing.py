@@ -11,10 +11,9 @@ import pyotb
 import pytest
 import rasterio
 from affine import Affine
+from otblite import files
 from otblite.image import WORKERS, Grid, Image, from_array, tiles
 from rasterio.crs import CRS
-
-from otblite import files
 
 PIXEL_TYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 

@@ -1,7 +1,6 @@
 """BandMath and BandMathX."""
 
 import numpy as np
-
 from otblite import expressions
 from otblite.application import Application
 from otblite.image import Grid, Image, Window

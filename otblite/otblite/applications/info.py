@@ -2,11 +2,10 @@
 
 import math
 
-from rasterio.warp import transform
-
 from otblite.application import Application
 from otblite.image import Grid
 from otblite.parameters import OUTPUT, Parameter, Type, input_image
+from rasterio.warp import transform
 
 # What OTB calls the pixel types of files.
 TYPE_NAMES = {

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from scipy.ndimage import minimum_filter1d
-
 from otblite import vectors
 from otblite.application import Application, sources
 from otblite.applications.stacking import concatenate
@@ -34,6 +32,7 @@ from otblite.parameters import (
     output_image,
     ram,
 )
+from scipy.ndimage import minimum_filter1d
 
 GROUPS = ("outtrain", "outvalid", "outtest")
 # How many of the groups a strategy fills.

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-
 from otblite.application import Application
 from otblite.image import Image, Window
 from otblite.parameters import choice, input_image, number, output_image, ram

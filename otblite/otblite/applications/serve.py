@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from affine import Affine
-
 from otblite.application import Application, sources
 from otblite.applications.stacking import concatenate
 from otblite.image import Grid, Image, Window

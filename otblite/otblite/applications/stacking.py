@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-
 from otblite.application import Application
 from otblite.image import Grid, Image, Window
 from otblite.parameters import (

@@ -3,11 +3,10 @@
 import logging
 import os
 
+from otblite import __version__  # noqa: F401
 from otblite.application import Application, ImageMetadata  # noqa: F401
 from otblite.applications import APPLICATIONS
 from otblite.parameters import Pixel, Type
-
-from otblite import __version__  # noqa: F401
 
 # `ParameterType_InputImage` and so on; `ImagePixelType_uint16` and so on.
 globals().update({f"ParameterType_{kind.name}": kind.value for kind in Type})

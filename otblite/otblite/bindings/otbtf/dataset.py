@@ -2,7 +2,6 @@
 
 import abc
 import atexit
-import itertools
 import logging
 import os
 import threading
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-
 from otbtf.tfrecords import TFRecords
 from otbtf.utils import gdal_open, number_of_patches, read_as_np_arr
 
@@ -23,8 +21,10 @@ Sample = dict[str, np.ndarray]
 # Patches read at once: enough to make the cost of calling Python per patch small.
 MAX_BLOCK = 32
 
-# When each open pass over a data set was last used, or that it is at work now.
+# When each open pass over a data set was last used, or that it is at work now; and
+# when the last one ended.
 _last_used = {}
+ENDED = "ended"
 BUSY = float("inf")
 QUIET = 0.3  # seconds without a call after which a pass is taken to be at rest
 MAX_WAIT = 10.0  # seconds
@@ -39,12 +39,13 @@ def _end_open_passes() -> None:
     never gets it: the iterator that it works for would wait for it for ever.
     """
     _exiting.set()  # each pass ends when it is asked for its next block
-    begin = time.monotonic()
-    while time.monotonic() < begin + MAX_WAIT and any(
-        time.monotonic() - max(last, begin) < QUIET
-        for last in list(_last_used.values())
-    ):
+    # A pass that is at rest now may be called once more.
+    now = time.monotonic()
+    _last_used.update({k: max(t, now) for k, t in _last_used.items() if k != ENDED})
+    deadline = now + MAX_WAIT
+    while now < deadline and any(now - t < QUIET for t in list(_last_used.values())):
         time.sleep(0.01)
+        now = time.monotonic()
 
 
 class Buffer:
@@ -385,14 +386,14 @@ class Dataset:
 
     def _draw(self, count: int) -> list[int]:
         """Draw numbers of samples from the iterator."""
-        with self._lock:
-            drawn = [int(i) for i in itertools.islice(self.iterator, count)]
-        if len(drawn) < count:
+        try:
+            with self._lock:
+                return [int(next(self.iterator)) for _ in range(count)]
+        except StopIteration:
             raise ValueError(
                 f"{type(self.iterator).__name__} ended within an epoch of {self.size} "
                 "samples; the iterator of a data set must be endless"
-            )
-        return drawn
+            ) from None
 
     def _read_block(self, indices: list[int]) -> Sample:
         """Read several samples: `{key: [n, ...]}`."""
@@ -418,6 +419,7 @@ class Dataset:
                 if _exiting.is_set():
                     return
         finally:
+            _last_used[ENDED] = time.monotonic()
             del _last_used[this_pass]
 
 

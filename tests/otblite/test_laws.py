@@ -1,0 +1,137 @@
+"""What holds for every lazy image: a window of it is that part of the whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pyotb
+import pytest
+from affine import Affine
+from otblite import files
+from otblite.image import Grid, Image, Window, from_array, tiles
+from rasterio.crs import CRS
+
+INPUTS = Path(__file__).parent / "conformance" / "b" / "in"
+MODEL = Path(__file__).parent / "conformance" / "model"
+BANDS = [str(INPUTS / f"{band}.tif") for band in ("B04", "B03", "B02", "B08")]
+XS, PAN = str(INPUTS / "xs.tif"), str(INPUTS / "pan.tif")
+
+
+def superimpose(method: str = "bco") -> pyotb.App:
+    stacked = pyotb.ConcatenateImages(il=BANDS)
+    return pyotb.Superimpose(inr=XS, inm=stacked, interpolator=method)
+
+
+def mosaic() -> pyotb.App:
+    parts = [
+        pyotb.ConcatenateImages(
+            il=[str(INPUTS / f"{p}_{b}.tif") for b in ("B04", "B08")]
+        )
+        for p in ("north", "south")
+    ]
+    return pyotb.Mosaic(il=parts)
+
+
+def served() -> pyotb.App:
+    return pyotb.TensorflowModelServe(
+        {
+            "source1.il": [superimpose()],
+            "source1.rfieldx": 17,
+            "source1.rfieldy": 17,
+            "source1.placeholder": "lr",
+            "model.dir": str(MODEL),
+            "model.fullyconv": True,
+            "output.names": ["hr_dn_crop32"],
+            "output.efieldx": 4,
+            "output.efieldy": 4,
+            "output.spcscale": 0.25,
+            "optim.tilesizex": 40,
+            "optim.tilesizey": 40,
+        },
+        n_sources=1,
+    )
+
+
+IMAGES = {
+    "file": lambda: pyotb.Input(XS),
+    "concatenated": lambda: pyotb.ConcatenateImages(il=BANDS),
+    "part": lambda: pyotb.Input(XS)[5:40, 10:60, 1:3],
+    "mosaic": mosaic,
+    "superimposed bco": superimpose,
+    "superimposed linear": lambda: superimpose("linear"),
+    "superimposed nn": lambda: superimpose("nn"),
+    "pansharpened": lambda: pyotb.BundleToPerfectSensor(inp=PAN, inxs=XS),
+    "operators": lambda: pyotb.where(superimpose() < 1001, 1, superimpose() - 1000),
+    "served": served,
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_window_is_that_part_of_the_whole(name):
+    app = IMAGES[name]()
+    image = app.app._image("out")
+    whole = image.read_all()
+    assert whole.std() > 0
+    height, width = whole.shape[:2]
+    random = np.random.default_rng(3)
+    for _ in range(6):
+        row, col = random.integers(height - 4), random.integers(width - 4)
+        rows = random.integers(1, height - row + 1)
+        cols = random.integers(1, width - col + 1)
+        window = Window(int(row), int(col), int(rows), int(cols))
+        part = image.read(window)
+        np.testing.assert_allclose(part, whole[window.slices], rtol=1e-5, atol=2e-3)
+
+
+def test_tiles_cut_a_grid_without_gap_or_overlap():
+    grid = Grid(None, Affine.identity(), 23, 17)
+    seen = np.zeros((17, 23), int)
+    for tile in tiles(grid, 5, 7):
+        seen[tile.slices] += 1
+    assert (seen == 1).all()
+
+
+def test_extracted_patches_are_what_they_were_cut_from(tmp_path):
+    """Written around the centres of a grid, patches fit back into the image."""
+    lr = superimpose()
+    centres = str(tmp_path / "centres.geojson")
+    pyotb.PatchesSelection(
+        {"in": lr, "grid.step": 8, "grid.psize": 8, "strategy": "all",
+         "outtrain": centres}
+    )  # fmt: skip
+    extraction = pyotb.PatchesExtraction(
+        {"source1.il": [lr], "source1.patchsizex": 8, "source1.patchsizey": 8,
+         "vec": centres, "field": "id", "source1.out": str(tmp_path / "patches.tif")},
+        n_sources=1,
+    )  # fmt: skip
+    assert extraction.app.GetImageSize("source1.out")[0] == 8
+    patches = pyotb.Input(str(tmp_path / "patches.tif")).to_numpy().reshape(-1, 8, 8, 4)
+    image = lr.to_numpy()
+    columns = len(range(5, image.shape[1] - 4, 8))
+    for index in (0, 1, columns, len(patches) - 1):
+        row, col = 2 + 8 * (index // columns), 1 + 8 * (index % columns)
+        np.testing.assert_allclose(patches[index], image[row : row + 8, col : col + 8])
+
+
+def test_memory_follows_the_window_and_not_the_image(tmp_path):
+    """Of an image that is far too large, no window exceeds what `ram` allows."""
+    grid = Grid(CRS.from_epsg(32631), Affine(1, 0, 0, 0, -1, 0), 20000, 3000)
+    largest = 0
+
+    def read(window: Window) -> np.ndarray:
+        nonlocal largest
+        largest = max(largest, window.height * window.width)
+        return np.zeros((window.height, window.width, 1), np.float32)
+
+    image = Image(grid, 1, np.dtype(np.float32), read)
+    out = str(tmp_path / "large.tif?&gdal:co:SPARSE_OK=TRUE")
+    files.write(image, out, np.dtype(np.uint8), ram=64, progress=False)
+    assert 0 < largest * 4 <= 64 * 2**20 / 3
+
+
+def test_an_array_in_memory_is_an_image():
+    array = np.arange(24.0).reshape(4, 3, 2)
+    image = from_array(array, Grid(None, Affine.identity(), 3, 4))
+    np.testing.assert_array_equal(image.read(Window(1, 1, 2, 2)), array[1:3, 1:3])
+    padded = image.read_padded(Window(-1, -1, 3, 3))
+    np.testing.assert_array_equal(padded[0, 0], array[0, 0])
+    np.testing.assert_array_equal(padded[1:, 1:], array[:2, :2])

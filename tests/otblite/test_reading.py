@@ -1,0 +1,270 @@
+"""Reading files and servers: what came, or an error that names it; never zeros."""
+
+import http.server
+import threading
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyotb
+import pytest
+from otblite import files
+from otblite.image import Window
+
+SECRET = "sig=VERYSECRET&se=2030"
+
+
+@pytest.fixture
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(1, 4000, (256, 256)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32", "float64"])
+def test_windows_are_parts_of_the_file(dtype, write_raster):
+    array = np.random.default_rng(0).integers(0, 200, (9, 7, 3)).astype(dtype)
+    image = files.open_image(write_raster("in.tif", array))
+    assert (image.bands, image.dtype) == (3, np.dtype(dtype))
+    np.testing.assert_array_equal(image.read_all(), array)
+    np.testing.assert_array_equal(image.read(Window(2, 3, 4, 2)), array[2:6, 3:5])
+    part = image.grid.part(Window(2, 3, 4, 2))
+    assert part.transform @ (0, 0) == image.grid.transform @ (3, 2)
+
+
+def test_edges_are_replicated(write_raster):
+    array = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    image = files.open_image(write_raster("in.tif", array))
+    found = image.read_padded(Window(-2, 2, 4, 4))
+    expected = np.pad(array, ((2, 0), (0, 2), (0, 0)), mode="edge")[:4, 2:]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_nodata_tag_hides_nothing(write_raster):
+    array = np.array([[7, 1], [7, 2]], np.uint8)
+    image = files.open_image(write_raster("in.tif", array, nodata=7))
+    np.testing.assert_array_equal(image.read_all()[:, :, 0], array)
+    assert image.nodata == 7
+
+
+def test_many_threads_read_one_image(write_raster, noise):
+    """GDAL's handles must not be shared; each thread sees the right pixels."""
+    name = write_raster("in.tif", noise, compress="deflate", tiled=True,
+                        blockxsize=16, blockysize=16)  # fmt: skip
+    image = files.open_image(name)
+    windows = [Window(r, c, 50, 60) for r in range(0, 200, 9) for c in (0, 100, 190)]
+    for window, found in files.in_order(image.read, windows):
+        np.testing.assert_array_equal(found[:, :, 0], noise[window.slices])
+
+
+def vrt(folder: Path, bands: str) -> str:
+    path = folder / "in.vrt"
+    path.write_text(f'<VRTDataset rasterXSize="2" rasterYSize="2">{bands}</VRTDataset>')
+    return str(path)
+
+
+BYTE = '<VRTRasterBand dataType="Byte" band="1"/>'
+MIXED = BYTE + '<VRTRasterBand dataType="Int16" band="2"/>'
+COMPLEX = '<VRTRasterBand dataType="CFloat32" band="1"/>'
+ROTATED = "<GeoTransform>0, 1, 0.1, 0, 0.1, -1</GeoTransform>" + BYTE
+
+
+@pytest.mark.parametrize(
+    ("bands", "words"),
+    [
+        (MIXED, "bands of one real pixel type are expected, got uint8, int16"),
+        (COMPLEX, "bands of one real pixel type are expected, got complex64"),
+        (ROTATED, "a rotated image is not supported; warp it first"),
+    ],
+)
+def test_images_that_are_refused(bands, words, tmp_path):
+    path = vrt(tmp_path, bands)
+    with pytest.raises(RuntimeError, match=f"{path}: {words}"):
+        files.open_image(path)
+
+
+def test_container_without_bands_of_its_own(write_raster, monkeypatch):
+    """Like a netCDF file, whose variables are data sets of their own."""
+    path = write_raster("in.tif", np.ones((2, 2)))
+    empty = types.SimpleNamespace(dtypes=(), count=0)
+    monkeypatch.setattr(files, "_open", lambda _: empty)
+    with pytest.raises(RuntimeError, match="bands of one .* expected, got none"):
+        files.open_image(path)
+
+
+def test_missing_file():
+    with pytest.raises(RuntimeError, match="/nowhere/in.tif: no such file"):
+        pyotb.ConcatenateImages(il=["/nowhere/in.tif"])
+
+
+@pytest.mark.parametrize("content", [b"", b"plain text", b"II*\0\x08\0\0\0"])
+def test_not_an_image(content, tmp_path):
+    path = tmp_path / "in.tif"
+    path.write_bytes(content)
+    with pytest.raises(RuntimeError, match=f"{path}: not an image that GDAL can read"):
+        files.open_image(str(path))
+
+
+def test_truncated_file(tmp_path, write_raster, noise):
+    """The header is whole, most pixels are missing."""
+    path = write_raster("in.tif", noise)
+    Path(path).write_bytes(Path(path).read_bytes()[:20000])
+    image = files.open_image(path)
+    with pytest.raises(RuntimeError, match=f"{path}: "):
+        image.read_all()
+
+
+def test_truncated_file_is_named_when_writing(tmp_path, write_raster, noise):
+    path = write_raster("in.tif", noise)
+    Path(path).write_bytes(Path(path).read_bytes()[:20000])
+    app = pyotb.Input(path)
+    with pytest.raises(RuntimeError, match=f"{path}: "):
+        app.write(str(tmp_path / "out.tif"))
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_options_when_reading_are_refused_without_their_values(write_raster):
+    name = write_raster("in.tif", np.ones((2, 2)))
+    with pytest.raises(RuntimeError, match="not supported when reading: geom, sig$"):
+        files.open_image(f"{name}?&geom=a.geom&sig=VERYSECRET")
+
+
+def test_memory_file(tmp_path, write_raster, noise):
+    source = files.open_image(write_raster("in.tif", noise))
+    files.write(source, "/vsimem/otblite_read.tif", np.dtype("uint16"), 256, False)
+    app = pyotb.Input("/vsimem/otblite_read.tif")
+    np.testing.assert_array_equal(app.to_numpy()[:, :, 0], noise)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves one file, in parts where asked, as well or badly as told to."""
+
+    daemon_threads = True
+
+    def __init__(self, content: bytes):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.mode = content, "fine"
+        self.parts = 0
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        mode = self.server.mode
+        if mode.isdigit():
+            self.send_response(int(mode))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        content, status = self.server.content, 200
+        total = len(content)
+        if asked := self.headers.get("Range"):
+            first, last = asked.removeprefix("bytes=").split("-")
+            last = min(int(last or total), total - 1)
+            content, status = content[int(first) : last + 1], 206
+            self.server.parts += 1
+        self.send_response(status)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(content)))
+        if asked:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
+        self.end_headers()
+        if self.command == "GET":
+            half = content[: len(content) // 2]
+            self.wfile.write(half if mode == "hangs up" else content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(write_raster, noise, monkeypatch) -> Iterator[Server]:
+    # No side files are looked for, nothing is tried twice.
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
+    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
+    path = write_raster("remote.tif", noise, tiled=True, blockxsize=64, blockysize=64)
+    with Server(Path(path).read_bytes()) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("prefix", ["", "/vsicurl/"])
+def test_server(server, prefix, noise):
+    """Only parts of the file are asked for."""
+    image = files.open_image(f"{prefix}{server.url('good.tif')}?{SECRET}")
+    np.testing.assert_array_equal(image.read_all()[:, :, 0], noise)
+    assert server.parts > 0
+
+
+def test_server_through_pyotb(server, noise, tmp_path, pixels):
+    """The URL's own query stays part of it; ours begins at the last `?&`."""
+    app = pyotb.Input(f"{server.url('pyotb.tif')}?{SECRET}")
+    app.write(str(tmp_path / "out.tif?&gdal:co:COMPRESS=LZW"), pixel_type="uint16")
+    np.testing.assert_array_equal(pixels(tmp_path / "out.tif")[:, :, 0], noise)
+
+
+def check_message(error: Exception, url: str) -> None:
+    assert url in str(error)
+    assert "SECRET" not in str(error)
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("mode", ["404", "403", "409", "500"])
+def test_server_that_fails_at_once(server, mode):
+    server.mode = mode
+    url = server.url(f"at_once_{mode}.tif")
+    with pytest.raises(RuntimeError, match="not an image that GDAL can read") as caught:
+        files.open_image(f"{url}?{SECRET}")
+    check_message(caught.value, url)
+
+
+@pytest.mark.parametrize("threads", ["1", "ALL_CPUS"])
+@pytest.mark.parametrize("mode", ["404", "403", "500", "hangs up"])
+def test_server_that_fails_later(server, mode, threads, tmp_path, monkeypatch):
+    """A token that expires or a line that breaks while pixels are read.
+
+    GDAL's own threads would keep quiet about it and leave zeros.
+    """
+    monkeypatch.setenv("GDAL_NUM_THREADS", threads)
+    url = server.url(f"later_{mode.replace(' ', '_')}_{threads}.tif")
+    image = files.open_image(f"{url}?{SECRET}")
+    server.mode = mode
+    with pytest.raises(RuntimeError) as caught:
+        files.write(image, str(tmp_path / "out.tif"), image.dtype, 256, False)
+    check_message(caught.value, url)
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_server_with_a_truncated_file(server, noise):
+    server.content = server.content[:50000]
+    url = server.url("truncated.tif")
+    image = files.open_image(f"{url}?{SECRET}")
+    with pytest.raises(RuntimeError) as caught:
+        image.read_all()
+    check_message(caught.value, url)
+
+
+def test_server_that_is_gone(server):
+    url = server.url("gone.tif")
+    server.server_close()
+    with pytest.raises(RuntimeError, match="not an image that GDAL can read") as caught:
+        files.open_image(f"{url}?{SECRET}")
+    check_message(caught.value, url)
+
+
+def test_server_that_comes_back(server, noise):
+    """One window fails; the next attempt gets pixels."""
+    image = files.open_image(server.url("comes_back.tif"))
+    server.mode = "500"
+    with pytest.raises(RuntimeError):
+        image.read(Window(192, 0, 10, 10))
+    server.mode = "fine"
+    found = image.read(Window(64, 64, 20, 30))
+    np.testing.assert_array_equal(found[:, :, 0], noise[64:84, 64:94])

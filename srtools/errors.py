@@ -23,6 +23,8 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
         logging.getLogger("srtools").setLevel(logging.INFO)
         # What it warns of when it saves a model is not for users to mend.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        # That a request is tried again matters only if all tries fail.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
         try:
             return main(argv)
         except SRError as error:

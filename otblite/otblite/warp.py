@@ -5,7 +5,7 @@ window, so that its answer depends on the window and is up to 0.125 pixels off.
 """
 
 import numpy as np
-from otblite.image import CACHED_SAMPLES, Grid, Image, Window
+from otblite.image import Grid, Image, Window
 from rasterio.warp import transform
 from scipy.sparse import csr_array
 
@@ -15,6 +15,8 @@ from scipy.sparse import csr_array
 NODES = 16
 # How many positions are interpolated together so that all fits the cache.
 CACHED_POSITIONS = 2**14
+# Samples of the source that are held at once.
+MOST_SAMPLES = 2**19
 # Pixels on each side of a position that a kernel can need.
 REACH = 2
 
@@ -50,7 +52,8 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
         if not inside.any():
             shape = (window.height, window.width, image.bands)
             return np.full(shape, fill, np.float32)
-        if window.height > 1 and needed.height * needed.width > CACHED_SAMPLES:
+        samples = needed.height * needed.width * image.bands
+        if window.height > 1 and samples > MOST_SAMPLES:
             # A much finer source: read less of it at a time.
             half = window.height // 2
             rest = window.shift(half, 0)._replace(height=window.height - half)

@@ -1,6 +1,7 @@
 """Debian's OTB and otblite on fresh random scenes: the same pixels."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +19,8 @@ pytestmark = [
         reason="Debian's OTB is not installed (apt-get install otb-bin)",
     ),
 ]
+# otblite sets this variable, to nothing, in the process of the tests.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "OTB_APPLICATION_PATH"}
 DN = 0.02
 SEEDS = range(4)
 TYPES = {"uint16": np.uint16, "int16": np.int16, "float": np.float32}
@@ -29,9 +32,7 @@ def otb(application: str, out: Path, pixel: str, **parameters) -> np.ndarray:
     for key, value in parameters.items():
         values = value if isinstance(value, list) else [value]
         command += [f"-{key}", *map(str, values)]
-    # otblite sets this variable, to nothing, in the process of the tests.
-    environment = {k: v for k, v in os.environ.items() if k != "OTB_APPLICATION_PATH"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stdout + done.stderr
     return read(out)
 
@@ -120,14 +121,77 @@ def test_superimpose_from_another_crs(tmp_path):
     assert np.abs(mine - theirs).max() <= DN
 
 
-def test_pansharpen(scene, tmp_path):
+def test_superimpose_at_the_very_edge(tmp_path):
+    """Pixel centres on the outline of `inm`: its left and upper edge belong to it."""
+    random = np.random.default_rng(0)
+    x, y = 452000, 5412000
+    fine = write(tmp_path / "fine.tif", np.ones((40, 44)), 1.5, (x, y), "EPSG:32631")
+    coarse = random.integers(1, 4000, (2, 6, 5)).astype(np.uint16)
+    corner = (x + 6.75, y - 6.75)
+    coarse = write(tmp_path / "coarse.tif", coarse, 6, corner, "EPSG:32631")
+    for method in ("bco", "linear", "nn"):
+        parameters = {"inr": fine, "inm": coarse, "fv": -7, "interpolator": method}
+        theirs = otb("Superimpose", tmp_path / "otb.tif", "float", **parameters)
+        mine = ours(pyotb.Superimpose(parameters), tmp_path)
+        assert np.abs(mine - theirs).max() <= DN
+
+
+def test_wide_image_in_another_crs(tmp_path):
+    """Several kilometres, so that a straight line in one CRS is none in the other.
+
+    `inm` holds its own columns and rows: the difference is that of positions.
+    """
+    x, y = 452000, 5412000
+    place = rasterio.warp.transform("EPSG:32631", "EPSG:2154", [x], [y])
+    corner = (place[0][0] + 100, place[1][0] + 100)
+    index = np.indices((200, 900))[::-1].astype(np.float32)
+    inm = write(tmp_path / "index.tif", index, 10, corner, "EPSG:2154")
+    inr = write(tmp_path / "wide.tif", np.ones((20, 5000)), 1.5, (x, y), "EPSG:32631")
     theirs = otb(
-        "BundleToPerfectSensor", tmp_path / "otb.tif", "float",
-        inp=scene["pan"], inxs=scene["xs"],
+        "Superimpose", tmp_path / "otb.tif", "float",
+        inr=inr, inm=inm, interpolator="linear", fv=-1,
     )  # fmt: skip
-    app = pyotb.BundleToPerfectSensor(inp=scene["pan"], inxs=scene["xs"])
+    app = pyotb.Superimpose(inr=inr, inm=inm, interpolator="linear", fv=-1)
     mine = ours(app, tmp_path)
+    inside = (theirs != -1) & (mine != -1)
+    assert inside.mean() > 0.8 and ((theirs == -1) == (mine == -1)).all()
+    assert np.abs(mine - theirs)[inside].max() < 1e-3
+
+
+@pytest.mark.parametrize("method", ["bco", "linear"])
+@pytest.mark.parametrize("fill", [0, 5])
+def test_pansharpen(scene, method, fill, tmp_path):
+    parameters = {"inp": scene["pan"], "inxs": scene["xs"]}
+    parameters |= {"interpolator": method, "fv": fill}
+    theirs = otb("BundleToPerfectSensor", tmp_path / "otb.tif", "float", **parameters)
+    mine = ours(pyotb.BundleToPerfectSensor(parameters), tmp_path)
     assert np.abs(mine - theirs).max() <= DN
+
+
+@pytest.mark.parametrize("fill", [0, 5])
+def test_pansharpen_with_small_xs(scene, fill, tmp_path):
+    """XS covers a part of PAN and holds the fill value itself."""
+    with rasterio.open(scene["one"]) as file:
+        values, corner = file.read(), (file.transform.c, file.transform.f)
+    values[0, 5:8, 4:9] = 5
+    xs = write(tmp_path / "small.tif", values, 6.3, corner, "EPSG:32631")
+    parameters = {"inp": scene["pan"], "inxs": xs, "fv": fill}
+    parameters["interpolator"] = "nn"
+    theirs = otb("BundleToPerfectSensor", tmp_path / "otb.tif", "float", **parameters)
+    mine = ours(pyotb.BundleToPerfectSensor(parameters), tmp_path)
+    assert (theirs == fill).any() and (theirs != fill).any()
+    # Ties of the nearest neighbour fall as the rounding of coordinates will have it.
+    assert (np.abs(mine - theirs) > DN).mean() < 0.01
+
+
+@pytest.mark.parametrize("pixel", ["uint8", "int16", "uint16"])
+def test_whole_numbers(scene, pixel, tmp_path):
+    """Clamped and truncated; the rounding of floats may flip a unit here and there."""
+    parameters = {"inp": scene["pan"], "inxs": scene["xs"]}
+    theirs = otb("BundleToPerfectSensor", tmp_path / "otb.tif", pixel, **parameters)
+    mine = ours(pyotb.BundleToPerfectSensor(parameters), tmp_path, pixel)
+    assert np.abs(mine - theirs).max() <= 1
+    assert (mine != theirs).mean() < 1e-3
 
 
 @pytest.mark.parametrize("pixel", ["uint8", "int16", "uint16"])
@@ -147,3 +211,132 @@ def test_operators(scene, tmp_path):
         "BandMathX", tmp_path / "otb.tif", "float", il=[scene["xs"]], exp=app.exp
     )
     np.testing.assert_allclose(ours(app, tmp_path), theirs, atol=DN)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"startx": 3, "starty": 4, "sizex": 5},
+        {"startx": -3, "sizex": 5, "sizey": 99},
+        {"mode": "extent", "mode.extent.ulx": -4, "mode.extent.lrx": 5},
+        {"mode": "extent", "mode.extent.ulx": 2.6, "mode.extent.lry": 8.4},
+    ],
+)
+def test_regions(scene, options, tmp_path):
+    parameters = {"in": scene["xs"], **options}
+    theirs = otb("ExtractROI", tmp_path / "otb.tif", "float", **parameters)
+    mine = ours(pyotb.ExtractROI(parameters), tmp_path)
+    np.testing.assert_array_equal(mine, theirs)
+    with (
+        rasterio.open(tmp_path / "otb.tif") as one,
+        rasterio.open(tmp_path / "ours.tif") as other,
+    ):
+        assert one.transform.almost_equals(other.transform, 1e-6)
+
+
+@pytest.mark.parametrize("nodata", [0, 9])
+def test_mosaic(nodata, tmp_path):
+    random = np.random.default_rng(nodata)
+    names = []
+    for index, place in enumerate([(0, 0), (70, -50), (-30, 20)]):
+        values = random.integers(0, 12, (2, 20, 17)).astype(np.uint16)
+        values[:, 5:9] = nodata
+        corner = (452000 + place[0], 5412000 + place[1])
+        name = tmp_path / f"{index}.tif"
+        names.append(write(name, values, 10, corner, "EPSG:32631"))
+    parameters = {"il": names, "nodata": nodata}
+    theirs = otb("Mosaic", tmp_path / "otb.tif", "float", **parameters)
+    np.testing.assert_array_equal(ours(pyotb.Mosaic(parameters), tmp_path), theirs)
+
+
+EXPRESSIONS = {
+    "BandMath": [
+        "-im1b1 ^ 2", "2 ^ 3 ^ 2", "im1b1 / 0", "im1b1 && im1b2", "im1b1 ? 5 : 6",
+        "im1b1 > 9 ? im1b2 > 9 ? 1 : 2 : 3", "1 < im1b1 < 3", "(im1b1 > 9) + 1",
+        "log(im1b1) + log10(im1b2)", "min(im1b1, im1b2, 7) - max(im1b1, 3)", "3",
+        "im1b1 > 9 || im1b2 > 9 && im1b1 > 99", "im1b1 - im1b2 - 3 * -im1b1 / 2",
+        "sqrt(-im1b1 - 1)",
+    ],
+    "BandMathX": [
+        "-im1b1 ^ 2; 2 ^ 3 ^ 2", "im1b1 / 0", "im1b1 > 9 && im1b2 > 9 ? 1 : 0",
+        "(im1b1 > 9) == (im1b2 > 9) ? 1 : 0", "log(im1b1 + 1); abs(im1b2 - 9)",
+        "min(im1b1, im1b2, 7) - max(im1b1, 3)", "im1b1 - im1b2 - 3 * -im1b1 / 2; 3",
+    ],
+}  # fmt: skip
+PAIRS = [(app, text) for app, texts in EXPRESSIONS.items() for text in texts]
+
+
+@pytest.fixture(scope="module")
+def two_bands(tmp_path_factory) -> str:
+    values = np.random.default_rng(0).integers(0, 20, (2, 5, 9)).astype(np.int16)
+    path = tmp_path_factory.mktemp("bands") / "two.tif"
+    return write(path, values, 6, (452000, 5412000), "EPSG:32631")
+
+
+@pytest.mark.parametrize(("application", "text"), PAIRS)
+def test_expressions(application, text, two_bands, tmp_path):
+    """What parsers make of it, clamped where it is too large, NaN where it is none."""
+    parameters = {"il": [two_bands], "exp": text}
+    theirs = otb(application, tmp_path / "otb.tif", "float", **parameters)
+    mine = ours(pyotb.App(application, parameters), tmp_path)
+    np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("application", "text"),
+    [
+        ("BandMath", "!im1b1"), ("BandMath", "floor(im1b1)"), ("BandMath", "im1b3"),
+        ("BandMath", "im1b1 % 2"), ("BandMathX", "im1b1 && im1b2"),
+        ("BandMathX", "im1b1 > 2"), ("BandMathX", "(im1b1 > 2) + 1"),
+        ("BandMathX", "im1b1 ? 1 : 2"), ("BandMathX", "1 < im1b1 < 3 ? 1 : 0"),
+        ("BandMathX", "+im1b1"), ("BandMathX", "atan(im1b1)"),
+    ],
+)  # fmt: skip
+def test_expressions_that_both_refuse(application, text, two_bands, tmp_path):
+    """A script that runs on otblite must run on OTB as well."""
+    parameters = {"il": [two_bands], "exp": text}
+    with pytest.raises(AssertionError, match="FATAL|ERROR|rror"):
+        otb(application, tmp_path / "otb.tif", "float", **parameters)
+    with pytest.raises(RuntimeError, match=application):
+        pyotb.App(application, parameters)
+
+
+def test_labels_of_no_data(two_bands, tmp_path):
+    """Which of the images that are made carry one, and which."""
+    with rasterio.open(two_bands) as file:
+        profile, values = file.profile, file.read()
+    labelled = str(tmp_path / "labelled.tif")
+    with rasterio.open(labelled, "w", **{**profile, "nodata": 4}) as file:
+        file.write(values)
+    for application, parameters in [
+        ("ExtractROI", {"in": labelled}),
+        ("ExtractROI", {"in": labelled, "cl": ["Channel1"]}),
+        ("ConcatenateImages", {"il": [labelled]}),
+        ("Superimpose", {"inr": two_bands, "inm": labelled}),
+        ("Superimpose", {"inr": labelled, "inm": two_bands, "fv": 3}),
+        ("Mosaic", {"il": [labelled]}),
+        ("BandMath", {"il": [labelled], "exp": "im1b1"}),
+        ("BandMathX", {"il": [labelled], "exp": "im1b1; im1b2"}),
+    ]:
+        otb(application, tmp_path / "otb.tif", "float", **parameters)
+        ours(pyotb.App(application, parameters), tmp_path)
+        with (
+            rasterio.open(tmp_path / "otb.tif") as one,
+            rasterio.open(tmp_path / "ours.tif") as other,
+        ):
+            assert one.nodata == other.nodata, application
+
+
+def test_image_info(scene):
+    done = subprocess.run(
+        ["otbcli_ReadImageInfo", "-in", scene["xs"]],
+        capture_output=True, text=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    told = dict(re.findall(r"^(\w+): (\S+)$", done.stdout, re.MULTILINE))
+    mine = pyotb.ReadImageInfo(scene["xs"]).data
+    for key in ("sizex", "sizey", "indexx", "indexy", "numberbands", "datatype"):
+        assert str(mine[key]) == told[key]
+    for key in ("originx", "originy", "spacingx", "spacingy"):
+        assert mine[key] == pytest.approx(float(told[key]), rel=1e-6)
+    for key in ("estimatedgroundspacingx", "estimatedgroundspacingy"):
+        assert mine[key] == pytest.approx(float(told[key]), rel=1e-3)

@@ -1,5 +1,6 @@
 """What holds for every lazy image: a window of it is that part of the whole."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,20 @@ import pyotb
 import pytest
 from affine import Affine
 from otblite import files
-from otblite.image import Grid, Image, Window, from_array, tiles
+from otblite.applications.bandmath import compute
+from otblite.applications.resampling import pansharpen
+from otblite.expressions import translate
+from otblite.image import (
+    BYTES_PER_SAMPLE,
+    WORKERS,
+    Grid,
+    Image,
+    Window,
+    from_array,
+    strip_height,
+    tiles,
+)
+from otblite.warp import MOST_SAMPLES, resample
 from rasterio.crs import CRS
 
 INPUTS = Path(__file__).parent / "conformance" / "b" / "in"
@@ -135,3 +149,71 @@ def test_an_array_in_memory_is_an_image():
     padded = image.read_padded(Window(-1, -1, 3, 3))
     np.testing.assert_array_equal(padded[0, 0], array[0, 0])
     np.testing.assert_array_equal(padded[1:, 1:], array[:2, :2])
+
+
+@pytest.mark.parametrize(
+    "name", ["mosaic", "superimposed bco", "pansharpened", "operators", "served"]
+)
+@pytest.mark.parametrize("strips", [("stripped", 7), ("tiled", 33)])
+def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
+    """The windows in which an image is written cannot be seen in it."""
+    app = IMAGES[name]()
+    options = "streaming:type={}&streaming:sizemode=height&streaming:sizevalue={}"
+    app.write(str(tmp_path / f"out.tif?&{options.format(*strips)}"), pixel_type="float")
+    found, whole = pixels(tmp_path / "out.tif"), app.app._image("out").read_all()
+    np.testing.assert_allclose(found, whole, rtol=1e-5, atol=2e-3)
+
+
+def noise(height: int, width: int, bands: int, spacing: float, epsg=32631) -> Image:
+    corner = {32631: (452000, 5412000), 2154: (652200, 6861200)}[epsg]
+    transform = Affine(spacing, 0, corner[0], 0, -spacing, corner[1])
+    values = np.random.default_rng(0).integers(1, 4000, (height, width, bands))
+    grid = Grid(CRS.from_epsg(epsg), transform, width, height)
+    return from_array(values.astype(np.uint16), grid)
+
+
+FINE, COARSE = noise(1024, 1536, 4, 1.5), noise(256, 384, 4, 6.0)
+LARGE = {
+    "finer": lambda: resample(COARSE, FINE.grid, "bco"),
+    "coarser": lambda: resample(FINE, COARSE.grid, "nn"),
+    "other CRS": lambda: resample(noise(400, 700, 4, 6.0, 2154), FINE.grid, "bco"),
+    "pansharpened": lambda: pansharpen(
+        noise(1024, 1536, 1, 1.5), resample(COARSE, FINE.grid, "bco")
+    ),
+    "operators": lambda: compute(
+        [FINE],
+        [translate(f"im1b{b} < 9 ? 1 : im1b{b} - 9", True) for b in (1, 2, 3, 4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_memory_of_a_window(name):
+    """What `strip_height` counts with: 32 bytes a sample and a little for itself."""
+    image = LARGE[name]()
+    height = strip_height(image, ram=40)
+    window = Window(16, 0, height, image.grid.width)
+    image.read(window)
+    tracemalloc.start()
+    image.read(window)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak * (WORKERS + 1) < 40 * 2**20
+    assert peak < BYTES_PER_SAMPLE * height * image.grid.width * image.bands
+
+
+def test_fine_source_is_read_in_parts():
+    """Many source pixels for one of the result: never too many at once."""
+    source = noise(1500, 2000, 1, 1.5)
+    largest = 0
+
+    def read(window: Window) -> np.ndarray:
+        nonlocal largest
+        largest = max(largest, window.height * window.width)
+        return source.read(window)
+
+    grid = noise(18, 24, 1, 120.0).grid
+    image = Image(source.grid, 1, source.dtype, read)
+    found = resample(image, grid, "nn").read_all()
+    assert largest <= MOST_SAMPLES < 1500 * 2000
+    np.testing.assert_array_equal(found, source.read_all()[40:1480:80, 40:1960:80])

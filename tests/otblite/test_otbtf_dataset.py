@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import otbtf
@@ -266,35 +267,19 @@ def test_streaming_holds_no_more_than_the_buffer(write_patches, monkeypatch):
     assert sum(lengths) == 40 and max(lengths) == 5  # two blocks exist at a time
 
 
-def test_the_program_ends_with_an_iterator_still_open():
-    """tf.data reads ahead in a thread, which is in Python when Python shuts down."""
-    program = """
-        import itertools
-        import time
-        import numpy as np
+def test_the_program_ends_with_iterators_still_open(write_raster):
+    """tf.data reads ahead in threads, which are in Python when Python shuts down."""
+    noise = np.random.default_rng(0).integers(0, 4000, (65 * 128, 128, 4))
+    path = write_raster("a.tif", noise.astype(np.uint16), crs=None, compress="deflate")
+    program = f"""
         import otbtf
-
-        class Slow(otbtf.PatchesReaderBase):
-            def get_sample(self, index):
-                time.sleep(3 if index == 1 else 0)
-                return {"a": np.zeros(1)}
-
-            def get_stats(self):
-                return {}
-
-            def get_size(self):
-                return 9
-
-        class InOrder(otbtf.IteratorBase):
-            def __init__(self, patches_reader):
-                self.numbers = itertools.cycle(range(9))
-
-            def __next__(self):
-                return next(self.numbers)
-
-        dataset = otbtf.Dataset(Slow(), 2, InOrder)
-        batches = iter(dataset.get_tf_dataset(1, targets_keys=["b"]))
-        next(batches)
+        files = {{"a": [{path!r}], "b": [{path!r}]}}
+        dataset = otbtf.DatasetFromPatchesImages(files, True, buffer_length=8)
+        iterators = []
+        for number in range(8):
+            batches = dataset.get_tf_dataset(2, targets_keys=["b"])
+            iterators.append(iter(batches.prefetch(2) if number % 2 else batches))
+            next(iterators[-1])
         print("ending", flush=True)
     """
     done = subprocess.run(
@@ -302,6 +287,34 @@ def test_the_program_ends_with_an_iterator_still_open():
         capture_output=True, text=True, timeout=60, env=os.environ.copy(),
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "ending\n"), done.stderr
+
+
+def test_at_exit_a_pass_at_work_is_awaited_and_ended(monkeypatch):
+    at_work, gate, given = threading.Event(), threading.Event(), []
+
+    class Gated(Numbers):
+        def get_sample(self, index):
+            if index:
+                at_work.set()
+                assert gate.wait(timeout=30)
+            return super().get_sample(index)
+
+    monkeypatch.setattr(otbtf.dataset, "_last_used", {})
+    monkeypatch.setattr(otbtf.dataset, "_exiting", threading.Event())
+    blocks = otbtf.Dataset(Gated(4), buffer_length=2, iterator_cls=InOrder)._blocks()
+    next(blocks)
+    reading = threading.Thread(target=lambda: given.append(next(blocks)))
+    reading.start()
+    assert at_work.wait(timeout=30)
+    ending = threading.Thread(target=otbtf.dataset._end_open_passes)
+    ending.start()
+    ending.join(timeout=3 * otbtf.dataset.QUIET)
+    assert ending.is_alive()  # as long as the reader is at work
+    gate.set()
+    for thread in (reading, ending):
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+    assert len(given) == 1 and list(blocks) == []  # of two that were left
 
 
 def test_buffer():

@@ -6,6 +6,7 @@ window, so that its answer depends on the window and is up to 0.125 pixels off.
 
 import numpy as np
 from otblite.image import Grid, Image, Window
+from rasterio.crs import CRS
 from rasterio.warp import transform
 from scipy.sparse import csr_array
 
@@ -87,15 +88,28 @@ def _positions(
     ys, xs = np.broadcast_arrays(
         *_coordinates(grid, node_lines[:, None], node_columns[None])
     )
-    there = transform(grid.crs, source.crs, xs.ravel(), ys.ravel())
+    there = project(grid.crs, source.crs, xs.ravel(), ys.ravel())
     xs, ys = (np.reshape(axis, xs.shape) for axis in there)
     nodes = np.stack(_pixels(source, ys, xs), axis=-1)
-    # Where a CRS is not defined the position is as good as any outside.
-    nodes[~np.isfinite(nodes)] = -1e6
     positions = interpolate(
         nodes, lines / NODES - first_line, columns / NODES - first_column, "linear"
     )
     return positions[:, :, 0], positions[:, :, 1]
+
+
+def project(crs: CRS, other: CRS, xs, ys) -> tuple[list[float], list[float]]:
+    """Give coordinates in another CRS.
+
+    Raises:
+        ValueError: if one of the points lies where a CRS is not defined.
+    """
+    try:
+        return transform(crs, other, xs, ys)
+    except Exception as error:  # GDAL's own, which rasterio does not export
+        raise ValueError(
+            f"positions cannot be converted from {crs.to_string()} to "
+            f"{other.to_string()} ({error})"
+        ) from None
 
 
 def _coordinates(grid: Grid, rows, cols) -> tuple[np.ndarray, np.ndarray]:

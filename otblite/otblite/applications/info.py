@@ -5,7 +5,8 @@ import math
 from otblite.application import Application
 from otblite.image import Grid
 from otblite.parameters import OUTPUT, Parameter, Type, input_image
-from rasterio.warp import transform
+from otblite.warp import project
+from rasterio.crs import CRS
 
 # What OTB calls the pixel types of files.
 TYPE_NAMES = {
@@ -66,7 +67,7 @@ def _ground_spacing(grid: Grid) -> tuple[float, float]:
     col, row = grid.width // 2, grid.height // 2
     points = [grid.transform @ p for p in ((col, row), (col + 1, row), (col, row + 1))]
     xs, ys = zip(*points, strict=True)
-    lon, lat = transform(grid.crs, "EPSG:4326", xs, ys)
+    lon, lat = project(grid.crs, CRS.from_epsg(4326), xs, ys)
 
     def metres(other: int) -> float:
         phi, phi2 = math.radians(lat[0]), math.radians(lat[other])

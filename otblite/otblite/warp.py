@@ -104,12 +104,16 @@ def project(crs: CRS, other: CRS, xs, ys) -> tuple[list[float], list[float]]:
         ValueError: if one of the points lies where a CRS is not defined.
     """
     try:
-        return transform(crs, other, xs, ys)
+        there = transform(crs, other, xs, ys)
+        reason = "" if np.isfinite(there).all() else "outside of its domain"
     except Exception as error:  # GDAL's own, which rasterio does not export
+        reason = str(error)
+    if reason:
         raise ValueError(
             f"positions cannot be converted from {crs.to_string()} to "
-            f"{other.to_string()} ({error})"
-        ) from None
+            f"{other.to_string()} ({reason})"
+        )
+    return there
 
 
 def _coordinates(grid: Grid, rows, cols) -> tuple[np.ndarray, np.ndarray]:

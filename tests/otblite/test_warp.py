@@ -1,5 +1,7 @@
 """Resampling and pansharpening against numbers worked out by hand or by PROJ."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyotb
 import pytest
@@ -135,11 +137,16 @@ def test_other_crs_fills_outside(method):
 
 
 def test_a_grid_where_the_crs_is_not_defined():
-    """PROJ gives infinity at the poles; that is outside, not an error."""
+    """Far away PROJ gives odd numbers, which are outside, or none at all."""
     source = from_array(np.ones((20, 20, 1), np.float32), grid(20, 20, 1e5, y=1e6))
     world = Grid(CRS.from_epsg(3857), Affine(1e7, 0, -1e8, 0, -1e7, 1e9), 20, 200)
     found = resample(source, world, "bco", 5.0).read_all()
     assert (np.isclose(found, 1) | (found == 5)).all()
+
+    nowhere = Grid(UTM31, Affine(1, 0, 1e9, 0, -1, 1e9), 2, 2)
+    france = replace(source, grid=replace(source.grid, crs=LAMBERT))
+    with pytest.raises(ValueError, match="cannot be converted from EPSG:32631"):
+        resample(france, nowhere, "bco").read_all()
 
 
 @pytest.mark.parametrize("missing", ["inr", "inm"])

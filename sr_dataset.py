@@ -1,8 +1,9 @@
 """Exercise 1: Spot-7 and a cloud-free Sentinel-2 image become patches.
 
 In:  Spot-7 PAN (1.5 m) and XS (6 m), and Sentinel-2 from a STAC API or from files.
-Out: {train,valid,test}_{lr,hr}_patches.tif and dataset.json.  No intermediate file is
-     written: the applications hand their images to each other in memory.
+Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, and two pictures: how well
+     the images fit (pair.png) and where the groups lie (split.png).  No intermediate
+     image is written: the applications hand their images to each other in memory.
 
     # search the Planetary Computer for a cloud-free image
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
@@ -17,67 +18,136 @@ BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction
 import argparse
 import logging
 import sys
+from datetime import date
 from pathlib import Path
 
-from srtools import cards, images, scenes
-from srtools.conventions import BANDS, FACTOR, SCALE
+import numpy as np
+
+from srtools import cards, download, figures, fits, images, scenes, splits, usable, vrt
+from srtools.conventions import BANDS, FACTOR, GROUPS, MARGIN, SCALE
 from srtools.errors import SRError, one_line_errors
+from srtools.images import ImageInfo, engine_errors
+from srtools.pair import PairQuality, measure_pair
 from srtools.radiometry import remove_offset
+from srtools.registration import read_blocks
 from srtools.remote import PLANETARY_COMPUTER, SENTINEL2_L2A, Archive
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
 log = logging.getLogger("srtools.sr_dataset")
 
-GROUPS = ("train", "valid", "test")
+KINDS = ("lr", "hr")
+PICTURES = ("pair.png", "split.png")
+SPLITS = ("blocks", "interleaved")
 PROPORTIONS = (0.8, 0.1, 0.1)
 CREATION_OPTIONS = (
     "gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2&gdal:co:BIGTIFF=IF_SAFER"
 )
 
 
-def low_resolution(xs: str, tiles: list[list[str]], offset: int) -> pyotb.App:
-    """Give Sentinel-2 on the grid of Spot's XS: 10 m become 6 m.
+@engine_errors("stacking Sentinel-2")
+def stack(tiles: list[list[str]]) -> pyotb.App:
+    """Stack the bands of each Sentinel-2 tile, and lay the tiles side by side."""
+    stacked = [pyotb.ConcatenateImages(il=bands) for bands in tiles]
+    return pyotb.Mosaic(il=stacked) if len(stacked) > 1 else stacked[0]
+
+
+@engine_errors("building the images")
+def make_pair(
+    pan: str, xs: str, s2: pyotb.App, offset: int
+) -> tuple[pyotb.App, pyotb.App]:
+    """Give `lr`, Sentinel-2 on the 6 m grid of XS, and `hr`, pansharpened Spot."""
+    reflectance = remove_offset(s2, offset)
+    lr = pyotb.Superimpose(inr=xs, inm=reflectance, interpolator="bco")
+    return lr, pyotb.BundleToPerfectSensor(inp=pan, inxs=xs)
+
+
+@engine_errors("comparing the images")
+def compare(lr: pyotb.App, xs: str, spacing: float, **known) -> PairQuality:
+    """Measure on a sample of blocks how well Sentinel-2 and Spot fit together."""
+    return measure_pair(read_blocks(lr, pyotb.Input(xs)), spacing, **known)
+
+
+def displace(
+    folder: Path, shift: tuple[float, float] | None, **spot: ImageInfo
+) -> list[str]:
+    """Move the Spot images to where Sentinel-2 shows them; give their new paths.
+
+    That no pixel of Sentinel-2 is interpolated twice is worth more than the true place
+    of Spot, because patches have no place.
 
     Arguments:
-        xs: the Spot XS image, whose grid is taken.
-        tiles: for each Sentinel-2 tile its bands, in the order B04, B03, B02, B08.
-        offset: what to subtract from the DN (1000 or 0).
+        folder: for two small files that only say where the images lie.
+        shift: metres east and north.
+        spot: the images.
     """
-    stacked = [pyotb.ConcatenateImages(il=bands) for bands in tiles]
-    s2 = pyotb.Mosaic(il=stacked) if len(stacked) > 1 else stacked[0]
-    return pyotb.Superimpose(inr=xs, inm=remove_offset(s2, offset), interpolator="bco")
+    if shift is None:
+        raise SRError(
+            "no shift between the images could be measured; check that they show the "
+            "same place, or do without --coregister"
+        )
+    log.info("moving Spot by %+.2f m east, %+.2f m north", *shift)
+    return [
+        str(vrt.write_displaced(folder / f"{name}.vrt", info, *shift))
+        for name, info in spot.items()
+    ]
 
 
-def usable_pixels(lr: pyotb.App, pan: str, xs: str) -> pyotb.App:
-    """Give `lr` with 0 wherever PAN or XS has no data (0), for PatchesSelection."""
-    seen_by_pan = pyotb.Superimpose(inr=xs, inm=pan, interpolator="nn")
-    seen_by_xs = pyotb.where(pyotb.Input(xs) == 0, 0, lr)
-    return pyotb.where(seen_by_pan == 0, 0, seen_by_xs)
-
-
-def select_centres(
-    image: pyotb.App, patch_size: int, proportions: tuple[float, float, float]
-) -> dict[str, str]:
-    """Choose patch centres on a regular grid; they live in /vsimem/, not on disk."""
-    centres = {group: f"/vsimem/{group}_centres.geojson" for group in GROUPS}
-    shares = zip(GROUPS, proportions, strict=True)
-    pyotb.PatchesSelection(
-        {
-            "in": image,
-            "nodata": 0,
-            "grid.step": patch_size,
-            "grid.psize": patch_size,
-            "strategy": "split",
-            **{f"strategy.split.{group}prop": share for group, share in shares},
-            **{f"out{group}": path for group, path in centres.items()},
-        }
+@engine_errors("selecting patches")
+def select_patches(xs: str, mask: np.ndarray, **parameters) -> None:
+    """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
+    selection = pyotb.PatchesSelection(
+        {"in": xs, **parameters},
+        frozen=True,  # do not run before it has its mask
     )
-    return centres
+    place = pyotb.Input(xs)[:1, :1].export()  # the first pixel knows where it lies
+    selection.app.ImportVectorImage("mask", {**place, "array": mask})
+    selection.execute()
+    selection.flush()
+
+
+def select_in_blocks(
+    xs: str, plan: splits.Split, step: int, centres: dict[str, Path]
+) -> None:
+    """Choose the centres of each group inside its own blocks.
+
+    Training patches are `step` lr pixels apart, the others touch.
+    """
+    for group, path in centres.items():
+        stride = step if group == "train" else plan.patch_size
+        select_patches(
+            xs,
+            plan.mask(group, stride),
+            **{"grid.psize": plan.patch_size, "grid.step": stride},
+            strategy="all",
+            outtrain=str(path),
+        )
+
+
+def select_interleaved(
+    xs: str,
+    usable_pixels: np.ndarray,
+    patch_size: int,
+    proportions: tuple[float, float, float],
+    centres: dict[str, Path],
+) -> None:
+    """Deal the centres of one grid out in turn, as the course does.
+
+    Test patches lie between training patches then, which are alike: it leaks.
+    """
+    shares = zip(GROUPS, proportions, strict=True)
+    select_patches(
+        xs,
+        usable_pixels[..., None].astype(np.float32),
+        **{"grid.psize": patch_size, "grid.step": patch_size, "nodata": 0},
+        strategy="split",
+        **{f"strategy.split.{group}prop": share for group, share in shares},
+        **{f"out{group}": str(path) for group, path in centres.items()},
+    )
 
 
 def extract_patches(
-    lr: pyotb.App, hr: pyotb.App, centres: str, patch_size: int, paths: dict[str, Path]
+    lr: pyotb.App, hr: pyotb.App, centres: Path, patch_size: int, paths: dict[str, Path]
 ) -> None:
     """Write the patches around the centres, stacked downwards, as uint16."""
     extraction = pyotb.PatchesExtraction(
@@ -88,7 +158,7 @@ def extract_patches(
             "source2.il": [hr],
             "source2.patchsizex": FACTOR * patch_size,
             "source2.patchsizey": FACTOR * patch_size,
-            "vec": centres,
+            "vec": str(centres),
             "field": "id",
         },
         n_sources=2,
@@ -107,21 +177,37 @@ def create_dataset(
     xs: str,
     tiles: list[list[str]],
     out_dir: str,
+    scl: list[str] | None = None,
     offset: int = 0,
     patch_size: int = 32,
+    step: int | None = None,
+    split: str = "blocks",
+    margin: int = MARGIN,
     proportions: tuple[float, float, float] = PROPORTIONS,
+    seed: int = 0,
+    coregister: bool = False,
+    harmonize: bool = False,
+    days: int | None = None,
     overwrite: bool = False,
     record: dict | None = None,
 ) -> dict:
-    """Make the patches images and their card.
+    """Make the patches images, their card and the pictures.
 
     Arguments:
         pan, xs: the Spot-7 images, 1 band at 1.5 m and 4 bands at 6 m.
         tiles: for each Sentinel-2 tile its four bands, B04, B03, B02, B08.
-        out_dir: folder for the patches images and `dataset.json`.
+        out_dir: folder for the results.
+        scl: for each tile its scene classification, if there is one.
         offset: what to subtract from the Sentinel-2 DN (1000 or 0).
         patch_size: side of the lr patches in pixels; hr patches are 4 times as large.
+        step: lr pixels from one training patch to the next; by default they touch.
+        split: one of `SPLITS`.
+        margin: lr pixels between patches of different groups (blocks only).
         proportions: shares of train, valid and test.
+        seed: of the blocks.
+        coregister: whether to correct the shift between the images.
+        harmonize: whether to map Spot to the radiometry of Sentinel-2.
+        days: between the two images, if known.
         overwrite: whether existing files may be replaced.
         record: what the card keeps of the Sentinel-2 scene.
 
@@ -132,26 +218,59 @@ def create_dataset(
         SRError: if the images do not fit together, or no patch is left.
     """
     pan_info, xs_info = check_inputs(pan, xs, tiles, patch_size)
-    names = [f"{group}_{kind}_patches.tif" for group in GROUPS for kind in ("lr", "hr")]
-    outputs = [Path(out_dir) / name for name in (*names, "dataset.json")]
+    outputs = output_files(out_dir)
     cards.refuse_existing(outputs, overwrite)
 
-    with images.engine_errors("building the images"):
-        lr = low_resolution(xs, tiles, offset)
-        hr = pyotb.BundleToPerfectSensor(inp=pan, inxs=xs)
-    with images.engine_errors("selecting patches"):
-        usable = usable_pixels(lr, pan, xs)
-        centres = select_centres(usable, patch_size, proportions)
-
-    groups = {}
     with cards.whole_files(outputs) as partial:
+        s2 = stack(tiles)
+        lr, hr = make_pair(pan, xs, s2, offset)
+        shift = None
+        if coregister:
+            shift = compare(lr, xs, xs_info.spacing).shift
+            pan, xs = displace(partial, shift, pan=pan_info, xs=xs_info)
+            lr, hr = make_pair(pan, xs, s2, offset)
+
+        classes = stack([[path] for path in scl]) if scl else None
+        with engine_errors("looking at the pixels"):
+            seen = usable.look(pan, xs, s2, classes, xs_info.largest)
+        quality = compare(
+            lr, xs, xs_info.spacing, days=days, cloud=seen.cloud, missing=seen.missing
+        )
+        print(quality.table())
+        if quality.verdict == "fail":
+            log.warning("a line of this table fails: think twice about this pair")
+        if harmonize:
+            hr = fits.harmonize(hr, quality.fits)
+
+        left_out = splits.count_left_out(seen.bad, patch_size)
+        log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
+        quicklook = figures.quicklook(xs)
+        centres = {group: partial / f"{group}_centres.geojson" for group in GROUPS}
+        if split == "blocks":
+            plan = splits.split_in_blocks(
+                seen.usable, patch_size, margin, proportions=proportions, seed=seed,
+                quicklook=quicklook,
+            )  # fmt: skip
+            select_in_blocks(xs, plan, step or patch_size, centres)
+        else:
+            select_interleaved(xs, seen.usable, patch_size, proportions, centres)
+        windows = {
+            group: splits.read_windows(path, images.describe(xs, "XS"), patch_size)
+            for group, path in centres.items()
+        }
+        splits.check_groups(windows, patch_size, margin if split == "blocks" else 0)
+
         for group in GROUPS:
             log.info("extracting the %s patches", group)
-            paths = {k: partial / f"{group}_{k}_patches.tif" for k in ("lr", "hr")}
+            paths = {kind: partial / f"{group}_{kind}_patches.tif" for kind in KINDS}
             doing = f"extracting {group} patches of {patch_size} x {patch_size} pixels"
-            with images.engine_errors(doing):
+            with engine_errors(doing):
                 extract_patches(lr, hr, centres[group], patch_size, paths)
-            groups[group] = {"patches": images.describe_patches(paths["lr"]).count}
+            images.check_count(paths["lr"], len(windows[group]))
+
+        size = xs_info.height, xs_info.width
+        quality.save_figure(partial / "pair.png", quicklook, size)
+        splits.save_map(partial / "split.png", quicklook, size, windows, patch_size)
         card = {
             "bands": list(BANDS),
             "factor": FACTOR,
@@ -159,20 +278,34 @@ def create_dataset(
             "scale": SCALE,
             "lr": {"patch_size": patch_size, "spacing": xs_info.spacing},
             "hr": {"patch_size": FACTOR * patch_size, "spacing": pan_info.spacing},
-            "groups": groups,
+            "split": plan.record() if split == "blocks" else {"strategy": split},
             "proportions": list(proportions),
+            "left_out": left_out,
+            "pair": quality.record(),
+            "coregistered": shift,
+            "harmonized": harmonize,
             "pan": pan_info.record(),
             "xs": xs_info.record(),
             "sentinel2": record or {"files": tiles},
             "versions": cards.versions(),
+            "groups": {
+                group: {"patches": len(places), "windows": places.tolist()}
+                for group, places in windows.items()
+            },
         }
         cards.write_card(partial / "dataset.json", card)
     return card
 
 
+def output_files(out_dir: str) -> list[Path]:
+    """List the files that the exercise makes."""
+    patches = [f"{group}_{kind}_patches.tif" for group in GROUPS for kind in KINDS]
+    return [Path(out_dir) / name for name in (*patches, *PICTURES, "dataset.json")]
+
+
 def check_inputs(
     pan: str, xs: str, tiles: list[list[str]], patch_size: int
-) -> tuple[images.ImageInfo, images.ImageInfo]:
+) -> tuple[ImageInfo, ImageInfo]:
     """Check the images against each other before anything is computed."""
     pan_info = images.describe(pan, "the PAN image", bands=1)
     xs_info = images.describe(xs, "the XS image", bands=len(BANDS))
@@ -183,33 +316,31 @@ def check_inputs(
             f"patch of {patch_size} and one more; take a larger image or a smaller "
             "--patch_size"
         )
+    firsts = []
     for bands in tiles:
         infos = [
             images.describe(path, f"the Sentinel-2 image {band}", bands=1)
             for path, band in zip(bands, BANDS, strict=True)
         ]
         images.check_stack(infos)
-        if len(tiles) == 1:
-            images.check_covers(infos[0], xs_info)
+        firsts.append(infos[0])
+    images.check_covers(firsts, xs_info)
     return pan_info, xs_info
 
 
-def find_scene(params: argparse.Namespace) -> scenes.Scene | None:
-    """Search the STAC API; with --dry_run print the ranking and give None."""
-    xs = images.describe(params.xs, "the XS image", bands=len(BANDS))
+def find_scene(params: argparse.Namespace, xs: ImageInfo) -> scenes.Scene:
+    """Search the STAC API for the best image over the Spot one; print the ranking."""
     area = scenes.footprint_wgs84(xs.crs, xs.transform, xs.width, xs.height)
-    archive = Archive(url=params.stac_url, collection=params.collection)
+    archive = Archive(params.stac_url, params.collection, dict(params.assets))
     candidates = scenes.search(
         archive,
         area,
         params.start_date,
         params.end_date,
+        near=params.spot_date,
         max_cloud_cover=params.max_cloud_cover,
         items=params.item or (),
     )
-    if params.dry_run:
-        print(scenes.ranking_table(candidates))
-        return None
     scene = scenes.choose(candidates, area, max_bad_share=params.max_bad_share)
     print(scenes.ranking_table(candidates, scene))
     return scene
@@ -221,56 +352,87 @@ def get_parser() -> argparse.ArgumentParser:
         description="Make training, validation and test patches of Spot-7 (hr, 1.5 m) "
         "and Sentinel-2 (lr, resampled to 6 m)."
     )
-    parser.add_argument("--pan", required=True, help="Spot-7 panchromatic image, 1.5 m")
-    parser.add_argument("--xs", required=True, help="Spot-7 XS image, 4 bands, 6 m")
-    parser.add_argument("--out_dir", required=True, help="folder for the patches")
-    parser.add_argument(
-        "--s2_images", nargs=4, metavar=("B04", "B03", "B02", "B08"),
-        help="Sentinel-2 bands at hand, instead of a search",
-    )  # fmt: skip
-    parser.add_argument(
+    add = parser.add_argument
+    add("--pan", required=True, help="Spot-7 panchromatic image, 1.5 m")
+    add("--xs", required=True, help="Spot-7 XS image, 4 bands, 6 m")
+    add("--out_dir", required=True, help="folder for the patches")
+    add("--spot_date", type=day, metavar="DAY", help="on which Spot took the image")
+    add("--overwrite", action="store_true", help="replace existing files")
+    add(
         "--offset", type=int, metavar="DN",
         help="subtract this from the Sentinel-2 DN: 1000 for ESA products of baseline "
         "04.00 or later (default: as the found item says; 0 for --s2_images)",
     )  # fmt: skip
-    search = parser.add_argument_group("search for Sentinel-2")
-    search.add_argument(
-        "--stac_url", default=PLANETARY_COMPUTER, help="STAC API (default: %(default)s)"
-    )
-    search.add_argument(
-        "--collection", default=SENTINEL2_L2A, help="collection (default: %(default)s)"
-    )
-    search.add_argument(
-        "--start_date", default=scenes.START, help="first day (default: %(default)s)"
-    )
-    search.add_argument(
-        "--end_date", default=scenes.END, help="last day (default: %(default)s)"
-    )
-    search.add_argument(
+
+    add = parser.add_argument_group("Sentinel-2 at hand").add_argument
+    add(
+        "--s2_images", nargs=4, metavar=("B04", "B03", "B02", "B08"),
+        help="bands at hand, instead of a search",
+    )  # fmt: skip
+    add("--scl", help="their scene classification, to leave clouds out")
+
+    add = parser.add_argument_group("search for Sentinel-2").add_argument
+    add("--stac_url", default=PLANETARY_COMPUTER, help="(default: %(default)s)")
+    add("--collection", default=SENTINEL2_L2A, help="(default: %(default)s)")
+    add(
+        "--assets", nargs="+", type=renamed, default=(), metavar="BAND=NAME",
+        help="how this collection names the bands, for instance B04=red SCL=scl",
+    )  # fmt: skip
+    add("--start_date", default=scenes.START, help="first day (default: %(default)s)")
+    add("--end_date", default=scenes.END, help="last day (default: %(default)s)")
+    add(
         "--max_cloud_cover", type=float, default=scenes.MAX_CLOUD_COVER,
         metavar="PERCENT", help="of a whole tile (default: %(default)s)",
     )  # fmt: skip
-    search.add_argument(
+    add(
         "--max_bad_share", type=float, default=scenes.MAX_BAD_SHARE, metavar="SHARE",
         help="cloud, shadow and cirrus over the Spot image (default: %(default)s)",
     )  # fmt: skip
-    search.add_argument("--item", nargs="+", metavar="ID", help="take these items")
-    search.add_argument(
-        "--dry_run", action="store_true", help="print the ranking of images and stop"
-    )
-    patches = parser.add_argument_group("patches")
-    patches.add_argument(
+    add("--item", nargs="+", metavar="ID", help="take these items")
+    add("--dry_run", action="store_true", help="print the ranking of images and stop")
+
+    add = parser.add_argument_group("pair").add_argument
+    add("--coregister", action="store_true", help="correct the shift between them")
+    add(
+        "--harmonize", action="store_true",
+        help="map Spot to the radiometry of Sentinel-2",
+    )  # fmt: skip
+
+    add = parser.add_argument_group("patches").add_argument
+    add(
         "--patch_size", type=int, default=32, metavar="PIXELS",
         help="side of the lr patches (default: %(default)s; hr: 4 times as many)",
     )  # fmt: skip
-    patches.add_argument(
+    add(
+        "--step", type=int, metavar="PIXELS",
+        help="from one training patch to the next (default: they touch)",
+    )  # fmt: skip
+    add(
+        "--split", choices=SPLITS, default=SPLITS[0],
+        help="groups in blocks that do not leak, or dealt out in turn as in the course "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    add(
+        "--margin", type=int, default=MARGIN, metavar="PIXELS",
+        help="between groups in blocks, in lr pixels (default: %(default)s)",
+    )  # fmt: skip
+    add(
         "--proportions", nargs=3, type=float, default=PROPORTIONS,
         metavar=("TRAIN", "VALID", "TEST"), help="(default: 0.8 0.1 0.1)",
     )  # fmt: skip
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace existing files"
-    )
+    add("--seed", type=int, default=0, help="of the blocks (default: %(default)s)")
     return parser
+
+
+def day(text: str) -> date:
+    """Read an option such as 2022-07-14."""
+    return date.fromisoformat(text)
+
+
+def renamed(text: str) -> list[str]:
+    """Read an option such as B04=red."""
+    band, name = text.split("=")
+    return [band, name]
 
 
 @one_line_errors
@@ -282,34 +444,50 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--patch_size must be even and at least 2")
     if min(params.proportions) <= 0:
         parser.error("--proportions must be positive")
+    if params.margin < 0 or (params.step is not None and params.step < 1):
+        parser.error("--margin must be at least 0, --step at least 1")
+    if params.step and params.split != "blocks":
+        parser.error("--step is for --split blocks: interleaved patches must not meet")
+    cards.refuse_existing(output_files(params.out_dir), params.overwrite)
+    names = (
+        "pan", "xs", "out_dir", "patch_size", "step", "split", "margin", "seed",
+        "proportions", "coregister", "harmonize", "overwrite",
+    )  # fmt: skip
+    options = {name: getattr(params, name) for name in names}
+
     if params.s2_images:
-        tiles, offset, record = [params.s2_images], params.offset or 0, None
         if params.offset is None:
             log.info(
                 "no offset is subtracted from --s2_images; ESA products of baseline "
                 "04.00 or later need --offset 1000"
             )
+        card = create_dataset(
+            tiles=[params.s2_images],
+            scl=[params.scl] if params.scl else None,
+            offset=params.offset or 0,
+            **options,
+        )
     else:
-        scene = find_scene(params)
-        if scene is None:
+        xs_info = images.describe(params.xs, "the XS image", bands=len(BANDS))
+        scene = find_scene(params, xs_info)
+        if params.dry_run:
             return 0
         offset = scene.offset if params.offset is None else params.offset
-        record = scene.record(offset)
-        tiles = [list(t) for t in zip(*map(scene.paths, BANDS), strict=True)]
-    card = create_dataset(
-        pan=params.pan,
-        xs=params.xs,
-        tiles=tiles,
-        out_dir=params.out_dir,
-        offset=offset,
-        patch_size=params.patch_size,
-        proportions=tuple(params.proportions),
-        overwrite=params.overwrite,
-        record=record,
-    )
+        days = params.spot_date and abs(scene.when.date() - params.spot_date).days
+        wanted = (*BANDS, "SCL")
+        with download.local_copies(scene, wanted, xs_info, params.out_dir) as copies:
+            card = create_dataset(
+                tiles=[[tile[band] for band in BANDS] for tile in copies],
+                scl=[tile["SCL"] for tile in copies],
+                offset=offset,
+                days=days,
+                record=scene.record(offset),
+                **options,
+            )
     for group, found in card["groups"].items():
         print(f"{group:5s} {found['patches']:6d} patches")
     print(f"written: {params.out_dir}/{{train,valid,test}}_{{lr,hr}}_patches.tif")
+    print(f"look at: {params.out_dir}/{{{','.join(PICTURES)}}}")
     return 0
 
 

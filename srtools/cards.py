@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -79,8 +80,11 @@ def refuse_existing(paths: list[str | Path], overwrite: bool) -> None:
 
 def write_card(path: str | Path, card: dict[str, Any]) -> Path:
     """Write `card` as JSON, completely or not at all."""
+    text = json.dumps(card, indent=2, default=str)
+    # A pair of numbers is easier to read on one line.
+    text = re.sub(r"\[\s+(-?[\d.]+),\s+(-?[\d.]+)\s+\]", r"[\1, \2]", text)
     with whole_file(path) as partial:
-        partial.write_text(json.dumps(card, indent=2, default=str) + "\n")
+        partial.write_text(text + "\n")
     return Path(path)
 
 

@@ -8,3 +8,9 @@ FACTOR = 4
 
 SCALE = 1e-4
 """Reflectance of one DN, once the offset is removed."""
+
+GROUPS = ("train", "valid", "test")
+
+MARGIN = 24
+"""lr pixels between patches of different groups, at least: how far the network looks
+around itself, and 8 in which bicubic mixes the same Sentinel-2 pixels."""

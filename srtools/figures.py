@@ -108,6 +108,17 @@ def save_comparison(
     return Path(path)
 
 
+def quicklook(path: str | Path, size: int = 900) -> np.ndarray:
+    """Read an image at a scale at which it has at most `size` pixels a side.
+
+    Returns:
+        [h, w, bands] float.
+    """
+    with rasterio.open(path) as file:
+        crs, bounds = file.crs, tuple(file.bounds)
+    return read_area([str(path)], crs, bounds, size)
+
+
 def middle(bounds: tuple, metres: float) -> tuple[float, float, float, float]:
     """Give the middle of (left, bottom, right, top), at most so many metres across."""
     left, bottom, right, top = bounds

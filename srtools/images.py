@@ -41,6 +41,12 @@ class ImageInfo:
         right, bottom = self.transform @ (self.width, self.height)
         return left, bottom, right, top
 
+    @property
+    def largest(self) -> int | None:
+        """The largest DN of the pixel type, at which a sensor saturates."""
+        kind = np.dtype(self.dtype)
+        return int(np.iinfo(kind).max) if kind.kind == "u" else None
+
     def record(self) -> dict:
         """Give what a card keeps of this image."""
         return {
@@ -143,28 +149,31 @@ def check_stack(images: Sequence[ImageInfo]) -> None:
             )
 
 
-def check_covers(image: ImageInfo, area: ImageInfo) -> None:
-    """Check that `image` covers `area` to the last pixel of `area`.
+def check_covers(tiles: Sequence[ImageInfo], area: ImageInfo) -> None:
+    """Check that tiles together cover `area` to the last pixel of `area`.
 
     Raises:
         SRError: saying how much is covered.
     """
     along = np.linspace(0, 1, 41)
     cols, rows = np.meshgrid(along * area.width, along * area.height)
-    xs, ys = area.transform @ (cols.ravel(), rows.ravel())
-    if image.crs != area.crs:
-        xs, ys = rasterio.warp.transform(area.crs, image.crs, xs, ys)
-    left, bottom, right, top = image.bounds
+    places = area.transform @ (cols.ravel(), rows.ravel())
     slack = area.spacing
-    xs, ys = np.asarray(xs), np.asarray(ys)
-    inside = (xs >= left - slack) & (xs <= right + slack)
-    inside &= (ys >= bottom - slack) & (ys <= top + slack)
-    if not inside.all():
+    covered = np.zeros(cols.size, bool)
+    for tile in tiles:
+        xs, ys = places
+        if tile.crs != area.crs:
+            xs, ys = rasterio.warp.transform(area.crs, tile.crs, xs, ys)
+        xs, ys = np.asarray(xs), np.asarray(ys)
+        left, bottom, right, top = tile.bounds
+        inside = (xs >= left - slack) & (xs <= right + slack)
+        covered |= inside & (ys >= bottom - slack) & (ys <= top + slack)
+    if not covered.all():
+        where = "; ".join(f"{_text(t.bounds)} ({t.crs.to_string()})" for t in tiles)
         raise SRError(
-            f"the Sentinel-2 image covers {inside.mean():.0%} of the Spot image, all "
-            f"of it is expected: Sentinel-2 lies at {_text(image.bounds)} "
-            f"({image.crs.to_string()}), Spot at {_text(area.bounds)} "
-            f"({area.crs.to_string()})"
+            f"the Sentinel-2 image covers {covered.mean():.0%} of the Spot image, all "
+            f"of it is expected: Sentinel-2 lies at {where}, Spot at "
+            f"{_text(area.bounds)} ({area.crs.to_string()})"
         )
 
 
@@ -213,6 +222,20 @@ def describe_patches(path: str | os.PathLike) -> PatchesInfo:
             "expected; make it again with sr_dataset.py"
         )
     return PatchesInfo(height // width, width, bands)
+
+
+def check_count(path: str | os.PathLike, expected: int) -> None:
+    """Check that a patches image holds so many patches.
+
+    Raises:
+        SRError: if the engine cut more or less.
+    """
+    count = describe_patches(path).count
+    if count != expected:
+        raise SRError(
+            f"{count} patches were cut at {expected} places; check that PAN and XS "
+            "cover the same ground"
+        )
 
 
 @contextmanager

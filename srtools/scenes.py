@@ -64,6 +64,7 @@ def search(
     start: str = START,
     end: str = END,
     *,
+    near: date | None = None,
     max_cloud_cover: float = MAX_CLOUD_COVER,
     items: Sequence[str] = (),
 ) -> list[Scene]:
@@ -72,9 +73,9 @@ def search(
     A candidate is one pass of the satellite: the fewest tiles of one datastrip and
     one CRS whose outlines contain the area.  Of two processings of the same pixels
     the newer counts.  The order is by cloud cover in whole percent, because finer
-    differences of a mean over 110 km mean little here, then by the distance to the
-    middle of the period.  Candidates that cannot be used come last, with the reason
-    in `rejected`.
+    differences of a mean over 110 km mean little here, then by the distance to the day
+    `near`, or else to the middle of the period.  Candidates that cannot be used come
+    last, with the reason in `rejected`.
 
     `start` and `end` are days (YYYY-MM-DD, UTC), both included; `max_cloud_cover` is
     in percent of a tile.  `items` forces the items with these ids, which must belong
@@ -117,11 +118,11 @@ def search(
     for group in passes(newest(t for t in tiles if t.id in cloudy)):
         scenes.append(scene_of(archive, area, fewest(group, area)))
         scenes[-1].rejected = f"cloud cover above {max_cloud_cover:g} %"
-    middle = first + (last - first) / 2
+    wanted = near or first + (last - first) / 2
 
     def rank(scene: Scene) -> tuple[Any, ...]:
         cloud = 100.0 if scene.cloud is None else scene.cloud
-        days = abs(scene.when.date() - middle)
+        days = abs(scene.when.date() - wanted)
         return bool(scene.rejected), round(cloud), days, scene.tiles[0].id
 
     return sorted(scenes, key=rank)

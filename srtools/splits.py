@@ -1,7 +1,7 @@
 """Groups that do not leak: train, valid and test as blocks with a gap between them.
 
     split = split_in_blocks(usable, patch_size=32, margin=14, seed=1)
-    check_separation({group: split.windows(group) for group in GROUPS}, 32, 14)
+    check_groups({group: split.windows(group) for group in GROUPS}, 32, 14)
     selection.app.ImportVectorImage("mask", {**exported, "array": split.mask("train")})
 
 The masks are for PatchesSelection with `strategy=all` and without `nodata`: the engine
@@ -9,6 +9,7 @@ then looks at the centre of a patch only.  What is around it was looked at here.
 """
 
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from scipy.ndimage import minimum_filter1d
 from scipy.spatial import cKDTree
 
 from srtools.cards import whole_file
+from srtools.conventions import GROUPS
 from srtools.errors import SRError
 from srtools.figures import stretch, to_display
+from srtools.images import ImageInfo
 from srtools.layouts import TRAIN, best_layout
 
-GROUPS = ("train", "valid", "test")
 COLOURS = {"train": (0.2, 0.5, 1.0), "valid": (1.0, 0.9, 0.1), "test": (1.0, 0.2, 0.2)}
 
 
@@ -80,6 +82,25 @@ def _centre(size: int) -> np.ndarray:
     The point that stands for an even patch is the lower left corner of that pixel.
     """
     return np.array([size // 2 - 1 + size % 2, size // 2])
+
+
+def read_windows(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
+    """Read where the patches lie that the engine will cut.
+
+    Arguments:
+        path: GeoJSON file of PatchesSelection, with the centres of even patches.
+        image: on whose grid they lie.
+        size: of the patches in pixels.
+
+    Returns:
+        First row and column of each patch, in the order of the file, [n, 2].
+    """
+    features = json.loads(Path(path).read_text())["features"]
+    points = [feature["geometry"]["coordinates"][:2] for feature in features]
+    if not points:
+        return np.zeros((0, 2), int)
+    cols, rows = ~image.transform @ np.transpose(points)
+    return np.rint(np.stack([rows, cols], axis=1)).astype(int) - size // 2
 
 
 def corners(shape: tuple[int, int], size: int, step: int) -> list[np.ndarray]:
@@ -178,10 +199,10 @@ def split_in_blocks(
     return Split(areas, patch_size, margin, seed, blocks, lost)
 
 
-def check_separation(
+def check_groups(
     windows: dict[str, np.ndarray], size: int, margin: int
 ) -> dict[str, int]:
-    """Prove that no patch, widened by `margin`, touches a patch of another group.
+    """Prove that each group has a patch, and none within `margin` of another group.
 
     Arguments:
         windows: for each group the first row and column of its patches, [n, 2].
@@ -192,9 +213,15 @@ def check_separation(
         For each two groups the pixels between them, negative if they overlap.
 
     Raises:
-        SRError: naming the groups that are too close.
+        SRError: naming the group that is empty, or the groups that are too close.
     """
     gaps = {}
+    for group, places in windows.items():
+        if not len(places):
+            raise SRError(
+                f"no {group} patch of {size} x {size} pixels is left; take a larger "
+                "image, a smaller --patch_size, or a pair with less to leave out"
+            )
     for one, other in itertools.combinations(windows, 2):
         # Two squares are as far apart as their corners along rows or along columns,
         # whichever is more, less their size.

@@ -8,9 +8,10 @@ import pytest
 import rasterio
 
 import sr_dataset
+from srtools.conventions import GROUPS
 
 SCENE = Path(__file__).parent / "otblite" / "conformance" / "a"
-FILES = {f"{g}_{k}_patches.tif" for g in sr_dataset.GROUPS for k in ("lr", "hr")}
+FILES = {f"{g}_{k}_patches.tif" for g in GROUPS for k in ("lr", "hr")}
 SIZE = 8
 
 
@@ -33,6 +34,7 @@ def scene(**options) -> dict:
         "xs": str(inputs / "xs.tif"),
         "tiles": [tile],
         "patch_size": SIZE,
+        "split": "interleaved",
     }
     return {**defaults, **options}
 
@@ -57,7 +59,7 @@ def test_patches_are_cut_where_they_should_be(tmp_path):
     lr_image = read(SCENE / "out" / "superimpose_bco_uint16.tif")
     hr_image = read(SCENE / "out" / "pansharpen_rcs_uint16.tif")
     seen = []
-    for group in sr_dataset.GROUPS:
+    for group in GROUPS:
         lr = unstack(tmp_path / f"{group}_lr_patches.tif")
         hr = unstack(tmp_path / f"{group}_hr_patches.tif")
         assert len(lr) == len(hr) == card["groups"][group]["patches"] > 0
@@ -88,7 +90,7 @@ def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
     sr_dataset.create_dataset(**scene(out_dir=tmp_path / "out"))
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == FILES | {"dataset.json"}
+    assert written == FILES | {"dataset.json", "pair.png", "split.png"}
     for name in FILES:
         with rasterio.open(tmp_path / "out" / name) as file:
             assert file.compression.name == "deflate"
@@ -188,7 +190,7 @@ def bad_inputs(tmp_path: Path, write_raster) -> dict[str, tuple[dict, str]]:
         "too small": ({"patch_size": "64"}, "less than a patch"),
         "only nodata": (
             {"pan": write_raster("z.tif", zeros, **pan)},
-            "extracting train patches",
+            "0 usable patches of 8 x 8 pixels are not enough",
         ),
         "unwritable": ({"out_dir": str(blocked / "out")}, "cannot be written to"),
     }

@@ -15,7 +15,7 @@ from srtools.layouts import TEST, TRAIN, VALID, best_layout
 from srtools.splits import (
     COLOURS,
     GROUPS,
-    check_separation,
+    check_groups,
     count_left_out,
     save_map,
     split_in_blocks,
@@ -70,7 +70,7 @@ def test_no_patch_widened_by_the_margin_touches_another_group(
     split = deal(shape, size, margin, seed)
     windows = all_windows(split)
     assert touching(windows, size, margin) == 0
-    gaps = check_separation(windows, size, margin)
+    gaps = check_groups(windows, size, margin)
     assert min(gaps.values()) >= margin
     # The check measures: one pixel more and some patch does touch.
     assert touching(windows, size, min(gaps.values()) + 1) > 0
@@ -225,16 +225,16 @@ def test_nothing_usable():
         split_in_blocks(np.zeros((300, 300), bool), 32, 14)
 
 
-def test_check_separation_is_exact():
+def test_check_groups_is_exact():
     """8 pixels from column 0, then the next group from column 18: 10 are between."""
     windows = {"train": np.array([[0, 0], [40, 0]]), "test": np.array([[4, 18]])}
-    assert check_separation(windows, 8, 10) == {"train-test": 10}
+    assert check_groups(windows, 8, 10) == {"train-test": 10}
     with pytest.raises(SRError, match="train and test have 10 pixels between them"):
-        check_separation(windows, 8, 11)
+        check_groups(windows, 8, 11)
     diagonal = {"train": np.array([[0, 0]]), "test": np.array([[20, 9]])}
-    assert check_separation(diagonal, 8, 12) == {"train-test": 12}
+    assert check_groups(diagonal, 8, 12) == {"train-test": 12}
     with pytest.raises(SRError, match="have -8 pixels"):
-        check_separation({"a": np.array([[3, 3]]), "b": np.array([[3, 3]])}, 8, 0)
+        check_groups({"a": np.array([[3, 3]]), "b": np.array([[3, 3]])}, 8, 0)
 
 
 def test_interleaved_patches_do_not_pass():
@@ -243,7 +243,7 @@ def test_interleaved_patches_do_not_pass():
     windows = np.stack([rows.ravel(), cols.ravel()], axis=1)
     groups = {"train": windows[1::2], "test": windows[::2]}
     with pytest.raises(SRError, match="0 pixels between"):
-        check_separation(groups, 8, 1)
+        check_groups(groups, 8, 1)
 
 
 def test_left_out_patches_are_counted_once():

@@ -1,6 +1,8 @@
 """Exercise 1: the patches are the pixels they should be, and no other file is left."""
 
+import itertools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,12 @@ import pytest
 import rasterio
 
 import sr_dataset
-from srtools.conventions import GROUPS
+import sr_model
+from demo.scene import make_scene
+from demo.server import Server
+from srtools import usable
+from srtools.conventions import GROUPS, MARGIN
+from srtools.receptive_field import receptive_field
 
 SCENE = Path(__file__).parent / "otblite" / "conformance" / "a"
 FILES = {f"{g}_{k}_patches.tif" for g in GROUPS for k in ("lr", "hr")}
@@ -213,9 +220,198 @@ def test_bad_input_is_one_line(case, tmp_path, write_raster, capfd):
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--patch_size", "7"], ["--proportions", "1", "0", "0"], ["--nope"]]
+    "wrong",
+    [
+        ["--patch_size", "7"],
+        ["--proportions", "1", "0", "0"],
+        ["--step", "0"],
+        ["--step", "4", "--split", "interleaved"],
+        ["--margin", "-1"],
+        ["--spot_date", "14/07/2022"],
+        ["--assets", "B04"],
+        ["--nope"],
+    ],
 )
 def test_misuse_is_exit_code_2(wrong, tmp_path):
     with pytest.raises(SystemExit) as stop:
         sr_dataset.main([*command(tmp_path), *wrong])
     assert stop.value.code == 2
+
+
+def blocks(**options) -> dict:
+    """Give a scene in which three groups have room."""
+    return scene(split="blocks", margin=5, **options)
+
+
+def windows(card: dict) -> dict[str, np.ndarray]:
+    return {g: np.array(card["groups"][g]["windows"]) for g in GROUPS}
+
+
+def test_blocks_hold_the_patches_that_the_card_says(tmp_path):
+    card = sr_dataset.create_dataset(**blocks(out_dir=tmp_path))
+    assert json.loads((tmp_path / "dataset.json").read_text()) == card
+    lr_image = read(SCENE / "out" / "superimpose_bco_uint16.tif")
+    hr_image = read(SCENE / "out" / "pansharpen_rcs_uint16.tif")
+    for group, places in windows(card).items():
+        lr = unstack(tmp_path / f"{group}_lr_patches.tif")
+        hr = unstack(tmp_path / f"{group}_hr_patches.tif")
+        assert len(lr) == len(hr) == len(places) == card["groups"][group]["patches"] > 0
+        for (row, col), lr_patch, hr_patch in zip(places, lr, hr, strict=True):
+            expected = lr_image[row : row + SIZE, col : col + SIZE]
+            assert np.abs(expected - lr_patch).max() <= 1
+            expected = hr_image[4 * row :, 4 * col :][: 4 * SIZE, : 4 * SIZE]
+            assert np.abs(expected - hr_patch).max() <= 1
+
+
+@pytest.mark.parametrize("margin", [0, 5, 9])
+@pytest.mark.parametrize("step", [None, 3])
+def test_no_group_touches_another_one(tmp_path, margin, step):
+    """Also where training patches overlap."""
+    card = sr_dataset.create_dataset(
+        **{**blocks(out_dir=tmp_path), "margin": margin, "step": step}
+    )
+    places = windows(card)
+    for one, other in itertools.combinations(GROUPS, 2):
+        apart = np.abs(places[one][:, None] - places[other][None]).max(axis=-1)
+        assert apart.min() - SIZE >= margin
+    if step:
+        touching = sr_dataset.create_dataset(
+            **{**blocks(out_dir=tmp_path / "b"), "margin": margin}
+        )
+        assert len(places["train"]) > 2 * touching["groups"]["train"]["patches"]
+        assert touching["groups"]["test"] == card["groups"]["test"]
+
+
+def test_the_seed_moves_the_blocks(tmp_path):
+    groups = [
+        sr_dataset.create_dataset(
+            **{**blocks(out_dir=tmp_path / str(i)), "margin": 0, "seed": seed}
+        )["groups"]
+        for i, seed in enumerate((1, 1, 2, 3))
+    ]
+    assert groups[0] == groups[1]
+    assert groups[0] != groups[2] or groups[0] != groups[3]
+
+
+def test_margin_holds_what_the_network_sees_and_what_bicubic_mixes():
+    network = sr_model.SRModel(sr_model.element_spec(4))
+    seen = receptive_field(network.output["hr"]).margin
+    assert MARGIN >= seen + math.ceil(2 * 2 * 10 / 6)
+
+
+@pytest.mark.parametrize("split", sr_dataset.SPLITS)
+def test_patches_under_clouds_are_left_out_and_counted(tmp_path, write_raster, split):
+    options = {**blocks(out_dir=tmp_path / "clear"), "split": split, "margin": 0}
+    clear = sr_dataset.create_dataset(**options)
+    with rasterio.open(scene()["tiles"][0][0]) as file:
+        left, top, width = file.bounds.left, file.bounds.top, file.width // 2
+        classes = np.full((file.height // 2, width), 5, np.uint8)
+    classes[-8:, :] = 9  # 160 m in the south
+    scl = write_raster("scl.tif", classes, 20.0, (left, top))
+    options = {**options, "out_dir": tmp_path / "cloudy", "scl": [scl]}
+    cloudy = sr_dataset.create_dataset(**options)
+    why = "cloud, shadow or defect"
+    assert clear["left_out"][why] == 0 < cloudy["left_out"][why]
+    assert cloudy["left_out"]["no data"] == clear["left_out"]["no data"] > 0
+    with rasterio.open(scene()["xs"]) as file:
+        border = round((file.bounds.top - (top - 20 * len(classes[:-8]))) / 6)
+    last = [max(places[:, 0]) + SIZE for places in windows(cloudy).values()]
+    assert max(last) <= border - usable.REACH
+    assert max(max(p[:, 0]) + SIZE for p in windows(clear).values()) > border
+
+
+def test_nothing_usable_is_one_line(tmp_path, write_raster, capfd):
+    with rasterio.open(scene()["tiles"][0][0]) as file:
+        corner = file.bounds.left, file.bounds.top
+        classes = np.full((file.height // 2, file.width // 2), 9, np.uint8)
+    scl = write_raster("scl.tif", classes, 20.0, corner)
+    for split in sr_dataset.SPLITS:
+        arguments = [*command(tmp_path), "--offset", "0", "--scl", scl]
+        assert sr_dataset.main([*arguments, "--split", split]) == 1
+        lines = capfd.readouterr().err.splitlines()
+        assert lines[-1].startswith("error: ")
+        assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.fixture(scope="module")
+def displaced(tmp_path_factory) -> dict:
+    """Give a made-up scene whose Sentinel-2 is out of place, brighter and flatter."""
+    folder = tmp_path_factory.mktemp("scene")
+    paths = make_scene(
+        folder, size=640, seed=3, shift=(4.2, -2.6), gain=0.9, bias=120.0, wedge=0
+    )
+    return {
+        "pan": str(paths["pan"]),
+        "xs": str(paths["xs"]),
+        "tiles": [[str(path) for path in paths["s2"]]],
+        "offset": 1000,
+        "patch_size": SIZE,
+        "margin": 0,
+    }
+
+
+def test_shift_and_radiometry_are_measured_and_corrected(displaced, tmp_path):
+    """Afterwards hr, averaged, is what Sentinel-2 shows."""
+    raw = sr_dataset.create_dataset(**displaced, out_dir=tmp_path / "raw")
+    assert raw["pair"]["shift"]["east"] == pytest.approx(4.2, abs=0.3)
+    assert raw["pair"]["shift"]["north"] == pytest.approx(-2.6, abs=0.3)
+    assert raw["coregistered"] is None and not raw["harmonized"]
+    cured = sr_dataset.create_dataset(
+        **displaced, out_dir=tmp_path / "cured", coregister=True, harmonize=True
+    )
+    assert cured["coregistered"] == pytest.approx([4.2, -2.6], abs=0.3)
+    shift = cured["pair"]["shift"]
+    assert np.hypot(shift["east"], shift["north"]) < 0.3
+    for fit in cured["pair"]["spot_from_s2"].values():
+        assert fit["gain"] == pytest.approx(1 / 0.9, rel=0.01)
+        assert fit["bias"] == pytest.approx(-120 / 0.9, abs=25)
+    errors = {}
+    for name in ("raw", "cured"):
+        lr = unstack(tmp_path / name / "train_lr_patches.tif")
+        hr = unstack(tmp_path / name / "train_hr_patches.tif")
+        errors[name] = np.abs(hr.mean(axis=(1, 2)) - lr.mean(axis=(1, 2))).mean()
+    # Pansharpening itself changes the mean of a patch by 1 to 2 %.
+    assert errors["cured"] < 0.5 * errors["raw"]
+    assert not list(tmp_path.glob("*/*.vrt"))
+
+
+def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
+    flat = write_raster("flat.tif", np.full((70, 80), 700, np.uint16), 10.0)
+    xs = write_raster("xs.tif", np.full((64, 80, 4), 900, np.uint16))
+    pan = write_raster("pan.tif", np.full((256, 320), 800, np.uint16), spacing=1.5)
+    arguments = command(tmp_path, pan=pan, xs=xs, s2=[flat] * 4)
+    assert sr_dataset.main([*arguments, "--offset", "0", "--coregister"]) == 1
+    assert "do without --coregister" in capfd.readouterr().err.splitlines()[-1]
+    assert sr_dataset.main([*arguments, "--offset", "0", "--harmonize"]) == 1
+    assert "do without harmonizing" in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_through_a_stac_api(tmp_path, capfd):
+    """The patches are those of the files behind the API; nothing else is left."""
+    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    spot = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
+    small = ["--patch_size", str(SIZE), "--margin", "0"]
+    with Server(tmp_path / "scene") as server:
+        found = ["--stac_url", server.stac_url, "--out_dir", str(tmp_path / "found")]
+        assert sr_dataset.main([*spot, *small, *found, "--dry_run"]) == 0
+        table = capfd.readouterr().out
+        assert "chosen" in table and not (tmp_path / "found").exists()
+        date = ["--spot_date", "2022-07-16"]
+        assert sr_dataset.main([*spot, *small, *found, *date]) == 0
+        printed = capfd.readouterr().out
+    assert table in printed and "radiometry B08" in printed
+    card = json.loads((tmp_path / "found" / "dataset.json").read_text())
+    assert card["offset"] == 1000 and card["pair"]["days"] == 2
+    assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
+    assert card["sentinel2"]["processing_baselines"] == ["04.00"]
+    assert {p.name for p in (tmp_path / "found").iterdir()} == {
+        *FILES, "dataset.json", "pair.png", "split.png",
+    }  # fmt: skip
+    scl = next((tmp_path / "scene").glob("s2/2022-07-14/*SCL*"))
+    at_hand = ["--s2_images", *map(str, paths["s2"]), "--offset", "1000"]
+    there = ["--out_dir", str(tmp_path / "there"), "--scl", str(scl)]
+    assert sr_dataset.main([*spot, *small, *at_hand, *there]) == 0
+    for name in FILES:
+        np.testing.assert_array_equal(
+            read(tmp_path / "found" / name), read(tmp_path / "there" / name)
+        )

@@ -415,3 +415,20 @@ def test_through_a_stac_api(tmp_path, capfd):
         np.testing.assert_array_equal(
             read(tmp_path / "found" / name), read(tmp_path / "there" / name)
         )
+
+
+@pytest.mark.parametrize(
+    ("shift", "gain", "bias"),
+    [((0.1, 0.0), 1.0, 0.0), ((-1.2, 0.9), 0.85, 60.0), ((5.6, 5.7), 1.2, -80.0)],
+)
+def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
+    """0.1 to 8 m are found within 0.3 m, gains within 1 %."""
+    paths = make_scene(tmp_path, size=512, seed=7, shift=shift, gain=gain, bias=bias)
+    xs = str(paths["xs"])
+    s2 = sr_dataset.stack([[str(path) for path in paths["s2"]]])
+    lr, _ = sr_dataset.make_pair(str(paths["pan"]), xs, s2, 1000)
+    quality = sr_dataset.compare(lr, xs, 6.0)
+    assert np.hypot(*np.subtract(quality.shift, shift)) < 0.3
+    for fit in quality.fits:
+        assert fit.inverse().gain == pytest.approx(gain, rel=0.01)
+        assert fit.inverse().bias == pytest.approx(bias, abs=25)

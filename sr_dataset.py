@@ -100,7 +100,7 @@ def select_patches(xs: str, mask: np.ndarray, **parameters) -> None:
         {"in": xs, **parameters},
         frozen=True,  # do not run before it has its mask
     )
-    place = pyotb.Input(xs)[:1, :1].export()  # the first pixel knows where it lies
+    place = pyotb.Input(xs)[:, :, :1].export()  # says where its pixels lie
     selection.app.ImportVectorImage("mask", {**place, "array": mask})
     selection.execute()
     selection.flush()

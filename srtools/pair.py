@@ -121,7 +121,7 @@ class PairQuality:
         for band, fit in zip(BANDS, self.fits, strict=True):
             text, verdict = "-", "unknown"
             if fit:
-                text = f"gain {fit.gain:.3f}, bias {fit.bias:+.0f} DN, R2 {fit.r2:.3f}"
+                text = f"gain {fit.gain:.3f}, bias {round(fit.bias):+d} DN, R2 {fit.r2:.3f}"
                 verdict = _worst(
                     _judge(abs(fit.gain - 1), GAIN),
                     _judge(abs(fit.bias), BIAS),
@@ -213,7 +213,8 @@ class PairQuality:
         if fit:
             ends = np.percentile(lr[:, band], (0, 100))
             axis.plot(ends, fit.gain * ends + fit.bias, color="black", lw=1)
-            title += f": Spot = {fit.gain:.3f} S2 {fit.bias:+.0f}, R2 {fit.r2:.3f}"
+            bias = round(fit.bias)
+            title += f": Spot = {fit.gain:.3f} S2 {bias:+d}, R2 {fit.r2:.3f}"
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("Sentinel-2, DN (red: changed)", fontsize=8)
         axis.set_ylabel("Spot, DN", fontsize=8)

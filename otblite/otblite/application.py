@@ -345,6 +345,13 @@ class Application:
             array = array[:, :, None]
         if array.ndim != 3:
             self.fail(f"parameter '{key}': an array [h, w, bands] is expected")
+        height, width = array.shape[:2]
+        size = tuple(exported.get("size", (width, height)))
+        if size != (width, height):
+            self.fail(
+                f"parameter '{key}': an array of {width} x {height} pixels came with "
+                f"the description of {size[0]} x {size[1]}"
+            )
         (x, y), (dx, dy) = exported["origin"], exported["spacing"]
         transform = Affine(dx, 0, x - dx / 2, 0, dy, y - dy / 2)
         wkt = dict(exported.get("metadata") or {}).get("ProjectionRef") or None
@@ -352,7 +359,7 @@ class Application:
             crs = CRS.from_wkt(wkt) if wkt else None
         except CRSError as error:
             self.fail(f"parameter '{key}': {error}")
-        grid = Grid(crs, transform, array.shape[1], array.shape[0])
+        grid = Grid(crs, transform, width, height)
         self._parameter(key).images = [from_array(array, grid)]
 
     ImportImage = ImportVectorImage

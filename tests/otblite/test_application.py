@@ -255,6 +255,7 @@ def test_import_of_one_band(shape):
     ("change", "words"),
     [
         ({"array": np.zeros(3)}, r"'in': an array \[h, w, bands\] is expected"),
+        ({"size": (9, 2)}, "2 x 2 pixels came with the description of 9 x 2"),
         ({"metadata": {"ProjectionRef": "nonsense"}}, "parameter 'in': "),
     ],
 )

@@ -121,7 +121,8 @@ class PairQuality:
         for band, fit in zip(BANDS, self.fits, strict=True):
             text, verdict = "-", "unknown"
             if fit:
-                text = f"gain {fit.gain:.3f}, bias {round(fit.bias):+d} DN, R2 {fit.r2:.3f}"
+                bias = round(fit.bias)
+                text = f"gain {fit.gain:.3f}, bias {bias:+d} DN, R2 {fit.r2:.3f}"
                 verdict = _worst(
                     _judge(abs(fit.gain - 1), GAIN),
                     _judge(abs(fit.bias), BIAS),

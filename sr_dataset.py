@@ -18,19 +18,28 @@ BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction
 import argparse
 import logging
 import sys
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from srtools import cards, download, figures, fits, images, scenes, splits, usable, vrt
+from srtools import (
+    cards,
+    download,
+    figures,
+    fits,
+    images,
+    options,
+    scenes,
+    splits,
+    usable,
+    vrt,
+)
 from srtools.conventions import BANDS, FACTOR, GROUPS, MARGIN, SCALE
 from srtools.errors import SRError, one_line_errors
 from srtools.images import ImageInfo, engine_errors
 from srtools.pair import PairQuality, measure_pair
 from srtools.radiometry import remove_offset
 from srtools.registration import read_blocks
-from srtools.remote import PLANETARY_COMPUTER, SENTINEL2_L2A, Archive
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
@@ -328,24 +337,6 @@ def check_inputs(
     return pan_info, xs_info
 
 
-def find_scene(params: argparse.Namespace, xs: ImageInfo) -> scenes.Scene:
-    """Search the STAC API for the best image over the Spot one; print the ranking."""
-    area = scenes.footprint_wgs84(xs.crs, xs.transform, xs.width, xs.height)
-    archive = Archive(params.stac_url, params.collection, dict(params.assets))
-    candidates = scenes.search(
-        archive,
-        area,
-        params.start_date,
-        params.end_date,
-        near=params.spot_date,
-        max_cloud_cover=params.max_cloud_cover,
-        items=params.item or (),
-    )
-    scene = scenes.choose(candidates, area, max_bad_share=params.max_bad_share)
-    print(scenes.ranking_table(candidates, scene))
-    return scene
-
-
 def get_parser() -> argparse.ArgumentParser:
     """Define the command line."""
     parser = argparse.ArgumentParser(
@@ -356,7 +347,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--pan", required=True, help="Spot-7 panchromatic image, 1.5 m")
     add("--xs", required=True, help="Spot-7 XS image, 4 bands, 6 m")
     add("--out_dir", required=True, help="folder for the patches")
-    add("--spot_date", type=day, metavar="DAY", help="on which Spot took the image")
+    add("--spot_date", type=options.day, metavar="DAY", help="when Spot came by")
     add("--overwrite", action="store_true", help="replace existing files")
     add(
         "--offset", type=int, metavar="DN",
@@ -371,25 +362,7 @@ def get_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--scl", help="their scene classification, to leave clouds out")
 
-    add = parser.add_argument_group("search for Sentinel-2").add_argument
-    add("--stac_url", default=PLANETARY_COMPUTER, help="(default: %(default)s)")
-    add("--collection", default=SENTINEL2_L2A, help="(default: %(default)s)")
-    add(
-        "--assets", nargs="+", type=renamed, default=(), metavar="BAND=NAME",
-        help="how this collection names the bands, for instance B04=red SCL=scl",
-    )  # fmt: skip
-    add("--start_date", default=scenes.START, help="first day (default: %(default)s)")
-    add("--end_date", default=scenes.END, help="last day (default: %(default)s)")
-    add(
-        "--max_cloud_cover", type=float, default=scenes.MAX_CLOUD_COVER,
-        metavar="PERCENT", help="of a whole tile (default: %(default)s)",
-    )  # fmt: skip
-    add(
-        "--max_bad_share", type=float, default=scenes.MAX_BAD_SHARE, metavar="SHARE",
-        help="cloud, shadow and cirrus over the Spot image (default: %(default)s)",
-    )  # fmt: skip
-    add("--item", nargs="+", metavar="ID", help="take these items")
-    add("--dry_run", action="store_true", help="print the ranking of images and stop")
+    options.add_search(parser)
 
     add = parser.add_argument_group("pair").add_argument
     add("--coregister", action="store_true", help="correct the shift between them")
@@ -424,17 +397,6 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def day(text: str) -> date:
-    """Read an option such as 2022-07-14."""
-    return date.fromisoformat(text)
-
-
-def renamed(text: str) -> list[str]:
-    """Read an option such as B04=red."""
-    band, name = text.split("=")
-    return [band, name]
-
-
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
@@ -448,12 +410,13 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--margin must be at least 0, --step at least 1")
     if params.step and params.split != "blocks":
         parser.error("--step is for --split blocks: interleaved patches must not meet")
-    cards.refuse_existing(output_files(params.out_dir), params.overwrite)
+    if not params.dry_run:
+        cards.refuse_existing(output_files(params.out_dir), params.overwrite)
     names = (
         "pan", "xs", "out_dir", "patch_size", "step", "split", "margin", "seed",
         "proportions", "coregister", "harmonize", "overwrite",
     )  # fmt: skip
-    options = {name: getattr(params, name) for name in names}
+    chosen = {name: getattr(params, name) for name in names}
 
     if params.s2_images:
         if params.offset is None:
@@ -465,11 +428,14 @@ def main(argv: list[str] | None = None) -> int:
             tiles=[params.s2_images],
             scl=[params.scl] if params.scl else None,
             offset=params.offset or 0,
-            **options,
+            **chosen,
         )
     else:
         xs_info = images.describe(params.xs, "the XS image", bands=len(BANDS))
-        scene = find_scene(params, xs_info)
+        area = scenes.footprint_wgs84(
+            xs_info.crs, xs_info.transform, xs_info.width, xs_info.height
+        )
+        scene = options.find_scene(params, area, params.spot_date)
         if params.dry_run:
             return 0
         offset = scene.offset if params.offset is None else params.offset
@@ -482,7 +448,7 @@ def main(argv: list[str] | None = None) -> int:
                 offset=offset,
                 days=days,
                 record=scene.record(offset),
-                **options,
+                **chosen,
             )
     for group, found in card["groups"].items():
         print(f"{group:5s} {found['patches']:6d} patches")

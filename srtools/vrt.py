@@ -1,9 +1,10 @@
-"""Small VRT files: a grid without pixels, and an image reflected at its edges.
+"""Small VRT files: a grid without pixels, images side by side, reflected, displaced.
 
 OTB has no application that pads an image.  GDAL's virtual format does it lazily, on
 whatever engine reads it, and the files are a few kilobytes of XML.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -39,6 +40,76 @@ def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
         image.width, image.height,
         [_band(b, image, image.path, [(whole, (0, 0))]) for b in _numbers(image)],
     )  # fmt: skip
+
+
+def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
+    """Lay images of one CRS and pixel grid side by side; 0 shows what is below."""
+    first = images[0]
+    places = [~first.transform @ (i.transform @ (0, 0)) for i in images]
+    corners = [(round(col), round(row)) for col, row in places]
+    left, top = (min(corner[axis] for corner in corners) for axis in (0, 1))
+    width = max(c + i.width for (c, _), i in zip(corners, images, strict=True)) - left
+    height = max(r + i.height for (_, r), i in zip(corners, images, strict=True)) - top
+    return _write(
+        path, first.crs.to_wkt(), first.transform @ Affine.translation(left, top),
+        width, height,
+        [
+            _joined(
+                band, TYPES[first.dtype],
+                [
+                    _source(
+                        image.path, band, (0, 0, image.width, image.height),
+                        (col - left, row - top), "ComplexSource", "<NODATA>0</NODATA>",
+                    )
+                    for image, (col, row) in zip(images, corners, strict=True)
+                ],
+            )
+            for band in _numbers(first)
+        ],
+    )  # fmt: skip
+
+
+def write_pieces(
+    path: Path,
+    pieces: Mapping[str, tuple[int, int, int, int]],
+    bands: Sequence[int],
+    wkt: str,
+    transform: Affine,
+    size: tuple[int, int],
+    about: Mapping[str, str],
+    *,
+    names: Sequence[str],
+    scale: float,
+) -> Path:
+    """Put the uint16 pieces of one image together.
+
+    Arguments:
+        path: VRT file.
+        pieces: for each file the column, row, width and height that it fills.
+        bands: which of their bands, from 1.
+        wkt, transform, size: CRS, place, and (width, height) of the whole.
+        about: metadata.
+        names: of the bands.
+        scale: physical value of one DN.
+    """
+    described = [
+        _joined(
+            band, "UInt16",
+            [
+                _source(name, band, (0, 0, *place[2:]), place[:2])
+                for name, place in pieces.items()
+            ],
+            f"<Description>{escape(title)}</Description><NoDataValue>0</NoDataValue>"
+            f"<Scale>{scale!r}</Scale>",
+        )
+        for band, title in zip(bands, names, strict=True)
+    ]  # fmt: skip
+    items = "".join(
+        f'<MDI key="{escape(key)}">{escape(value)}</MDI>'
+        for key, value in about.items()
+    )
+    described.append(f"<Metadata>{items}</Metadata>")
+    return _write(path, wkt, transform, *size, described)
 
 
 def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
@@ -89,21 +160,36 @@ def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
 
 def _band(band: int, image: ImageInfo, source: str, copies: list) -> str:
     """Describe a band: (column, row, width, height) of `source`, and where they go."""
+    sources = [_source(source, band, window, to) for window, to in copies]
+    return _joined(band, TYPES[image.dtype], sources)
+
+
+def _joined(band: int, kind: str, sources: list[str], about: str = "") -> str:
+    return (
+        f'<VRTRasterBand dataType="{kind}" band="{band}">{about}{"".join(sources)}'
+        "</VRTRasterBand>"
+    )
+
+
+def _source(
+    source: str,
+    band: int,
+    window: tuple[int, int, int, int],
+    to: tuple[int, int],
+    kind: str = "SimpleSource",
+    more: str = "",
+) -> str:
+    """Describe which pixels of a file go where."""
+    col, row, width, height = window
     relative = int(source.endswith("_sides.vrt"))
     source = source if relative or is_remote(source) else str(Path(source).resolve())
     source = f"/vsicurl/{source}" if source.startswith("http") else source
-    parts = [
-        f'<SimpleSource><SourceFilename relativeToVRT="{relative}">{escape(source)}'
+    return (
+        f'<{kind}><SourceFilename relativeToVRT="{relative}">{escape(source)}'
         f"</SourceFilename><SourceBand>{band}</SourceBand>"
         f'<SrcRect xOff="{col}" yOff="{row}" xSize="{width}" ySize="{height}"/>'
-        f'<DstRect xOff="{to_col}" yOff="{to_row}" xSize="{width}" ySize="{height}"/>'
-        "</SimpleSource>"
-        for (col, row, width, height), (to_col, to_row) in copies
-    ]
-    kind = TYPES[image.dtype]
-    return (
-        f'<VRTRasterBand dataType="{kind}" band="{band}">{"".join(parts)}'
-        "</VRTRasterBand>"
+        f'<DstRect xOff="{to[0]}" yOff="{to[1]}" xSize="{width}" ySize="{height}"/>'
+        f"{more}</{kind}>"
     )
 
 

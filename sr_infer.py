@@ -1,16 +1,21 @@
 """Exercise 5: super-resolve a whole Sentinel-2 image.
 
-In:  Sentinel-2 (four files, or one with four bands) and the SavedModel.
-Out: a 16-bit GeoTIFF at 1.5 m, seamless, in its place, with a card (JSON) beside it.
+In:  Sentinel-2 (files, a SAFE folder, or a search for an area) and the SavedModel.
+Out: a 16-bit Cloud Optimized GeoTIFF at 1.5 m, seamless, in its place, with a card
+     (JSON) beside it.
 
     python sr_infer.py --s2_images B04.tif B03.tif B02.tif B08.tif \
         --model_dir model --out sr.tif
     # only the area of another image, on its grid, and a picture to look at
     python sr_infer.py --s2_images s2.tif --like pan.tif --model_dir model \
         --out sr.tif --preview sr.png
+    # the clearest image of an area, whoever has it
+    python sr_infer.py --bbox 2.30 48.84 2.38 48.88 --model_dir model --out sr.tif
 
 Tiles join without a seam, because each is computed with more of its surroundings
 than the network's receptive field, and only the middle (the `_crop` output) is kept.
+The image is made in pieces: a run that was killed goes on where it stopped, and
+several machines can share one image (`--part`, `--dask`).
 
 Source: OTBTF application TensorflowModelServe.
 """
@@ -27,7 +32,21 @@ import rasterio
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
-from srtools import cards, figures, images, models, vrt
+from srtools import (
+    cards,
+    download,
+    ensemble,
+    figures,
+    images,
+    inputs,
+    models,
+    options,
+    pieces,
+    safe,
+    scenes,
+    spread,
+    vrt,
+)
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
 from srtools.images import ImageInfo
@@ -38,9 +57,11 @@ import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 log = logging.getLogger("srtools.sr_infer")
 
 INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
+SPREAD = "hr_dn_std"
 LR_SPACING = 6.0  # metres, unless the model's card says otherwise
 TILE_SIZE = 1024  # output pixels; about 1 GB with 64 filters
-CREATION_OPTIONS = {"COMPRESS": "DEFLATE", "TILED": "YES", "BIGTIFF": "IF_SAFER"}
+PIECE_SIZE = 4096  # output pixels: 38 km2
+CREATION_OPTIONS = {"COMPRESS": "DEFLATE", "ZLEVEL": "1", "TILED": "YES"}
 
 
 @dataclass(frozen=True)
@@ -117,7 +138,9 @@ def choose_crop(model: models.ModelInfo, crop: int | None) -> int:
     return crop
 
 
-def serve(lr: pyotb.App, model_dir: str, crop: int, tile_size: int) -> pyotb.App:
+def serve(
+    lr: pyotb.App, model_dir: str, names: list[str], crop: int, tile_size: int
+) -> pyotb.App:
     """Run the network over `lr`, tile by tile; `crop` pixels are lost on each side.
 
     OTBTF cuts its output to whole expression fields, so the smallest one is taken,
@@ -133,7 +156,7 @@ def serve(lr: pyotb.App, model_dir: str, crop: int, tile_size: int) -> pyotb.App
             "source1.placeholder": INPUT,
             "model.dir": model_dir,
             "model.fullyconv": True,
-            "output.names": [f"{OUTPUT}_crop{crop}"],
+            "output.names": names,
             "output.efieldx": FACTOR,
             "output.efieldy": FACTOR,
             "output.spcscale": 1 / FACTOR,
@@ -144,11 +167,12 @@ def serve(lr: pyotb.App, model_dir: str, crop: int, tile_size: int) -> pyotb.App
     )
 
 
+@images.engine_errors("preparing the image")
 def super_resolve(
-    s2: list[ImageInfo], plan: Plan, model_dir: str, offset: int, tile_size: int,
-    out: Path, folder: Path,
-) -> None:  # fmt: skip
-    """Write the output for `plan` to `out`; `folder` takes the small VRT files.
+    s2: list[ImageInfo], plan: Plan, model_dir: str, names: list[str], offset: int,
+    tile_size: int, folder: Path,
+) -> pyotb.App:  # fmt: skip
+    """Give the output for `plan`, not computed yet; `folder` takes small VRT files.
 
     Around the area the network sees the true pixels where there are any, and
     reflected ones only beyond the edge of the image.
@@ -165,27 +189,19 @@ def super_resolve(
     stacked = pyotb.ConcatenateImages(il=[str(path) for path in reflected])
     s2_image = remove_offset(stacked, offset)
     lr = pyotb.Superimpose(inr=str(lr_grid), inm=s2_image, interpolator="bco")
-    sr = serve(lr, model_dir, plan.crop, tile_size)
-    result = keep_no_data(sr, s2, plan, folder)
-    options = {
-        # Strips as high as a tile, so that no tile is computed twice.
-        "streaming:type": "stripped",
-        "streaming:sizemode": "height",
-        "streaming:sizevalue": tile_size,
-        "box": f"0:0:{plan.width}:{plan.height}",
-        "nodata": 0,
-        **{f"gdal:co:{key}": value for key, value in CREATION_OPTIONS.items()},
-    }
-    result.write(str(out), pixel_type="uint16", ext_fname=options)
+    sr = serve(lr, model_dir, names, plan.crop, tile_size)
+    return keep_no_data(sr, s2, len(names), plan, folder)
 
 
 def keep_no_data(
-    sr: pyotb.App, s2: list[ImageInfo], plan: Plan, folder: Path
+    sr: pyotb.App, s2: list[ImageInfo], outputs: int, plan: Plan, folder: Path
 ) -> pyotb.App:
     """Give `sr` with 0 where Sentinel-2 is 0 (no data), and at least 1 elsewhere.
 
     OTB compares pixels of images that say they lie at the same place, and OTBTF says
-    a wrong place (see `put_in_place`); so Sentinel-2 is put as far off, for this only.
+    a wrong one: at 6 m to 1.5 m it is 1.5 pixels too far east and south (half a pixel
+    with a receptive field that is odd).  So Sentinel-2 is put as far off, for this
+    only; the true place, which the plan knows, is written when the pieces are joined.
     """
     said, true = Affine(*sr.transform), plan.transform
     places = [(transform.c, transform.f) for transform in (said, true)]
@@ -196,24 +212,9 @@ def keep_no_data(
         vrt.write_displaced(folder / f"displaced{index}.vrt", image, x0 - x1, y0 - y1)
         for index, image in enumerate(s2)
     ]
-    original = pyotb.ConcatenateImages(il=[str(path) for path in displaced])
+    original = pyotb.ConcatenateImages(il=[str(path) for path in displaced] * outputs)
     seen = pyotb.Superimpose(inr=sr, inm=original, interpolator="nn")
     return pyotb.where(seen == 0, 0, pyotb.where(sr < 1, 1, sr))
-
-
-def put_in_place(path: Path, plan: Plan) -> None:
-    """Write the true place, band names and scale into the header of a finished image.
-
-    OTBTF places an output of another pixel size wrongly: at 6 m to 1.5 m it says
-    1.5 pixels too far east and south (half a pixel with a receptive field that is
-    odd).  Which pixels were made is known from the plan, whatever the engine says.
-    """
-    with rasterio.open(path, "r+") as file:
-        file.crs = rasterio.CRS.from_wkt(plan.crs_wkt)
-        file.transform = plan.transform
-        file.nodata = 0
-        file.descriptions = BANDS
-        file.scales = [SCALE] * len(BANDS)
 
 
 def infer(
@@ -221,79 +222,127 @@ def infer(
     s2_images: list[str],
     model_dir: str,
     out: str,
-    like: str | None = None,
+    area: ImageInfo | None = None,
     offset: int = 0,
     crop: int | None = None,
     tile_size: int = TILE_SIZE,
+    piece_size: int = PIECE_SIZE,
+    part: tuple[int, int] | None = None,
+    self_ensemble: bool = False,
+    uncertainty: bool = False,
     preview: str | None = None,
     overwrite: bool = False,
-) -> dict:
+    record: dict | None = None,
+) -> dict | None:
     """Super-resolve a Sentinel-2 image.
 
     Arguments:
         s2_images: four files with one band (B04, B03, B02, B08), or one with four.
         model_dir: SavedModel of sr_train.py.
         out: GeoTIFF to write, uint16, reflectance x 10000, 0 is no data.
-        like: an image whose area and corner the output takes.
+        area: an image whose area and corner the output takes.
         offset: what to subtract from the DN (1000 or 0).
         crop: which `_crop` output to use, in output pixels; None: the smallest that
             the receptive field allows.
         tile_size: side of a tile in output pixels; memory grows with its square.
+        piece_size: side of a piece in output pixels.
+        part: (i, n) makes the i-th of n shares of the pieces, and joins nothing.
+        self_ensemble: whether to take the mean over flips and turns.
+        uncertainty: whether to write their standard deviation, as `*_std.tif`.
         preview: PNG to write, input and output side by side.
         overwrite: whether existing files may be replaced.
+        record: what the card keeps of the Sentinel-2 scene.
 
     Returns:
-        The card, as written beside the image.
+        The card, as written beside the image; None if only a share was made.
 
     Raises:
         SRError: if the images or the model do not fit.
     """
+    images_out = {Path(out): range(1, len(BANDS) + 1)}
+    if uncertainty:
+        std_path = Path(out).with_name(f"{Path(out).stem}_std.tif")
+        images_out[std_path] = range(len(BANDS) + 1, 2 * len(BANDS) + 1)
     card_path = Path(out).with_suffix(".json")
-    outputs = [Path(path) for path in (out, card_path, preview) if path]
+    outputs = [*images_out, card_path, *([Path(preview)] if preview else [])]
     cards.refuse_existing(outputs, overwrite)
-    s2 = check_images(s2_images)
-    reference = images.describe(like, "the reference image") if like else None
-    if reference:
-        images.check_overlaps(s2[0], reference)
+    if Path(out).suffix.lower() not in (".tif", ".tiff"):
+        raise SRError(f"{out}: the image is a GeoTIFF, its name must end in .tif")
+    s2 = inputs.check_images(s2_images)
+    if area:
+        images.check_overlaps(s2[0], area)
+    inputs.check_pixels(s2, offset)
     model = models.describe(model_dir)
+    inputs.check_model(model)
     plan = make_plan(
         s2[0],
-        reference,
+        area,
         model.card.get("lr_spacing", LR_SPACING),
         choose_crop(model, crop),
     )
     tile_size = math.ceil(tile_size / FACTOR) * FACTOR
-    with cards.whole_file(out) as partial, tempfile.TemporaryDirectory() as folder:
-        with images.engine_errors("super-resolving"):
-            super_resolve(s2, plan, model_dir, offset, tile_size, partial, Path(folder))
-        put_in_place(partial, plan)
+    # Pieces of whole tiles, so that no tile is computed twice.
+    todo = pieces.cut(
+        plan.width, plan.height, max(piece_size // tile_size, 1) * tile_size
+    )
     card = {
-        "s2_images": [image.record() for image in s2],
+        "sentinel2": record or {"files": [image.record() for image in s2]},
         "offset": offset,
         "model_dir": str(model_dir),
         "model_card": model.card,
         "crop": plan.crop,
         "tile_size": tile_size,
-        "output": images.describe(out, "the output").record(),
+        "self_ensemble": self_ensemble or uncertainty,
+        "grid": {"transform": plan.transform[:6], "size": [plan.width, plan.height]},
         "versions": cards.versions(),
     }
+    pieces_folder = pieces.folder_of(out)
+    plan_of_pieces = {
+        **card, "model": models.fingerprint(model_dir), "uncertainty": uncertainty,
+        "files": None if record else [inputs.fingerprint(image) for image in s2],
+    }  # fmt: skip
+    pieces.prepare(pieces_folder, plan_of_pieces, overwrite)
+
+    name = f"{OUTPUT}_crop{plan.crop}"
+    names = [name, SPREAD] if uncertainty else [name]
+    with tempfile.TemporaryDirectory() as folder:
+        served = model_dir
+        if card["self_ensemble"]:
+            served = ensemble.save(
+                model_dir, INPUT, name, SPREAD, Path(folder) / "ensemble"
+            )
+        result = super_resolve(s2, plan, served, names, offset, tile_size, Path(folder))
+
+        def write(piece: pieces.Piece, path: Path) -> None:
+            extended = {
+                # Strips as high as a tile, so that no tile is computed twice.
+                "streaming:type": "stripped",
+                "streaming:sizemode": "height",
+                "streaming:sizevalue": tile_size,
+                "box": piece.box,
+                **{f"gdal:co:{key}": value for key, value in CREATION_OPTIONS.items()},
+            }
+            with images.engine_errors("super-resolving"):
+                result.write(str(path), pixel_type="uint16", ext_fname=extended)
+
+        own = pieces.share(todo, *part) if part else todo
+        pieces.make(pieces_folder, own, write, plan.transform.a)
+    if part:
+        return None
+    about = {"AREA_OR_POINT": "Area", "PROCESSING": f"super-resolution by {model_dir}"}
+    for path, numbers in images_out.items():
+        titles = dict(zip(numbers, BANDS, strict=True))
+        with cards.whole_file(path) as partial:
+            pieces.join(
+                pieces_folder, todo, partial, titles, plan.crs_wkt, plan.transform,
+                SCALE, about,
+            )  # fmt: skip
+    pieces.remove(pieces_folder)
+    card["output"] = images.describe(out, "the output").record()
     cards.write_card(card_path, card)
     if preview:
         figures.save_preview(preview, [image.path for image in s2], offset, out)
     return card
-
-
-def check_images(paths: list[str]) -> list[ImageInfo]:
-    """Check the Sentinel-2 files: four bands together, on one grid."""
-    if len(paths) not in (1, len(BANDS)):
-        raise SRError(
-            f"{len(paths)} Sentinel-2 files were given; one with the bands "
-            f"{', '.join(BANDS)} or four with one each are expected"
-        )
-    bands = len(BANDS) // len(paths)
-    s2 = [images.describe(path, "the Sentinel-2 image", bands) for path in paths]
-    images.check_stack(s2)
-    return s2
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -301,34 +350,71 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Super-resolve a Sentinel-2 image to 1.5 m with a trained model."
     )
-    parser.add_argument(
-        "--s2_images", nargs="+", required=True, metavar="FILE",
-        help="B04 B03 B02 B08, or one file with these four bands",
+    add = parser.add_argument
+    add("--model_dir", required=True, help="SavedModel of sr_train.py")
+    add("--out", required=True, help="GeoTIFF to write (16 bit)")
+    add("--preview", metavar="PNG", help="picture of input and output")
+    add("--overwrite", action="store_true", help="replace existing files")
+    add(
+        "--s2_images", nargs="+", metavar="FILE",
+        help="B04 B03 B02 B08, one file with these four bands, or an unzipped .SAFE "
+        "folder (default: search for --like, --bbox or --aoi)",
     )  # fmt: skip
-    parser.add_argument("--model_dir", required=True, help="SavedModel of sr_train.py")
-    parser.add_argument("--out", required=True, help="GeoTIFF to write (16 bit)")
-    parser.add_argument(
-        "--like", metavar="FILE", help="take the area and the corner of this image"
-    )
-    parser.add_argument(
-        "--offset", type=int, default=0, metavar="DN",
+    add(
+        "--offset", type=int, metavar="DN",
         help="subtract this from the DN: 1000 for ESA products of baseline 04.00 or "
-        "later (default: 0)",
+        "later (default: what the product says; 0 for images)",
     )  # fmt: skip
-    parser.add_argument(
+
+    add = parser.add_argument_group("area").add_argument
+    add("--like", metavar="FILE", help="take the area and the corner of this image")
+    add(
+        "--bbox", nargs=4, type=float, metavar=("WEST", "SOUTH", "EAST", "NORTH"),
+        help="in degrees",
+    )  # fmt: skip
+    add("--aoi", metavar="GEOJSON", help="the box around these outlines")
+
+    options.add_search(parser)
+
+    add = parser.add_argument_group("network").add_argument
+    add(
         "--crop", type=int, metavar="PIXELS",
         help="use this _crop output (default: the smallest that leaves no seam)",
     )  # fmt: skip
-    parser.add_argument(
+    add(
         "--tile_size", type=int, default=TILE_SIZE, metavar="PIXELS",
         help="side of a tile; larger is faster and takes more memory "
         "(default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--preview", metavar="PNG", help="picture of input and output")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace existing files"
-    )
+    add(
+        "--self_ensemble", action="store_true",
+        help="mean over the 8 flips and turns: a little better, 8 times slower",
+    )  # fmt: skip
+    add(
+        "--uncertainty", action="store_true",
+        help="write their standard deviation as well, as a second image",
+    )  # fmt: skip
+
+    add = parser.add_argument_group("large images").add_argument
+    add(
+        "--piece_size", type=int, default=PIECE_SIZE, metavar="PIXELS",
+        help="side of the pieces that a killed run need not make again "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    add(
+        "--part", type=share, metavar="I/N",
+        help="make the I-th of N shares; the same command without --part joins them",
+    )  # fmt: skip
+    add("--dask", metavar="ADDRESS", help="spread the work over this Dask cluster")
     return parser
+
+
+def share(text: str) -> tuple[int, int]:
+    """Read an option such as 2/8."""
+    part, parts = map(int, text.split("/"))
+    if not 1 <= part <= parts:
+        raise ValueError
+    return part, parts
 
 
 @one_line_errors
@@ -336,9 +422,50 @@ def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = get_parser()
     params = parser.parse_args(argv)
-    if params.tile_size < 1:
-        parser.error("--tile_size must be at least 1")
-    output = infer(**vars(params))["output"]
+    if min(params.tile_size, params.piece_size) < 1:
+        parser.error("--tile_size and --piece_size must be at least 1")
+    if sum(map(bool, (params.like, params.bbox, params.aoi))) > 1:
+        parser.error("--like, --bbox and --aoi are three ways to say the same")
+    polygon = inputs.read_area(params.bbox, params.aoi)
+    like = images.describe(params.like, "the reference image") if params.like else None
+    if not (params.s2_images or polygon or like):
+        parser.error("--s2_images, or an area to search, is needed")
+    if params.dask:
+        spread.over_dask(params.dask, __file__, argv or sys.argv[1:])
+    names = (
+        "model_dir", "out", "crop", "tile_size", "piece_size", "part", "preview",
+        "self_ensemble", "uncertainty", "overwrite",
+    )  # fmt: skip
+    chosen = {name: getattr(params, name) for name in names}
+
+    def run(paths: list[str], offset: int, record: dict | None = None) -> dict | None:
+        area = like
+        if polygon:
+            area = inputs.part_of(inputs.check_images(paths)[0], polygon)
+        return infer(s2_images=paths, area=area, offset=offset, record=record, **chosen)
+
+    if params.s2_images:
+        paths, offset = params.s2_images, params.offset or 0
+        if len(paths) == 1 and safe.is_safe(paths[0]):
+            paths, said = safe.read_safe(paths[0])
+            offset = safe.sure(said) if params.offset is None else params.offset
+        card = run(paths, offset)
+    else:
+        searched = polygon or scenes.footprint_wgs84(
+            like.crs, like.transform, like.width, like.height
+        )
+        scene = options.find_scene(params, searched)
+        if params.dry_run:
+            return 0
+        offset = scene.offset if params.offset is None else params.offset
+        where, folder = inputs.as_image(searched), Path(params.out).parent
+        with download.local_copies(scene, BANDS, where, folder) as tiles:
+            paths = vrt.write_mosaics(tiles, BANDS)
+            card = run(paths, offset, scene.record(offset))
+    if card is None:
+        print("this share is done; join all with the same command without --part")
+        return 0
+    output = card["output"]
     width, height = output["size"]
     print(
         f"written: {params.out}, {width} x {height} pixels of {output['spacing']:g} m, "

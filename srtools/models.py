@@ -1,5 +1,6 @@
 """SavedModels: what their signature says, and their card."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,15 @@ def describe(folder: str | Path) -> ModelInfo:
     except (OSError, ValueError):
         card = {}
     return ModelInfo(str(folder), inputs, outputs, card)
+
+
+def fingerprint(folder: str | Path) -> str:
+    """Give a number that is another one for another network or other weights."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).glob("variables/*")):
+        digest.update(path.read_bytes())
+    digest.update((Path(folder) / "saved_model.pb").read_bytes())
+    return digest.hexdigest()
 
 
 def load(folder: str | Path) -> Callable:

@@ -180,3 +180,8 @@ def join(
             f"{out.name} cannot be written ({' '.join(str(error).split())}); the "
             f"pieces are kept in {folder}: make room and run the same command again"
         ) from None
+
+
+def remove(folder: Path) -> None:
+    """Remove the pieces once they are joined."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -47,6 +47,20 @@ def read_safe(folder: str | Path) -> Product:
     return Product(found, _offset(Path(folder)))
 
 
+def sure(offset: int | None) -> int:
+    """Give an offset that is known.
+
+    Raises:
+        SRError: if it is not.
+    """
+    if offset is None:
+        raise SRError(
+            "the SAFE folder does not say its processing baseline, on which the offset "
+            "of the DN depends; give --offset 1000 from baseline 04.00 on, else 0"
+        )
+    return offset
+
+
 def _offset(folder: Path) -> int | None:
     """Read the offset that ESA added, or work it out from the baseline."""
     try:

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from affine import Affine
 
-from srtools.images import ImageInfo, is_remote
+from srtools.images import ImageInfo, describe, is_remote
 
 # GDAL's names of numpy's types.
 TYPES = {
@@ -40,6 +40,20 @@ def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
         image.width, image.height,
         [_band(b, image, image.path, [(whole, (0, 0))]) for b in _numbers(image)],
     )  # fmt: skip
+
+
+def write_mosaics(
+    tiles: Sequence[Mapping[str, str]], bands: Sequence[str]
+) -> list[str]:
+    """Lay the tiles of each band side by side, in files beside those of the first."""
+    if len(tiles) == 1:
+        return [tiles[0][band] for band in bands]
+    paths = []
+    for band in bands:
+        parts = [describe(tile[band], f"the tile of {band}", 1) for tile in tiles]
+        path = Path(tiles[0][band]).with_name(f"{band}.vrt")
+        paths.append(str(write_mosaic(path, parts)))
+    return paths
 
 
 def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
@@ -94,7 +108,7 @@ def write_pieces(
     """
     described = [
         _joined(
-            band, "UInt16",
+            number, "UInt16",
             [
                 _source(name, band, (0, 0, *place[2:]), place[:2])
                 for name, place in pieces.items()
@@ -102,7 +116,7 @@ def write_pieces(
             f"<Description>{escape(title)}</Description><NoDataValue>0</NoDataValue>"
             f"<Scale>{scale!r}</Scale>",
         )
-        for band, title in zip(bands, names, strict=True)
+        for number, (band, title) in enumerate(zip(bands, names, strict=True), 1)
     ]  # fmt: skip
     items = "".join(
         f'<MDI key="{escape(key)}">{escape(value)}</MDI>'

@@ -8,8 +8,12 @@ import pytest
 import rasterio
 from affine import Affine
 from otblite.applications import serve
+from rasterio.warp import transform_bounds
 
 import sr_infer
+from demo.scene import make_scene
+from demo.server import Server
+from srtools import images
 
 RNG = np.random.default_rng(0)
 
@@ -23,9 +27,12 @@ def read(path: str) -> tuple[np.ndarray, dict]:
         return np.moveaxis(file.read(), 0, -1), file.profile
 
 
-def run(tmp_path: Path, name: str = "sr.tif", **options) -> tuple[np.ndarray, dict]:
+def run(
+    tmp_path: Path, name: str = "sr.tif", like: str | None = None, **options
+) -> tuple[np.ndarray, dict]:
     out = str(tmp_path / name)
-    sr_infer.infer(out=out, overwrite=True, **options)
+    area = images.describe(like, "like") if like else None
+    sr_infer.infer(out=out, overwrite=True, area=area, **options)
     return read(out)
 
 
@@ -228,3 +235,97 @@ def test_misuse_is_exit_code_2(capfd):
         sr_infer.main(["--s2_images", "a.tif"])
     assert stop.value.code == 2
     assert "--model_dir" in capfd.readouterr().err
+
+
+def degrees(bounds: tuple) -> list[str]:
+    return [repr(x) for x in transform_bounds("EPSG:32631", "EPSG:4326", *bounds)]
+
+
+def test_a_box_is_cut_out_of_the_image(tmp_path, write_raster, blurring_model):
+    """With the real pixels around it as context."""
+    pixels = image(60, 70)
+    s2 = write_raster("s2.tif", pixels)
+    whole, _ = run(tmp_path, s2_images=[s2], model_dir=blurring_model)
+    left, top = 452001 + 6 * 20, 5412003 - 6 * 12
+    box = degrees((left + 1, top - 6 * 9 + 1, left + 6 * 11 - 1, top - 1))
+    out = str(tmp_path / "part.tif")
+    command = ["--s2_images", s2, "--model_dir", blurring_model, "--out", out]
+    assert sr_infer.main([*command, "--bbox", *box]) == 0
+    result, profile = read(out)
+    # A box in degrees is not parallel to the grid: it may reach one pixel further.
+    first = ~Affine(1.5, 0, 452001, 0, -1.5, 5412003) @ (
+        profile["transform"].c, profile["transform"].f,
+    )  # fmt: skip
+    col, row = map(round, first)
+    assert 76 <= col <= 80 and 44 <= row <= 48
+    assert 44 <= profile["width"] <= 52 and 36 <= profile["height"] <= 44
+    expected = whole[row:, col:][: profile["height"], : profile["width"]]
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_through_a_stac_api(tmp_path, repeating_model, capfd):
+    """What is found and fetched gives what the files behind the API give."""
+    paths = make_scene(tmp_path / "scene", size=512, seed=2, wedge=0)
+    common = ["--model_dir", repeating_model, "--like", str(paths["pan"])]
+    files = ["--s2_images", *map(str, paths["s2"]), "--offset", "1000"]
+    at_hand = str(tmp_path / "at_hand.tif")
+    assert sr_infer.main([*common, *files, "--out", at_hand]) == 0
+    found = str(tmp_path / "found.tif")
+    with Server(tmp_path / "scene") as server:
+        search = [*common, "--stac_url", server.stac_url, "--out", found]
+        assert sr_infer.main([*search, "--dry_run"]) == 0
+        assert "chosen" in capfd.readouterr().out and not Path(found).exists()
+        assert sr_infer.main([*search, "--preview", str(tmp_path / "sr.png")]) == 0
+    np.testing.assert_array_equal(read(found)[0], read(at_hand)[0])
+    card = json.loads((tmp_path / "found.json").read_text())
+    assert card["offset"] == 1000 and card["sentinel2"]["items"]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {
+        "scene", "at_hand.tif", "at_hand.json", "found.tif", "found.json", "sr.png",
+    }  # fmt: skip
+
+
+def test_a_safe_folder(tmp_path, write_raster, repeating_model):
+    pixels = image(24, 20) + 1000
+    folder = tmp_path / "S2A_MSIL2A_20220714T105631_N0400_R051_T31UDQ_x.SAFE"
+    bands = folder / "GRANULE" / "L2A_T31UDQ" / "IMG_DATA" / "R10m"
+    bands.mkdir(parents=True)
+    for index, band in enumerate(("B04", "B03", "B02", "B08")):
+        path = write_raster(f"T31UDQ_x_{band}_10m.tif", pixels[..., index], 10.0)
+        Path(path).rename(bands / Path(path).name)
+    from_safe, at_hand = str(tmp_path / "safe.tif"), str(tmp_path / "hand.tif")
+    model = ["--model_dir", repeating_model]
+    arguments = [*model, "--s2_images", str(folder), "--out", from_safe]
+    assert sr_infer.main(arguments) == 0
+    whole = write_raster("s2.tif", pixels, 10.0)
+    arguments = [*model, "--s2_images", whole, "--offset", "1000", "--out", at_hand]
+    assert sr_infer.main(arguments) == 0
+    np.testing.assert_array_equal(read(from_safe)[0], read(at_hand)[0])
+
+
+def test_uncertainty_is_a_second_image(tmp_path, write_raster, blurring_model):
+    """The toy's answer does not depend on the view: no spread, the same mean."""
+    pixels = image(30, 26)
+    pixels[4:8, 5:9] = 0
+    s2 = write_raster("s2.tif", pixels)
+    plain, profile = run(tmp_path, s2_images=[s2], model_dir=blurring_model)
+    mean, _ = run(
+        tmp_path, "b.tif", s2_images=[s2], model_dir=blurring_model, uncertainty=True
+    )
+    spread, place = read(str(tmp_path / "b_std.tif"))
+    assert np.abs(mean.astype(int) - plain).max() <= 1
+    np.testing.assert_array_equal(spread == 0, plain == 0)
+    assert spread.max() == 1  # 0 is no data
+    assert place["transform"] == profile["transform"]
+
+
+def test_an_area_or_images_are_needed(capfd):
+    with pytest.raises(SystemExit):
+        sr_infer.main(["--model_dir", "m", "--out", "sr.tif"])
+    assert "an area to search" in capfd.readouterr().err
+    for wrong in (["--part", "3/2"], ["--part", "x"], ["--piece_size", "0"]):
+        with pytest.raises(SystemExit) as stop:
+            sr_infer.main(
+                ["--model_dir", "m", "--out", "a.tif", "--s2_images", "x", *wrong]
+            )
+        assert stop.value.code == 2

@@ -1,0 +1,230 @@
+"""What is refused before anything is computed, and which pixels an area means."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from rasterio.warp import transform_geom
+from shapely.geometry import mapping, shape
+
+from srtools import images, inputs, models, safe, vrt
+from srtools.conventions import BANDS
+from srtools.errors import SRError
+
+
+@pytest.fixture
+def dn(write_raster):
+    """Write a Sentinel-2 image whose DN lie between two values."""
+
+    def write(low, high, dtype=np.uint16, spacing=10.0):
+        random = np.random.default_rng(0)
+        pixels = random.uniform(low, high, (40, 50, 4)).astype(dtype)
+        return inputs.check_images([write_raster("s2.tif", pixels, spacing)])
+
+    return write
+
+
+def test_reflectance_is_refused(dn):
+    with pytest.raises(SRError, match="like reflectances; DN .* multiply by 10000"):
+        inputs.check_pixels(dn(0.01, 0.6, np.float32), 0)
+
+
+def test_nothing_is_refused(dn):
+    with pytest.raises(SRError, match="nothing but 0"):
+        inputs.check_pixels(dn(0, 0), 0)
+
+
+@pytest.mark.parametrize(
+    ("low", "offset", "spacing", "words"),
+    [
+        (1050, 0, 10.0, "need --offset 1000"),
+        (1050, 1000, 10.0, ""),
+        (200, 0, 10.0, ""),
+        (200, 0, 20.0, "20 m wide"),
+    ],
+)
+def test_warnings(dn, caplog, low, offset, spacing, words):
+    inputs.check_pixels(dn(low, 5000, spacing=spacing), offset)
+    assert words in caplog.text if words else not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("titles", "refused"),
+    [
+        (("B04", "B03", "B02", "B08"), False),
+        (("B4", "B3", "B2", "B8"), False),
+        (("red", "green", "blue", "nir"), False),
+        (("B02", "B03", "B04", "B08"), True),
+        (("B04", "B03", "B02", "B8A"), True),
+    ],
+)
+def test_names_of_bands(write_raster, titles, refused):
+    path = write_raster("s2.tif", np.ones((8, 8, 4), np.uint16))
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = titles
+    if refused:
+        with pytest.raises(SRError, match="B04, B03, B02, B08 in this order"):
+            inputs.check_images([path])
+    else:
+        inputs.check_images([path])
+
+
+def test_names_of_files(write_raster):
+    paths = [
+        write_raster(f"T31UDQ_20220714T105629_{band}_10m.tif", np.ones((8, 8)))
+        for band in BANDS
+    ]
+    inputs.check_images(paths)
+    with pytest.raises(SRError, match="are named B02, B03, B04, B08"):
+        inputs.check_images([paths[i] for i in (2, 1, 0, 3)])
+
+
+@pytest.mark.parametrize(
+    "card", [{"bands": ["B02", "B03", "B04", "B08"]}, {"factor": 2}, {"scale": 1.0}]
+)
+def test_a_model_with_another_convention_is_refused(card):
+    good = {"bands": list(BANDS), "factor": 4, "scale": 1e-4}
+    inputs.check_model(models.ModelInfo("m", {}, {}, good))
+    inputs.check_model(models.ModelInfo("m", {}, {}, {}))
+    with pytest.raises(SRError, match=f"the card of m says {next(iter(card))}"):
+        inputs.check_model(models.ModelInfo("m", {}, {}, {**good, **card}))
+
+
+@pytest.mark.parametrize(
+    "bbox", [[2.4, 48.8, 2.3, 48.9], [2.3, 48.9, 2.4, 48.8], [448000, 5e6, 449000, 6e6]]
+)
+def test_a_box_that_is_none(bbox):
+    with pytest.raises(SRError, match="west, south, east, north are expected"):
+        inputs.read_area(bbox, None)
+
+
+def test_outlines(tmp_path):
+    square = mapping(shapely.box(2, 48, 3, 49))
+    feature = {"type": "Feature", "properties": {}, "geometry": square}
+    other = {**feature, "geometry": mapping(shapely.box(3, 48, 4, 49))}
+    both = {"type": "FeatureCollection", "features": [feature, other]}
+    path = tmp_path / "area.geojson"
+    for content, bounds in (
+        (square, (2, 48, 3, 49)),
+        (feature, (2, 48, 3, 49)),
+        (both, (2, 48, 4, 49)),
+    ):
+        path.write_text(json.dumps(content))
+        assert inputs.read_area(None, str(path)).bounds == bounds
+    assert inputs.read_area(None, None) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[]",
+        '{"type": "Point", "coordinates": [2, 48]}',
+        '{"type": "FeatureCollection", "features": []}',
+        json.dumps(mapping(shapely.box(448000, 5410000, 449000, 5411000))),
+    ],
+)
+def test_outlines_that_are_none(tmp_path, text):
+    path = tmp_path / "area.geojson"
+    path.write_text(text)
+    with pytest.raises(SRError, match=r"area\.geojson"):
+        inputs.read_area(None, str(path))
+    with pytest.raises(SRError, match="cannot be read as GeoJSON"):
+        inputs.read_area(None, str(tmp_path / "no.geojson"))
+
+
+def test_part_of_an_image(dn):
+    """The whole pixels over the area, and no more, as far as the image goes."""
+    image = dn(100, 5000)[0]
+    left, bottom, right, top = image.bounds
+    inside = shapely.box(left + 31, top - 99, left + 59, top - 41)
+    degrees = shape(transform_geom(image.crs, "EPSG:4326", mapping(inside)))
+    part = inputs.part_of(image, degrees)
+    assert (part.width, part.height) == (3, 6)
+    assert part.transform == image.transform @ Affine.translation(3, 4)
+    beyond = shapely.box(left - 500, top - 99, left + 59, top + 500)
+    degrees = shape(transform_geom(image.crs, "EPSG:4326", mapping(beyond)))
+    part = inputs.part_of(image, degrees)
+    assert (part.width, part.height) == (6, 10) and part.transform == image.transform
+    with pytest.raises(SRError, match="does not show the area"):
+        inputs.part_of(image, shapely.box(10, 48, 11, 49))
+
+
+def test_an_area_as_an_image():
+    image = inputs.as_image(shapely.box(2.0, 48.0, 3.0, 48.5))
+    assert image.bounds == (2.0, 48.0, 3.0, 48.5) and image.crs.to_epsg() == 4326
+
+
+@pytest.fixture
+def product(tmp_path):
+    """Write the skeleton of a SAFE folder."""
+
+    def write(name="S2A_MSIL2A_20220714T105631_N0400_R051_T31UDQ_x.SAFE", xml=""):
+        folder = tmp_path / name
+        bands = folder / "GRANULE" / "L2A_T31UDQ" / "IMG_DATA" / "R10m"
+        bands.mkdir(parents=True)
+        for band in (*BANDS, "TCI"):
+            (bands / f"T31UDQ_20220714T105631_{band}_10m.jp2").touch()
+        if xml:
+            (folder / "MTD_MSIL2A.xml").write_text(xml)
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("name", "xml", "offset"),
+    [
+        ("a_N0400_b.SAFE", "", 1000),
+        ("a_N0214_b.SAFE", "", 0),
+        ("a_N0500_b.SAFE", '<BOA_ADD_OFFSET band_id="1">-1000</BOA_ADD_OFFSET>', 1000),
+        ("a.SAFE", "<PROCESSING_BASELINE>05.09</PROCESSING_BASELINE>", 1000),
+        ("a.SAFE", "", None),
+    ],
+)
+def test_safe(product, name, xml, offset):
+    folder = product(name, xml)
+    assert safe.is_safe(folder)
+    bands, said = safe.read_safe(folder)
+    assert [path[-11:-8] for path in bands] == list(BANDS) and said == offset
+    if offset is None:
+        with pytest.raises(SRError, match="give --offset 1000"):
+            safe.sure(said)
+    else:
+        assert safe.sure(said) == offset
+
+
+def test_safe_of_the_wrong_level(tmp_path):
+    bands = tmp_path / "GRANULE" / "L1C" / "IMG_DATA"
+    bands.mkdir(parents=True)
+    (bands / "T31UDQ_20220714T105631_B04.jp2").touch()
+    with pytest.raises(SRError, match="Level-1C product: take Level-2A"):
+        safe.read_safe(tmp_path)
+    with pytest.raises(SRError, match="0 files of band B04"):
+        safe.read_safe(tmp_path / "GRANULE")
+
+
+def test_tiles_side_by_side(tmp_path, write_raster):
+    """Of two tiles that overlap the later one is seen, where it has data."""
+    random = np.random.default_rng(0)
+    ground = random.integers(1, 9000, (30, 50)).astype(np.uint16)
+    west, east = ground[:24, :30].copy(), ground[6:, 20:].copy()
+    east[:, :4] = 0
+    x, y = 450000.0, 5400000.0
+    tiles = [
+        {"B04": write_raster("west.tif", west, 10.0, (x, y))},
+        {"B04": write_raster("east.tif", east, 10.0, (x + 200, y - 60))},
+    ]
+    assert vrt.write_mosaics(tiles[:1], ["B04"]) == [tiles[0]["B04"]]
+    (path,) = vrt.write_mosaics(tiles, ["B04"])
+    expected = np.zeros_like(ground)
+    expected[:24, :30] = west
+    expected[6:, 24:] = ground[6:, 24:]
+    with rasterio.open(path) as file:
+        np.testing.assert_array_equal(file.read(1), expected)
+        assert file.transform == Affine(10, 0, x, 0, -10, y)
+    (path,) = vrt.write_mosaics(tiles[::-1], ["B04"])
+    assert images.describe(path, "mosaic").bounds == (x, y - 300, x + 500, y)

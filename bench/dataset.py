@@ -8,7 +8,8 @@ from pathlib import Path
 import rasterio
 
 from bench.cogs import least_bytes
-from bench.measure import Usage, run as measure
+from bench.measure import Usage
+from bench.measure import run as measure
 from bench.report import Row
 from bench.scene import OFFSET
 from demo.server import Server
@@ -53,7 +54,7 @@ def _one_size(scene: Path, size: int) -> Iterator[Row]:
 
     copied = scene / "copied"
     copied.mkdir()
-    floor = measure(_python("-m", "bench.copy", copied, *inputs, *written), ROOT)
+    floor = measure(_python("-m", "bench.floor", copied, *inputs, *written), ROOT)
     yield from _usage(size, "the same files read and written, no more", floor)
     yield from _over_http(scene, size, bounds, crs)
     yield from _otb(scene, size, ours)

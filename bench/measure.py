@@ -47,7 +47,8 @@ def run(command: list[str], folder: str | Path | None = None, **variables) -> Us
     )  # fmt: skip
     *printed, report = done.stdout.rstrip().splitlines() or [""]
     if done.returncode:
-        raise CommandError(f"{command[0]} failed: {' | '.join([*printed, report][-3:])}")
+        last = " | ".join([*printed, report][-3:])
+        raise CommandError(f"{' '.join(map(str, command[:3]))} failed: {last}")
     return Usage(**json.loads(report))
 
 

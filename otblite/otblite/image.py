@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
+from otblite.memory import keep_freed_memory
 from rasterio.crs import CRS
 
 # Windows that are computed at the same time.
@@ -155,6 +156,7 @@ def in_order(
     compute: Callable[[Window], np.ndarray], windows: list[Window]
 ) -> Iterator[tuple[Window, np.ndarray]]:
     """Compute windows in a pool of threads, a few ahead, and give them in order."""
+    keep_freed_memory()
     with ThreadPoolExecutor(WORKERS) as pool:
         pending: deque = deque()
         try:

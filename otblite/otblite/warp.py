@@ -165,13 +165,25 @@ def interpolate(
 
 
 def _along_axes(pixels, rows, cols, method) -> np.ndarray:
-    """Interpolate within each line, then within each column."""
+    """Interpolate within each line, then within each column.
+
+    In memory the result is [n, bands, m]: what is done to it later is fast if the
+    values of a band lie side by side.
+    """
     height, width, bands = pixels.shape
+    if method == "nn":
+        rows, cols = (_nearest(*axis) for axis in ((rows, height), (cols, width)))
+        return pixels[rows, cols]
     across = _matrix(_taps(cols, width, method, pixels.dtype), width)
     down = _matrix(_taps(rows, height, method, pixels.dtype), height)
-    lines = across @ _swap(pixels).reshape(width, -1)
-    lines = _swap(lines.reshape(-1, height, bands)).reshape(height, -1)
-    return (down @ lines).reshape(rows.size, cols.size, bands)
+    columns = np.ascontiguousarray(pixels.transpose(1, 0, 2)).reshape(width, -1)
+    lines = np.ascontiguousarray((across @ columns).T).reshape(height, -1)
+    return (down @ lines).reshape(rows.size, bands, cols.size).transpose(0, 2, 1)
+
+
+def _nearest(position: np.ndarray, size: int) -> np.ndarray:
+    """Give the index of the pixel that holds each position, of those that exist."""
+    return np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.intp)
 
 
 def _anywhere(pixels, rows, cols, method) -> np.ndarray:
@@ -217,8 +229,3 @@ def _matrix(taps: list[tuple[np.ndarray, np.ndarray]], size: int) -> csr_array:
     count, used = index.shape
     starts = np.arange(0, (count + 1) * used, used, dtype=np.int32)
     return csr_array((weight.ravel(), index.ravel(), starts), shape=(count, size))
-
-
-def _swap(array: np.ndarray) -> np.ndarray:
-    """Exchange the first two of three axes; the result is contiguous."""
-    return np.ascontiguousarray(array.transpose(1, 0, 2))

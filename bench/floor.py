@@ -1,6 +1,6 @@
 """The floor: read the inputs and write the outputs, and compute nothing.
 
-python -m bench.copy FOLDER FILE...   decodes every file, and encodes the patches
+python -m bench.floor FOLDER FILE...   decodes every file, and encodes the patches
 """
 
 import sys

@@ -14,7 +14,7 @@ import numpy as np
 
 # Megabytes of decoded blocks that GDAL keeps.  Its own choice, a share of the
 # machine's memory, makes what a program needs depend on where it runs.
-os.environ.setdefault("GDAL_CACHEMAX", "256")
+os.environ.setdefault("GDAL_CACHEMAX", "128")
 
 import rasterio
 import rasterio.env

@@ -1,4 +1,5 @@
 # make demo   everything at once, on a made-up scene
+# make bench  time and memory of the scripts; some minutes
 # make test   lint and all tests
 # make test-keras2   the tests of the scripts on TensorFlow 2.15 with Keras 2
 PYTHON ?= python3
@@ -8,12 +9,15 @@ SIZE ?= 1536
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ENGINE := $(shell find otblite -name '*.py' -o -name '*.pth' -o -name 'pyproject.toml')
-CODE := sr_*.py srtools otblite demo tests
+CODE := sr_*.py srtools otblite demo bench tests
 
-.PHONY: demo test test-keras2 pytest lint format clean
+.PHONY: demo bench test test-keras2 pytest lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python -m demo.run --size $(SIZE)
+
+bench: $(STAMP)
+	$(BIN)/python -m bench
 
 test: lint
 	$(BIN)/python -m pytest

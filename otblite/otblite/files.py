@@ -11,6 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+
+# Megabytes of decoded blocks that GDAL keeps.  Its own choice, a share of the
+# machine's memory, makes what a program needs depend on where it runs.
+os.environ.setdefault("GDAL_CACHEMAX", "128")
+
 import rasterio
 import rasterio.env
 import rasterio.shutil
@@ -28,6 +33,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from tqdm import tqdm
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff"}
+# Bytes of a strip in a file.
+LARGEST_STRIP = 2**22
 
 log = logging.getLogger("otblite")
 
@@ -40,11 +47,39 @@ def public(name: str) -> str:
     return name.split("?")[0]
 
 
-class _Handles(threading.local):
-    """Open data sets of one thread: GDAL's are not safe to share between threads."""
+class _Handle:
+    """An open data set, which one thread at a time may use: GDAL demands it."""
 
-    def __init__(self):
-        self.open: dict[str, rasterio.DatasetReader] = {}
+    def __init__(self, path: str):
+        self.path = path
+        self.lock = threading.Lock()
+        self.file: rasterio.DatasetReader | None = None
+
+    def read(self, window: Window) -> np.ndarray:
+        """Read a window [bands, h, w]; what fails is opened anew the next time."""
+        with self.lock:
+            file = self.open()
+            try:
+                span = rasterio.windows.Window.from_slices(*window.slices)
+                return file.read(window=span)
+            except RasterioIOError as error:
+                # A connection that broke leaves GDAL with errors in its cache.
+                self.file = None
+                file.close()
+                raise RuntimeError(f"{public(self.path)}: {_reason(error)}") from None
+
+    def open(self) -> rasterio.DatasetReader:
+        """Give the data set, opened at the first time."""
+        if self.file is None:
+            self.file = _open(self.path)
+        return self.file
+
+
+class _OwnHandle(threading.local):
+    """One handle for each thread, so that a slow server is asked several things."""
+
+    def __init__(self, path: str):
+        self.handle = _Handle(path)
 
 
 def open_image(name: str) -> Image:
@@ -66,26 +101,14 @@ def open_image(name: str) -> Image:
     if path.startswith(("http://", "https://")):
         path = f"/vsicurl/{path}"
 
-    handles = _Handles()
-
-    def dataset() -> rasterio.DatasetReader:
-        if path not in handles.open:
-            handles.open[path] = _open(path)
-        return handles.open[path]
+    # What lies on the disk is decoded once, and kept, for all threads together.
+    shared = None if remote or path.lower().endswith(".vrt") else _Handle(path)
+    own = _OwnHandle(path)
 
     def read(window: Window) -> np.ndarray:
-        rows, cols = window.slices
-        try:
-            pixels = dataset().read(
-                window=rasterio.windows.Window.from_slices(rows, cols)
-            )
-        except RasterioIOError as error:
-            # A connection that broke leaves GDAL with errors in its cache.
-            handles.open.pop(path).close()
-            raise RuntimeError(f"{public(path)}: {_reason(error)}") from None
-        return np.moveaxis(pixels, 0, -1)
+        return np.moveaxis((shared or own.handle).read(window), 0, -1)
 
-    first = dataset()
+    first = (shared or own.handle).open()
     dtypes = set(first.dtypes)
     if len(dtypes) != 1 or any(dtype.startswith("complex") for dtype in dtypes):
         raise RuntimeError(
@@ -131,8 +154,10 @@ def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
         if dtype.itemsize > 2:
             # float32 cannot hold the limits of 32-bit integers.
             pixels = pixels.astype(np.float64)
-        if np.isnan(pixels.min()):
+        if np.isnan(low := pixels.min()):
             pixels = np.where(np.isnan(pixels), 0, pixels)
+        elif limits.min <= low and pixels.max() <= limits.max:
+            return pixels.astype(dtype)
     return np.clip(pixels, limits.min, limits.max).astype(dtype)
 
 
@@ -174,6 +199,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         "nodata": _nodata(image, dtype) if wanted.nodata is None else wanted.nodata,
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": WORKERS,
+        **_strips(image, grid.width, len(bands), dtype),
         **{key.upper(): value for key, value in wanted.creation_options.items()},
     }
     everything = bands == list(range(image.bands))
@@ -200,6 +226,17 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
                 _check_complete(partial)
     except (RasterioError, OSError) as error:
         raise OSError(f"{path}: cannot be written ({_reason(error)})") from None
+
+
+def _strips(image: Image, width: int, bands: int, dtype: np.dtype) -> dict[str, int]:
+    """Give the creation option that makes full-width tiles, as patches, strips.
+
+    GDAL's own strips of 8 KB take twice as long to compress and to read.
+    """
+    if not image.tile or image.tile[1] != width:
+        return {}
+    size = image.tile[0] * width * bands * dtype.itemsize
+    return {"BLOCKYSIZE": image.tile[0]} if size <= LARGEST_STRIP else {}
 
 
 def _nodata(image: Image, dtype: np.dtype) -> float | None:

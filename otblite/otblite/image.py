@@ -13,16 +13,19 @@ from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
+from otblite.memory import keep_freed_memory
 from rasterio.crs import CRS
 
 # Windows that are computed at the same time.
 WORKERS = min(os.cpu_count() or 1, 8)
 # Samples of a window that the processor's cache still helps with.
-CACHED_SAMPLES = 2**21
+CACHED_SAMPLES = 2**20
 # Bytes that a sample in flight takes: its neighbours, weights and a float64 or two;
 # an image of few bands may be made of one of this many.
 BYTES_PER_SAMPLE = 32
 USUAL_BANDS = 4
+# Megabytes for windows in flight when all of an image is wanted as an array.
+ALL_RAM = 256
 
 
 class Window(NamedTuple):
@@ -111,8 +114,15 @@ class Image:
     nodata: float | None = None
 
     def read_all(self) -> np.ndarray:
-        """Read every pixel, [height, width, bands]."""
-        return self.read(self.grid.window)
+        """Read every pixel, [height, width, bands], by several threads."""
+        grid = self.grid
+        height = strip_height(self, ALL_RAM)
+        if height >= grid.height:
+            return self.read(grid.window)
+        pixels = np.empty((grid.height, grid.width, self.bands), self.dtype)
+        for window, part in in_order(self.read, list(tiles(grid, height, grid.width))):
+            pixels[window.slices] = part
+        return pixels
 
     def read_padded(self, window: Window) -> np.ndarray:
         """Read a window that may reach over the edge; edge pixels are replicated."""
@@ -155,6 +165,7 @@ def in_order(
     compute: Callable[[Window], np.ndarray], windows: list[Window]
 ) -> Iterator[tuple[Window, np.ndarray]]:
     """Compute windows in a pool of threads, a few ahead, and give them in order."""
+    keep_freed_memory()
     with ThreadPoolExecutor(WORKERS) as pool:
         pending: deque = deque()
         try:

@@ -59,8 +59,11 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
             half = window.height // 2
             rest = window.shift(half, 0)._replace(height=window.height - half)
             return np.concatenate([read(window._replace(height=half)), read(rest)])
-        pixels = image.read(needed).astype(np.float32, copy=False)
+        pixels = image.read(needed)
+        if method != "nn":
+            pixels = pixels.astype(np.float32, copy=False)
         result = interpolate(pixels, rows - needed.row, cols - needed.col, method)
+        result = result.astype(np.float32, copy=False)
         if not inside.all():
             result[~inside] = fill
         return result
@@ -142,7 +145,7 @@ def interpolate(
     """Interpolate between pixels, border pixels being replicated outwards.
 
     Arguments:
-        pixels: [h, w, bands] of a floating point type.
+        pixels: [h, w, bands] of a floating point type; for `nn` of any type.
         rows, cols: positions in pixels from the centre of the first one, [n, 1] and
             [1, m] or both [n, m].
         method: see `resample`.
@@ -154,6 +157,9 @@ def interpolate(
     >>> interpolate(ramp, np.array([[0.0]]), np.array([[0.5, 1.5]]), "linear").ravel()
     array([0.5, 1.5])
     """
+    if method == "nn":
+        height, width = pixels.shape[:2]
+        return pixels[_nearest(rows, height), _nearest(cols, width)]
     if rows.shape[1] == 1:
         return _along_axes(pixels, rows, cols, method)
     lines = max(1, CACHED_POSITIONS // cols.shape[1])
@@ -165,17 +171,26 @@ def interpolate(
 
 
 def _along_axes(pixels, rows, cols, method) -> np.ndarray:
-    """Interpolate within each line, then within each column."""
+    """Interpolate within each line, then within each column.
+
+    In memory the result is [n, bands, m]: what is done to it later is fast if the
+    values of a band lie side by side.
+    """
     height, width, bands = pixels.shape
     across = _matrix(_taps(cols, width, method, pixels.dtype), width)
     down = _matrix(_taps(rows, height, method, pixels.dtype), height)
-    lines = across @ _swap(pixels).reshape(width, -1)
-    lines = _swap(lines.reshape(-1, height, bands)).reshape(height, -1)
-    return (down @ lines).reshape(rows.size, cols.size, bands)
+    columns = np.ascontiguousarray(pixels.transpose(1, 0, 2)).reshape(width, -1)
+    lines = np.ascontiguousarray((across @ columns).T).reshape(height, -1)
+    return (down @ lines).reshape(rows.size, bands, cols.size).transpose(0, 2, 1)
+
+
+def _nearest(position: np.ndarray, size: int) -> np.ndarray:
+    """Give the index of the pixel that holds each position, of those that exist."""
+    return np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.intp)
 
 
 def _anywhere(pixels, rows, cols, method) -> np.ndarray:
-    """Interpolate among the 1, 4 or 16 pixels around each position."""
+    """Interpolate among the 4 or 16 pixels around each position."""
     height, width, bands = pixels.shape
     taps = [
         (row * width + col, down * across)
@@ -190,19 +205,16 @@ def _taps(
     position: np.ndarray, size: int, method: str, dtype: np.dtype
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Give the indices of the pixels that make up a value, and their weights."""
-    if method == "nn":
-        index, weights = np.floor(position + 0.5), {0: np.ones_like(position)}
-    else:
-        index = np.floor(position)
-        t = (position - index).astype(dtype)
-        weights = {0: 1 - t, 1: t}
-        if method == "bco":
-            weights = {
-                -1: -t * (1 - t) ** 2 / 2,
-                0: ((3 * t - 5) * t**2 + 2) / 2,
-                1: ((4 - 3 * t) * t + 1) * t / 2,
-                2: (t - 1) * t**2 / 2,
-            }
+    index = np.floor(position)
+    t = (position - index).astype(dtype)
+    weights = {0: 1 - t, 1: t}
+    if method == "bco":
+        weights = {
+            -1: -t * (1 - t) ** 2 / 2,
+            0: ((3 * t - 5) * t**2 + 2) / 2,
+            1: ((4 - 3 * t) * t + 1) * t / 2,
+            2: (t - 1) * t**2 / 2,
+        }
     # What lies outside only has to stay there.
     index = np.clip(index, -REACH, size + REACH).astype(np.int32)
     return [
@@ -217,8 +229,3 @@ def _matrix(taps: list[tuple[np.ndarray, np.ndarray]], size: int) -> csr_array:
     count, used = index.shape
     starts = np.arange(0, (count + 1) * used, used, dtype=np.int32)
     return csr_array((weight.ravel(), index.ravel(), starts), shape=(count, size))
-
-
-def _swap(array: np.ndarray) -> np.ndarray:
-    """Exchange the first two of three axes; the result is contiguous."""
-    return np.ascontiguousarray(array.transpose(1, 0, 2))

@@ -10,6 +10,8 @@ from otblite.warp import resample
 
 # Side of the window over which PAN is averaged, in PAN pixels.
 BOX = 7
+# Samples of the result that are computed together so that all fits the cache.
+CACHED_SAMPLES = 2**17
 
 
 def _grid_parameters():
@@ -74,15 +76,32 @@ def pansharpen(pan: Image, xs: Image, fill: float = 0.0) -> Image:
     def read(window: Window) -> np.ndarray:
         margin = BOX // 2
         values = pan.read_padded(window.grow(margin))[:, :, 0].astype(np.float32)
-        mean = box_mean(values, BOX)
-        centre = values[margin:-margin, margin:-margin]
-        ratio = np.divide(centre, mean, out=np.ones_like(mean), where=mean != 0)
-        colours = xs.read(window)
-        result = colours * ratio[:, :, None]
-        np.copyto(result, fill, where=colours == fill)
+        result = xs.read(window)  # computed for us alone, so it can be changed
+        lines = max(1, CACHED_SAMPLES // (window.width * xs.bands))
+        for top in range(0, window.height, lines):
+            colours = result[top : top + lines]
+            ratio = over_mean(values[top : top + len(colours) + 2 * margin])
+            empty = colours == fill
+            colours *= ratio[:, :, None]
+            np.copyto(colours, fill, where=empty)
         return result
 
     return replace(xs, read=read, tile=pan.tile)
+
+
+def over_mean(values: np.ndarray) -> np.ndarray:
+    """Divide by the mean of the box around each pixel, 1 where that is 0.
+
+    Arguments:
+        values: [h, w] float32 with the margin that the box needs.
+
+    Returns:
+        [h - BOX + 1, w - BOX + 1] float32.
+    """
+    margin = BOX // 2
+    mean = box_mean(values, BOX)
+    centre = values[margin:-margin, margin:-margin]
+    return np.divide(centre, mean, out=np.ones_like(mean), where=mean != 0)
 
 
 def box_mean(values: np.ndarray, size: int) -> np.ndarray:
@@ -94,6 +113,26 @@ def box_mean(values: np.ndarray, size: int) -> np.ndarray:
     >>> box_mean(np.arange(9.0).reshape(3, 3), 3)
     array([[4.]])
     """
-    height, width = (extent - size + 1 for extent in values.shape)
-    rows = sum(values[step : step + height] for step in range(size))
-    return sum(rows[:, step : step + width] for step in range(size)) / size**2
+    columns = sum_of_neighbours(values, size)
+    return sum_of_neighbours(columns.T, size).T / size**2
+
+
+def sum_of_neighbours(values: np.ndarray, count: int) -> np.ndarray:
+    """Sum up each line and the count - 1 lines below it, [n, w] to [n - count + 1, w].
+
+    Sums of 2, 4... lines are made of those of 1, 2...: 4 additions for 7 lines.
+
+    >>> sum_of_neighbours(np.arange(5.0)[:, None], 3).ravel()
+    array([3., 6., 9.])
+    """
+    kept = len(values) - count + 1
+    total, done, power = None, 0, 1
+    while True:
+        if count & power:
+            part = values[done : done + kept]
+            total = part if total is None else total + part
+            done += power
+        if done == count:
+            return total
+        values = values[:-power] + values[power:]
+        power *= 2

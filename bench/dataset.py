@@ -1,0 +1,113 @@
+"""sr_dataset.py: from local files and over HTTP, beside OTB and a mere copy."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import rasterio
+
+from bench.cogs import least_bytes
+from bench.measure import Usage
+from bench.measure import run as measure
+from bench.report import Row
+from bench.scene import OFFSET
+from demo.server import Server
+from srtools.conventions import BANDS
+
+ROOT = Path(__file__).parent.parent
+# At 8192 x 8192 PAN pixels on 2 cores; OTBTF took 64 s and 3.1 GB there.
+MOST_SECONDS, MOST_BYTES, LARGE = 13, 1e9, 8192
+MOST_TRAFFIC = 1.1  # times the blocks that cover the area
+OTB = ("otbcli_BundleToPerfectSensor", "otbcli_Superimpose")
+# OTB says in extended file names how a GeoTIFF is written.
+OTB_OPTIONS = "?&gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2"
+
+
+def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
+    """Measure scenes of `sizes` x `sizes` PAN pixels."""
+    for size in sizes:
+        scene = folder / f"scene{size}"
+        scene.mkdir()
+        measure(_python("-m", "bench.scene", scene, size), ROOT)
+        try:
+            yield from _one_size(scene, size)
+        finally:
+            shutil.rmtree(scene)
+
+
+def _one_size(scene: Path, size: int) -> Iterator[Row]:
+    patches = scene / "patches"
+    images = [scene / f"{band}.tif" for band in BANDS]
+    local = ["--s2_images", *images, "--offset", OFFSET]
+    ours = measure(_sr_dataset(scene, patches, *local), ROOT)
+    targets = (f"<= {MOST_SECONDS} s", f"< {MOST_BYTES / 1e9:g} GB")
+    yield from _usage(size, "sr_dataset.py", ours, targets if size == LARGE else None)
+    with rasterio.open(scene / "pan.tif") as pan:
+        bounds, crs = pan.bounds, pan.crs.to_string()
+    area = (bounds[2] - bounds[0]) * (bounds[3] - bounds[1]) / 1e6
+    yield Row(size, "  for 1 km2", f"{ours.seconds / area:.3f} s")
+    inputs = [scene / "pan.tif", scene / "xs.tif", *images]
+    written = sorted(patches.glob("*_patches.tif"))
+    megabytes = sum(path.stat().st_size for path in written) / 1e6
+    yield Row(size, "  patches", f"{megabytes:.0f} MB")
+
+    copied = scene / "copied"
+    copied.mkdir()
+    floor = measure(_python("-m", "bench.floor", copied, *inputs, *written), ROOT)
+    yield from _usage(size, "the same files read and written, no more", floor)
+    yield from _over_http(scene, size, bounds, crs)
+    yield from _otb(scene, size, ours)
+
+
+def _over_http(scene: Path, size: int, bounds: tuple, crs: str) -> Iterator[Row]:
+    """Find and read Sentinel-2 through a server on this machine."""
+    least = sum(least_bytes(scene / f"{n}.tif", bounds, crs) for n in (*BANDS, "SCL"))
+    with Server(scene) as server:
+        remote = ["--stac_url", server.stac_url]
+        usage = measure(_sr_dataset(scene, scene / "remote", *remote), ROOT)
+        counters = dict(server.counters)
+    yield from _usage(size, "sr_dataset.py, Sentinel-2 over HTTP", usage)
+    traffic = counters["bytes"]
+    yield Row(size, "  requests", f"{counters['requests']}")
+    yield Row(size, "  bytes", f"{traffic / 1e6:.2f} MB")
+    ratio, target = f"{traffic / least:.2f} x", f"<= {MOST_TRAFFIC} x"
+    yield Row(size, f"  of the {least / 1e6:.2f} MB of blocks needed", ratio, target)
+
+
+def _otb(scene: Path, size: int, ours: Usage) -> Iterator[Row]:
+    """Let OTB write the two images that the patches are cut from."""
+    missing = [name for name in OTB if not shutil.which(name)]
+    if missing:
+        return (yield Row(size, "OTB", "skipped", f"no {missing[0]}"))
+    pan, xs, s2 = (scene / f"{name}.tif" for name in ("pan", "xs", "s2"))
+    hr, lr = (f"{scene / name}{OTB_OPTIONS}" for name in ("hr.tif", "lr.tif"))
+    sharpen = [OTB[0], "-inp", pan, "-inxs", xs, "-out", hr, "uint16"]
+    resample = [OTB[1], "-inr", xs, "-inm", s2, "-interpolator", "bco"]
+    both = [measure(sharpen), measure([*resample, "-out", lr, "uint16"])]
+    total = Usage(
+        sum(usage.seconds for usage in both),
+        sum(usage.cpu_seconds for usage in both),
+        max(usage.peak_bytes for usage in both),
+    )
+    yield from _usage(size, "OTB, the two images only", total)
+    ratio = f"{ours.seconds / total.seconds:.2f} x"
+    yield Row(size, "  sr_dataset.py takes of its time", ratio)
+
+
+def _usage(
+    size: int, what: str, usage: Usage, targets: tuple[str, str] | None = None
+) -> Iterator[Row]:
+    time, memory = targets or ("", "")
+    seconds = f"{usage.seconds:.1f} s ({usage.cpu_seconds:.1f} s CPU)"
+    yield Row(size, what, seconds, time)
+    yield Row(size, "  peak memory", f"{usage.peak_bytes / 1e9:.2f} GB", memory)
+
+
+def _sr_dataset(scene: Path, out: Path, *arguments) -> list[str]:
+    spot = ("--pan", scene / "pan.tif", "--xs", scene / "xs.tif")
+    return _python("sr_dataset.py", *spot, "--out_dir", out, *arguments)
+
+
+def _python(*arguments) -> list[str]:
+    return [sys.executable, *map(str, arguments)]

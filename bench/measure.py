@@ -1,0 +1,73 @@
+"""Time and memory of a command, measured in a process of its own.
+
+Run as a script it is the small process that starts the command: on Linux a new
+process begins with the peak memory of the one that started it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a command took; a command that starts others counts with them."""
+
+    seconds: float
+    """By the clock on the wall."""
+    cpu_seconds: float
+    """Of all threads, in user and system mode."""
+    peak_bytes: int
+    """Largest resident memory of the command, or of one that it waited for."""
+
+
+class CommandError(RuntimeError):
+    """A command that failed."""
+
+
+def run(command: list[str], folder: str | Path | None = None, **variables) -> Usage:
+    """Run a command to its end and measure it; what it prints is not shown.
+
+    Arguments:
+        command: program and arguments.
+        folder: where it runs.
+        variables: of the environment, on top of the present ones.
+
+    Raises:
+        CommandError: with the last lines it printed, if it fails.
+    """
+    launcher = [sys.executable, "-I", "-S", __file__, *map(str, command)]
+    done = subprocess.run(
+        launcher, cwd=folder, env={**os.environ, **variables},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    *printed, report = done.stdout.rstrip().splitlines() or [""]
+    if done.returncode:
+        last = " | ".join([*printed, report][-3:])
+        raise CommandError(f"{' '.join(map(str, command[:3]))} failed: {last}")
+    return Usage(**json.loads(report))
+
+
+def _measure(command: list[str]) -> int:
+    """Run a command and print what it took as the last line."""
+    start = time.monotonic()
+    child = subprocess.Popen(command)
+    _, status, used = os.wait4(child.pid, 0)
+    usage = {
+        "seconds": time.monotonic() - start,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        # Linux counts in units of 1024 bytes, macOS in bytes.
+        "peak_bytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+    }
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode == 0:
+        print(f"\n{json.dumps(usage)}", flush=True)
+    return abs(child.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(_measure(sys.argv[1:]))

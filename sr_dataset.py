@@ -50,7 +50,8 @@ PICTURES = ("pair.png", "split.png")
 SPLITS = ("blocks", "interleaved")
 PROPORTIONS = (0.8, 0.1, 0.1)
 CREATION_OPTIONS = (
-    "gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2&gdal:co:BIGTIFF=IF_SAFER"
+    "gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2&gdal:co:ZLEVEL=1"
+    "&gdal:co:BIGTIFF=IF_SAFER"
 )
 
 
@@ -103,14 +104,13 @@ def displace(
 
 
 @engine_errors("selecting patches")
-def select_patches(xs: str, mask: np.ndarray, **parameters) -> None:
-    """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
+def select_patches(xs: str, mask: dict, **parameters) -> None:
+    """Choose patch centres on a regular grid, where the exported `mask` is 1."""
     selection = pyotb.PatchesSelection(
         {"in": xs, **parameters},
         frozen=True,  # do not run before it has its mask
     )
-    place = pyotb.Input(xs)[:, :, :1].export()  # says where its pixels lie
-    selection.app.ImportVectorImage("mask", {**place, "array": mask})
+    selection.app.ImportVectorImage("mask", mask)
     selection.execute()
     selection.flush()
 
@@ -122,11 +122,12 @@ def select_in_blocks(
 
     Training patches are `step` lr pixels apart, the others touch.
     """
+    exported = pyotb.Input(xs)[:, :, :1].export()  # one band, and where it lies
     for group, path in centres.items():
         stride = step if group == "train" else plan.patch_size
         select_patches(
             xs,
-            plan.mask(group, stride),
+            {**exported, "array": plan.mask(group, stride)},
             **{"grid.psize": plan.patch_size, "grid.step": stride},
             strategy="all",
             outtrain=str(path),
@@ -145,9 +146,10 @@ def select_interleaved(
     Test patches lie between training patches then, which are alike: it leaks.
     """
     shares = zip(GROUPS, proportions, strict=True)
+    exported = pyotb.Input(xs)[:, :, :1].export()  # one band, and where it lies
     select_patches(
         xs,
-        usable_pixels[..., None].astype(np.float32),
+        {**exported, "array": usable_pixels[..., None].astype(np.float32)},
         **{"grid.psize": patch_size, "grid.step": patch_size, "nodata": 0},
         strategy="split",
         **{f"strategy.split.{group}prop": share for group, share in shares},

@@ -175,7 +175,7 @@ class PairQuality:
             quicklook: [h, w, at least 3 bands] the XS image at any scale.
             size: height and width of the XS image in pixels.
         """
-        figure = Figure(figsize=(13, 6.6), dpi=110, layout="constrained")
+        figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
         FigureCanvasAgg(figure)
         left, right = figure.subfigures(1, 2)
         self._draw_shifts(left.subplots(), quicklook, size)

@@ -263,7 +263,7 @@ def save_map(
             tint[row:end_row, col:end_col] = True
         picture[tint] = 0.6 * picture[tint] + 0.4 * np.array(COLOURS[group])
     height, width = 8 * np.array(shape) / max(shape)
-    figure = Figure(figsize=(width, height + 0.5), dpi=110, layout="constrained")
+    figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()
     axis.imshow(picture)

@@ -16,7 +16,7 @@ REASONS = ("no data", "saturated", "cloud, shadow or defect")
 # 2 pixels of 6 m into one of hr: what is bad spoils so many lr pixels around it.
 REACH = 4
 SATURATED = 65535  # DN of Sentinel-2
-STRIP = 1024  # lr pixels that are looked at together, along the rows
+STRIP = 256  # lr pixels that are looked at together, along the rows
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""sr_infer.py: a large image, beside the bare forward passes over the same pixels."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from bench.measure import run as measure
+from bench.report import Row
+
+ROOT = Path(__file__).parent.parent
+SIDE = 800  # Sentinel-2 pixels of 10 m: 64 km2
+TILE = 256  # lr pixels of a tile, as sr_infer.py's
+MOST_TIME, MOST_BYTES = 1.15, 3e9
+MODEL = """
+import sys, tensorflow as tf, sr_model
+tf.keras.utils.set_random_seed(0)
+sr_model.save(sr_model.SRModel(sr_model.element_spec(4)), sys.argv[1], {})
+"""
+
+
+def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
+    """Measure an image of 64 km2 and the network that sr_model.py has by default."""
+    model, s2 = folder / "model", folder / "s2.tif"
+    subprocess.run([sys.executable, "-c", MODEL, model], cwd=ROOT, check=True)
+    random = np.random.default_rng(0)
+    place = Affine(10, 0, 450000, 0, -10, 5400000)
+    with rasterio.open(
+        s2, "w", driver="GTiff", width=SIDE, height=SIDE, count=4, dtype="uint16",
+        crs="EPSG:32631", transform=place,
+    ) as file:  # fmt: skip
+        file.write(random.integers(200, 4000, (4, SIDE, SIDE)).astype(np.uint16))
+    metres = SIDE * 10
+    lr = -(-metres // 6)
+    command = [sys.executable, "-m", "bench.forward", model, lr, lr, TILE]
+    printed = subprocess.run(
+        list(map(str, command)), cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    bare = float(printed.split()[-1])
+    # What a small image takes is what it takes to start.
+    small = folder / "small.tif"
+    with (
+        rasterio.open(s2) as file,
+        rasterio.open(small, "w", **{**file.profile, "width": 8, "height": 8}) as part,
+    ):
+        part.write(file.read(window=((0, 8), (0, 8))))
+    start = measure(_sr_infer(small, model, folder / "small_sr.tif"), ROOT)
+    usage = measure(_sr_infer(s2, model, folder / "sr.tif"), ROOT)
+    seconds = usage.seconds - start.seconds
+    name = f"{4 * lr}"
+    yield Row(name, "the bare forward passes", f"{bare:.1f} s")
+    yield Row(name, "sr_infer.py, without its start", f"{seconds:.1f} s")
+    ratio, target = f"{seconds / bare:.2f} x", f"<= {MOST_TIME} x"
+    yield Row(name, "  of the forward passes", ratio, target)
+    yield Row(name, "  speed", f"{(metres / 1000) ** 2 / seconds:.3f} km2/s")
+    memory = f"{usage.peak_bytes / 1e9:.2f} GB"
+    yield Row(name, "  peak memory", memory, f"< {MOST_BYTES / 1e9:g} GB")
+    yield Row(name, "  its start", f"{start.seconds:.1f} s")
+
+
+def _sr_infer(s2: Path, model: Path, out: Path) -> list[str]:
+    arguments = ["--s2_images", s2, "--model_dir", model, "--out", out, "--overwrite"]
+    return [sys.executable, "sr_infer.py", *map(str, arguments)]

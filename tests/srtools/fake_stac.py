@@ -4,13 +4,46 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
+from affine import Affine
+from rasterio.io import MemoryFile
 from shapely.geometry import shape
+
+
+def geotiff(
+    pixels: np.ndarray, grid: Affine, crs: str = "EPSG:32631", **options: Any
+) -> bytes:
+    """Give [h, w] as the bytes of a GeoTIFF of DEFLATE'd blocks of 128 pixels."""
+    options = {"tiled": True, "blockxsize": 128, "blockysize": 128} | options
+    height, width = pixels.shape
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", width=width, height=height, count=1, dtype=pixels.dtype,
+            crs=crs, transform=grid, **{"compress": "deflate"} | options,
+        ) as target:  # fmt: skip
+            target.write(pixels, 1)
+        return memory.read()
+
+
+def block_ranges(
+    file: bytes, rows: Iterable[int], columns: Iterable[int]
+) -> list[tuple[int, int]]:
+    """Give the first and last byte of blocks, from the lists in the TIFF itself."""
+
+    def entry(name: str) -> int:
+        return int(source.get_tag_item(name, "TIFF", bidx=1))
+
+    with MemoryFile(file) as memory, memory.open() as source:
+        places = [f"{column}_{row}" for row in rows for column in columns]
+        firsts = [entry(f"BLOCK_OFFSET_{place}") for place in places]
+        sizes = [entry(f"BLOCK_SIZE_{place}") for place in places]
+    return [(x, x + size - 1) for x, size in zip(firsts, sizes, strict=True)]
 
 
 class FakeService:

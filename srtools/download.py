@@ -2,16 +2,18 @@
 
 OTB opens an image again and again, and a link to it lives for less than an hour.  So
 what lies over the area is read beforehand: whole blocks of the Cloud Optimized
-GeoTIFF, each once, several at a time, each rows of blocks with a fresh link and
-retries of its own.  A connection that breaks costs some rows, never wrong pixels.
+GeoTIFF, each once, several at a time, each row of blocks with a fresh link and
+retries of its own.  A connection that breaks costs a row, never wrong pixels; a first
+row that cannot be read, or `PATIENCE` at its end, ends it all at once.
 """
 
-import concurrent.futures
 import math
+import multiprocessing.pool
+import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,11 +106,12 @@ def local_copies(
 
         remote = [key for key, href in hrefs.items() if is_remote(href)]
         parts = dict(_in_parallel(plan, remote, end))
+        names = [re.sub(r"\W", "_", tile.id) for tile in scene.tiles]
         paths = {
-            key: f"{temporary}/{key[0]}_{key[1]}.tif"
-            if key in parts
+            (index, band): f"{temporary}/{index}_{names[index]}_{band}.tif"
+            if (index, band) in parts
             else gdal_path(href)
-            for key, href in hrefs.items()
+            for (index, band), href in hrefs.items()
         }
         tiles = []
         for index, tile in enumerate(scene.tiles):
@@ -205,8 +208,9 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
     except RasterioError:
         raise _no_room(parts) from None
     finally:
-        for file in files.values():
-            file.close()
+        for path, file in files.items():
+            with locks[path]:  # a reading that was given up may come to its end
+                file.close()
     for path, part in parts.items():
         # What GDAL writes when it closes a file may fail without a word.
         if Path(path).stat().st_size < part.nbytes:
@@ -224,23 +228,22 @@ def _no_room(parts: Mapping[str, Part]) -> SRError:
 
 
 def _in_parallel(
-    function: Callable[[Job], Result], jobs: Iterable[Job], end: float
+    function: Callable[[Job], Result], jobs: Sequence[Job], end: float
 ) -> Iterator[Result]:
     """Give `function(job)` of each job, in any order, `WORKERS` at a time.
 
-    After a failure, or at the time `end`, what has not begun is not begun any more;
-    what runs is waited for, which each reading's own patience bounds.
+    After a failure, or at the time `end`, what has not begun is not begun any more, and
+    what runs is not waited for: its thread does not keep the program from ending.
     """
-    pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
+    pool = multiprocessing.pool.ThreadPool(WORKERS)
     try:
-        running = [pool.submit(function, job) for job in jobs]
-        left = max(end - time.monotonic(), 0)
-        for done in concurrent.futures.as_completed(running, timeout=left):
-            yield done.result()
-    except concurrent.futures.TimeoutError:
+        results = pool.imap_unordered(function, jobs)
+        for _ in jobs:
+            yield results.next(max(end - time.monotonic(), 0))
+    except multiprocessing.TimeoutError:
         raise ServiceError(
             f"the images did not arrive within {PATIENCE:g} s; the network or the "
             "server is slow: try again later"
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.terminate()

@@ -55,8 +55,8 @@ class Archive:
 
     `assets` maps our names (B04, SCL...) to the keys of another archive's assets,
     where they differ.  `sign=None` signs for the Planetary Computer only.  `timeout`
-    is for one answer or token, `patience` for a whole search or a look at an image,
-    retries included; both in seconds.
+    is how long an answer or token may let wait, `patience` is for a whole search or
+    reading of an image, retries included; both in seconds.
     """
 
     url: str = PLANETARY_COMPUTER

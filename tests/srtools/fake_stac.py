@@ -75,6 +75,8 @@ class FakeService:
         self.sent: Counter[str] = Counter()  # bytes of bodies, by part
         self.requests: list[tuple[str, str, Any]] = []  # method, path, body or range
         self.refused = ""  # paths that hold this, if anything, get a 403
+        self.pause = 0.01  # seconds between the pieces of a body that trickles
+        self.void = 0  # so many of the first tokens are refused
         self.closing = threading.Event()
         self.url = ""
 
@@ -176,6 +178,9 @@ def serve(service: FakeService) -> Iterator[FakeService]:
                 fault = service.rule(self.command, part, asked)
             if service.refused and service.refused in self.path:
                 fault = 403
+            token = re.search(r"sig=secret(\d+)", self.path)
+            if token and int(token[1]) <= service.void:
+                fault = 403
             if fault == "hang":
                 service.closing.wait(30)
                 return
@@ -211,7 +216,7 @@ def serve(service: FakeService) -> Iterator[FakeService]:
                 self.wfile.flush()
                 body = body[length:]
                 if fault == "trickle":
-                    service.closing.wait(0.01)
+                    service.closing.wait(service.pause)
             service.sent[part] += size - len(body)
             if fault == "stall":
                 service.closing.wait(30)

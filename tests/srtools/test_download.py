@@ -4,6 +4,7 @@ import math
 import re
 import resource
 import signal
+import time
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -84,7 +85,7 @@ def needed_rows_and_columns(area, grid):
     cols = np.concatenate([along, along, zero, one]) * area.width
     rows = np.concatenate([zero, one, along, along]) * area.height
     xs, ys = transform(area.crs, UTM31, *(area.transform @ (cols, rows)))
-    margin = download.MARGIN / 10
+    margin = 10  # pixels: 2 for the interpolation, the rest for a shift
     cols, rows = ~grid @ (np.array(xs), np.array(ys))
     return tuple(
         slice(
@@ -124,10 +125,11 @@ def check_copy(path, pixels, grid, area):
         place(450_000, 5_412_000),  # in the corner of the tile
         place(459_700, 5_402_300, 50, 50),  # in the other, where blocks are cut off
         place(452_003, 5_410_001, 1, 1),
+        place(452_610, 5_409_390, 60, 60),  # 50 m from blocks in the north and west
         # Lambert 93 is turned by half a degree here; its sides are curves in UTM.
         place(653_000, 6_859_000, 700, 700, "EPSG:2154"),
     ],
-    ids=["inside", "corner", "last corner", "one pixel", "other CRS"],
+    ids=["inside", "corner", "last corner", "one pixel", "by a border", "other CRS"],
 )
 def test_copies_are_the_pixels_over_the_area(service, tmp_path, image, area):
     service.files["a_B04.tif"] = image
@@ -269,7 +271,9 @@ def test_a_block_that_cannot_be_read_is_an_error_not_zeros(
     service.rule = rule
     wanted = scene(archive_of(service), ("a", service.url))
     with pytest.raises(SRError, match="a_B04.tif cannot be read"):
-        with local_copies(wanted, ["B04"], place(453_000, 5_410_000), tmp_path):
+        with local_copies(
+            wanted, ["B04"], place(452_000, 5_410_000, 400, 100), tmp_path
+        ):
             pass
     assert list(tmp_path.iterdir()) == []
 
@@ -322,6 +326,31 @@ def test_a_server_that_falls_silent(service, tmp_path, image):
     with pytest.raises(ServiceError, match="a_B04.tif did not finish .* within 0.3 s"):
         with local_copies(wanted, ["B04"], place(452_000, 5_410_000), tmp_path):
             pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_a_failure_the_others_are_not_waited_for(service, tmp_path, image):
+    """One row of blocks fails at once, the others would hang for a minute."""
+    service.files["a_B04.tif"] = image
+    [(_, end)] = block_ranges(image, [0], [7])
+
+    def rule(method, part, asked):
+        first, last = map(int, re.findall(r"\d+", asked or "0-0"))
+        if last < 2**15:  # the header
+            return None
+        return 404 if first < end - 30_000 else "stall"
+
+    service.rule = rule
+    archive = archive_of(service, timeout=60, patience=60)
+    wanted, area = (
+        scene(archive, ("a", service.url)),
+        place(450_000, 5_412_000, 900, 1500),
+    )
+    begin = time.monotonic()
+    with pytest.raises(SRError, match="a_B04.tif cannot be read"):
+        with local_copies(wanted, ["B04"], area, tmp_path):
+            pass
+    assert time.monotonic() - begin < 20
     assert list(tmp_path.iterdir()) == []
 
 

@@ -39,6 +39,7 @@ PAGE_ITEMS = 100  # asked for; a server may give fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
+LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
 # A token lives 45 min or more.  One that is about to end is replaced before a
 # reading starts, so that none ends in the middle of it.
 TOKEN_LIFE_SECONDS = 1800
@@ -54,8 +55,8 @@ class Archive:
 
     `assets` maps our names (B04, SCL...) to the keys of another archive's assets,
     where they differ.  `sign=None` signs for the Planetary Computer only.  `timeout`
-    is for one answer or token, `patience` for a whole search or a look at an image,
-    retries included; both in seconds.
+    is how long an answer or token may let wait, `patience` is for a whole search or
+    reading of an image, retries included; both in seconds.
     """
 
     url: str = PLANETARY_COMPUTER
@@ -192,8 +193,11 @@ class Archive:
         """Open `href` and give what `reader` makes of the open rasterio dataset.
 
         What can be retried is: GDAL repeats a request that got 429 or 5xx, and here
-        the whole reading starts again after a cut connection or, with a new token,
-        after a refusal.
+        the whole reading starts again after a cut connection, bytes that are not those
+        of an image or, with a new token, after a refusal.
+
+        Wrong bytes under the right name are found out by the checksums of DEFLATE, in
+        which the Planetary Computer's images are compressed; not without compression.
 
         Raises:
             SRError: if the image cannot be read.
@@ -207,11 +211,17 @@ class Archive:
             # GDAL remembers a failure, or half a file, for as long as the process
             # lives, unless told not to: a second attempt would never be made.
             "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
-            "GDAL_HTTP_TIMEOUT": self.timeout,
+            # With several threads GDAL gives zeros for a block that it cannot read.
+            "GDAL_NUM_THREADS": 1,
+            # A slow answer may take long, a silent one may not.
+            "GDAL_HTTP_TIMEOUT": self.patience,
+            "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
+            "GDAL_HTTP_LOW_SPEED_LIMIT": LEAST_SPEED,
             "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
             "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
             "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
         }
+        _keep_secrets_out_of_logs()
         remote = gdal_path(href).startswith("/vsicurl/")
         for attempt in range(ATTEMPTS if remote else 1):
             if attempt:
@@ -221,15 +231,16 @@ class Archive:
                 with rasterio.Env(**settings), rasterio.open(path) as source:
                     return reader(source)
             except rasterio.errors.RasterioError as error:
-                # What GDAL truly met hides below rasterio's "Read failed".
-                trouble = _brief(error.__cause__ or error)
-            final = re.search(r"response code: 4(?!08|29)\d\d", trouble)
-            if final and not self.signs:
-                break
-            if final:  # a token that ended early: the next attempt has a new one
+                trouble = _root(error)
+            if self.signs:
+                # Perhaps the token ended early; GDAL does not say why a block failed.
                 _token_library().sas.TOKEN_CACHE.clear()
-        raise SRError(
-            f"{public(href)} cannot be read ({trouble}); try again later"
+            elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
+                break  # the server will not change its mind
+        outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
+        raise (ServiceError if outage else SRError)(
+            f"{public(href)} cannot be read ({trouble}); "
+            + ("try again later" if outage else "try again later or take another item")
             + (" (403 and 409 mean that the token was refused)" if self.signs else "")
         )
 
@@ -318,6 +329,14 @@ def _api_trouble(name: str, error: APIError) -> str:
         f"{name} does not answer ({_brief(str(cause).rsplit(': ', 1)[-1])}); "
         "check the URL and the network, or try again later"
     )
+
+
+def _root(error: BaseException) -> str:
+    """Give the first of the errors that led to `error`: the one GDAL truly met."""
+    while error.__cause__:
+        error = error.__cause__
+    # libtiff does not know the place, and says 4294967295.
+    return _brief(re.sub(r" at row \d+, col \d+", "", str(error)))
 
 
 def _brief(error: object) -> str:

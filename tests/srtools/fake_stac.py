@@ -3,20 +3,63 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
+from affine import Affine
+from rasterio.io import MemoryFile
 from shapely.geometry import shape
+
+
+def geotiff(
+    pixels: np.ndarray, grid: Affine, crs: str = "EPSG:32631", **options: Any
+) -> bytes:
+    """Give [h, w] as the bytes of a GeoTIFF of DEFLATE'd blocks of 128 pixels."""
+    options = {"tiled": True, "blockxsize": 128, "blockysize": 128} | options
+    height, width = pixels.shape
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", width=width, height=height, count=1, dtype=pixels.dtype,
+            crs=crs, transform=grid, **{"compress": "deflate"} | options,
+        ) as target:  # fmt: skip
+            target.write(pixels, 1)
+        return memory.read()
+
+
+def block_ranges(
+    file: bytes, rows: Iterable[int], columns: Iterable[int]
+) -> list[tuple[int, int]]:
+    """Give the first and last byte of blocks, from the lists in the TIFF itself."""
+
+    def entry(name: str) -> int:
+        return int(source.get_tag_item(name, "TIFF", bidx=1))
+
+    with MemoryFile(file) as memory, memory.open() as source:
+        places = [f"{column}_{row}" for row in rows for column in columns]
+        firsts = [entry(f"BLOCK_OFFSET_{place}") for place in places]
+        sizes = [entry(f"BLOCK_SIZE_{place}") for place in places]
+    return [(x, x + size - 1) for x, size in zip(firsts, sizes, strict=True)]
 
 
 class FakeService:
     """What the server answers, and what it was asked.
 
-    `faults` are used up one per request: a number is an HTTP status, "cut" half the
-    body, "hang" no answer before the service closes, "garbage" a body that is no JSON.
+    `faults` are used up one per request; `rule`, if there is one, is asked for the
+    others.  A fault is one of
+
+    - a number: an HTTP status, or (status, seconds) with a `Retry-After`;
+    - "hang": no answer before the service closes; "stall": half the body, then so;
+    - "cut": half the body; "trickle": the body in small pieces, one after the other;
+    - "garbage": a body that is no JSON;
+    - "whole": the whole file, whatever the range; "elsewhere": another range than
+      the one asked for, and "lie": the same, under the name of the one asked for;
+      "short": half the range, "long": more than it;
+    - "die": this answer, and never again a connection.
     """
 
     def __init__(self) -> None:
@@ -28,8 +71,12 @@ class FakeService:
         self.page_items = 100
         self.loop = ""  # "same": `next` gives the page again; "new": never-ending news
         self.faults: dict[str, list[Any]] = {}  # by the first part of the path
+        self.rule: Callable[[str, str, Any], Any] = lambda method, part, asked: None
+        self.sent: Counter[str] = Counter()  # bytes of bodies, by part
         self.requests: list[tuple[str, str, Any]] = []  # method, path, body or range
         self.refused = ""  # paths that hold this, if anything, get a 403
+        self.pause = 0.01  # seconds between the pieces of a body that trickles
+        self.void = 0  # so many of the first tokens are refused
         self.closing = threading.Event()
         self.url = ""
 
@@ -90,6 +137,17 @@ def _fits(item: dict[str, Any], asked: dict[str, Any]) -> bool:
     return True
 
 
+def _range(body: bytes, asked: str, fault: Any) -> tuple[bytes, str]:
+    """Give a part of `body`, and what the answer says it is."""
+    first, last = map(int, re.findall(r"\d+", asked))
+    whole, last = len(body), min(last, len(body) - 1)
+    shift = 1000 if fault in ("elsewhere", "lie") else 0
+    end = {"short": (first + last) // 2, "long": last + 999}.get(fault, last)
+    part = body[first + shift : end + shift + 1]
+    shift = 0 if fault == "lie" else shift
+    return part, f"bytes {first + shift}-{first + shift + len(part) - 1}/{whole}"
+
+
 @contextmanager
 def serve(service: FakeService) -> Iterator[FakeService]:
     """Run `service` on localhost, and wait for its last answer at the end."""
@@ -114,31 +172,54 @@ def serve(service: FakeService) -> Iterator[FakeService]:
             faults = service.faults.get(part, [])
             # A head has no body that could be cut: the fault waits for the next one.
             waits = self.command == "HEAD" and faults[:1] == ["cut"]
-            fault = faults.pop(0) if faults and not waits else None
+            if faults and not waits:
+                fault = faults.pop(0)
+            else:
+                fault = service.rule(self.command, part, asked)
             if service.refused and service.refused in self.path:
+                fault = 403
+            token = re.search(r"sig=secret(\d+)", self.path)
+            if token and int(token[1]) <= service.void:
                 fault = 403
             if fault == "hang":
                 service.closing.wait(30)
                 return
             status, body, extra = 200, service.answer(part, asked), {}
+            if isinstance(fault, tuple):
+                fault, seconds = fault
+                extra = {"Retry-After": str(seconds)}
             if isinstance(fault, int) or body is None:
                 status, body = fault or 404, b"out of order"
             elif fault == "garbage":
                 body = b"<html>sorry, not found</html>"
             elif not isinstance(body, bytes):
                 body = json.dumps(body).encode()
-            elif self.command == "GET" and asked:
-                first, last = map(int, re.findall(r"\d+", asked))
-                status, whole, body = 206, len(body), body[first : last + 1]
-                end = first + len(body) - 1
-                extra = {"Content-Range": f"bytes {first}-{end}/{whole}"}
+            elif self.command == "GET" and asked and fault != "whole":
+                status = 206
+                body, extra["Content-Range"] = _range(body, asked, fault)
             self.send_response(status)
             extra |= {"Accept-Ranges": "bytes", "Content-Length": str(len(body))}
             for name, value in extra.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
+                self._send(part, body, fault)
+            if fault == "die":
+                server.shutdown()
+                server.socket.close()
+
+        def _send(self, part: str, body: bytes, fault: Any) -> None:
+            half, size = len(body) // 2, len(body)
+            pieces = {"cut": [half], "stall": [half], "trickle": [size // 9 + 1] * 9}
+            for length in pieces.get(fault, [size]):
+                self.wfile.write(body[:length])
+                self.wfile.flush()
+                body = body[length:]
+                if fault == "trickle":
+                    service.closing.wait(service.pause)
+            service.sent[part] += size - len(body)
+            if fault == "stall":
+                service.closing.wait(30)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = False  # so that closing waits for the last answer

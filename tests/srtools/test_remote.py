@@ -326,6 +326,28 @@ def test_reading_does_not_outlast_patience(service, image):
     assert time.monotonic() - begin < 3
 
 
+def test_a_slow_answer_is_not_a_silent_one(service, image):
+    """What comes steadily may take longer than what does not come at all."""
+    service.files["SCL.tif"], service.pause = image, 0.06
+    service.rule = lambda method, part, asked: "trickle"
+    archive = Archive(service.url, timeout=0.4, patience=30)
+    pixels = archive.read(f"{service.url}/SCL.tif", read_all)
+    np.testing.assert_array_equal(pixels, PIXELS)
+    assert all(service.requests.count(request) <= 2 for request in service.requests)
+
+
+def test_an_outage_is_told_from_a_damaged_file(service, archive, image):
+    service.files = {"SCL.tif": image[:200_000]}
+    with pytest.raises(
+        SRError, match="got .* bytes, expected .*another item"
+    ) as caught:
+        archive.read(f"{service.url}/SCL.tif", read_all)
+    assert not isinstance(caught.value, ServiceError)
+    service.faults["SCL.tif"] = [503] * 99
+    with pytest.raises(ServiceError, match="503.*try again later$"):
+        archive.read(f"{service.url}/SCL.tif", read_all)
+
+
 def test_a_local_file_is_read_without_retries(archive, tmp_path, image):
     (tmp_path / "SCL.tif").write_bytes(image)
     assert archive.read(f"file://{tmp_path}/SCL.tif", read_all).shape == PIXELS.shape

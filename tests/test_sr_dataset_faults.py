@@ -1,0 +1,459 @@
+"""Exercise 1 with services that fail: the same patches, or one clear line."""
+
+import functools
+import json
+import logging
+import re
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.warp import transform_geom
+from shapely.geometry import box, mapping
+
+import sr_dataset
+from srtools import download, remote, splits
+from srtools.conventions import BANDS
+from srtools.pair import PairQuality
+from srtools.remote import Archive
+from tests.srtools.fake_stac import FakeService, block_ranges, geotiff, serve
+
+UTM31 = "EPSG:32631"
+LEFT, TOP = 452_000, 5_412_000  # of the Spot image, 960 m x 960 m
+# 512 x 512 pixels; the area lies in the second and third blocks of 128 pixels.
+TILE = Affine(10, 0, LEFT - 2100, 0, -10, TOP + 2000)
+SECRET = "hush"
+WAVES = np.random.default_rng(2).uniform(-1, 1, (30, 4))
+
+
+def ground(spacing, left, top, size, band):
+    """Reflectance x 10000 of the same ground at any place and pixel size."""
+    x = left - LEFT + (np.arange(size) + 0.5) * spacing
+    y = top - TOP - (np.arange(size)[:, None] + 0.5) * spacing
+    waves = sum(a * np.sin((b * x + c * y) / 25 + 3 * d + band) for a, b, c, d in WAVES)
+    return 2500 + 250 * band + 120 * waves
+
+
+@pytest.fixture(scope="module")
+def spot(tmp_path_factory):
+    """PAN of 640 x 640 and XS of 160 x 160 pixels: their paths."""
+    folder = tmp_path_factory.mktemp("spot")
+    for name, spacing, bands in (("pan", 1.5, 1), ("xs", 6.0, 4)):
+        size = round(960 / spacing)
+        with rasterio.open(
+            folder / f"{name}.tif", "w", driver="GTiff", width=size, height=size,
+            count=bands, dtype="uint16", crs=UTM31,
+            transform=Affine(spacing, 0, LEFT, 0, -spacing, TOP),
+        ) as file:  # fmt: skip
+            for band in range(bands):
+                file.write(ground(spacing, LEFT, TOP, size, band), band + 1)
+    return folder / "pan.tif", folder / "xs.tif"
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Bytes of the four bands and of the SCL of a Sentinel-2 tile, by name."""
+    noise = np.random.default_rng(3)
+    files = {}
+    for number, band in enumerate(BANDS):
+        pixels = 1000 + ground(10, TILE.c, TILE.f, 512, number)
+        pixels += noise.normal(0, 200, pixels.shape)  # so that it does not compress
+        files[band] = geotiff(pixels.astype(np.uint16), TILE)
+    classes = noise.integers(4, 6, (256, 256)).astype(np.uint8)
+    grid = TILE @ Affine.scale(2)
+    files["SCL"] = geotiff(classes, grid, compress=None, blockxsize=64, blockysize=64)
+    return files
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Retries at once; rows of single blocks: the images are small; no pictures."""
+    factory = logging.getLogRecordFactory()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remote, "RETRY_SECONDS", 0.01)
+        patch.setattr(download, "MIN_ROWS", 128)
+        patch.setattr(PairQuality, "save_figure", lambda self, path, *_: path.touch())
+        patch.setattr(splits, "save_map", lambda path, *_: path.touch())
+        yield
+    logging.setLogRecordFactory(factory)
+
+
+def item(service, name="good", day="2022-07-15", cloud=1.0, **changes):
+    """An item over the whole tile; hrefs hold a secret."""
+    outline = box(TILE.c, TILE.f - 5120, TILE.c + 5120, TILE.f)
+    hrefs = {
+        band: f"{service.url}/{name}-{band}/image.tif?se=1&sig={SECRET}"
+        for band in (*BANDS, "SCL")
+    }
+    return {
+        "id": name,
+        "collection": "sentinel-2-l2a",
+        "geometry": transform_geom(UTM31, "EPSG:4326", mapping(outline)),
+        "assets": {band: {"href": href} for band, href in hrefs.items()},
+        "properties": {
+            "datetime": f"{day}T10:56:31.024Z",
+            "eo:cloud_cover": cloud,
+            "proj:code": UTM31,
+            "s2:mgrs_tile": "31UDQ",
+            "s2:datatake_id": f"GS2A_{day}_N04.00",
+            "s2:processing_baseline": "04.00",
+        }
+        | changes,
+    }
+
+
+def publish(service, images, *names_days_clouds):
+    """Add items and their images."""
+    for name, day, cloud in names_days_clouds:
+        service.items.append(item(service, name, day, cloud))
+        service.files |= {f"{name}-{band}": file for band, file in images.items()}
+
+
+@pytest.fixture
+def service(images):
+    with serve(FakeService()) as service:
+        publish(service, images, ("good", "2022-07-15", 1.0))
+        yield service
+
+
+class Run:
+    """How one run of the script ended."""
+
+    def __init__(self, code, told, out_dir):
+        self.code, self.told, self.out_dir = code, told, out_dir
+        self.files = sorted(path.name for path in out_dir.glob("**/*"))
+        self.errors = [x for x in told.splitlines() if x.startswith("error: ")]
+
+    def patches(self):
+        pixels = {}
+        for path in sorted(self.out_dir.glob("*_patches.tif")):
+            with rasterio.open(path) as file:
+                pixels[path.name] = file.read()
+        return pixels
+
+    def card(self):
+        return json.loads((self.out_dir / "dataset.json").read_text())
+
+
+@pytest.fixture
+def run(spot, tmp_path, monkeypatch, capfd, caplog):
+    """Run the script as a user would, with an archive of little patience."""
+    caplog.set_level(logging.INFO)
+
+    def run(service, *options, timeout=5, patience=20, sign=None):
+        archive = functools.partial(
+            Archive, timeout=timeout, patience=patience, sign=sign
+        )
+        monkeypatch.setattr(sr_dataset, "Archive", archive)
+        out_dir = tmp_path / "out"
+        pan, xs = map(str, spot)
+        code = sr_dataset.main(
+            ["--pan", pan, "--xs", xs, "--out_dir", str(out_dir), "--patch_size", "8"]
+            + ["--split", "interleaved", "--stac_url", service.url, *options]
+        )
+        result = Run(code, "".join(capfd.readouterr()), out_dir)
+        card = "".join(path.read_text() for path in out_dir.glob("*.json"))
+        for text in (result.told, caplog.text, card):
+            assert SECRET not in text
+            assert "sig=" not in text
+        assert not [name for name in result.files if name.startswith(".partial")]
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def faultless(spot, images, tmp_path_factory):
+    """The patches of a run in which nothing fails."""
+    out_dir = tmp_path_factory.mktemp("faultless")
+    pan, xs = map(str, spot)
+    with serve(FakeService()) as service:
+        publish(service, images, ("good", "2022-07-15", 1.0))
+        code = sr_dataset.main(
+            ["--pan", pan, "--xs", xs, "--out_dir", str(out_dir), "--patch_size", "8"]
+            + ["--split", "interleaved", "--stac_url", service.url]
+        )
+    assert code == 0
+    return Run(0, "", out_dir).patches()
+
+
+def assert_same(result, faultless):
+    """The run gave exactly the patches of the faultless one."""
+    assert (result.code, result.errors) == (0, [])
+    assert result.card()["sentinel2"]["items"] == ["good"]
+    patches = result.patches()
+    assert patches.keys() == faultless.keys()
+    for name, pixels in patches.items():
+        np.testing.assert_array_equal(pixels, faultless[name])
+
+
+def assert_one_line(result, words):
+    """The run gave one line that holds `words`, and no file."""
+    assert result.code == 1
+    assert len(result.errors) == 1
+    assert result.told.endswith(f"{result.errors[0]}\n")
+    assert re.search(words, result.errors[0])
+    assert result.files == []
+
+
+def test_nothing_fails(run, service, faultless):
+    """What the others are compared with: the offset removed, nothing left out."""
+    result = run(service)
+    assert_same(result, faultless)
+    assert result.card()["offset"] == 1000
+    lr = faultless["train_lr_patches.tif"]
+    # 2500 to 3250 for the four bands, give or take the waves.
+    assert 2000 < lr[0].mean() < lr[3].mean() < 3800
+    assert lr.min() > 1000
+
+
+# --- success, after all ----------------------------------------------------------
+
+
+def at_blocks(images, fault, *bands, times=10**6):
+    """Make a rule: so often, `fault` for the blocks in the middle of `bands`."""
+    middle = {
+        f"good-{band}": block_ranges(images[band], [1, 2], [1, 2]) for band in bands
+    }
+    count = dict.fromkeys(middle, times)
+
+    def rule(method, part, asked):
+        if method != "GET" or part not in middle or not asked or not count[part]:
+            return None
+        first, last = map(int, re.findall(r"\d+", asked))
+        if not any(first <= end and last >= begin for begin, end in middle[part]):
+            return None
+        count[part] -= 1
+        return fault
+
+    rule.left = count
+    return rule
+
+
+@pytest.mark.parametrize("fault", [503, (429, 0), "cut"], ids=str)
+def test_a_burst_everywhere_is_outlived(run, service, faultless, fault):
+    """Each part of the service fails twice, before it answers."""
+    parts = ["", "search", *service.files]
+    service.faults = {part: [fault] * 2 for part in parts}
+    if fault == "cut":  # the search begins again from the start, three times in all
+        service.faults |= {"": ["cut"], "search": ["cut"]}
+    assert_same(run(service), faultless)
+    assert not any(service.faults.values())  # all of them were met
+
+
+@pytest.mark.parametrize("fault", [503, "cut", "short", "long", "lie", "elsewhere"])
+def test_a_block_that_fails_at_first(run, service, images, faultless, fault):
+    service.rule = at_blocks(images, fault, "B03", "B08", times=1)
+    assert_same(run(service), faultless)
+    assert not any(service.rule.left.values())
+
+
+def test_slow_answers(run, service, faultless):
+    service.rule = lambda method, part, asked: "trickle"
+    assert_same(run(service), faultless)
+
+
+def test_a_server_that_ignores_what_it_is_asked(run, service, images, faultless):
+    service.honest, service.page_items = False, 2
+    publish(
+        service, images,
+        ("cloudy", "2022-07-14", 80.0), ("too early", "2022-06-14", 0.0),
+        ("too late", "2022-08-16", 0.0), ("cloudier", "2022-07-13", 9.0),
+    )  # fmt: skip
+    other = item(service, "other", cloud=0.0) | {"collection": "sentinel-2-l1c"}
+    service.items = [other, *service.items[::-1]]
+    assert_same(run(service), faultless)
+
+
+def test_a_page_loop(run, service, faultless):
+    service.loop = "same"
+    assert_same(run(service), faultless)
+    assert len(service.asked("search")) == 2
+
+
+def test_a_wrong_outline_is_passed_over(run, service, images, faultless):
+    """The best item is said to show the area; its pixels end within it."""
+    publish(service, images, ("wrong", "2022-07-14", 0.0))
+    grid = TILE @ Affine.scale(2)
+    with rasterio.MemoryFile(images["SCL"]) as memory, memory.open() as file:
+        classes = file.read(1)
+    service.files["wrong-SCL"] = geotiff(classes[:140], grid)
+    result = run(service)
+    assert_same(result, faultless)
+    assert re.search(r"\d\d +0\.00  pixels are missing\n +wrong\n", result.told)
+
+
+def test_an_item_whose_classification_is_damaged_is_passed_over(
+    run, service, images, faultless
+):
+    publish(service, images, ("damaged", "2022-07-14", 0.0))
+    service.files["damaged-SCL"] = images["SCL"][:9_000]
+    assert_same(run(service), faultless)
+
+
+@pytest.fixture
+def tokens(service, monkeypatch):
+    """The token service of the Planetary Computer on localhost, and unsigned items."""
+    library = remote._token_library()
+    monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
+    library.settings.Settings.get.cache_clear()
+    monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
+    monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
+    for asset in service.items[0]["assets"].values():
+        asset["href"] = asset["href"].split("?")[0]
+    when = datetime.now(timezone.utc) + timedelta(hours=2)
+    service.expiries = [when.strftime("%FT%TZ")]
+    yield service
+    library.settings.Settings.get.cache_clear()
+
+
+def test_a_token_that_ends_in_the_middle_of_the_blocks(run, tokens, images, faultless):
+    """From the first block in the middle on, its token and the older ones are void."""
+    block = at_blocks(images, 403, "B02", times=1)
+
+    def rule(method, part, asked):
+        fault = block(method, part, asked)
+        if fault:
+            tokens.void = len(tokens.asked("token"))
+        return fault
+
+    tokens.rule = rule
+    assert_same(run(tokens, sign=True), faultless)
+    assert tokens.void
+    assert len(tokens.asked("token")) > tokens.void
+
+
+# --- one line --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (503, "good-B03/image.tif cannot be read .*; try again later"),
+        (403, "good-B03/image.tif cannot be read .*; try again later"),
+        ("cut", "good-B03/image.tif cannot be read .*got .* bytes, expected"),
+        ("short", "good-B03/image.tif cannot be read .*got .* bytes, expected"),
+        ("elsewhere", "good-B03/image.tif cannot be read .*Decoding error"),
+        ("lie", "good-B03/image.tif cannot be read .*Decoding error"),
+    ],
+)
+def test_a_block_that_always_fails(run, service, images, monkeypatch, fault, words):
+    # With several threads GDAL gives zeros for it and says nothing.
+    monkeypatch.setenv("GDAL_NUM_THREADS", "ALL_CPUS")
+    service.rule = at_blocks(images, fault, "B03")
+    assert_one_line(run(service), words)
+
+
+@pytest.mark.parametrize("fault", ["whole", "long"])
+def test_more_than_was_asked_for(run, service, images, faultless, fault):
+    """As from a server without ranges; GDAL can make use of it, or not."""
+    service.rule = at_blocks(images, fault, "B03")
+    result = run(service)
+    if result.code == 0:
+        assert_same(result, faultless)
+    else:
+        words = {
+            "whole": "Range downloading not supported by this server.*another item",
+            "long": "good-B03/image.tif cannot be read .*got .* bytes, expected",
+        }
+        assert_one_line(result, words[fault])
+
+
+def test_a_truncated_image(run, service, images):
+    service.files["good-B08"] = images["B08"][: len(images["B08"]) // 2]
+    words = "good-B08/image.tif cannot be read .*got .* bytes, .*take another item"
+    assert_one_line(run(service), words)
+
+
+def test_an_image_that_is_none(run, service):
+    service.files["good-B08"] = b"<html>sorry</html>" * 999
+    assert_one_line(run(service), "good-B08/image.tif.*not recognized as being in a")
+
+
+def test_a_band_that_is_not_there(run, service):
+    del service.files["good-B08"]
+    assert_one_line(run(service), "good-B08/image.tif cannot be read .*404")
+
+
+def test_a_band_that_lies_elsewhere(run, service, images):
+    pixels = np.ones((512, 512), np.uint16)
+    service.files["good-B02"] = geotiff(pixels, TILE @ Affine.translation(900, 0))
+    assert_one_line(run(service), "B02 of item good does not reach the Spot image")
+
+
+def test_bands_that_end_within_the_area(run, service, images):
+    """Unlike the classification, by which the item was chosen."""
+    for band in BANDS:
+        with rasterio.MemoryFile(images[band]) as memory, memory.open() as file:
+            pixels = file.read(1)
+        service.files[f"good-{band}"] = geotiff(pixels[:280], TILE)
+    assert_one_line(run(service), r"covers \d+% of the Spot image")
+
+
+def test_the_only_outline_is_wrong(run, service, images):
+    with rasterio.MemoryFile(images["SCL"]) as memory, memory.open() as file:
+        classes = file.read(1)
+    service.files["good-SCL"] = geotiff(classes[:140], TILE @ Affine.scale(2))
+    assert_one_line(run(service), "none of 1 .*pixels are missing.*another period")
+
+
+def test_nothing_is_found(run, service):
+    service.items = []
+    assert_one_line(run(service), "no item of .* shows the area .*0 items came back")
+
+
+def test_pages_without_end(run, service):
+    service.loop = "new"
+    service.items[0]["properties"]["datetime"] = "2020-01-01T00:00:00Z"
+    service.honest = False
+    assert_one_line(run(service), rf"no item of .*\({remote.MAX_ITEMS} items came back")
+
+
+@pytest.mark.parametrize("fault", [503, "hang", "garbage", (503, 3600)], ids=str)
+@pytest.mark.parametrize("part", ["", "search"])
+def test_a_search_that_always_fails(run, service, part, fault):
+    service.faults[part] = [fault] * 99
+    words = {503: "answered HTTP 503 .*try again later", "garbage": "not JSON"}
+    patience = 20 if fault in words else 0.5
+    result = run(service, patience=patience)
+    assert_one_line(result, words.get(fault, "did not finish .* within 0.5 s"))
+    assert f"the STAC service {service.url} " in result.errors[0]
+
+
+@pytest.mark.parametrize("part", ["good-SCL", "good-B04"])
+def test_a_server_that_hangs(run, service, part):
+    service.faults[part] = ["hang"] * 99
+    result = run(service, timeout=9, patience=2)  # the others need a part of it
+    assert_one_line(result, f"the server of .*/{part}/image.tif did not finish .* 2 s")
+
+
+def test_a_server_that_falls_silent_in_the_middle_of_a_block(run, service, images):
+    service.rule = at_blocks(images, "stall", "B04")
+    result = run(service, timeout=9, patience=2)
+    assert_one_line(result, "the server of .*/good-B04/image.tif did not finish")
+
+
+@pytest.mark.parametrize("part", ["search", "good-SCL", "good-B04"])
+def test_a_server_that_dies(run, service, part):
+    service.rule = lambda method, asked_for, asked: (
+        "die" if asked_for == part and method != "HEAD" else None
+    )
+    words = "cannot be read .*(connect|receiv|refused|reset|closed).*try again later"
+    assert_one_line(run(service), words)
+
+
+@pytest.mark.parametrize("fault", [503, 404, "garbage", "hang"], ids=str)
+def test_a_token_service_that_fails(run, tokens, fault):
+    tokens.faults["token"] = [fault] * 99
+    result = run(tokens, sign=True, timeout=0.5, patience=5)
+    assert_one_line(result, f"the token service {tokens.url}/token .*try again later")
+
+
+def test_a_token_that_is_always_refused(run, tokens):
+    tokens.void = 10**6
+    result = run(tokens, sign=True)
+    assert_one_line(
+        result, "good-SCL/image.tif cannot be read .*403.*token was refused"
+    )

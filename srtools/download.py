@@ -35,8 +35,8 @@ from srtools.remote import Archive, ServiceError, gdal_path, public
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
-# Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
-MARGIN = 100.0  # metres
+# Beyond the area: what a network sees around it, and a shift that may be corrected.
+MARGIN = 200.0  # metres
 WORKERS = 8  # readings at a time: the network waits more than it works
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
 PATIENCE = 3600.0  # seconds for all images, however slowly each of them comes

@@ -25,6 +25,7 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         # That a request is tried again matters only if all tries fail.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
+        logging.getLogger("rasterio").setLevel(logging.ERROR)
         try:
             return main(argv)
         except SRError as error:

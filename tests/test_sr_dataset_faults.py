@@ -146,7 +146,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
         archive = functools.partial(
             Archive, timeout=timeout, patience=patience, sign=sign
         )
-        monkeypatch.setattr(sr_dataset, "Archive", archive)
+        monkeypatch.setattr("srtools.options.Archive", archive)
         out_dir = tmp_path / "out"
         pan, xs = map(str, spot)
         code = sr_dataset.main(

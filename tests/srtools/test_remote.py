@@ -28,7 +28,11 @@ def quick_retries(monkeypatch):
 def talkative_logs():
     """Nothing hides secrets in the logs but what the test itself makes do so."""
     factory = logging.getLogRecordFactory()
+    library = logging.getLogger("rasterio")
+    level = library.level
+    library.setLevel(logging.NOTSET)
     yield
+    library.setLevel(level)
     logging.setLogRecordFactory(factory)
 
 

@@ -60,6 +60,7 @@ INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
 SPREAD = "hr_dn_std"
 LR_SPACING = 6.0  # metres, unless the model's card says otherwise
 TILE_SIZE = 1024  # output pixels; about 1 GB with 64 filters
+AROUND = 200.0  # metres that are fetched around an area, for the network to see
 PIECE_SIZE = 4096  # output pixels: 38 km2
 CREATION_OPTIONS = {"COMPRESS": "DEFLATE", "ZLEVEL": "1", "TILED": "YES"}
 
@@ -459,7 +460,8 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         offset = scene.offset if params.offset is None else params.offset
         where, folder = inputs.as_image(searched), Path(params.out).parent
-        with download.local_copies(scene, BANDS, where, folder) as tiles:
+        copies = download.local_copies(scene, BANDS, where, folder, AROUND)
+        with copies as tiles:
             paths = vrt.write_mosaics(tiles, BANDS)
             card = run(paths, offset, scene.record(offset))
     if card is None:

@@ -35,8 +35,8 @@ from srtools.remote import Archive, ServiceError, gdal_path, public
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
-# Beyond the area: what a network sees around it, and a shift that may be corrected.
-MARGIN = 200.0  # metres
+# Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
+MARGIN = 100.0  # metres
 WORKERS = 8  # readings at a time: the network waits more than it works
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
 PATIENCE = 3600.0  # seconds for all images, however slowly each of them comes
@@ -71,7 +71,11 @@ class Part:
 
 @contextmanager
 def local_copies(
-    scene: Scene, bands: Sequence[str], area: ImageInfo, folder: str | Path
+    scene: Scene,
+    bands: Sequence[str],
+    area: ImageInfo,
+    folder: str | Path,
+    margin: float = MARGIN,
 ) -> Iterator[list[dict[str, str]]]:
     """Give for each tile that shows the area the local file of each of its bands.
 
@@ -84,6 +88,7 @@ def local_copies(
         bands: names such as "B04" or "SCL".
         area: the image whose place counts.
         folder: where the temporary files are put.
+        margin: metres around the area.
 
     Raises:
         SRError: if an image cannot be read or does not lie where it should, or the
@@ -102,7 +107,7 @@ def local_copies(
     ) as temporary:
 
         def plan(key: tuple[int, str]) -> tuple[tuple[int, str], Part | None]:
-            return key, scene.archive.read(hrefs[key], _plan(hrefs[key], area))
+            return key, scene.archive.read(hrefs[key], _plan(hrefs[key], area, margin))
 
         remote = [key for key, href in hrefs.items() if is_remote(href)]
         parts = dict(_in_parallel(plan, remote, end))
@@ -133,14 +138,14 @@ def local_copies(
         yield tiles
 
 
-def _plan(href: str, area: ImageInfo) -> Callable[[Any], Part | None]:
-    """Give a reader that finds the blocks over `area`; it reads no pixel."""
+def _plan(href: str, area: ImageInfo, margin: float) -> Callable[[Any], Part | None]:
+    """Give a reader that finds the blocks near `area`; it reads no pixel."""
 
     def plan(source: Any) -> Part | None:
         if not source.crs:
             raise SRError(f"{public(href)} has no CRS, so its place is unknown")
         bounds = transform_bounds(area.crs, source.crs, *area.bounds, densify_pts=41)
-        left, bottom, right, top = bounds + MARGIN * np.array((-1, -1, 1, 1))
+        left, bottom, right, top = bounds + margin * np.array((-1, -1, 1, 1))
         (left, top), (right, bottom) = (
             ~source.transform @ corner for corner in ((left, top), (right, bottom))
         )

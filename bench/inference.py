@@ -17,9 +17,12 @@ SIDE = 800  # Sentinel-2 pixels of 10 m: 64 km2
 TILE = 256  # lr pixels of a tile, as sr_infer.py's
 MOST_TIME, MOST_BYTES = 1.15, 3e9
 MODEL = """
-import sys, tensorflow as tf, sr_model
+import pathlib, sys, sr_model, tensorflow as tf
+from srtools.receptive_field import receptive_field
 tf.keras.utils.set_random_seed(0)
-sr_model.save(sr_model.SRModel(sr_model.element_spec(4)), sys.argv[1], {})
+model = sr_model.SRModel(sr_model.element_spec(4))
+card = {"receptive_field": {"margin": receptive_field(model.output["hr"]).margin}}
+sr_model.save(model, pathlib.Path(sys.argv[1]), card)
 """
 
 

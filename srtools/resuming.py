@@ -63,7 +63,7 @@ def session(
             for partial in place.glob(f".partial-{name}*"):
                 shutil.rmtree(partial, ignore_errors=True)
         if not backup.found:
-            backup.forget()
+            backup.write(0, stopped=False, callbacks=[], arrays={})
         try:
             yield backup
         except SRError:
@@ -122,7 +122,7 @@ class Backup(tf.keras.callbacks.Callback):
     @property
     def found(self) -> bool:
         """Tell whether there is an interrupted training to go on with."""
-        return self.state is not None
+        return self.epochs_done > 0
 
     @property
     def epochs_done(self) -> int:
@@ -154,7 +154,7 @@ class Backup(tf.keras.callbacks.Callback):
         differing = differences(state["settings"], self.settings)
         if not differing:
             self.state, self.arrays = state, arrays
-        elif not overwrite:
+        elif state["epochs_done"] and not overwrite:
             raise SRError(
                 f"a training with other settings was interrupted after epoch "
                 f"{state['epochs_done']} ({differing}): give those to go on with it, "
@@ -175,7 +175,7 @@ class Backup(tf.keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Give the other callbacks back their state, which they have just reset."""
-        if self.state is None:
+        if not self.found:
             return
         for number, callback in enumerate(self.callbacks):
             for name, value in self.state["callbacks"][number].items():
@@ -196,14 +196,26 @@ class Backup(tf.keras.callbacks.Callback):
             )
             if hasattr(callback, WEIGHTS):
                 arrays[f"{WEIGHTS}{number}_"] = getattr(callback, WEIGHTS)
+        self.write(epoch + 1, bool(self.model.stop_training), state, arrays)
+
+    def write(
+        self,
+        epochs_done: int,
+        stopped: bool,
+        callbacks: list[dict],
+        arrays: dict[str, list[np.ndarray]],
+    ) -> None:
+        """Write the file, completely or not at all."""
         record = {
             "settings": self.settings,
-            "epochs_done": epoch + 1,
-            "stopped": bool(self.model.stop_training),
-            "callbacks": state,
+            "epochs_done": epochs_done,
+            "stopped": stopped,
+            "callbacks": callbacks,
         }
         flat = {
-            f"{k}{i}": a for k, stack in arrays.items() for i, a in enumerate(stack)
+            f"{name}{index}": array
+            for name, stack in arrays.items()
+            for index, array in enumerate(stack)
         }
         with cards.whole_file(self.path) as partial:
             np.savez(partial, state=json.dumps(record, default=float), **flat)

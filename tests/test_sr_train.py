@@ -316,3 +316,57 @@ def test_misuse_exits_with_2_and_names_the_option(options, capsys):
         run("patches", "model", *options)
     assert exit_.value.code == 2
     assert options[0] in capsys.readouterr().err
+
+
+def test_fine_tuning_starts_from_the_model(patches, trained, tmp_path, capsys):
+    """With a rate of almost 0 it ends where it began: at the other model's loss."""
+    options = ["--finetune", str(trained), "--nb_epochs", "1"]
+    assert run(patches, tmp_path / "m", *options, "--learning_rate", "1e-12") == 0
+    before, after = (read_card(f)["training"] for f in (trained, tmp_path / "m"))
+    assert after["valid_loss"] == pytest.approx(before["valid_loss"], rel=1e-5)
+    assert after["finetune"] == str(trained)
+    assert run(patches, tmp_path / "other", *options, "--filters", "9") == 1
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error" in line)
+    assert "says filters 8, this training has 9" in line
+    # Nothing is left behind by a training that never began.
+    assert not (tmp_path / "other_logs").exists()
+
+
+def test_schedules_differ_in_their_learning_rate(patches, tmp_path):
+    rates = {}
+    for name in sr_train.SCHEDULES:
+        options = ["--lr_schedule", name, "--nb_epochs", "3", "--patience", "1"]
+        # Too fast to become better: the plateau halves the rate at once.
+        options += ["--learning_rate", "1e-9" if name == "constant" else "0.05"]
+        assert run(patches, tmp_path / name, *options) == 0
+        table = read_table(tmp_path / f"{name}_logs")
+        rates[name] = [row["learning_rate"] for row in table]
+    assert rates["constant"] == pytest.approx([1e-9] * len(rates["constant"]))
+    assert rates["cosine"] == sorted(rates["cosine"], reverse=True)
+    assert rates["cosine"][0] < 0.05
+    assert rates["plateau"][0] == pytest.approx(0.05)
+
+
+def test_crops_and_streaming_train_as_well(patches, tmp_path):
+    """Streamed or not is not seen in the result."""
+    options = ["--train_size", "6", "--nb_epochs", "2", "--loss", "charbonnier"]
+    for name in ("--streaming", "--no-streaming"):
+        assert run(patches, tmp_path / name.strip("-"), *options, name) == 0
+    one, other = (weights(tmp_path / name) for name in ("streaming", "no-streaming"))
+    for first, second in zip(one, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+    card = read_card(tmp_path / "streaming")["training"]
+    assert (card["train_size"], card["loss"]) == (6, "charbonnier")
+
+
+def test_mixed_precision_saves_a_model_of_float32(patches, tmp_path):
+    """Its answers are not rounded to the 8 bits of bfloat16."""
+    assert run(patches, tmp_path / "m", "--mixed_precision", "--nb_epochs", "2") == 0
+    assert {w.dtype for w in weights(tmp_path / "m")} == {np.dtype("float32")}
+    assert tf.keras.mixed_precision.global_policy().name == "float32"
+    lr, _ = read_validation(patches)
+    values = answer(tmp_path / "m", lr)
+    rounded = tf.cast(tf.cast(values, tf.bfloat16), tf.float32).numpy()
+    assert (values != rounded).mean() > 0.9
+    loss = read_card(tmp_path / "m")["training"]["valid_loss"]
+    assert validation_loss(tmp_path / "m", patches) == pytest.approx(loss, rel=0.02)

@@ -164,6 +164,7 @@ def train(
     known = {"bands": list(BANDS), "scale": SCALE, "factor": FACTOR, **network_size}
 
     with (
+        strategies.lost_workers(devices),
         resuming.session(
             logs_dir, Path(model_dir), settings | made_of, overwrite, chief
         ) as backup,
@@ -280,7 +281,7 @@ def train(
             sr_model.save(best_model, model_dir, card)
             if not interrupted:
                 backup.forget()
-    return card
+    return {**card, "written": chief}
 
 
 def read_dataset_card(patches: str) -> dict:

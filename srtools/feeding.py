@@ -107,7 +107,8 @@ def training_batches(
 
     epochs = tf.data.Dataset.range(first_epoch, nb_epochs)
     samples = epochs.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
-    return samples.batch(batch_size, drop_remainder=True).prefetch(2)
+    batches = samples.batch(batch_size, drop_remainder=True).prefetch(2)
+    return batches.with_options(shared_out())
 
 
 def validation_batches(reader: Any, batch_size: int) -> tf.data.Dataset:
@@ -115,7 +116,15 @@ def validation_batches(reader: Any, batch_size: int) -> tf.data.Dataset:
     read = read_function(reader)
     samples = tf.data.Dataset.range(reader.get_size())
     samples = samples.map(lambda index: to_pair(read(index)), num_parallel_calls=2)
-    return samples.batch(batch_size).prefetch(2)
+    return samples.batch(batch_size).prefetch(2).with_options(shared_out())
+
+
+def shared_out() -> tf.data.Options:
+    """Let each of several workers take its part of each batch."""
+    options = tf.data.Options()
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
+    return options
 
 
 def steps_per_epoch(reader: Any, batch_size: int) -> int:

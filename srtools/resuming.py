@@ -51,7 +51,8 @@ def session(
         SRError: if the model exists, or the backup is one of other settings.
     """
     backup = Backup(logs / FILE, settings, writes=chief)
-    if not backup.look(overwrite):
+    going_on = backup.look(overwrite)
+    if not going_on:
         cards.refuse_existing([model_dir, logs / "training.csv"], overwrite)
     if not chief:
         yield backup
@@ -62,7 +63,7 @@ def session(
         for place, name in ((logs, ""), (model_dir.absolute().parent, model_dir.name)):
             for partial in place.glob(f".partial-{name}*"):
                 shutil.rmtree(partial, ignore_errors=True)
-        if not backup.found:
+        if not going_on:
             backup.write(0, stopped=False, callbacks=[], arrays={})
         try:
             yield backup
@@ -239,8 +240,13 @@ def differences(old: dict, new: dict) -> str:
 
 def optimizer_variables(model: tf.keras.Model) -> list[tf.Variable]:
     """Give the variables of the optimizer, made now if it has not run yet."""
-    model.optimizer.build(model.trainable_variables)  # does nothing the second time
-    return list(model.optimizer.variables)
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)  # does nothing the second time
+    variables, rate = list(optimizer.variables), optimizer.learning_rate
+    # Keras 2 does not count the learning rate, which a plateau changes.
+    if hasattr(rate, "assign") and not any(rate is known for known in variables):
+        variables.append(rate)
+    return variables
 
 
 def circumstances(files: list[str]) -> dict[str, Any]:

@@ -110,4 +110,4 @@ def learning_rate(model: tf.keras.Model) -> float:
     rate = model.optimizer.learning_rate
     if callable(rate):
         rate = rate(model.optimizer.iterations)
-    return float(rate)
+    return float(tf.convert_to_tensor(rate))  # of several devices one

@@ -96,3 +96,26 @@ def precision(mixed: bool) -> Iterator[None]:
         yield
     finally:
         mixed_precision.set_global_policy("float32")
+
+
+@contextmanager
+def lost_workers(devices: tf.distribute.Strategy) -> Iterator[None]:
+    """Turn what TensorFlow says when another worker has gone into one line.
+
+    It notices at once that a connection is closed, and within a minute or so that a
+    machine answers no more.
+
+    Raises:
+        SRError: it leaves the backup as it is, since the training can go on.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError,
+            tf.errors.DeadlineExceededError, tf.errors.CancelledError) as error:  # fmt: skip
+        if devices.cluster_resolver is None:
+            raise
+        reason = str(error.message).splitlines()[0].split("}} ")[-1]
+        raise SRError(
+            f"another worker of this training was lost ({reason}); start the same "
+            "command again on all machines to go on after the last whole epoch"
+        ) from None

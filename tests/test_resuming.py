@@ -112,9 +112,9 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
         code, rest = signal_after(start(command), words, kill)
         assert code == -kill, rest
         assert not model.exists()
-    # With a backup that is written but not in place (the first of a process is that of
-    # an epoch: there is one already), or with a model that is not in place.
-    script = ["-c", KILLED_WITHIN.format(nth={"cosine": 1, "plateau": 0}[name])]
+    # With a backup that is written but not in place (the second: an epoch more is
+    # finished), or with a model that is not in place.
+    script = ["-c", KILLED_WITHIN.format(nth={"cosine": 2, "plateau": 0}[name])]
     code, output = finish(start(command, script))
     assert code == -kill, output
     assert not model.exists()

@@ -146,7 +146,8 @@ def train(
         overwrite: whether an existing model may be replaced.
 
     Returns:
-        The card, as written into the model.
+        The card, as written into the model, and `written`: whether this process wrote
+        it, and not another worker.
 
     Raises:
         SRError: if the patches do not fit, or the loss is no number any more.
@@ -394,7 +395,8 @@ def main(argv: list[str] | None = None) -> int:
         f"{found['train_loss']:.5f}, validation loss {found['valid_loss']:.5f}, "
         f"{metrics['gain_db']:+.2f} dB over bicubic ({found['seconds']:.0f} s)"
     )
-    print(f"written: {params.model_dir} (SavedModel and assets/model_card.json)")
+    if card["written"]:
+        print(f"written: {params.model_dir} (SavedModel and assets/model_card.json)")
     if found["interrupted"]:
         print("the training was interrupted; the same command goes on with it")
         return 128 + found["interrupted"]

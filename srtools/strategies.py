@@ -11,6 +11,12 @@ with silent_stderr():
     import tensorflow as tf
 
 KERAS = getattr(tf.keras, "__version__", "2")  # TensorFlow 2.15 does not say
+GONE = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
 NAMES = ("auto", "none", "mirrored", "multiworker")
 
 
@@ -110,8 +116,7 @@ def lost_workers(devices: tf.distribute.Strategy) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError,
-            tf.errors.DeadlineExceededError, tf.errors.CancelledError) as error:  # fmt: skip
+    except GONE as error:
         if devices.cluster_resolver is None:
             raise
         reason = str(error.message).splitlines()[0].split("}} ")[-1]

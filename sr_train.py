@@ -181,6 +181,9 @@ def train(
             nb_epochs=nb_epochs, augment=augment, train_size=train_size,
         )  # fmt: skip
         valid_batches = feeding.validation_batches(readers["valid"], batch_size)
+        valid_shared = feeding.validation_batches(
+            readers["valid"], batch_size, fill=devices.num_replicas_in_sync > 1
+        )
         bicubic_psnr = losses.bicubic_psnr(valid_batches, SCALE)
 
         # 2. The network.
@@ -196,7 +199,7 @@ def train(
             trainer.compile(
                 tf.keras.optimizers.Adam(rate),
                 loss={OUTPUT: losses.LOSSES[loss]},
-                metrics={OUTPUT: [losses.PSNR()]},
+                weighted_metrics={OUTPUT: [losses.PSNR()]},
                 jit_compile=xla,  # left to itself, Keras 3 uses it
             )
             if finetune:
@@ -225,7 +228,7 @@ def train(
         try:
             trainer.fit(
                 train_batches,
-                validation_data=valid_batches,
+                validation_data=valid_shared,
                 initial_epoch=backup.epochs_done,
                 epochs=backup.epochs_done if backup.stopped else nb_epochs,
                 steps_per_epoch=steps,  # the batches of all epochs come in one row

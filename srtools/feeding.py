@@ -111,11 +111,32 @@ def training_batches(
     return batches.with_options(shared_out())
 
 
-def validation_batches(reader: Any, batch_size: int) -> tf.data.Dataset:
-    """Give all patches once, in order; the last batch may have less."""
-    read = read_function(reader)
-    samples = tf.data.Dataset.range(reader.get_size())
-    samples = samples.map(lambda index: to_pair(read(index)), num_parallel_calls=2)
+def validation_batches(
+    reader: Any, batch_size: int, fill: bool = False
+) -> tf.data.Dataset:
+    """Give all patches once, in order; the last batch may have less.
+
+    Arguments:
+        reader: OTBTF's `PatchesImagesReader`.
+        batch_size: patches per batch.
+        fill: fill the last batch up with patches of weight 0, so that each of several
+            devices gets a part of it.  The others then weigh a little more than 1, such
+            that the mean over all batches is the mean over the patches.
+
+    Returns:
+        Batches of `({"lr": DN}, {"hr": reflectance})`, with `fill` and the weights.
+    """
+    read, count = read_function(reader), reader.get_size()
+    drawn = steps_per_epoch(reader, batch_size) * batch_size if fill else count
+
+    def prepare(index: tf.Tensor) -> tuple:
+        pair = to_pair(read(index % count))
+        if not fill:
+            return pair
+        # One weight per patch, which Keras lays over its rows and columns.
+        return (*pair, tf.fill([1, 1], tf.where(index < count, drawn / count, 0.0)))
+
+    samples = tf.data.Dataset.range(drawn).map(prepare, num_parallel_calls=2)
     return samples.batch(batch_size).prefetch(2).with_options(shared_out())
 
 

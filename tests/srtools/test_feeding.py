@@ -105,6 +105,22 @@ def test_validation_has_each_patch_once_in_order(files, streaming):
     assert order == list(range(COUNT))
 
 
+def test_a_filled_batch_leaves_the_mean_as_it_is(files):
+    reader = feeding.open_patches(files)
+    found = list(feeding.validation_batches(reader, BATCH, fill=True))
+    assert [len(inputs["lr"]) for inputs, _, _ in found] == [BATCH] * STEPS
+    values, weights = (
+        np.concatenate(arrays)
+        for arrays in zip(*((i["lr"], w) for i, _, w in found), strict=True)
+    )
+    assert weights.shape == (STEPS * BATCH, 1, 1)
+    weights = weights.ravel()
+    assert (weights[:COUNT] > 1).all() and (weights[COUNT:] == 0).all()
+    weighted = (values.mean(axis=(1, 2, 3)) * weights).mean()
+    expected = reader.patches_buffer["lr"].mean()
+    assert weighted == pytest.approx(expected, rel=1e-6)
+
+
 def test_patches_are_streamed_if_they_take_too_much_memory(files, monkeypatch):
     assert not feeding.open_patches(files).use_streaming
     monkeypatch.setattr(feeding, "MEMORY_SHARE", 1e-9)

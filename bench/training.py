@@ -1,7 +1,7 @@
 """A training step: how fast it is, and whether data and callbacks hold it up.
 
 The steps are measured in turn, a few of each kind at a time, so that whatever else the
-machine does weighs on all of them alike.  Two kinds are compared round by round, and the
+machine does weighs on all of them alike.  Two kinds are compared round by round; the
 median of these ratios is taken.
 """
 

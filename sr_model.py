@@ -115,7 +115,7 @@ def zoom_by_2(filters: int, kernel: int, name: str) -> layers.Layer:
     # turn: the well-known checkerboard (Odena et al., Distill, 2016).
     return layers.Conv2DTranspose(
         filters, kernel, strides=2, padding="same", activation="relu", name=name,
-        kernel_initializer=SmoothZoom(),
+        kernel_initializer=SmoothZoom(), kernel_constraint=EvenZoom(),
     )  # fmt: skip
 
 
@@ -137,6 +137,26 @@ class SmoothZoom(tf.keras.initializers.Initializer):
         limit = math.sqrt(1.5 / channels)
         weights = tf.random.uniform([filters, channels], -limit, limit)
         return tf.cast(np.outer(line, line)[:, :, None, None] * weights, dtype)
+
+
+class EvenZoom(tf.keras.constraints.Constraint):
+    """Keep a flat image flat while the network learns.
+
+    Each of the 2 x 2 output pixels that are made of one has its own part of the
+    kernel, every second row and column.  After each step the four parts are moved, as
+    little as possible, so that their sums are equal again.
+
+    Source: the condition of Sugawara et al., "Super-resolution using convolutional
+    neural networks without any checkerboard artifacts", 2018.
+    """
+
+    def __call__(self, kernel):
+        """Give the kernel [size, size, filters, channels] with even sums."""
+        half, (filters, channels) = kernel.shape[0] // 2, kernel.shape[2:]
+        parts = tf.reshape(kernel, [half, 2, half, 2, filters, channels])
+        means = tf.reduce_mean(parts, axis=(0, 2), keepdims=True)
+        uneven = means - tf.reduce_mean(means, axis=(1, 3), keepdims=True)
+        return tf.reshape(parts - uneven, kernel.shape)
 
 
 def element_spec(bands: int) -> tuple[dict, dict]:

@@ -152,6 +152,51 @@ def test_a_fresh_network_makes_no_checkerboard(kernel):
         assert checkerboard(model, images["ramp"]) < (2e-3 if kernel > 2 else 2e-2)
 
 
+@pytest.mark.parametrize("size", [2, 4, 6])
+def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
+    kernel = np.random.default_rng(0).normal(size=(size, size, 3, 5)).astype("float32")
+    even = sr_model.EvenZoom()(tf.constant(kernel)).numpy()
+    sums = [even[i::2, j::2].sum(axis=(0, 1)) for i in (0, 1) for j in (0, 1)]
+    for each in sums:
+        np.testing.assert_allclose(each, kernel.sum(axis=(0, 1)) / 4, atol=1e-5)
+    again = sr_model.EvenZoom()(tf.constant(even)).numpy()
+    np.testing.assert_allclose(again, even, atol=1e-6)
+    # Within a part, pixels keep their differences.
+    change = (even - kernel)[::2, ::2]
+    np.testing.assert_allclose(change, np.broadcast_to(change[:1, :1], change.shape),
+                               atol=1e-6)  # fmt: skip
+
+
+def train_briefly(model, steps=150):
+    """Teach a network to sharpen noise, which is far from flat."""
+    rng = np.random.default_rng(0)
+    hr = rng.uniform(0.05, 0.35, (8, 48, 48, 4)).astype(np.float32)
+    lr = hr.reshape(8, 12, 4, 12, 4, 4).mean(axis=(2, 4)) * 1e4
+    trainer = tf.keras.Model(model.input, {"hr": model.output["hr"]})
+    trainer.compile(tf.keras.optimizers.Adam(3e-3), loss="mae", jit_compile=False)
+    before = model.model({"lr": lr})["hr"]
+    data = tf.data.Dataset.from_tensors(({"lr": lr}, {"hr": hr})).repeat()
+    trainer.fit(data, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+    after = model.model({"lr": lr})["hr"]
+    return [float(tf.reduce_mean(tf.abs(image - hr))) for image in (before, after)]
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_a_trained_network_makes_no_checkerboard(monkeypatch, even):
+    """Without the constraint it does: the test can see one."""
+    if not even:
+        monkeypatch.setattr(sr_model, "EvenZoom", lambda: None)
+    model = make(filters=8, blocks=1)
+    before, after = train_briefly(model)
+    assert after < 0.95 * before
+    images = flat_and_ramp()
+    if even:
+        assert checkerboard(model, images["flat"]) < 1e-5
+        assert checkerboard(model, images["ramp"]) < 5e-3
+    else:
+        assert checkerboard(model, images["flat"]) > 5e-3
+
+
 def test_receptive_field_is_the_one_that_a_changed_pixel_shows():
     """13 = 3 + 4 x 2 of the first layers, and 2 more of the last three."""
     model = make(filters=4, blocks=4)

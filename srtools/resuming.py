@@ -21,6 +21,7 @@ import numpy as np
 from srtools import cards
 from srtools.errors import SRError
 from srtools.quiet import silent_stderr
+from srtools.stopping import Diverged
 
 with silent_stderr():
     import tensorflow as tf
@@ -67,8 +68,10 @@ def session(
             backup.write(0, stopped=False, callbacks=[], arrays={})
         try:
             yield backup
-        except SRError:
-            backup.forget()  # it would end like this again
+        except SRError as error:
+            # It would diverge again; or it has not begun.
+            if isinstance(error, Diverged) or not backup.latest:
+                backup.forget()
             raise
         finally:
             with suppress(OSError):
@@ -117,6 +120,7 @@ class Backup(tf.keras.callbacks.Callback):
         self.path, self.writes = Path(path), writes
         self.settings = json.loads(json.dumps(settings, default=str))
         self.callbacks: list[tf.keras.callbacks.Callback] = []
+        self.latest = 0  # epochs in the file
         self.state: dict[str, Any] | None = None
         self.arrays: dict[str, np.ndarray] = {}
 
@@ -155,6 +159,7 @@ class Backup(tf.keras.callbacks.Callback):
         differing = differences(state["settings"], self.settings)
         if not differing:
             self.state, self.arrays = state, arrays
+            self.latest = self.epochs_done
         elif state["epochs_done"] and not overwrite:
             raise SRError(
                 f"a training with other settings was interrupted after epoch "
@@ -220,6 +225,7 @@ class Backup(tf.keras.callbacks.Callback):
         }
         with cards.whole_file(self.path) as partial:
             np.savez(partial, state=json.dumps(record, default=float), **flat)
+        self.latest = epochs_done
 
     def forget(self) -> None:
         """Delete the file: the training is over, or another one begins."""

@@ -19,6 +19,10 @@ class Interrupted(Exception):
         self.number = number
 
 
+class Diverged(SRError):
+    """The training has led nowhere, and would again if it went on."""
+
+
 class StopOnSignal(tf.keras.callbacks.Callback):
     """Raise `Interrupted` after the step in which SIGINT or SIGTERM came.
 
@@ -57,7 +61,7 @@ class StopOnSignal(tf.keras.callbacks.Callback):
 
 
 class StopOnNaN(tf.keras.callbacks.Callback):
-    """Raise an `SRError` when a loss or a weight is no finite number any more."""
+    """Raise `Diverged` when a loss or a weight is no finite number any more."""
 
     def on_train_batch_end(self, batch, logs=None):
         """Look at the loss of the epoch so far."""
@@ -78,7 +82,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         """Raise if the value is NaN or infinite."""
         if not np.isfinite(value):
             rate = learning_rate(self.model)
-            raise SRError(
+            raise Diverged(
                 f"the training diverged and nothing was saved: {what} is {value}, a "
                 "number is expected; give a smaller --learning_rate (it was "
                 f"{rate:.1e}), and look for absurd pixels in the patches"
@@ -92,12 +96,12 @@ def check_alive(model: tf.keras.Model, batches: tf.data.Dataset, output: str) ->
     is the gradient, and no loss is ever NaN.
 
     Raises:
-        SRError: if a band is 0 on all patches.
+        Diverged: if a band is 0 on all patches.
     """
     answers = [model(inputs, training=False)[output] for inputs, _ in batches]
     highest = np.max([tf.reduce_max(a, axis=(0, 1, 2)).numpy() for a in answers], 0)
     if not highest.min() > 0:
-        raise SRError(
+        raise Diverged(
             "the network died and nothing was saved: at most "
             f"{', '.join(f'{value:.3g}' for value in highest)} is answered in the "
             f"{len(highest)} bands of the validation patches, more than 0 is expected; "

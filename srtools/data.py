@@ -1,4 +1,4 @@
-"""Patches of a data set: the check at the door, and more of them by symmetry."""
+"""Patches of a data set: the check at the door, and more of them by chance."""
 
 from pathlib import Path
 from typing import Any
@@ -55,27 +55,34 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
     return files
 
 
-class RandomSymmetry:
-    """Show each patch in one of the eight ways in which a square can be laid down.
+def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
+    """Check that crops of so many lr pixels a side can be cut out of the patches.
 
-    Called with a sample `{name: [size, size, bands]}`, it mirrors and turns all its
-    images in the same way, so that lr and hr still show the same ground.  Two mirror
-    images and the exchange of rows and columns, each by the toss of a coin, make the
-    four quarter turns and the four flips equally likely.
+    Raises:
+        SRError: if the patches are smaller.
+    """
+    size = describe_patches(files["lr"]).size
+    if train_size and train_size > size:
+        raise SRError(
+            f"--train_size is {train_size}, the patches of {files['lr']} have {size} "
+            f"pixels a side; give at most {size}"
+        )
+
+
+def random_symmetry(sample: dict[str, Any], chances: Any) -> dict[str, Any]:
+    """Show a patch in one of the eight ways in which a square can be laid down.
+
+    All images `[size, size, bands]` of the sample are laid down alike, so that lr and
+    hr still show the same ground.  Two mirror images and the exchange of rows and
+    columns, each by the toss of a coin, make the four quarter turns and the four flips
+    equally likely.
 
     Arguments:
-        seed: the same seed gives the same coins.
+        sample: `{"lr": image, "hr": image}`.
+        chances: three numbers from 0 to 1, drawn at random.
     """
-
-    def __init__(self, seed: int):
-        # Not tf.random.uniform: in a tf.data pipeline that one starts again with each
-        # epoch, and every patch would be shown in the same way for ever.
-        self.coins = tf.random.Generator.from_seed(seed)
-
-    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """Lay down the images of one sample."""
-        coins = self.coins.uniform([3]) < 0.5
-        return {name: lay_down(image, coins) for name, image in sample.items()}
+    coins = tf.convert_to_tensor(chances) < 0.5
+    return {name: lay_down(image, coins) for name, image in sample.items()}
 
 
 def lay_down(image: tf.Tensor, coins: tf.Tensor) -> tf.Tensor:
@@ -86,6 +93,31 @@ def lay_down(image: tf.Tensor, coins: tf.Tensor) -> tf.Tensor:
         coins: three booleans, which flips to make.  For instance `[True, False, True]`
             turns the image by a quarter.
     """
-    image = tf.where(coins[0], tf.reverse(image, [0]), image)
-    image = tf.where(coins[1], tf.reverse(image, [1]), image)
-    return tf.where(coins[2], tf.transpose(image, [1, 0, 2]), image)
+    # A step of -1 mirrors.  All in one operation: this is done for each patch anew.
+    rows, columns = (tf.where(coins[axis], -1, 1) for axis in (0, 1))
+    mirrored = tf.ensure_shape(image[::rows, ::columns], image.shape)
+    return tf.cond(
+        coins[2], lambda: tf.transpose(mirrored, [1, 0, 2]), lambda: mirrored
+    )
+
+
+def random_crop(sample: dict[str, Any], size: int, chances: Any) -> dict[str, Any]:
+    """Cut the same square of ground out of lr and hr.
+
+    Arguments:
+        sample: `{"lr": [h, w, bands], "hr": [f h, f w, bands]}`.
+        size: lr pixels a side, at most h and w.
+        chances: two numbers from 0 (included) to 1 (not included), drawn at random: how
+            far down and how far to the right.
+    """
+    height = sample["lr"].shape[0]
+    first = tf.cast(tf.convert_to_tensor(chances) * (height - size + 1), tf.int32)
+    # Close to 1 the product may be rounded up.
+    first = tf.minimum(first, height - size)
+    cropped = {}
+    for name, image in sample.items():
+        zoom = image.shape[0] // height
+        row, column = zoom * first[0], zoom * first[1]
+        square = image[row : row + zoom * size, column : column + zoom * size]
+        cropped[name] = tf.ensure_shape(square, [zoom * size, zoom * size, None])
+    return cropped

@@ -7,9 +7,11 @@ import shutil
 import numpy as np
 import pytest
 import rasterio
+from training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 import sr_model
 import sr_train
+from srtools import pictures
 from srtools.models import CARD, SIGNATURE
 from srtools.quiet import silent_stderr
 
@@ -19,46 +21,6 @@ with silent_stderr():
 
 # Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
 pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
-
-TINY = ["--filters", "8", "--blocks", "1"]
-COUNTS = {"train": 11, "valid": 5}
-DATASET = {
-    "bands": ["B04", "B03", "B02", "B08"],
-    "factor": 4,
-    "scale": 1e-4,
-    "offset": 1000,
-    "lr": {"patch_size": 8, "spacing": 6.0},
-    "hr": {"patch_size": 32, "spacing": 1.5},
-}
-
-
-def make_patches(count, seed, bands=4):
-    """Make smooth ground at two resolutions: lr [n, 8, 8, 4], hr [n, 32, 32, 4]."""
-    coarse = np.random.default_rng(seed).uniform(500, 3500, (count, 4, 4, bands))
-    hr = tf.image.resize(coarse, (32, 32), "bicubic").numpy().clip(1, 5000)
-    lr = hr.reshape(count, 8, 4, 8, 4, bands).mean(axis=(2, 4))
-    return lr.astype(np.uint16), hr.astype(np.uint16)
-
-
-def write_stack(path, patches):
-    count, size, _, bands = patches.shape
-    with rasterio.open(
-        path, "w", driver="GTiff", dtype=patches.dtype, count=bands,
-        width=size, height=count * size, transform=rasterio.Affine(1, 0, 0, 0, -1, 0),
-    ) as file:  # fmt: skip
-        file.write(np.moveaxis(patches.reshape(-1, size, bands), -1, 0))
-
-
-def write_folder(folder, **changed):
-    """Write a folder as sr_dataset.py does; `changed` patches or card by name."""
-    folder.mkdir()
-    for seed, (group, count) in enumerate(COUNTS.items()):
-        for kind, patches in zip(("lr", "hr"), make_patches(count, seed), strict=True):
-            name = f"{group}_{kind}"
-            write_stack(folder / f"{name}_patches.tif", changed.get(name, patches))
-    card = {**DATASET, **changed.get("card", {})}
-    (folder / "dataset.json").write_text(json.dumps(card))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +58,27 @@ def weights(folder):
     return [variable.numpy() for variable in loaded.signatures[SIGNATURE].variables]
 
 
-def validation_loss(folder, patches):
-    """Compute the L1 of a saved model on all validation patches."""
-    signature = tf.saved_model.load(str(folder)).signatures[SIGNATURE]
+def read_validation(patches):
+    """Read all validation patches: lr and hr [n, h, w, 4] float32 DN."""
     lr, hr = (
         np.moveaxis(rasterio.open(patches / f"valid_{kind}_patches.tif").read(), 0, -1)
         for kind in ("lr", "hr")
     )
-    lr, hr = (a.reshape(-1, a.shape[1], a.shape[1], 4) for a in (lr, hr))
-    predicted = signature(lr=tf.constant(lr.astype(np.float32)))["hr"].numpy()
-    return float(np.abs(predicted - hr * 1e-4).mean())
+    return (
+        a.reshape(-1, a.shape[1], *a.shape[1:]).astype(np.float32) for a in (lr, hr)
+    )
+
+
+def answer(folder, lr):
+    """Give the reflectance that a saved model makes of lr patches."""
+    signature = tf.saved_model.load(str(folder)).signatures[SIGNATURE]
+    return signature(lr=tf.constant(lr))["hr"].numpy()
+
+
+def validation_loss(folder, patches):
+    """Compute the L1 of a saved model on all validation patches."""
+    lr, hr = read_validation(patches)
+    return float(np.abs(answer(folder, lr) - hr * 1e-4).mean())
 
 
 def test_saved_model_has_the_names_and_shapes(trained):
@@ -141,12 +114,31 @@ def test_card_says_what_was_done(trained):
     training = card["training"]
     assert training["patches"] == COUNTS
     given = {"loss": "l1", "batch_size": 2, "learning_rate": 6e-3, "seed": 1}
+    given["interrupted"] = None
     assert {key: training[key] for key in given} == given
     table = read_table(trained.with_name("model_logs"))
     best = min(table, key=lambda row: row["val_loss"])
     assert training["best_epoch"] == best["epoch"]
     assert training["valid_loss"] == pytest.approx(best["val_loss"])
     assert training["train_loss"] == pytest.approx(best["loss"])
+    parameters = 7 * 7 * 4 * 8 + 8 + 2 * (3 * 3 * 8 * 8 + 8) + 2 * (4 * 4 * 8 * 8 + 8)
+    parameters += 7 * 7 * 8 * 4 + 4
+    size = {"filters": 8, "blocks": 1, "kernel": 4}
+    assert card["network"] == {**size, "parameters": parameters}
+
+
+def test_gain_is_over_bicubic_on_the_validation_patches(trained, patches):
+    metrics = read_card(trained)["metrics"]
+    lr, hr = read_validation(patches)
+    zoomed = tf.image.resize(lr * 1e-4, hr.shape[1:3], "bicubic").numpy()
+    psnr = {
+        name: 10 * np.log10(1 / np.square(image - hr * 1e-4).mean())
+        for name, image in (("bicubic", zoomed), ("model", answer(trained, lr)))
+    }
+    assert metrics["bicubic_psnr_db"] == pytest.approx(psnr["bicubic"], abs=1e-3)
+    assert metrics["psnr_db"] == pytest.approx(psnr["model"], abs=1e-3)
+    gain = psnr["model"] - psnr["bicubic"]
+    assert metrics["gain_db"] == pytest.approx(gain, abs=2e-3)
 
 
 def test_tensorboard_gets_curves_and_pictures(trained):
@@ -157,10 +149,16 @@ def test_tensorboard_gets_curves_and_pictures(trained):
             event = Event.FromString(record.numpy())
             for value in event.summary.value:
                 found.setdefault((path.parent.name, value.tag), []).append(event.step)
-    assert found["train", "epoch_loss"] == list(range(20))
-    assert found["validation", "epoch_loss"] == list(range(20))
-    pictures = found["images", "low resolution, super-resolution, truth"]
-    assert pictures == list(range(21))  # the fresh network, and each epoch
+    epochs = list(range(1, 21))
+    for run, tag in [
+        ("train", "loss"), ("train", "psnr"), ("train", "learning_rate"),
+        ("validation", "loss"), ("validation", "psnr"), ("validation", "gain"),
+    ]:  # fmt: skip
+        assert found[run, tag] == epochs
+    title = pictures.PatchImages.TITLE
+    for colours in ("true colour", "near infrared, red, green"):
+        # The fresh network, and each epoch.
+        assert found["images", f"{colours}: {title}"] == [0, *epochs]
 
 
 def test_same_seed_same_weights(patches, tmp_path):
@@ -195,31 +193,6 @@ def test_l2_is_the_mean_of_squares(patches, tmp_path):
     assert training["valid_loss"] < validation_loss(tmp_path / "m", patches) / 2
 
 
-def test_flips_are_in_the_training_data_only(patches):
-    files = {g: sr_train.data.check_patches(patches, g, 4) for g in ("train", "valid")}
-
-    def lr_seen(group, symmetry):
-        batches = sr_train.make_dataset(files[group], 4, symmetry)
-        seen = np.concatenate([inputs["lr"] for inputs, _ in batches])
-        return {patch.tobytes() for patch in seen}
-
-    original, flipped = (
-        lr_seen("train", symmetry)
-        for symmetry in (None, sr_train.data.RandomSymmetry(1))
-    )
-    assert len(original) == len(flipped) == COUNTS["train"]
-    assert len(original & flipped) < 6  # about one in eight is left as it was
-    assert len(lr_seen("valid", None)) == COUNTS["valid"]
-
-
-def test_target_is_reflectance_and_input_is_dn(patches):
-    files = sr_train.data.check_patches(patches, "train", 4)
-    inputs, targets = next(iter(sr_train.make_dataset(files, 4)))
-    assert float(tf.reduce_max(inputs["lr"])) > 1000
-    assert 0.05 < float(tf.reduce_max(targets["hr"])) < 0.6
-    assert targets["hr"].shape == (4, 32, 32, 4)
-
-
 def test_a_loss_that_is_no_number_ends_in_one_line(tmp_path, capsys):
     lr, _ = make_patches(COUNTS["train"], seed=0)
     lr = lr.astype(np.float32)
@@ -230,6 +203,14 @@ def test_a_loss_that_is_no_number_ends_in_one_line(tmp_path, capsys):
     assert error.startswith("error: the training diverged and nothing was saved")
     assert "is nan" in error and "--learning_rate" in error
     assert not (tmp_path / "model").exists()
+
+
+def test_a_training_that_diverged_leaves_nothing_to_go_on_with(tmp_path, capsys):
+    """Else the same command would diverge again, and others would be refused."""
+    patches = write_folder(tmp_path / "patches")
+    assert run(patches, tmp_path / "model", "--learning_rate", "1e30") == 1
+    assert "nothing was saved" in capsys.readouterr().err
+    assert not (tmp_path / "model_logs" / "interrupted.npz").exists()
 
 
 class Dead(sr_model.SRModel):
@@ -324,6 +305,10 @@ def test_a_folder_that_cannot_be_written_is_named(patches, tmp_path, capsys):
         ["--learning_rate", "0"],
         ["--blocks", "-1"],
         ["--loss", "l3"],
+        ["--kernel", "3"],
+        ["--train_size", "0"],
+        ["--lr_schedule", "steps"],
+        ["--strategy", "magic"],
     ],
 )
 def test_misuse_exits_with_2_and_names_the_option(options, capsys):
@@ -331,3 +316,57 @@ def test_misuse_exits_with_2_and_names_the_option(options, capsys):
         run("patches", "model", *options)
     assert exit_.value.code == 2
     assert options[0] in capsys.readouterr().err
+
+
+def test_fine_tuning_starts_from_the_model(patches, trained, tmp_path, capsys):
+    """With a rate of almost 0 it ends where it began: at the other model's loss."""
+    options = ["--finetune", str(trained), "--nb_epochs", "1"]
+    assert run(patches, tmp_path / "m", *options, "--learning_rate", "1e-12") == 0
+    before, after = (read_card(f)["training"] for f in (trained, tmp_path / "m"))
+    assert after["valid_loss"] == pytest.approx(before["valid_loss"], rel=1e-5)
+    assert after["finetune"] == str(trained)
+    assert run(patches, tmp_path / "other", *options, "--filters", "9") == 1
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error" in line)
+    assert "says filters 8, this training has 9" in line
+    # Nothing is left behind by a training that never began.
+    assert not (tmp_path / "other_logs").exists()
+
+
+def test_schedules_differ_in_their_learning_rate(patches, tmp_path):
+    rates = {}
+    for name in sr_train.SCHEDULES:
+        options = ["--lr_schedule", name, "--nb_epochs", "3", "--patience", "1"]
+        # Too fast to become better: the plateau halves the rate at once.
+        options += ["--learning_rate", "1e-9" if name == "constant" else "0.05"]
+        assert run(patches, tmp_path / name, *options) == 0
+        table = read_table(tmp_path / f"{name}_logs")
+        rates[name] = [row["learning_rate"] for row in table]
+    assert rates["constant"] == pytest.approx([1e-9] * len(rates["constant"]))
+    assert rates["cosine"] == sorted(rates["cosine"], reverse=True)
+    assert rates["cosine"][0] < 0.05
+    assert rates["plateau"][0] == pytest.approx(0.05)
+
+
+def test_crops_and_streaming_train_as_well(patches, tmp_path):
+    """Streamed or not is not seen in the result."""
+    options = ["--train_size", "6", "--nb_epochs", "2", "--loss", "charbonnier"]
+    for name in ("--streaming", "--no-streaming"):
+        assert run(patches, tmp_path / name.strip("-"), *options, name) == 0
+    one, other = (weights(tmp_path / name) for name in ("streaming", "no-streaming"))
+    for first, second in zip(one, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+    card = read_card(tmp_path / "streaming")["training"]
+    assert (card["train_size"], card["loss"]) == (6, "charbonnier")
+
+
+def test_mixed_precision_saves_a_model_of_float32(patches, tmp_path):
+    """Its answers are not rounded to the 8 bits of bfloat16."""
+    assert run(patches, tmp_path / "m", "--mixed_precision", "--nb_epochs", "2") == 0
+    assert {w.dtype for w in weights(tmp_path / "m")} == {np.dtype("float32")}
+    assert tf.keras.mixed_precision.global_policy().name == "float32"
+    lr, _ = read_validation(patches)
+    values = answer(tmp_path / "m", lr)
+    rounded = tf.cast(tf.cast(values, tf.bfloat16), tf.float32).numpy()
+    assert (values != rounded).mean() > 0.9
+    loss = read_card(tmp_path / "m")["training"]["valid_loss"]
+    assert validation_loss(tmp_path / "m", patches) == pytest.approx(loss, rel=0.02)

@@ -1,11 +1,17 @@
-"""The check of patches, and the symmetries."""
+"""The check of patches, symmetries and crops."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from srtools.data import RandomSymmetry, check_patches, lay_down
+from srtools.data import (
+    check_patches,
+    check_train_size,
+    lay_down,
+    random_crop,
+    random_symmetry,
+)
 from srtools.errors import SRError
 from srtools.quiet import silent_stderr
 
@@ -75,26 +81,34 @@ def test_quarter_turn_of_the_docstring():
     np.testing.assert_array_equal(turned, np.rot90(IMAGE, -1))
 
 
-def pipeline(seed, count=60):
-    """Give the hr patches of two epochs as a user sees them, and the lr ones."""
-    lr, hr = IMAGE, IMAGE.repeat(4, axis=0).repeat(4, axis=1)
-    data = tf.data.Dataset.range(count).map(
-        lambda _: {"lr": tf.constant(lr), "hr": tf.constant(hr)}
-    )
-    data = data.map(RandomSymmetry(seed)).batch(count)
-    return [next(iter(data)) for _ in range(2)]
-
-
 def test_lr_and_hr_are_laid_down_alike_and_in_every_way():
-    (first, second) = pipeline(seed=1)
-    np.testing.assert_array_equal(first["lr"], first["hr"][:, ::4, ::4])
-    assert first["hr"].dtype == tf.uint16
-    assert len({patch.numpy().tobytes() for patch in first["lr"]}) == 8
-    # tf.random.uniform would give the same coins in each epoch.
-    assert not np.array_equal(first["lr"], second["lr"])
+    sample = {"lr": IMAGE, "hr": IMAGE.repeat(4, axis=0).repeat(4, axis=1)}
+    seen = set()
+    for chances in itertools.product([0.2, 0.7], repeat=3):
+        laid = random_symmetry(sample, chances)
+        np.testing.assert_array_equal(laid["lr"], laid["hr"][::4, ::4])
+        assert laid["hr"].dtype == tf.uint16
+        seen.add(laid["lr"].numpy().tobytes())
+    assert len(seen) == 8
 
 
-def test_same_seed_same_coins():
-    one, again, other = (pipeline(seed)[1]["lr"].numpy() for seed in (5, 5, 6))
-    np.testing.assert_array_equal(one, again)
-    assert not np.array_equal(one, other)
+def test_crops_show_the_same_ground_and_reach_every_corner():
+    lr = np.arange(5 * 5 * 2).reshape(5, 5, 2)
+    sample = {"lr": lr, "hr": lr.repeat(4, axis=0).repeat(4, axis=1)}
+    seen = set()
+    # The largest number that float32 chances can be lies just below 1.
+    for chances in itertools.product([0.0, 0.4, np.float32(1 - 2**-24)], repeat=2):
+        crop = random_crop(sample, 3, np.float32(chances))
+        assert crop["lr"].shape == (3, 3, 2) and crop["hr"].shape == (12, 12, 2)
+        np.testing.assert_array_equal(crop["lr"], crop["hr"][::4, ::4])
+        seen.add(int(crop["lr"][0, 0, 0]))
+    assert seen == {2 * (5 * row + column) for row in range(3) for column in range(3)}
+
+
+def test_crops_larger_than_the_patches_are_refused(patches):
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    files = check_patches(folder, "train", factor=4)
+    check_train_size(4, files)
+    check_train_size(None, files)
+    with pytest.raises(SRError, match="--train_size is 5, .* have 4 pixels a side"):
+        check_train_size(5, files)

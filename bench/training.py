@@ -1,0 +1,164 @@
+"""A training step: how fast it is, and whether data and callbacks hold it up.
+
+The steps are measured in turn, a few of each kind at a time, so that whatever else the
+machine does weighs on all of them alike.  Two kinds are compared round by round; the
+median of these ratios is taken.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+import sr_model
+from srtools import feeding, losses, stopping
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
+ROUNDS, STEPS, WARMING = 12, 8, 3
+MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
+LEAST_OF_BARE = 0.8  # of the speed of Keras' step without callbacks
+
+
+class Clock(tf.keras.callbacks.Callback):
+    """Note the seconds of each step but the first ones, one list per `fit`."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds: list[list[float]] = []
+
+    def on_train_begin(self, logs=None):
+        """Begin to count."""
+        self.steps, self.last = 0, None
+        self.seconds.append([])
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Note the time since the end of the step before."""
+        now = time.perf_counter()
+        self.steps += 1
+        if self.steps > WARMING:
+            self.seconds[-1].append(now - self.last)
+        self.last = now
+
+
+def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
+    """Give the rows of the bench; `sizes` of scenes do not matter here."""
+    from bench.report import Row
+
+    found = measure_steps(write_patches(folder))
+    rounds = {name: np.median(times, axis=1) for name, times in found.items()}
+    seconds = {name: float(np.median(times)) for name, times in rounds.items()}
+    kind = f"step of {BATCH} patches, 64 filters, 4 blocks: "
+    for name, value in seconds.items():
+        yield Row(PATCH, kind + name, f"{1000 * value:.1f} ms")
+    for name in ("patches in memory", "patches streamed"):
+        ratio = np.median(rounds[name] / rounds["one batch again and again"])
+        yield Row(PATCH, f"  {name}", f"{ratio:.3f} x", f"<= {MOST_FOR_DATA} x")
+    share = np.median(rounds["bare Keras"] / rounds["patches in memory"])
+    yield Row(PATCH, "  of bare Keras", f"{share:.0%}", f">= {LEAST_OF_BARE:.0%}")
+    speed = flops_per_step() / seconds["patches in memory"] / 1e9
+    peaks = {"convolution": convolution_speed(), "matrix product": matrix_speed()}
+    yield Row(PATCH, "  achieved", f"{speed:.0f} GFLOP/s")
+    for name, peak in peaks.items():
+        yield Row(PATCH, f"  large {name}", f"{peak:.0f} GFLOP/s ({speed / peak:.0%})")
+
+
+def write_patches(folder: Path) -> dict[str, str]:
+    """Write patches images of noise, compressed as sr_dataset.py does it."""
+    files = {}
+    for kind, size in (("lr", PATCH), ("hr", FACTOR * PATCH)):
+        files[kind] = str(folder / f"train_{kind}_patches.tif")
+        pixels = np.random.default_rng(0).integers(200, 3000, (4, COUNT * size, size))
+        with rasterio.open(
+            files[kind], "w", driver="GTiff", count=4, dtype="uint16",
+            compress="DEFLATE", predictor=2, width=size, height=COUNT * size,
+            transform=rasterio.Affine(1, 0, 0, 0, -1, 9),
+        ) as file:  # fmt: skip
+            file.write(pixels.astype(np.uint16))
+    return files
+
+
+def make_trainer() -> tf.keras.Model:
+    """Make the network of sr_train.py's defaults, compiled as there."""
+    model = sr_model.SRModel(sr_model.element_spec(4))
+    trainer = tf.keras.Model(model.input, {"hr": model.output["hr"]})
+    trainer.compile(
+        tf.keras.optimizers.Adam(1e-4), loss={"hr": losses.LOSSES["l1"]},
+        weighted_metrics={"hr": [losses.PSNR()]}, jit_compile=False,
+    )  # fmt: skip
+    return trainer
+
+
+def measure_steps(files: dict[str, str]) -> dict[str, np.ndarray]:
+    """Measure steps: `{kind: [rounds, steps] seconds}`."""
+    trainer = make_trainer()
+    streaming = {"patches in memory": False, "patches streamed": True}
+    batches = {
+        name: feeding.training_batches(
+            feeding.open_patches(files, from_disk), BATCH,
+            seed=1, first_epoch=0, nb_epochs=1000, augment=True,
+        )
+        for name, from_disk in streaming.items()
+    }  # fmt: skip
+    batch = next(iter(batches["patches in memory"]))
+    again = tf.data.Dataset.from_tensors(batch).repeat()
+    kinds = {"bare Keras": again, "one batch again and again": again, **batches}
+    clocks = defaultdict(Clock)
+    for _ in range(ROUNDS):
+        for name, data in kinds.items():
+            checks = [stopping.StopOnSignal(), stopping.StopOnNaN()]
+            if name == "bare Keras":
+                checks = []
+            # The validation loss is looked at after an epoch only.
+            for check in checks:
+                check.on_epoch_end = lambda *arguments, **options: None
+            trainer.fit(
+                data, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False,
+                callbacks=[*checks, clocks[name]],
+            )  # fmt: skip
+    return {name: np.array(clocks[name].seconds) for name in kinds}
+
+
+def flops_per_step(filters: int = 64, blocks: int = 4, bands: int = 4) -> float:
+    """Count the multiplications and additions of the convolutions of a step.
+
+    For instance 7 x 7 from 4 to 64 channels over one pixel: 2 x 49 x 4 x 64.  The way
+    back takes about twice as many as the way there.
+    """
+    pixels = BATCH * PATCH**2
+    there = 7 * 7 * bands * filters + blocks * 2 * 9 * filters**2
+    # A transposed convolution meets each of its input pixels with the whole kernel.
+    there += 16 * filters**2 + 4 * 16 * filters**2
+    there += 16 * 7 * 7 * filters * bands
+    return 3 * 2 * pixels * there
+
+
+def convolution_speed(size: int = 256, channels: int = 64) -> float:
+    """Measure a large 3 x 3 convolution, GFLOP/s."""
+    image = tf.random.normal([4, size, size, channels])
+    kernel = tf.random.normal([3, 3, channels, channels])
+    compute = tf.function(lambda: tf.nn.conv2d(image, kernel, 1, "SAME"))
+    return 2 * 9 * channels**2 * 4 * size**2 / best_time(compute) / 1e9
+
+
+def matrix_speed(size: int = 2048) -> float:
+    """Measure a large matrix product, GFLOP/s."""
+    one, other = (tf.random.normal([size, size]) for _ in range(2))
+    return 2 * size**3 / best_time(tf.function(lambda: one @ other)) / 1e9
+
+
+def best_time(compute, times: int = 8) -> float:
+    """Give the smallest of several times, in seconds, after a first one to warm up."""
+    compute()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        compute().numpy()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)

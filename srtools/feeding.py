@@ -1,0 +1,183 @@
+"""Patches for `fit`: whose order, flips and crops follow from seed and epoch alone.
+
+OTBTF's `DatasetFromPatchesImages` hands over one patch at a time from a Python thread,
+in an order that depends on all that was drawn before.  Here the patches stay in memory
+as tensors where they fit, and chance is stateless: a training that was interrupted
+after epoch 7 sees in epoch 8 what it would have seen anyway.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from srtools.conventions import SCALE
+from srtools.data import random_crop, random_symmetry
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+log = logging.getLogger(__name__)
+
+Sample = dict[str, tf.Tensor]
+
+MEMORY_SHARE = 0.25
+"""Share of the machine's memory that patches may take before they are streamed."""
+
+CHANCES = 5
+"""Random numbers per patch: three flips, and the row and column of the crop."""
+
+
+def must_stream(reader: Any) -> bool:
+    """Tell whether the patches of a reader are too many to be kept in memory."""
+    sample = reader.get_sample(0)
+    needed = reader.get_size() * sum(array.nbytes for array in sample.values())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return needed > MEMORY_SHARE * memory
+
+
+def open_patches(files: dict[str, str], streaming: bool | None = None) -> Any:
+    """Open patches images with OTBTF's reader.
+
+    Arguments:
+        files: the patches image of each key, "lr" and "hr".
+        streaming: whether each patch is read from the disk when its turn comes; None:
+            only if they would take more than `MEMORY_SHARE`.
+    """
+    import otbtf
+
+    names = {key: [file] for key, file in files.items()}
+    reader = otbtf.PatchesImagesReader(names, use_streaming=True)
+    if streaming is None:
+        streaming = must_stream(reader)
+    if streaming:
+        log.info("the patches are read from the disk as they are needed")
+        return reader
+    return otbtf.PatchesImagesReader(names)
+
+
+def training_batches(
+    reader: Any,
+    batch_size: int,
+    *,
+    seed: int,
+    first_epoch: int,
+    nb_epochs: int,
+    augment: bool,
+    train_size: int | None = None,
+) -> tf.data.Dataset:
+    """Give the batches of all epochs, one after the other, for `fit`.
+
+    All batches are full: the last one of an epoch takes a few patches again, so that
+    each patch is seen in each epoch, and no step weighs more than another.  Give
+    `steps_per_epoch` to `fit`.
+
+    Arguments:
+        reader: OTBTF's `PatchesImagesReader` with keys "lr" and "hr".
+        batch_size: patches per batch.
+        seed: of order, flips and crops.
+        first_epoch, nb_epochs: the first one, from 0, and the one after the last.
+        augment: whether patches are flipped and turned.
+        train_size: lr pixels a side; larger patches are cropped at random.
+
+    Returns:
+        Batches of `({"lr": [batch_size, h, w, bands] DN}, {"hr": reflectance})`.
+    """
+    count = reader.get_size()
+    drawn = steps_per_epoch(reader, batch_size) * batch_size
+    read = read_function(reader)
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        keys = tf.random.stateless_uniform([count], [seed, 2 * epoch])
+        order = tf.gather(tf.argsort(keys, stable=True), tf.range(drawn) % count)
+        chances = tf.random.stateless_uniform([drawn, CHANCES], [seed, 2 * epoch + 1])
+        return tf.data.Dataset.from_tensor_slices((order, chances))
+
+    def prepare(index: tf.Tensor, chances: tf.Tensor) -> tuple[Sample, Sample]:
+        sample = read(index)
+        if train_size:
+            sample = random_crop(sample, train_size, chances[3:])
+        if augment:
+            sample = random_symmetry(sample, chances[:3])
+        return to_pair(sample)
+
+    epochs = tf.data.Dataset.range(first_epoch, nb_epochs)
+    samples = epochs.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
+    batches = samples.batch(batch_size, drop_remainder=True).prefetch(2)
+    return batches.with_options(shared_out())
+
+
+def validation_batches(
+    reader: Any, batch_size: int, fill: bool = False
+) -> tf.data.Dataset:
+    """Give all patches once, in order; the last batch may have less.
+
+    Arguments:
+        reader: OTBTF's `PatchesImagesReader`.
+        batch_size: patches per batch.
+        fill: fill the last batch up with patches of weight 0, so that each of several
+            devices gets a part of it.  The others then weigh a little more than 1, such
+            that the mean over all batches is the mean over the patches.
+
+    Returns:
+        Batches of `({"lr": DN}, {"hr": reflectance})`, with `fill` and the weights.
+    """
+    read, count = read_function(reader), reader.get_size()
+    drawn = steps_per_epoch(reader, batch_size) * batch_size if fill else count
+
+    def prepare(index: tf.Tensor) -> tuple:
+        pair = to_pair(read(index % count))
+        if not fill:
+            return pair
+        # One weight per patch, which Keras lays over its rows and columns.
+        return (*pair, tf.fill([1, 1], tf.where(index < count, drawn / count, 0.0)))
+
+    samples = tf.data.Dataset.range(drawn).map(prepare, num_parallel_calls=2)
+    return samples.batch(batch_size).prefetch(2).with_options(shared_out())
+
+
+def shared_out() -> tf.data.Options:
+    """Let each of several workers take its part of each batch."""
+    options = tf.data.Options()
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
+    return options
+
+
+def steps_per_epoch(reader: Any, batch_size: int) -> int:
+    """Count the batches of an epoch, the last one filled up."""
+    return -(-reader.get_size() // batch_size)
+
+
+def to_pair(sample: Sample) -> tuple[Sample, Sample]:
+    """Split a sample; the target in reflectance, the input is scaled in the model."""
+    lr, hr = (tf.cast(sample[key], tf.float32) for key in ("lr", "hr"))
+    return {"lr": lr}, {"hr": hr * SCALE}
+
+
+def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:
+    """Give a function for `map` that reads the sample of an index."""
+    if not reader.use_streaming:
+        stacks = {key: tf.constant(a) for key, a in reader.patches_buffer.items()}
+        return lambda index: {key: stack[index] for key, stack in stacks.items()}
+    first = reader.get_sample(0)
+    keys = list(first)
+    lock = threading.Lock()  # GDAL's data sets do not stand threads
+
+    def read(index: np.ndarray) -> list[np.ndarray]:
+        with lock:
+            sample = reader.get_sample(int(index))
+        return [sample[key] for key in keys]
+
+    def read_as_tensors(index: tf.Tensor) -> Sample:
+        images = tf.numpy_function(read, [index], [first[key].dtype for key in keys])
+        return {
+            key: tf.ensure_shape(image, first[key].shape)
+            for key, image in zip(keys, images, strict=True)
+        }
+
+    return read_as_tensors

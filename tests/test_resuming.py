@@ -1,0 +1,191 @@
+"""A training that is killed and started again, with real processes and real signals."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training_patches import TINY, write_folder
+
+from srtools.cards import read_card
+from srtools.models import CARD
+from srtools.weights import FILE
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+EPOCHS = 5
+TIMINGS = ("patches_per_second", "seconds")
+
+# Kills itself with the n-th backup written to a temporary file, but not yet in place;
+# or when the new model has not yet replaced the old one.
+KILLED_WITHIN = """
+import os, signal, sys
+import sr_train
+from srtools import resuming
+savez, replace, calls = resuming.np.savez, os.replace, []
+def last_words(*arguments, **options):
+    savez(*arguments, **options)
+    calls.append(None)
+    if len(calls) == {nth}:
+        os.kill(os.getpid(), signal.SIGKILL)
+def replace_or_die(source, target):
+    if str(source).endswith("/new") and {nth} == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+resuming.np.savez, sr_train.sr_model.os.replace = last_words, replace_or_die
+sys.exit(sr_train.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("resuming") / "patches")
+
+
+def arguments(patches, model, *options):
+    return ["--patches", str(patches), "--model_dir", str(model), *TINY,
+            "--nb_epochs", str(EPOCHS), "--batch_size", "2", *options]  # fmt: skip
+
+
+def start(arguments, script=("sr_train.py",)):
+    return subprocess.Popen(
+        [sys.executable, *script, *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+
+
+def signal_after(process, words, number):
+    """Wait for a line that begins so, send a signal, and give the exit code."""
+    for line in process.stdout:
+        if line.startswith(words):
+            process.send_signal(number)
+            break
+    rest, _ = process.communicate(timeout=120)
+    return process.returncode, rest
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def read_weights(model):
+    with np.load(model / FILE) as archive:
+        return dict(archive)
+
+
+def read_table(model):
+    """Read training.csv without the columns that no two runs share."""
+    lines = (model.with_name(f"{model.name}_logs") / "training.csv").read_text().split()
+    header, *rows = (line.split(",") for line in lines)
+    kept = [i for i, name in enumerate(header) if name not in TIMINGS]
+    return [[row[i] for i in kept] for row in rows]
+
+
+@pytest.fixture(scope="module", params=["cosine", "plateau"])
+def uninterrupted(request, patches, tmp_path_factory):
+    model = tmp_path_factory.mktemp("whole") / "model"
+    options = ["--lr_schedule", request.param]
+    if request.param == "plateau":
+        # So fast that it stalls at once, and the rate is halved after each such epoch.
+        options += ["--patience", "4", "--learning_rate", "5e-2", "--train_size", "6"]
+    code, output = finish(start(arguments(patches, model, *options)))
+    assert code == 0, output
+    return options, model
+
+
+def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
+    uninterrupted, patches, tmp_path
+):
+    """The same epochs and the same weights, to the bit."""
+    options, whole = uninterrupted
+    model = tmp_path / "model"
+    command = arguments(patches, model, *options)
+    kill, name = signal.SIGKILL, options[1]
+    # Before the first epoch; after an epoch, when its backup is about to be written.
+    for words in {"cosine": ("11 patches", "epoch 1/"), "plateau": ("epoch 3/",)}[name]:
+        code, rest = signal_after(start(command), words, kill)
+        assert code == -kill, rest
+        assert not model.exists()
+    # With a backup that is written but not in place (the second: an epoch more is
+    # finished), or with a model that is not in place.
+    script = ["-c", KILLED_WITHIN.format(nth={"cosine": 2, "plateau": 0}[name])]
+    code, output = finish(start(command, script))
+    assert code == -kill, output
+    assert not model.exists()
+    code, output = finish(start(command))
+    assert code == 0, output
+    assert "going on after epoch " in output
+
+    for name, expected in read_weights(whole).items():
+        np.testing.assert_array_equal(read_weights(model)[name], expected, name)
+    assert read_table(model) == read_table(whole)
+    assert len(read_table(model)) == EPOCHS
+    same = ("best_epoch", "epochs", "valid_loss", "train_loss")
+    one, other = (read_card(folder / CARD)["training"] for folder in (model, whole))
+    assert {key: one[key] for key in same} == {key: other[key] for key in same}
+    # Nothing is left of what the killed processes were writing.
+    logs = tmp_path / "model_logs"
+    assert not list(tmp_path.glob(".partial*")) and not list(logs.glob(".partial*"))
+    assert not (logs / "interrupted.npz").exists()
+
+
+def test_the_schedule_of_the_plateau_was_put_to_the_test(uninterrupted):
+    """The learning rate changes between epochs, or its state would not matter."""
+    _, whole = uninterrupted
+    rates = {row[-1] for row in read_table(whole)}
+    assert len(rates) > 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_best_model_so_far_and_the_run_can_go_on(
+    number, patches, tmp_path
+):
+    model = tmp_path / "model"
+    command = arguments(patches, model)
+    code, output = signal_after(start(command), "epoch 2/", number)
+    assert code == 128 + number, output
+    assert "the training was interrupted" in output
+    training = read_card(model / CARD)["training"]
+    assert training["interrupted"] == number
+    assert 2 <= training["epochs"] < EPOCHS
+    assert (tmp_path / "model_logs" / "training.png").exists()
+    # Another command must not go on silently.
+    code, output = finish(start([*command, "--learning_rate", "1e-4"]))
+    assert code == 1
+    (line,) = (li for li in output.splitlines() if li.startswith("error: "))
+    assert "learning_rate 0.001, now 0.0001" in line and "--overwrite" in line
+    code, output = finish(start(command))
+    assert code == 0, output
+    assert f"going on after epoch {training['epochs']} " in output
+    finished = read_card(model / CARD)["training"]
+    assert finished["interrupted"] is None and finished["epochs"] == EPOCHS
+    # What is finished is not begun again.
+    code, output = finish(start(command))
+    assert code == 1 and "exists already; give --overwrite" in output
+
+
+def test_a_signal_before_the_first_epoch_is_over_saves_nothing(patches, tmp_path):
+    command = arguments(patches, tmp_path / "model")
+    code, output = signal_after(start(command), "11 patches", signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    assert output.splitlines()[-1].startswith("error: stopped by SIGTERM")
+    assert not (tmp_path / "model").exists()
+
+
+def test_two_trainings_do_not_write_to_one_folder(patches, tmp_path):
+    command = arguments(patches, tmp_path / "model", "--nb_epochs", "1000")
+    first = start(command)
+    for line in first.stdout:
+        if line.startswith("epoch 1/"):
+            break
+    code, output = finish(start(command))
+    assert code == 1
+    assert "error: another training is writing to" in output
+    first.kill()
+    first.communicate()

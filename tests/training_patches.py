@@ -1,0 +1,51 @@
+"""Small patches as sr_dataset.py writes them, to train on in a few seconds."""
+
+import json
+
+import numpy as np
+import rasterio
+
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+TINY = ["--filters", "8", "--blocks", "1"]
+COUNTS = {"train": 11, "valid": 5}
+DATASET = {
+    "bands": ["B04", "B03", "B02", "B08"],
+    "factor": 4,
+    "scale": 1e-4,
+    "offset": 1000,
+    "lr": {"patch_size": 8, "spacing": 6.0},
+    "hr": {"patch_size": 32, "spacing": 1.5},
+}
+
+
+def make_patches(count, seed, bands=4):
+    """Make smooth ground at two resolutions: lr [n, 8, 8, 4], hr [n, 32, 32, 4]."""
+    coarse = np.random.default_rng(seed).uniform(500, 3500, (count, 4, 4, bands))
+    hr = tf.image.resize(coarse, (32, 32), "bicubic").numpy().clip(1, 5000)
+    lr = hr.reshape(count, 8, 4, 8, 4, bands).mean(axis=(2, 4))
+    return lr.astype(np.uint16), hr.astype(np.uint16)
+
+
+def write_stack(path, patches):
+    count, size, _, bands = patches.shape
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype=patches.dtype, count=bands,
+        width=size, height=count * size, transform=rasterio.Affine(1, 0, 0, 0, -1, 0),
+    ) as file:  # fmt: skip
+        file.write(np.moveaxis(patches.reshape(-1, size, bands), -1, 0))
+
+
+def write_folder(folder, **changed):
+    """Write a folder as sr_dataset.py does; `changed` patches or card by name."""
+    folder.mkdir()
+    for seed, (group, count) in enumerate(COUNTS.items()):
+        for kind, patches in zip(("lr", "hr"), make_patches(count, seed), strict=True):
+            name = f"{group}_{kind}"
+            write_stack(folder / f"{name}_patches.tif", changed.get(name, patches))
+    card = {**DATASET, **changed.get("card", {})}
+    (folder / "dataset.json").write_text(json.dumps(card))
+    return folder

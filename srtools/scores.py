@@ -1,0 +1,111 @@
+"""The scores of a test set: a few numbers per patch are kept, no pixels.
+
+They take 200 bytes per patch: a million patches fit into the memory of any machine.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from srtools.metrics import ergas, psnr
+
+WORST = 10  # patches in the table of the worst
+
+
+class Scores:
+    """The `patch_scores` of every patch, by area and method.
+
+    Arguments:
+        bands: names of the bands.
+        scale: reflectance of one DN.
+        ratio: pixel size of hr by that of lr, for ERGAS.
+    """
+
+    def __init__(self, bands: Sequence[str], scale: float, ratio: float):
+        self.bands = list(bands)
+        self.scale = scale
+        self.ratio = ratio
+        self._parts = defaultdict(lambda: defaultdict(list))
+
+    def add(self, method: str, areas: dict[str, dict[str, np.ndarray]]) -> None:
+        """Add the `areas_scores` of a batch, in the order of the patches."""
+        for area, scores in areas.items():
+            for name, values in scores.items():
+                self._parts[area, method][name].append(values)
+
+    def per_patch(self, area: str, method: str, name: str) -> np.ndarray:
+        """Give one score of all patches, [n] or [n, bands]."""
+        return np.concatenate(self._parts[area, method][name])
+
+    def count(self) -> int:
+        """Give the number of patches."""
+        first = next(iter(self._parts.values()), {"l1": []})
+        return sum(map(len, first["l1"]))
+
+    def gains(self, area: str) -> np.ndarray:
+        """PSNR of the model less that of bicubic, dB, [n]."""
+        model, bicubic = (
+            psnr(self.per_patch(area, method, "l2").mean(axis=1))
+            for method in ("model", "bicubic")
+        )
+        return model - bicubic
+
+    def columns(self, area: str, method: str) -> np.ndarray:
+        """Give L1, L2, SSIM and spectral angle of all patches over bands, [n, 4]."""
+        names = ("l1", "l2", "ssim", "sam")
+        found = [self.per_patch(area, method, name) for name in names]
+        return np.stack(
+            [v.mean(axis=1) if v.ndim > 1 else v for v in found], axis=1
+        ).astype(np.float64)
+
+    def record(self, area: str, method: str) -> dict:
+        """Give the scores over all patches, per band and over all bands.
+
+        The PSNR over all bands is that of the mean of their L2.
+        """
+        l1, l2, ssim, mean = (
+            self.per_patch(area, method, name).mean(axis=0, dtype=np.float64)
+            for name in ("l1", "l2", "ssim", "mean")
+        )
+        sam = self.per_patch(area, method, "sam").mean(dtype=np.float64)
+        return {
+            "l1_reflectance": self._named(l1),
+            "l2_reflectance": self._named(l2),
+            "l1_dn": self._named(l1 / self.scale),
+            "l2_dn": self._named(l2 / self.scale**2),
+            "psnr_db": {**self._named(psnr(l2)), "all": float(psnr(l2.mean()))},
+            "ssim": None if np.isnan(ssim).any() else self._named(ssim),
+            "sam_degrees": float(sam),
+            "ergas": {
+                **{
+                    band: ergas(l2[[i]], mean[[i]], self.ratio)
+                    for i, band in enumerate(self.bands)
+                },
+                "all": ergas(l2, mean, self.ratio),
+            }
+            if mean.all()
+            else None,
+        }
+
+    def worst(self, area: str, windows: np.ndarray | None, count: int = WORST) -> list:
+        """List the patches where the model gains least, the worst first."""
+        gains = self.gains(area)
+        l1, l2 = (
+            {m: self.per_patch(area, m, n).mean(axis=1) for m in ("bicubic", "model")}
+            for n in ("l1", "l2")
+        )
+        return [
+            {
+                "patch": int(index),
+                "window": None if windows is None else windows[index].tolist(),
+                "gain_db": float(gains[index]),
+                **{f"l1_dn_{m}": float(l1[m][index] / self.scale) for m in l1},
+                **{f"psnr_db_{m}": float(psnr(l2[m][index])) for m in l2},
+            }
+            for index in np.argsort(gains, kind="stable")[:count]
+        ]
+
+    def _named(self, values: np.ndarray) -> dict[str, float]:
+        named = dict(zip(self.bands, values.tolist(), strict=True))
+        return {**named, "all": float(values.mean())}

@@ -28,7 +28,7 @@ from srtools.closer import CloserLook
 from srtools.contract import check_model, read_dataset_card, read_windows
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
-from srtools.metrics import areas_scores
+from srtools.metrics import all_scores
 from srtools.scores import Scores
 
 log = logging.getLogger("srtools.sr_eval")
@@ -140,9 +140,7 @@ def evaluate(
                 f"patches, the hr patches are {truth.shape[1:]}: factors differ"
             )
         closer.add(scores.count(), lr_batch * np.float32(SCALE), predicted, truth)
-        for method, image in predicted.items():
-            found = areas_scores(image, truth, {"inner": border, "whole": 0})
-            scores.add(method, found)
+        scores.add(all_scores(predicted, truth, {"inner": border, "whole": 0}))
         checksum = zlib.crc32(lr_batch.tobytes(), checksum)
         checksum = zlib.crc32(truth[:, ::FACTOR, ::FACTOR].tobytes(), checksum)
 

@@ -75,74 +75,114 @@ def patch_scores(
         sam: [n] mean spectral angle, degrees; black pixels do not count.
         mean: [n, bands] mean of the truth.
     """
-    return areas_scores(predicted, truth, {"area": border})["area"]
+    return all_scores({"it": predicted}, truth, {"area": border})["it"]["area"]
 
 
-def areas_scores(
-    predicted: np.ndarray, truth: np.ndarray, borders: dict[str, int]
-) -> dict[str, dict[str, np.ndarray]]:
-    """Give the `patch_scores` of several areas, named with their borders, at once."""
-    scores = _areas_scores(
-        tf.convert_to_tensor(predicted, tf.float32),
-        tf.convert_to_tensor(truth, tf.float32),
-        tuple(borders.values()),
-    )
+def all_scores(
+    predicted: dict[str, np.ndarray], truth: np.ndarray, borders: dict[str, int]
+) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """Give the `patch_scores` of several methods in several areas at once.
+
+    Arguments:
+        predicted: by method, [n, h, w, bands] reflectance.
+        truth: [n, h, w, bands] reflectance.
+        borders: by area, pixels that are cut off on each side.
+
+    Returns:
+        By method and area, what `patch_scores` gives.
+    """
+    predicted = {m: np.asarray(p, np.float32) for m, p in predicted.items()}
+    truth = np.asarray(truth, np.float32)
+    rows: dict = {method: {area: [] for area in borders} for method in predicted}
+    similarity = _ssim_maps(truth, tuple(predicted.values()))
+    for index, one_truth in enumerate(truth):
+        # One patch at a time: its maps stay in the cache of the processor.
+        colour = _colour(one_truth)
+        for (method, images), ssim in zip(predicted.items(), similarity, strict=True):
+            error = images[index] - one_truth
+            maps = {
+                "l1": np.abs(error),
+                "l2": np.square(error),
+                "ssim": ssim[index],
+                "sam": _angle(_colour(images[index]), colour),
+                "mean": one_truth,
+            }
+            for area, border in borders.items():
+                means = {name: _mean(image, border) for name, image in maps.items()}
+                rows[method][area].append(means)
     return {
-        area: {name: value.numpy() for name, value in found.items()}
-        for area, found in zip(borders, scores, strict=True)
+        method: {
+            area: {name: np.stack([row[name] for row in found]) for name in found[0]}
+            for area, found in areas.items()
+        }
+        for method, areas in rows.items()
     }
 
 
-@tf.function(autograph=False)
-def _areas_scores(predicted: Any, truth: Any, borders: tuple[int, ...]) -> list[dict]:
-    error = predicted - truth
-    maps = {"l1": tf.abs(error), "l2": tf.square(error), "mean": truth}
-    # In float32 the cosine of a small angle is 1; the sine of its half is not.
-    one, other = (tf.math.l2_normalize(image, -1) for image in (predicted, truth))
-    angle = 2 * tf.asin(tf.minimum(tf.norm(one - other, axis=-1) / 2, 1))
-    black = tf.reduce_all(predicted == 0, -1) | tf.reduce_all(truth == 0, -1)
-    angle = tf.where(black, 0.0, angle * (180 / np.pi))
-    similarity = _ssim_map(predicted, truth)
-    scores = []
-    for border in borders:
-        inner = slice(border, -border or None)
-        found = {n: tf.reduce_mean(m[:, inner, inner], (1, 2)) for n, m in maps.items()}
-        seen = tf.cast(~black[:, inner, inner], tf.float32)
-        found["sam"] = tf.math.divide_no_nan(
-            tf.reduce_sum(angle[:, inner, inner], (1, 2)), tf.reduce_sum(seen, (1, 2))
-        )
-        found["ssim"] = tf.reduce_mean(similarity[..., inner, inner], (2, 3))
-        scores.append(found)
-    return scores
+def _colour(image: np.ndarray) -> np.ndarray:
+    """Scale spectra to the length 1, [..., bands]; those of black pixels are nan."""
+    length = np.sqrt(np.einsum("...b,...b->...", image, image))
+    length[length == 0] = np.nan
+    return image / length[..., None]
 
 
-def _ssim_map(one: Any, other: Any) -> Any:
-    """Structural similarity in all windows that lie in the image: [n, bands, h', w'].
+def _angle(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Angle between spectra of length 1, degrees: precise in float32 if small, too."""
+    chord = one - other
+    chord = np.sqrt(np.einsum("...b,...b->...", chord, chord))
+    return np.arcsin(np.minimum(chord / 2, 1)) * np.float32(360 / np.pi)
+
+
+def _mean(image: np.ndarray, border: int) -> np.ndarray:
+    """Average [h, w, ...] inside the border; pixels without a value do not count."""
+    inner = image[border : len(image) - border]
+    if not inner.size:
+        return np.full(image.shape[2:], np.nan)
+    # Whole rows first: that is how they lie in memory.
+    columns = inner.mean(axis=0)[border : image.shape[1] - border]
+    mean = columns.mean(axis=0, dtype=np.float64)
+    if np.isnan(mean).any():
+        known = inner[:, border : image.shape[1] - border]
+        mean = np.nanmean(known) if not np.isnan(known).all() else np.float64(0)
+    return mean
+
+
+def _ssim_maps(truth: np.ndarray, predicted: tuple[np.ndarray, ...]) -> list:
+    """Structural similarity of each method in all windows that lie in the image.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13, 2004: windows of 11 x 11
     pixels, Gaussian of sigma 1.5, K1 = 0.01, K2 = 0.03.
+
+    Returns:
+        For each method [n, h - 10, w - 10, bands] float32.
     """
-    one, other = (tf.transpose(image, (0, 3, 1, 2)) for image in (one, other))
-    mean_one, mean_other = _window_means(one), _window_means(other)
-    products, squares = mean_one * mean_other, mean_one**2 + mean_other**2
-    covariance = _window_means(one * other) - products
-    variances = _window_means(one * one + other * other) - squares
-    luminance = (2 * products + SSIM_C1) / (squares + SSIM_C1)
-    return luminance * (2 * covariance + SSIM_C2) / (variances + SSIM_C2)
+    if min(truth.shape[1:3]) < SSIM_WINDOW:
+        shape = len(truth), 0, 0, truth.shape[-1]
+        return [np.zeros(shape, np.float32) for _ in predicted]
+    return [found.numpy() for found in _ssim_graph(truth, predicted)]
+
+
+@tf.function(autograph=False)
+def _ssim_graph(truth: Any, predicted: tuple) -> list:
+    mean_truth = _window_means(truth)
+    found = []
+    for image in predicted:
+        products = tf.concat([image, image * truth, image**2 + truth**2], -1)
+        mean, product, square = tf.split(_window_means(products), 3, -1)
+        means, squares = mean * mean_truth, mean**2 + mean_truth**2
+        luminance = (2 * means + SSIM_C1) / (squares + SSIM_C1)
+        structure = (2 * (product - means) + SSIM_C2) / (square - squares + SSIM_C2)
+        found.append(luminance * structure)
+    return found
 
 
 def _window_means(image: Any) -> Any:
-    """Gaussian mean in each window: one matrix for the rows, one for the columns."""
-    rows, cols = (_window_matrix(size) for size in image.shape[-2:])
-    return tf.matmul(tf.matmul(rows, image), cols, transpose_b=True)
-
-
-def _window_matrix(size: int) -> np.ndarray:
-    """Give the weights of `size` pixels in each window, [size - 10, size]."""
+    """Gaussian mean in each window of [n, h, w, c]: along columns, then along rows."""
     offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
-    weights = np.exp(-np.square(offsets) / (2 * SSIM_SIGMA**2))
-    matrix = np.zeros((max(size - SSIM_WINDOW + 1, 0), size), np.float32)
-    for first, row in enumerate(matrix):
-        row[first : first + SSIM_WINDOW] = weights / weights.sum()
-    return matrix
+    weights = np.exp(-np.square(offsets) / (2 * SSIM_SIGMA**2)).astype(np.float32)
+    weights = np.repeat((weights / weights.sum())[:, None], image.shape[-1], axis=1)
+    for kernel in (weights[:, None], weights[None]):
+        kernel = kernel[..., None]  # [rows, columns, channels, 1]
+        image = tf.nn.depthwise_conv2d(image, kernel, (1, 1, 1, 1), "VALID")
+    return image

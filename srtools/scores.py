@@ -28,11 +28,12 @@ class Scores:
         self.ratio = ratio
         self._parts = defaultdict(lambda: defaultdict(list))
 
-    def add(self, method: str, areas: dict[str, dict[str, np.ndarray]]) -> None:
-        """Add the `areas_scores` of a batch, in the order of the patches."""
-        for area, scores in areas.items():
-            for name, values in scores.items():
-                self._parts[area, method][name].append(values)
+    def add(self, found: dict[str, dict[str, dict[str, np.ndarray]]]) -> None:
+        """Add the `all_scores` of a batch, in the order of the patches."""
+        for method, areas in found.items():
+            for area, scores in areas.items():
+                for name, values in scores.items():
+                    self._parts[area, method][name].append(values)
 
     def per_patch(self, area: str, method: str, name: str) -> np.ndarray:
         """Give one score of all patches, [n] or [n, bands]."""

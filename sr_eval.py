@@ -35,7 +35,6 @@ log = logging.getLogger("srtools.sr_eval")
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
 METHODS = ("nearest", "bilinear", "bicubic", "model")
-AREAS = ("inner", "whole")
 
 
 def read_batches(
@@ -131,7 +130,7 @@ def evaluate(
         count=hr_patches.count, sample=sample, size=hr_patches.size, border=border,
         factor=FACTOR, spacing=spacing, scale=SCALE,
     )  # fmt: skip
-    checksum = 0
+    borders, checksum = {"inner": border, "whole": 0}, 0
     for lr_batch, truth in read_batches(files, batch_size):
         predicted = predict(network, lr_batch)
         if predicted["model"].shape != truth.shape:
@@ -140,7 +139,7 @@ def evaluate(
                 f"patches, the hr patches are {truth.shape[1:]}: factors differ"
             )
         closer.add(scores.count(), lr_batch * np.float32(SCALE), predicted, truth)
-        scores.add(all_scores(predicted, truth, {"inner": border, "whole": 0}))
+        scores.add(all_scores(predicted, truth, borders))
         checksum = zlib.crc32(lr_batch.tobytes(), checksum)
         checksum = zlib.crc32(truth[:, ::FACTOR, ::FACTOR].tobytes(), checksum)
 
@@ -156,7 +155,7 @@ def evaluate(
         "methods": list(METHODS),
         "border": border,
         "psnr_range": "reflectance 0-1",
-        **{area: area_record(scores, area) for area in AREAS},
+        **{area: area_record(scores, area) for area in borders},
         "share_won": float((gains > 0).mean()),
         "intervals": bounds,
         "block_kind": "patches" if windows is None else "blocks of neighbours",

@@ -158,6 +158,11 @@ def scene_map(
             scale = ScalarMappable(cmap="viridis")
             scale.set_clim(0, values.max() or 1)
         colours = scale.to_rgba(values)
+        extent = Rectangle(
+            (left, top - rows * spacing), cols * spacing, rows * spacing,
+            facecolor="#edf0f4",
+        )  # fmt: skip
+        axis.add_patch(extent)
         axis.add_collection(
             PatchCollection(
                 squares, facecolor=colours, edgecolor="white", linewidth=0.3
@@ -166,7 +171,6 @@ def scene_map(
         axis.set_xlim(left, left + cols * spacing)
         axis.set_ylim(top - rows * spacing, top)
         axis.set_aspect("equal")
-        axis.set_facecolor("#f1f3f6")
         axis.ticklabel_format(useOffset=False, style="plain")
         axis.locator_params(nbins=3)
         axis.tick_params(labelsize=8)

@@ -27,8 +27,10 @@ STYLE = {
 
 
 def _figure(width: float = 4.8, height: float = 3.1):
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     FigureCanvasSVG(figure)
+    # Where things go is known: finding it out would take most of the time.
+    figure.subplots_adjust(left=0.13, right=0.98, bottom=0.16, top=0.84)
     return figure, figure.subplots()
 
 
@@ -136,45 +138,29 @@ def scene_map(
         windows: [n, 2] first row and column of each patch.
         size: of the patches, in the pixels of `windows`.
         values: [n] what colours them; if some are negative, 0 is white.
-        scene: card of the image, with size, origin and spacing, or empty.
+        scene: card of the image, with size and spacing, or empty.
         title: what is drawn.
     """
-    spacing = scene.get("spacing", 1.0)
-    left, top = scene.get("origin", (0.0, 0.0))
+    scale = scene.get("spacing", 1000.0) / 1000  # kilometres, or pixels if unknown
     cols, rows = scene.get("size") or (windows + size).max(axis=0)[::-1]
-    with matplotlib.rc_context(STYLE):
-        figure, axis = _figure(4.8, 3.6)
-        squares = [
-            Rectangle(
-                (left + col * spacing, top - (row + size) * spacing),
-                *[size * spacing] * 2,
-            )
-            for row, col in windows
-        ]
-        if values.min() < 0:
-            most = np.abs(values).max()
-            scale = ScalarMappable(TwoSlopeNorm(0, -most, most), "PuOr")
-        else:
-            scale = ScalarMappable(cmap="viridis")
-            scale.set_clim(0, values.max() or 1)
-        colours = scale.to_rgba(values)
-        extent = Rectangle(
-            (left, top - rows * spacing), cols * spacing, rows * spacing,
-            facecolor="#edf0f4",
-        )  # fmt: skip
-        axis.add_patch(extent)
-        axis.add_collection(
-            PatchCollection(
-                squares, facecolor=colours, edgecolor="white", linewidth=0.3
-            )
-        )
-        axis.set_xlim(left, left + cols * spacing)
-        axis.set_ylim(top - rows * spacing, top)
-        axis.set_aspect("equal")
-        axis.ticklabel_format(useOffset=False, style="plain")
-        axis.locator_params(nbins=3)
-        axis.tick_params(labelsize=8)
-        axis.grid(visible=False)
-        figure.colorbar(scale, ax=axis, shrink=0.85)
+    colours = ScalarMappable(cmap="viridis")
+    colours.set_clim(0, values.max() or 1)
+    if values.min() < 0:
+        most = np.abs(values).max()
+        colours = ScalarMappable(TwoSlopeNorm(0, -most, most), "PuOr")
+    squares = [
+        Rectangle((col * scale, row * scale), size * scale, size * scale)
+        for row, col in windows.tolist()
+    ]
+    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
+        figure, axis = _figure(height=3.6)
+        axis.add_patch(Rectangle((0, 0), cols * scale, rows * scale, color="#edf0f4"))
+        drawn = PatchCollection(squares, facecolor=colours.to_rgba(values))
+        drawn.set(edgecolor="white", linewidth=0.3)
+        axis.add_collection(drawn)
+        axis.set(xlim=(0, cols * scale), ylim=(rows * scale, 0), aspect="equal")
+        unit = "km" if "spacing" in scene else "pixels"
+        axis.set_xlabel(f"{unit} from the corner of the image")
+        figure.colorbar(colours, ax=axis, shrink=0.85)
         axis.set_title(title)
         return _svg(figure)

@@ -39,7 +39,8 @@ tr.model td { background: #eef4fd; }
 .charts img { width: 100%; height: auto; display: block; }
 .strip { display: grid; grid-template-columns: repeat(5, 1fr); gap: .4rem;
   margin: .2rem 0 1.1rem; }
-.strip img { width: 100%; height: auto; display: block; border-radius: 6px; }
+.strip img { width: 100%; height: auto; display: block; border-radius: 6px;
+  image-rendering: pixelated; }
 figure { margin: 0; }
 details { margin-top: .6rem; }
 summary { cursor: pointer; color: var(--blue); }

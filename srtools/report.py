@@ -17,7 +17,6 @@ from srtools.tables import number, span
 FILES = ("metrics.json", "patches.csv", "patches.png", "report.html")
 COMPARISON_FILES = ("comparison.json", "comparison.html")
 EACH = 2  # patches shown of the best, of the median and of the worst
-SHOWN_SIDE = 256  # pixels of the pictures, at least
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,11 @@ def _versions(picture: tuple) -> dict[str, np.ndarray]:
 def save_pictures(
     path: str | Path, shown: list[tuple[str, int]], gains: np.ndarray, pictures: list
 ) -> None:
-    """Save the chosen patches as one PNG, from the largest gain to the smallest."""
-    told = ", ".join(f"{gains[index]:+.2f}" for _, index in shown)
-    rows = [_versions(picture) for picture in pictures]
+    """Save the first patch of each label as one PNG."""
+    labels = [label for label, _ in shown]
+    firsts = [labels.index(label) for label in dict.fromkeys(labels)]
+    told = ", ".join(f"{gains[shown[number][1]]:+.2f}" for number in firsts)
+    rows = [_versions(pictures[number]) for number in firsts]
     figures.save_rows(path, rows, f"gain over bicubic: {told} dB")
 
 
@@ -244,10 +245,8 @@ def _where(metrics: dict, places: Places) -> str:
 
 
 def _png(image: np.ndarray) -> str:
-    """Give [h, w, 3] in 0-1 as a data URI, enlarged by whole pixels."""
-    times = max(1, -(-SHOWN_SIDE // image.shape[0]))
+    """Give [h, w, 3] in 0-1 as a data URI."""
     pixels = (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
-    pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG", optimize=True)
+    Image.fromarray(pixels).save(file, format="PNG")
     return page.data_uri(file.getvalue(), "image/png")

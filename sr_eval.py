@@ -117,6 +117,7 @@ def evaluate(
             "give a smaller --border"
         )
     dataset = read_dataset_card(patches)
+    windows = read_windows(dataset, hr_patches.count)
     info = models.describe(model_dir)
     info.need(INPUT, OUTPUT)
     check_model(info, dataset, INPUT, ignore_offset)
@@ -143,11 +144,10 @@ def evaluate(
         checksum = zlib.crc32(lr_batch.tobytes(), checksum)
         checksum = zlib.crc32(truth[:, ::FACTOR, ::FACTOR].tobytes(), checksum)
 
-    windows = read_windows(dataset, hr_patches.count)
     blocks = bootstrap.group(hr_patches.count, windows, lr_patches.size)
     columns = {method: scores.columns("inner", method) for method in METHODS}
     gains = scores.gains("inner")
-    bounds = runs.method_intervals(columns, blocks, SCALE)
+    kind = "patches" if windows is None else "blocks of neighbours"
     metrics = {
         "patches": hr_patches.count,
         "test_set": f"{checksum:08x}",
@@ -155,11 +155,9 @@ def evaluate(
         "methods": list(METHODS),
         "border": border,
         "psnr_range": "reflectance 0-1",
-        **{area: area_record(scores, area) for area in borders},
+        **{area: scores.area(area) for area in borders},
         "share_won": float((gains > 0).mean()),
-        "intervals": bounds,
-        "block_kind": "patches" if windows is None else "blocks of neighbours",
-        "rough": bounds["blocks"] < bootstrap.ROUGH_BELOW,
+        "intervals": runs.method_intervals(columns, blocks, kind, SCALE),
         **closer.record(),
         "worst": scores.worst("inner", windows),
         "model_dir": str(model_dir),
@@ -179,14 +177,6 @@ def evaluate(
         report.save_pictures(partial / "patches.png", shown, gains, pictures)
         report.save(partial / "report.html", metrics, shown, pictures, places)
     return metrics
-
-
-def area_record(scores: Scores, area: str) -> dict:
-    """Give the scores of each method in an area, and the gain over bicubic."""
-    found = {method: scores.record(area, method) for method in METHODS}
-    model, bicubic = (found[m]["psnr_db"] for m in ("model", "bicubic"))
-    gains = {band: model[band] - bicubic[band] for band in model}
-    return {**found, "gain_db": gains["all"], "gain_db_per_band": gains}
 
 
 def compare(

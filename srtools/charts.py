@@ -26,6 +26,11 @@ STYLE = {
 }  # fmt: skip
 
 
+def _colour(name: str, number: int) -> str:
+    """Give a method's own colour, or one for the first and the second of two models."""
+    return COLOURS.get(name) or (COLOURS["bicubic"], COLOURS["model"])[number % 2]
+
+
 def _figure(width: float = 4.8, height: float = 3.1):
     figure = Figure(figsize=(width, height))
     FigureCanvasSVG(figure)
@@ -54,7 +59,7 @@ def bars(bands: list[str], values: dict[str, dict], title: str, unit: str) -> st
         for number, (method, by_band) in enumerate(values.items()):
             places = np.arange(len(bands)) + (number - (len(values) - 1) / 2) * width
             heights = [by_band[band] for band in bands]
-            colour = COLOURS.get(method, list(COLOURS.values())[-1 - number])
+            colour = _colour(method, number)
             axis.bar(places, heights, 0.9 * width, color=colour, label=method)
         axis.set_xticks(range(len(bands)), bands)
         axis.grid(axis="x", visible=False)
@@ -89,8 +94,8 @@ def curves(
         figure, axis = _figure()
         frequency = np.array(cycles_per_metre)
         axis.axhline(level, color="#9aa3b0", linewidth=1, linestyle="--")
-        for method, numbers in values.items():
-            colour = COLOURS.get(method, COLOURS["truth"])
+        for number, (method, numbers) in enumerate(values.items()):
+            colour = _colour(method, number)
             axis.plot(frequency, numbers, color=colour, linewidth=2, label=method)
             if marks.get(method):
                 axis.plot(

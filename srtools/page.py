@@ -4,7 +4,7 @@ import base64
 from html import escape
 
 from srtools.detail import KINDS
-from srtools.tables import DASH, number, span
+from srtools.tables import DASH, DIGITS, number, span
 
 STYLE = """
 :root { color-scheme: light; --ink: #222a35; --soft: #667080; --line: #e3e7ec;
@@ -157,12 +157,12 @@ def scores_table(metrics: dict) -> str:
         [m, *(span(bounds[m][k], d) for k, d in _BOUNDED)] for m in metrics["methods"]
     ]
     whole = [[m, *_scores(metrics["whole"][m], "all")] for m in metrics["methods"]]
-    rough = ", so few that it is a rough idea" if metrics["rough"] else ""
+    rough = ", so few that it is a rough idea" if bounds["rough"] else ""
     about = (
         f"Over all bands, {metrics['patches']} patches, {metrics['border']} pixels of "
         f"border left out. With the border the gain is "
         f"{metrics['whole']['gain_db']:+.2f} dB. Interval: {bounds['level']:.0%}, from "
-        f"{bounds['blocks']} {metrics['block_kind']}{rough}."
+        f"{bounds['blocks']} {bounds['kind']}{rough}."
     )
     return (
         sections[0][1]
@@ -282,7 +282,7 @@ def comparison_table(found: dict, names: list[str]) -> str:
     """Lay out what `runs.compare` found."""
     rows = []
     for name, scores in found["scores"].items():
-        digits = 4 if name == "ssim" else 2
+        digits = DIGITS.get(name, 2)
         values = [number(value, digits) for value in scores["values"]]
         difference = number(scores["difference"], digits, sign=True)
         rows.append(

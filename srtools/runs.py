@@ -24,6 +24,7 @@ def statistics(scale: float, first: int = 0) -> dict:
     """
     return {
         "l1_dn": lambda means: means[:, first] / scale,
+        "l2_dn": lambda means: means[:, first + 1] / scale**2,
         "psnr_db": lambda means: psnr(means[:, first + 1]),
         "ssim": lambda means: means[:, first + 2],
         "sam_degrees": lambda means: means[:, first + 3],
@@ -31,13 +32,14 @@ def statistics(scale: float, first: int = 0) -> dict:
 
 
 def method_intervals(
-    columns: dict[str, np.ndarray], blocks: np.ndarray, scale: float
+    columns: dict[str, np.ndarray], blocks: np.ndarray, kind: str, scale: float
 ) -> dict:
     """Give the intervals of each method's scores, and of the gain over bicubic.
 
     Arguments:
         columns: by method, the `COLUMNS` of each patch, [n, 4].
         blocks: [n] the block of each patch.
+        kind: what the blocks are, in words.
         scale: reflectance of one DN.
     """
     wanted, starts = {}, {}
@@ -53,9 +55,12 @@ def method_intervals(
     wanted["gain_db"] = gain
     values = np.concatenate(list(columns.values()), axis=1)
     found = bootstrap.intervals(values, blocks, wanted)
+    count = int(blocks.max()) + 1
     record = {
         "level": bootstrap.LEVEL,
-        "blocks": int(blocks.max()) + 1,
+        "blocks": count,
+        "kind": kind,
+        "rough": count < bootstrap.ROUGH_BELOW,
         "resamples": bootstrap.RESAMPLES,
         "gain_db": found.pop("gain_db"),
     }

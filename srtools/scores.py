@@ -65,6 +65,14 @@ class Scores:
         found = [self.per_patch(area, method, name) for name in names]
         return np.stack([v.mean(axis=1, dtype=np.float64) for v in found], axis=1)
 
+    def area(self, area: str) -> dict:
+        """Give the `record` of each method, and what the model gains over bicubic."""
+        methods = [m for known, m in self._tables if known == area]
+        found = {method: self.record(area, method) for method in methods}
+        model, bicubic = (found[m]["psnr_db"] for m in ("model", "bicubic"))
+        gains = {band: model[band] - bicubic[band] for band in model}
+        return {**found, "gain_db": gains["all"], "gain_db_per_band": gains}
+
     def record(self, area: str, method: str) -> dict:
         """Give the scores over all patches, per band and over all bands.
 

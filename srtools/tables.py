@@ -1,6 +1,7 @@
 """The scores as lines of text, for the terminal."""
 
 DASH = "-"
+DIGITS = {"l1_dn": 1, "l2_dn": 0, "ssim": 4}
 
 
 def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
@@ -61,7 +62,7 @@ def _remarks(metrics: dict) -> list[str]:
         f"({metrics['whole']['gain_db']:+.2f} dB with the border); "
         f"the model wins on {metrics['share_won']:.0%} of the patches",
         f"in brackets: {bounds['level']:.0%} interval over {bounds['blocks']} "
-        f"{metrics['block_kind']}" + (", a rough idea" if metrics["rough"] else ""),
+        f"{bounds['kind']}" + (", a rough idea" if bounds["rough"] else ""),
     ]
     robust, seen = metrics["robust"], metrics["consistency"]
     if robust:
@@ -104,7 +105,7 @@ def comparison(found: dict) -> str:
         f"{'':12} {one:>{wide}} {other:>{wide}} {'difference':>11}",
     ]
     for name, scores in found["scores"].items():
-        digits = 4 if name == "ssim" else 2
+        digits = DIGITS.get(name, 2)
         first, second = (number(value, digits) for value in scores["values"])
         lines.append(
             f"{name:12} {first:>{wide}} {second:>{wide}} "

@@ -123,7 +123,8 @@ def test_places_make_blocks_and_maps(tmp_path, patches, repeating_model):
     )
     # Rows 0, 16, 32, 64, 80, 96: two blocks of 4 x 16 rows.
     assert metrics["intervals"]["blocks"] == 2
-    assert metrics["block_kind"] == "blocks of neighbours" and metrics["rough"]
+    assert metrics["intervals"]["kind"] == "blocks of neighbours"
+    assert metrics["intervals"]["rough"]
     low, high = metrics["intervals"]["gain_db"]
     assert low <= metrics["inner"]["gain_db"] <= high
     assert metrics["worst"][0]["window"] is not None

@@ -31,7 +31,7 @@ def write_run(folder, error: float, **changed) -> str:
 
 def test_intervals_of_methods():
     found = runs.method_intervals(
-        {"bicubic": columns(0.02), "model": columns(0.01)}, BLOCKS, 1e-4
+        {"bicubic": columns(0.02), "model": columns(0.01)}, BLOCKS, "blocks", 1e-4
     )
     # The gain is the same everywhere: no doubt, though the scores differ a lot.
     assert found["gain_db"] == pytest.approx([20 * np.log10(2)] * 2)
@@ -51,6 +51,8 @@ def test_comparison_by_hand(tmp_path):
     gain = 20 * np.log10(10 / 9)
     assert scores["psnr_db"]["difference"] == pytest.approx(gain, abs=1e-4)
     assert scores["psnr_db"]["interval"] == pytest.approx([gain] * 2, abs=1e-4)
+    l2 = 1e4 * np.mean(HARD**2)
+    assert scores["l2_dn"]["values"] == pytest.approx([l2, 0.81 * l2], rel=1e-4)
     assert scores["l1_dn"]["values"] == pytest.approx(
         [100 * HARD.mean(), 90 * HARD.mean()], rel=1e-4
     )

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from srtools import bootstrap, cards, data, models, report, runs, tables
+from srtools.ahead import ahead
 from srtools.closer import CloserLook
 from srtools.contract import check_model, read_dataset_card, read_windows
 from srtools.conventions import BANDS, FACTOR, SCALE
@@ -132,8 +133,12 @@ def evaluate(
         factor=FACTOR, spacing=spacing, scale=SCALE,
     )  # fmt: skip
     borders, checksum = {"inner": border, "whole": 0}, 0
-    for lr_batch, truth in read_batches(files, batch_size):
-        predicted = predict(network, lr_batch)
+    # The next batch passes through the network while this one is scored.
+    passes = (
+        (lr_batch, predict(network, lr_batch), truth)
+        for lr_batch, truth in read_batches(files, batch_size)
+    )
+    for lr_batch, predicted, truth in ahead(passes):
         if predicted["model"].shape != truth.shape:
             raise SRError(
                 f"the model makes patches {predicted['model'].shape[1:]} of the lr "
@@ -166,9 +171,10 @@ def evaluate(
         "versions": cards.versions(),
     }
     shown = report.choose(gains)
-    pictures = []
-    for lr_batch, truth in read_batches(files, 1, [index for _, index in shown]):
-        pictures.append((lr_batch * SCALE, predict(network, lr_batch), truth))
+    pictures = [
+        (lr_batch * SCALE, predict(network, lr_batch), truth)
+        for lr_batch, truth in read_batches(files, 1, [index for _, index in shown])
+    ]
     scene = dataset.get("xs", {})
     places = report.Places(windows, lr_patches.size, gains, columns["model"], scene)
     with cards.whole_files(outputs) as partial:

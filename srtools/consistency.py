@@ -57,7 +57,8 @@ def see(image: np.ndarray, factor: int, spacing: float) -> np.ndarray:
         [n, h / factor - 2 margin, w / factor - 2 margin, bands]; see `margin`.
     """
     rows, cols = (_weights(size, factor, spacing) for size in image.shape[1:3])
-    return np.einsum("rh,nhwb,cw->nrcb", rows, image, cols, optimize=True)
+    narrow = rows @ image.reshape(len(image), image.shape[1], -1)  # [n, rows, w b]
+    return cols @ narrow.reshape(*narrow.shape[:2], *image.shape[2:])
 
 
 def _weights(size: int, factor: int, spacing: float) -> np.ndarray:
@@ -66,7 +67,8 @@ def _weights(size: int, factor: int, spacing: float) -> np.ndarray:
     centres = factor * np.arange(left_out, size // factor - left_out) + (factor - 1) / 2
     distances = (np.arange(size) - centres[:, None]) * spacing / blur_sigma()
     weights = np.exp(-np.square(distances) / 2) * (np.abs(distances) <= REACH)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights.astype(np.float32)
 
 
 class Consistency:

@@ -94,7 +94,7 @@ def all_scores(
     predicted = {m: np.asarray(p, np.float32) for m, p in predicted.items()}
     truth = np.asarray(truth, np.float32)
     rows: dict = {method: {area: [] for area in borders} for method in predicted}
-    similarity = _ssim_maps(truth, tuple(predicted.values()))
+    similarity = _ssim_maps(truth, list(predicted.values()))
     for index, one_truth in enumerate(truth):
         # One patch at a time: its maps stay in the cache of the processor.
         colour = _colour(one_truth)
@@ -147,7 +147,7 @@ def _mean(image: np.ndarray, border: int) -> np.ndarray:
     return mean
 
 
-def _ssim_maps(truth: np.ndarray, predicted: tuple[np.ndarray, ...]) -> list:
+def _ssim_maps(truth: np.ndarray, predicted: list[np.ndarray]) -> list:
     """Structural similarity of each method in all windows that lie in the image.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural
@@ -155,30 +155,48 @@ def _ssim_maps(truth: np.ndarray, predicted: tuple[np.ndarray, ...]) -> list:
     pixels, Gaussian of sigma 1.5, K1 = 0.01, K2 = 0.03.
 
     Returns:
-        For each method [n, h - 10, w - 10, bands] float32.
+        For each method and patch [h - 10, w - 10, bands] float32.
     """
     if min(truth.shape[1:3]) < SSIM_WINDOW:
         shape = len(truth), 0, 0, truth.shape[-1]
         return [np.zeros(shape, np.float32) for _ in predicted]
-    return [found.numpy() for found in _ssim_graph(truth, predicted)]
-
-
-@tf.function(autograph=False)
-def _ssim_graph(truth: Any, predicted: tuple) -> list:
     mean_truth = _window_means(truth)
     found = []
-    for image in predicted:
-        products = tf.concat([image, image * truth, image**2 + truth**2], -1)
-        mean, product, square = tf.split(_window_means(products), 3, -1)
-        means, squares = mean * mean_truth, mean**2 + mean_truth**2
-        luminance = (2 * means + SSIM_C1) / (squares + SSIM_C1)
-        structure = (2 * (product - means) + SSIM_C2) / (square - squares + SSIM_C2)
-        found.append(luminance * structure)
+    products, squares = np.empty_like(truth), np.empty_like(truth)
+    for images in predicted:
+        # Patch by patch, as everything here: see `all_scores`.
+        for image, other, *targets in zip(
+            images, truth, products, squares, strict=True
+        ):
+            np.multiply(image, other, out=targets[0])
+            np.add(image * image, other * other, out=targets[1])
+        means = map(_window_means, (images, products, squares))
+        patches = zip(mean_truth, *means, strict=True)
+        found.append([_ssim(*patch) for patch in patches])
     return found
 
 
-def _window_means(image: Any) -> Any:
-    """Gaussian mean in each window of [n, h, w, c]: along columns, then along rows."""
+def _ssim(
+    mean_truth: np.ndarray, mean: np.ndarray, product: np.ndarray, squares: np.ndarray
+) -> np.ndarray:
+    """Combine the window means of y, x, x y and x^2 + y^2."""
+    product_of_means = mean * mean_truth
+    squares_of_means = mean * mean + mean_truth * mean_truth
+    covariance = product - product_of_means
+    variances = squares - squares_of_means
+    similarity = (2 * product_of_means + SSIM_C1) / (squares_of_means + SSIM_C1)
+    similarity *= (2 * covariance + SSIM_C2) / (variances + SSIM_C2)
+    return similarity
+
+
+def _window_means(image: np.ndarray) -> np.ndarray:
+    """Gaussian mean in each window of [n, h, w, bands]."""
+    return _convolve(tf.constant(image)).numpy()
+
+
+@tf.function(autograph=False)
+def _convolve(image: Any) -> Any:
+    """Weigh along columns, then along rows."""
     offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-np.square(offsets) / (2 * SSIM_SIGMA**2)).astype(np.float32)
     weights = np.repeat((weights / weights.sum())[:, None], image.shape[-1], axis=1)

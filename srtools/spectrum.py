@@ -25,7 +25,7 @@ class RingSpectra:
         # One pixel of the spectrum is 1 / size cycles per pixel wide.
         rings = np.rint(frequency * size).astype(int)
         self._rings = np.where(rings <= size // 2, rings, 0).ravel()
-        self._taper = np.outer(np.hanning(size), np.hanning(size))
+        self._taper = np.outer(np.hanning(size), np.hanning(size)).astype(np.float32)
         self._sums: dict[str, np.ndarray] = {}
         self.spacing = spacing
         self.frequency = np.arange(1, size // 2 + 1) / (size * spacing)

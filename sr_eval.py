@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import bootstrap, cards, data, models, report, runs, tables
+from srtools import bootstrap, cards, data, models, report, runs, side_by_side, tables
 from srtools.ahead import ahead
 from srtools.closer import CloserLook
 from srtools.contract import check_model, read_dataset_card, read_windows
@@ -79,6 +79,19 @@ def predict(network: Callable, lr: np.ndarray) -> dict[str, np.ndarray]:
     return {**zooms, "model": network(**{INPUT: lr})[OUTPUT].numpy()}
 
 
+def passes(
+    network: Callable, files: dict[str, str], batch_size: int
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
+    """Give lr in DN, predictions and truth in reflectance, batch by batch.
+
+    While one batch is scored, the next one passes through the network.
+    """
+    return ahead(
+        (lr_batch, predict(network, lr_batch), truth)
+        for lr_batch, truth in read_batches(files, batch_size)
+    )
+
+
 def evaluate(
     *,
     patches: str,
@@ -111,14 +124,15 @@ def evaluate(
         SRError: if patches and model do not fit together.
     """
     files = data.check_patches(patches, "test", FACTOR)
-    lr_patches, hr_patches = (data.describe_patches(files[k]) for k in ("lr", "hr"))
-    if 2 * border >= hr_patches.size:
+    patches_info = data.describe_patches(files["hr"])
+    count, size = patches_info.count, patches_info.size
+    if 2 * border >= size:
         raise SRError(
             f"a border of {border} pixels leaves nothing of the hr patches; "
             "give a smaller --border"
         )
     dataset = read_dataset_card(patches)
-    windows = read_windows(dataset, hr_patches.count)
+    windows = read_windows(dataset, count)
     info = models.describe(model_dir)
     info.need(INPUT, OUTPUT)
     check_model(info, dataset, INPUT, ignore_offset)
@@ -129,16 +143,10 @@ def evaluate(
     spacing = dataset.get("hr", {}).get("spacing", 1.5)
     scores = Scores(BANDS, SCALE, ratio=1 / FACTOR)
     closer = CloserLook(
-        count=hr_patches.count, sample=sample, size=hr_patches.size, border=border,
-        factor=FACTOR, spacing=spacing, scale=SCALE,
-    )  # fmt: skip
-    borders, checksum = {"inner": border, "whole": 0}, 0
-    # The next batch passes through the network while this one is scored.
-    passes = (
-        (lr_batch, predict(network, lr_batch), truth)
-        for lr_batch, truth in read_batches(files, batch_size)
+        count=count, sample=sample, size=size, border=border, spacing=spacing
     )
-    for lr_batch, predicted, truth in ahead(passes):
+    borders, checksum = {"inner": border, "whole": 0}, 0
+    for lr_batch, predicted, truth in passes(network, files, batch_size):
         if predicted["model"].shape != truth.shape:
             raise SRError(
                 f"the model makes patches {predicted['model'].shape[1:]} of the lr "
@@ -149,12 +157,12 @@ def evaluate(
         checksum = zlib.crc32(lr_batch.tobytes(), checksum)
         checksum = zlib.crc32(truth[:, ::FACTOR, ::FACTOR].tobytes(), checksum)
 
-    blocks = bootstrap.group(hr_patches.count, windows, lr_patches.size)
+    blocks = bootstrap.group(count, windows, size // FACTOR)
     columns = {method: scores.columns("inner", method) for method in METHODS}
     gains = scores.gains("inner")
     kind = "patches" if windows is None else "blocks of neighbours"
     metrics = {
-        "patches": hr_patches.count,
+        "patches": count,
         "test_set": f"{checksum:08x}",
         "bands": list(BANDS),
         "methods": list(METHODS),
@@ -176,47 +184,13 @@ def evaluate(
         for lr_batch, truth in read_batches(files, 1, [index for _, index in shown])
     ]
     scene = dataset.get("xs", {})
-    places = report.Places(windows, lr_patches.size, gains, columns["model"], scene)
+    places = report.Places(windows, size // FACTOR, gains, columns["model"], scene)
     with cards.whole_files(outputs) as partial:
         cards.write_card(partial / "metrics.json", metrics)
         runs.write_patches(partial / "patches.csv", columns, windows, blocks)
         report.save_pictures(partial / "patches.png", shown, gains, pictures)
         report.save(partial / "report.html", metrics, shown, pictures, places)
     return metrics
-
-
-def compare(
-    *, compared: list[str], out_dir: str, patches: str | None, **options
-) -> dict:
-    """Put two models, or two results of `evaluate`, side by side.
-
-    Arguments:
-        compared: two SavedModels, or two folders with results.
-        out_dir: folder for the comparison, and for the results of models.
-        patches, options: as in `evaluate`, for models.
-
-    Returns:
-        What is written to comparison.json.
-
-    Raises:
-        SRError: if they were not evaluated on the same patches.
-    """
-    outputs = [Path(out_dir) / name for name in report.COMPARISON_FILES]
-    cards.refuse_existing(outputs, options["overwrite"])
-    found = []
-    for letter, folder in zip("ab", compared, strict=True):
-        if (Path(folder) / "saved_model.pb").exists():
-            if patches is None:
-                raise SRError(f"{folder} is a model: give --patches to evaluate it on")
-            result = Path(out_dir) / f"{letter}_{Path(folder).resolve().name}"
-            evaluate(patches=patches, model_dir=folder, out_dir=result, **options)
-            folder = result
-        found.append(runs.read_run(folder))
-    comparison = runs.compare(*found, SCALE)
-    with cards.whole_files(outputs) as partial:
-        cards.write_card(partial / "comparison.json", comparison)
-        report.save_comparison(partial / "comparison.html", comparison, found)
-    return comparison
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -266,7 +240,8 @@ def main(argv: list[str] | None = None) -> int:
     compared = options.pop("compare")
     if compared:
         del options["model_dir"]
-        print(tables.comparison(compare(compared=compared, **options)))
+        found = side_by_side.compare(compared, evaluate=evaluate, **options)
+        print(tables.comparison(found))
         written = report.COMPARISON_FILES
     else:
         if params.patches is None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+
 from bench.measure import run as measure
 from bench.report import Row
-
 from srtools.conventions import BANDS, FACTOR
 
 ROOT = Path(__file__).parent.parent

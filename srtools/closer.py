@@ -3,6 +3,7 @@
 import numpy as np
 
 from srtools.consistency import OPERATOR, Consistency
+from srtools.conventions import FACTOR, SCALE
 from srtools.cpsnr import MOST, Robust
 from srtools.detail import Correctness
 from srtools.spectrum import RingSpectra
@@ -19,15 +20,12 @@ class CloserLook:
         sample: of these look at so many at most; 0 means all.
         size: of the hr patches in pixels.
         border: hr pixels left out on each side.
-        factor: hr pixels per lr pixel.
         spacing: of the hr pixels, metres.
-        scale: reflectance of one DN.
     """
 
     def __init__(
-        self, *, count: int, sample: int, size: int, border: int, factor: int,
-        spacing: float, scale: float,
-    ):  # fmt: skip
+        self, *, count: int, sample: int, size: int, border: int, spacing: float
+    ):
         sample = min(sample or count, count)
         self._chosen = np.zeros(count, bool)
         self._chosen[np.linspace(0, count - 1, sample).round().astype(int)] = True
@@ -36,7 +34,7 @@ class CloserLook:
         inner_size = size - 2 * border
         large = inner_size >= SMALLEST
         self.spectra = RingSpectra(inner_size, spacing) if large else None
-        consistency = Consistency(factor, spacing, scale)
+        consistency = Consistency(FACTOR, spacing, SCALE)
         self._consistency = consistency if consistency.possible(size) else None
         self._spacing = spacing
 

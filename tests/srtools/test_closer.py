@@ -15,10 +15,7 @@ PREDICTED = {
 
 
 def look(step: int, sample: int, border: int = 8) -> dict:
-    closer = CloserLook(
-        count=7, sample=sample, size=64, border=border, factor=4, spacing=1.5,
-        scale=1e-4,
-    )  # fmt: skip
+    closer = CloserLook(count=7, sample=sample, size=64, border=border, spacing=1.5)
     for first in range(0, 7, step):
         part = slice(first, first + step)
         predicted = {method: images[part] for method, images in PREDICTED.items()}

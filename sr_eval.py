@@ -99,7 +99,7 @@ def evaluate(
     out_dir: str,
     batch_size: int = 16,
     border: int = 8,
-    sample: int = 200,
+    sample: int = 100,
     ignore_offset: bool = False,
     overwrite: bool = False,
 ) -> dict:
@@ -215,9 +215,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="hr pixels left out on each side of a patch (default: 8)",
     )  # fmt: skip
     parser.add_argument(
-        "--sample", type=int, default=200, metavar="PATCHES",
+        "--sample", type=int, default=100, metavar="PATCHES",
         help="for cPSNR, consistency and spectra look at so many patches, evenly "
-        "spread; 0: all (default: 200)",
+        "spread; 0: all (default: 100)",
     )  # fmt: skip
     parser.add_argument(
         "--ignore_offset", action="store_true",

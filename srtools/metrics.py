@@ -98,6 +98,7 @@ def all_scores(
     for index, one_truth in enumerate(truth):
         # One patch at a time: its maps stay in the cache of the processor.
         colour = _colour(one_truth)
+        mean_truth = {area: _mean(one_truth, b) for area, b in borders.items()}
         for (method, images), ssim in zip(predicted.items(), similarity, strict=True):
             error = images[index] - one_truth
             maps = {
@@ -105,11 +106,10 @@ def all_scores(
                 "l2": np.square(error),
                 "ssim": ssim[index],
                 "sam": _angle(_colour(images[index]), colour),
-                "mean": one_truth,
             }
             for area, border in borders.items():
                 means = {name: _mean(image, border) for name, image in maps.items()}
-                rows[method][area].append(means)
+                rows[method][area].append({**means, "mean": mean_truth[area]})
     return {
         method: {
             area: {name: np.stack([row[name] for row in found]) for name in found[0]}

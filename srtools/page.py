@@ -303,7 +303,7 @@ def settings(metrics: dict) -> str:
     entries = {
         "model": metrics["model_dir"],
         "training": ", ".join(
-            f"{key} {value}"
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
             for key, value in training.items()
             if isinstance(value, int | float | str)
         ),

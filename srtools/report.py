@@ -71,11 +71,10 @@ def _versions(picture: tuple) -> dict[str, np.ndarray]:
 def save_pictures(
     path: str | Path, shown: list[tuple[str, int]], gains: np.ndarray, pictures: list
 ) -> None:
-    """Save the first patch of each label as one PNG."""
-    labels = [label for label, _ in shown]
-    firsts = [labels.index(label) for label in dict.fromkeys(labels)]
-    told = ", ".join(f"{gains[shown[number][1]]:+.2f}" for number in firsts)
-    rows = [_versions(pictures[number]) for number in firsts]
+    """Save the best patch, a median one and the worst as one PNG."""
+    picked = np.unique(np.linspace(0, len(shown) - 1, 3).astype(int))
+    told = ", ".join(f"{gains[shown[number][1]]:+.2f}" for number in picked)
+    rows = [_versions(pictures[number]) for number in picked]
     figures.save_rows(path, rows, f"gain over bicubic: {told} dB")
 
 

@@ -1,14 +1,20 @@
 """Exercise 4: all test patches, the right numbers, and bicubic beside them."""
 
+import base64
 import json
+import re
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.ndimage import gaussian_filter
 
 import sr_eval
 from tests.conftest import Toy
 
+ROOT = Path(__file__).parent.parent
 RNG = np.random.default_rng(1)
 
 
@@ -46,8 +52,8 @@ def test_no_patch_is_dropped(tmp_path, patches, repeating_model, batch_size):
     )
     scores = metrics["whole"]["model"]
     assert metrics["patches"] == 5
-    assert scores["pixels"] == 5 * 32 * 32
-    assert metrics["inner"]["model"]["pixels"] == 5 * 16 * 16
+    with open(tmp_path / "eval" / "patches.csv") as file:
+        assert [line.split(",")[0] for line in file][1:] == list("01234")
     # Mean of 0..4 is 2, mean of their squares is 6.
     for band, factor in zip(
         ("B04", "B03", "B02", "B08"), (10, 20, 30, 40), strict=True
@@ -59,7 +65,7 @@ def test_no_patch_is_dropped(tmp_path, patches, repeating_model, batch_size):
             6e-8 * factor**2, rel=1e-4
         )
     mse = 6e-8 * np.mean(np.square([10, 20, 30, 40]))
-    assert scores["psnr_db"] == pytest.approx(10 * np.log10(1 / mse), abs=1e-3)
+    assert scores["psnr_db"]["all"] == pytest.approx(10 * np.log10(1 / mse), abs=1e-3)
 
 
 def test_bicubic_is_on_the_same_pixels(tmp_path, patches, repeating_model):
@@ -85,11 +91,159 @@ def test_table_files_and_exit_code(tmp_path, patches, repeating_model, capsys):
     arguments += ["--out_dir", str(out)]
     assert sr_eval.main([*arguments, "--border", "0"]) == 0
     table = capsys.readouterr().out
-    assert "4 test patches" in table and "bicubic   B04" in table
-    metrics = json.loads((out / "metrics.json").read_text())
+    assert "4 test patches" in table
+    for method in ("nearest", "bilinear", "bicubic", "model"):
+        assert table.count(f"\n{method}") == 5  # four bands and all
+    metrics = json.loads((out / "metrics.json").read_text(), parse_constant=pytest.fail)
     assert metrics["inner"] == metrics["whole"]
     assert (out / "patches.png").stat().st_size > 10_000
     assert sr_eval.main(arguments) == 1  # they exist now
+
+
+def scene(patches, count: int = 6, size: int = 16, **card):
+    """Write smooth patches with noise in the truth, and a card that places them."""
+    lr = gaussian_filter(lr_patches(count, size).astype(float), (0, 1.5, 1.5, 0))
+    hr = repeat(lr) + RNG.normal(0, 100, (count, 4 * size, 4 * size, 4))
+    folder = patches("test", lr, hr.clip(1))
+    windows = [[size * (4 * index // 3), 0] for index in range(count)]
+    card = {
+        "bands": ["B04", "B03", "B02", "B08"], "factor": 4, "scale": 1e-4,
+        "offset": 0, "lr": {"spacing": 6.0}, "hr": {"spacing": 1.5},
+        "groups": {"test": {"patches": count, "windows": windows}},
+        "xs": {"size": [40, 160], "origin": [452001.0, 5412003.0], "spacing": 6.0},
+        **card,
+    }  # fmt: skip
+    (folder / "dataset.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_places_make_blocks_and_maps(tmp_path, patches, repeating_model):
+    metrics = sr_eval.evaluate(
+        patches=scene(patches), model_dir=repeating_model, out_dir=tmp_path / "eval"
+    )
+    # Rows 0, 16, 32, 64, 80, 96: two blocks of 4 x 16 rows.
+    assert metrics["intervals"]["blocks"] == 2
+    assert metrics["intervals"]["kind"] == "blocks of neighbours"
+    assert metrics["intervals"]["rough"]
+    low, high = metrics["intervals"]["gain_db"]
+    assert low <= metrics["inner"]["gain_db"] <= high
+    assert metrics["worst"][0]["window"] is not None
+    report = (tmp_path / "eval" / "report.html").read_text()
+    assert svg_texts(report).count("Gain over bicubic, dB") == 1
+    assert "Best, median and worst patches" in report
+
+
+def svg_texts(report: str) -> str:
+    """Give the text of the drawings in a report."""
+    drawings = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", report)
+    return " ".join(base64.b64decode(drawing).decode() for drawing in drawings)
+
+
+def test_report_needs_nothing_else(tmp_path, patches, repeating_model):
+    """Whatever it shows is inside: no address but data, links or scripts none."""
+    folder = scene(patches)
+    sr_eval.evaluate(
+        patches=folder, model_dir=repeating_model, out_dir=tmp_path / "eval"
+    )
+    report = (tmp_path / "eval" / "report.html").read_text()
+    sources = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", report)
+    assert len(sources) > 10
+    assert all(source.startswith("data:") for source in sources)
+    for outside in ("<script", "<link", "@import", "url(", "<iframe"):
+        assert outside not in report
+
+
+def test_every_key_is_documented(tmp_path, patches, repeating_model):
+    metrics = sr_eval.evaluate(
+        patches=scene(patches), model_dir=repeating_model, out_dir=tmp_path / "eval"
+    )
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    keys = set(metrics) | set(metrics["inner"]) | set(metrics["inner"]["model"])
+    for part in ("robust", "consistency"):
+        keys |= set(metrics[part]) | set(metrics[part]["model"])
+    keys |= set(metrics["spectrum"]) | set(metrics["correctness"])
+    keys |= set(metrics["intervals"]) | set(metrics["intervals"]["model"])
+    assert len(keys) > 50
+    assert not [key for key in keys if f"`{key}`" not in text]
+
+
+def test_compare_models(tmp_path, patches, repeating_model, blurring_model, capsys):
+    """The truth is what one model makes: it wins everywhere, and both are reported."""
+    out = tmp_path / "both"
+    arguments = ["--patches", str(scene(patches)), "--out_dir", str(out)]
+    models = [blurring_model, repeating_model]
+    assert sr_eval.main([*arguments, "--compare", *models]) == 0
+    table = capsys.readouterr().out
+    assert "b_repeating wins on 100% of the patches" in table
+    comparison = json.loads((out / "comparison.json").read_text())
+    psnr = comparison["scores"]["psnr_db"]
+    one, other = (
+        json.loads((out / name / "metrics.json").read_text())["inner"]["model"]
+        for name in ("a_blurring", "b_repeating")
+    )
+    assert psnr["values"] == pytest.approx(
+        [one["psnr_db"]["all"], other["psnr_db"]["all"]], abs=1e-3
+    )
+    assert 0 < psnr["interval"][0] <= psnr["difference"] <= psnr["interval"][1]
+    assert "A: a_blurring" in (out / "comparison.html").read_text()
+    # The results of a run compare as well, without patches or models.
+    results = [str(out / name) for name in ("b_repeating", "a_blurring")]
+    again = ["--compare", *results, "--out_dir", str(tmp_path / "again")]
+    assert sr_eval.main(again) == 0
+    back = json.loads((tmp_path / "again" / "comparison.json").read_text())
+    assert back["scores"]["psnr_db"]["difference"] == -psnr["difference"]
+
+
+def test_compare_refuses_other_patches(tmp_path, patches, repeating_model, capfd):
+    folders = []
+    for count in (4, 6):
+        folders.append(str(tmp_path / f"eval{count}"))
+        sr_eval.evaluate(
+            patches=scene(patches, count), model_dir=repeating_model,
+            out_dir=folders[-1],
+        )  # fmt: skip
+    out = str(tmp_path / "both")
+    assert sr_eval.main(["--compare", *folders, "--out_dir", out]) == 1
+    assert "not evaluated on the same test patches" in capfd.readouterr().err
+    models = [repeating_model] * 2
+    assert sr_eval.main(["--compare", *models, "--out_dir", out]) == 1
+    assert "give --patches" in capfd.readouterr().err
+
+
+def test_model_that_contradicts_the_patches(tmp_path, patches, capfd):
+    """Its card says 1000 was subtracted; unless told so, that is no match."""
+    model = Path(Toy(radius=0).save(tmp_path / "model"))
+    (model / "assets").mkdir(exist_ok=True)
+    card = {"bands": ["B04", "B03", "B02", "B08"], "offset_removed": 1000}
+    (model / "assets" / "model_card.json").write_text(json.dumps(card))
+    arguments = ["--patches", str(scene(patches)), "--model_dir", str(model)]
+    arguments += ["--out_dir", str(tmp_path / "eval")]
+    assert sr_eval.main(arguments) == 1
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1 and "give --ignore_offset" in error
+    assert not (tmp_path / "eval" / "metrics.json").exists()
+    assert sr_eval.main([*arguments, "--ignore_offset"]) == 0
+
+
+def test_memory_does_not_grow_with_the_patches(
+    tmp_path, patches, repeating_model, monkeypatch
+):
+    """Of 80 patches more, less than a fifth stays in memory."""
+    monkeypatch.setattr(sr_eval.report, "save", lambda path, *_: path.touch())
+    monkeypatch.setattr(sr_eval.report, "save_pictures", lambda path, *_: path.touch())
+    peaks = []
+    for count in (20, 20, 100):  # the first run also imports and traces
+        lr = lr_patches(count)
+        folder = patches("test", lr, repeat(lr))
+        tracemalloc.start()
+        sr_eval.evaluate(
+            patches=folder, model_dir=repeating_model, out_dir=tmp_path / "eval",
+            batch_size=5, overwrite=True,
+        )  # fmt: skip
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    more = 80 * 32 * 32 * 4 * np.dtype(np.float32).itemsize
+    assert peaks[2] - peaks[1] < more / 5
 
 
 BAD = {

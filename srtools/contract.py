@@ -1,0 +1,98 @@
+"""What a model's card and a data set's card must agree on before they meet."""
+
+from pathlib import Path
+
+import numpy as np
+
+from srtools.cards import read_card
+from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.errors import SRError
+from srtools.models import ModelInfo
+
+TOLERANCE = 0.01  # of the spacings: 6 m are not 6.1 m
+
+
+def read_dataset_card(patches: str | Path) -> dict:
+    """Read dataset.json; patches made elsewhere have none, and that is allowed."""
+    path = Path(patches) / "dataset.json"
+    return read_card(path) if path.exists() else {}
+
+
+def check_model(
+    info: ModelInfo, dataset: dict, input_name: str, ignore_offset: bool = False
+) -> None:
+    """Check that a model was made for such patches.
+
+    What a card does not say is not checked, but for the bands.
+
+    Arguments:
+        info: the model.
+        dataset: what dataset.json says.
+        input_name: of the model.
+        ignore_offset: whether to accept Sentinel-2 products with another offset.
+
+    Raises:
+        SRError: naming the first thing that the two say differently.
+    """
+    card = info.card
+    channels = info.inputs[input_name]
+    bands = card.get("bands") or list(BANDS)
+    expected = dataset.get("bands") or list(BANDS)
+    if bands != expected or channels not in (len(expected), -1):
+        raise SRError(
+            f"the model {info.folder} takes {channels} bands ({', '.join(bands)}), the "
+            f"patches have {len(expected)} ({', '.join(expected)}); train one with "
+            "sr_train.py"
+        )
+    for key, what, usual in (
+        ("factor", "makes so many hr pixels per lr pixel", FACTOR),
+        ("scale", "takes DN of so much reflectance", SCALE),
+    ):
+        said, wanted = card.get(key, usual), dataset.get(key, usual)
+        if not np.isclose(said, wanted):
+            raise SRError(
+                f"the model {info.folder} {what}: {said:g}, the patches have "
+                f"{wanted:g}; choose the model that was trained for them"
+            )
+    for kind in ("lr", "hr"):
+        said = card.get(f"{kind}_spacing")
+        wanted = dataset.get(kind, {}).get("spacing")
+        if said and wanted and abs(said / wanted - 1) > TOLERANCE:
+            raise SRError(
+                f"the model {info.folder} was trained on {kind} pixels of {said:g} m, "
+                f"those of the patches have {wanted:g} m; choose the model that was "
+                "trained for them"
+            )
+    said, wanted = card.get("offset_removed"), dataset.get("offset")
+    if not ignore_offset and None not in (said, wanted) and said != wanted:
+        raise SRError(
+            f"the model {info.folder} was trained on Sentinel-2 with {said} DN "
+            f"subtracted, from the patches {wanted} were; if both are reflectance x "
+            "10 000 all the same (products with and without ESA's offset), give "
+            "--ignore_offset"
+        )
+
+
+def read_windows(dataset: dict, count: int) -> np.ndarray | None:
+    """Read where the test patches lie: first row and column on the lr grid, [n, 2].
+
+    Arguments:
+        dataset: what dataset.json says.
+        count: number of test patches.
+
+    Returns:
+        None if dataset.json does not tell.
+
+    Raises:
+        SRError: if it tells of another number of patches.
+    """
+    windows = dataset.get("groups", {}).get("test", {}).get("windows")
+    if windows is None:
+        return None
+    windows = np.asarray(windows)
+    if windows.shape != (count, 2):
+        raise SRError(
+            f"dataset.json tells where {len(windows)} test patches lie, there are "
+            f"{count}; make the patches again with sr_dataset.py"
+        )
+    return windows

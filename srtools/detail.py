@@ -1,0 +1,99 @@
+"""Is the new detail right, missing or invented?  The three scores of opensr-test.
+
+Source: Aybar et al., "A comprehensive benchmark for optical remote sensing image
+super-resolution", IEEE Geoscience and Remote Sensing Letters 21, 2024, and version 1.3
+of the package opensr-test with its default settings (distance "nd", pixel by pixel).
+"""
+
+import numpy as np
+from skimage.exposure import match_histograms
+
+STRICTNESS = 0.05  # gamma, of all three
+TEMPERATURE = 0.25  # of the softmin
+LOOKED_AT = 0.75  # quantile of the difference to be made up for, above which we look
+KINDS = ("improvement", "omission", "hallucination")
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Normalised difference: mean over bands of |x - y| / |x + y|, [..., b] to [...].
+
+    >>> float(difference(np.array([[0.3, 0.1]]), np.array([[0.1, 0.1]]))[0])
+    0.25
+    """
+    return (np.abs(one - other) / np.abs(one + other + 1e-8)).mean(axis=-1)
+
+
+def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
+    """Share each pixel out among improvement, omission and hallucination.
+
+    With a = distance to the truth and b = distance to the zoomed input, both relative
+    to the distance between truth and input, and H = a + b - 1:
+
+        improvement    a + b (1 - exp(-gamma H))    small when close to the truth
+        omission       b + a (1 - exp(-gamma H))    small when close to the input
+        hallucination  exp(-gamma a b)              small when far from both
+
+    and the shares are the softmin of the three.
+
+    Arguments:
+        towards_truth: a, any shape.
+        from_input: b, of the same shape.
+
+    Returns:
+        [3, ...], in the order of `KINDS`; they add up to 1.
+    """
+    a, b = towards_truth, from_input
+    beyond = 1 - np.exp(-STRICTNESS * (a + b - 1))
+    distances = np.stack([a + b * beyond, b + a * beyond, np.exp(-STRICTNESS * a * b)])
+    weights = np.exp(-(distances - distances.min(axis=0)) / TEMPERATURE)
+    return weights / weights.sum(axis=0)
+
+
+def correctness(
+    predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray
+) -> np.ndarray:
+    """Give the mean shares of one patch, [3] in the order of `KINDS`.
+
+    The histograms of the prediction are first matched to those of the truth, so that
+    the colours do not count.  Only pixels are looked at where one of the three
+    distances is among the largest quarter of those between truth and input.
+
+    Arguments:
+        predicted, truth: [h, w, bands] reflectance.
+        zoomed: the input at the size of the truth.
+    """
+    predicted = match_histograms(predicted, truth, channel_axis=-1)
+    to_make_up = difference(zoomed, truth)
+    towards_truth = difference(predicted, truth)
+    from_input = difference(predicted, zoomed)
+    ranked = np.sort(to_make_up, axis=None)
+    limit = ranked[max(int(LOOKED_AT * ranked.size) - 1, 0)]
+    seen = np.max([to_make_up, towards_truth, from_input], axis=0) > limit
+    seen &= to_make_up > 0
+    if not seen.any():
+        return np.full(3, np.nan)
+    relative = (d[seen] / to_make_up[seen] for d in (towards_truth, from_input))
+    return shares(*relative).mean(axis=1)
+
+
+class Correctness:
+    """The mean of `correctness` over any number of patches."""
+
+    def __init__(self):
+        self._sum = np.zeros(3)
+        self._patches = 0
+
+    def add(self, predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray) -> None:
+        """Add patches [n, h, w, bands], reflectance."""
+        for images in zip(predicted, truth, zoomed, strict=True):
+            found = correctness(*images)
+            if not np.isnan(found).any():
+                self._sum += found
+                self._patches += 1
+
+    def record(self) -> dict:
+        """Give what metrics.json keeps; None if there was no difference to look at."""
+        if not self._patches:
+            return dict.fromkeys(KINDS)
+        mean = self._sum / self._patches
+        return dict(zip(KINDS, mean.tolist(), strict=True))

@@ -1,0 +1,52 @@
+"""Two models, or two results of sr_eval.py, side by side."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from srtools import cards, report, runs
+from srtools.conventions import SCALE
+from srtools.errors import SRError
+
+
+def compare(
+    compared: list[str],
+    *,
+    evaluate: Callable[..., dict],
+    out_dir: str,
+    patches: str | None,
+    overwrite: bool,
+    **options,
+) -> dict:
+    """Put two models, or two results of `evaluate`, side by side.
+
+    Arguments:
+        compared: two SavedModels, or two folders with results, or one of each.
+        evaluate: what makes the results of a model.
+        out_dir: folder for the comparison, and for the results of models.
+        patches, overwrite, options: as for `evaluate`.
+
+    Returns:
+        What is written to comparison.json.
+
+    Raises:
+        SRError: if they were not evaluated on the same patches.
+    """
+    outputs = [Path(out_dir) / name for name in report.COMPARISON_FILES]
+    cards.refuse_existing(outputs, overwrite)
+    found = []
+    for letter, folder in zip("ab", compared, strict=True):
+        if (Path(folder) / "saved_model.pb").exists():
+            if patches is None:
+                raise SRError(f"{folder} is a model: give --patches to evaluate it on")
+            result = Path(out_dir) / f"{letter}_{Path(folder).resolve().name}"
+            evaluate(
+                patches=patches, model_dir=folder, out_dir=result,
+                overwrite=overwrite, **options,
+            )  # fmt: skip
+            folder = result
+        found.append(runs.read_run(folder))
+    comparison = runs.compare(*found, SCALE)
+    with cards.whole_files(outputs) as partial:
+        cards.write_card(partial / "comparison.json", comparison)
+        report.save_comparison(partial / "comparison.html", comparison, found)
+    return comparison

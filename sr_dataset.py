@@ -24,6 +24,7 @@ import numpy as np
 
 from srtools import (
     cards,
+    checks,
     download,
     figures,
     fits,
@@ -228,7 +229,7 @@ def create_dataset(
     Raises:
         SRError: if the images do not fit together, or no patch is left.
     """
-    pan_info, xs_info = check_inputs(pan, xs, tiles, patch_size)
+    pan_info, xs_info = checks.check_inputs(pan, xs, tiles, patch_size)
     outputs = output_files(out_dir)
     cards.refuse_existing(outputs, overwrite)
 
@@ -277,7 +278,7 @@ def create_dataset(
             doing = f"extracting {group} patches of {patch_size} x {patch_size} pixels"
             with engine_errors(doing):
                 extract_patches(lr, hr, centres[group], patch_size, paths)
-            images.check_count(paths["lr"], len(windows[group]))
+            checks.check_count(paths["lr"], len(windows[group]))
 
         size = xs_info.height, xs_info.width
         quality.save_figure(partial / "pair.png", quicklook, size)
@@ -312,31 +313,6 @@ def output_files(out_dir: str) -> list[Path]:
     """List the files that the exercise makes."""
     patches = [f"{group}_{kind}_patches.tif" for group in GROUPS for kind in KINDS]
     return [Path(out_dir) / name for name in (*patches, *PICTURES, "dataset.json")]
-
-
-def check_inputs(
-    pan: str, xs: str, tiles: list[list[str]], patch_size: int
-) -> tuple[ImageInfo, ImageInfo]:
-    """Check the images against each other before anything is computed."""
-    pan_info = images.describe(pan, "the PAN image", bands=1)
-    xs_info = images.describe(xs, "the XS image", bands=len(BANDS))
-    images.check_spot_pair(pan_info, xs_info, FACTOR)
-    if min(xs_info.width, xs_info.height) < patch_size + 1:
-        raise SRError(
-            f"the XS image has {xs_info.width} x {xs_info.height} pixels, less than a "
-            f"patch of {patch_size} and one more; take a larger image or a smaller "
-            "--patch_size"
-        )
-    firsts = []
-    for bands in tiles:
-        infos = [
-            images.describe(path, f"the Sentinel-2 image {band}", bands=1)
-            for path, band in zip(bands, BANDS, strict=True)
-        ]
-        images.check_stack(infos)
-        firsts.append(infos[0])
-    images.check_covers(firsts, xs_info)
-    return pan_info, xs_info
 
 
 def get_parser() -> argparse.ArgumentParser:

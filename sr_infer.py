@@ -34,6 +34,7 @@ from rasterio.warp import transform as transform_points
 
 from srtools import (
     cards,
+    checks,
     download,
     ensemble,
     figures,
@@ -271,7 +272,7 @@ def infer(
         raise SRError(f"{out}: the image is a GeoTIFF, its name must end in .tif")
     s2 = inputs.check_images(s2_images)
     if area:
-        images.check_overlaps(s2[0], area)
+        checks.check_overlaps(s2[0], area)
     inputs.check_pixels(s2, offset)
     model = models.describe(model_dir)
     inputs.check_model(model)

@@ -278,7 +278,8 @@ def train(
                 "bicubic_psnr_db": bicubic_psnr,
                 "gain_db": best["val_gain"],
             },
-            "dataset": dataset_card,
+            # Where each patch lies is of no use here.
+            "dataset": {k: v for k, v in dataset_card.items() if k != "groups"},
             "versions": cards.versions(),
         }
         if chief:

@@ -13,7 +13,7 @@ from affine import Affine
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 
-from srtools import images
+from srtools import checks, images
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images import ImageInfo
@@ -38,7 +38,7 @@ def check_images(paths: list[str]) -> list[ImageInfo]:
         )
     bands = len(BANDS) // len(paths)
     s2 = [images.describe(path, "the Sentinel-2 image", bands) for path in paths]
-    images.check_stack(s2)
+    checks.check_stack(s2)
     names = [_band_name(name) for image in s2 for name in _titles(image)]
     if all(names) and names != list(BANDS):
         raise SRError(

@@ -1,0 +1,153 @@
+"""Do images that belong together fit together?  Asked before anything is computed."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import rasterio.warp
+
+from srtools.conventions import BANDS, FACTOR
+from srtools.errors import SRError
+from srtools.images import ImageInfo, describe, describe_patches
+
+
+def check_inputs(
+    pan: str, xs: str, tiles: list[list[str]], patch_size: int
+) -> tuple[ImageInfo, ImageInfo]:
+    """Check the images against each other before anything is computed."""
+    pan_info = describe(pan, "the PAN image", bands=1)
+    xs_info = describe(xs, "the XS image", bands=len(BANDS))
+    check_spot_pair(pan_info, xs_info, FACTOR)
+    if min(xs_info.width, xs_info.height) < patch_size + 1:
+        raise SRError(
+            f"the XS image has {xs_info.width} x {xs_info.height} pixels, less than a "
+            f"patch of {patch_size} and one more; take a larger image or a smaller "
+            "--patch_size"
+        )
+    firsts = []
+    for bands in tiles:
+        infos = [
+            describe(path, f"the Sentinel-2 image {band}", bands=1)
+            for path, band in zip(bands, BANDS, strict=True)
+        ]
+        check_stack(infos)
+        firsts.append(infos[0])
+    check_covers(firsts, xs_info)
+    return pan_info, xs_info
+
+
+def check_spot_pair(pan: ImageInfo, xs: ImageInfo, factor: int) -> None:
+    """Check that PAN and XS are one scene.
+
+    Raises:
+        SRError: if their CRS differ, they do not overlap, or the pixel of XS is not
+            `factor` times that of PAN.
+    """
+    if pan.crs != xs.crs:
+        raise SRError(
+            f"PAN is in {pan.crs.to_string()} and XS in {xs.crs.to_string()}; "
+            "one CRS is expected: reproject one of them (gdalwarp)"
+        )
+    ratio = xs.spacing / pan.spacing
+    if abs(ratio - factor) > 0.01:
+        raise SRError(
+            f"the pixels of XS ({xs.spacing:g} m) are {ratio:.3g} times those of PAN "
+            f"({pan.spacing:g} m), {factor} times are expected"
+        )
+    if not _overlap(pan.bounds, xs.bounds):
+        raise SRError(
+            "PAN and XS do not overlap: "
+            f"PAN covers {_text(pan.bounds)}, XS {_text(xs.bounds)}"
+        )
+
+
+def check_stack(images: Sequence[ImageInfo]) -> None:
+    """Check that single-band images lie on one grid.
+
+    Raises:
+        SRError: naming the image that differs from the first one.
+    """
+    first = images[0]
+    for image in images[1:]:
+        same = (image.width, image.height) == (first.width, first.height)
+        close = image.transform.almost_equals(first.transform, 1e-3 * first.spacing)
+        if not (same and close and image.crs == first.crs):
+            raise SRError(
+                f"{image.path.split('?')[0]} ({image.width} x {image.height} px of "
+                f"{image.spacing:g} m, {image.crs.to_string()}) does not lie on the "
+                f"grid of {first.path.split('?')[0]} ({first.width} x {first.height} "
+                f"px of {first.spacing:g} m, {first.crs.to_string()})"
+            )
+
+
+def check_covers(tiles: Sequence[ImageInfo], area: ImageInfo) -> None:
+    """Check that tiles together cover `area` to the last pixel of `area`.
+
+    Raises:
+        SRError: saying how much is covered.
+    """
+    along = np.linspace(0, 1, 41)
+    cols, rows = np.meshgrid(along * area.width, along * area.height)
+    places = area.transform @ (cols.ravel(), rows.ravel())
+    slack = area.spacing
+    covered = np.zeros(cols.size, bool)
+    for tile in tiles:
+        xs, ys = places
+        if tile.crs != area.crs:
+            xs, ys = rasterio.warp.transform(area.crs, tile.crs, xs, ys)
+        xs, ys = np.asarray(xs), np.asarray(ys)
+        left, bottom, right, top = tile.bounds
+        inside = (xs >= left - slack) & (xs <= right + slack)
+        covered |= inside & (ys >= bottom - slack) & (ys <= top + slack)
+    if not covered.all():
+        where = "; ".join(f"{_text(t.bounds)} ({t.crs.to_string()})" for t in tiles)
+        raise SRError(
+            f"the Sentinel-2 image covers {covered.mean():.0%} of the Spot image, all "
+            f"of it is expected: Sentinel-2 lies at {where}, Spot at "
+            f"{_text(area.bounds)} ({area.crs.to_string()})"
+        )
+
+
+def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
+    """Check that `image` shows at least a part of `area`.
+
+    Raises:
+        SRError: saying where both lie.
+    """
+    bounds = area.bounds
+    if image.crs != area.crs:
+        bounds = rasterio.warp.transform_bounds(area.crs, image.crs, *bounds)
+    if not _overlap(image.bounds, bounds):
+        raise SRError(
+            f"{image.path.split('?')[0]} does not show {area.path.split('?')[0]}: the "
+            f"one lies at {_text(image.bounds)}, the other at {_text(bounds)} "
+            f"({image.crs.to_string()})"
+        )
+
+
+def check_count(path: str | os.PathLike, expected: int) -> None:
+    """Check that a patches image holds so many patches.
+
+    Raises:
+        SRError: if the engine cut more or less.
+    """
+    count = describe_patches(path).count
+    if count != expected:
+        raise SRError(
+            f"{count} patches were cut at {expected} places; check that PAN and XS "
+            "cover the same ground"
+        )
+
+
+def _overlap(one: tuple, other: tuple) -> bool:
+    return (
+        one[0] < other[2]
+        and other[0] < one[2]
+        and one[1] < other[3]
+        and other[1] < one[3]
+    )
+
+
+def _text(bounds: tuple[float, float, float, float]) -> str:
+    left, bottom, right, top = (f"{value:.0f}" for value in bounds)
+    return f"x {left} to {right}, y {bottom} to {top}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from srtools.metrics import ErrorSums
+from srtools.metrics import psnr
 from srtools.quiet import silent_stderr
 
 with silent_stderr():
@@ -40,8 +40,8 @@ LOSSES = {
 class PSNR(tf.keras.metrics.MeanSquaredError):
     """Peak signal-to-noise ratio over all patches of an epoch, dB; R = 1.
 
-    It is 10 log10(1 / MSE) of the mean squared error over all patches, as
-    `ErrorSums.psnr`, and not the mean of the PSNR of single patches.
+    It is 10 log10(1 / MSE) of the mean squared error over all patches, and not the
+    mean of the PSNR of single patches.
     """
 
     def __init__(self, name: str = "psnr", **options):
@@ -66,9 +66,10 @@ def bicubic_psnr(batches: Iterable[tuple[dict, dict]], scale: float) -> float:
         batches: of `({"lr": DN}, {"hr": reflectance})`.
         scale: reflectance of one DN.
     """
-    sums = None
+    squares = count = 0
     for inputs, targets in batches:
         truth = targets["hr"].numpy()
-        sums = sums or ErrorSums.zeros(truth.shape[-1])
-        sums.add(bicubic(inputs["lr"] * scale, truth.shape[1:3]), truth)
-    return sums.psnr()
+        error = bicubic(inputs["lr"] * scale, truth.shape[1:3]) - truth
+        squares += float(np.square(error, dtype=np.float64).sum())
+        count += truth.size
+    return float(psnr(squares / count))

@@ -17,7 +17,7 @@ KINDS = ("improvement", "omission", "hallucination")
 def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Normalised difference: mean over bands of |x - y| / |x + y|, [..., b] to [...].
 
-    >>> float(difference(np.array([[0.3, 0.1]]), np.array([[0.1, 0.1]]))[0])
+    >>> round(float(difference(np.array([[0.3, 0.1]]), np.array([[0.1, 0.1]]))[0]), 3)
     0.25
     """
     return (np.abs(one - other) / np.abs(one + other + 1e-8)).mean(axis=-1)

@@ -13,6 +13,7 @@ from srtools.metrics import psnr
 
 COLUMNS = ("l1", "l2", "ssim", "sam")  # of each patch: mean over bands
 METRICS, PATCHES = "metrics.json", "patches.csv"
+NEEDED = {"inner", "test_set", "border"}  # of metrics.json, to compare
 
 
 def statistics(scale: float, first: int = 0) -> dict:
@@ -113,7 +114,8 @@ def read_run(folder: str | Path) -> Run:
         names = [f"{name}_model" for name in COLUMNS]
         columns = np.array([[float(row[name]) for name in names] for row in rows])
         blocks = np.array([int(row["block"]) for row in rows])
-        metrics["inner"]["model"], metrics["test_set"]  # noqa: B018
+        if not NEEDED <= metrics.keys():
+            raise KeyError(*NEEDED - metrics.keys())
     except (OSError, KeyError, ValueError, TypeError):
         raise SRError(
             f"{folder} is no result of this sr_eval.py: {PATCHES} or a part of "

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -148,10 +149,10 @@ class Backup(tf.keras.callbacks.Callback):
         if not self.path.exists():
             return False
         try:
-            with np.load(self.path) as archive:
+            with self.path.open("rb") as file, np.load(file) as archive:
                 arrays = dict(archive)
             state = json.loads(str(arrays.pop("state")))
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise SRError(
                 f"{self.path} is not a readable backup ({error}); delete it to start "
                 "again"

@@ -1,6 +1,7 @@
 """Weights by name: Keras 2 and Keras 3 read what either has written."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -51,9 +52,9 @@ def start_from(network: tf.keras.Model, folder: str | Path, expected: dict) -> N
                 f"{value}; give options and patches that fit, or another model"
             )
     try:
-        with np.load(Path(folder) / FILE) as archive:
+        with (Path(folder) / FILE).open("rb") as file, np.load(file) as archive:
             known = dict(archive)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise SRError(
             f"{folder} cannot be trained further: {FILE} is missing or no archive of "
             f"weights ({error}); train it anew with sr_train.py"

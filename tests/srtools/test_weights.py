@@ -85,6 +85,9 @@ def test_weights_that_do_not_fit_are_named(saved, changed, words):
 def test_a_model_without_a_file_of_weights_is_refused(saved, tmp_path):
     folder = sr_model.save(make(1), tmp_path / "m", {})
     assert json.loads((folder / CARD).read_text()) == {}
+    (folder / weights.FILE).write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(SRError, match="m cannot be trained further: .*weights.npz"):
+        weights.start_from(make(2).model, folder, {})
     (folder / weights.FILE).unlink()
     with pytest.raises(SRError, match="m cannot be trained further: .*weights.npz"):
         weights.start_from(make(2).model, folder, {})

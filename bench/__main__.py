@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.report import Table
 from srtools.errors import one_line_errors
 
-PARTS = ("dataset", "inference")
+PARTS = ("dataset", "training", "evaluation", "inference")
 SIZES = (2048, 8192)
 
 

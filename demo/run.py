@@ -85,7 +85,8 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
     )
     print("\nPictures to look at:")
     made = [Path(patches) / name for name in ("pair.png", "split.png")]
-    for path in (*made, comparison, preview, Path(scores) / "patches.png"):
+    made += [Path(scores) / name for name in ("patches.png", "report.html")]
+    for path in (*made, comparison, preview):
         print(f"  {path}")
     print(f"TensorBoard: tensorboard --logdir {model}_logs")
     return metrics

@@ -17,6 +17,7 @@ BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction
 
 import argparse
 import logging
+import math
 import sys
 from pathlib import Path
 
@@ -229,7 +230,7 @@ def create_dataset(
     Raises:
         SRError: if the images do not fit together, or no patch is left.
     """
-    pan_info, xs_info = checks.check_inputs(pan, xs, tiles, patch_size)
+    pan_info, xs_info = checks.check_inputs(pan, xs, tiles, patch_size, scl or ())
     outputs = output_files(out_dir)
     cards.refuse_existing(outputs, overwrite)
 
@@ -249,9 +250,8 @@ def create_dataset(
             lr, xs, xs_info.spacing, days=days, cloud=seen.cloud, missing=seen.missing
         )
         print(quality.table())
-        if quality.verdict == "fail":
-            log.warning("a line of this table fails: think twice about this pair")
         if harmonize:
+            log.info("Spot is harmonized by these gains and biases")
             hr = fits.harmonize(hr, quality.fits)
 
         left_out = splits.count_left_out(seen.bad, patch_size)
@@ -291,14 +291,15 @@ def create_dataset(
             "lr": {"patch_size": patch_size, "spacing": xs_info.spacing},
             "hr": {"patch_size": FACTOR * patch_size, "spacing": pan_info.spacing},
             "split": plan.record() if split == "blocks" else {"strategy": split},
+            "step": step or patch_size,
             "proportions": list(proportions),
             "left_out": left_out,
             "pair": quality.record(),
-            "coregistered": shift,
+            "coregistered": shift and dict(zip(("east", "north"), shift, strict=True)),
             "harmonized": harmonize,
             "pan": pan_info.record(),
             "xs": xs_info.record(),
-            "sentinel2": record or {"files": tiles},
+            "sentinel2": record or {"files": tiles, "scl": scl},
             "versions": cards.versions(),
             "groups": {
                 group: {"patches": len(places), "windows": places.tolist()}
@@ -328,7 +329,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--spot_date", type=options.day, metavar="DAY", help="when Spot came by")
     add("--overwrite", action="store_true", help="replace existing files")
     add(
-        "--offset", type=int, metavar="DN",
+        "--offset", type=int, choices=(0, 1000),
         help="subtract this from the Sentinel-2 DN: 1000 for ESA products of baseline "
         "04.00 or later (default: as the found item says; 0 for --s2_images)",
     )  # fmt: skip
@@ -382,12 +383,20 @@ def main(argv: list[str] | None = None) -> int:
     params = parser.parse_args(argv)
     if params.patch_size < 2 or params.patch_size % 2:
         parser.error("--patch_size must be even and at least 2")
-    if min(params.proportions) <= 0:
+    if not all(0 < share < math.inf for share in params.proportions):
         parser.error("--proportions must be positive")
-    if params.margin < 0 or (params.step is not None and params.step < 1):
-        parser.error("--margin must be at least 0, --step at least 1")
+    if min(params.margin, params.seed) < 0:
+        parser.error("--margin and --seed must be at least 0")
+    if params.step is not None and not 1 <= params.step <= params.patch_size:
+        parser.error("--step must be at least 1, and no more than --patch_size")
     if params.step and params.split != "blocks":
         parser.error("--step is for --split blocks: interleaved patches must not meet")
+    if params.s2_images:
+        for name in ("dry_run", "item", "assets", "spot_date"):
+            if getattr(params, name):
+                parser.error(f"--{name} is for a search, and --s2_images are at hand")
+    elif params.scl:
+        parser.error("--scl is for --s2_images; a search finds its own")
     if not params.dry_run:
         cards.refuse_existing(output_files(params.out_dir), params.overwrite)
     names = (
@@ -417,6 +426,11 @@ def main(argv: list[str] | None = None) -> int:
         if params.dry_run:
             return 0
         offset = scene.offset if params.offset is None else params.offset
+        if offset != scene.tiles[0].offset:
+            log.warning(
+                "an offset of %d is subtracted, the item says %s",
+                offset, scene.tiles[0].offset,
+            )  # fmt: skip
         days = params.spot_date and abs(scene.when.date() - params.spot_date).days
         wanted = (*BANDS, "SCL")
         with download.local_copies(scene, wanted, xs_info, params.out_dir) as copies:
@@ -432,6 +446,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{group:5s} {found['patches']:6d} patches")
     print(f"written: {params.out_dir}/{{train,valid,test}}_{{lr,hr}}_patches.tif")
     print(f"look at: {params.out_dir}/{{{','.join(PICTURES)}}}")
+    if card["pair"]["verdict"] == "fail":
+        log.warning("a line of the table fails: think twice about this pair")
     return 0
 
 

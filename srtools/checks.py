@@ -12,11 +12,17 @@ from srtools.images import ImageInfo, describe, describe_patches
 
 
 def check_inputs(
-    pan: str, xs: str, tiles: list[list[str]], patch_size: int
+    pan: str,
+    xs: str,
+    tiles: list[list[str]],
+    patch_size: int,
+    scl: Sequence[str] = (),
 ) -> tuple[ImageInfo, ImageInfo]:
     """Check the images against each other before anything is computed."""
     pan_info = describe(pan, "the PAN image", bands=1)
     xs_info = describe(xs, "the XS image", bands=len(BANDS))
+    check_dn(pan_info, "the PAN image")
+    check_dn(xs_info, "the XS image")
     check_spot_pair(pan_info, xs_info, FACTOR)
     if min(xs_info.width, xs_info.height) < patch_size + 1:
         raise SRError(
@@ -31,23 +37,60 @@ def check_inputs(
             for path, band in zip(bands, BANDS, strict=True)
         ]
         check_stack(infos)
+        for info in infos:
+            check_dn(info, "the Sentinel-2 image")
         firsts.append(infos[0])
     check_covers(firsts, xs_info)
+    if scl:
+        check_covers(
+            [describe(path, "the scene classification", 1) for path in scl],
+            xs_info,
+            "scene classification",
+        )
     return pan_info, xs_info
+
+
+def check_dn(image: ImageInfo, what: str) -> None:
+    """Check that the pixels are DN, reflectance x 10000, and 0 where there are none.
+
+    Raises:
+        SRError: if they are reflectances or 8-bit colours, or no data is not 0.
+    """
+    name = image.path.split("?")[0]
+    if np.dtype(image.dtype).kind not in "iu" or np.dtype(image.dtype).itemsize < 2:
+        raise SRError(
+            f"the pixels of {what} {name} are {image.dtype}, DN (reflectance x 10000) "
+            "as whole numbers of 16 bit are expected; reflectances become such with "
+            "gdal_translate -ot UInt16 -scale 0 1 0 10000"
+        )
+    if image.nodata not in (None, 0):
+        raise SRError(
+            f"{what} {name} declares {image.nodata:g} to be no data, 0 is expected; "
+            "make it so with gdalwarp -dstnodata 0"
+        )
 
 
 def check_spot_pair(pan: ImageInfo, xs: ImageInfo, factor: int) -> None:
     """Check that PAN and XS are one scene.
 
     Raises:
-        SRError: if their CRS differ, they do not overlap, or the pixel of XS is not
-            `factor` times that of PAN.
+        SRError: if their CRS differ or is not in metres, they do not overlap, or the
+            pixel of XS is not `factor` times that of PAN.
     """
     if pan.crs != xs.crs:
         raise SRError(
             f"PAN is in {pan.crs.to_string()} and XS in {xs.crs.to_string()}; "
             "one CRS is expected: reproject one of them (gdalwarp)"
         )
+    for image in (pan, xs):
+        width, height = image.transform.a, -image.transform.e
+        in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
+        if not in_metres or abs(width / height - 1) > 1e-6:
+            raise SRError(
+                f"{image.path.split('?')[0]} has pixels of {width:g} x {height:g} in "
+                f"{image.crs.to_string()}, square ones in metres are expected; "
+                "reproject it (gdalwarp -t_srs EPSG:32631, or your UTM zone)"
+            )
     ratio = xs.spacing / pan.spacing
     if abs(ratio - factor) > 0.01:
         raise SRError(
@@ -80,7 +123,9 @@ def check_stack(images: Sequence[ImageInfo]) -> None:
             )
 
 
-def check_covers(tiles: Sequence[ImageInfo], area: ImageInfo) -> None:
+def check_covers(
+    tiles: Sequence[ImageInfo], area: ImageInfo, what: str = "Sentinel-2 image"
+) -> None:
     """Check that tiles together cover `area` to the last pixel of `area`.
 
     Raises:
@@ -102,9 +147,9 @@ def check_covers(tiles: Sequence[ImageInfo], area: ImageInfo) -> None:
     if not covered.all():
         where = "; ".join(f"{_text(t.bounds)} ({t.crs.to_string()})" for t in tiles)
         raise SRError(
-            f"the Sentinel-2 image covers {covered.mean():.0%} of the Spot image, all "
-            f"of it is expected: Sentinel-2 lies at {where}, Spot at "
-            f"{_text(area.bounds)} ({area.crs.to_string()})"
+            f"the {what} covers {covered.mean():.0%} of the Spot image, all of it is "
+            f"expected: it lies at {where}, Spot at {_text(area.bounds)} "
+            f"({area.crs.to_string()})"
         )
 
 

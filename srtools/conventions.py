@@ -11,6 +11,6 @@ SCALE = 1e-4
 
 GROUPS = ("train", "valid", "test")
 
-MARGIN = 24
-"""lr pixels between patches of different groups, at least: how far the network looks
+MARGIN = 21
+"""lr pixels between patches of different groups, at least: 13 that the network sees
 around itself, and 8 in which bicubic mixes the same Sentinel-2 pixels."""

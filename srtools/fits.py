@@ -7,6 +7,7 @@ import numpy as np
 import pyotb
 from scipy import ndimage
 
+from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.registration import LEAST_TEXTURE, Block, present
 
@@ -19,6 +20,7 @@ SAMPLE_STEP = 18.0  # metres between samples
 CHANGED = 200.0  # DN of Sentinel-2, reflectance 0.02: more than haze or angle do
 PAIRS = 20000  # of samples, whose slopes start the fit
 LEAST_SAMPLES = 30
+LEAST_R2 = 0.5  # to harmonize by
 
 
 class LinearFit(NamedTuple):
@@ -154,23 +156,26 @@ def _densest(values: np.ndarray, share: float) -> float:
 def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
     """Map the DN of Spot to those of Sentinel-2: (DN - bias) / gain; 0 stays 0.
 
-    What has data becomes 1 at least.  With the inverse of each fit the DN come back.
+    What has data becomes 1 at least.  With the inverse of each fit the DN come back,
+    but for those and for what 16-bit files round off.
 
     Arguments:
         image: pyotb object or file, one band per fit.
         fits: Spot as a function of Sentinel-2.
 
     Raises:
-        SRError: if a band could not be fitted, or Spot is dark where Sentinel-2 is
-            bright.
+        SRError: if a band could not be fitted, the fit explains less than half of the
+            variance, or Spot is dark where Sentinel-2 is bright.
     """
-    for band, fit in enumerate(fits, start=1):
-        if fit is None or fit.gain <= 0:
-            found = "no relation" if fit is None else f"a gain of {fit.gain:.3f}"
+    for band, fit in zip(BANDS, fits, strict=False):
+        if fit is None or fit.gain <= 0 or fit.r2 < LEAST_R2:
+            found = "no relation"
+            if fit:
+                found = f"a gain of {fit.gain:.3f} (R2 {fit.r2:.2f})"
             raise SRError(
-                f"{found} was found between band {band} of Spot and of Sentinel-2, a "
-                "positive gain is expected; check that both show the same place and "
-                "bands, or do without harmonizing"
+                f"{found} was found between Spot and Sentinel-2 in {band}, a positive "
+                f"gain and an R2 of at least {LEAST_R2} are expected; check that both "
+                "show the same place and bands, or do without harmonizing"
             )
     bands = [
         f"(im1b{band} == 0 ? 0 : max(1, (im1b{band} - ({fit.bias!r})) / {fit.gain!r}))"

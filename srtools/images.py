@@ -28,6 +28,8 @@ class ImageInfo:
     crs: CRS
     transform: Affine
     """From (column, row) of a pixel's upper left corner to coordinates."""
+    nodata: float | None = None
+    """The value that the file declares to be no data."""
 
     @property
     def spacing(self) -> float:
@@ -85,7 +87,7 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
         with rasterio.open(opened) as file:
             info = ImageInfo(
                 path, file.width, file.height, file.count, file.dtypes[0],
-                file.crs, file.transform,
+                file.crs, file.transform, file.nodata,
             )  # fmt: skip
     except (RasterioError, OSError, IndexError):
         raise SRError(

@@ -1,12 +1,16 @@
 """The options of a search for Sentinel-2, which two scripts share."""
 
 import argparse
+from collections.abc import Callable
 from datetime import date
 
 import shapely
 
 from srtools import scenes
+from srtools.conventions import BANDS
 from srtools.remote import PLANETARY_COMPUTER, SENTINEL2_L2A, Archive
+
+KNOWN = (*BANDS, "SCL")
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +25,12 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("--start_date", default=scenes.START, help="first day (default: %(default)s)")
     add("--end_date", default=scenes.END, help="last day (default: %(default)s)")
     add(
-        "--max_cloud_cover", type=float, default=scenes.MAX_CLOUD_COVER,
+        "--max_cloud_cover", type=_number(100), default=scenes.MAX_CLOUD_COVER,
         metavar="PERCENT", help="of a whole tile (default: %(default)s)",
     )  # fmt: skip
     add(
-        "--max_bad_share", type=float, default=scenes.MAX_BAD_SHARE, metavar="SHARE",
+        "--max_bad_share", type=_number(1), default=scenes.MAX_BAD_SHARE,
+        metavar="SHARE",
         help="cloud, shadow and cirrus over the area (default: %(default)s)",
     )  # fmt: skip
     add("--item", nargs="+", metavar="ID", help="take these items")
@@ -34,13 +39,40 @@ def add_search(parser: argparse.ArgumentParser) -> None:
 
 def day(text: str) -> date:
     """Read an option such as 2022-07-14."""
-    return date.fromisoformat(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no day; YYYY-MM-DD is expected"
+        ) from None
 
 
 def _renamed(text: str) -> list[str]:
     """Read an option such as B04=red."""
-    band, name = text.split("=")
+    band, _, name = text.partition("=")
+    if band not in KNOWN or not name:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} names no band; {', '.join(KNOWN)} and a name are expected, as "
+            "in B04=red"
+        )
     return [band, name]
+
+
+def _number(largest: float) -> Callable[[str], float]:
+    """Give a reader of options from 0 to `largest`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= largest:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number from 0 to {largest:g}"
+            )
+        return value
+
+    return read
 
 
 def find_scene(

@@ -56,9 +56,10 @@ SHIFT = Limits(1.5, 3.0)  # metres, length of the median shift
 SPREAD = Limits(1.5, 3.0)  # metres; larger where relief or parallax shifts locally
 UNUSED = Limits(0.5, 0.9)  # share of blocks that gave no shift
 UNEXPLAINED = Limits(0.2, 0.5)  # 1 - R2 of the worst band
-# Radiometry only ever warns, because `fits.harmonize` cures it.
+# Gains only ever warn, because `fits.harmonize` cures them.  A bias of 1000 DN is a
+# forgotten offset.
 GAIN = Limits(0.1, np.inf)  # away from 1, worst band
-BIAS = Limits(100.0, np.inf)  # DN, worst band
+BIAS = Limits(100.0, 500.0)  # DN, worst band
 CHANGE = Limits(0.05, 0.15)  # share of the ground
 DAYS = Limits(15, 45)  # crops ripen and are cut within weeks
 CLOUD = Limits(0.005, 0.02)  # share; bright roofs alone can make 0.005
@@ -134,7 +135,7 @@ class PairQuality:
             _line("changed ground", self.changed, CHANGE, "{:.2%}"),
             _line("days between", self.days, DAYS, "{:g}"),
             _line("cloud and shadow", self.cloud, CLOUD, "{:.2%}"),
-            _line("missing pixels", self.missing, MISSING, "{:.2%}"),
+            _line("missing in Sentinel-2", self.missing, MISSING, "{:.2%}"),
         ]
 
     @property
@@ -243,7 +244,9 @@ def measure_pair(
     fits = [fit_line(x, y) for x, y in zip(lr.T, xs.T, strict=True)]
     lr, xs = _samples(blocks, shift, spacing, CHANGE_SUPPORT)
     changed = is_changed(lr, xs, fits)
-    share = float(changed.mean()) if any(fits) else None
+    # Off a line that explains nothing there is no change.
+    explained = any(fit and 1 - fit.r2 <= UNEXPLAINED.warns for fit in fits)
+    share = float(changed.mean()) if explained else None
     thin = slice(None, None, max(1, len(lr) // MOST_DRAWN))
     samples = lr[thin], xs[thin], changed[thin]
     return PairQuality(shifts, shift, spread, fits, share, samples, **known)

@@ -68,7 +68,8 @@ class Scene:
             if key not in tile.hrefs:
                 raise SRError(
                     f"item {tile.id} has no asset {key!r} for {band}; it has "
-                    f"{', '.join(tile.hrefs) or 'none'}: say which one is {band}"
+                    f"{', '.join(tile.hrefs) or 'none'}: say which one is {band} "
+                    f"(--assets {band}=...)"
                 )
         return [tile.hrefs[key] for tile in self.tiles]
 

@@ -89,7 +89,9 @@ def search(
         return [_forced_scene(archive, area, items)]
     first, last = _day(start), _day(end)
     if first > last:
-        raise SRError(f"the period begins on {start}, after its end, {end}; swap them")
+        raise SRError(
+            f"the period begins on {start}, after its end, {end}; give both days"
+        )
     wishes: dict[str, Any] = {
         "intersects": mapping(area),
         # To the midnight after the last day: some servers read a day as its begin.
@@ -169,6 +171,11 @@ def choose(
         else:
             scene.rejected = f"more than {max_bad_share:.2%} cloud, shadow or cirrus"
     log.warning("%s", ranking_table(candidates))
+    if candidates[0].forced:
+        raise SRError(
+            f"the items that were asked for cannot be used ({candidates[0].rejected}); "
+            "leave them out to see other candidates, or name all tiles of the pass"
+        )
     raise SRError(
         f"none of {len(candidates)} Sentinel-2 candidates can be used "
         f"(the best one: {candidates[0].rejected}); see the table above, then allow "

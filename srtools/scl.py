@@ -14,7 +14,7 @@ from shapely.geometry import mapping, shape
 from srtools.errors import SRError
 from srtools.remote import Archive
 
-MISSING_CLASS = 0
+MISSING_CLASS, LAST_CLASS = 0, 11
 # The classes that spoil a pixel for training.  Dark areas (2), water (6), unclassified
 # (7) and snow (11) are true ground; saturated pixels are not, and belong to class 1.
 BAD_CLASSES = {

@@ -1,7 +1,7 @@
 """Groups that do not leak: train, valid and test as blocks with a gap between them.
 
-    split = split_in_blocks(usable, patch_size=32, margin=14, seed=1)
-    check_groups({group: split.windows(group) for group in GROUPS}, 32, 14)
+    split = split_in_blocks(usable, patch_size=32, margin=21, seed=1)
+    check_groups({group: split.windows(group) for group in GROUPS}, 32, 21)
     selection.app.ImportVectorImage("mask", {**exported, "array": split.mask("train")})
 
 The masks are for PatchesSelection with `strategy=all` and without `nodata`: the engine
@@ -186,7 +186,7 @@ def split_in_blocks(
         raise SRError(
             f"{cells.sum()} usable patches of {patch_size} x {patch_size} pixels are "
             f"not enough for three groups {margin} pixels apart; take a larger image, "
-            "a smaller --patch_size, or --split interleaved"
+            "a smaller --patch_size or --margin, or --split interleaved"
         )
     areas = TRAIN * usable.astype(np.uint8)
     held = [(rows[i], cols[j], best[i, j]) for i, j in np.argwhere(best > TRAIN)]

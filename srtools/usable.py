@@ -8,8 +8,10 @@ import pyotb
 from scipy.ndimage import maximum_filter
 from tqdm import tqdm
 
-from srtools.conventions import BANDS
-from srtools.scl import BAD_CLASSES, MISSING_CLASS
+from srtools.conventions import BANDS, FACTOR
+from srtools.errors import SRError
+from srtools.images import describe
+from srtools.scl import BAD_CLASSES, LAST_CLASS, MISSING_CLASS
 
 REASONS = ("no data", "saturated", "cloud, shadow or defect")
 # Bicubic interpolation mixes 2 pixels of 10 m on each side into one of 6 m, and
@@ -48,12 +50,13 @@ def look(
         saturated: DN of Spot that means saturated, None if there is none.
     """
     # The pixel nearest to the middle: 6 m are less than 10 m, so that each pixel of
-    # Sentinel-2 is seen, and PAN's no data lies in large pieces.
+    # Sentinel-2 is seen.
     layers = [xs]
-    for image in (s2, pan, scl):
+    for image in (s2, scl):
         if image is not None:
             layers.append(pyotb.Superimpose(inr=xs, inm=image, interpolator="nn"))
     everything = pyotb.ConcatenateImages(il=layers)
+    pan_in_xs = PanInXS(pan, xs)
     height, width = everything.shape[:2]
     bad = {reason: np.zeros((height, width), bool) for reason in REASONS}
     spot_pixels = missing_pixels = cloud_pixels = 0
@@ -61,14 +64,19 @@ def look(
     for row in tqdm(rows, "looking at all pixels", unit="strip", delay=3, disable=None):
         strip = slice(row, min(row + STRIP, height))
         pixels = everything[strip, :].to_numpy()
-        of_xs, of_s2, rest = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
-        of_pan, of_scl = rest[..., 0], rest[..., 1:]
-        spot = (of_xs != 0).all(axis=-1) & (of_pan != 0)
-        absent = (of_s2 == 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
+        of_xs, of_s2, of_scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
+        if of_scl.size and of_scl.max() > LAST_CLASS:
+            raise SRError(
+                f"the scene classification holds {of_scl.max():g}, classes from 0 to "
+                f"{LAST_CLASS} are expected; give the SCL band of the product"
+            )
+        darkest, brightest = pan_in_xs.extremes(strip, width)
+        spot = (of_xs > 0).all(axis=-1) & (darkest > 0)
+        absent = (of_s2 <= 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
         clouds = np.isin(of_scl, list(BAD_CLASSES)).any(axis=-1)
         full = (of_s2 >= SATURATED).any(axis=-1)
         if saturated:
-            full |= (of_xs >= saturated).any(axis=-1) | (of_pan >= saturated)
+            full |= (of_xs >= saturated).any(axis=-1) | (brightest >= saturated)
         for reason, found in zip(REASONS, (absent | ~spot, full, clouds), strict=True):
             bad[reason][strip] = found
         spot_pixels += int(spot.sum())
@@ -79,3 +87,54 @@ def look(
         missing_pixels / max(spot_pixels, 1),
         None if scl is None else cloud_pixels / max(spot_pixels, 1),
     )
+
+
+class PanInXS:
+    """The PAN pixels inside each pixel of XS; outside of PAN they count as 0."""
+
+    def __init__(self, pan: str, xs: str):
+        self.image = pyotb.Input(pan)
+        self.height, self.width = self.image.shape[:2]
+        corner = describe(xs, "the XS image").transform @ (0, 0)
+        col, row = ~describe(pan, "the PAN image").transform @ corner
+        self.row, self.col = (int(np.floor(place + 1e-3)) for place in (row, col))
+        # Where the grids are not aligned a pixel of XS reaches into a fifth one.
+        self.tall, self.wide = (
+            FACTOR + (abs(place - round(place)) > 1e-3) for place in (row, col)
+        )
+
+    def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give the smallest and the largest DN in each pixel of some rows of XS.
+
+        Arguments:
+            rows: first and (excluded) last one.
+            width: of XS in pixels.
+
+        Returns:
+            Two arrays [rows, width].
+        """
+        height = rows.stop - rows.start
+        top, left = self.row + FACTOR * rows.start, self.col
+        bottom = top + FACTOR * (height - 1) + self.tall
+        right = left + FACTOR * (width - 1) + self.wide
+        pixels = np.zeros((bottom - top, right - left), np.float32)
+        first_row, last_row = max(top, 0), min(bottom, self.height)
+        first_col, last_col = max(left, 0), min(right, self.width)
+        if first_row < last_row and first_col < last_col:
+            part = self.image[first_row:last_row, first_col:last_col].to_numpy()
+            pixels[
+                first_row - top : last_row - top, first_col - left : last_col - left
+            ] = part[..., 0]
+        found = []
+        for extreme in (np.minimum, np.maximum):
+            lines = _reduce(pixels, extreme, height, self.tall)
+            found.append(_reduce(lines.T, extreme, width, self.wide).T)
+        return tuple(found)
+
+
+def _reduce(lines: np.ndarray, extreme: Any, count: int, size: int) -> np.ndarray:
+    """Reduce the `size` lines that lie in each of `count` pixels of XS to one."""
+    found = lines[::FACTOR][:count].copy()
+    for step in range(1, size):
+        extreme(found, lines[step::FACTOR][:count], out=found)
+    return found

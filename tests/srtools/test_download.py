@@ -270,11 +270,14 @@ def test_a_block_that_cannot_be_read_is_an_error_not_zeros(
         fault = None
     service.rule = rule
     wanted = scene(archive_of(service), ("a", service.url))
-    with pytest.raises(SRError, match="a_B04.tif cannot be read"):
-        with local_copies(
-            wanted, ["B04"], place(452_000, 5_410_000, 400, 100), tmp_path
-        ):
-            pass
+    area = place(452_000, 5_410_000, 400, 100)
+    try:
+        with local_copies(wanted, ["B04"], area, tmp_path) as (tile,):
+            # Now and then GDAL asks again for less, and is answered rightly.
+            assert fault == "short"
+            check_copy(tile["B04"], PIXELS[0], TILE, area)
+    except SRError as error:
+        assert "a_B04.tif cannot be read" in str(error)
     assert list(tmp_path.iterdir()) == []
 
 

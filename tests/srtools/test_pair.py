@@ -242,11 +242,15 @@ def test_harmonize_keeps_data_data(write_raster):
 
 @pytest.mark.parametrize(
     ("fit", "words"),
-    [(None, "no relation"), (LinearFit(-0.3, 9.0, 0.1), "gain of -0.300")],
+    [
+        (None, "no relation"),
+        (LinearFit(-0.3, 9.0, 0.9), r"a gain of -0.300 \(R2 0.90\)"),
+        (LinearFit(0.127, 9.0, 0.01), r"a gain of 0.127 \(R2 0.01\)"),
+    ],
 )
 def test_harmonize_refuses(fit, words, write_raster):
     image = write_raster("x.tif", np.ones((2, 2, 2), np.uint16))
-    with pytest.raises(SRError, match=f"{words} was found between band 2"):
+    with pytest.raises(SRError, match=f"{words} was found .* in B03"):
         harmonize(image, [LinearFit(1.0, 0.0, 1.0), fit])
 
 
@@ -423,8 +427,8 @@ def quality_of(**changed) -> PairQuality:
         ({"days": 300}, "days between", "fail"),
         ({"days": None}, "days between", "unknown"),
         ({"cloud": 0.01}, "cloud and shadow", "warn"),
-        ({"missing": 0.1}, "missing pixels", "fail"),
-        ({"missing": float("nan")}, "missing pixels", "unknown"),
+        ({"missing": 0.1}, "missing in Sentinel-2", "fail"),
+        ({"missing": float("nan")}, "missing in Sentinel-2", "unknown"),
     ],
 )
 def test_verdicts(changed, line, verdict):

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import maximum_filter
 
 from srtools import usable
+
+CORNER = (452001.0, 5412003.0)
 
 HEIGHT, WIDTH = 60, 70
 
@@ -127,3 +130,43 @@ def test_strips_do_not_show(scene, monkeypatch):
     for reason in usable.REASONS:
         np.testing.assert_array_equal(cut.bad[reason], whole.bad[reason])
     assert (cut.missing, cut.cloud) == (whole.missing, whole.cloud)
+
+
+def test_one_line_of_pan_is_seen(scene):
+    """The 16 PAN pixels of a pixel of XS all count, not the one in its middle."""
+    dark = scene({"pan": (slice(85, 86), slice(None), 0)})
+    np.testing.assert_array_equal(
+        dark.bad["no data"], spread(slice(21, 22), slice(0, WIDTH))
+    )
+    bright = scene({"pan": (slice(85, 86), slice(40, 41), 4095)}, saturated=4095)
+    np.testing.assert_array_equal(
+        bright.bad["saturated"], spread(slice(21, 22), slice(10, 11))
+    )
+
+
+@pytest.mark.parametrize(("east", "south"), [(3, 6), (0.75, 0), (0.5, -4.4)])
+def test_pan_may_lie_elsewhere(tmp_path, write_raster, east, south):
+    """Each PAN pixel without data, or that does not exist, spoils what it touches."""
+    random = np.random.default_rng(0)
+    pan = (random.random((4 * HEIGHT, 4 * WIDTH)) > 0.001).astype(np.uint16)
+    paths = {
+        "xs": write_raster("xs.tif", np.full((HEIGHT, WIDTH, 4), 500, np.uint16), 6.0),
+        "s2": write_raster("s2.tif", np.full((36, 42, 4), 1600, np.uint16), 10.0),
+        "pan": write_raster("pan.tif", pan, 1.5, (CORNER[0] + east, CORNER[1] - south)),
+    }
+    touched = np.ones((HEIGHT, WIDTH), bool)
+    # Metres from the corner of XS to the PAN pixels with data.
+    for row in range(HEIGHT):
+        for col in range(WIDTH):
+            first_row, last_row = (6 * row - south) / 1.5, (6 * row + 6 - south) / 1.5
+            first_col, last_col = (6 * col - east) / 1.5, (6 * col + 6 - east) / 1.5
+            rows = range(int(np.floor(first_row)), int(np.ceil(last_row)))
+            cols = range(int(np.floor(first_col)), int(np.ceil(last_col)))
+            inside = rows[0] >= 0 and cols[0] >= 0
+            inside &= rows[-1] < len(pan) and cols[-1] < pan.shape[1]
+            if inside:
+                touched[row, col] = not pan[rows[0] : rows[-1] + 1][
+                    :, cols[0] : cols[-1] + 1
+                ].all()
+    found = usable.look(**paths).bad["no data"]
+    np.testing.assert_array_equal(found, maximum_filter(touched, 9))

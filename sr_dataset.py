@@ -42,6 +42,7 @@ from srtools.images import ImageInfo, engine_errors
 from srtools.pair import PairQuality, measure_pair
 from srtools.radiometry import remove_offset
 from srtools.registration import read_blocks
+from srtools.remote import public
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
@@ -237,10 +238,11 @@ def create_dataset(
     with cards.whole_files(outputs) as partial:
         s2 = stack(tiles)
         lr, hr = make_pair(pan, xs, s2, offset)
-        shift = None
+        corrected = None
         if coregister:
-            shift = compare(lr, xs, xs_info.spacing).shift
-            pan, xs = displace(partial, shift, pan=pan_info, xs=xs_info)
+            before = compare(lr, xs, xs_info.spacing)
+            pan, xs = displace(partial, before.shift, pan=pan_info, xs=xs_info)
+            corrected = before.record()["shift"]
             lr, hr = make_pair(pan, xs, s2, offset)
 
         classes = stack([[path] for path in scl]) if scl else None
@@ -295,11 +297,12 @@ def create_dataset(
             "proportions": list(proportions),
             "left_out": left_out,
             "pair": quality.record(),
-            "coregistered": shift and dict(zip(("east", "north"), shift, strict=True)),
+            "coregistered": corrected,
             "harmonized": harmonize,
             "pan": pan_info.record(),
             "xs": xs_info.record(),
-            "sentinel2": record or {"files": tiles, "scl": scl},
+            "sentinel2": record
+            or {"files": [[public(band) for band in tile] for tile in tiles]},
             "versions": cards.versions(),
             "groups": {
                 group: {"patches": len(places), "windows": places.tolist()}

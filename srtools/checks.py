@@ -1,5 +1,6 @@
 """Do images that belong together fit together?  Asked before anything is computed."""
 
+import logging
 import os
 from collections.abc import Sequence
 
@@ -9,6 +10,10 @@ import rasterio.warp
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
 from srtools.images import ImageInfo, describe, describe_patches
+
+log = logging.getLogger(__name__)
+
+MOST_OFF = 0.05  # pixels of PAN, between the grids of PAN and XS
 
 
 def check_inputs(
@@ -102,6 +107,15 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo, factor: int) -> None:
             "PAN and XS do not overlap: "
             f"PAN covers {_text(pan.bounds)}, XS {_text(xs.bounds)}"
         )
+    # hr patches begin at a whole pixel of PAN, lr patches at one of XS.
+    place = np.array(~pan.transform @ xs.bounds[::3])
+    off = np.abs(place - np.rint(place)).max()
+    if off > MOST_OFF:
+        log.warning(
+            "the grids of PAN and XS are %.2f PAN pixels apart: all hr patches will "
+            "be up to %.2f m out of place; gdalwarp -tap puts PAN on a grid that fits",
+            off, off * pan.spacing,
+        )  # fmt: skip
 
 
 def check_stack(images: Sequence[ImageInfo]) -> None:

@@ -2,7 +2,9 @@
 
 import functools
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable
 
 
@@ -14,7 +16,8 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
     """Turn an `SRError` raised by a script's `main` into one line and exit code 1.
 
     Programming errors keep their traceback.  An interruption from the keyboard
-    ends with exit code 130, as shells expect.
+    ends with exit code 130 and SIGTERM with 143, as shells expect, after what was
+    half-written is removed.
     """
 
     @functools.wraps(main)
@@ -26,6 +29,9 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
         # That a request is tried again matters only if all tries fail.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         logging.getLogger("rasterio").setLevel(logging.ERROR)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _terminate)
         try:
             return main(argv)
         except SRError as error:
@@ -40,3 +46,9 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
             return 130
 
     return wrapper
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Unwind the stack, so that temporary files are removed."""
+    print("error: terminated", file=sys.stderr)
+    sys.exit(128 + number)

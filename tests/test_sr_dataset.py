@@ -401,6 +401,7 @@ def test_shift_and_radiometry_are_measured_and_corrected(displaced, tmp_path):
     )
     moved = [cured["coregistered"][way] for way in ("east", "north")]
     assert moved == pytest.approx([4.2, -2.6], abs=0.3)
+    assert cured["coregistered"]["spread"] < 1
     shift = cured["pair"]["shift"]
     assert np.hypot(shift["east"], shift["north"]) < 0.3
     for fit in cured["pair"]["spot_from_s2"].values():

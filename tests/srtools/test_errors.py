@@ -1,0 +1,37 @@
+"""Errors: how a script ends when it does not end by itself."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from srtools import cards, errors
+
+@errors.one_line_errors
+def main(argv):
+    with cards.whole_files([Path(argv[0]) / "a.tif"]) as partial:
+        (partial / "a.tif").write_text("half")
+        print("busy", flush=True)
+        sys.stdin.read()  # until the signal comes
+    return 0
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_terminated_script_leaves_nothing_half_written(tmp_path):
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, tmp_path], cwd=root, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with process:
+        assert process.stdout.readline() == "busy\n"
+        assert list(tmp_path.iterdir())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+        assert process.stderr.read() == "error: terminated\n"
+    assert not list(tmp_path.iterdir())

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from srtools.cards import whole_file
+from srtools.figures import save
 
 
 def draw(path: str | Path, rows: list[dict[str, float]]) -> None:
@@ -17,7 +16,6 @@ def draw(path: str | Path, rows: list[dict[str, float]]) -> None:
             learning_rate.
     """
     figure = Figure(figsize=(12, 3.6), dpi=100)
-    FigureCanvasAgg(figure)
     losses, gain, rate = figure.subplots(1, 3)
     epochs = [row["epoch"] for row in rows]
     for name, label in (("loss", "training"), ("val_loss", "validation")):
@@ -33,5 +31,4 @@ def draw(path: str | Path, rows: list[dict[str, float]]) -> None:
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
     figure.tight_layout()
-    with whole_file(path) as partial:
-        figure.savefig(partial)
+    save(figure, path)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from rasterio.enums import Resampling
@@ -39,7 +38,6 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
     side = 13.0 / len(columns)  # inches
     height = side * len(rows) + 0.7
     figure = Figure(figsize=(side * len(columns), height), dpi=110)
-    FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for row, row_axes in zip(rows, axes, strict=True):
         # Sentinel-2, first, sets the stretch of its row.
@@ -51,8 +49,14 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
         axis.set_title(name, fontsize=11)
     figure.suptitle(title, fontsize=12)
     figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.3 / height))
+    save(figure, path)
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Save a figure as PNG, completely or not at all."""
     with whole_file(path) as partial:
-        figure.savefig(partial)
+        # A twentieth larger than with level 6, and written in half the time.
+        figure.savefig(partial, pil_kwargs={"compress_level": 3})
 
 
 def save_image(path: str | Path, image: np.ndarray) -> None:

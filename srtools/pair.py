@@ -24,12 +24,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from srtools.cards import whole_file
 from srtools.conventions import BANDS
-from srtools.figures import stretch, to_display
+from srtools.figures import save, stretch, to_display
 from srtools.fits import (
     CHANGE_SUPPORT,
     FIT_SUPPORT,
@@ -177,14 +175,12 @@ class PairQuality:
             size: height and width of the XS image in pixels.
         """
         figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
-        FigureCanvasAgg(figure)
         left, right = figure.subfigures(1, 2)
         self._draw_shifts(left.subplots(), quicklook, size)
         axes = right.subplots(2, 2)
         for index, (axis, fit) in enumerate(zip(axes.flat, self.fits, strict=True)):
             self._draw_fit(axis, index, fit)
-        with whole_file(path) as partial:
-            figure.savefig(partial)
+        save(figure, path)
 
     def _draw_shifts(self, axis: Any, quicklook: np.ndarray, size: tuple) -> None:
         image = quicklook[..., :3].astype(float)

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.ndimage import minimum_filter1d
 from scipy.spatial import cKDTree
 
-from srtools.cards import whole_file
 from srtools.conventions import GROUPS
 from srtools.errors import SRError
-from srtools.figures import stretch, to_display
+from srtools.figures import save, stretch, to_display
 from srtools.images import ImageInfo
 from srtools.layouts import TRAIN, best_layout
 
@@ -264,12 +262,10 @@ def save_map(
         picture[tint] = 0.6 * picture[tint] + 0.4 * np.array(COLOURS[group])
     height, width = 8 * np.array(shape) / max(shape)
     figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")
-    FigureCanvasAgg(figure)
     axis = figure.subplots()
     axis.imshow(picture)
     axis.set_axis_off()
     for group, starts in windows.items():
         axis.plot([], [], "s", color=COLOURS[group], label=f"{group}: {len(starts)}")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
-    with whole_file(path) as partial:
-        figure.savefig(partial)
+    save(figure, path)

@@ -5,7 +5,6 @@ A cell is a patch of a grid without overlaps.  A layout gives each cell a group.
 
 import numpy as np
 from scipy.ndimage import maximum_filter
-from skimage.transform import resize
 
 TRAIN, VALID, TEST = 1, 2, 3  # 0 is nobody's
 
@@ -149,12 +148,19 @@ def _score(
 
 def _features(quicklook: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Give mean and contrast of each band in each cell, standardized, [r, c, n]."""
-    image, size = quicklook.astype(float), (*cells.shape, quicklook.shape[2])
-    mean, square = (
-        resize(pixels, size, order=1, anti_aliasing=True)
-        for pixels in (image, image**2)
-    )
+    image = quicklook.astype(float)
+    mean, square = (_cell_means(pixels, cells.shape) for pixels in (image, image**2))
     contrast = np.sqrt(np.maximum(square - mean**2, 0))
     features = np.concatenate([mean, contrast], axis=-1)
     spread = np.maximum(features[cells].std(axis=0), 1e-9)
     return (features - features[cells].mean(axis=0)) / spread
+
+
+def _cell_means(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Give the mean of the pixels [h, w, n] in each of rows x columns of cells."""
+    for axis, cells in enumerate(shape):
+        starts = np.arange(cells) * image.shape[axis] // cells
+        sizes = np.diff(starts, append=image.shape[axis])
+        sums = np.add.reduceat(image, starts, axis)
+        image = sums / np.expand_dims(np.maximum(sizes, 1), (1 - axis, 2))
+    return image

@@ -8,6 +8,7 @@ import pyotb
 from scipy.ndimage import maximum_filter
 from tqdm import tqdm
 
+from srtools.ahead import ahead
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
 from srtools.images import describe
@@ -60,17 +61,22 @@ def look(
     height, width = everything.shape[:2]
     bad = {reason: np.zeros((height, width), bool) for reason in REASONS}
     spot_pixels = missing_pixels = cloud_pixels = 0
-    rows = range(0, height, STRIP)
-    for row in tqdm(rows, "looking at all pixels", unit="strip", delay=3, disable=None):
-        strip = slice(row, min(row + STRIP, height))
-        pixels = everything[strip, :].to_numpy()
+    strips = [slice(row, min(row + STRIP, height)) for row in range(0, height, STRIP)]
+
+    def read(strip: slice) -> tuple:
+        return everything[strip, :].to_numpy(), pan_in_xs.extremes(strip, width)
+
+    seen = tqdm(
+        zip(strips, ahead(map(read, strips)), strict=True), "looking at all pixels",
+        len(strips), unit="strip", delay=3, disable=None,
+    )  # fmt: skip
+    for strip, (pixels, (darkest, brightest)) in seen:
         of_xs, of_s2, of_scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
         if of_scl.size and of_scl.max() > LAST_CLASS:
             raise SRError(
                 f"the scene classification holds {of_scl.max():g}, classes from 0 to "
                 f"{LAST_CLASS} are expected; give the SCL band of the product"
             )
-        darkest, brightest = pan_in_xs.extremes(strip, width)
         spot = (of_xs > 0).all(axis=-1) & (darkest > 0)
         absent = (of_s2 <= 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
         clouds = np.isin(of_scl, list(BAD_CLASSES)).any(axis=-1)

@@ -37,12 +37,12 @@ from srtools import (
     vrt,
 )
 from srtools.conventions import BANDS, FACTOR, GROUPS, MARGIN, SCALE
-from srtools.errors import SRError, one_line_errors
+from srtools.errors import one_line_errors
 from srtools.images import ImageInfo, engine_errors
+from srtools.links import public
 from srtools.pair import PairQuality, measure_pair
-from srtools.radiometry import remove_offset
+from srtools.radiometry import keep_from_0, remove_offset
 from srtools.registration import read_blocks
-from srtools.remote import public
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
@@ -81,9 +81,7 @@ def compare(lr: pyotb.App, xs: str, spacing: float, **known) -> PairQuality:
     return measure_pair(read_blocks(lr, pyotb.Input(xs)), spacing, **known)
 
 
-def displace(
-    folder: Path, shift: tuple[float, float] | None, **spot: ImageInfo
-) -> list[str]:
+def displace(folder: Path, shift: tuple[float, float], **spot: ImageInfo) -> list[str]:
     """Move the Spot images to where Sentinel-2 shows them; give their new paths.
 
     That no pixel of Sentinel-2 is interpolated twice is worth more than the true place
@@ -94,11 +92,6 @@ def displace(
         shift: metres east and north.
         spot: the images.
     """
-    if shift is None:
-        raise SRError(
-            "no shift between the images could be measured; check that they show the "
-            "same place, or do without --coregister"
-        )
     log.info("moving Spot by %+.2f m east, %+.2f m north", *shift)
     return [
         str(vrt.write_displaced(folder / f"{name}.vrt", info, *shift))
@@ -126,6 +119,7 @@ def select_in_blocks(
     Training patches are `step` lr pixels apart, the others touch.
     """
     exported = pyotb.Input(xs)[:, :, :1].export()  # one band, and where it lies
+    del exported["array"]  # of which only the place is needed
     for group, path in centres.items():
         stride = step if group == "train" else plan.patch_size
         select_patches(
@@ -231,7 +225,8 @@ def create_dataset(
     Raises:
         SRError: if the images do not fit together, or no patch is left.
     """
-    pan_info, xs_info = checks.check_inputs(pan, xs, tiles, patch_size, scl or ())
+    pan_info, xs_info = checks.check_spot(pan, xs, patch_size)
+    checks.check_sentinel2(tiles, xs_info, scl or ())
     outputs = output_files(out_dir)
     cards.refuse_existing(outputs, overwrite)
 
@@ -241,7 +236,7 @@ def create_dataset(
         corrected = None
         if coregister:
             before = compare(lr, xs, xs_info.spacing)
-            pan, xs = displace(partial, before.shift, pan=pan_info, xs=xs_info)
+            pan, xs = displace(partial, before.sure_shift(), pan=pan_info, xs=xs_info)
             corrected = before.record()["shift"]
             lr, hr = make_pair(pan, xs, s2, offset)
 
@@ -255,6 +250,8 @@ def create_dataset(
         if harmonize:
             log.info("Spot is harmonized by these gains and biases")
             hr = fits.harmonize(hr, quality.fits)
+        # Patches hold no pixel without data, so none of theirs may be 0.
+        lr, hr = keep_from_0(lr), keep_from_0(hr)
 
         left_out = splits.count_left_out(seen.bad, patch_size)
         log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
@@ -421,10 +418,8 @@ def main(argv: list[str] | None = None) -> int:
             **chosen,
         )
     else:
-        xs_info = images.describe(params.xs, "the XS image", bands=len(BANDS))
-        area = scenes.footprint_wgs84(
-            xs_info.crs, xs_info.transform, xs_info.width, xs_info.height
-        )
+        _, xs_info = checks.check_spot(params.pan, params.xs, params.patch_size)
+        area = scenes.in_degrees(xs_info.crs, images.data_outline(xs_info))
         scene = options.find_scene(params, area, params.spot_date)
         if params.dry_run:
             return 0

@@ -6,24 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 import rasterio.warp
+import shapely
 
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
-from srtools.images import ImageInfo, describe, describe_patches
+from srtools.images import ImageInfo, data_outline, describe, describe_patches
+from srtools.links import public
 
 log = logging.getLogger(__name__)
 
+WEB_MERCATOR = 3857  # whose metres are some only at the equator
 MOST_OFF = 0.05  # pixels of PAN, between the grids of PAN and XS
 
 
-def check_inputs(
-    pan: str,
-    xs: str,
-    tiles: list[list[str]],
-    patch_size: int,
-    scl: Sequence[str] = (),
-) -> tuple[ImageInfo, ImageInfo]:
-    """Check the images against each other before anything is computed."""
+def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo]:
+    """Check the Spot images, before anything is fetched for them.
+
+    Raises:
+        SRError: if they are not what they should be, or smaller than a patch.
+    """
     pan_info = describe(pan, "the PAN image", bands=1)
     xs_info = describe(xs, "the XS image", bands=len(BANDS))
     check_dn(pan_info, "the PAN image")
@@ -35,6 +36,13 @@ def check_inputs(
             f"patch of {patch_size} and one more; take a larger image or a smaller "
             "--patch_size"
         )
+    return pan_info, xs_info
+
+
+def check_sentinel2(
+    tiles: list[list[str]], xs: ImageInfo, scl: Sequence[str] = ()
+) -> None:
+    """Check the tiles, their four bands each, and that they show what XS shows."""
     firsts = []
     for bands in tiles:
         infos = [
@@ -45,14 +53,11 @@ def check_inputs(
         for info in infos:
             check_dn(info, "the Sentinel-2 image")
         firsts.append(infos[0])
-    check_covers(firsts, xs_info)
+    outline = data_outline(xs)
+    check_covers(firsts, xs, outline)
     if scl:
-        check_covers(
-            [describe(path, "the scene classification", 1) for path in scl],
-            xs_info,
-            "scene classification",
-        )
-    return pan_info, xs_info
+        classes = [describe(path, "the scene classification", 1) for path in scl]
+        check_covers(classes, xs, outline, "scene classification")
 
 
 def check_dn(image: ImageInfo, what: str) -> None:
@@ -61,7 +66,7 @@ def check_dn(image: ImageInfo, what: str) -> None:
     Raises:
         SRError: if they are reflectances or 8-bit colours, or no data is not 0.
     """
-    name = image.path.split("?")[0]
+    name = public(image.path)
     if np.dtype(image.dtype).kind not in "iu" or np.dtype(image.dtype).itemsize < 2:
         raise SRError(
             f"the pixels of {what} {name} are {image.dtype}, DN (reflectance x 10000) "
@@ -90,9 +95,10 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo, factor: int) -> None:
     for image in (pan, xs):
         width, height = image.transform.a, -image.transform.e
         in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
+        in_metres = in_metres and image.crs.to_epsg() != WEB_MERCATOR
         if not in_metres or abs(width / height - 1) > 1e-6:
             raise SRError(
-                f"{image.path.split('?')[0]} has pixels of {width:g} x {height:g} in "
+                f"{public(image.path)} has pixels of {width:g} x {height:g} in "
                 f"{image.crs.to_string()}, square ones in metres are expected; "
                 "reproject it (gdalwarp -t_srs EPSG:32631, or your UTM zone)"
             )
@@ -130,26 +136,31 @@ def check_stack(images: Sequence[ImageInfo]) -> None:
         close = image.transform.almost_equals(first.transform, 1e-3 * first.spacing)
         if not (same and close and image.crs == first.crs):
             raise SRError(
-                f"{image.path.split('?')[0]} ({image.width} x {image.height} px of "
-                f"{image.spacing:g} m, {image.crs.to_string()}) does not lie on the "
-                f"grid of {first.path.split('?')[0]} ({first.width} x {first.height} "
-                f"px of {first.spacing:g} m, {first.crs.to_string()})"
+                f"{_grid(image)} does not lie on the grid of {_grid(first)}; "
+                "resample it (gdalwarp), or take bands of one resolution"
             )
 
 
 def check_covers(
-    tiles: Sequence[ImageInfo], area: ImageInfo, what: str = "Sentinel-2 image"
+    tiles: Sequence[ImageInfo],
+    area: ImageInfo,
+    outline: shapely.Polygon,
+    what: str = "Sentinel-2 image",
 ) -> None:
-    """Check that tiles together cover `area` to the last pixel of `area`.
+    """Check that tiles together cover the `outline` (in the CRS) of an image.
 
     Raises:
         SRError: saying how much is covered.
     """
-    along = np.linspace(0, 1, 41)
-    cols, rows = np.meshgrid(along * area.width, along * area.height)
-    places = area.transform @ (cols.ravel(), rows.ravel())
+    sides = shapely.segmentize(outline.boundary, outline.length / 160)
+    left, bottom, right, top = outline.bounds
+    grid = np.meshgrid(np.linspace(left, right, 41), np.linspace(bottom, top, 41))
+    within = shapely.contains_xy(outline, *grid)
+    places = np.concatenate(
+        [shapely.get_coordinates(sides).T, [axis[within] for axis in grid]], axis=1
+    )
     slack = area.spacing
-    covered = np.zeros(cols.size, bool)
+    covered = np.zeros(places.shape[1], bool)
     for tile in tiles:
         xs, ys = places
         if tile.crs != area.crs:
@@ -178,7 +189,7 @@ def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
         bounds = rasterio.warp.transform_bounds(area.crs, image.crs, *bounds)
     if not _overlap(image.bounds, bounds):
         raise SRError(
-            f"{image.path.split('?')[0]} does not show {area.path.split('?')[0]}: the "
+            f"{public(image.path)} does not show {public(area.path)}: the "
             f"one lies at {_text(image.bounds)}, the other at {_text(bounds)} "
             f"({image.crs.to_string()})"
         )
@@ -196,6 +207,14 @@ def check_count(path: str | os.PathLike, expected: int) -> None:
             f"{count} patches were cut at {expected} places; check that PAN and XS "
             "cover the same ground"
         )
+
+
+def _grid(image: ImageInfo) -> str:
+    left, top = image.transform @ (0, 0)
+    return (
+        f"{public(image.path)} ({image.width} x {image.height} px of "
+        f"{image.spacing:g} m from {left:.10g}, {top:.10g} in {image.crs.to_string()})"
+    )
 
 
 def _overlap(one: tuple, other: tuple) -> bool:

@@ -29,9 +29,10 @@ from tqdm import tqdm
 
 from srtools.cards import make_folder
 from srtools.errors import SRError
-from srtools.images import ImageInfo, is_remote
+from srtools.images import ImageInfo
+from srtools.links import gdal_path, is_remote, public
 from srtools.passes import Scene
-from srtools.remote import Archive, ServiceError, gdal_path, public
+from srtools.remote import Archive, ServiceError
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 

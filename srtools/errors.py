@@ -1,5 +1,6 @@
 """One root class for mistakes of input, and the place where they become one line."""
 
+import errno
 import functools
 import logging
 import signal
@@ -7,13 +8,17 @@ import sys
 import threading
 from collections.abc import Callable
 
+from srtools.links import without_secrets
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class SRError(ValueError):
     """What came, what was expected and what to do, in one line for the user."""
 
 
 def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
-    """Turn an `SRError` raised by a script's `main` into one line and exit code 1.
+    """Turn an `SRError`, or a full disk, into one line and exit code 1.
 
     Programming errors keep their traceback.  An interruption from the keyboard
     ends with exit code 130 and SIGTERM with 143, as shells expect, after what was
@@ -36,10 +41,17 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
             return main(argv)
         except SRError as error:
             # What OTB says may quote a signed URL.
-            from srtools.remote import without_secrets
-
             line = without_secrets(" ".join(str(error).split()))
             print(f"error: {line}", file=sys.stderr)
+            return 1
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            print(
+                f"error: {error.filename or 'a file'} cannot be written "
+                f"({error.strerror}); make room, or choose another folder",
+                file=sys.stderr,
+            )
             return 1
         except KeyboardInterrupt:
             print("error: interrupted", file=sys.stderr)

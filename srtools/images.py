@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 import rasterio.warp
+import shapely
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
+from srtools.links import gdal_path, is_remote, public
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,13 @@ class ImageInfo:
     def record(self) -> dict:
         """Give what a card keeps of this image."""
         return {
-            "path": self.path.split("?")[0],
+            "path": public(self.path),
             "size": [self.width, self.height],
             "spacing": self.spacing,
             "crs": self.crs.to_string(),
             "origin": list(self.transform @ (0, 0)),
             "dtype": self.dtype,
         }
-
-
-def is_remote(path: str) -> bool:
-    """Tell whether a path is a URL or one of GDAL's virtual files."""
-    return path.startswith(("http://", "https://", "/vsi"))
 
 
 def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> ImageInfo:
@@ -79,12 +76,11 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
             number of bands.
     """
     path = str(path)
-    name = path.split("?")[0]
+    name = public(path)
     if not is_remote(path) and not os.path.exists(path):
         raise SRError(f"{what} {name} does not exist; check the path")
-    opened = f"/vsicurl/{path}" if path.startswith("http") else path
     try:
-        with rasterio.open(opened) as file:
+        with rasterio.open(gdal_path(path)) as file:
             info = ImageInfo(
                 path, file.width, file.height, file.count, file.dtypes[0],
                 file.crs, file.transform, file.nodata,
@@ -105,6 +101,33 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
             "orthorectify it first (gdalwarp, or OTB's OrthoRectification)"
         )
     return info
+
+
+def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
+    """Give a convex outline of the pixels that have data, in the CRS of the image.
+
+    Orthorectified images are slanted, with wedges of 0 beside them.
+
+    Arguments:
+        image: whose pixels are 0 where there is no data.
+        samples: rows and columns that are looked at, at most.
+
+    Raises:
+        SRError: if no pixel has data.
+    """
+    height, width = min(image.height, samples), min(image.width, samples)
+    with rasterio.open(gdal_path(image.path)) as file:
+        there = (file.read(out_shape=(image.bands, height, width)) > 0).all(axis=0)
+    rows = np.flatnonzero(there.any(axis=1))
+    if not rows.size:
+        raise SRError(f"{public(image.path)} holds no data, all its pixels are 0")
+    cols = np.array([np.flatnonzero(there[row])[[0, -1]] + (0, 1) for row in rows])
+    # The four corners of what each row has.
+    corners = [(col, row + down) for row, ends in zip(rows, cols, strict=True)
+               for col in ends for down in (0, 1)]  # fmt: skip
+    scaled = np.array(corners) * (image.width / width, image.height / height)
+    x, y = image.transform @ scaled.T
+    return shapely.convex_hull(shapely.MultiPoint(np.stack([x, y], axis=1)))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add("--stac_url", default=PLANETARY_COMPUTER, help="(default: %(default)s)")
     add("--collection", default=SENTINEL2_L2A, help="(default: %(default)s)")
     add(
-        "--assets", nargs="+", type=_renamed, default=(), metavar="BAND=NAME",
+        "--assets", nargs="+", type=_renamed, default=[], metavar="BAND=NAME",
+        action="extend",
         help="how this collection names the bands, for instance B04=red SCL=scl",
     )  # fmt: skip
     add("--start_date", default=scenes.START, help="first day (default: %(default)s)")

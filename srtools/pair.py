@@ -27,6 +27,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from srtools.conventions import BANDS
+from srtools.errors import SRError
 from srtools.figures import save, stretch, to_display
 from srtools.fits import (
     CHANGE_SUPPORT,
@@ -38,6 +39,7 @@ from srtools.fits import (
 )
 from srtools.registration import Block, BlockShift, block_shift
 
+LEAST_BLOCKS = 3  # that must have given a shift before it is corrected
 MOST_DRAWN = 4000  # samples in the figure
 
 
@@ -85,7 +87,7 @@ class PairQuality:
     """Median over the blocks, metres by which Sentinel-2 lies too far east and north;
     None if no block gave one."""
     spread: float | None
-    """Half of the blocks lie within so many metres of the median."""
+    """Half of the blocks lie within so many metres of the median; None for one."""
     fits: list[LinearFit | None]
     """Per band; None where nothing could be fitted."""
     changed: float | None
@@ -147,6 +149,21 @@ class PairQuality:
         rows = [line("criterion", "value", "verdict", "passes")]
         rows += [line(*criterion) for criterion in self.criteria()]
         return "\n".join(rows)
+
+    def sure_shift(self) -> tuple[float, float]:
+        """Give the shift if enough blocks agree on it to correct it.
+
+        Raises:
+            SRError: if not.
+        """
+        used = sum(block.verdict == "used" for block in self.blocks)
+        if not used or used < min(LEAST_BLOCKS, len(self.blocks)):
+            raise SRError(
+                f"a shift could be measured in {used} of {len(self.blocks)} blocks, "
+                f"in {LEAST_BLOCKS} at least is expected; check that the images show "
+                "the same place without clouds, or do without --coregister"
+            )
+        return self.shift
 
     def record(self) -> dict:
         """Give what a card keeps; the fits undo what `fits.harmonize` did."""
@@ -235,7 +252,8 @@ def measure_pair(
     if len(used):
         median = np.median(used, axis=0)
         shift = float(median[0]), float(median[1])
-        spread = float(np.median(np.hypot(*(used - median).T)))
+        if len(used) > 1:
+            spread = float(np.median(np.hypot(*(used - median).T)))
     lr, xs = _samples(blocks, shift, spacing, FIT_SUPPORT)
     fits = [fit_line(x, y) for x, y in zip(lr.T, xs.T, strict=True)]
     lr, xs = _samples(blocks, shift, spacing, CHANGE_SUPPORT)

@@ -10,7 +10,8 @@ import shapely
 
 from srtools.errors import SRError
 from srtools.items import OFFSET_DN, Tile
-from srtools.remote import Archive, public
+from srtools.links import public
+from srtools.remote import Archive
 from srtools.scl import BAD_CLASSES
 
 # Outlines are published as straight lines in degrees, up to some 300 m off the true
@@ -40,7 +41,8 @@ class Scene:
         """Share of the area (0-1) in one of `BAD_CLASSES`, once looked at."""
         if self.shares is None:
             return None
-        return sum(self.shares[name] for name in BAD_CLASSES.values())
+        # Sums of parts of a percent must not pass a limit by their last digit.
+        return round(sum(self.shares[name] for name in BAD_CLASSES.values()), 9)
 
     @property
     def offset(self) -> int:
@@ -118,6 +120,31 @@ def passes(tiles: Iterable[Tile]) -> list[list[Tile]]:
     return list(groups.values())
 
 
+def choices(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
+    """Give for each pass the tiles to put together: the fewest that contain `area`.
+
+    Where a pass was processed with several offsets, and not all tiles with the newest,
+    the newest counts that contains the area.
+    """
+    processings = defaultdict(list)
+    for group in passes(tiles):
+        first = group[0]
+        key = first.datatake, first.datastrip, first.crs
+        processings[key].append(newest(group))
+    chosen = []
+    for groups in processings.values():
+        groups.sort(key=lambda group: max(t.processing for t in group), reverse=True)
+        sets = [fewest(group, area) for group in groups]
+        chosen.append(next((s for s in sets if not outside(s, area)), sets[0]))
+    return chosen
+
+
+def outside(tiles: Sequence[Tile], area: shapely.Polygon) -> float:
+    """Give the share (0-1) of `area` beyond the published outlines of `tiles`."""
+    shown = shapely.union_all([tile.outline for tile in tiles])
+    return area.difference(shown.buffer(OUTLINE_TOLERANCE_DEGREES)).area / area.area
+
+
 def fewest(tiles: Iterable[Tile], area: shapely.Polygon) -> list[Tile]:
     """Take tiles until they contain `area`.
 
@@ -142,10 +169,8 @@ def scene_of(
     archive: Archive, area: shapely.Polygon, tiles: Sequence[Tile], forced: bool = False
 ) -> Scene:
     """Make a candidate of `tiles`: how much they leave out, how cloudy they are."""
-    shown = shapely.union_all([tile.outline for tile in tiles])
-    outside = area.difference(shown.buffer(OUTLINE_TOLERANCE_DEGREES)).area / area.area
     parts = [(tile.outline.intersection(area).area, tile.cloud) for tile in tiles]
     known = [(part, cloud) for part, cloud in parts if cloud is not None and part]
     weight = sum(part for part, _ in known)
     cloud = sum(part * cloud for part, cloud in known) / weight if known else None
-    return Scene(archive, tuple(tiles), outside, cloud, forced)
+    return Scene(archive, tuple(tiles), outside(tiles, area), cloud, forced)

@@ -17,3 +17,14 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
         return s2
     shifted = pyotb.where(s2 < offset + 1, 1, s2 - offset)
     return pyotb.where(s2 == 0, 0, shifted)
+
+
+def keep_from_0(image: pyotb.App) -> pyotb.App:
+    """Give at least 1 where every pixel is known to have data, so that none says 0.
+
+    Interpolation and pansharpening make a little less of the darkest pixels, and OTB
+    cuts off what is behind the point.
+    """
+    bands = range(1, image.shape[2] + 1)
+    expression = "; ".join(f"max(1, im1b{band})" for band in bands)
+    return pyotb.BandMathX(il=[image], exp=expression)

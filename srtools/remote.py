@@ -28,6 +28,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from srtools.errors import SRError
+from srtools.links import gdal_path, is_remote, public, without_secrets
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -128,9 +129,6 @@ class Archive:
             paths = [x["href"] for x in landing_page["links"] if x["rel"] == "search"]
             if not paths:
                 raise KeyError("no link to a search")
-            conforms = " ".join(landing_page.get("conformsTo", []))
-            if "item-search#query" not in conforms:
-                parameters = {k: x for k, x in parameters.items() if k != "query"}
             pages = pystac_client.ItemSearch(
                 # A root URL may come with or without its last slash.
                 urljoin(f"{self.url.rstrip('/')}/", paths[0]),
@@ -222,7 +220,7 @@ class Archive:
             "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
         }
         _keep_secrets_out_of_logs()
-        remote = gdal_path(href).startswith("/vsicurl/")
+        remote = is_remote(href)
         for attempt in range(ATTEMPTS if remote else 1):
             if attempt:
                 time.sleep(RETRY_SECONDS * 2 ** (attempt - 1))
@@ -270,35 +268,6 @@ def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
             "check the network, or try again later"
         )
     return future.result()
-
-
-def gdal_path(href: str) -> str:
-    """Give the path of `href` as GDAL wants it.
-
-    >>> gdal_path("https://host/a.tif"), gdal_path("file:///data/a.tif")
-    ('/vsicurl/https://host/a.tif', '/data/a.tif')
-    """
-    if href.startswith(("http://", "https://")):
-        return f"/vsicurl/{href}"
-    return href.removeprefix("file://")
-
-
-def public(url: str) -> str:
-    """Give `url` without its query, and without a password: fit to be printed.
-
-    >>> public("https://me:secret@host/a.tif?sig=secret")
-    'https://host/a.tif'
-    """
-    return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])
-
-
-def without_secrets(text: str) -> str:
-    """Cut the query out of everything in `text` that looks like a URL with one.
-
-    >>> without_secrets("HTTP 403 from http://host/a.tif?st=1&sig=secret, again")
-    'HTTP 403 from http://host/a.tif again'
-    """
-    return re.sub(r"\?[^\s'\"<>?]*=[^\s'\"<>]*|\bsig=[^&\s'\"]+", "", text)
 
 
 def _token_library() -> Any:

@@ -1,7 +1,7 @@
 """Which Sentinel-2 image goes with the Spot one: search, check, rank, look, choose.
 
     archive = Archive()  # the Planetary Computer
-    area = footprint_wgs84(xs.crs, xs.transform, xs.width, xs.height)
+    area = in_degrees(xs.crs, data_outline(xs))
     candidates = search(archive, area)
     scene = choose(candidates, area)
     scene.paths("B04"), scene.offset, scene.record()
@@ -23,8 +23,9 @@ from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
 from srtools.items import UNUSABLE_ITEM, Tile
-from srtools.passes import Scene, fewest, newest, passes, scene_of
-from srtools.remote import Archive, ServiceError, public
+from srtools.links import public
+from srtools.passes import Scene, choices, newest, passes, scene_of
+from srtools.remote import Archive, ServiceError
 from srtools.scl import scl_shares
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,6 @@ def footprint_wgs84(
 ) -> shapely.Polygon:
     """Give the outline of an image, in degrees of longitude and latitude.
 
-    A straight side is curved in another CRS, hence the points set along it.
-
     Raises:
         SRError: if the image has no CRS.
     """
@@ -54,6 +53,14 @@ def footprint_wgs84(
     outline = shapely.Polygon(
         [(a * col + b * row + c, d * col + e * row + f) for col, row in corners]
     )
+    return in_degrees(crs, outline)
+
+
+def in_degrees(crs: Any, outline: shapely.Polygon) -> shapely.Polygon:
+    """Give an outline in degrees of longitude and latitude.
+
+    A straight side is curved in another CRS, hence the points set along it.
+    """
     outline = shapely.segmentize(outline, outline.length / 80)
     return shape(rasterio.warp.transform_geom(crs, "EPSG:4326", mapping(outline)))
 
@@ -78,7 +85,7 @@ def search(
     last, with the reason in `rejected`.
 
     `start` and `end` are days (YYYY-MM-DD, UTC), both included; `max_cloud_cover` is
-    in percent of a tile.  `items` forces the items with these ids, which must belong
+    in percent of the tiles.  `items` forces the items with these ids, which must belong
     to one pass: dates, clouds and outlines are not asked then.
 
     Raises:
@@ -97,9 +104,9 @@ def search(
         # To the midnight after the last day: some servers read a day as its begin.
         "datetime": f"{first}T00:00:00Z/{last + timedelta(days=1)}T00:00:00Z",
     }
-    clouds = {"eo:cloud_cover": {"lte": max_cloud_cover}}
-    # A server that does not know `query` may answer nothing: ask again without.
-    found = archive.search(**wishes, query=clouds) or archive.search(**wishes)
+    # Clouds are not asked for: a server that does would hide the newer processing of an
+    # image, the other tile of a pass, or images whose cloud cover is not published.
+    found = archive.search(**wishes)
     tiles = [
         tile
         for tile in _tiles(archive, found)
@@ -111,15 +118,12 @@ def search(
             f"between {start} and {end} ({len(found)} items came back); change the "
             "period, or check the collection and where the Spot image lies"
         )
-    cloudy = {tile.id for tile in tiles if (tile.cloud or 0.0) > max_cloud_cover}
-    scenes = []
-    for group in passes(newest(t for t in tiles if t.id not in cloudy)):
-        scenes.append(scene_of(archive, area, fewest(group, area)))
-        if scenes[-1].outside:
-            scenes[-1].rejected = "its outline does not contain the area"
-    for group in passes(newest(t for t in tiles if t.id in cloudy)):
-        scenes.append(scene_of(archive, area, fewest(group, area)))
-        scenes[-1].rejected = f"cloud cover above {max_cloud_cover:g} %"
+    scenes = [scene_of(archive, area, chosen) for chosen in choices(tiles, area)]
+    for scene in scenes:
+        if scene.outside:
+            scene.rejected = "its outline does not contain the area"
+        elif (scene.cloud or 0.0) > max_cloud_cover:
+            scene.rejected = f"cloud cover above {max_cloud_cover:g} %"
     wanted = near or first + (last - first) / 2
 
     def rank(scene: Scene) -> tuple[Any, ...]:

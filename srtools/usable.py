@@ -89,7 +89,7 @@ def look(
         missing_pixels += int((spot & absent).sum())
         cloud_pixels += int((spot & clouds & ~absent).sum())
     return Seen(
-        {reason: maximum_filter(found, 2 * REACH + 1) for reason, found in bad.items()},
+        {why: maximum_filter(bad.pop(why), 2 * REACH + 1) for why in REASONS},
         missing_pixels / max(spot_pixels, 1),
         None if scl is None else cloud_pixels / max(spot_pixels, 1),
     )

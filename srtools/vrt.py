@@ -10,7 +10,8 @@ from xml.sax.saxutils import escape
 
 from affine import Affine
 
-from srtools.images import ImageInfo, describe, is_remote
+from srtools.images import ImageInfo, describe
+from srtools.links import is_remote
 
 # GDAL's names of numpy's types.
 TYPES = {

@@ -107,7 +107,7 @@ def test_the_scene_is_one_that_the_scripts_accept(tmp_path, crs):
     assert (pan.width, xs.width, pan.crs.to_string()) == (512, 128, crs)
     s2 = [images.describe(tmp_path / f"{band}.tif", band, bands=1) for band in BANDS]
     checks.check_stack(s2)
-    checks.check_covers([s2[0]], xs)
+    checks.check_covers([s2[0]], xs, images.data_outline(xs))
     (item,) = load_items(tmp_path, "http://localhost")
     assert set(item["assets"]) == {*BANDS, "SCL"}
     with rasterio.open(tmp_path / "pan.tif") as file:

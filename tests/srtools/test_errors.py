@@ -1,9 +1,15 @@
 """Errors: how a script ends when it does not end by itself."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from srtools import errors
 
 SCRIPT = """
 import sys
@@ -20,6 +26,27 @@ def main(argv):
 
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def test_a_full_disk_is_one_line(capsys):
+    @errors.one_line_errors
+    def main(argv):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/pair.png")
+
+    assert main([]) == 1
+    assert capsys.readouterr().err == (
+        "error: out/pair.png cannot be written (No space left on device); make room, "
+        "or choose another folder\n"
+    )
+
+
+def test_other_errors_of_the_system_keep_their_traceback():
+    @errors.one_line_errors
+    def main(argv):
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main([])
 
 
 def test_a_terminated_script_leaves_nothing_half_written(tmp_path):

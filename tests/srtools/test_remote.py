@@ -13,7 +13,8 @@ from rasterio.io import MemoryFile
 
 from srtools import remote
 from srtools.errors import SRError
-from srtools.remote import Archive, ServiceError, gdal_path, public, without_secrets
+from srtools.links import gdal_path, public, without_secrets
+from srtools.remote import Archive, ServiceError
 
 BLOB = "https://account.blob.core.windows.net/container/a/B04.tif"
 PIXELS = np.random.default_rng(1).integers(0, 12, (1, 600, 600), np.uint8)
@@ -126,15 +127,6 @@ def test_pages_without_end_are_left_after_so_many_items(service, archive, caplog
     assert len(archive.search()) == remote.MAX_ITEMS
     assert len(service.asked("search")) == remote.MAX_ITEMS / service.page_items
     assert f"only the first {remote.MAX_ITEMS} items" in caplog.text
-
-
-def test_query_is_only_sent_to_a_server_that_knows_it(service, archive):
-    archive.search(query={"eo:cloud_cover": {"lte": 5}})
-    service.conformance = []
-    archive.search(query={"eo:cloud_cover": {"lte": 5}})
-    first, second = service.asked("search")
-    assert first["query"] == {"eo:cloud_cover": {"lte": 5}}
-    assert "query" not in second
 
 
 @pytest.mark.parametrize(

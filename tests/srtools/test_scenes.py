@@ -310,8 +310,7 @@ def test_an_unfaithful_server_changes_nothing(
     assert ids(candidates) == RANKED
     assert not any(scene.rejected for scene in candidates[: len(RANKED)])
     seen = {name for (name,) in ids(candidates, rejected=True)}
-    # A server that does as it is told does not even show what is too cloudy.
-    assert seen == ({"partial"} if honest else {"partial", "too cloudy"})
+    assert seen == {"partial", "too cloudy"}
 
 
 def test_the_last_day_is_asked_for_whole(service, archive):
@@ -322,21 +321,61 @@ def test_the_last_day_is_asked_for_whole(service, archive):
     (asked,) = service.asked("search")
     assert asked["datetime"] == "2022-06-15T00:00:00Z/2022-08-16T00:00:00Z"
     assert asked["collections"] == ["sentinel-2-l2a"]
-    assert asked["query"] == {"eo:cloud_cover": {"lte": scenes.MAX_CLOUD_COVER}}
+    # A server that leaves clouds out would hide newer processings and second tiles.
+    assert "query" not in asked
 
 
-def test_a_server_that_finds_nothing_by_clouds_is_asked_without(service, archive):
-    # As one does that has heard of `query` but does not know the property.
-    service.items = [item("a", cloud=90), item("b", cloud=3)]
-    answer = service.answer
+def test_clouds_are_those_of_the_newest_processing(service, archive):
+    take = {"s2:datatake_id": "GS2A_1_N04.00"}
+    newer = {"s2:datatake_id": "GS2A_1_N05.10", "s2:processing_baseline": "05.10"}
+    service.items = [
+        item("old", cloud=59, **take),
+        item("new", cloud=61, **newer),
+        item("other", cloud=60),
+    ]
+    (best, cloudy) = scenes.search(archive, AREA)
+    assert [tile.id for tile in best.tiles] == ["other"]
+    assert [tile.id for tile in cloudy.tiles] == ["new"]
+    assert cloudy.rejected == "cloud cover above 60 %"
 
-    def empty_for_queries(part, asked):
-        return {"features": []} if "query" in (asked or {}) else answer(part, asked)
 
-    service.answer = empty_for_queries
-    candidates = scenes.search(archive, AREA)
-    assert ids(candidates) == [["b"]]
-    assert candidates[1].rejected == "cloud cover above 60 %"
+WEST, EAST = (
+    outline_of(rasterio.Affine(20, 0, x, 0, -20, 5_412_000), 120)
+    for x in (449_300, 451_500)
+)
+
+
+def test_clouds_are_those_of_all_tiles_of_a_pass(service, archive):
+    """A cloudy tile that shows little of the area does not cost the pass."""
+    take = {"s2:datatake_id": "one pass"}
+    parts = [WEST.intersection(AREA).area, EAST.intersection(AREA).area]
+    service.items = [
+        item("west", cloud=70, outline=WEST, **take, **{"s2:mgrs_tile": "31UDQ"}),
+        item("east", cloud=5, outline=EAST, **take, **{"s2:mgrs_tile": "31UEQ"}),
+    ]
+    (scene,) = scenes.search(archive, AREA)
+    assert sorted(tile.id for tile in scene.tiles) == ["east", "west"]
+    assert scene.cloud == pytest.approx(np.average([70, 5], weights=parts))
+    assert bool(scene.rejected) == (scene.cloud > scenes.MAX_CLOUD_COVER)
+
+
+def test_an_older_processing_is_taken_where_the_newer_lacks_a_tile(service, archive):
+    take = {"s2:datatake_id": "GS2A_1_N02.12", "s2:processing_baseline": "02.12"}
+    newer = {"s2:datatake_id": "GS2A_1_N05.00", "s2:processing_baseline": "05.00"}
+    west, east = {"s2:mgrs_tile": "31UDQ"}, {"s2:mgrs_tile": "31UEQ"}
+    service.items = [
+        item("west 02.12", outline=WEST, **take, **west),
+        item("east 02.12", outline=EAST, **take, **east),
+        item("west 05.00", outline=WEST, **newer, **west),
+    ]
+    (scene,) = scenes.search(archive, AREA)
+    assert not scene.rejected
+    assert sorted(t.id for t in scene.tiles) == ["east 02.12", "west 02.12"]
+    assert scene.offset == 0
+    service.items.append(item("east 05.00", outline=EAST, **newer, **east))
+    (scene,) = scenes.search(archive, AREA)
+    assert sorted(t.id for t in scene.tiles) == ["east 05.00", "west 05.00"]
+    assert scene.offset == 1000
 
 
 def test_unknown_clouds_come_last_but_are_not_refused(service, archive):

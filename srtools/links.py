@@ -1,0 +1,44 @@
+"""Links to images: what GDAL calls them, and what may be told of them."""
+
+import re
+
+
+def public(url: str) -> str:
+    """Give `url` without its query, and without a password: fit to be printed.
+
+    >>> public("https://me:secret@host/a.tif?sig=secret")
+    'https://host/a.tif'
+    """
+    if "://" not in url:
+        return url
+    return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])
+
+
+def without_secrets(text: str) -> str:
+    """Cut queries and passwords out of everything in `text` that looks like a URL.
+
+    >>> without_secrets("/vsicurl/https://me:secret@host/a.tif: not found")
+    '/vsicurl/https://host/a.tif: not found'
+    >>> without_secrets("HTTP 403 from http://host/a.tif?st=1&sig=secret, again")
+    'HTTP 403 from http://host/a.tif again'
+    """
+    text = re.sub(r"//[^/@\s]*@", "//", text)
+    return re.sub(r"\?[^\s'\"<>?]*=[^\s'\"<>]*|\bsig=[^&\s'\"]+", "", text)
+
+
+def gdal_path(href: str) -> str:
+    """Give the path of `href` as GDAL wants it.
+
+    >>> gdal_path("https://host/a.tif"), gdal_path("file:///data/a.tif")
+    ('/vsicurl/https://host/a.tif', '/data/a.tif')
+    """
+    if href.startswith(("http://", "https://")):
+        return f"/vsicurl/{href}"
+    if href.startswith("s3://"):
+        return f"/vsis3/{href.removeprefix('s3://')}"
+    return href.removeprefix("file://")
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether a path is a URL or one of GDAL's virtual files."""
+    return path.startswith(("http://", "https://", "s3://", "/vsi"))

@@ -7,6 +7,7 @@ anew, and lose its best weights.
 """
 
 import fcntl
+import glob
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from srtools import cards
+from srtools import cards, data
 from srtools.errors import SRError
 from srtools.quiet import silent_stderr
 from srtools.stopping import Diverged
@@ -62,9 +63,13 @@ def session(
     cards.make_folder(model_dir.absolute().parent)
     with one_at_a_time(cards.make_folder(logs)):
         # What a killed training was writing at that moment.
-        for place, name in ((logs, ""), (model_dir.absolute().parent, model_dir.name)):
-            for partial in place.glob(f".partial-{name}*"):
-                shutil.rmtree(partial, ignore_errors=True)
+        beside = model_dir.absolute().parent
+        for partial in (
+            *logs.glob(".partial-*"),
+            # Eight letters, or it is that of a model whose name only begins so.
+            *beside.glob(f".partial-{glob.escape(model_dir.name)}-????????"),
+        ):
+            shutil.rmtree(partial, ignore_errors=True)
         if not going_on:
             backup.write(0, stopped=False, callbacks=[], arrays={})
         try:
@@ -259,9 +264,6 @@ def optimizer_variables(model: tf.keras.Model) -> list[tf.Variable]:
 def circumstances(files: list[str]) -> dict[str, Any]:
     """Describe files, and the versions of TensorFlow and Keras, to notice a change."""
     return {
-        "files": [
-            [Path(file).name, os.stat(file).st_size, os.stat(file).st_mtime_ns]
-            for file in files
-        ],
+        "files": data.fingerprints(files),
         "versions": [tf.__version__, getattr(tf.keras, "__version__", "2")],
     }

@@ -11,7 +11,7 @@ from training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 import sr_model
 import sr_train
-from srtools import pictures
+from srtools import data, pictures
 from srtools.models import CARD, SIGNATURE
 from srtools.quiet import silent_stderr
 
@@ -267,8 +267,8 @@ def test_missing_files_end_in_one_line(patches, tmp_path, capsys, missing):
 
 
 def test_patches_made_elsewhere_need_no_card(patches, tmp_path):
-    assert sr_train.read_dataset_card(patches) == DATASET
-    assert sr_train.read_dataset_card(tmp_path) == {}
+    assert data.check_card(patches) == DATASET
+    assert data.check_card(tmp_path) == {}
 
 
 def test_an_existing_model_is_kept_unless_told(patches, tmp_path, capsys):

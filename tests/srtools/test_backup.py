@@ -116,8 +116,11 @@ def test_a_backup_is_kept_unless_it_is_of_no_use(tmp_path, error, epochs, kept):
 
 
 def test_what_a_killed_training_was_writing_is_cleared_away(tmp_path):
-    gone = [tmp_path / ".partial-model-xyz", tmp_path / "logs" / ".partial-xyz"]
-    kept = [tmp_path / ".partial-other-xyz", tmp_path / "logs" / "notes"]
+    name = "8letters"  # as many as tempfile takes
+    gone = [tmp_path / f".partial-model-{name}", tmp_path / "logs" / f".partial-{name}"]
+    # Another training may be writing "model-2" at this moment.
+    kept = [tmp_path / f".partial-{other}-{name}" for other in ("other", "model-2")]
+    kept.append(tmp_path / "logs" / "notes")
     for folder in (*gone, *kept):
         folder.mkdir(parents=True)
         (folder / "file").touch()

@@ -165,10 +165,10 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise SRError(
-            f"the TFRecords take {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free "
+            f"the TFRecords take {needed / 1e9:.2g} GB, {free / 1e9:.2g} GB are free "
             f"in {folder}; give another --tfrecords"
         )
-    log.info("writing %.1f GB of TFRecords to %s", needed / 1e9, folder)
+    log.info("writing %.2g GB of TFRecords to %s", needed / 1e9, folder)
     note = {"made_of": made_of(files), "patches": {}, "bytes": {}}
     try:
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as partial:
@@ -185,7 +185,7 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
         reason = getattr(error, "strerror", None) or getattr(error, "message", error)
         raise SRError(
             f"the TFRecords cannot be written to {folder} ({reason}); "
-            f"{needed / 1e9:.1f} GB are needed there"
+            f"{needed / 1e9:.2g} GB are needed there"
         ) from None
 
 

@@ -89,8 +89,12 @@ def read_table(model):
 
 @pytest.fixture(scope="module", params=["cosine", "plateau"])
 def uninterrupted(request, patches, tmp_path_factory):
-    model = tmp_path_factory.mktemp("whole") / "model"
+    folder = tmp_path_factory.mktemp("whole")
+    model = folder / "model"
     options = ["--lr_schedule", request.param]
+    if request.param == "cosine":
+        # Streamed, and drawn from fewer patches than there are.
+        options += ["--tfrecords", str(folder / "records"), "--shuffle_buffer", "4"]
     if request.param == "plateau":
         # So fast that it stalls at once, and the rate is halved after each such epoch.
         options += ["--patience", "4", "--learning_rate", "5e-2", "--train_size", "6"]

@@ -128,6 +128,14 @@ def test_each_epoch_has_full_batches_every_patch_and_another_order(
     assert len({tuple(order) for order in orders}) >= 3
 
 
+def test_a_single_file_is_shuffled_anew_in_each_epoch(files, folder, monkeypatch):
+    """Here only the buffer can do it, not the order of the files."""
+    monkeypatch.setattr(records, "PER_FILE", 100)
+    found = batches(records.open_records(folder, files)["train"], last=4)
+    lr = np.concatenate([lr for lr, _ in found]).reshape(4, STEPS * BATCH, 6, 6, 4)
+    assert len({tuple(numbers(epoch)) for epoch in lr}) == 4
+
+
 @pytest.mark.parametrize("buffer", [1, 4, 100])
 @pytest.mark.parametrize("options", [{}, {"train_size": 3}])
 def test_an_epoch_is_the_same_whatever_came_before(files, folder, buffer, options):

@@ -14,7 +14,7 @@ import numpy as np
 import rasterio
 
 import sr_model
-from srtools import feeding, losses, stopping
+from srtools import feeding, losses, records, stopping
 from srtools.quiet import silent_stderr
 
 with silent_stderr():
@@ -23,6 +23,7 @@ with silent_stderr():
 BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
 ROUNDS, STEPS, WARMING = 12, 8, 3
 MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
+SOURCES = ("patches in memory", "patches streamed", "TFRecords streamed")
 LEAST_OF_BARE = 0.8  # of the speed of Keras' step without callbacks
 
 
@@ -51,13 +52,13 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
     """Give the rows of the bench; `sizes` of scenes do not matter here."""
     from bench.report import Row
 
-    found = measure_steps(write_patches(folder))
+    found = measure_steps(write_patches(folder), folder / "tfrecords")
     rounds = {name: np.median(times, axis=1) for name, times in found.items()}
     seconds = {name: float(np.median(times)) for name, times in rounds.items()}
     kind = f"step of {BATCH} patches, 64 filters, 4 blocks: "
     for name, value in seconds.items():
         yield Row(PATCH, kind + name, f"{1000 * value:.1f} ms")
-    for name in ("patches in memory", "patches streamed"):
+    for name in SOURCES:
         ratio = np.median(rounds[name] / rounds["one batch again and again"])
         yield Row(PATCH, f"  {name}", f"{ratio:.3f} x", f"<= {MOST_FOR_DATA} x")
     share = np.median(rounds["bare Keras"] / rounds["patches in memory"])
@@ -95,17 +96,17 @@ def make_trainer() -> tf.keras.Model:
     return trainer
 
 
-def measure_steps(files: dict[str, str]) -> dict[str, np.ndarray]:
-    """Measure steps: `{kind: [rounds, steps] seconds}`."""
+def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
+    """Measure steps: `{kind: [rounds, steps] seconds}`; TFRecords go to `folder`."""
     trainer = make_trainer()
-    streaming = {"patches in memory": False, "patches streamed": True}
+    opened = [feeding.open_patches(files, streaming) for streaming in (False, True)]
+    opened.append(records.open_records(folder, {"train": files})["train"])
     batches = {
         name: feeding.training_batches(
-            feeding.open_patches(files, from_disk), BATCH,
-            seed=1, first_epoch=0, nb_epochs=1000, augment=True,
+            source, BATCH, seed=1, first_epoch=0, nb_epochs=1000, augment=True
         )
-        for name, from_disk in streaming.items()
-    }  # fmt: skip
+        for name, source in zip(SOURCES, opened, strict=True)
+    }
     batch = next(iter(batches["patches in memory"]))
     again = tf.data.Dataset.from_tensors(batch).repeat()
     kinds = {"bare Keras": again, "one batch again and again": again, **batches}

@@ -1,9 +1,11 @@
 """Patches of a data set: the check at the door, and more of them by chance."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from srtools.conventions import BANDS
+from srtools.contract import read_dataset_card
+from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 from srtools.images import describe_patches
 from srtools.quiet import silent_stderr
@@ -67,6 +69,31 @@ def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
             f"--train_size is {train_size}, the patches of {files['lr']} have {size} "
             f"pixels a side; give at most {size}"
         )
+
+
+def check_card(patches: str | Path) -> dict:
+    """Read dataset.json, and check what it says; patches made elsewhere have none.
+
+    Raises:
+        SRError: if the patches are not made for this network.
+    """
+    card = read_dataset_card(patches)
+    for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
+        if card.get(key, expected) != expected:
+            raise SRError(
+                f"{patches}/dataset.json says {key} {card[key]}, the network is made "
+                f"for {expected}; make the patches again with sr_dataset.py"
+            )
+    return card
+
+
+def fingerprints(files: list[str]) -> list[list]:
+    """Give name, size and time of change of files, to notice when they change."""
+    stats = [os.stat(file) for file in files]
+    return [
+        [Path(file).name, stat.st_size, stat.st_mtime_ns]
+        for file, stat in zip(files, stats, strict=True)
+    ]
 
 
 def random_symmetry(sample: dict[str, Any], chances: Any) -> dict[str, Any]:

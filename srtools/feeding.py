@@ -34,13 +34,48 @@ CHANCES = 5
 
 def must_stream(reader: Any) -> bool:
     """Tell whether the patches of a reader are too many to be kept in memory."""
-    sample = reader.get_sample(0)
-    needed = reader.get_size() * sum(array.nbytes for array in sample.values())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return needed > MEMORY_SHARE * memory
+    return size_in_memory(reader) > MEMORY_SHARE * memory
 
 
-def open_patches(files: dict[str, str], streaming: bool | None = None) -> Any:
+def size_in_memory(reader: Any) -> int:
+    """Compute how many bytes all patches of a reader take."""
+    sample = reader.get_sample(0)
+    return reader.get_size() * sum(array.nbytes for array in sample.values())
+
+
+class Patches:
+    """Patches images as a source of samples.
+
+    A source, be it this one or `records.Records`, has `size` samples; `in_order()` and
+    `shuffled(seeds, drawn)` are data sets of keys, and `read(key)` gives the sample.
+    Here the keys are numbers.
+
+    Arguments:
+        reader: OTBTF's `PatchesImagesReader` with the keys "lr" and "hr".
+    """
+
+    def __init__(self, reader: Any):
+        self.reader, self.size = reader, reader.get_size()
+        self.read = read_function(reader)
+
+    def in_order(self) -> tf.data.Dataset:
+        """Give each key once."""
+        return tf.data.Dataset.range(self.size)
+
+    def shuffled(self, seeds: list, drawn: int) -> tf.data.Dataset:
+        """Give so many keys in an order that follows from two seeds.
+
+        Each comes once before one comes again.
+        """
+        chances = tf.random.stateless_uniform([self.size], seeds)
+        order = tf.argsort(chances, stable=True)
+        return tf.data.Dataset.from_tensor_slices(
+            tf.gather(order, tf.range(drawn) % self.size)
+        )
+
+
+def open_patches(files: dict[str, str], streaming: bool | None = None) -> Patches:
     """Open patches images with OTBTF's reader.
 
     Arguments:
@@ -54,14 +89,28 @@ def open_patches(files: dict[str, str], streaming: bool | None = None) -> Any:
     reader = otbtf.PatchesImagesReader(names, use_streaming=True)
     if streaming is None:
         streaming = must_stream(reader)
+        if streaming:
+            log.info("the patches are read from the disk as they are needed")
     if streaming:
-        log.info("the patches are read from the disk as they are needed")
-        return reader
-    return otbtf.PatchesImagesReader(names)
+        return Patches(reader)
+    return Patches(otbtf.PatchesImagesReader(names))
+
+
+def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read a few patches, evenly spread over patches images.
+
+    Returns:
+        lr `[n, h, w, bands]` and hr `[n, f h, f w, bands]`, DN, with n at most `count`.
+    """
+    reader = open_patches(files, streaming=True).reader
+    indexes = np.unique(np.linspace(0, reader.get_size() - 1, count).astype(int))
+    samples = [reader.get_sample(int(index)) for index in indexes]
+    lr, hr = (np.stack([sample[key] for sample in samples]) for key in ("lr", "hr"))
+    return lr, hr
 
 
 def training_batches(
-    reader: Any,
+    source: Any,
     batch_size: int,
     *,
     seed: int,
@@ -77,7 +126,7 @@ def training_batches(
     `steps_per_epoch` to `fit`.
 
     Arguments:
-        reader: OTBTF's `PatchesImagesReader` with keys "lr" and "hr".
+        source: `Patches` or `records.Records`.
         batch_size: patches per batch.
         seed: of order, flips and crops.
         first_epoch, nb_epochs: the first one, from 0, and the one after the last.
@@ -87,18 +136,15 @@ def training_batches(
     Returns:
         Batches of `({"lr": [batch_size, h, w, bands] DN}, {"hr": reflectance})`.
     """
-    count = reader.get_size()
-    drawn = steps_per_epoch(reader, batch_size) * batch_size
-    read = read_function(reader)
+    drawn = steps_per_epoch(source.size, batch_size) * batch_size
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        keys = tf.random.stateless_uniform([count], [seed, 2 * epoch])
-        order = tf.gather(tf.argsort(keys, stable=True), tf.range(drawn) % count)
+        keys = source.shuffled([seed, 2 * epoch], drawn)
         chances = tf.random.stateless_uniform([drawn, CHANCES], [seed, 2 * epoch + 1])
-        return tf.data.Dataset.from_tensor_slices((order, chances))
+        return tf.data.Dataset.zip((keys, tf.data.Dataset.from_tensor_slices(chances)))
 
-    def prepare(index: tf.Tensor, chances: tf.Tensor) -> tuple[Sample, Sample]:
-        sample = read(index)
+    def prepare(key: tf.Tensor, chances: tf.Tensor) -> tuple[Sample, Sample]:
+        sample = source.read(key)
         if train_size:
             sample = random_crop(sample, train_size, chances[3:])
         if augment:
@@ -112,12 +158,12 @@ def training_batches(
 
 
 def validation_batches(
-    reader: Any, batch_size: int, fill: bool = False
+    source: Any, batch_size: int, fill: bool = False
 ) -> tf.data.Dataset:
     """Give all patches once, in order; the last batch may have less.
 
     Arguments:
-        reader: OTBTF's `PatchesImagesReader`.
+        source: `Patches` or `records.Records`.
         batch_size: patches per batch.
         fill: fill the last batch up with patches of weight 0, so that each of several
             devices gets a part of it.  The others then weigh a little more than 1, such
@@ -126,17 +172,18 @@ def validation_batches(
     Returns:
         Batches of `({"lr": DN}, {"hr": reflectance})`, with `fill` and the weights.
     """
-    read, count = read_function(reader), reader.get_size()
-    drawn = steps_per_epoch(reader, batch_size) * batch_size if fill else count
+    count = source.size
+    drawn = steps_per_epoch(count, batch_size) * batch_size if fill else count
 
-    def prepare(index: tf.Tensor) -> tuple:
-        pair = to_pair(read(index % count))
+    def prepare(index: tf.Tensor, key: tf.Tensor) -> tuple:
+        pair = to_pair(source.read(key))
         if not fill:
             return pair
         # One weight per patch, which Keras lays over its rows and columns.
         return (*pair, tf.fill([1, 1], tf.where(index < count, drawn / count, 0.0)))
 
-    samples = tf.data.Dataset.range(drawn).map(prepare, num_parallel_calls=2)
+    keys = source.in_order().repeat().take(drawn).enumerate()
+    samples = keys.map(prepare, num_parallel_calls=2)
     return samples.batch(batch_size).prefetch(2).with_options(shared_out())
 
 
@@ -148,9 +195,9 @@ def shared_out() -> tf.data.Options:
     return options
 
 
-def steps_per_epoch(reader: Any, batch_size: int) -> int:
+def steps_per_epoch(patches: int, batch_size: int) -> int:
     """Count the batches of an epoch, the last one filled up."""
-    return -(-reader.get_size() // batch_size)
+    return -(-patches // batch_size)
 
 
 def to_pair(sample: Sample) -> tuple[Sample, Sample]:

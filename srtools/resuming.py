@@ -6,7 +6,9 @@ Keras' `BackupAndRestore` forgets the callbacks: early stopping would begin to c
 anew, and lose its best weights.
 """
 
+import errno
 import fcntl
+import glob
 import json
 import logging
 import os
@@ -19,7 +21,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from srtools import cards
+from srtools import cards, data, weights
 from srtools.errors import SRError
 from srtools.quiet import silent_stderr
 from srtools.stopping import Diverged
@@ -30,6 +32,8 @@ with silent_stderr():
 log = logging.getLogger(__name__)
 
 FILE = "interrupted.npz"
+
+FULL = [os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 
 # What callbacks must remember.  A list of arrays (weights) is kept as arrays.
 STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter", "rows")
@@ -62,21 +66,51 @@ def session(
     cards.make_folder(model_dir.absolute().parent)
     with one_at_a_time(cards.make_folder(logs)):
         # What a killed training was writing at that moment.
-        for place, name in ((logs, ""), (model_dir.absolute().parent, model_dir.name)):
-            for partial in place.glob(f".partial-{name}*"):
-                shutil.rmtree(partial, ignore_errors=True)
-        if not going_on:
-            backup.write(0, stopped=False, callbacks=[], arrays={})
+        beside = model_dir.absolute().parent
+        for partial in (
+            *logs.glob(".partial-*"),
+            # Eight letters, or it is that of a model whose name only begins so.
+            *beside.glob(f".partial-{glob.escape(model_dir.name)}-????????"),
+        ):
+            shutil.rmtree(partial, ignore_errors=True)
         try:
-            yield backup
+            with full_disk(backup):
+                if not going_on:
+                    backup.write(0, stopped=False, callbacks=[], arrays={})
+                yield backup
         except SRError as error:
             # It would diverge again; or it has not begun.
-            if isinstance(error, Diverged) or not backup.latest:
+            not_begun = not backup.latest and not isinstance(error, DiskFull)
+            if isinstance(error, Diverged) or not_begun:
                 backup.forget()
             raise
         finally:
             with suppress(OSError):
                 logs.rmdir()  # if it is still empty
+
+
+class DiskFull(SRError):
+    """There is no room left for a file of the training."""
+
+
+@contextmanager
+def full_disk(backup: "Backup") -> Iterator[None]:
+    """Turn what Python and TensorFlow say when a disk is full into one line.
+
+    Raises:
+        DiskFull: which leaves the backup as it is, since the training can go on.
+    """
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reasons = [reason for reason in FULL if reason in str(error)]
+        if not reasons:
+            raise
+        raise DiskFull(
+            f"a file of the training could not be written ({reasons[0]}; the logs are "
+            f"in {backup.path.parent}); make room and start the same command again, "
+            "which goes on after the last whole epoch"
+        ) from None
 
 
 @contextmanager
@@ -224,8 +258,9 @@ class Backup(tf.keras.callbacks.Callback):
             for name, stack in arrays.items()
             for index, array in enumerate(stack)
         }
+        flat["state"] = np.array(json.dumps(record, default=float))
         with cards.whole_file(self.path) as partial:
-            np.savez(partial, state=json.dumps(record, default=float), **flat)
+            weights.save_arrays(partial, flat)
         self.latest = epochs_done
 
     def forget(self) -> None:
@@ -259,9 +294,6 @@ def optimizer_variables(model: tf.keras.Model) -> list[tf.Variable]:
 def circumstances(files: list[str]) -> dict[str, Any]:
     """Describe files, and the versions of TensorFlow and Keras, to notice a change."""
     return {
-        "files": [
-            [Path(file).name, os.stat(file).st_size, os.stat(file).st_mtime_ns]
-            for file in files
-        ],
+        "files": data.fingerprints(files),
         "versions": [tf.__version__, getattr(tf.keras, "__version__", "2")],
     }

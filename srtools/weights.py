@@ -1,5 +1,6 @@
 """Weights by name: Keras 2 and Keras 3 read what either has written."""
 
+import io
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -29,7 +30,17 @@ def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
 def write(path: str | Path, network: tf.keras.Model) -> None:
     """Write the weights of a network as a NumPy archive."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **{name: w.numpy() for name, w in by_name(network).items()})
+    save_arrays(path, {name: w.numpy() for name, w in by_name(network).items()})
+
+
+def save_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write a NumPy archive.
+
+    In one go: an archive that is closed on a full disk complains twice.
+    """
+    archive = io.BytesIO()
+    np.savez(archive, **arrays)
+    Path(path).write_bytes(archive.getbuffer())
 
 
 def start_from(network: tf.keras.Model, folder: str | Path, expected: dict) -> None:

@@ -20,23 +20,19 @@ ROOT = Path(__file__).parent.parent
 EPOCHS = 5
 TIMINGS = ("patches_per_second", "seconds")
 
-# Kills itself with the n-th backup written to a temporary file, but not yet in place;
-# or when the new model has not yet replaced the old one.
+# Kills itself when a file of this name is complete, but not yet in place, for the n-th
+# time.
 KILLED_WITHIN = """
 import os, signal, sys
 import sr_train
-from srtools import resuming
-savez, replace, calls = resuming.np.savez, os.replace, []
-def last_words(*arguments, **options):
-    savez(*arguments, **options)
-    calls.append(None)
-    if len(calls) == {nth}:
-        os.kill(os.getpid(), signal.SIGKILL)
+replace, calls = os.replace, []
 def replace_or_die(source, target):
-    if str(source).endswith("/new") and {nth} == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if str(target).endswith("{name}"):
+        calls.append(None)
+        if len(calls) == {nth}:
+            os.kill(os.getpid(), signal.SIGKILL)
     replace(source, target)
-resuming.np.savez, sr_train.sr_model.os.replace = last_words, replace_or_die
+os.replace = replace_or_die
 sys.exit(sr_train.main(sys.argv[1:]))
 """
 
@@ -89,8 +85,12 @@ def read_table(model):
 
 @pytest.fixture(scope="module", params=["cosine", "plateau"])
 def uninterrupted(request, patches, tmp_path_factory):
-    model = tmp_path_factory.mktemp("whole") / "model"
+    folder = tmp_path_factory.mktemp("whole")
+    model = folder / "model"
     options = ["--lr_schedule", request.param]
+    if request.param == "cosine":
+        # Streamed, and drawn from fewer patches than there are.
+        options += ["--tfrecords", str(folder / "records"), "--shuffle_buffer", "4"]
     if request.param == "plateau":
         # So fast that it stalls at once, and the rate is halved after each such epoch.
         options += ["--patience", "4", "--learning_rate", "5e-2", "--train_size", "6"]
@@ -114,7 +114,8 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
         assert not model.exists()
     # With a backup that is written but not in place (the second: an epoch more is
     # finished), or with a model that is not in place.
-    script = ["-c", KILLED_WITHIN.format(nth={"cosine": 2, "plateau": 0}[name])]
+    place = {"cosine": ("interrupted.npz", 2), "plateau": ("/model", 1)}[name]
+    script = ["-c", KILLED_WITHIN.format(name=place[0], nth=place[1])]
     code, output = finish(start(command, script))
     assert code == -kill, output
     assert not model.exists()

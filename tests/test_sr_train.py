@@ -11,7 +11,7 @@ from training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 import sr_model
 import sr_train
-from srtools import pictures
+from srtools import data, pictures
 from srtools.models import CARD, SIGNATURE
 from srtools.quiet import silent_stderr
 
@@ -267,8 +267,8 @@ def test_missing_files_end_in_one_line(patches, tmp_path, capsys, missing):
 
 
 def test_patches_made_elsewhere_need_no_card(patches, tmp_path):
-    assert sr_train.read_dataset_card(patches) == DATASET
-    assert sr_train.read_dataset_card(tmp_path) == {}
+    assert data.check_card(patches) == DATASET
+    assert data.check_card(tmp_path) == {}
 
 
 def test_an_existing_model_is_kept_unless_told(patches, tmp_path, capsys):
@@ -309,6 +309,8 @@ def test_a_folder_that_cannot_be_written_is_named(patches, tmp_path, capsys):
         ["--train_size", "0"],
         ["--lr_schedule", "steps"],
         ["--strategy", "magic"],
+        ["--shuffle_buffer", "0"],
+        ["--streaming", "--tfrecords", "records"],
     ],
 )
 def test_misuse_exits_with_2_and_names_the_option(options, capsys):
@@ -370,3 +372,36 @@ def test_mixed_precision_saves_a_model_of_float32(patches, tmp_path):
     assert (values != rounded).mean() > 0.9
     loss = read_card(tmp_path / "m")["training"]["valid_loss"]
     assert validation_loss(tmp_path / "m", patches) == pytest.approx(loss, rel=0.02)
+
+
+def test_tfrecords_train_as_well(patches, tmp_path, caplog):
+    """Before anything is learned the losses are those of patches in memory."""
+    found = {}
+    # 11 patches, 1 at a time: each once per epoch, in whatever order.
+    still = ["--learning_rate", "1e-12", "--nb_epochs", "1", "--batch_size", "1"]
+    still += ["--no_augment"]  # an untrained network does not answer alike to flips
+    records = ["--tfrecords", str(tmp_path / "records")]
+    for name, options in {"memory": [], "written": records, "read": records}.items():
+        caplog.clear()
+        assert run(patches, tmp_path / name, *still, *options) == 0
+        assert ("GB of TFRecords" in caplog.text) is (name == "written")
+        found[name] = read_table(tmp_path / f"{name}_logs")[0]
+    for name in ("written", "read"):
+        for key in ("loss", "val_loss", "psnr", "val_psnr", "val_gain"):
+            assert found[name][key] == pytest.approx(found["memory"][key], rel=1e-5)
+    one, again = (weights(tmp_path / name) for name in ("written", "read"))
+    for first, second in zip(one, again, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert read_card(tmp_path / "read")["training"]["tfrecords"] == records[1]
+
+
+def test_tfrecords_of_other_patches_end_in_one_line(patches, tmp_path, capsys):
+    records = ["--tfrecords", str(tmp_path / "records"), "--nb_epochs", "1"]
+    assert run(patches, tmp_path / "model", *records) == 0
+    capsys.readouterr()
+    other = write_folder(tmp_path / "other")
+    assert run(other, tmp_path / "second", *records) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ") and "holds TFRecords of other patches" in line
+    # Nothing is left behind by a training that never began.
+    assert not (tmp_path / "second_logs").exists()

@@ -1,5 +1,8 @@
 """What a backup holds, and when it is taken up, refused or forgotten."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -115,9 +118,40 @@ def test_a_backup_is_kept_unless_it_is_of_no_use(tmp_path, error, epochs, kept):
     assert (tmp_path / "logs").exists() is kept
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        tf.errors.ResourceExhaustedError(
+            None, None, "model/variables; No space left on device"
+        ),
+    ],
+)
+def test_a_full_disk_is_one_line_and_the_training_can_go_on(tmp_path, error):
+    for epochs in (0, 2):
+        with pytest.raises(SRError, match=r"written \(No space left.*make room"):
+            with session(tmp_path) as backup:
+                (tmp_path / "logs" / "training.csv").touch()
+                if epochs:
+                    train(backup, epochs)
+                raise error
+        with session(tmp_path) as backup:
+            assert backup.epochs_done == epochs
+
+
+def test_a_full_graphics_card_is_no_full_disk(tmp_path):
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        with session(tmp_path):
+            raise error
+
+
 def test_what_a_killed_training_was_writing_is_cleared_away(tmp_path):
-    gone = [tmp_path / ".partial-model-xyz", tmp_path / "logs" / ".partial-xyz"]
-    kept = [tmp_path / ".partial-other-xyz", tmp_path / "logs" / "notes"]
+    name = "8letters"  # as many as tempfile takes
+    gone = [tmp_path / f".partial-model-{name}", tmp_path / "logs" / f".partial-{name}"]
+    # Another training may be writing "model-2" at this moment.
+    kept = [tmp_path / f".partial-{other}-{name}" for other in ("other", "model-2")]
+    kept.append(tmp_path / "logs" / "notes")
     for folder in (*gone, *kept):
         folder.mkdir(parents=True)
         (folder / "file").touch()

@@ -81,7 +81,7 @@ def test_lr_is_dn_and_hr_reflectance_of_the_same_ground(files):
 
 
 def test_patches_are_flipped_only_if_asked_for(files):
-    stacks = feeding.open_patches(files, streaming=False).patches_buffer["lr"]
+    stacks = feeding.open_patches(files, streaming=False).reader.patches_buffer["lr"]
     shares = {}
     for augment in (False, True):
         lr = np.concatenate([lr for lr, _ in batches(files, 0, 9, augment=augment)])
@@ -98,16 +98,16 @@ def test_crops_differ_from_epoch_to_epoch(files):
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_validation_has_each_patch_once_in_order(files, streaming):
-    reader = feeding.open_patches(files, streaming)
-    found = list(feeding.validation_batches(reader, BATCH))
+    source = feeding.open_patches(files, streaming)
+    found = list(feeding.validation_batches(source, BATCH))
     assert [len(inputs["lr"]) for inputs, _ in found] == [4, 4, 3]
     order = [n for inputs, _ in found for n in numbers(inputs["lr"].numpy())]
     assert order == list(range(COUNT))
 
 
 def test_a_filled_batch_leaves_the_mean_as_it_is(files):
-    reader = feeding.open_patches(files)
-    found = list(feeding.validation_batches(reader, BATCH, fill=True))
+    source = feeding.open_patches(files)
+    found = list(feeding.validation_batches(source, BATCH, fill=True))
     assert [len(inputs["lr"]) for inputs, _, _ in found] == [BATCH] * STEPS
     values, weights = (
         np.concatenate(arrays)
@@ -117,22 +117,22 @@ def test_a_filled_batch_leaves_the_mean_as_it_is(files):
     weights = weights.ravel()
     assert (weights[:COUNT] > 1).all() and (weights[COUNT:] == 0).all()
     weighted = (values.mean(axis=(1, 2, 3)) * weights).mean()
-    expected = reader.patches_buffer["lr"].mean()
+    expected = source.reader.patches_buffer["lr"].mean()
     assert weighted == pytest.approx(expected, rel=1e-6)
 
 
 def test_patches_are_streamed_if_they_take_too_much_memory(files, monkeypatch):
-    assert not feeding.open_patches(files).use_streaming
+    assert not feeding.open_patches(files).reader.use_streaming
     monkeypatch.setattr(feeding, "MEMORY_SHARE", 1e-9)
-    assert feeding.open_patches(files).use_streaming
+    assert feeding.open_patches(files).reader.use_streaming
 
 
 def test_keras_knows_the_shapes(files):
     """A network cannot be built on an unknown number of bands."""
     for streaming in (False, True):
-        reader = feeding.open_patches(files, streaming)
+        source = feeding.open_patches(files, streaming)
         made = feeding.training_batches(
-            reader, BATCH, seed=1, first_epoch=0, nb_epochs=1, augment=True,
+            source, BATCH, seed=1, first_epoch=0, nb_epochs=1, augment=True,
             train_size=3,
         )  # fmt: skip
         inputs, targets = made.element_spec

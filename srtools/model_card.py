@@ -1,0 +1,61 @@
+"""The card of a trained model: what it is, how it was made, how good it is."""
+
+from srtools import cards
+from srtools.conventions import BANDS, FACTOR, SCALE
+
+
+def make(
+    *,
+    network: dict,
+    margin: int,
+    settings: dict,
+    patches: dict[str, int],
+    rows: list[dict],
+    best: dict,
+    bicubic_psnr: float,
+    interrupted: int | None,
+    dataset: dict,
+) -> dict:
+    """Put the card together.
+
+    Arguments:
+        network: its size and its number of parameters.
+        margin: lr pixels that an hr pixel depends on, on each side.
+        settings: arguments of the training.
+        patches: number per group.
+        rows, best: of the epochs, and of the best one, as in training.csv.
+        bicubic_psnr: of the validation patches, dB.
+        interrupted: number of the signal that ended the training, if one did.
+        dataset: what dataset.json says.
+    """
+    return {
+        "bands": list(BANDS),
+        "scale": SCALE,
+        "factor": FACTOR,
+        "offset_removed": dataset.get("offset"),
+        "offset_convention": "DN less the offset, times scale, is reflectance; "
+        "0 is no data",
+        "lr_spacing": dataset.get("lr", {}).get("spacing", 6.0),
+        "hr_spacing": dataset.get("hr", {}).get("spacing", 1.5),
+        "receptive_field": {"margin": margin, "unit": "lr pixels on each side"},
+        "network": network,
+        "training": {
+            **{key: value for key, value in settings.items() if key not in network},
+            "patches": patches,
+            "epochs": len(rows),
+            "best_epoch": int(best["epoch"]),
+            "seconds": rows[-1]["seconds"],
+            "interrupted": interrupted,
+            "train_loss": best["loss"],
+            "valid_loss": best["val_loss"],
+        },
+        "metrics": {
+            "on": "whole validation patches, reflectance 0-1",
+            "psnr_db": best["val_psnr"],
+            "bicubic_psnr_db": bicubic_psnr,
+            "gain_db": best["val_gain"],
+        },
+        # Where each patch lies is of no use here.
+        "dataset": {key: value for key, value in dataset.items() if key != "groups"},
+        "versions": cards.versions(),
+    }

@@ -180,6 +180,8 @@ def train(
             model = SRModel(train_batches.element_spec, **network_size)
             # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
             trainer = tf.keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
+            seen = receptive_field(model.output[OUTPUT]).margin
+            data.warn_of_leak(dataset_card, seen)
             rate = make_learning_rate(lr_schedule, first, steps * nb_epochs)
             trainer.compile(
                 tf.keras.optimizers.Adam(rate),
@@ -231,8 +233,7 @@ def train(
         stopping.check_alive(best_model.model, valid_batches, OUTPUT)
         card = model_card.make(
             network={**network_size, "parameters": best_model.count_params()},
-            margin=receptive_field(best_model.output[OUTPUT]).margin,
-            settings=settings, patches=counts, rows=table.rows, best=table.best_row(),
+            margin=seen, settings=settings, patches=counts, rows=table.rows, best=table.best_row(),
             bicubic_psnr=bicubic_psnr, interrupted=interrupted, dataset=dataset_card,
         )  # fmt: skip
         if chief:

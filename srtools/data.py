@@ -1,5 +1,6 @@
 """Patches of a data set: the check at the door, and more of them by chance."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from srtools.quiet import silent_stderr
 
 with silent_stderr():
     import tensorflow as tf
+
+log = logging.getLogger(__name__)
 
 KINDS = ("lr", "hr")
 
@@ -69,6 +72,23 @@ def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
             f"--train_size is {train_size}, the patches of {files['lr']} have {size} "
             f"pixels a side; give at most {size}"
         )
+
+
+def warn_of_leak(card: dict, seen: int) -> None:
+    """Tell if the network sees, from a patch of one group, ground of another.
+
+    Arguments:
+        card: what dataset.json says.
+        seen: lr pixels that the network looks around itself.
+    """
+    split = card.get("split", {})
+    apart = split.get("margin", 0)
+    if split and apart < seen:
+        log.warning(
+            "the groups of patches are %d lr pixels apart and the network sees %d: "
+            "validation and test will flatter it; see --split and --margin of "
+            "sr_dataset.py", apart, seen,
+        )  # fmt: skip
 
 
 def check_card(patches: str | Path) -> dict:

@@ -112,3 +112,17 @@ def test_crops_larger_than_the_patches_are_refused(patches):
     check_train_size(None, files)
     with pytest.raises(SRError, match="--train_size is 5, .* have 4 pixels a side"):
         check_train_size(5, files)
+
+
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ({"strategy": "blocks", "margin": 13}, None),
+        ({"strategy": "blocks", "margin": 12}, "12 lr pixels apart"),
+        ({"strategy": "interleaved"}, "0 lr pixels apart"),
+        ({}, None),  # patches made elsewhere
+    ],
+)
+def test_groups_that_leak_are_told(caplog, split, told):
+    data.warn_of_leak({"split": split} if split else {}, 13)
+    assert (told in caplog.text) if told else not caplog.text

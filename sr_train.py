@@ -233,8 +233,9 @@ def train(
         stopping.check_alive(best_model.model, valid_batches, OUTPUT)
         card = model_card.make(
             network={**network_size, "parameters": best_model.count_params()},
-            margin=seen, settings=settings, patches=counts, rows=table.rows, best=table.best_row(),
-            bicubic_psnr=bicubic_psnr, interrupted=interrupted, dataset=dataset_card,
+            margin=seen, settings=settings, patches=counts, rows=table.rows,
+            best=table.best_row(), bicubic_psnr=bicubic_psnr, interrupted=interrupted,
+            dataset=dataset_card,
         )  # fmt: skip
         if chief:
             sr_model.save(best_model, model_dir, card)

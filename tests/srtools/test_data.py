@@ -11,6 +11,7 @@ from srtools.data import (
     lay_down,
     random_crop,
     random_symmetry,
+    warn_of_leak,
 )
 from srtools.errors import SRError
 from srtools.quiet import silent_stderr
@@ -124,5 +125,5 @@ def test_crops_larger_than_the_patches_are_refused(patches):
     ],
 )
 def test_groups_that_leak_are_told(caplog, split, told):
-    data.warn_of_leak({"split": split} if split else {}, 13)
+    warn_of_leak({"split": split} if split else {}, 13)
     assert (told in caplog.text) if told else not caplog.text

@@ -26,10 +26,12 @@ import numpy as np
 from srtools import bootstrap, cards, data, models, report, runs, side_by_side, tables
 from srtools.ahead import ahead
 from srtools.closer import CloserLook
+from srtools.consistency import reach
 from srtools.contract import check_model, read_dataset_card, read_windows
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
 from srtools.metrics import all_scores
+from srtools.own_grid import open_grid
 from srtools.scores import Scores
 
 log = logging.getLogger("srtools.sr_eval")
@@ -143,8 +145,9 @@ def evaluate(
     spacing = dataset.get("hr", {}).get("spacing", 1.5)
     scores = Scores(BANDS, SCALE, ratio=1 / FACTOR)
     closer = CloserLook(
-        count=count, sample=sample, size=size, border=border, spacing=spacing
-    )
+        count=count, sample=sample, size=size, border=border, spacing=spacing,
+        own_grid=open_grid(patches, dataset, windows, size, reach()),
+    )  # fmt: skip
     borders, checksum = {"inner": border, "whole": 0}, 0
     for lr_batch, predicted, truth in passes(network, files, batch_size):
         if predicted["model"].shape != truth.shape:

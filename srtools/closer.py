@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from srtools.consistency import OPERATOR, Consistency
+from srtools.consistency import Consistency
 from srtools.conventions import FACTOR, SCALE
 from srtools.cpsnr import MOST, Robust
 from srtools.detail import Correctness
+from srtools.own_grid import OwnGrid
 from srtools.spectrum import RingSpectra
 
 METHODS = ("bicubic", "model")
@@ -21,11 +22,13 @@ class CloserLook:
         size: of the hr patches in pixels.
         border: hr pixels left out on each side.
         spacing: of the hr pixels, metres.
+        own_grid: Sentinel-2 on its own grid, if there is one.
     """
 
     def __init__(
-        self, *, count: int, sample: int, size: int, border: int, spacing: float
-    ):
+        self, *, count: int, sample: int, size: int, border: int, spacing: float,
+        own_grid: OwnGrid | None = None,
+    ):  # fmt: skip
         sample = min(sample or count, count)
         self._chosen = np.zeros(count, bool)
         self._chosen[np.linspace(0, count - 1, sample).round().astype(int)] = True
@@ -34,7 +37,7 @@ class CloserLook:
         inner_size = size - 2 * border
         large = inner_size >= SMALLEST
         self.spectra = RingSpectra(inner_size, spacing) if large else None
-        consistency = Consistency(FACTOR, spacing, SCALE)
+        consistency = Consistency(FACTOR, spacing, SCALE, own_grid)
         self._consistency = consistency if consistency.possible(size) else None
         self._spacing = spacing
 
@@ -56,8 +59,10 @@ class CloserLook:
         lr, truth = lr[here], truth[here]
         predicted = {m: predicted[m][here] for m in METHODS}
         if self._consistency:
-            for method, image in {**predicted, "truth": truth}.items():
-                self._consistency.add(method, image, lr)
+            images = {**predicted, "truth": truth}
+            for number, patch in enumerate(first + here):
+                one = {method: image[number] for method, image in images.items()}
+                self._consistency.add(patch, one, lr[number])
         inner = np.s_[:, self._inner, self._inner]
         truth, predicted = truth[inner], {m: p[inner] for m, p in predicted.items()}
         if self.spectra:
@@ -69,13 +74,11 @@ class CloserLook:
     def record(self) -> dict:
         """Give what metrics.json keeps."""
         robust = {"tried_shifts_pixels": MOST, **self._robust.record(self._spacing)}
-        consistency = {"operator": OPERATOR}
-        if self._consistency:
-            consistency |= self._consistency.record()
+        consistency = self._consistency and self._consistency.record()
         return {
             "closer_look": {"patches": int(self._chosen.sum())},
             "robust": robust if self.spectra else None,
-            "consistency": consistency if self._consistency else None,
+            "consistency": consistency,
             "spectrum": self.spectra.record(list(METHODS)) if self.spectra else None,
             "correctness": self._correctness.record() if self.spectra else None,
         }

@@ -240,15 +240,12 @@ def closer_tables(metrics: dict) -> str:
                 number(seen[m]["spectral_angle_degrees"]),
                 number(seen[m]["shift_metres"]),
             ]
-            for m in ("bicubic", "model", "truth")
+            for m in ("bicubic", "model", "truth") if m in seen
         ]  # fmt: skip
         header = [
-            "seen as Sentinel-2 sees",
-            "L1, DN",
-            "bias, DN",
-            "angle, °",
-            "shift, m",
-        ]
+            f"seen as Sentinel-2 sees, {seen['grid']}", "L1, DN", "bias, DN",
+            "angle, °", "shift, m",
+        ]  # fmt: skip
         parts.append(table(header, rows))
         parts.append(
             note(

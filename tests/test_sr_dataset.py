@@ -97,7 +97,9 @@ def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
     sr_dataset.create_dataset(**scene(out_dir=tmp_path / "out"))
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == FILES | {"dataset.json", "pair.png", "split.png"}
+    assert written == FILES | {
+        "dataset.json", "pair.png", "sentinel2.tif", "split.png",
+    }  # fmt: skip
     for name in FILES:
         with rasterio.open(tmp_path / "out" / name) as file:
             assert file.compression.name == "deflate"
@@ -446,7 +448,7 @@ def test_through_a_stac_api(tmp_path, capfd):
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
     assert {p.name for p in (tmp_path / "found").iterdir()} == {
-        *FILES, "dataset.json", "pair.png", "split.png",
+        *FILES, "dataset.json", "pair.png", "sentinel2.tif", "split.png",
     }  # fmt: skip
     scl = next((tmp_path / "scene").glob("s2/2022-07-14/*SCL*"))
     at_hand = ["--s2_images", *map(str, paths["s2"]), "--offset", "1000"]

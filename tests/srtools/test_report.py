@@ -113,6 +113,7 @@ def made_up() -> dict:
         "robust": {**dict.fromkeys(methods, robust), "tried_shifts_pixels": 3},
         "consistency": {
             **dict.fromkeys((*methods, "truth"), seen), "operator": "it is seen",
+            "grid": "10 m",
         },
         "spectrum": {
             "threshold": 0.5, "cycles_per_metre": [0.1, 0.2, 0.33],

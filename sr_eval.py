@@ -15,7 +15,6 @@ squared error; docs/metrics.md explains the others.
 """
 
 import argparse
-import logging
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,21 +22,26 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import bootstrap, cards, data, models, report, runs, side_by_side, tables
+from srtools import (
+    bootstrap,
+    cards,
+    contract,
+    models,
+    report,
+    runs,
+    side_by_side,
+    tables,
+)
 from srtools.ahead import ahead
 from srtools.closer import CloserLook
-from srtools.consistency import reach
-from srtools.contract import check_model, read_dataset_card, read_windows
 from srtools.conventions import BANDS, FACTOR, SCALE
-from srtools.errors import SRError, one_line_errors
+from srtools.errors import one_line_errors
 from srtools.metrics import all_scores
-from srtools.own_grid import open_grid
 from srtools.scores import Scores
-
-log = logging.getLogger("srtools.sr_eval")
+from srtools.zooms import ZOOMS, zoom
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
-METHODS = ("nearest", "bilinear", "bicubic", "model")
+METHODS = (*ZOOMS, "model")
 
 
 def read_batches(
@@ -63,22 +67,19 @@ def read_batches(
     indexes = range(reader.get_size()) if indexes is None else indexes
     for first in range(0, len(indexes), batch_size):
         samples = [reader.get_sample(i) for i in indexes[first : first + batch_size]]
-        lr_batch = np.stack([sample["lr"] for sample in samples]).astype(np.float32)
-        hr_batch = np.stack([sample["hr"] for sample in samples]).astype(np.float32)
+        lr_batch, hr_batch = (
+            # Read band by band; pixel by pixel is how everybody below wants it.
+            np.stack([sample[kind] for sample in samples]).astype(np.float32, order="C")
+            for kind in ("lr", "hr")
+        )
         yield lr_batch, hr_batch * np.float32(SCALE)
 
 
 def predict(network: Callable, lr: np.ndarray) -> dict[str, np.ndarray]:
-    """Enlarge [n, h, w, bands] DN by each method, in reflectance.
-
-    Bicubic is cubic convolution (Keys, 1981, a = -0.5).
-    """
-    import tensorflow as tf
-
+    """Enlarge [n, h, w, bands] DN by each method, in reflectance."""
     size = FACTOR * lr.shape[1], FACTOR * lr.shape[2]
-    reflectance = lr * np.float32(SCALE)
-    zooms = {m: tf.image.resize(reflectance, size, m).numpy() for m in METHODS[:-1]}
-    return {**zooms, "model": network(**{INPUT: lr})[OUTPUT].numpy()}
+    enlarged = {method: zoom(lr * np.float32(SCALE), size, method) for method in ZOOMS}
+    return {**enlarged, "model": network(**{INPUT: lr})[OUTPUT].numpy()}
 
 
 def passes(
@@ -92,6 +93,14 @@ def passes(
         (lr_batch, predict(network, lr_batch), truth)
         for lr_batch, truth in read_batches(files, batch_size)
     )
+
+
+def show(network: Callable, files: dict[str, str], indexes: list[int]) -> list[tuple]:
+    """Give Sentinel-2, predictions and truth of some patches, [1, h, w, bands]."""
+    return [
+        (lr_patch * np.float32(SCALE), predict(network, lr_patch), truth)
+        for lr_patch, truth in read_batches(files, 1, indexes)
+    ]
 
 
 def evaluate(
@@ -125,47 +134,31 @@ def evaluate(
     Raises:
         SRError: if patches and model do not fit together.
     """
-    files = data.check_patches(patches, "test", FACTOR)
-    patches_info = data.describe_patches(files["hr"])
-    count, size = patches_info.count, patches_info.size
-    if 2 * border >= size:
-        raise SRError(
-            f"a border of {border} pixels leaves nothing of the hr patches; "
-            "give a smaller --border"
-        )
-    dataset = read_dataset_card(patches)
-    windows = read_windows(dataset, count)
+    test = contract.read_test_set(patches, border)
     info = models.describe(model_dir)
     info.need(INPUT, OUTPUT)
-    check_model(info, dataset, INPUT, ignore_offset)
+    contract.check_model(info, test.dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
     cards.refuse_existing(outputs, overwrite)
     network = models.load(model_dir)
 
-    spacing = dataset.get("hr", {}).get("spacing", 1.5)
-    scores = Scores(BANDS, SCALE, ratio=1 / FACTOR)
-    closer = CloserLook(
-        count=count, sample=sample, size=size, border=border, spacing=spacing,
-        own_grid=open_grid(patches, dataset, windows, size, reach()),
-    )  # fmt: skip
+    # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
+    scores, closer = Scores(BANDS, SCALE, 1 / FACTOR), CloserLook(test, sample, border)
     borders, checksum = {"inner": border, "whole": 0}, 0
-    for lr_batch, predicted, truth in passes(network, files, batch_size):
-        if predicted["model"].shape != truth.shape:
-            raise SRError(
-                f"the model makes patches {predicted['model'].shape[1:]} of the lr "
-                f"patches, the hr patches are {truth.shape[1:]}: factors differ"
-            )
+    for lr_batch, predicted, truth in passes(network, test.files, batch_size):
+        contract.check_prediction(predicted["model"], truth)
         closer.add(scores.count(), lr_batch * np.float32(SCALE), predicted, truth)
         scores.add(all_scores(predicted, truth, borders))
-        checksum = zlib.crc32(lr_batch.tobytes(), checksum)
-        checksum = zlib.crc32(truth[:, ::FACTOR, ::FACTOR].tobytes(), checksum)
+        for pixels in (lr_batch, truth):
+            checksum = zlib.crc32(pixels, checksum)
 
-    blocks = bootstrap.group(count, windows, size // FACTOR)
-    columns = {method: scores.columns("inner", method) for method in METHODS}
+    # 2. What the scores of the patches say together, and how sure that is.
     gains = scores.gains("inner")
-    kind = "patches" if windows is None else "blocks of neighbours"
+    columns = {method: scores.columns("inner", method) for method in METHODS}
+    blocks = bootstrap.group(test.count, test.windows, test.size // FACTOR)
+    kind = "patches" if test.windows is None else "blocks of neighbours"
     metrics = {
-        "patches": count,
+        "patches": test.count,
         "test_set": f"{checksum:08x}",
         "bands": list(BANDS),
         "methods": list(METHODS),
@@ -175,22 +168,20 @@ def evaluate(
         "share_won": float((gains > 0).mean()),
         "intervals": runs.method_intervals(columns, blocks, kind, SCALE),
         **closer.record(),
-        "worst": scores.worst("inner", windows),
+        "worst": scores.worst("inner", test.windows),
         "model_dir": str(model_dir),
         "model_card": {k: v for k, v in info.card.items() if k != "dataset"},
-        "dataset": {k: v for k, v in dataset.items() if k != "groups"},
+        "dataset": {k: v for k, v in test.dataset.items() if k != "groups"},
         "versions": cards.versions(),
     }
+
+    # 3. The files, all of them or none.
     shown = report.choose(gains)
-    pictures = [
-        (lr_batch * SCALE, predict(network, lr_batch), truth)
-        for lr_batch, truth in read_batches(files, 1, [index for _, index in shown])
-    ]
-    scene = dataset.get("xs", {})
-    places = report.Places(windows, size // FACTOR, gains, columns["model"], scene)
+    pictures = show(network, test.files, [index for _, index in shown])
+    places = report.Places(test, gains, columns["model"])
     with cards.whole_files(outputs) as partial:
         cards.write_card(partial / "metrics.json", metrics)
-        runs.write_patches(partial / "patches.csv", columns, windows, blocks)
+        runs.write_patches(partial / "patches.csv", columns, test.windows, blocks)
         report.save_pictures(partial / "patches.png", shown, gains, pictures)
         report.save(partial / "report.html", metrics, shown, pictures, places)
     return metrics
@@ -243,7 +234,7 @@ def main(argv: list[str] | None = None) -> int:
     compared = options.pop("compare")
     if compared:
         del options["model_dir"]
-        found = side_by_side.compare(compared, evaluate=evaluate, **options)
+        found = side_by_side.compare(compared, evaluate=evaluate, show=show, **options)
         print(tables.comparison(found))
         written = report.COMPARISON_FILES
     else:

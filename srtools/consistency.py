@@ -198,6 +198,8 @@ class Consistency:
             if rest.verdict != "used":
                 return np.nan, np.nan
             east, north = east + rest.east, north + rest.north
+            if max(abs(east), abs(north)) > reach():
+                break  # further on, one would look beyond the patch
         return east, north
 
     def record(self) -> dict:

@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
+from srtools.contract import TestSet
 from srtools.errors import SRError
 from srtools.images import ImageInfo, describe
 
@@ -117,19 +118,18 @@ class OwnGrid:
         return Sight(pixels, y / self.spacing - 0.5, x / self.spacing - 0.5)
 
 
-def open_grid(
-    patches: str | Path,
-    dataset: dict,
-    windows: np.ndarray | None,
-    size: int,
-    reach: float,
-) -> OwnGrid | None:
-    """Give an `OwnGrid`, or None if a folder of patches does not hold what it takes."""
-    path = Path(patches) / NAME
-    if windows is None or not path.exists():
+def open_grid(test: TestSet, reach: float) -> OwnGrid | None:
+    """Give what Sentinel-2 saw of a test set; None where it is not known.
+
+    Arguments:
+        test: the `TestSet`.
+        reach: metres at the sides of a patch that are left out.
+    """
+    path = test.folder / NAME
+    if test.windows is None or not path.exists():
         return None
     try:
-        return OwnGrid(path, dataset, windows, size, reach)
+        return OwnGrid(path, test.dataset, test.windows, test.size, reach)
     except KeyError as error:
         raise SRError(
             f"dataset.json says nothing of {error}, which tells where {path} lies; "

@@ -124,6 +124,11 @@ def read_run(folder: str | Path) -> Run:
     return Run(folder.resolve().name, metrics, columns, blocks)
 
 
+def gains(one: Run, other: Run) -> np.ndarray:
+    """PSNR of the second less that of the first, patch by patch, dB, [n]."""
+    return psnr(other.columns[:, 1]) - psnr(one.columns[:, 1])
+
+
 def compare(one: Run, other: Run, scale: float) -> dict:
     """Put two evaluations on the same test patches side by side.
 

@@ -14,10 +14,12 @@ from rasterio.warp import transform
 
 import sr_dataset
 from srtools import consistency, own_grid
+from srtools.contract import TestSet
 from srtools.errors import SRError
 from tests.conftest import CORNER, UTM31
 
 SIZE, SPACING = 128, 1.5
+REACH = consistency.reach()
 WINDOWS = np.array([[0, 0], [40, 64], [100, 10]])
 RNG = np.random.default_rng(4)
 WAVES = [
@@ -68,8 +70,14 @@ def patches(crs=UTM31, origin=CORNER) -> np.ndarray:
     return np.stack(found)
 
 
+def open_grid(folder, dataset: dict, windows=WINDOWS, reach=REACH):
+    return own_grid.open_grid(
+        TestSet(folder, {}, len(WINDOWS), SIZE, dataset, windows), reach
+    )
+
+
 def measure(folder, images: np.ndarray, dataset: dict) -> dict:
-    grid = own_grid.open_grid(folder, dataset, WINDOWS, SIZE, consistency.reach())
+    grid = open_grid(folder, dataset)
     found = consistency.Consistency(4, SPACING, 1e-4, grid)
     assert found.possible(SIZE)
     for patch, image in enumerate(images):
@@ -121,7 +129,7 @@ def test_pixels_by_hand(write_raster, tmp_path):
     """A patch from 1 km 3 m: of its 192 m, 10 m centres from 16 to 176 m are taken."""
     sentinel2(write_raster, corner=(452000.0, 5412000.0))
     dataset = card(origin=(452001.0, 5411998.0))
-    grid = own_grid.open_grid(tmp_path, dataset, WINDOWS, SIZE, reach=15.24)
+    grid = open_grid(tmp_path, dataset, reach=15.24)
     sight = grid.sight(0)
     # Centres at 5, 15, 25 m from Sentinel-2's corner, 1 m less (east) and 2 m (south)
     # less from the patch's: 24 to 174 m, and 23 to 173 m.
@@ -136,7 +144,7 @@ def test_pixels_by_hand(write_raster, tmp_path):
 def test_rim_and_missing_pixels(tmp_path, write_raster):
     """At the rim of Sentinel-2 a square is left, beyond it and over gaps nothing."""
     path = sentinel2(write_raster, corner=(CORNER[0] + 100, CORNER[1] + 100), size=40)
-    grid = own_grid.open_grid(tmp_path, card(), WINDOWS, SIZE, consistency.reach())
+    grid = open_grid(tmp_path, card())
     assert grid.sight(0).pixels.shape == (8, 8, 4)  # 105 to 175 m
     assert grid.sight(2) is None  # 600 m further south
     with rasterio.open(path, "r+") as file:
@@ -148,15 +156,14 @@ def test_rim_and_missing_pixels(tmp_path, write_raster):
 
 def test_without_the_image(tmp_path, write_raster):
     """Patches of another program: no image, no places, or a card that says little."""
-    arguments = card(), WINDOWS, SIZE, 15.0
-    assert own_grid.open_grid(tmp_path, *arguments) is None
+    assert open_grid(tmp_path, card()) is None
     sentinel2(write_raster)
-    assert own_grid.open_grid(tmp_path, *arguments) is not None
-    assert own_grid.open_grid(tmp_path, card(), None, SIZE, 15.0) is None
+    assert open_grid(tmp_path, card()) is not None
+    assert open_grid(tmp_path, card(), windows=None) is None
     little = card()
     del little["xs"]["origin"]
     with pytest.raises(SRError, match="dataset.json says nothing of 'origin'"):
-        own_grid.open_grid(tmp_path, little, WINDOWS, SIZE, 15.0)
+        open_grid(tmp_path, little)
 
 
 @pytest.mark.parametrize("crs", [UTM31, "EPSG:2154"])

@@ -22,16 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import (
-    bootstrap,
-    cards,
-    contract,
-    models,
-    report,
-    runs,
-    side_by_side,
-    tables,
-)
+from srtools import cards, contract, models, report, runs, side_by_side, tables
 from srtools.ahead import ahead
 from srtools.closer import CloserLook
 from srtools.conventions import BANDS, FACTOR, SCALE
@@ -83,24 +74,14 @@ def predict(network: Callable, lr: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def passes(
-    network: Callable, files: dict[str, str], batch_size: int
+    network: Callable, files: dict[str, str], *which
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
-    """Give lr in DN, predictions and truth in reflectance, batch by batch.
+    """Give Sentinel-2, predictions and truth in reflectance, batch by batch.
 
-    While one batch is scored, the next one passes through the network.
+    `which` batches: as for `read_batches`.
     """
-    return ahead(
-        (lr_batch, predict(network, lr_batch), truth)
-        for lr_batch, truth in read_batches(files, batch_size)
-    )
-
-
-def show(network: Callable, files: dict[str, str], indexes: list[int]) -> list[tuple]:
-    """Give Sentinel-2, predictions and truth of some patches, [1, h, w, bands]."""
-    return [
-        (lr_patch * np.float32(SCALE), predict(network, lr_patch), truth)
-        for lr_patch, truth in read_batches(files, 1, indexes)
-    ]
+    for lr_batch, truth in read_batches(files, *which):
+        yield lr_batch * np.float32(SCALE), predict(network, lr_batch), truth
 
 
 def evaluate(
@@ -145,18 +126,17 @@ def evaluate(
     # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
     scores, closer = Scores(BANDS, SCALE, 1 / FACTOR), CloserLook(test, sample, border)
     borders, checksum = {"inner": border, "whole": 0}, 0
-    for lr_batch, predicted, truth in passes(network, test.files, batch_size):
+    # While one batch is scored, the next one passes through the network.
+    for lr_batch, predicted, truth in ahead(passes(network, test.files, batch_size)):
         contract.check_prediction(predicted["model"], truth)
-        closer.add(scores.count(), lr_batch * np.float32(SCALE), predicted, truth)
+        closer.add(scores.count(), lr_batch, predicted, truth)
         scores.add(all_scores(predicted, truth, borders))
-        for pixels in (lr_batch, truth):
-            checksum = zlib.crc32(pixels, checksum)
+        checksum = zlib.crc32(truth, zlib.crc32(lr_batch, checksum))
 
     # 2. What the scores of the patches say together, and how sure that is.
     gains = scores.gains("inner")
     columns = {method: scores.columns("inner", method) for method in METHODS}
-    blocks = bootstrap.group(test.count, test.windows, test.size // FACTOR)
-    kind = "patches" if test.windows is None else "blocks of neighbours"
+    blocks, kind = runs.blocks(test)
     metrics = {
         "patches": test.count,
         "test_set": f"{checksum:08x}",
@@ -177,7 +157,8 @@ def evaluate(
 
     # 3. The files, all of them or none.
     shown = report.choose(gains)
-    pictures = show(network, test.files, [index for _, index in shown])
+    indexes = [index for _, index in shown]
+    pictures = list(passes(network, test.files, 1, indexes))
     places = report.Places(test, gains, columns["model"])
     with cards.whole_files(outputs) as partial:
         cards.write_card(partial / "metrics.json", metrics)
@@ -193,33 +174,30 @@ def get_parser() -> argparse.ArgumentParser:
         description="Score the saved model, and simple zooms beside it, on all test "
         "patches."
     )
-    parser.add_argument("--patches", help="folder of sr_dataset.py")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--model_dir", help="SavedModel of sr_train.py")
-    what.add_argument(
+    add = parser.add_argument
+    add("--patches", help="folder of sr_dataset.py")
+    what = parser.add_mutually_exclusive_group(required=True).add_argument
+    what("--model_dir", help="SavedModel of sr_train.py")
+    what(
         "--compare", nargs=2, metavar=("A", "B"),
         help="two SavedModels (with --patches), or two folders of results",
     )  # fmt: skip
-    parser.add_argument("--out_dir", required=True, help="folder for the results")
-    parser.add_argument(
-        "--batch_size", type=int, default=16, help="patches at a time (default: 16)"
-    )
-    parser.add_argument(
+    add("--out_dir", required=True, help="folder for the results")
+    add("--batch_size", type=int, default=16, help="patches at a time (default: 16)")
+    add(
         "--border", type=int, default=8, metavar="PIXELS",
         help="hr pixels left out on each side of a patch (default: 8)",
     )  # fmt: skip
-    parser.add_argument(
+    add(
         "--sample", type=int, default=100, metavar="PATCHES",
         help="for cPSNR, consistency and spectra look at so many patches, evenly "
         "spread; 0: all (default: 100)",
     )  # fmt: skip
-    parser.add_argument(
+    add(
         "--ignore_offset", action="store_true",
         help="accept a model made from Sentinel-2 products with another offset",
     )  # fmt: skip
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace existing files"
-    )
+    add("--overwrite", action="store_true", help="replace existing files")
     return parser
 
 
@@ -234,7 +212,9 @@ def main(argv: list[str] | None = None) -> int:
     compared = options.pop("compare")
     if compared:
         del options["model_dir"]
-        found = side_by_side.compare(compared, evaluate=evaluate, show=show, **options)
+        found = side_by_side.compare(
+            compared, evaluate=evaluate, passes=passes, **options
+        )
         print(tables.comparison(found))
         written = report.COMPARISON_FILES
     else:

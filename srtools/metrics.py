@@ -191,29 +191,34 @@ def _ssim_maps(truth: np.ndarray, predicted: list[np.ndarray]) -> list:
     if min(truth.shape[1:3]) < SSIM_WINDOW:
         shape = len(truth), 0, 0, truth.shape[-1]
         return [np.zeros(shape, np.float32) for _ in predicted]
-    mean_truth = _window_means(truth)
+    of_truth = _window_means(truth)
+    of_truth = list(zip(of_truth, np.square(of_truth), strict=True))
+    truth_squares = np.square(truth)
     found = []
     products, squares = np.empty_like(truth), np.empty_like(truth)
     for images in predicted:
         # Patch by patch, as everything here: see `all_scores`.
-        for image, other, *targets in zip(
-            images, truth, products, squares, strict=True
-        ):
-            np.multiply(image, other, out=targets[0])
-            np.add(image * image, other * other, out=targets[1])
+        for index, image in enumerate(images):
+            np.multiply(image, truth[index], out=products[index])
+            np.multiply(image, image, out=squares[index])
+            squares[index] += truth_squares[index]
         means = map(_window_means, (images, products, squares))
-        patches = zip(mean_truth, *means, strict=True)
-        found.append([_ssim(*patch) for patch in patches])
+        patches = zip(of_truth, *means, strict=True)
+        found.append([_ssim(*known, *patch) for known, *patch in patches])
     return found
 
 
 def _ssim(
-    mean_truth: np.ndarray, mean: np.ndarray, product: np.ndarray, squares: np.ndarray
+    mean_truth: np.ndarray,
+    square_truth: np.ndarray,
+    mean: np.ndarray,
+    product: np.ndarray,
+    squares: np.ndarray,
 ) -> np.ndarray:
-    """Combine the window means of y, x, x y and x^2 + y^2."""
+    """Combine the window means of y (and its square), x, x y and x^2 + y^2."""
     products = mean * mean_truth
     squares_of_means = mean * mean
-    squares_of_means += mean_truth * mean_truth
+    squares_of_means += square_truth
     similarity = product - products  # the covariance
     similarity *= 2
     similarity += SSIM_C2

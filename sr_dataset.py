@@ -31,6 +31,7 @@ from srtools import (
     fits,
     images,
     options,
+    own_grid,
     scenes,
     splits,
     usable,
@@ -279,6 +280,12 @@ def create_dataset(
                 extract_patches(lr, hr, centres[group], patch_size, paths)
             checks.check_count(paths["lr"], len(windows[group]))
 
+        with engine_errors("keeping Sentinel-2"):
+            kept = own_grid.keep(
+                partial / own_grid.NAME, remove_offset(s2, offset),
+                images.describe(tiles[0][0], "Sentinel-2").crs,
+                images.describe(xs, "XS"), CREATION_OPTIONS,
+            )  # fmt: skip
         size = xs_info.height, xs_info.width
         quality.save_figure(partial / "pair.png", quicklook, size)
         splits.save_map(partial / "split.png", quicklook, size, windows, patch_size)
@@ -300,6 +307,7 @@ def create_dataset(
             "xs": xs_info.record(),
             "sentinel2": record
             or {"files": [[public(band) for band in tile] for tile in tiles]},
+            "sentinel2_own_grid": kept,
             "versions": cards.versions(),
             "groups": {
                 group: {"patches": len(places), "windows": places.tolist()}
@@ -313,7 +321,8 @@ def create_dataset(
 def output_files(out_dir: str) -> list[Path]:
     """List the files that the exercise makes."""
     patches = [f"{group}_{kind}_patches.tif" for group in GROUPS for kind in KINDS]
-    return [Path(out_dir) / name for name in (*patches, *PICTURES, "dataset.json")]
+    others = (own_grid.NAME, *PICTURES, "dataset.json")
+    return [Path(out_dir) / name for name in (*patches, *others)]
 
 
 def get_parser() -> argparse.ArgumentParser:

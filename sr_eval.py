@@ -15,7 +15,6 @@ squared error; docs/metrics.md explains the others.
 """
 
 import argparse
-import logging
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,19 +22,17 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import bootstrap, cards, data, models, report, runs, side_by_side, tables
+from srtools import cards, contract, models, report, runs, side_by_side, tables
 from srtools.ahead import ahead
 from srtools.closer import CloserLook
-from srtools.contract import check_model, read_dataset_card, read_windows
 from srtools.conventions import BANDS, FACTOR, SCALE
-from srtools.errors import SRError, one_line_errors
+from srtools.errors import one_line_errors
 from srtools.metrics import all_scores
 from srtools.scores import Scores
-
-log = logging.getLogger("srtools.sr_eval")
+from srtools.zooms import ZOOMS, zoom
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
-METHODS = ("nearest", "bilinear", "bicubic", "model")
+METHODS = (*ZOOMS, "model")
 
 
 def read_batches(
@@ -61,35 +58,30 @@ def read_batches(
     indexes = range(reader.get_size()) if indexes is None else indexes
     for first in range(0, len(indexes), batch_size):
         samples = [reader.get_sample(i) for i in indexes[first : first + batch_size]]
-        lr_batch = np.stack([sample["lr"] for sample in samples]).astype(np.float32)
-        hr_batch = np.stack([sample["hr"] for sample in samples]).astype(np.float32)
+        lr_batch, hr_batch = (
+            # Read band by band; pixel by pixel is how everybody below wants it.
+            np.stack([sample[kind] for sample in samples]).astype(np.float32, order="C")
+            for kind in ("lr", "hr")
+        )
         yield lr_batch, hr_batch * np.float32(SCALE)
 
 
 def predict(network: Callable, lr: np.ndarray) -> dict[str, np.ndarray]:
-    """Enlarge [n, h, w, bands] DN by each method, in reflectance.
-
-    Bicubic is cubic convolution (Keys, 1981, a = -0.5).
-    """
-    import tensorflow as tf
-
+    """Enlarge [n, h, w, bands] DN by each method, in reflectance."""
     size = FACTOR * lr.shape[1], FACTOR * lr.shape[2]
-    reflectance = lr * np.float32(SCALE)
-    zooms = {m: tf.image.resize(reflectance, size, m).numpy() for m in METHODS[:-1]}
-    return {**zooms, "model": network(**{INPUT: lr})[OUTPUT].numpy()}
+    enlarged = {method: zoom(lr * np.float32(SCALE), size, method) for method in ZOOMS}
+    return {**enlarged, "model": network(**{INPUT: lr})[OUTPUT].numpy()}
 
 
 def passes(
-    network: Callable, files: dict[str, str], batch_size: int
+    network: Callable, files: dict[str, str], *which
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
-    """Give lr in DN, predictions and truth in reflectance, batch by batch.
+    """Give Sentinel-2, predictions and truth in reflectance, batch by batch.
 
-    While one batch is scored, the next one passes through the network.
+    `which` batches: as for `read_batches`.
     """
-    return ahead(
-        (lr_batch, predict(network, lr_batch), truth)
-        for lr_batch, truth in read_batches(files, batch_size)
-    )
+    for lr_batch, truth in read_batches(files, *which):
+        yield lr_batch * np.float32(SCALE), predict(network, lr_batch), truth
 
 
 def evaluate(
@@ -123,46 +115,30 @@ def evaluate(
     Raises:
         SRError: if patches and model do not fit together.
     """
-    files = data.check_patches(patches, "test", FACTOR)
-    patches_info = data.describe_patches(files["hr"])
-    count, size = patches_info.count, patches_info.size
-    if 2 * border >= size:
-        raise SRError(
-            f"a border of {border} pixels leaves nothing of the hr patches; "
-            "give a smaller --border"
-        )
-    dataset = read_dataset_card(patches)
-    windows = read_windows(dataset, count)
+    test = contract.read_test_set(patches, border)
     info = models.describe(model_dir)
     info.need(INPUT, OUTPUT)
-    check_model(info, dataset, INPUT, ignore_offset)
+    contract.check_model(info, test.dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
     cards.refuse_existing(outputs, overwrite)
     network = models.load(model_dir)
 
-    spacing = dataset.get("hr", {}).get("spacing", 1.5)
-    scores = Scores(BANDS, SCALE, ratio=1 / FACTOR)
-    closer = CloserLook(
-        count=count, sample=sample, size=size, border=border, spacing=spacing
-    )
+    # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
+    scores, closer = Scores(BANDS, SCALE, 1 / FACTOR), CloserLook(test, sample, border)
     borders, checksum = {"inner": border, "whole": 0}, 0
-    for lr_batch, predicted, truth in passes(network, files, batch_size):
-        if predicted["model"].shape != truth.shape:
-            raise SRError(
-                f"the model makes patches {predicted['model'].shape[1:]} of the lr "
-                f"patches, the hr patches are {truth.shape[1:]}: factors differ"
-            )
-        closer.add(scores.count(), lr_batch * np.float32(SCALE), predicted, truth)
+    # While one batch is scored, the next one passes through the network.
+    for lr_batch, predicted, truth in ahead(passes(network, test.files, batch_size)):
+        contract.check_prediction(predicted["model"], truth)
+        closer.add(scores.count(), lr_batch, predicted, truth)
         scores.add(all_scores(predicted, truth, borders))
-        checksum = zlib.crc32(lr_batch.tobytes(), checksum)
-        checksum = zlib.crc32(truth[:, ::FACTOR, ::FACTOR].tobytes(), checksum)
+        checksum = zlib.crc32(truth, zlib.crc32(lr_batch, checksum))
 
-    blocks = bootstrap.group(count, windows, size // FACTOR)
-    columns = {method: scores.columns("inner", method) for method in METHODS}
+    # 2. What the scores of the patches say together, and how sure that is.
     gains = scores.gains("inner")
-    kind = "patches" if windows is None else "blocks of neighbours"
+    columns = {method: scores.columns("inner", method) for method in METHODS}
+    blocks, kind = runs.blocks(test)
     metrics = {
-        "patches": count,
+        "patches": test.count,
         "test_set": f"{checksum:08x}",
         "bands": list(BANDS),
         "methods": list(METHODS),
@@ -172,22 +148,21 @@ def evaluate(
         "share_won": float((gains > 0).mean()),
         "intervals": runs.method_intervals(columns, blocks, kind, SCALE),
         **closer.record(),
-        "worst": scores.worst("inner", windows),
+        "worst": scores.worst("inner", test.windows),
         "model_dir": str(model_dir),
         "model_card": {k: v for k, v in info.card.items() if k != "dataset"},
-        "dataset": {k: v for k, v in dataset.items() if k != "groups"},
+        "dataset": {k: v for k, v in test.dataset.items() if k != "groups"},
         "versions": cards.versions(),
     }
+
+    # 3. The files, all of them or none.
     shown = report.choose(gains)
-    pictures = [
-        (lr_batch * SCALE, predict(network, lr_batch), truth)
-        for lr_batch, truth in read_batches(files, 1, [index for _, index in shown])
-    ]
-    scene = dataset.get("xs", {})
-    places = report.Places(windows, size // FACTOR, gains, columns["model"], scene)
+    indexes = [index for _, index in shown]
+    pictures = list(passes(network, test.files, 1, indexes))
+    places = report.Places(test, gains, columns["model"])
     with cards.whole_files(outputs) as partial:
         cards.write_card(partial / "metrics.json", metrics)
-        runs.write_patches(partial / "patches.csv", columns, windows, blocks)
+        runs.write_patches(partial / "patches.csv", columns, test.windows, blocks)
         report.save_pictures(partial / "patches.png", shown, gains, pictures)
         report.save(partial / "report.html", metrics, shown, pictures, places)
     return metrics
@@ -199,33 +174,30 @@ def get_parser() -> argparse.ArgumentParser:
         description="Score the saved model, and simple zooms beside it, on all test "
         "patches."
     )
-    parser.add_argument("--patches", help="folder of sr_dataset.py")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--model_dir", help="SavedModel of sr_train.py")
-    what.add_argument(
+    add = parser.add_argument
+    add("--patches", help="folder of sr_dataset.py")
+    what = parser.add_mutually_exclusive_group(required=True).add_argument
+    what("--model_dir", help="SavedModel of sr_train.py")
+    what(
         "--compare", nargs=2, metavar=("A", "B"),
         help="two SavedModels (with --patches), or two folders of results",
     )  # fmt: skip
-    parser.add_argument("--out_dir", required=True, help="folder for the results")
-    parser.add_argument(
-        "--batch_size", type=int, default=16, help="patches at a time (default: 16)"
-    )
-    parser.add_argument(
+    add("--out_dir", required=True, help="folder for the results")
+    add("--batch_size", type=int, default=16, help="patches at a time (default: 16)")
+    add(
         "--border", type=int, default=8, metavar="PIXELS",
         help="hr pixels left out on each side of a patch (default: 8)",
     )  # fmt: skip
-    parser.add_argument(
+    add(
         "--sample", type=int, default=100, metavar="PATCHES",
         help="for cPSNR, consistency and spectra look at so many patches, evenly "
         "spread; 0: all (default: 100)",
     )  # fmt: skip
-    parser.add_argument(
+    add(
         "--ignore_offset", action="store_true",
         help="accept a model made from Sentinel-2 products with another offset",
     )  # fmt: skip
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace existing files"
-    )
+    add("--overwrite", action="store_true", help="replace existing files")
     return parser
 
 
@@ -240,7 +212,9 @@ def main(argv: list[str] | None = None) -> int:
     compared = options.pop("compare")
     if compared:
         del options["model_dir"]
-        found = side_by_side.compare(compared, evaluate=evaluate, **options)
+        found = side_by_side.compare(
+            compared, evaluate=evaluate, passes=passes, **options
+        )
         print(tables.comparison(found))
         written = report.COMPARISON_FILES
     else:

@@ -7,35 +7,33 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from affine import Affine
 
+from bench.measure import Usage
 from bench.measure import run as measure
 from bench.report import Row
+from srtools.cards import write_card
 from srtools.conventions import BANDS, FACTOR
 
 ROOT = Path(__file__).parent.parent
 PATCH = 32  # lr pixels
 BATCH = 16
+FEW = 100  # patches: as many as are looked at closely
 MOST_TIMES = 1.3  # the time of the forward passes
+CRS, CORNER = "EPSG:32631", (447003.0, 5412996.0)
 
 
 def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Measure as many test patches as scenes of `sizes` x `sizes` PAN pixels have."""
     model = folder / "model"
     measure(_python("-m", "bench.evaluation", "model", model), ROOT)
+    # Starting, looking closer at 100 patches and drawing do not grow with the patches.
+    first_forward, first_whole = _both(folder, FEW, model)
+    yield Row("", f"{FEW} forward passes, no more", f"{first_forward.seconds:.1f} s")
+    yield Row("", f"sr_eval.py, {FEW} patches", f"{first_whole.seconds:.1f} s")
     for size in sizes:
-        patches = folder / f"patches{size}"
-        patches.mkdir()
         count = (size // (FACTOR * PATCH)) ** 2
-        write_patches(patches, count)
-        forward = measure(_python("-m", "bench.evaluation", patches, model), ROOT)
-        whole = measure(
-            _python(
-                "sr_eval.py", "--patches", patches, "--model_dir", model,
-                "--out_dir", patches / "eval",
-            ),
-            ROOT,
-        )  # fmt: skip
-        shutil.rmtree(patches)
+        forward, whole = _both(folder, count, model)
         for what, usage in (
             (f"{count} forward passes, no more", forward), ("sr_eval.py", whole)
         ):  # fmt: skip
@@ -44,22 +42,58 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
             yield Row(size, "  peak memory", f"{usage.peak_bytes / 1e9:.2f} GB")
         ratio = f"{whole.seconds / forward.seconds:.2f} x"
         yield Row(size, "  of the time of the passes", ratio, f"<= {MOST_TIMES} x")
+        for what, name in (("time", "seconds"), ("CPU time", "cpu_seconds")):
+            more, more_forward = (
+                getattr(usage, name) - getattr(first, name)
+                for usage, first in ((whole, first_whole), (forward, first_forward))
+            )
+            what = f"  {what} of what {count - FEW} patches more add"
+            yield Row(size, what, f"{more / more_forward:.2f} x")
+
+
+def _both(folder: Path, count: int, model: Path) -> tuple[Usage, Usage]:
+    """Measure the forward passes alone, and the whole evaluation."""
+    patches = folder / f"patches{count}"
+    patches.mkdir()
+    write_patches(patches, count)
+    forward = measure(_python("-m", "bench.evaluation", patches, model), ROOT)
+    command = ["--patches", patches, "--model_dir", model, "--out_dir"]
+    whole = measure(_python("sr_eval.py", *command, patches / "eval"), ROOT)
+    shutil.rmtree(patches)
+    return forward, whole
 
 
 def write_patches(folder: Path, count: int) -> None:
-    """Write test patches of noise, line of patches by line."""
+    """Write test patches of noise, line of patches by line, and where they lie."""
     random = np.random.default_rng(count)
     for kind, side in (("lr", PATCH), ("hr", FACTOR * PATCH)):
         path = folder / f"test_{kind}_patches.tif"
         with rasterio.open(
             path, "w", driver="GTiff", dtype="uint16", count=len(BANDS), width=side,
             height=count * side, compress="DEFLATE", predictor=2, BIGTIFF="IF_SAFER",
+            transform=Affine.scale(6, -6),
         ) as file:  # fmt: skip
             for index in range(count):
                 pixels = random.integers(500, 3000, (len(BANDS), side, side), "uint16")
                 file.write(
                     pixels, window=((index * side, (index + 1) * side), (0, side))
                 )
+    across = int(np.sqrt(count))
+    places = np.stack(np.divmod(np.arange(count), across), axis=1) * PATCH
+    card = {
+        "bands": BANDS, "lr": {"spacing": 6.0}, "hr": {"spacing": 1.5},
+        "xs": {"crs": CRS, "origin": CORNER},
+        "groups": {"test": {"windows": places.tolist()}},
+    }  # fmt: skip
+    write_card(folder / "dataset.json", card)
+    side = int(places.max() + PATCH) * 6 // 10 + 4
+    x, y = CORNER
+    with rasterio.open(
+        folder / "sentinel2.tif", "w", driver="GTiff", dtype="uint16", count=len(BANDS),
+        width=side, height=side, crs=CRS, compress="DEFLATE", predictor=2,
+        transform=Affine(10, 0, x - 13, 0, -10, y + 17),
+    ) as file:  # fmt: skip
+        file.write(random.integers(500, 3000, (len(BANDS), side, side), "uint16"))
 
 
 def save_model(folder: str) -> None:

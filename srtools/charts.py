@@ -128,6 +128,7 @@ def histogram(gains: np.ndarray) -> str:
         axis.axvline(0, color=INK, linewidth=1)
         axis.grid(axis="x", visible=False)
         axis.yaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.get_major_locator().set_params(nbins=7)
         axis.set_xlabel("gain over bicubic, dB (negative: bicubic is better)")
         axis.set_ylabel("patches")
         axis.set_title("Gain, patch by patch")

@@ -2,13 +2,17 @@
 
 import numpy as np
 
-from srtools.consistency import OPERATOR, Consistency
+from srtools.consistency import Consistency, reach
+from srtools.contract import TestSet
 from srtools.conventions import FACTOR, SCALE
 from srtools.cpsnr import MOST, Robust
 from srtools.detail import Correctness
+from srtools.own_grid import open_grid
 from srtools.spectrum import RingSpectra
+from srtools.zooms import ZOOMS
 
 METHODS = ("bicubic", "model")
+SPECTRA = (*ZOOMS, "model")
 SMALLEST = 16  # hr pixels inside the border, for cPSNR and spectra to mean anything
 
 
@@ -16,26 +20,24 @@ class CloserLook:
     """Tolerance to shifts, consistency, spectra and correctness, summed up.
 
     Arguments:
-        count: patches of the test set.
-        sample: of these look at so many at most; 0 means all.
-        size: of the hr patches in pixels.
+        test: the test set.
+        sample: of its patches look at so many at most; 0 means all.
         border: hr pixels left out on each side.
-        spacing: of the hr pixels, metres.
     """
 
-    def __init__(
-        self, *, count: int, sample: int, size: int, border: int, spacing: float
-    ):
+    def __init__(self, test: TestSet, sample: int, border: int):
+        count, spacing = test.count, test.spacing
         sample = min(sample or count, count)
         self._chosen = np.zeros(count, bool)
         self._chosen[np.linspace(0, count - 1, sample).round().astype(int)] = True
         self._inner = slice(border, -border or None)
         self._robust, self._correctness = Robust(), Correctness()
-        inner_size = size - 2 * border
+        inner_size = test.size - 2 * border
         large = inner_size >= SMALLEST
         self.spectra = RingSpectra(inner_size, spacing) if large else None
-        consistency = Consistency(FACTOR, spacing, SCALE)
-        self._consistency = consistency if consistency.possible(size) else None
+        own_grid = open_grid(test, reach())
+        consistency = Consistency(FACTOR, spacing, SCALE, own_grid)
+        self._consistency = consistency if consistency.possible(test.size) else None
         self._spacing = spacing
 
     def add(
@@ -54,28 +56,28 @@ class CloserLook:
         if not len(here):
             return
         lr, truth = lr[here], truth[here]
-        predicted = {m: predicted[m][here] for m in METHODS}
+        predicted = {method: image[here] for method, image in predicted.items()}
         if self._consistency:
-            for method, image in {**predicted, "truth": truth}.items():
-                self._consistency.add(method, image, lr)
+            images = {**{m: predicted[m] for m in METHODS}, "truth": truth}
+            for number, patch in enumerate(first + here):
+                one = {method: image[number] for method, image in images.items()}
+                self._consistency.add(patch, one, lr[number])
         inner = np.s_[:, self._inner, self._inner]
         truth, predicted = truth[inner], {m: p[inner] for m, p in predicted.items()}
         if self.spectra:
-            self.spectra.add(predicted, truth)
-            for method, image in predicted.items():
-                self._robust.add(method, image, truth)
+            self.spectra.add({m: predicted[m] for m in SPECTRA}, truth)
+            for method in METHODS:
+                self._robust.add(method, predicted[method], truth)
             self._correctness.add(predicted["model"], truth, predicted["bicubic"])
 
     def record(self) -> dict:
         """Give what metrics.json keeps."""
         robust = {"tried_shifts_pixels": MOST, **self._robust.record(self._spacing)}
-        consistency = {"operator": OPERATOR}
-        if self._consistency:
-            consistency |= self._consistency.record()
+        consistency = self._consistency and self._consistency.record()
         return {
             "closer_look": {"patches": int(self._chosen.sum())},
             "robust": robust if self.spectra else None,
-            "consistency": consistency if self._consistency else None,
-            "spectrum": self.spectra.record(list(METHODS)) if self.spectra else None,
+            "consistency": consistency,
+            "spectrum": self.spectra.record(list(SPECTRA)) if self.spectra else None,
             "correctness": self._correctness.record() if self.spectra else None,
         }

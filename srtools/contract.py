@@ -1,15 +1,63 @@
 """What a model's card and a data set's card must agree on before they meet."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from srtools import data
 from srtools.cards import read_card
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
+from srtools.images import describe_patches
 from srtools.models import ModelInfo
 
 TOLERANCE = 0.01  # of the spacings: 6 m are not 6.1 m
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The test patches of a folder, and what its card says of them."""
+
+    __test__ = False  # pytest: no test, whatever its name
+
+    folder: Path
+    files: dict[str, str]
+    """The patches images, by kind (lr, hr)."""
+    count: int
+    size: int
+    """Of the hr patches in pixels."""
+    dataset: dict
+    """dataset.json, or empty."""
+    windows: np.ndarray | None
+    """[n, 2] first row and column on the lr grid, if they are known."""
+
+    @property
+    def spacing(self) -> float:
+        """Of the hr pixels, metres."""
+        return self.dataset.get("hr", {}).get("spacing", 1.5)
+
+
+def read_test_set(patches: str | Path, border: int) -> TestSet:
+    """Read what there is of the test patches, but for their pixels.
+
+    Arguments:
+        patches: folder of sr_dataset.py.
+        border: hr pixels that are to be left out on each side.
+
+    Raises:
+        SRError: if files do not fit together, or the border leaves nothing.
+    """
+    files = data.check_patches(patches, "test", FACTOR)
+    found = describe_patches(files["hr"])
+    if 2 * border >= found.size:
+        raise SRError(
+            f"a border of {border} pixels leaves nothing of the hr patches; "
+            "give a smaller --border"
+        )
+    dataset = read_dataset_card(patches)
+    windows = read_windows(dataset, found.count)
+    return TestSet(Path(patches), files, found.count, found.size, dataset, windows)
 
 
 def read_dataset_card(patches: str | Path) -> dict:
@@ -70,6 +118,24 @@ def check_model(
             f"subtracted, from the patches {wanted} were; if both are reflectance x "
             "10 000 all the same (products with and without ESA's offset), give "
             "--ignore_offset"
+        )
+
+
+def check_prediction(predicted: np.ndarray, truth: np.ndarray) -> None:
+    """Check that a model made what can be compared, [n, h, w, bands].
+
+    Raises:
+        SRError: if patches have another size, or hold what is no number.
+    """
+    if predicted.shape != truth.shape:
+        raise SRError(
+            f"the model makes patches {predicted.shape[1:]} of the lr patches, the hr "
+            f"patches are {truth.shape[1:]}: factors differ"
+        )
+    if not np.isfinite(predicted).all():
+        raise SRError(
+            "the model makes pixels that are no number: its training has diverged; "
+            "train it again, with a smaller --learning_rate"
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from srtools.metrics import psnr
 from srtools.quiet import silent_stderr
+from srtools.zooms import bicubic
 
 with silent_stderr():
     import tensorflow as tf
@@ -52,11 +53,6 @@ class PSNR(tf.keras.metrics.MeanSquaredError):
         # The floor keeps a perfect answer, and an empty epoch, finite.
         mse = tf.maximum(tf.convert_to_tensor(super().result()), 1e-20)
         return -10 * tf.math.log(mse) / np.log(10)
-
-
-def bicubic(lr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Zoom [n, h, w, bands] to `size` with cubic convolution (Keys, a = -0.5)."""
-    return tf.image.resize(lr, size, method="bicubic").numpy()
 
 
 def bicubic_psnr(batches: Iterable[tuple[dict, dict]], scale: float) -> float:

@@ -4,6 +4,7 @@ Images are [n, h, w, bands] float32, reflectance 0-1; each score is a mean over 
 pixels of a patch, so that a mean over patches is a mean over all pixels.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -91,25 +92,28 @@ def all_scores(
     Returns:
         By method and area, what `patch_scores` gives.
     """
-    predicted = {m: np.asarray(p, np.float32) for m, p in predicted.items()}
-    truth = np.asarray(truth, np.float32)
+    # Pixel by pixel: as they come out of a file, images may lie band by band.
+    predicted = {m: np.ascontiguousarray(p, np.float32) for m, p in predicted.items()}
+    truth = np.ascontiguousarray(truth, np.float32)
     rows: dict = {method: {area: [] for area in borders} for method in predicted}
     similarity = _ssim_maps(truth, list(predicted.values()))
+    cuts = tuple(borders.values())
     for index, one_truth in enumerate(truth):
         # One patch at a time: its maps stay in the cache of the processor.
-        colour = _colour(one_truth)
-        mean_truth = {area: _mean(one_truth, b) for area, b in borders.items()}
+        spectra = _spectra(one_truth)
+        mean_truth = _means(one_truth, cuts)
         for (method, images), ssim in zip(predicted.items(), similarity, strict=True):
             error = images[index] - one_truth
-            maps = {
-                "l1": np.abs(error),
-                "l2": np.square(error),
-                "ssim": ssim[index],
-                "sam": _angle(_colour(images[index]), colour),
+            means = {
+                "l1": _means(np.abs(error), cuts),
+                "l2": _means(np.square(error, out=error), cuts),
+                "ssim": _means(ssim[index], cuts),
+                "sam": _means(_angle(_spectra(images[index]), spectra), cuts),
+                "mean": mean_truth,
             }
-            for area, border in borders.items():
-                means = {name: _mean(image, border) for name, image in maps.items()}
-                rows[method][area].append({**means, "mean": mean_truth[area]})
+            for number, area in enumerate(borders):
+                found = {name: values[number] for name, values in means.items()}
+                rows[method][area].append(found)
     return {
         method: {
             area: {name: np.stack([row[name] for row in found]) for name in found[0]}
@@ -119,32 +123,59 @@ def all_scores(
     }
 
 
-def _colour(image: np.ndarray) -> np.ndarray:
-    """Scale spectra to the length 1, [..., bands]; those of black pixels are nan."""
-    length = np.sqrt(np.einsum("...b,...b->...", image, image))
+def _spectra(image: np.ndarray) -> np.ndarray:
+    """Scale the spectra of [h, w, bands] to the length 1; black pixels become nan.
+
+    Returns:
+        [bands, h, w]: sums over bands are fastest that way.
+    """
+    planes = np.moveaxis(image, -1, 0).copy()
+    length = np.sqrt(np.square(planes).sum(axis=0))
     length[length == 0] = np.nan
-    return image / length[..., None]
+    planes /= length
+    return planes
 
 
 def _angle(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Angle between spectra of length 1, degrees: precise in float32 if small, too."""
+    """Angle between spectra of length 1, [bands, h, w], in degrees, [h, w].
+
+    By their distance, which is precise in float32 for small angles, too.
+    """
     chord = one - other
-    chord = np.sqrt(np.einsum("...b,...b->...", chord, chord))
-    return np.arcsin(np.minimum(chord / 2, 1)) * np.float32(360 / np.pi)
+    half = np.sqrt(np.square(chord, out=chord).sum(axis=0)) / 2
+    return np.arcsin(np.minimum(half, 1)) * np.float32(360 / np.pi)
 
 
-def _mean(image: np.ndarray, border: int) -> np.ndarray:
-    """Average [h, w, ...] inside the border; pixels without a value do not count."""
-    inner = image[border : len(image) - border]
-    if not inner.size:
-        return np.full(image.shape[2:], np.nan)
-    # Whole rows first: that is how they lie in memory.
-    columns = inner.mean(axis=0)[border : image.shape[1] - border]
-    mean = columns.mean(axis=0, dtype=np.float64)
-    if np.isnan(mean).any():
-        known = inner[:, border : image.shape[1] - border]
-        mean = np.nanmean(known) if not np.isnan(known).all() else np.float64(0)
-    return mean
+def _means(image: np.ndarray, borders: tuple[int, ...]) -> np.ndarray:
+    """Average [h, w, ...] inside each border; pixels without a value do not count.
+
+    Returns:
+        [borders, ...] float64; nan where a border leaves nothing.
+    """
+    height, width = image.shape[:2]
+    if not image.size:
+        return np.full((len(borders), *image.shape[2:]), np.nan)
+    # As a product of matrices: no other way through the pixels is as fast.
+    lines = _inside(height, borders) @ image.reshape(height, -1)
+    lines = lines.reshape(len(borders), width, *image.shape[2:])
+    means = np.einsum("aw,aw...->a...", _inside(width, borders), lines)
+    if np.isnan(means).any():
+        for number, border in enumerate(borders):
+            part = image[border : height - border, border : width - border]
+            known = part[~np.isnan(part)]
+            if part.size:  # of black pixels only, the angles have no error
+                means[number] = known.mean(dtype=np.float64) if known.size else 0
+    return means
+
+
+@lru_cache
+def _inside(size: int, borders: tuple[int, ...]) -> np.ndarray:
+    """Give the weight of each of `size` lines in the mean inside each border."""
+    places = np.arange(size)
+    inside = np.array([(places >= b) & (places < size - b) for b in borders])
+    weights = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    weights[~inside.any(axis=1)] = np.nan
+    return weights.astype(np.float32)
 
 
 def _ssim_maps(truth: np.ndarray, predicted: list[np.ndarray]) -> list:
@@ -160,32 +191,45 @@ def _ssim_maps(truth: np.ndarray, predicted: list[np.ndarray]) -> list:
     if min(truth.shape[1:3]) < SSIM_WINDOW:
         shape = len(truth), 0, 0, truth.shape[-1]
         return [np.zeros(shape, np.float32) for _ in predicted]
-    mean_truth = _window_means(truth)
+    of_truth = _window_means(truth)
+    of_truth = list(zip(of_truth, np.square(of_truth), strict=True))
+    truth_squares = np.square(truth)
     found = []
     products, squares = np.empty_like(truth), np.empty_like(truth)
     for images in predicted:
         # Patch by patch, as everything here: see `all_scores`.
-        for image, other, *targets in zip(
-            images, truth, products, squares, strict=True
-        ):
-            np.multiply(image, other, out=targets[0])
-            np.add(image * image, other * other, out=targets[1])
+        for index, image in enumerate(images):
+            np.multiply(image, truth[index], out=products[index])
+            np.multiply(image, image, out=squares[index])
+            squares[index] += truth_squares[index]
         means = map(_window_means, (images, products, squares))
-        patches = zip(mean_truth, *means, strict=True)
-        found.append([_ssim(*patch) for patch in patches])
+        patches = zip(of_truth, *means, strict=True)
+        found.append([_ssim(*known, *patch) for known, *patch in patches])
     return found
 
 
 def _ssim(
-    mean_truth: np.ndarray, mean: np.ndarray, product: np.ndarray, squares: np.ndarray
+    mean_truth: np.ndarray,
+    square_truth: np.ndarray,
+    mean: np.ndarray,
+    product: np.ndarray,
+    squares: np.ndarray,
 ) -> np.ndarray:
-    """Combine the window means of y, x, x y and x^2 + y^2."""
-    product_of_means = mean * mean_truth
-    squares_of_means = mean * mean + mean_truth * mean_truth
-    covariance = product - product_of_means
+    """Combine the window means of y (and its square), x, x y and x^2 + y^2."""
+    products = mean * mean_truth
+    squares_of_means = mean * mean
+    squares_of_means += square_truth
+    similarity = product - products  # the covariance
+    similarity *= 2
+    similarity += SSIM_C2
+    products *= 2
+    products += SSIM_C1
+    similarity *= products
     variances = squares - squares_of_means
-    similarity = (2 * product_of_means + SSIM_C1) / (squares_of_means + SSIM_C1)
-    similarity *= (2 * covariance + SSIM_C2) / (variances + SSIM_C2)
+    variances += SSIM_C2
+    squares_of_means += SSIM_C1
+    variances *= squares_of_means
+    similarity /= variances
     return similarity
 
 
@@ -199,8 +243,12 @@ def _convolve(image: Any) -> Any:
     """Weigh along columns, then along rows."""
     offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-np.square(offsets) / (2 * SSIM_SIGMA**2)).astype(np.float32)
-    weights = np.repeat((weights / weights.sum())[:, None], image.shape[-1], axis=1)
-    for kernel in (weights[:, None], weights[None]):
-        kernel = kernel[..., None]  # [rows, columns, channels, 1]
-        image = tf.nn.depthwise_conv2d(image, kernel, (1, 1, 1, 1), "VALID")
-    return image
+    weights /= weights.sum()
+    height, width, bands = image.shape[1:]
+    # A line of pixels is one pixel with many channels: that is faster.
+    lines = tf.reshape(image, (-1, height, 1, width * bands))
+    kernel = np.repeat(weights[:, None], width * bands, axis=1)[:, None, :, None]
+    lines = tf.nn.depthwise_conv2d(lines, kernel, (1, 1, 1, 1), "VALID")
+    image = tf.reshape(lines, (-1, height - SSIM_WINDOW + 1, width, bands))
+    kernel = np.repeat(weights[:, None], bands, axis=1)[None, :, :, None]
+    return tf.nn.depthwise_conv2d(image, kernel, (1, 1, 1, 1), "VALID")

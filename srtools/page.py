@@ -37,7 +37,8 @@ tr.model td { background: #eef4fd; }
 .charts { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
 .charts img { width: 100%; height: auto; display: block; }
-.strip { display: grid; grid-template-columns: repeat(5, 1fr); gap: .4rem;
+.strip { display: grid; gap: .4rem;
+  grid-template-columns: repeat(var(--columns), 1fr);
   margin: .2rem 0 1.1rem; }
 .strip img { width: 100%; height: auto; display: block; border-radius: 6px;
   image-rendering: pixelated; }
@@ -138,7 +139,8 @@ def strip(caption: str, pictures: dict[str, str]) -> str:
         f"<figcaption>{escape(name)}</figcaption></figure>"
         for name, picture in pictures.items()
     )
-    return f'<b>{escape(caption)}</b><div class="strip">{cells}</div>'
+    style = f"--columns: {len(pictures)}"
+    return f'<b>{escape(caption)}</b><div class="strip" style="{style}">{cells}</div>'
 
 
 def scores_table(metrics: dict) -> str:
@@ -240,15 +242,12 @@ def closer_tables(metrics: dict) -> str:
                 number(seen[m]["spectral_angle_degrees"]),
                 number(seen[m]["shift_metres"]),
             ]
-            for m in ("bicubic", "model", "truth")
+            for m in ("bicubic", "model", "truth") if m in seen
         ]  # fmt: skip
         header = [
-            "seen as Sentinel-2 sees",
-            "L1, DN",
-            "bias, DN",
-            "angle, °",
-            "shift, m",
-        ]
+            f"seen as Sentinel-2 sees, {seen['grid']}", "L1, DN", "bias, DN",
+            "angle, °", "shift, m",
+        ]  # fmt: skip
         parts.append(table(header, rows))
         parts.append(
             note(

@@ -10,29 +10,26 @@ from PIL import Image
 
 from srtools import charts, figures, page
 from srtools.cards import whole_file
-from srtools.conventions import SCALE
+from srtools.contract import TestSet
+from srtools.conventions import FACTOR, SCALE
 from srtools.runs import Run
 from srtools.tables import number, span
 
 FILES = ("metrics.json", "patches.csv", "patches.png", "report.html")
 COMPARISON_FILES = ("comparison.json", "comparison.html")
 EACH = 2  # patches shown of the best, of the median and of the worst
+MODEL, TRUTH = "super-resolution", "truth (Spot-7)"
 
 
 @dataclass(frozen=True)
 class Places:
     """Where the patches lie, and how the model does there."""
 
-    windows: np.ndarray | None
-    """[n, 2] first row and column on the lr grid."""
-    size: int
-    """Of the patches, lr pixels."""
+    test: TestSet
     gains: np.ndarray
     """[n] dB."""
     scores: np.ndarray
     """[n, columns] of the model; L1 first."""
-    scene: dict
-    """Card of the XS image: size, origin and spacing."""
 
 
 def choose(gains: np.ndarray, each: int = EACH) -> list[tuple[str, int]]:
@@ -57,15 +54,31 @@ def choose(gains: np.ndarray, each: int = EACH) -> list[tuple[str, int]]:
     return sorted(found, key=lambda entry: (order[entry[0]], -gains[entry[1]]))
 
 
-def _versions(picture: tuple) -> dict[str, np.ndarray]:
-    """Name the versions of one patch, each [h, w, bands] in reflectance."""
+def choose_unlike(gains: np.ndarray, each: int = EACH) -> list[tuple[str, int]]:
+    """Choose the patches where two models differ most, to either side.
+
+    Arguments:
+        gains: [n] of the second over the first, dB.
+        each: patches for which model.
+
+    Returns:
+        Label and number of each, no patch twice.
+    """
+    ranked = np.argsort(gains, kind="stable").tolist()
+    chosen = dict.fromkeys([*ranked[::-1][:each], *ranked[:each]])
+    return [(f"patch {i}: B less A {gains[i]:+.2f} dB", i) for i in chosen]
+
+
+def _versions(picture: tuple, models: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Name the versions of one patch, each [h, w, bands] in reflectance.
+
+    Arguments:
+        picture: lr, predictions and truth, [1, h, w, bands].
+        models: what models make of it, by name, [1, h, w, bands].
+    """
     lr, predicted, truth = picture
-    return {
-        "Sentinel-2 (6 m grid)": lr[0],
-        "bicubic": predicted["bicubic"][0],
-        "super-resolution": predicted["model"][0],
-        "truth (Spot-7)": truth[0],
-    }
+    found = {"Sentinel-2 (6 m grid)": lr, "bicubic": predicted["bicubic"]}
+    return {name: v[0] for name, v in {**found, **models, TRUTH: truth}.items()}
 
 
 def save_pictures(
@@ -74,7 +87,8 @@ def save_pictures(
     """Save the best patch, a median one and the worst as one PNG."""
     picked = np.unique(np.linspace(0, len(shown) - 1, 3).astype(int))
     told = ", ".join(f"{gains[shown[number][1]]:+.2f}" for number in picked)
-    rows = [_versions(pictures[number]) for number in picked]
+    chosen = [pictures[number] for number in picked]
+    rows = [_versions(one, {MODEL: one[1]["model"]}) for one in chosen]
     figures.save_rows(path, rows, f"gain over bicubic: {told} dB")
 
 
@@ -103,8 +117,18 @@ def save(
     _write(path, page.document(title, [s for s in sections if s]))
 
 
-def save_comparison(path: str | Path, comparison: dict, found: list[Run]) -> None:
-    """Write the report of a comparison."""
+def save_comparison(
+    path: str | Path, comparison: dict, found: list[Run], shown: list, pictures: list
+) -> None:
+    """Write the report of a comparison.
+
+    Arguments:
+        path: HTML file.
+        comparison: what comparison.json holds.
+        found: the two evaluations.
+        shown: caption and number of the patches to show.
+        pictures: of each of them, for either model, lr, predictions and truth.
+    """
     names = [f"{letter}: {run.name}" for letter, run in zip("AB", found, strict=True)]
     by_name = dict(zip(names, (run.metrics for run in found), strict=True))
     bands = found[0].metrics["bands"]
@@ -122,11 +146,18 @@ def save_comparison(path: str | Path, comparison: dict, found: list[Run]) -> Non
                  for n, s in spectra.items()},
             )
         )  # fmt: skip
-    sections = [
-        page.section(
-            "Side by side", page.comparison_table(comparison, names), page.images(drawn)
-        )
-    ]
+    table = page.comparison_table(comparison, names)
+    sections = [page.section("Side by side", table, page.images(drawn))]
+    title = "Where they differ most"
+    if pictures:
+        rows = [
+            (caption, _versions(one, {"A": one[1]["model"], "B": other[1]["model"]}))
+            for (caption, _), (one, other) in zip(shown, pictures, strict=True)
+        ]
+        sections.append(page.section(title, _rows(rows, ("A", "B"))))
+    else:
+        why = "No pictures: they are made when two models are given, and --patches."
+        sections.append(page.section(title, page.note(why)))
     _write(path, page.document(" against ".join(names), sections))
 
 
@@ -177,30 +208,48 @@ def _bands(metrics: dict, places: Places) -> str:
 
 def _strips(shown: list[tuple[str, int]], pictures: list, gains: np.ndarray) -> str:
     """Show the chosen patches in rows, with the error of the model."""
+    rows = [
+        (
+            f"{label}: patch {index}, gain {gains[index]:+.2f} dB",
+            _versions(picture, {MODEL: picture[1]["model"]}),
+        )
+        for (label, index), picture in zip(shown, pictures, strict=True)
+    ]
+    return page.section("Best, median and worst patches", _rows(rows, (MODEL,)))
+
+
+def _rows(rows: list[tuple[str, dict]], models: tuple[str, ...]) -> str:
+    """Show versions of patches in rows, and behind them the errors of models.
+
+    Arguments:
+        rows: caption, and by name [h, w, bands] reflectance.
+        models: names of the versions whose errors are shown.
+    """
     errors = [
-        np.abs(predicted["model"] - truth)[0].mean(axis=-1)
-        for _, predicted, truth in pictures
+        {m: np.abs(images[m] - images[TRUTH]).mean(axis=-1) for m in models}
+        for _, images in rows
     ]
     # One scale for all errors, so that they compare.
-    most = max(float(np.percentile(errors, 99.5)), SCALE)
-    rows = []
-    for (label, index), picture, error in zip(shown, pictures, errors, strict=True):
-        versions = _versions(picture)
-        limits = figures.stretch(versions["truth (Spot-7)"][..., :3])
+    every = [error for by_model in errors for error in by_model.values()]
+    most = max(float(np.percentile(every, 99.5)), SCALE)
+    strips = []
+    for (caption, images), by_model in zip(rows, errors, strict=True):
+        limits = figures.stretch(images[TRUTH][..., :3])
         cells = {
             name: _png(figures.to_display(image[..., :3], limits))
-            for name, image in versions.items()
+            for name, image in images.items()
         }
-        coloured = matplotlib.colormaps["inferno"](np.clip(error / most, 0, 1))
-        cells["error"] = _png(coloured[..., :3])
-        caption = f"{label}: patch {index}, gain {gains[index]:+.2f} dB"
-        rows.append(page.strip(caption, cells))
+        for name, error in by_model.items():
+            coloured = matplotlib.colormaps["inferno"](np.clip(error / most, 0, 1))
+            what = "error" if len(models) == 1 else f"error of {name}"
+            cells[what] = _png(coloured[..., :3])
+        strips.append(page.strip(caption, cells))
     note = (
         "Red, green and blue, stretched by the truth of each row. The error is the "
         "mean over the bands of |super-resolution - truth|: black is none, yellow "
         f"{most / SCALE:.0f} DN or more, the same in all rows."
     )
-    return page.section("Best, median and worst patches", *rows, page.note(note))
+    return "".join(strips) + page.note(note)
 
 
 def _closer(metrics: dict) -> str:
@@ -226,18 +275,16 @@ def _closer(metrics: dict) -> str:
 
 
 def _where(metrics: dict, places: Places) -> str:
-    drawn = []
-    if places.windows is not None:
+    test, drawn = places.test, []
+    if test.windows is not None:
+        size, scene = test.size // FACTOR, test.dataset.get("xs", {})
         drawn = [
-            charts.scene_map(
-                places.windows, places.size, places.scores[:, 0] / SCALE, places.scene,
-                "L1 of the model, DN",
-            ),
-            charts.scene_map(
-                places.windows, places.size, places.gains, places.scene,
-                "Gain over bicubic, dB",
-            ),
-        ]  # fmt: skip
+            charts.scene_map(test.windows, size, values, scene, title)
+            for values, title in (
+                (places.scores[:, 0] / SCALE, "L1 of the model, DN"),
+                (places.gains, "Gain over bicubic, dB"),
+            )
+        ]
     return page.section(
         "Where it goes wrong", page.images(drawn), page.worst_table(metrics["worst"])
     )

@@ -8,6 +8,8 @@ import numpy as np
 
 from srtools import bootstrap
 from srtools.cards import read_card, whole_file
+from srtools.contract import TestSet
+from srtools.conventions import FACTOR
 from srtools.errors import SRError
 from srtools.metrics import psnr
 
@@ -30,6 +32,12 @@ def statistics(scale: float, first: int = 0) -> dict:
         "ssim": lambda means: means[:, first + 2],
         "sam_degrees": lambda means: means[:, first + 3],
     }
+
+
+def blocks(test: TestSet) -> tuple[np.ndarray, str]:
+    """Give the block of each patch, [n], and what the blocks are, in words."""
+    found = bootstrap.group(test.count, test.windows, test.size // FACTOR)
+    return found, "patches" if test.windows is None else "blocks of neighbours"
 
 
 def method_intervals(
@@ -122,6 +130,11 @@ def read_run(folder: str | Path) -> Run:
             f"{METRICS} is missing; evaluate its model again"
         ) from None
     return Run(folder.resolve().name, metrics, columns, blocks)
+
+
+def gains(one: Run, other: Run) -> np.ndarray:
+    """PSNR of the second less that of the first, patch by patch, dB, [n]."""
+    return psnr(other.columns[:, 1]) - psnr(one.columns[:, 1])
 
 
 def compare(one: Run, other: Run, scale: float) -> dict:

@@ -1,9 +1,9 @@
 """Two models, or two results of sr_eval.py, side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from srtools import cards, report, runs
+from srtools import cards, contract, models, report, runs
 from srtools.conventions import SCALE
 from srtools.errors import SRError
 
@@ -12,6 +12,7 @@ def compare(
     compared: list[str],
     *,
     evaluate: Callable[..., dict],
+    passes: Callable[..., Iterator],
     out_dir: str,
     patches: str | None,
     overwrite: bool,
@@ -22,6 +23,7 @@ def compare(
     Arguments:
         compared: two SavedModels, or two folders with results, or one of each.
         evaluate: what makes the results of a model.
+        passes: what gives lr, predictions and truth of some patches.
         out_dir: folder for the comparison, and for the results of models.
         patches, overwrite, options: as for `evaluate`.
 
@@ -33,7 +35,7 @@ def compare(
     """
     outputs = [Path(out_dir) / name for name in report.COMPARISON_FILES]
     cards.refuse_existing(outputs, overwrite)
-    found = []
+    found, networks = [], []
     for letter, folder in zip("ab", compared, strict=True):
         if (Path(folder) / "saved_model.pb").exists():
             if patches is None:
@@ -43,10 +45,20 @@ def compare(
                 patches=patches, model_dir=folder, out_dir=result,
                 overwrite=overwrite, **options,
             )  # fmt: skip
+            networks.append(folder)
             folder = result
         found.append(runs.read_run(folder))
     comparison = runs.compare(*found, SCALE)
+    shown, pictures = [], []
+    if len(networks) == 2:
+        shown = report.choose_unlike(runs.gains(*found))
+        files = contract.read_test_set(patches, border=0).files
+        indexes = [index for _, index in shown]
+        both = (passes(models.load(m), files, 1, indexes) for m in networks)
+        pictures = list(zip(*both, strict=True))
     with cards.whole_files(outputs) as partial:
         cards.write_card(partial / "comparison.json", comparison)
-        report.save_comparison(partial / "comparison.html", comparison, found)
+        report.save_comparison(
+            partial / "comparison.html", comparison, found, shown, pictures
+        )
     return comparison

@@ -42,7 +42,7 @@ class RingSpectra:
 
     def ratio(self, method: str) -> np.ndarray:
         """Give the power of a method by that of the truth, ring by ring."""
-        return self._sums[method] / self._sums["truth"]
+        return self._sums[method] / np.maximum(self._sums["truth"], 1e-30)
 
     def correlation(self, method: str) -> np.ndarray:
         """Give the correlation with the truth, ring by ring.

@@ -82,8 +82,10 @@ def _remarks(metrics: dict) -> list[str]:
         )
         lines.append(f"new detail of the model: {shares}")
     if seen:
-        lines.append("seen as Sentinel-2 sees, compared with Sentinel-2:")
-        for method in ("bicubic", "model", "truth"):
+        lines.append(
+            f"seen as Sentinel-2 sees, compared with Sentinel-2 at {seen['grid']}:"
+        )
+        for method in (m for m in ("bicubic", "model", "truth") if m in seen):
             found = seen[method]
             lines.append(
                 f"  {method:8} L1 {number(found['l1_dn'], 1)} DN, spectral angle "

@@ -97,7 +97,9 @@ def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
     sr_dataset.create_dataset(**scene(out_dir=tmp_path / "out"))
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == FILES | {"dataset.json", "pair.png", "split.png"}
+    assert written == FILES | {
+        "dataset.json", "pair.png", "sentinel2.tif", "split.png",
+    }  # fmt: skip
     for name in FILES:
         with rasterio.open(tmp_path / "out" / name) as file:
             assert file.compression.name == "deflate"
@@ -464,7 +466,7 @@ def test_through_a_stac_api(tmp_path, capfd):
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
     assert {p.name for p in (tmp_path / "found").iterdir()} == {
-        *FILES, "dataset.json", "pair.png", "split.png",
+        *FILES, "dataset.json", "pair.png", "sentinel2.tif", "split.png",
     }  # fmt: skip
     # A mistake in what is at hand is found before anything is asked for.
     requests = server.counters["requests"]

@@ -1,6 +1,7 @@
 """Exercise 4: all test patches, the right numbers, and bicubic beside them."""
 
 import base64
+import io
 import json
 import re
 import tracemalloc
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import sr_eval
@@ -185,13 +187,26 @@ def test_compare_models(tmp_path, patches, repeating_model, blurring_model, caps
         [one["psnr_db"]["all"], other["psnr_db"]["all"]], abs=1e-3
     )
     assert 0 < psnr["interval"][0] <= psnr["difference"] <= psnr["interval"][1]
-    assert "A: a_blurring" in (out / "comparison.html").read_text()
+    shown = (out / "comparison.html").read_text()
+    assert "A: a_blurring" in shown
+    # Of four patches of six: Sentinel-2, bicubic, both models, truth, both errors.
+    assert shown.count('class="strip"') == 4 and shown.count("<figure>") == 4 * 7
+    pixels = re.findall(
+        r'alt="(error of .)" src="data:image/png;base64,([^"]+)"', shown
+    )
+    errors = {
+        name: np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))).mean()
+        for name, png in pixels
+    }
+    assert errors["error of B"] < errors["error of A"]
     # The results of a run compare as well, without patches or models.
     results = [str(out / name) for name in ("b_repeating", "a_blurring")]
     again = ["--compare", *results, "--out_dir", str(tmp_path / "again")]
     assert sr_eval.main(again) == 0
     back = json.loads((tmp_path / "again" / "comparison.json").read_text())
     assert back["scores"]["psnr_db"]["difference"] == -psnr["difference"]
+    shown = (tmp_path / "again" / "comparison.html").read_text()
+    assert "No pictures" in shown and "<figure>" not in shown
 
 
 def test_compare_refuses_other_patches(tmp_path, patches, repeating_model, capfd):
@@ -208,6 +223,47 @@ def test_compare_refuses_other_patches(tmp_path, patches, repeating_model, capfd
     models = [repeating_model] * 2
     assert sr_eval.main(["--compare", *models, "--out_dir", out]) == 1
     assert "give --patches" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["lr", "hr"])
+def test_each_pixel_makes_another_test_set(tmp_path, patches, repeating_model, kind):
+    """One DN more in one pixel of one band, in Sentinel-2 or in the truth."""
+    found = []
+    lr = lr_patches(3)
+    hr = repeat(lr)
+    for change in (0, 0, 1):
+        (lr if kind == "lr" else hr)[1, 6, 7, 2] += change
+        metrics = sr_eval.evaluate(
+            patches=patches("test", lr, hr), model_dir=repeating_model,
+            out_dir=tmp_path / "eval", overwrite=True, batch_size=2,
+        )  # fmt: skip
+        found.append(metrics["test_set"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_model_that_makes_no_numbers(tmp_path, patches, capfd):
+    lr = lr_patches(2)
+    model = Toy(radius=0, gain=np.nan).save(tmp_path / "model")
+    arguments = ["--patches", str(patches("test", lr, repeat(lr)))]
+    arguments += ["--model_dir", model, "--out_dir", str(tmp_path / "eval")]
+    assert sr_eval.main(arguments) == 1
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1 and "its training has diverged" in error
+
+
+def test_patches_of_nothing(tmp_path, patches, repeating_model):
+    """Black patches, and a single one: what cannot be known is null, not nan."""
+    lr = np.zeros((1, 32, 32, 4), int)
+    metrics = sr_eval.evaluate(
+        patches=patches("test", lr, repeat(lr)), model_dir=repeating_model,
+        out_dir=tmp_path / "eval",
+    )  # fmt: skip
+    text = (tmp_path / "eval" / "metrics.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["patches"] == 1
+    assert metrics["intervals"]["gain_db"] is None
+    assert metrics["inner"]["model"]["ergas"] is None
+    assert metrics["consistency"]["model"]["spectral_angle_degrees"] is None
+    assert (tmp_path / "eval" / "report.html").exists()
 
 
 def test_model_that_contradicts_the_patches(tmp_path, patches, capfd):

@@ -49,7 +49,9 @@ def lr_of(image: np.ndarray) -> np.ndarray:
 
 def measure(image: np.ndarray, lr: np.ndarray) -> dict:
     found = consistency.Consistency(FACTOR, SPACING, SCALE)
-    found.add("x", image, lr)
+    for patch, (one, other) in enumerate(zip(image, lr, strict=True)):
+        found.add(patch, {"x": one}, other)
+    assert found.record()["grid"] == "6 m"
     return found.record()["x"]
 
 
@@ -77,9 +79,9 @@ def test_known_shift(east, north):
     """Rows go south: moved by so many metres, as seen in the image."""
     moved = shift(GROUND, (0, -north / SPACING, east / SPACING, 0), mode="nearest")
     found = measure(moved, lr_of(GROUND))
-    assert found["shift_east_metres"] == pytest.approx(east, abs=0.6)
-    assert found["shift_north_metres"] == pytest.approx(north, abs=0.6)
-    assert found["shift_metres"] == pytest.approx(np.hypot(east, north), abs=0.6)
+    assert found["shift_east_metres"] == pytest.approx(east, abs=0.3)
+    assert found["shift_north_metres"] == pytest.approx(north, abs=0.3)
+    assert found["shift_metres"] == pytest.approx(np.hypot(east, north), abs=0.3)
 
 
 def test_flat_patches_have_no_shift():
@@ -88,6 +90,19 @@ def test_flat_patches_have_no_shift():
     assert found["shift_metres"] is None and found["patches_with_shift"] == 0
 
 
-def test_small_patches_are_not_possible():
+def test_small_patches():
+    """Of 32 pixels, 48 m, 18 m are left: too few; of 64, 10 pixels a side."""
     found = consistency.Consistency(FACTOR, SPACING, SCALE)
     assert not found.possible(32) and found.possible(64)
+    found.add(0, {"x": GROUND[0, :56, :56]}, np.ones((14, 14, 4)))
+    assert found.record()["x"]["l1_dn"] > 0  # 8 pixels a side are compared,
+    found.add(1, {"y": GROUND[0, :48, :48]}, np.ones((12, 12, 4)))
+    assert found.record()["y"]["patches_with_shift"] == 0  # 6 tell no shift
+
+
+def test_points_and_grid_are_seen_alike():
+    """The 6 m pixels, seen as single points, are what is seen of the grid."""
+    centres = FACTOR * np.arange(3, 37) + 1.5
+    rows, cols = np.meshgrid(centres, centres, indexing="ij")
+    points = consistency.see_at(GROUND[0], rows, cols, SPACING)
+    np.testing.assert_allclose(points, seen(GROUND)[0], rtol=1e-5)

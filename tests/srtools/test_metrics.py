@@ -122,3 +122,17 @@ def test_ergas_by_hand():
 def test_patches_smaller_than_the_window_have_no_ssim():
     small = metrics.patch_scores(NOISY[:, :10, :10], TRUTH[:, :10, :10])
     assert np.isnan(small["ssim"]).all() and not np.isnan(small["l1"]).any()
+
+
+@pytest.mark.parametrize("bands", [1, 4])
+def test_layout_does_not_matter_and_nothing_is_changed(bands):
+    """As files are read, images may lie band by band in memory."""
+    pair = [np.array(image[..., :bands], np.float32) for image in (NOISY, TRUTH)]
+    expected = metrics.patch_scores(*pair)
+    by_band = [np.moveaxis(np.moveaxis(i, -1, 1).copy(), 1, -1) for i in pair]
+    for images in (by_band, pair):
+        before = [image.copy() for image in images]
+        found = metrics.patch_scores(*images)
+        np.testing.assert_equal(images, before)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)

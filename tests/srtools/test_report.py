@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from srtools import charts, page, report
+from srtools.contract import TestSet
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 PROBE = """
@@ -71,9 +72,8 @@ def write_report():
         path = folder / "report.html"
         gains = RNG.normal(1, 0.5, 8)
         windows = np.array([[32 * index, 0] for index in range(8)])
-        places = report.Places(
-            windows, 32, gains, RNG.uniform(0.01, 0.03, (8, 4)), {"spacing": 6.0}
-        )
+        test = TestSet(folder, {}, 8, 128, {"xs": {"spacing": 6.0}}, windows)
+        places = report.Places(test, gains, RNG.uniform(0.01, 0.03, (8, 4)))
         shown = report.choose(gains)
         truth = RNG.uniform(0, 0.4, (1, 64, 64, 4))
         predicted = {"bicubic": truth * 0.9, "model": truth * 0.95}
@@ -113,6 +113,7 @@ def made_up() -> dict:
         "robust": {**dict.fromkeys(methods, robust), "tried_shifts_pixels": 3},
         "consistency": {
             **dict.fromkeys((*methods, "truth"), seen), "operator": "it is seen",
+            "grid": "10 m",
         },
         "spectrum": {
             "threshold": 0.5, "cycles_per_metre": [0.1, 0.2, 0.33],
@@ -143,6 +144,15 @@ def test_chosen_patches():
         chosen = report.choose(gains[:count])
         indexes = [index for _, index in chosen]
         assert len(set(indexes)) == len(indexes) == count
+
+
+def test_patches_where_two_models_differ():
+    """The two where B is better by most, the two where A is; few are all shown."""
+    gains = np.array([0.1, -2.0, 3.0, 0.0, -0.5, 1.0])
+    chosen = report.choose_unlike(gains)
+    assert [index for _, index in chosen] == [2, 5, 1, 4]
+    assert chosen[2][0] == "patch 1: B less A -2.00 dB"
+    assert [index for _, index in report.choose_unlike(gains[:3])] == [2, 0, 1]
 
 
 def test_drawings():

@@ -1,0 +1,23 @@
+"""The simple zooms that a network has to beat."""
+
+import numpy as np
+
+from srtools.quiet import silent_stderr
+
+with silent_stderr():
+    import tensorflow as tf
+
+ZOOMS = ("nearest", "bilinear", "bicubic")
+
+
+def zoom(lr: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
+    """Enlarge [n, h, w, bands] to `size`, without a shift, by one of `ZOOMS`.
+
+    Bicubic is cubic convolution (Keys, 1981, a = -0.5).
+    """
+    return tf.image.resize(lr, size, method).numpy()
+
+
+def bicubic(lr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Enlarge [n, h, w, bands] to `size` by cubic convolution."""
+    return zoom(lr, size, "bicubic")

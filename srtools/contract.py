@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from srtools import data
-from srtools.cards import read_card
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 from srtools.images import describe_patches
@@ -55,15 +54,9 @@ def read_test_set(patches: str | Path, border: int) -> TestSet:
             f"a border of {border} pixels leaves nothing of the hr patches; "
             "give a smaller --border"
         )
-    dataset = read_dataset_card(patches)
+    dataset = data.read_dataset_card(patches)
     windows = read_windows(dataset, found.count)
     return TestSet(Path(patches), files, found.count, found.size, dataset, windows)
-
-
-def read_dataset_card(patches: str | Path) -> dict:
-    """Read dataset.json; patches made elsewhere have none, and that is allowed."""
-    path = Path(patches) / "dataset.json"
-    return read_card(path) if path.exists() else {}
 
 
 def check_model(

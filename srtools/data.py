@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from srtools.contract import read_dataset_card
+from srtools.cards import read_card
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 from srtools.images import describe_patches
@@ -89,6 +89,12 @@ def warn_of_leak(card: dict, seen: int) -> None:
             "validation and test will flatter it; see --split and --margin of "
             "sr_dataset.py", apart, seen,
         )  # fmt: skip
+
+
+def read_dataset_card(patches: str | Path) -> dict:
+    """Read dataset.json; patches made elsewhere have none, and that is allowed."""
+    path = Path(patches) / "dataset.json"
+    return read_card(path) if path.exists() else {}
 
 
 def check_card(patches: str | Path) -> dict:

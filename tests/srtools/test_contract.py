@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from srtools.contract import check_model, read_dataset_card, read_windows
+from srtools.contract import check_model, read_windows
+from srtools.data import read_dataset_card
 from srtools.errors import SRError
 from srtools.models import ModelInfo
 

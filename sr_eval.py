@@ -138,7 +138,7 @@ def evaluate(
     check_model(info, dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
     cards.refuse_existing(outputs, overwrite)
-    network = models.load(model_dir)
+    network = models.load(model_dir, OUTPUT)
 
     spacing = dataset.get("hr", {}).get("spacing", 1.5)
     scores = Scores(BANDS, SCALE, ratio=1 / FACTOR)

@@ -114,7 +114,9 @@ def load(folder: str | Path, *outputs: str) -> Callable:
 
     # Inside a function TensorFlow leaves out what does not lead to its results.
     _, inputs = signature.structured_input_signature
-    return tf.function(wanted, autograph=False).get_concrete_function(**inputs)
+    pruned = tf.function(wanted, autograph=False).get_concrete_function(**inputs)
+    pruned.model = model
+    return pruned
 
 
 def _bands(shape) -> int:

@@ -57,13 +57,14 @@ def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
     def read(window: Window) -> np.ndarray:
         needed = {image for image, _ in used}
         pixels = {image: images[image - 1].read(window) for image in needed}
-        shape = (window.height, window.width, len(formulas))
+        # Band by band in memory, as it is computed here and written later.
+        shape = (len(formulas), window.height, window.width)
         result = np.empty(shape, np.float32)
         for index, formula in enumerate(formulas):
             bands = {f"im{i}b{b}": pixels[i][:, :, b - 1] for i, b in formula.bands}
             values = expressions.evaluate(formula, bands)
-            result[:, :, index] = np.clip(values, -LARGEST, LARGEST)
-        return result
+            np.clip(values, -LARGEST, LARGEST, out=result[index], casting="same_kind")
+        return np.moveaxis(result, 0, -1)
 
     tile = next((image.tile for image in images if image.tile), None)
     nodata = first.nodata if first.bands == len(formulas) else None

@@ -121,7 +121,7 @@ def evaluate(
     contract.check_model(info, test.dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
     cards.refuse_existing(outputs, overwrite)
-    network = models.load(model_dir)
+    network = models.load(model_dir, OUTPUT)
 
     # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
     scores, closer = Scores(BANDS, SCALE, 1 / FACTOR), CloserLook(test, sample, border)

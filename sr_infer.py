@@ -25,7 +25,6 @@ import logging
 import math
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import rasterio
@@ -43,6 +42,7 @@ from srtools import (
     models,
     options,
     pieces,
+    plans,
     safe,
     scenes,
     spread,
@@ -59,85 +59,9 @@ log = logging.getLogger("srtools.sr_infer")
 
 INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
 SPREAD = "hr_dn_std"
-LR_SPACING = 6.0  # metres, unless the model's card says otherwise
-TILE_SIZE = 1024  # output pixels; about 1 GB with 64 filters
+TILE_SIZE = 1344  # output pixels; about 1.7 GB with 64 filters
 AROUND = 200.0  # metres that are fetched around an area, for the network to see
 PIECE_SIZE = 4096  # output pixels: 38 km2
-CREATION_OPTIONS = {"COMPRESS": "DEFLATE", "ZLEVEL": "1", "TILED": "YES"}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Which pixels are made: the output, and the lr grid with its margin around it."""
-
-    crs_wkt: str
-    transform: Affine
-    """Of the output."""
-    width: int
-    height: int
-    """Of the output."""
-    crop: int
-    """Output pixels that the `_crop` output cuts off on each side."""
-
-    @property
-    def margin(self) -> int:
-        """Lr pixels around the area, as many as the crop takes away."""
-        return self.crop // FACTOR
-
-    @property
-    def lr_size(self) -> tuple[int, int]:
-        """Width and height in lr pixels, margins included."""
-        return tuple(
-            math.ceil(size / FACTOR) + 2 * self.margin
-            for size in (self.width, self.height)
-        )
-
-    @property
-    def lr_transform(self) -> Affine:
-        """Of the lr grid, margins included."""
-        corner = self.transform @ Affine.translation(-self.crop, -self.crop)
-        return corner @ Affine.scale(FACTOR)
-
-
-def make_plan(image: ImageInfo, like: ImageInfo | None, lr_spacing: float, crop: int):
-    """Choose the output grid: that of `like` if given, else the image's own.
-
-    The output covers the area to the last pixel, if need be by a part of one more.
-    """
-    area = like or image
-    spacing = lr_spacing / FACTOR
-    left, bottom, right, top = area.bounds
-    # A hair less than a pixel too much is rounding, not a pixel.
-    width, height = (
-        math.ceil(extent / spacing - 1e-6) for extent in (right - left, top - bottom)
-    )
-    transform = Affine(spacing, 0, left, 0, -spacing, top)
-    return Plan(area.crs.to_wkt(), transform, width, height, crop)
-
-
-def choose_crop(model: models.ModelInfo, crop: int | None) -> int:
-    """Choose the `_crop` output whose crop is at least the receptive field.
-
-    Raises:
-        SRError: if the model has none.
-    """
-    prefix = f"{OUTPUT}_crop"
-    crops = sorted(int(n.removeprefix(prefix)) for n in model.outputs if prefix in n)
-    if crop is None:
-        # Without a card the receptive field is unknown: the largest crop is safest.
-        needed = FACTOR * model.card.get("receptive_field", {}).get("margin", math.inf)
-        crop = next((c for c in crops if c >= needed), crops[-1] if crops else 0)
-        if math.isfinite(needed) and crop < needed:
-            raise SRError(
-                f"the model's largest crop ({crop} pixels) is less than its receptive "
-                f"field ({needed}); train it with larger inference_cropping"
-            )
-    model.need(INPUT, f"{prefix}{crop}")
-    if crop % (2 * FACTOR):
-        raise SRError(
-            f"a crop that is a multiple of {2 * FACTOR} is needed, not {crop}"
-        )
-    return crop
 
 
 def serve(
@@ -171,10 +95,13 @@ def serve(
 
 @images.engine_errors("preparing the image")
 def super_resolve(
-    s2: list[ImageInfo], plan: Plan, model_dir: str, names: list[str], offset: int,
-    tile_size: int, folder: Path,
-) -> pyotb.App:  # fmt: skip
+    s2: list[ImageInfo], plan: plans.Plan, model_dir: str, names: list[str],
+    offset: int, tile_size: int, folder: Path,
+) -> tuple[pyotb.App, pyotb.App]:  # fmt: skip
     """Give the output for `plan`, not computed yet; `folder` takes small VRT files.
+
+    It is given twice: with 0 where Sentinel-2 has no data, and without looking for
+    that, which is faster where it is complete.  All other pixels are at least 1.
 
     Around the area the network sees the true pixels where there are any, and
     reflected ones only beyond the edge of the image.
@@ -192,13 +119,14 @@ def super_resolve(
     s2_image = remove_offset(stacked, offset)
     lr = pyotb.Superimpose(inr=str(lr_grid), inm=s2_image, interpolator="bco")
     sr = serve(lr, model_dir, names, plan.crop, tile_size)
-    return keep_no_data(sr, s2, len(names), plan, folder)
+    sr = pyotb.where(sr < 1, 1, sr)
+    return keep_no_data(sr, s2, len(names), plan, folder), sr
 
 
 def keep_no_data(
-    sr: pyotb.App, s2: list[ImageInfo], outputs: int, plan: Plan, folder: Path
+    sr: pyotb.App, s2: list[ImageInfo], outputs: int, plan: plans.Plan, folder: Path
 ) -> pyotb.App:
-    """Give `sr` with 0 where Sentinel-2 is 0 (no data), and at least 1 elsewhere.
+    """Give `sr` with 0 where Sentinel-2 is 0 (no data).
 
     OTB compares pixels of images that say they lie at the same place, and OTBTF says
     a wrong one: at 6 m to 1.5 m it is 1.5 pixels too far east and south (half a pixel
@@ -216,7 +144,7 @@ def keep_no_data(
     ]
     original = pyotb.ConcatenateImages(il=[str(path) for path in displaced] * outputs)
     seen = pyotb.Superimpose(inr=sr, inm=original, interpolator="nn")
-    return pyotb.where(seen == 0, 0, pyotb.where(sr < 1, 1, sr))
+    return pyotb.where(seen == 0, 0, sr)
 
 
 def infer(
@@ -276,12 +204,7 @@ def infer(
     inputs.check_pixels(s2, offset)
     model = models.describe(model_dir)
     inputs.check_model(model)
-    plan = make_plan(
-        s2[0],
-        area,
-        model.card.get("lr_spacing", LR_SPACING),
-        choose_crop(model, crop),
-    )
+    plan = plans.make(s2[0], area, model, plans.choose_crop(model, INPUT, OUTPUT, crop))
     tile_size = math.ceil(tile_size / FACTOR) * FACTOR
     # Pieces of whole tiles, so that no tile is computed twice.
     todo = pieces.cut(
@@ -313,7 +236,9 @@ def infer(
             served = ensemble.save(
                 model_dir, INPUT, name, SPREAD, Path(folder) / "ensemble"
             )
-        result = super_resolve(s2, plan, served, names, offset, tile_size, Path(folder))
+        with_holes, without = super_resolve(
+            s2, plan, served, names, offset, tile_size, Path(folder)
+        )
 
         def write(piece: pieces.Piece, path: Path) -> None:
             extended = {
@@ -322,9 +247,10 @@ def infer(
                 "streaming:sizemode": "height",
                 "streaming:sizevalue": tile_size,
                 "box": piece.box,
-                **{f"gdal:co:{key}": value for key, value in CREATION_OPTIONS.items()},
             }
+            holed = inputs.has_no_data(s2, plan.place_of(piece))
             with images.engine_errors("super-resolving"):
+                result = with_holes if holed else without
                 result.write(str(path), pixel_type="uint16", ext_fname=extended)
 
         own = pieces.share(todo, *part) if part else todo

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards, models, weights
+from srtools import cards, models, serving, weights
 from srtools.conventions import BANDS, SCALE
+from srtools.early_crop import early_crop, smallest_crop
 from srtools.errors import one_line_errors
 from srtools.quiet import silent_stderr
 from srtools.receptive_field import layer_table, receptive_field
@@ -180,15 +181,29 @@ def save(model: SRModel, folder: str | Path, card: dict | None = None) -> Path:
     network = model.model
     bands = network.inputs[0].shape[-1]
     lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)
-    serve = tf.function(lambda lr: network({INPUT: lr}), [lr], autograph=False)
+    output = network.output[OUTPUT_DN]
+    crop = smallest_crop(receptive_field(output))
+
+    def answer(lr: tf.Tensor) -> dict:
+        # The crop that is just the receptive field, which no tile can do without.
+        tight = {f"{OUTPUT_DN}_crop{crop}": early_crop(output, crop, lr)}
+        return {**network({INPUT: lr}), **tight}
+
+    serve = tf.function(answer, [lr], autograph=False)
     module = tf.Module()
-    module.network = network  # whose weights are saved
+    # What is saved are TensorFlow's variables.  Keras 3 wraps them, and of a wrapper
+    # OTBTF would find a copy that has no values.
+    module.weights = [
+        weight if isinstance(weight, tf.Variable) else weight.value
+        for weight in network.weights
+    ]
     parent = cards.make_folder(folder.absolute().parent)
     with tempfile.TemporaryDirectory(
         prefix=f".partial-{folder.name}-", dir=parent
     ) as partial:
         new, old = Path(partial) / "new", Path(partial) / "old"
         tf.saved_model.save(module, str(new), signatures={models.SIGNATURE: serve})
+        serving.split_outputs(new)
         weights.write(new / weights.FILE, network)
         if card is not None:
             cards.write_card(new / models.CARD, card)

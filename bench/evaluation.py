@@ -109,7 +109,7 @@ def pass_forward(patches: str, model: str) -> None:
     import sr_eval
     from srtools import models
 
-    network = models.load(model)
+    network = models.load(model, sr_eval.OUTPUT)
     names = {kind: f"{patches}/test_{kind}_patches.tif" for kind in ("lr", "hr")}
     for lr_batch, _ in sr_eval.read_batches(names, BATCH):
         network(**{sr_eval.INPUT: lr_batch})

@@ -16,7 +16,7 @@ def main() -> int:
     """Run from the command line."""
     folder = sys.argv[1]
     width, height, side = map(int, sys.argv[2:])
-    network = models.load(folder)
+    network = models.load(folder, "hr_dn")
     import tensorflow as tf
 
     random = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import shutil
 from itertools import product
 from pathlib import Path
 
-from srtools import cards, models
+from srtools import cards, models, serving
 from srtools.quiet import silent_stderr
 
 
@@ -32,7 +32,7 @@ def save(
     with silent_stderr():
         import tensorflow as tf
 
-    network = models.load(model_dir)
+    network = models.load(model_dir, output)
     spec = network.structured_input_signature[1][input_name]
 
     def turned(image: tf.Tensor, flip: bool, flop: bool, swap: bool) -> tf.Tensor:
@@ -65,6 +65,7 @@ def save(
             module, str(folder),
             signatures={models.SIGNATURE: tf.function(serve, [spec], autograph=False)},
         )  # fmt: skip
+    serving.split_outputs(folder)
     card = Path(model_dir) / models.CARD
     if card.exists():
         cards.make_folder((folder / models.CARD).parent)

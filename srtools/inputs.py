@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 from pathlib import Path
 
@@ -102,6 +103,32 @@ def _sample(image: ImageInfo) -> np.ndarray:
     shape = (image.bands, max(image.height // step, 1), max(image.width // step, 1))
     with rasterio.open(image.path) as file:
         return file.read(out_shape=shape)
+
+
+def has_no_data(s2: list[ImageInfo], area: ImageInfo) -> bool:
+    """Tell whether some pixel of an area may have no data: 0, or beyond the images.
+
+    Arguments:
+        s2: images on one grid.
+        area: whose pixels' centres lie in pixels of `s2`, or do not.
+    """
+    image, half = s2[0], area.spacing / 2
+    left, bottom, right, top = area.bounds
+    centres = left + half, bottom + half, right - half, top - half
+    if image.crs != area.crs:
+        centres = rasterio.warp.transform_bounds(area.crs, image.crs, *centres)
+    first, last = ~image.transform @ centres[::3], ~image.transform @ centres[2:0:-1]
+    # What is straight in one CRS is bent in another, by less than a pixel.
+    around = 0 if image.crs == area.crs else 1
+    col, row = (math.floor(x) - around for x in first)
+    last_col, last_row = (math.floor(x) + 1 + around for x in last)
+    if min(col, row) < 0 or last_col > image.width or last_row > image.height:
+        return True
+    for each in s2:
+        with rasterio.open(each.path) as file:
+            if not file.read(window=((row, last_row), (col, last_col))).all():
+                return True
+    return False
 
 
 def fingerprint(image: ImageInfo) -> list:

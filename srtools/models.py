@@ -80,8 +80,16 @@ def fingerprint(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
-def load(folder: str | Path) -> Callable:
+def load(folder: str | Path, *outputs: str) -> Callable:
     """Load a SavedModel, whichever Keras saved it, and give its serving signature.
+
+    Arguments:
+        folder: of the SavedModel.
+        outputs: the ones that are wanted: others are not computed.  Default all.
+
+    Returns:
+        A function that takes tensors by the names of the inputs and gives a dict of
+        tensors by the names of the outputs.
 
     Raises:
         SRError: if TensorFlow cannot load it.
@@ -97,7 +105,18 @@ def load(folder: str | Path) -> Callable:
         raise SRError(f"{folder} cannot be loaded as a SavedModel: {reason}") from None
     # The signature does not keep the model alive by itself.
     signature.model = model
-    return signature
+    if not outputs:
+        return signature
+
+    def wanted(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = signature(**inputs)
+        return {name: answer[name] for name in outputs}
+
+    # Inside a function TensorFlow leaves out what does not lead to its results.
+    _, inputs = signature.structured_input_signature
+    pruned = tf.function(wanted, autograph=False).get_concrete_function(**inputs)
+    pruned.model = model
+    return pruned
 
 
 def _bands(shape) -> int:

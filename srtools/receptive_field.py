@@ -125,11 +125,11 @@ def scales(tensors: list[Any]) -> dict[int, Fraction]:
     for tensor in tensors:
         layer, made_of = producer(tensor)
         scale = max((found[id(t)] for t in made_of), default=Fraction(1))
-        found[id(tensor)] = scale * _zoom(layer)
+        found[id(tensor)] = scale * zoom(layer)
     return found
 
 
-def _zoom(layer: Any) -> Fraction:
+def zoom(layer: Any) -> Fraction:
     """Give how many pixels a layer makes of one, along an axis."""
     kind = type(layer).__name__
     if kind == "Conv2DTranspose":
@@ -149,14 +149,14 @@ def _trace(tensors: list[Any], axis: int, pixel: int) -> tuple[int, int]:
         if not made_of:
             at_inputs.append(span)
             continue
-        low, high = _span_before(layer, axis, *span)
+        low, high = span_before(layer, axis, *span)
         for source in made_of:
             known = needed.get(id(source), (low, high))
             needed[id(source)] = (min(low, known[0]), max(high, known[1]))
     return min(span[0] for span in at_inputs), max(span[1] for span in at_inputs)
 
 
-def _span_before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
+def span_before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
     """Give the first and last input pixel that output pixels `low` to `high` need."""
     kind = getattr(layer, "symbol", type(layer).__name__).rsplit(".")[-1]
     if kind in ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"):

@@ -1,6 +1,7 @@
 """Exercise 5: seamless, covering all of the area, and in its place."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from otblite.applications import serve
 from rasterio.warp import transform_bounds
 
 import sr_infer
+from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
-from srtools import images
+from srtools import images, vrt
 
 RNG = np.random.default_rng(0)
 
@@ -329,3 +331,38 @@ def test_an_area_or_images_are_needed(capfd):
                 ["--model_dir", "m", "--out", "a.tif", "--s2_images", "x", *wrong]
             )
         assert stop.value.code == 2
+
+
+@pytest.mark.slow
+def test_a_full_tile_needs_no_more_memory_than_a_part(tmp_path, repeating_model):
+    """Five pieces of 3660 x 3660 pixels, and five of 10 980 x 10 980.
+
+    The image is one small block, repeated by a VRT: nothing large is stored.
+    """
+    block = tmp_path / "block.tif"
+    place = Affine(10, 0, 450000, 0, -10, 5400000)
+    with rasterio.open(
+        block, "w", driver="GTiff", width=366, height=366, count=4, dtype="uint16",
+        crs="EPSG:32631", transform=place,
+    ) as file:  # fmt: skip
+        file.write(np.moveaxis(image(366, 366), -1, 0))
+        wkt = file.crs.to_wkt()
+    peaks = []
+    for size, parts in ((10, 20), (30, 157)):
+        copies = {(366 * c, 366 * r) for c in range(size) for r in range(size)}
+        bands = [
+            vrt._joined(band, "UInt16", [
+                vrt._source(str(block), band, (0, 0, 366, 366), to) for to in copies
+            ])
+            for band in range(1, 5)
+        ]  # fmt: skip
+        s2 = vrt._write(
+            tmp_path / f"{size}.vrt", wkt, place, 366 * size, 366 * size, bands
+        )
+        command = [sys.executable, "sr_infer.py", "--s2_images", str(s2)]
+        command += ["--model_dir", repeating_model, "--out", str(tmp_path / "sr.tif")]
+        # Of 100 pieces, and of 784.
+        command += ["--piece_size", "2688", "--part", f"5/{parts}", "--overwrite"]
+        peaks.append(measure.run(command, Path(sr_infer.__file__).parent).peak_bytes)
+        assert len(list(tmp_path.glob("sr.tif.pieces/*.tif"))) == 5
+    assert peaks[1] < 1.2 * peaks[0] and peaks[1] < 3e9

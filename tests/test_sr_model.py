@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import sr_model
+from srtools import models
 from srtools.models import CARD, SIGNATURE
 from srtools.quiet import silent_stderr
 from srtools.receptive_field import receptive_field
@@ -233,7 +234,47 @@ def test_saved_model_answers_like_the_model(model, signature):
         np.testing.assert_allclose(saved["hr"], expected["hr"], atol=1e-6)
         for crop in CROPS:
             inner = saved["hr_dn"][:, crop:-crop, crop:-crop]
-            np.testing.assert_array_equal(saved[f"hr_dn_crop{crop}"], inner)
+            # To the last digit but one: the tight crop is computed on its own.
+            np.testing.assert_allclose(saved[f"hr_dn_crop{crop}"], inner, rtol=1e-6)
+
+
+def test_saved_model_has_a_crop_that_is_the_receptive_field(tmp_path):
+    """Of 13 lr pixels, which is 52 hr pixels: no crop of OTBTF's comes near."""
+    model = make(blocks=4)
+    folder = sr_model.save(model, tmp_path / "saved")
+    outputs = models.describe(folder).outputs
+    assert set(outputs) == KEYS | {"hr_dn_crop56"}
+    found = models.load(folder)(lr=scene(40, 50))
+    np.testing.assert_allclose(
+        found["hr_dn_crop56"], found["hr_dn"][:, 56:-56, 56:-56], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["hr", "hr_dn", "hr_crop16", "hr_dn_crop32"])
+def test_a_session_computes_the_output_that_is_asked_for_alone(signature, name):
+    """OTBTF runs the graph so; each convolution must run once, not once per output."""
+    _, folder = signature.keep
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        meta = v1.saved_model.load(session, ["serve"], str(folder))
+        named = meta.signature_def[SIGNATURE]
+        traced = v1.RunMetadata()
+        lr = scene(40, 40)
+        found = session.run(
+            named.outputs[name].name, {named.inputs["lr"].name: lr},
+            options=v1.RunOptions(
+                trace_level=v1.RunOptions.FULL_TRACE
+            ),
+            run_metadata=traced,
+        )  # fmt: skip
+    expected = signature(lr=tf.constant(lr))[name].numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    nodes = {
+        node.node_name.split(":")[0]
+        for device in traced.step_stats.dev_stats for node in device.node_stats
+    }  # fmt: skip
+    firsts = [node for node in nodes if "first" in node and node.endswith("Relu")]
+    assert len(firsts) == 1
 
 
 def seam(signature, crop, tile=40):

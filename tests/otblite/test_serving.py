@@ -112,6 +112,12 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
          [None, None, None, 4])  # fmt: skip
     save("fixed", lambda lr: {"hr_dn_crop16": tf.reshape(lr, [1, 32, 32, 4])},
          [None, None, None, 4])  # fmt: skip
+
+    def picky(lr):
+        repeated = tf.repeat(tf.repeat(lr[:, 4:-4, 4:-4], 4, axis=1), 4, axis=2)
+        return {"hr_dn_crop16": repeated, "other": tf.reshape(lr, [1, 1, 1, 4])}
+
+    save("picky", picky, [None, None, None, 4])
     (folder / "empty").mkdir()
     (folder / "broken").mkdir()
     (folder / "broken" / "saved_model.pb").write_bytes(b"nonsense")
@@ -182,6 +188,12 @@ def test_fields_that_contradict_the_network(options, words, lr, repeating_model)
     app = serve(lr, repeating_model, **options)
     with pytest.raises(RuntimeError, match=f"the network made .* {words}"):
         app.to_numpy()
+
+
+def test_outputs_that_nobody_asks_for_are_not_computed(lr, odd_models, repeating_model):
+    """The other output cannot be computed for more than one pixel."""
+    found = serve(lr, odd_models["picky"]).to_numpy()
+    np.testing.assert_array_equal(found, serve(lr, repeating_model).to_numpy())
 
 
 def test_network_that_cannot_be_run(lr, odd_models, tmp_path):

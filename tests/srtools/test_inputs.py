@@ -1,13 +1,14 @@
 """What is refused before anything is computed, and which pixels an area means."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
 import shapely
 from affine import Affine
-from rasterio.warp import transform_geom
+from rasterio.warp import transform_bounds, transform_geom
 from shapely.geometry import mapping, shape
 
 from srtools import images, inputs, models, safe, vrt
@@ -228,3 +229,30 @@ def test_tiles_side_by_side(tmp_path, write_raster):
         assert file.transform == Affine(10, 0, x, 0, -10, y)
     (path,) = vrt.write_mosaics(tiles[::-1], ["B04"])
     assert images.describe(path, "mosaic").bounds == (x, y - 300, x + 500, y)
+
+
+def test_where_pixels_have_no_data(write_raster):
+    """A zero, or a centre beyond the edge: 5 x 4 pixels of 10 m, 1.5 m ones."""
+    pixels = np.ones((4, 5, 4), np.uint16)
+    pixels[2, 3, 1] = 0
+    s2 = inputs.check_images([write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))])
+
+    def area(left, top, width, height):
+        place = Affine(1.5, 0, left, 0, -1.5, top)
+        return replace(s2[0], width=width, height=height, transform=place)
+
+    assert inputs.has_no_data(s2, area(500, 900, 26, 26))
+    assert not inputs.has_no_data(s2, area(500, 900, 20, 26))  # to 530 m
+    assert not inputs.has_no_data(s2, area(500, 900, 33, 13))  # to 880.5 m
+    assert inputs.has_no_data(s2, area(500, 900, 33, 14))  # to 879 m
+    # The last pixel lies half beyond 550 m, its centre at 549.75 m does not.
+    assert not inputs.has_no_data(s2, area(501, 900, 33, 13))
+    assert inputs.has_no_data(s2, area(502, 900, 33, 13))
+    assert inputs.has_no_data(s2, area(499, 900, 4, 4))
+    assert inputs.has_no_data(s2, area(500, 902, 4, 4))
+    assert inputs.has_no_data(s2, area(546, 900, 4, 4))
+    away = transform_bounds("EPSG:32631", "EPSG:32630", 510, 880, 520, 890)
+    place = Affine(1.5, 0, away[0], 0, -1.5, away[3])
+    other = rasterio.CRS.from_epsg(32630)
+    near = replace(s2[0], width=4, height=4, transform=place, crs=other)
+    assert not inputs.has_no_data(s2, near)

@@ -62,12 +62,12 @@ def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
         if common:
             bands = {f"im{i}": pixels[i][:, :, : len(formulas)] for i in needed}
             return _clamp(expressions.evaluate(common, bands))
-        shape = (window.height, window.width, len(formulas))
-        result = np.empty(shape, np.float32)
+        # Band by band in memory, as it is computed here and written later.
+        result = np.empty((len(formulas), window.height, window.width), np.float32)
         for index, formula in enumerate(formulas):
             bands = {f"im{i}b{b}": pixels[i][:, :, b - 1] for i, b in formula.bands}
-            result[:, :, index] = _clamp(expressions.evaluate(formula, bands))
-        return result
+            result[index] = _clamp(expressions.evaluate(formula, bands))
+        return np.moveaxis(result, 0, -1)
 
     tile = next((image.tile for image in images if image.tile), None)
     nodata = first.nodata if first.bands == len(formulas) else None

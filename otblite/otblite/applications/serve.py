@@ -192,6 +192,15 @@ class Network:
         self.placeholder = _one_of(inputs, placeholder, f"{folder}: input")
         self.names = [_one_of(outputs, n, f"{folder}: output") for n in names or [None]]
         self._input = inputs[self.placeholder]
+        self._outputs = [outputs[name] for name in self.names]
+
+        def wanted(pixels: tf.Tensor) -> list[tf.Tensor]:
+            answer = self._signature(**{self.placeholder: pixels})
+            return [answer[name] for name in self.names]
+
+        # Inside a function TensorFlow leaves out what does not lead to its results,
+        # as OTBTF's session does: the other outputs are not computed.
+        self._run = tf.function(wanted, [self._input], autograph=False)
         # TensorFlow uses all cores by itself: one tile at a time keeps memory low
         # while other threads read and write.
         self._lock = threading.Lock()
@@ -201,8 +210,7 @@ class Network:
         expected = self._input.shape[-1]
         if expected not in (None, bands):
             raise ValueError(f"the model takes {expected} bands, the image has {bands}")
-        outputs = self._signature.structured_outputs
-        shapes = [outputs[name].shape for name in self.names]
+        shapes = [output.shape for output in self._outputs]
         if any(shape.rank != 4 or shape[-1] is None for shape in shapes):
             raise ValueError(
                 f"outputs of shape [batch, height, width, bands] are expected, got "
@@ -217,15 +225,16 @@ class Network:
         batch = tf.constant(pixels[None].astype(self._input.dtype.as_numpy_dtype))
         try:
             with self._lock:
-                outputs = self._signature(**{self.placeholder: batch})
+                outputs = self._run(batch)
         except tf.errors.OpError as error:
             height, width = pixels.shape[:2]
             raise RuntimeError(
                 f"the network cannot be run on {width} x {height} pixels: "
                 f"{str(error).splitlines()[0]}"
             ) from None
-        parts = [outputs[name][0].numpy() for name in self.names]
-        return np.concatenate(parts, axis=-1).astype(np.float32, copy=False)
+        parts = [output.numpy()[0] for output in outputs]
+        pixels = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        return pixels.astype(np.float32, copy=False)
 
 
 def _one_of(known: dict, name: str | None, what: str) -> str:

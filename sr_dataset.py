@@ -251,8 +251,7 @@ def create_dataset(
         if harmonize:
             log.info("Spot is harmonized by these gains and biases")
             hr = fits.harmonize(hr, quality.fits)
-        # Patches hold no pixel without data, so none of theirs may be 0.
-        lr, hr = keep_from_0(lr), keep_from_0(hr)
+        lr = keep_from_0(lr)  # patches hold no pixel without data
 
         left_out = splits.count_left_out(seen.bad, patch_size)
         log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))

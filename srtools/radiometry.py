@@ -22,8 +22,8 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
 def keep_from_0(image: pyotb.App) -> pyotb.App:
     """Give at least 1 where every pixel is known to have data, so that none says 0.
 
-    Interpolation and pansharpening make a little less of the darkest pixels, and OTB
-    cuts off what is behind the point.
+    Interpolation makes a little less of the darkest pixels, and OTB cuts off what is
+    behind the point.
     """
     bands = range(1, image.shape[2] + 1)
     expression = "; ".join(f"max(1, im1b{band})" for band in bands)

@@ -210,29 +210,10 @@ def translate(expression: str, strict: bool = False) -> Formula:
     return Formula(code, frozenset(parser.bands), parser.numbers)
 
 
-def common(formulas: list[Formula]) -> Formula | None:
-    """Give one formula for all bands at once, which calls image i im{i}.
-
-    There is one if each band has the same formula of this band of the images; else
-    there is none.
-    """
-    codes = set()
-    for band, formula in enumerate(formulas, start=1):
-        if not formula.bands or any(used != band for _, used in formula.bands):
-            return None
-        numbers = tuple(formula.numbers.items())
-        codes.add((BAND.sub(r"im\1", formula.code), numbers))
-    if len(codes) > 1:
-        return None
-    code, numbers = codes.pop()
-    return Formula(code, formulas[0].bands, dict(numbers))
-
-
 def evaluate(formula: Formula, bands: dict[str, np.ndarray]) -> np.ndarray:
     """Evaluate on bands [h, w], in float64 as the parsers do.
 
-    A `common` formula is evaluated on images [h, w, bands].  Without any band the
-    result is one number, [].
+    Without any band the result is one number, [].
     """
     wide = {name: band.astype(np.float64) for name, band in bands.items()}
     wide |= {name: np.float64(value) for name, value in formula.numbers.items()}

@@ -238,28 +238,3 @@ def test_numbers_are_not_computed_by_python():
     assert np.isinf(compute("10 ^ 400")).all()
     assert np.isnan(compute("(-8) ^ 0.3")).all()
     assert math.isclose(compute("(0 - 8) ^ 2")[0, 0], 64)
-
-
-@pytest.mark.parametrize(
-    ("texts", "together"),
-    [
-        (["max(1, im1b1)", "max(1, im1b2)"], True),
-        (["im1b1 - im2b1 * 3", "im1b2 - im2b2 * 3"], True),
-        (["max(1, im1b1)", "max(2, im1b2)"], False),  # another number
-        (["max(1, im1b2)", "max(1, im1b1)"], False),  # another band
-        (["im1b1 + 1", "im1b2 - 1"], False),
-        (["im1b1 + im1b2", "im1b1 + im1b2"], False),
-        (["1", "1"], False),
-    ],
-)
-def test_bands_with_one_formula_are_computed_together(texts, together):
-    formulas = [expressions.translate(text, strict=True) for text in texts]
-    common = expressions.common(formulas)
-    assert bool(common) == together
-    if common:
-        images = np.random.default_rng(0).uniform(-9, 9, (2, 3, 5, 2))
-        found = expressions.evaluate(common, {"im1": images[0], "im2": images[1]})
-        for index, formula in enumerate(formulas):
-            bands = {f"im{i}b{b}": images[i - 1, :, :, b - 1] for i, b in formula.bands}
-            expected = expressions.evaluate(formula, bands)
-            np.testing.assert_array_equal(found[:, :, index], expected)

@@ -54,30 +54,21 @@ def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
         if image > len(images) or band > images[image - 1].bands:
             raise ValueError(f"'im{image}b{band}' is not among the inputs")
 
-    common = expressions.common(formulas)
-
     def read(window: Window) -> np.ndarray:
         needed = {image for image, _ in used}
         pixels = {image: images[image - 1].read(window) for image in needed}
-        if common:
-            bands = {f"im{i}": pixels[i][:, :, : len(formulas)] for i in needed}
-            return _clamp(expressions.evaluate(common, bands))
         # Band by band in memory, as it is computed here and written later.
-        result = np.empty((len(formulas), window.height, window.width), np.float32)
+        shape = (len(formulas), window.height, window.width)
+        result = np.empty(shape, np.float32)
         for index, formula in enumerate(formulas):
             bands = {f"im{i}b{b}": pixels[i][:, :, b - 1] for i, b in formula.bands}
-            result[index] = _clamp(expressions.evaluate(formula, bands))
+            values = expressions.evaluate(formula, bands)
+            np.clip(values, -LARGEST, LARGEST, out=result[index], casting="same_kind")
         return np.moveaxis(result, 0, -1)
 
     tile = next((image.tile for image in images if image.tile), None)
     nodata = first.nodata if first.bands == len(formulas) else None
     return Image(first.grid, len(formulas), np.dtype(np.float32), read, tile, nodata)
-
-
-def _clamp(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        values = values.astype(np.float32)
-    return np.clip(values, -LARGEST, LARGEST, out=values)
 
 
 def _check_grids(one: Grid, other: Grid) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from srtools.augmenting import random_crop, random_symmetry
 from srtools.conventions import SCALE
-from srtools.data import random_crop, random_symmetry
 from srtools.quiet import silent_stderr
 
 with silent_stderr():

@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,13 @@ def test_card(tmp_path):
     assert card["lr"] == {"patch_size": 8, "spacing": 6.0}
     assert card["hr"] == {"patch_size": 32, "spacing": 1.5}
     assert card["sentinel2"] == {"items": ["S2A_x"]}
+
+
+def test_tensorflow_is_not_needed():
+    """It takes seconds and half a gigabyte to import."""
+    code = "import sr_dataset, sys; sys.exit('tensorflow' in sys.modules)"
+    root = Path(__file__).parent.parent
+    assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
 
 
 def test_offset(tmp_path, write_raster):

@@ -115,7 +115,7 @@ def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog):
     distributed = pytest.importorskip("distributed")
     out = tmp_path / "sr.tif"
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
+        n_workers=2, threads_per_worker=1, dashboard_address=":0"
     ) as cluster:
         address = cluster.scheduler_address
         assert sr_infer.main([*arguments(job, out), "--dask", address]) == 0

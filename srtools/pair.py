@@ -214,7 +214,10 @@ class PairQuality:
                 cols, rows, [b.east for b in used], [b.north for b in used],
                 color="yellow", scale=40, width=0.006,
             )  # fmt: skip
-            axis.quiverkey(arrows, 0.85, 1.03, 3, "3 m", labelpos="E", color="black")
+            axis.quiverkey(
+                arrows, 0.88, 0.03, 3, "3 m", labelpos="E", color="yellow",
+                labelcolor="yellow",
+            )  # fmt: skip
         axis.set_axis_off()
         axis.set_title(
             f"Sentinel-2 against Spot: {self.criteria()[0].value}", loc="left"

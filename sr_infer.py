@@ -51,7 +51,7 @@ from srtools import (
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
 from srtools.images import ImageInfo
-from srtools.radiometry import remove_offset
+from srtools.radiometry import keep_from_0, remove_offset
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
@@ -119,7 +119,7 @@ def super_resolve(
     s2_image = remove_offset(stacked, offset)
     lr = pyotb.Superimpose(inr=str(lr_grid), inm=s2_image, interpolator="bco")
     sr = serve(lr, model_dir, names, plan.crop, tile_size)
-    sr = pyotb.where(sr < 1, 1, sr)
+    sr = keep_from_0(sr)
     return keep_no_data(sr, s2, len(names), plan, folder), sr
 
 

@@ -23,8 +23,6 @@ def keep_from_0(image: pyotb.App) -> pyotb.App:
     """Give at least 1 where every pixel is known to have data, so that none says 0.
 
     Interpolation makes a little less of the darkest pixels, and OTB cuts off what is
-    behind the point.
+    behind the point; a network may answer 0.
     """
-    bands = range(1, image.shape[2] + 1)
-    expression = "; ".join(f"max(1, im1b{band})" for band in bands)
-    return pyotb.BandMathX(il=[image], exp=expression)
+    return pyotb.where(image < 1, 1, image)

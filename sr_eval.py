@@ -17,8 +17,9 @@ squared error; docs/metrics.md explains the others.
 import argparse
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from srtools.ahead import ahead
 from srtools.closer import CloserLook
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import one_line_errors
-from srtools.metrics import all_scores
+from srtools.patch_scores import all_scores
 from srtools.scores import Scores
 from srtools.zooms import ZOOMS, zoom
 
@@ -66,22 +67,28 @@ def read_batches(
         yield lr_batch, hr_batch * np.float32(SCALE)
 
 
-def predict(network: Callable, lr: np.ndarray) -> dict[str, np.ndarray]:
-    """Enlarge [n, h, w, bands] DN by each method, in reflectance."""
+def predict(network: Callable, lr: np.ndarray) -> dict[str, Any]:
+    """Enlarge [n, h, w, bands] DN by each method: tensors, in reflectance."""
     size = FACTOR * lr.shape[1], FACTOR * lr.shape[2]
     enlarged = {method: zoom(lr * np.float32(SCALE), size, method) for method in ZOOMS}
-    return {**enlarged, "model": network(**{INPUT: lr})[OUTPUT].numpy()}
+    return {**enlarged, "model": network(**{INPUT: lr})[OUTPUT]}
 
 
-def passes(
-    network: Callable, files: dict[str, str], *which
+def predictions(
+    network: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> Iterator[tuple[np.ndarray, dict[str, Any], np.ndarray]]:
+    """Give lr, what `predict` makes of it, and hr of `read_batches`; in reflectance."""
+    for lr, truth in batches:
+        yield lr * np.float32(SCALE), predict(network, lr), truth
+
+
+def look_at(
+    network: Callable, files: dict[str, str], indexes: list[int]
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
-    """Give Sentinel-2, predictions and truth in reflectance, batch by batch.
-
-    `which` batches: as for `read_batches`.
-    """
-    for lr_batch, truth in read_batches(files, *which):
-        yield lr_batch * np.float32(SCALE), predict(network, lr_batch), truth
+    """Give the `predictions` of some patches, one by one, as arrays."""
+    batches = read_batches(files, 1, indexes)
+    for lr, predicted, truth in predictions(network, batches):
+        yield lr, {method: image.numpy() for method, image in predicted.items()}, truth
 
 
 def evaluate(
@@ -126,12 +133,16 @@ def evaluate(
     # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
     scores, closer = Scores(BANDS, SCALE, 1 / FACTOR), CloserLook(test, sample, border)
     borders, checksum = {"inner": border, "whole": 0}, 0
-    # While one batch is scored, the next one passes through the network.
-    for lr_batch, predicted, truth in ahead(passes(network, test.files, batch_size)):
-        contract.check_prediction(predicted["model"], truth)
-        closer.add(scores.count(), lr_batch, predicted, truth)
-        scores.add(all_scores(predicted, truth, borders))
-        checksum = zlib.crc32(truth, zlib.crc32(lr_batch, checksum))
+    # While one batch is scored, the next one passes through the network, and the one
+    # after it is read.
+    batches = ahead(read_batches(test.files, batch_size))
+    for lr, predicted, truth in ahead(predictions(network, batches)):
+        contract.check_size(predicted["model"], truth)
+        found = all_scores(predicted, truth, borders)
+        contract.check_numbers(found["model"]["whole"]["l1"])
+        closer.add(scores.count(), lr, predicted, truth)
+        scores.add(found)
+        checksum = zlib.crc32(truth, zlib.crc32(lr, checksum))
 
     # 2. What the scores of the patches say together, and how sure that is.
     gains = scores.gains("inner")
@@ -158,7 +169,7 @@ def evaluate(
     # 3. The files, all of them or none.
     shown = report.choose(gains)
     indexes = [index for _, index in shown]
-    pictures = list(passes(network, test.files, 1, indexes))
+    pictures = list(look_at(network, test.files, indexes))
     places = report.Places(test, gains, columns["model"])
     with cards.whole_files(outputs) as partial:
         cards.write_card(partial / "metrics.json", metrics)
@@ -213,7 +224,7 @@ def main(argv: list[str] | None = None) -> int:
     if compared:
         del options["model_dir"]
         found = side_by_side.compare(
-            compared, evaluate=evaluate, passes=passes, **options
+            compared, evaluate=evaluate, look_at=look_at, **options
         )
         print(tables.comparison(found))
         written = report.COMPARISON_FILES

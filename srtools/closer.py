@@ -1,5 +1,7 @@
 """The scores that take their time, on patches spread evenly over the test set."""
 
+from typing import Any
+
 import numpy as np
 
 from srtools.consistency import Consistency, reach
@@ -41,7 +43,7 @@ class CloserLook:
         self._spacing = spacing
 
     def add(
-        self, first: int, lr: np.ndarray, predicted: dict[str, np.ndarray],
+        self, first: int, lr: np.ndarray, predicted: dict[str, Any],
         truth: np.ndarray,
     ) -> None:  # fmt: skip
         """Add a batch, of which the chosen patches are looked at.
@@ -49,14 +51,14 @@ class CloserLook:
         Arguments:
             first: number of its first patch.
             lr: [n, h, w, bands] Sentinel-2, reflectance.
-            predicted: by method, [n, 4 h, 4 w, bands] reflectance.
+            predicted: by method, [n, 4 h, 4 w, bands] reflectance, array or tensor.
             truth: [n, 4 h, 4 w, bands] reflectance.
         """
         here = np.flatnonzero(self._chosen[first : first + len(truth)])
         if not len(here):
             return
         lr, truth = lr[here], truth[here]
-        predicted = {method: image[here] for method, image in predicted.items()}
+        predicted = {m: np.asarray(image)[here] for m, image in predicted.items()}
         if self._consistency:
             images = {**{m: predicted[m] for m in METHODS}, "truth": truth}
             for number, patch in enumerate(first + here):

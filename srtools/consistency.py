@@ -101,6 +101,11 @@ def see_at(
         [..., bands]
     """
     height, width, bands = image.shape
+    if rows.ndim == 2 and (rows == rows[:, :1]).all() and (cols == cols[:1]).all():
+        # The two grids are parallel, as they are in one CRS: this is much faster.
+        of_rows = _gaussian(rows[:, 0], height, spacing)
+        narrow = (of_rows @ image.reshape(height, -1)).reshape(-1, width, bands)
+        return _gaussian(cols[0], width, spacing) @ narrow
     of_rows = _gaussian(np.ravel(rows), height, spacing)  # [points, h]
     of_cols = _gaussian(np.ravel(cols), width, spacing)
     narrow = (of_rows @ image.reshape(height, -1)).reshape(-1, width, bands)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -114,18 +115,26 @@ def check_model(
         )
 
 
-def check_prediction(predicted: np.ndarray, truth: np.ndarray) -> None:
-    """Check that a model made what can be compared, [n, h, w, bands].
+def check_size(predicted: Any, truth: np.ndarray) -> None:
+    """Check that a model makes patches of the size of the truth, [n, h, w, bands].
 
     Raises:
-        SRError: if patches have another size, or hold what is no number.
+        SRError: if it does not.
     """
     if predicted.shape != truth.shape:
         raise SRError(
-            f"the model makes patches {predicted.shape[1:]} of the lr patches, the hr "
-            f"patches are {truth.shape[1:]}: factors differ"
+            f"the model makes patches {tuple(predicted.shape[1:])} of the lr patches, "
+            f"the hr patches are {truth.shape[1:]}: factors differ"
         )
-    if not np.isfinite(predicted).all():
+
+
+def check_numbers(errors: np.ndarray) -> None:
+    """Check that a model's errors, of any shape, are numbers.
+
+    Raises:
+        SRError: if a pixel, and so a mean, is none.
+    """
+    if not np.isfinite(errors).all():
         raise SRError(
             "the model makes pixels that are no number: its training has diverged; "
             "train it again, with a smaller --learning_rate"

@@ -53,12 +53,15 @@ def cpsnr(
 
 
 def _window_sums(image: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    """Sum up all windows of rows x cols pixels of [..., h, w], by an integral image."""
-    total = np.pad(
-        image.cumsum(-2).cumsum(-1), [(0, 0)] * (image.ndim - 2) + [(1, 0)] * 2
-    )
-    lower, upper = total[..., rows:, :], total[..., :-rows, :]
-    return (lower - upper)[..., cols:] - (lower - upper)[..., :-cols]
+    """Sum up all windows of rows x cols pixels of [..., h, w]."""
+    height, width = image.shape[-2:]
+    return _windows(height, rows) @ image @ _windows(width, cols).T
+
+
+def _windows(size: int, side: int) -> np.ndarray:
+    """Give 1 where one of `size` pixels lies in a window, [windows, size]."""
+    further = np.arange(size) - np.arange(size - side + 1)[:, None]
+    return ((further >= 0) & (further < side)).astype(np.float64)
 
 
 class Robust:

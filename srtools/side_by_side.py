@@ -12,7 +12,7 @@ def compare(
     compared: list[str],
     *,
     evaluate: Callable[..., dict],
-    passes: Callable[..., Iterator],
+    look_at: Callable[..., Iterator],
     out_dir: str,
     patches: str | None,
     overwrite: bool,
@@ -23,7 +23,7 @@ def compare(
     Arguments:
         compared: two SavedModels, or two folders with results, or one of each.
         evaluate: what makes the results of a model.
-        passes: what gives lr, predictions and truth of some patches.
+        look_at: what gives lr, predictions and truth of some patches.
         out_dir: folder for the comparison, and for the results of models.
         patches, overwrite, options: as for `evaluate`.
 
@@ -54,7 +54,7 @@ def compare(
         shown = report.choose_unlike(runs.gains(*found))
         files = contract.read_test_set(patches, border=0).files
         indexes = [index for _, index in shown]
-        both = (passes(models.load(m), files, 1, indexes) for m in networks)
+        both = (look_at(models.load(m), files, indexes) for m in networks)
         pictures = list(zip(*both, strict=True))
     with cards.whole_files(outputs) as partial:
         cards.write_card(partial / "comparison.json", comparison)

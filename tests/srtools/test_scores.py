@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from srtools.metrics import all_scores
+from srtools.patch_scores import all_scores
 from srtools.scores import Scores
 
 BANDS = ("red", "near infrared")

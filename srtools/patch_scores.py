@@ -4,6 +4,7 @@ Images are [n, h, w, bands], reflectance 0-1; each score is a mean over the pixe
 patch, so that a mean over patches is a mean over all pixels.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -133,7 +134,9 @@ def _mean_angle(
     return tf.math.divide_no_nan(sums, known)[..., 0]
 
 
-def _similarity_to(truth: tf.Tensor):
+def _similarity_to(
+    truth: tf.Tensor,
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Make what gives the SSIM to `truth` in all windows that lie in an image.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural

@@ -104,5 +104,9 @@ def test_points_and_grid_are_seen_alike():
     """The 6 m pixels, seen as single points, are what is seen of the grid."""
     centres = FACTOR * np.arange(3, 37) + 1.5
     rows, cols = np.meshgrid(centres, centres, indexing="ij")
-    points = consistency.see_at(GROUND[0], rows, cols, SPACING)
-    np.testing.assert_allclose(points, seen(GROUND)[0], rtol=1e-5)
+    expected = seen(GROUND)[0]
+    parallel = consistency.see_at(GROUND[0], rows, cols, SPACING)
+    np.testing.assert_allclose(parallel, expected, rtol=1e-5)
+    # Grids of other CRS are turned against each other: each point by itself.
+    points = consistency.see_at(GROUND[0], rows.ravel(), cols.ravel(), SPACING)
+    np.testing.assert_allclose(points.reshape(expected.shape), expected, rtol=1e-5)

@@ -299,6 +299,9 @@ def _tile_size(
     """
     if streaming:
         kind, height = streaming
+        if kind == "stripped" and image.tile and image.tile[0] == height:
+            # The same pixels, tile by tile: threads share the work to the last tile.
+            return image.tile[0], min(image.tile[1], width)
         return height, height if kind == "tiled" else width
     if image.tile and image.tile[1] < width:
         return image.tile

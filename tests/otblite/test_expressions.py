@@ -137,6 +137,40 @@ def test_too_many_operands():
         expressions.translate(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "dtype", "value", "expected"),
+    [
+        ("(im1b1 < 1 ? 1 : im1b1)", np.float32, 0.3, 1),
+        ("(im1b1 == 0 ? 0 : min(im1b1, 9, 12))", np.uint16, 65535, 9),
+        ("-(im1b1 > 2 ? im1b1 : 2)", np.float32, 2.5, -2.5),
+        # What float32 cannot hold: the nearest it can is 0.1000000015, 2^24, infinity.
+        ("(im1b1 > 0.1 ? 1 : 0)", np.float32, 0.1, 1),
+        ("(im1b1 == 16777217 ? 1 : 0)", np.float32, 16777216, 0),
+        ("(im1b1 == 16777216 ? 1 : 0)", np.int32, 16777217, 0),
+        ("(im1b1 == 16777216 ? 1 : 0)", np.float64, 16777217, 0),
+        ("(im1b1 < 1e300 ? 1 : 0)", np.float32, 3e38, 1),
+        # What is computed.
+        ("(im1b1 + 1 - im1b1)", np.float32, 2**24, 1),
+        ("(2 * im1b1)", np.float32, 3e38, 2 * float(np.float32(3e38))),
+        ("(im1b1 ^ 2)", np.float32, 1e30, float(np.float32(1e30)) ** 2),
+        ("abs(im1b1 / 3)", np.float32, 1, 1 / 3),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("error")
+def test_as_precise_as_float64(text, dtype, value, expected):
+    """Choosing among float32 needs no float64, but only where float32 is exact."""
+    band = np.full((2, 3), value, dtype)
+    found = expressions.evaluate(expressions.translate(text, True), {"im1b1": band})
+    assert found.dtype == np.float64 or found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_choosing_is_done_in_float32():
+    formula = expressions.translate("(im1b1 < 1 ? 1 : im1b1)")
+    band = np.ones((2, 3), np.float32)
+    assert expressions.evaluate(formula, {"im1b1": band}).dtype == np.float32
+
+
 def spell(generator: random.Random, depth: int) -> str:
     """Make up an expression that Python and muParser read alike."""
     if depth == 0:

@@ -8,6 +8,7 @@ the earlier ones are done.  What is kept does not depend on it.
 from math import ceil, inf
 from typing import Any
 
+from srtools import blockwise
 from srtools.quiet import silent_stderr
 from srtools.receptive_field import (
     ReceptiveField,
@@ -59,8 +60,13 @@ def early_crop(output: Any, crop: int, pixels: tf.Tensor) -> tf.Tensor:
             continue
         done = max(made[id(source)][1] for source in sources)
         parts = [_cut(*made[id(source)], done) for source in sources]
-        values = layer(parts if len(parts) > 1 else parts[0])
-        done = int(done * zooms[id(tensor)] / zooms[id(sources[0])])
+        zoom_before = zooms[id(sources[0])]
+        # The size is a multiple of the zoom, and cut off is as much on both sides.
+        if blockwise.suits(layer) and zoom_before % 2 == 0:
+            values = blockwise.convolve(layer, *parts)
+        else:
+            values = layer(parts if len(parts) > 1 else parts[0])
+        done = int(done * zooms[id(tensor)] / zoom_before)
         wanted = spare[id(tensor)]
         if wanted - done >= worth[id(tensor)] * zooms[id(tensor)]:
             values, done = _cut(values, done, wanted), wanted

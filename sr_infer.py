@@ -61,7 +61,7 @@ INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
 SPREAD = "hr_dn_std"
 TILE_SIZE = 1344  # output pixels; about 1.7 GB with 64 filters
 AROUND = 200.0  # metres that are fetched around an area, for the network to see
-PIECE_SIZE = 4096  # output pixels, of which whole tiles are used: 37 km2
+PIECE_SIZE = 8192  # output pixels, of which whole tiles are used: 146 km2
 
 
 def serve(
@@ -93,34 +93,42 @@ def serve(
     )
 
 
-@images.engine_errors("preparing the image")
-def super_resolve(
-    s2: list[ImageInfo], plan: plans.Plan, model_dir: str, names: list[str],
-    offset: int, tile_size: int, folder: Path,
-) -> tuple[pyotb.App, pyotb.App]:  # fmt: skip
-    """Give the output for `plan`, not computed yet; `folder` takes small VRT files.
+def surround(s2: list[ImageInfo], plan: plans.Plan, folder: Path) -> list[ImageInfo]:
+    """Give the images with what the network sees around the area; as VRT in `folder`.
 
-    It is given twice: with 0 where Sentinel-2 has no data, and without looking for
-    that, which is faster where it is complete.  All other pixels are at least 1.
-
-    Around the area the network sees the true pixels where there are any, and
-    reflected ones only beyond the edge of the image.
+    These are the true pixels where there are any, and reflected ones only beyond the
+    edge of the image.
     """
     metres = plan.margin * FACTOR * plan.transform.a
     beyond = math.ceil(metres / s2[0].spacing) + 4  # and what the cubic kernel needs
-    reflected = [
-        vrt.write_reflected(folder / f"band{index}.vrt", image, beyond)
+    return [
+        images.describe(
+            vrt.write_reflected(folder / f"band{index}.vrt", image, beyond), image.path
+        )
         for index, image in enumerate(s2)
     ]
+
+
+@images.engine_errors("preparing the image")
+def super_resolve(
+    s2: list[ImageInfo], known: list[ImageInfo], plan: plans.Plan, model_dir: str,
+    names: list[str], offset: int, tile_size: int, folder: Path,
+) -> tuple[pyotb.App, pyotb.App]:  # fmt: skip
+    """Give the output for `plan`, not computed yet; `folder` takes small VRT files.
+
+    It is given twice: with 0 where `known`, Sentinel-2, has no data, and without
+    looking for that, which is faster where it is complete.  All other pixels are at
+    least 1.  `s2` is what the network sees.
+    """
     lr_grid = vrt.write_grid(
         folder / "lr.vrt", plan.crs_wkt, plan.lr_transform, *plan.lr_size
     )
-    stacked = pyotb.ConcatenateImages(il=[str(path) for path in reflected])
+    stacked = pyotb.ConcatenateImages(il=[image.path for image in s2])
     s2_image = remove_offset(stacked, offset)
     lr = pyotb.Superimpose(inr=str(lr_grid), inm=s2_image, interpolator="bco")
     sr = serve(lr, model_dir, names, plan.crop, tile_size)
     sr = keep_from_0(sr)
-    return keep_no_data(sr, s2, len(names), plan, folder), sr
+    return keep_no_data(sr, known, len(names), plan, folder), sr
 
 
 def keep_no_data(
@@ -236,9 +244,15 @@ def infer(
             served = ensemble.save(
                 model_dir, INPUT, name, SPREAD, Path(folder) / "ensemble"
             )
+        seen = surround(s2, plan, Path(folder))
+        # A pixel at the edge that lies partly in the image is no pixel without data.
+        known = seen if plan.inside else s2
         with_holes, without = super_resolve(
-            s2, plan, served, names, offset, tile_size, Path(folder)
+            seen, known, plan, served, names, offset, tile_size, Path(folder)
         )
+
+        def has_holes(piece: pieces.Piece) -> bool:
+            return inputs.has_no_data(known, plan.place_of(piece))
 
         def write(piece: pieces.Piece, path: Path) -> None:
             extended = {
@@ -247,23 +261,31 @@ def infer(
                 "streaming:sizemode": "height",
                 "streaming:sizevalue": tile_size,
                 "box": piece.box,
+                # A line of a band is read at once when the pieces are joined.
+                "gdal:co:INTERLEAVE": "BAND",
+                "gdal:co:BLOCKYSIZE": 32,
             }
-            holed = inputs.has_no_data(s2, plan.place_of(piece))
             with images.engine_errors("super-resolving"):
-                result = with_holes if holed else without
+                result = with_holes if has_holes(piece) else without
                 result.write(str(path), pixel_type="uint16", ext_fname=extended)
 
         own = pieces.share(todo, *part) if part else todo
+        if not own:
+            log.warning(
+                "there are only %d pieces, none is left for this share; smaller ones "
+                "(--piece_size) spread better", len(todo),
+            )  # fmt: skip
         pieces.make(pieces_folder, own, write, plan.transform.a)
-    if part:
-        return None
+        if part:
+            return None
+        holes = any(map(has_holes, todo))
     about = {"AREA_OR_POINT": "Area", "PROCESSING": f"super-resolution by {model_dir}"}
     for path, numbers in images_out.items():
         titles = dict(zip(numbers, BANDS, strict=True))
         with cards.whole_file(path) as partial:
             pieces.join(
                 pieces_folder, todo, partial, titles, plan.crs_wkt, plan.transform,
-                SCALE, about,
+                SCALE, about, holes,
             )  # fmt: skip
     pieces.remove(pieces_folder)
     card["output"] = images.describe(out, "the output").record()

@@ -1,7 +1,8 @@
-"""Nothing but the forward passes: python -m bench.forward MODEL WIDTH HEIGHT SIDE.
+"""Nothing but forward passes: python -m bench.forward MODEL WIDTH HEIGHT SIDE OUTPUT.
 
-A network is run on random tiles of SIDE lr pixels until WIDTH x HEIGHT lr pixels have
-been seen; it prints the seconds this took, loading and warming up not counted.
+A network is run on random tiles of SIDE lr pixels until it has made WIDTH x HEIGHT lr
+pixels of this output; it prints the seconds this took, loading and warming up not
+counted.
 """
 
 import sys
@@ -10,21 +11,22 @@ import time
 import numpy as np
 
 from srtools import models
+from srtools.conventions import FACTOR
 
 
 def main() -> int:
     """Run from the command line."""
-    folder = sys.argv[1]
-    width, height, side = map(int, sys.argv[2:])
-    network = models.load(folder, "hr_dn")
+    folder, output = sys.argv[1], sys.argv[5]
+    width, height, side = map(int, sys.argv[2:5])
+    network = models.load(folder, output)
     import tensorflow as tf
 
     random = np.random.default_rng(0)
     tile = tf.constant(random.uniform(200, 4000, (1, side, side, 4)), tf.float32)
-    network(lr=tile)
+    _, high, wide, _ = network(lr=tile)[output].shape
     start = time.monotonic()
-    for _ in range(round(width * height / side**2)):
-        network(lr=tile)["hr_dn"].numpy()
+    for _ in range(round(width * height * FACTOR**2 / (high * wide))):
+        network(lr=tile)[output].numpy()
     print(time.monotonic() - start)
     return 0
 

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ COG_OPTIONS = {
 }
 OVERVIEW_OPTIONS = {
     "COMPRESS_OVERVIEW": "NONE",  # like the pieces: they are read once
-    "INTERLEAVE_OVERVIEW": "PIXEL",
+    "INTERLEAVE_OVERVIEW": "BAND",
     "BIGTIFF_OVERVIEW": "IF_SAFER",
     "GDAL_NUM_THREADS": "ALL_CPUS",
 }
@@ -136,12 +137,12 @@ def make(
     areas = [piece.width * piece.height * pixel**2 / 1e6 for piece in todo]
     start, done = time.monotonic(), 0.0
     for piece, area in zip(todo, areas, strict=True):
-        partial = folder / f".{os.getpid()}_{piece.name}"
+        unfinished = folder / f".{os.getpid()}_{piece.name}"
         try:
-            write(piece, partial)
-            os.replace(partial, folder / piece.name)
+            write(piece, unfinished)
+            os.replace(unfinished, folder / piece.name)
         finally:
-            partial.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
         done += area
         speed = done / (time.monotonic() - start)
         log.info(
@@ -159,6 +160,7 @@ def join(
     transform: Affine,
     scale: float,
     about: Mapping[str, str],
+    holes: bool,
 ) -> None:
     """Write the pieces as one Cloud Optimized GeoTIFF.
 
@@ -169,6 +171,7 @@ def join(
         wkt, transform: CRS and place of the whole.
         scale: physical value of one DN.
         about: metadata.
+        holes: whether some pixels may be 0, which is no data.
     """
     size = (
         max(piece.col + piece.width for piece in pieces),
@@ -178,12 +181,15 @@ def join(
         str(folder / piece.name): (piece.col, piece.row, piece.width, piece.height)
         for piece in pieces
     }
-    whole = vrt.write_pieces(
-        folder / f"{out.stem}.vrt", places, list(bands), wkt, transform, size, about,
+    whole = folder / f"{out.stem}.vrt"
+    described = partial(
+        vrt.write_pieces, whole, places, list(bands), wkt, transform, size, about,
         names=list(bands.values()), scale=scale,
     )  # fmt: skip
     try:
-        _build_overviews(whole, size)
+        # Means that need not look for holes are made in half the time.
+        _build_overviews(described(nodata=holes), size)
+        described(nodata=True)
         # Else GDAL does not look for what lies beside an image.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
             rasterio.shutil.copy(str(whole), str(out), **COG_OPTIONS)

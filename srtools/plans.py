@@ -27,6 +27,8 @@ class Plan:
     """Of the output."""
     crop: int
     """Output pixels that the `_crop` output cuts off on each side."""
+    inside: bool
+    """Whether the image shows at least a part of each pixel."""
 
     @property
     def margin(self) -> int:
@@ -69,7 +71,13 @@ def make(image: ImageInfo, like: ImageInfo | None, model: ModelInfo, crop: int) 
         math.ceil(extent / spacing - 1e-6) for extent in (right - left, top - bottom)
     )
     transform = Affine(spacing, 0, left, 0, -spacing, top)
-    return Plan(area.crs.to_wkt(), transform, width, height, crop)
+    ends = left, top - height * spacing, left + width * spacing, top
+    beyond = [
+        (there - here) * sign
+        for there, here, sign in zip(ends, image.bounds, (-1, -1, 1, 1), strict=True)
+    ]
+    inside = area.crs == image.crs and max(beyond) < (1 - 1e-6) * spacing
+    return Plan(area.crs.to_wkt(), transform, width, height, crop, inside)
 
 
 def choose_crop(

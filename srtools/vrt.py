@@ -95,6 +95,7 @@ def write_pieces(
     *,
     names: Sequence[str],
     scale: float,
+    nodata: bool,
 ) -> Path:
     """Put the uint16 pieces of one image together.
 
@@ -106,7 +107,9 @@ def write_pieces(
         about: metadata.
         names: of the bands.
         scale: physical value of one DN.
+        nodata: whether to say that 0 is no data.
     """
+    zero = "<NoDataValue>0</NoDataValue>" if nodata else ""
     described = [
         _joined(
             number, "UInt16",
@@ -114,8 +117,7 @@ def write_pieces(
                 _source(name, band, (0, 0, *place[2:]), place[:2])
                 for name, place in pieces.items()
             ],
-            f"<Description>{escape(title)}</Description><NoDataValue>0</NoDataValue>"
-            f"<Scale>{scale!r}</Scale>",
+            f"<Description>{escape(title)}</Description>{zero}<Scale>{scale!r}</Scale>",
         )
         for number, (band, title) in enumerate(zip(bands, names, strict=True), 1)
     ]  # fmt: skip

@@ -84,6 +84,25 @@ def test_ten_metres(tmp_path, write_raster, repeating_model):
     inside = slice(12, -16)
     error = result[:, inside, 0] - expected[inside]
     assert np.abs(error).max() <= 1
+    # The image shows a third of the last column, which is data, too.
+    assert result.min() > 0
+
+
+@pytest.mark.parametrize("far", [0, 3])
+def test_partial_pixels_at_the_edge(tmp_path, write_raster, repeating_model, far):
+    """What the image shows in part is data, what lies wholly beyond it is not."""
+    pixels = image(31, 29)
+    pixels[7, 12, 2] = 0
+    s2 = write_raster("s2.tif", pixels, spacing=10.0)
+    like = write_raster("like.tif", np.ones((207, 194 + far)), spacing=1.5)
+    result, _ = run(tmp_path, s2_images=[s2], model_dir=repeating_model, like=like)
+    rows, cols = (((np.arange(size) + 0.5) * 1.5 // 10) for size in result.shape[:2])
+    hole = (rows == 7)[:, None] & (cols == 12)
+    empty = np.repeat(hole[:, :, None], 4, axis=2)
+    empty[:, :, [0, 1, 3]] = False
+    # With a pixel wholly beyond, those whose centre lies beyond are left out, too.
+    empty |= (cols >= 29)[:, None] & (far > 0)
+    np.testing.assert_array_equal(result == 0, empty)
 
 
 def test_like_takes_area_and_corner(tmp_path, write_raster, repeating_model):

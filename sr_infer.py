@@ -272,7 +272,7 @@ def infer(
         own = pieces.share(todo, *part) if part else todo
         if not own:
             log.warning(
-                "there are only %d pieces, none is left for this share; smaller ones "
+                "no piece is left for this share, the image has %d; smaller ones "
                 "(--piece_size) spread better", len(todo),
             )  # fmt: skip
         pieces.make(pieces_folder, own, write, plan.transform.a)

@@ -170,6 +170,34 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
         assert "super-resolution" in file.tags()["PROCESSING"]
 
 
+@pytest.mark.parametrize("hole", [False, True])
+def test_overviews_are_means_of_what_has_data(
+    tmp_path, write_raster, repeating_model, hole
+):
+    pixels = np.random.default_rng(1).integers(1, 8000, (60, 90, 4)).astype(np.uint16)
+    pixels[20:31, 40:47] *= 1 - hole
+    s2 = write_raster("s2.tif", pixels, spacing=10.0)
+    out = tmp_path / "sr.tif"
+    sr_infer.infer(s2_images=[s2], model_dir=repeating_model, out=str(out))
+    base = read(out).astype(float)
+    assert base.shape == (4, 400, 600) and (base == 0).any() == hole
+    blocks = base.reshape(4, 200, 2, 300, 2)
+    known = (blocks > 0).sum(axis=(2, 4))
+    # Some are means of one or two pixels.
+    assert len(np.unique(known)) == (4 if hole else 1)
+    expected = blocks.sum(axis=(2, 4)) / np.maximum(known, 1)
+    with rasterio.open(out, OVERVIEW_LEVEL=0) as file:
+        found = file.read()
+    np.testing.assert_array_equal(found == 0, known == 0)
+    assert np.abs(found - expected).max() <= 0.5
+
+
+def test_a_share_of_nothing_is_told(tmp_path, job, caplog):
+    out = tmp_path / "sr.tif"
+    sr_infer.infer(**{**job, "piece_size": 4096}, out=str(out), part=(2, 3))
+    assert "left for this share, the image has 1;" in caplog.text and not out.exists()
+
+
 def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
     out = tmp_path / "sr.tif"
 

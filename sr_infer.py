@@ -61,7 +61,7 @@ INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
 SPREAD = "hr_dn_std"
 TILE_SIZE = 1344  # output pixels; about 1.7 GB with 64 filters
 AROUND = 200.0  # metres that are fetched around an area, for the network to see
-PIECE_SIZE = 8192  # output pixels, of which whole tiles are used: 146 km2
+PIECE_SIZE = 4096  # output pixels, of which whole tiles are used: 37 km2
 
 
 def serve(

@@ -215,9 +215,8 @@ def infer(
     plan = plans.make(s2[0], area, model, plans.choose_crop(model, INPUT, OUTPUT, crop))
     tile_size = math.ceil(tile_size / FACTOR) * FACTOR
     # Pieces of whole tiles, so that no tile is computed twice.
-    todo = pieces.cut(
-        plan.width, plan.height, max(piece_size // tile_size, 1) * tile_size
-    )
+    piece_size = max(piece_size // tile_size, 1) * tile_size
+    todo = pieces.cut(plan.width, plan.height, piece_size)
     card = {
         "sentinel2": record or {"files": [image.record() for image in s2]},
         "offset": offset,
@@ -232,6 +231,7 @@ def infer(
     pieces_folder = pieces.folder_of(out)
     plan_of_pieces = {
         **card, "model": models.fingerprint(model_dir), "uncertainty": uncertainty,
+        "piece_size": piece_size,
         "files": None if record else [inputs.fingerprint(image) for image in s2],
     }  # fmt: skip
     pieces.prepare(pieces_folder, plan_of_pieces, overwrite)

@@ -39,7 +39,10 @@ def convolve(layer: Any, image: tf.Tensor) -> tf.Tensor:
     Returns:
         [n, h, w, filters]
     """
-    kernel = tf.convert_to_tensor(layer.kernel)  # [rows, columns, c, filters]
+    # In mixed precision a layer computes in another type than its input or its weights.
+    image = tf.cast(image, layer.compute_dtype)
+    # [rows, columns, c, filters]
+    kernel = tf.cast(tf.convert_to_tensor(layer.kernel), layer.compute_dtype)
     shifted = [
         tf.pad(kernel, [[down, 1 - down], [right, 1 - right], [0, 0], [0, 0]])
         for down in (0, 1)
@@ -48,6 +51,7 @@ def convolve(layer: Any, image: tf.Tensor) -> tf.Tensor:
     # With a stride of 2, "SAME" pads an even kernel as it pads the odd one without.
     blocks = tf.nn.conv2d(image, tf.concat(shifted, axis=3), 2, "SAME")
     if layer.use_bias:
-        blocks = tf.nn.bias_add(blocks, tf.tile(layer.bias, [4]))
+        bias = tf.cast(tf.convert_to_tensor(layer.bias), layer.compute_dtype)
+        blocks = tf.nn.bias_add(blocks, tf.tile(bias, [4]))
     # An activation may look at all channels of a pixel: not before they are in place.
     return layer.activation(tf.nn.depth_to_space(blocks, 2))

@@ -45,6 +45,19 @@ def test_as_the_layer_does(name, size):
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_mixed_precision(dtype):
+    """The input has the type of the layer before, the weights are float32."""
+    image = np.random.default_rng(1).normal(size=(1, 16, 16, 6)).astype(np.float32)
+    image = tf.cast(image, tf.bfloat16)
+    layer = layers.Conv2D(4, 3, padding="same", bias_initializer="ones", dtype=dtype)
+    expected, found = layer(image), blockwise.convolve(layer, image)
+    assert found.dtype == expected.dtype
+    found, expected = (tf.cast(a, tf.float32).numpy() for a in (found, expected))
+    step = 2**-8 if dtype == "mixed_bfloat16" else 2**-23
+    np.testing.assert_allclose(found, expected, atol=4 * step * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("name", OTHER)
 def test_what_it_does_not_suit(name):
     assert not blockwise.suits(OTHER[name])

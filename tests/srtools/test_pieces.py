@@ -143,7 +143,10 @@ def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
 def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
     out = tmp_path / "sr.tif"
     sr_infer.infer(**job, out=str(out), part=(1, 4))
-    for change in ({"offset": 1000}, {"model_dir": repeating_model}, {"tile_size": 16}):
+    for change in (
+        {"offset": 1000}, {"model_dir": repeating_model}, {"tile_size": 16},
+        {"piece_size": 128},
+    ):  # fmt: skip
         with pytest.raises(SRError, match="pieces made from other images"):
             sr_infer.infer(**{**job, **change}, out=str(out))
     Path(job["s2_images"][0]).touch()

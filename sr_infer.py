@@ -211,7 +211,9 @@ def infer(
         checks.check_overlaps(s2[0], area)
     inputs.check_pixels(s2, offset)
     model = models.describe(model_dir)
-    inputs.check_model(model)
+    cards.check_conventions(
+        model.card, f"the card of {model_dir}", "train a model with sr_train.py"
+    )
     plan = plans.make(s2[0], area, model, plans.choose_crop(model, INPUT, OUTPUT, crop))
     tile_size = math.ceil(tile_size / FACTOR) * FACTOR
     # Pieces of whole tiles, so that no tile is computed twice.

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
 PACKAGES = ("otblite", "pyotb", "otbtf", "tensorflow", "keras", "rasterio", "numpy")
@@ -102,3 +103,22 @@ def read_card(path: str | Path) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise SRError(f"{path} is not a readable JSON file ({error})") from None
+
+
+def check_conventions(card: dict, whose: str, advice: str) -> None:
+    """Check what a card says of bands, factor and scale; what it leaves out is right.
+
+    Arguments:
+        card: of a model or of a data set.
+        whose: what the user calls it, for messages.
+        advice: what to do.
+
+    Raises:
+        SRError: naming the first thing that is not as all scripts agree.
+    """
+    for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
+        found = card.get(key, expected)
+        if found != expected:
+            raise SRError(
+                f"{whose} says {key} {found}, {expected} is expected; {advice}"
+            )

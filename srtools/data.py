@@ -4,8 +4,8 @@ import logging
 import os
 from pathlib import Path
 
-from srtools.cards import read_card
-from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.cards import check_conventions, read_card
+from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images import describe_patches
 
@@ -99,12 +99,8 @@ def check_card(patches: str | Path) -> dict:
         SRError: if the patches are not made for this network.
     """
     card = read_dataset_card(patches)
-    for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
-        if card.get(key, expected) != expected:
-            raise SRError(
-                f"{patches}/dataset.json says {key} {card[key]}, the network is made "
-                f"for {expected}; make the patches again with sr_dataset.py"
-            )
+    advice = "make the patches again with sr_dataset.py"
+    check_conventions(card, f"{patches}/dataset.json", advice)
     return card
 
 

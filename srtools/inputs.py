@@ -18,7 +18,6 @@ from srtools import checks, images
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images import ImageInfo
-from srtools.models import ModelInfo
 
 log = logging.getLogger(__name__)
 
@@ -135,22 +134,6 @@ def fingerprint(image: ImageInfo) -> list:
     """Tell a file from one that was put in its place later."""
     state = Path(image.path).stat() if Path(image.path).exists() else None
     return [image.record(), state and (state.st_size, state.st_mtime_ns)]
-
-
-def check_model(model: ModelInfo) -> None:
-    """Check the card of a model against what the scripts feed it.
-
-    Raises:
-        SRError: naming what differs.
-    """
-    expected = {"bands": list(BANDS), "factor": 4, "scale": 1e-4}
-    for key, value in expected.items():
-        found = model.card.get(key, value)
-        if found != value:
-            raise SRError(
-                f"the card of {model.folder} says {key} {found}, {value} is expected; "
-                "train a model with sr_train.py"
-            )
 
 
 def read_area(bbox: list[float] | None, aoi: str | None) -> shapely.Polygon | None:

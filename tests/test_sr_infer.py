@@ -1,6 +1,7 @@
 """Exercise 5: seamless, covering all of the area, and in its place."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import sr_infer
 from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
-from srtools import images, vrt
+from srtools import cards, images, models, vrt
 
 RNG = np.random.default_rng(0)
 
@@ -210,6 +211,10 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
     existing.write_text("precious")
     blocked = tmp_path / "file"
     blocked.write_text("")
+    other = tmp_path / "other"
+    shutil.copytree(repeating_model, other)
+    cards.make_folder(other / "assets")
+    cards.write_card(other / models.CARD, {"bands": ["B02", "B03", "B04", "B08"]})
     model = ["--model_dir", repeating_model]
     out = ["--out", str(tmp_path / "sr.tif")]
     good = ["--s2_images", s2, *model]
@@ -221,6 +226,7 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         "existing": [*good, "--out", str(existing)],
         "unwritable": [*good, "--out", str(blocked / "sr.tif")],
         "no model": ["--s2_images", s2, "--model_dir", str(tmp_path), *out],
+        "other model": ["--s2_images", s2, "--model_dir", str(other), *out],
         "no crop": [*good, *out, "--crop", "64"],
         "no overlap": [*good, *out, "--like", far],
         "not tif": [*good, "--out", str(tmp_path / "sr.png")],
@@ -237,6 +243,7 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         ("existing", "--overwrite"),
         ("unwritable", "cannot be written to"),
         ("no model", "is not a SavedModel"),
+        ("other model", "says bands ['B02', 'B03', 'B04', 'B08'], ['B04', "),
         ("no crop", "no output 'hr_dn_crop64'; it has"),
         ("no overlap", "does not show"),
         ("not tif", "GeoTIFF"),

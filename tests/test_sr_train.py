@@ -238,8 +238,11 @@ LR, HR = make_patches(COUNTS["train"], seed=0)
         ({"train_hr": HR[1:]}, "holds 11 patches and .* 10, the same number"),
         ({"train_lr": LR[..., :3]}, "has 3 band.*4 are expected"),
         ({"train_hr": HR[:, :24, :24]}, "8 pixels a side and .* 24, 4 times"),
-        ({"card": {"bands": ["B02"]}}, r"bands \['B02'\], the network is made for"),
-        ({"card": {"factor": 2}}, "factor 2, the network is made for 4"),
+        (
+            {"card": {"bands": ["B02"]}},
+            r"bands \['B02'\], \['B04', 'B03', 'B02', 'B08'\] is",
+        ),
+        ({"card": {"factor": 2}}, "factor 2, 4 is expected; make the patches again"),
     ],
 )
 def test_patches_that_do_not_fit_end_in_one_line(tmp_path, capsys, changed, words):

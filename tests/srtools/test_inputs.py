@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio.warp import transform_bounds, transform_geom
 from shapely.geometry import mapping, shape
 
-from srtools import images, inputs, models, safe, vrt
+from srtools import images, inputs, safe, vrt
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 
@@ -81,17 +81,6 @@ def test_names_of_files(write_raster):
     inputs.check_images(paths)
     with pytest.raises(SRError, match="are named B02, B03, B04, B08"):
         inputs.check_images([paths[i] for i in (2, 1, 0, 3)])
-
-
-@pytest.mark.parametrize(
-    "card", [{"bands": ["B02", "B03", "B04", "B08"]}, {"factor": 2}, {"scale": 1.0}]
-)
-def test_a_model_with_another_convention_is_refused(card):
-    good = {"bands": list(BANDS), "factor": 4, "scale": 1e-4}
-    inputs.check_model(models.ModelInfo("m", {}, {}, good))
-    inputs.check_model(models.ModelInfo("m", {}, {}, {}))
-    with pytest.raises(SRError, match=f"the card of m says {next(iter(card))}"):
-        inputs.check_model(models.ModelInfo("m", {}, {}, {**good, **card}))
 
 
 @pytest.mark.parametrize(

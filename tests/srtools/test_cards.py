@@ -1,0 +1,21 @@
+"""What a card says, against what all scripts agree on."""
+
+import pytest
+
+from srtools import cards
+from srtools.conventions import BANDS
+from srtools.errors import SRError
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bands": ["B02", "B03", "B04", "B08"]}, {"factor": 2}, {"scale": 1.0}]
+)
+def test_another_convention_is_refused(wrong):
+    good = {"bands": list(BANDS), "factor": 4, "scale": 1e-4, "more": 1}
+    cards.check_conventions(good, "the card", "start anew")
+    cards.check_conventions({}, "the card", "start anew")
+    ((key, value),) = wrong.items()
+    with pytest.raises(SRError) as error:
+        cards.check_conventions({**good, **wrong}, "the card", "start anew")
+    expected = f"the card says {key} {value}, {good[key]} is expected; start anew"
+    assert str(error.value) == expected

@@ -21,6 +21,7 @@ Source: OTBTF application TensorflowModelServe.
 """
 
 import argparse
+import functools
 import logging
 import math
 import sys
@@ -253,6 +254,7 @@ def infer(
             seen, known, plan, served, names, offset, tile_size, Path(folder)
         )
 
+        @functools.cache  # asked when a piece is made, and when all are joined
         def has_holes(piece: pieces.Piece) -> bool:
             return inputs.has_no_data(known, plan.place_of(piece))
 

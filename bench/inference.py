@@ -11,11 +11,13 @@ from affine import Affine
 
 from bench.measure import run as measure
 from bench.report import Row
+from srtools import models, plans
+from srtools.conventions import FACTOR
 
 ROOT = Path(__file__).parent.parent
 SIDE = 800  # Sentinel-2 pixels of 10 m: 64 km2
-# Lr pixels of a bare pass (128 to 512 take the same time each), and of a served one.
-TILE, SERVED = 256, 336 + 2 * 14
+TILE = 256  # lr pixels of a bare pass; 128 to 512 take the same time per pixel
+SERVED = 336  # lr pixels that a served pass keeps: the tile size of sr_infer.py
 ROUNDS = 3  # of which the middle one counts: machines are not equally fast all the time
 FULL = 109.8**2  # km2 of a full Sentinel-2 tile
 MOST_TIME, MOST_BYTES = 1.15, 3e9
@@ -49,10 +51,12 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
         rasterio.open(small, "w", **{**file.profile, "width": 8, "height": 8}) as part,
     ):
         part.write(file.read(window=((0, 8), (0, 8))))
+    crop = plans.choose_crop(models.describe(model), "lr", "hr_dn", None)
+    with_margins = SERVED + 2 * crop // FACTOR
     rounds = []
     for _ in range(ROUNDS):
         bare = _forward(model, lr, TILE, "hr_dn")
-        served = _forward(model, lr, SERVED, "hr_dn_crop56")
+        served = _forward(model, lr, with_margins, f"hr_dn_crop{crop}")
         start = measure(_sr_infer(small, model, folder / "small_sr.tif"), ROOT)
         usage = measure(_sr_infer(s2, model, folder / "sr.tif"), ROOT)
         rounds.append((bare, usage.seconds - start.seconds, served, start.seconds))

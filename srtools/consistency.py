@@ -101,15 +101,17 @@ def see_at(
         [..., bands]
     """
     height, width, bands = image.shape
-    if rows.ndim == 2 and (rows == rows[:, :1]).all() and (cols == cols[:1]).all():
-        # The two grids are parallel, as they are in one CRS: this is much faster.
-        of_rows = _gaussian(rows[:, 0], height, spacing)
-        narrow = (of_rows @ image.reshape(height, -1)).reshape(-1, width, bands)
-        return _gaussian(cols[0], width, spacing) @ narrow
-    of_rows = _gaussian(np.ravel(rows), height, spacing)  # [points, h]
-    of_cols = _gaussian(np.ravel(cols), width, spacing)
+    # Two grids are parallel if they are in one CRS: that is much faster.
+    parallel = (
+        rows.ndim == 2 and (rows == rows[:, :1]).all() and (cols == cols[:1]).all()
+    )
+    down, right = (rows[:, 0], cols[0]) if parallel else (rows.ravel(), cols.ravel())
+    of_rows = _gaussian(down, height, spacing)  # [lines or points, h]
+    of_cols = _gaussian(right, width, spacing)
     narrow = (of_rows @ image.reshape(height, -1)).reshape(-1, width, bands)
-    return (of_cols[:, None] @ narrow).reshape(*np.shape(rows), bands)
+    if parallel:
+        return of_cols @ narrow
+    return (of_cols[:, None] @ narrow).reshape(*rows.shape, bands)
 
 
 def _weights(size: int, factor: int, spacing: float, further: float) -> np.ndarray:

@@ -163,7 +163,7 @@ def test_a_silent_service_is_given_up_after_its_retries(service):
     begin = time.monotonic()
     with pytest.raises(ServiceError, match="does not answer .*timeout=0.1"):
         Archive(service.url, timeout=0.1, patience=20).search()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 10
 
 
 def test_retries_do_not_outlast_patience(service):
@@ -171,7 +171,7 @@ def test_retries_do_not_outlast_patience(service):
     begin = time.monotonic()
     with pytest.raises(ServiceError, match="did not finish its answer within 0.2 s"):
         Archive(service.url, timeout=20, patience=0.2).search()
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10
 
 
 def test_nobody_listens():
@@ -319,7 +319,7 @@ def test_reading_does_not_outlast_patience(service, image):
         Archive(service.url, timeout=20, patience=0.3).read(
             f"{service.url}/SCL.tif", read_all
         )
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 10
 
 
 def test_a_slow_answer_is_not_a_silent_one(service, image):

@@ -101,7 +101,8 @@ def surround(s2: list[ImageInfo], plan: plans.Plan, folder: Path) -> list[ImageI
     edge of the image.
     """
     metres = plan.margin * FACTOR * plan.transform.a
-    beyond = math.ceil(metres / s2[0].spacing) + 4  # and what the cubic kernel needs
+    spacing = s2[0].spacing_in(rasterio.CRS.from_wkt(plan.crs_wkt))
+    beyond = math.ceil(metres / spacing) + 4  # and what the cubic kernel needs
     return [
         images.describe(
             vrt.write_reflected(folder / f"band{index}.vrt", image, beyond), image.path
@@ -208,8 +209,7 @@ def infer(
     if Path(out).suffix.lower() not in (".tif", ".tiff"):
         raise SRError(f"{out}: the image is a GeoTIFF, its name must end in .tif")
     s2 = inputs.check_images(s2_images)
-    if area:
-        checks.check_overlaps(s2[0], area)
+    inputs.check_area(s2, area)
     inputs.check_pixels(s2, offset)
     model = models.describe(model_dir)
     cards.check_conventions(
@@ -382,6 +382,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--like, --bbox and --aoi are three ways to say the same")
     polygon = inputs.read_area(params.bbox, params.aoi)
     like = images.describe(params.like, "the reference image") if params.like else None
+    if like:
+        checks.check_metres(like)
     if not (params.s2_images or polygon or like):
         parser.error("--s2_images, or an area to search, is needed")
     if params.dask:

@@ -50,6 +50,7 @@ def check_sentinel2(
             for path, band in zip(bands, BANDS, strict=True)
         ]
         check_stack(infos)
+        check_metres(infos[0])
         for info in infos:
             check_dn(info, "the Sentinel-2 image")
         firsts.append(infos[0])
@@ -70,13 +71,27 @@ def check_dn(image: ImageInfo, what: str) -> None:
     if np.dtype(image.dtype).kind not in "iu" or np.dtype(image.dtype).itemsize < 2:
         raise SRError(
             f"the pixels of {what} {name} are {image.dtype}, DN (reflectance x 10000) "
-            "as whole numbers of 16 bit are expected; reflectances become such with "
-            "gdal_translate -ot UInt16 -scale 0 1 0 10000"
+            "as whole numbers of 16 bit are expected: gdal_translate -ot UInt16, and "
+            "for reflectances also -scale 0 1 0 10000"
         )
     if image.nodata not in (None, 0):
         raise SRError(
             f"{what} {name} declares {image.nodata:g} to be no data, 0 is expected; "
             "make it so with gdalwarp -dstnodata 0"
+        )
+
+
+def check_metres(image: ImageInfo) -> None:
+    """Check that the CRS of an image has metres, as long as they are on the ground.
+
+    Raises:
+        SRError: if it has degrees, feet, or the metres of Web Mercator.
+    """
+    in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
+    if not in_metres or image.crs.to_epsg() == WEB_MERCATOR:
+        raise SRError(
+            f"{public(image.path)} is in {image.crs.to_string()}, a CRS in metres is "
+            "expected; reproject it (gdalwarp -t_srs EPSG:32631, or your UTM zone)"
         )
 
 
@@ -93,14 +108,12 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo, factor: int) -> None:
             "one CRS is expected: reproject one of them (gdalwarp)"
         )
     for image in (pan, xs):
+        check_metres(image)
         width, height = image.transform.a, -image.transform.e
-        in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
-        in_metres = in_metres and image.crs.to_epsg() != WEB_MERCATOR
-        if not in_metres or abs(width / height - 1) > 1e-6:
+        if abs(width / height - 1) > 1e-6:
             raise SRError(
-                f"{public(image.path)} has pixels of {width:g} x {height:g} in "
-                f"{image.crs.to_string()}, square ones in metres are expected; "
-                "reproject it (gdalwarp -t_srs EPSG:32631, or your UTM zone)"
+                f"{public(image.path)} has pixels of {width:g} x {height:g} m, square "
+                f"ones are expected; resample it (gdalwarp -tr {width:g} {width:g})"
             )
     ratio = xs.spacing / pan.spacing
     if abs(ratio - factor) > 0.01:

@@ -1,16 +1,22 @@
 """Pictures: the same stretch for every image of a row, so that they compare."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from affine import Affine
 from matplotlib.figure import Figure
 from PIL import Image
+from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.warp import transform_bounds
+from rasterio.vrt import WarpedVRT
 from skimage.transform import resize
 
 from srtools.cards import whole_file
+from srtools.images import describe
 
 
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,6 +137,24 @@ def middle(bounds: tuple, metres: float) -> tuple[float, float, float, float]:
     return x - half, y - half, x + half, y + half
 
 
+@contextmanager
+def open_in(path: str, crs: CRS, bounds: tuple) -> Iterator:
+    """Open an image, if it has another CRS as it looks in `crs` within `bounds`."""
+    with rasterio.open(path) as file:
+        if file.crs == crs:
+            yield file
+            return
+        left, bottom, right, top = bounds
+        spacing = describe(path, "the image").spacing_in(crs)
+        size = {
+            "width": math.ceil((right - left) / spacing),
+            "height": math.ceil((top - bottom) / spacing),
+        }
+        grid = Affine(spacing, 0, left, 0, -spacing, top)
+        with WarpedVRT(file, crs=crs, transform=grid, **size) as warped:
+            yield warped
+
+
 def read_area(paths: list[str], crs, bounds, size: int) -> np.ndarray:
     """Read the bands of one or more files over an area.
 
@@ -145,15 +169,16 @@ def read_area(paths: list[str], crs, bounds, size: int) -> np.ndarray:
     """
     bands = []
     for path in paths:
-        with rasterio.open(path) as file:
-            window = file.window(*transform_bounds(crs, file.crs, *bounds))
+        with open_in(path, crs, bounds) as file:
+            window = file.window(*bounds)
             scale = max(1.0, max(window.width, window.height) / size)
             shape = tuple(
                 max(1, round(n / scale)) for n in (window.height, window.width)
             )
             bands.append(
                 file.read(
-                    window=window, out_shape=(file.count, *shape), boundless=True,
+                    window=window, out_shape=(file.count, *shape),
+                    boundless=not isinstance(file, WarpedVRT),  # which knows its bounds
                     resampling=Resampling.average if scale > 1 else Resampling.nearest,
                 )
             )  # fmt: skip

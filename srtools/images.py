@@ -38,6 +38,15 @@ class ImageInfo:
         """Pixel size, in units of the CRS (metres)."""
         return self.transform.a
 
+    def spacing_in(self, crs: CRS) -> float:
+        """Give the smaller side of the middle pixel, in units of another CRS."""
+        cols = self.width // 2 + np.array((0, 1, 0))
+        rows = self.height // 2 + np.array((0, 0, 1))
+        xs, ys = self.transform @ (cols, rows)
+        places = rasterio.warp.transform(self.crs, crs, xs, ys)
+        corner, right, below = np.transpose(places)
+        return min(np.hypot(*(right - corner)), np.hypot(*(below - corner)))
+
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top, in units of the CRS."""

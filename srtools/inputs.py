@@ -22,6 +22,7 @@ from srtools.images import ImageInfo
 log = logging.getLogger(__name__)
 
 SENTINEL2 = 10.0  # metres
+MOST_OFF = 0.02  # of that, because no two CRS agree quite what a metre is
 SAMPLE = 512  # pixels a side that are looked at
 
 
@@ -38,6 +39,8 @@ def check_images(paths: list[str]) -> list[ImageInfo]:
         )
     bands = len(BANDS) // len(paths)
     s2 = [images.describe(path, "the Sentinel-2 image", bands) for path in paths]
+    for image in s2:
+        checks.check_dn(image, "the Sentinel-2 image")
     checks.check_stack(s2)
     names = [_band_name(name) for image in s2 for name in _titles(image)]
     if all(names) and names != list(BANDS):
@@ -67,11 +70,28 @@ def _band_name(title: str) -> str | None:
     return found and f"B{found[1].zfill(2)}"
 
 
-def check_pixels(s2: list[ImageInfo], offset: int) -> None:
-    """Look at a sample for the usual mistakes: reflectance, or a forgotten offset.
+def check_area(s2: list[ImageInfo], area: ImageInfo | None) -> None:
+    """Check that the images show the area, and that its grid can have metres.
 
     Raises:
-        SRError: if the pixels are no DN.
+        SRError: if not.
+    """
+    grid = area or s2[0]
+    checks.check_metres(grid)
+    if area:
+        checks.check_overlaps(s2[0], area)
+    spacing = s2[0].spacing_in(grid.crs)
+    if abs(spacing - SENTINEL2) > MOST_OFF * SENTINEL2:
+        log.warning(
+            "the pixels are %.3g m wide; the network knows Sentinel-2 at 10 m", spacing
+        )
+
+
+def check_pixels(s2: list[ImageInfo], offset: int) -> None:
+    """Look at a sample for nothing but 0, or a forgotten offset.
+
+    Raises:
+        SRError: if there is no data.
     """
     sample = [_sample(image) for image in s2]
     values = np.concatenate([pixels[pixels != 0] for pixels in sample])
@@ -79,22 +99,12 @@ def check_pixels(s2: list[ImageInfo], offset: int) -> None:
         raise SRError(
             f"{s2[0].path} holds nothing but 0, which is no data; check the file"
         )
-    low, high = np.percentile(values, (1, 99))
-    if high < 20:
-        raise SRError(
-            f"the pixels of {s2[0].path} lie between {low:.3g} and {high:.3g} like "
-            "reflectances; DN (reflectance x 10000) are expected: multiply by 10000"
-        )
+    low = np.percentile(values, 1)
     if low >= 1000 and not offset:
         log.warning(
             "no pixel is darker than DN %.0f, as if the offset of 1000 were still in "
             "them; ESA products of baseline 04.00 or later need --offset 1000", low,
         )  # fmt: skip
-    if abs(s2[0].spacing - SENTINEL2) > 0.01:
-        log.warning(
-            "the pixels are %g m wide; the network knows Sentinel-2 at 10 m",
-            s2[0].spacing,
-        )
 
 
 def _sample(image: ImageInfo) -> np.ndarray:
@@ -201,7 +211,7 @@ def part_of(image: ImageInfo, area: shapely.Polygon) -> ImageInfo:
     if first_col >= last_col or first_row >= last_row:
         raise SRError(f"{image.path} does not show the area that was asked for")
     return ImageInfo(
-        "the area", last_col - first_col, last_row - first_row, image.bands,
+        image.path, last_col - first_col, last_row - first_row, image.bands,
         image.dtype, image.crs,
         image.transform @ Affine.translation(first_col, first_row),
     )  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 
 import sr_dataset
 import sr_model
@@ -194,6 +195,9 @@ def bad_inputs(tmp_path: Path, write_raster) -> dict[str, tuple[dict, str]]:
     four = np.ones((64, 80, 4), np.uint16)
     degrees = {"spacing": 1e-5, "corner": (2.3, 48.8), "crs": "EPSG:4326"}
     feet = {"crs": "EPSG:2249"}
+    flat = write_raster("flat.tif", zeros, **pan)
+    with rasterio.open(flat, "r+") as file:
+        file.transform @= Affine.scale(1, 2)
     return {
         "missing": ({"pan": "no.tif"}, "the PAN image no.tif does not exist"),
         "not an image": ({"xs": str(text)}, "cannot be read as an image"),
@@ -228,14 +232,22 @@ def bad_inputs(tmp_path: Path, write_raster) -> dict[str, tuple[dict, str]]:
                 "pan": write_raster("dp.tif", zeros, **degrees),
                 "xs": write_raster("dx.tif", four, **{**degrees, "spacing": 4e-5}),
             },
-            "square ones in metres are expected",
+            "a CRS in metres is expected",
         ),
         "feet": (
             {
                 "pan": write_raster("fp.tif", zeros, 1.5, **feet),
                 "xs": write_raster("fx.tif", four, 6.0, **feet),
             },
-            "square ones in metres are expected",
+            "a CRS in metres is expected",
+        ),
+        "not square": (
+            {"xs": good["xs"], "pan": flat},
+            "pixels of 1.5 x 3 m, square ones are expected",
+        ),
+        "s2 degrees": (
+            {"s2": [write_raster("ds.tif", zeros + 1, **degrees)] * 4},
+            "is in EPSG:4326, a CRS in metres is expected",
         ),
         "scl missing": ({"scl": "no.tif"}, "the scene classification no.tif does not"),
         "no scl": ({"scl": tile[0]}, "classes from 0 to 11 are expected"),
@@ -246,8 +258,8 @@ def bad_inputs(tmp_path: Path, write_raster) -> dict[str, tuple[dict, str]]:
 CASES = [
     "missing", "not an image", "bands", "xs bands", "s2 bands", "crs", "no overlap",
     "ratio", "not covered", "grids differ", "too small", "only nodata", "unwritable",
-    "reflectance", "8 bit", "no data", "degrees", "feet", "scl missing", "no scl",
-    "scl elsewhere",
+    "reflectance", "8 bit", "no data", "degrees", "feet", "not square",
+    "s2 degrees", "scl missing", "no scl", "scl elsewhere",
 ]  # fmt: skip
 
 

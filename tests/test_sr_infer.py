@@ -10,13 +10,13 @@ import pytest
 import rasterio
 from affine import Affine
 from otblite.applications import serve
-from rasterio.warp import transform_bounds
+from rasterio.warp import transform, transform_bounds
 
 import sr_infer
 from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
-from srtools import cards, images, models, vrt
+from srtools import cards, figures, images, models, vrt
 
 RNG = np.random.default_rng(0)
 
@@ -87,6 +87,44 @@ def test_ten_metres(tmp_path, write_raster, repeating_model):
     assert np.abs(error).max() <= 1
     # The image shows a third of the last column, which is data, too.
     assert result.min() > 0
+
+
+@pytest.mark.parametrize(
+    ("crs", "spacing"), [("EPSG:2154", 10.0), ("EPSG:3857", 15.2), ("EPSG:4326", 1e-4)]
+)
+def test_an_image_in_another_crs(
+    tmp_path, write_raster, blurring_model, monkeypatch, crs, spacing
+):
+    """A ramp of 5 DN per metre comes back, context included, and nothing is missing."""
+    like = write_raster("like.tif", np.ones((80, 60)), spacing=1.5)
+    area = images.describe(like, "like")
+    around = np.add(area.bounds, 150.0 * np.array((-1, -1, 1, 1)))
+    left, bottom, right, top = transform_bounds(area.crs, crs, *around)
+    cols, rows = (int(size / spacing) for size in (right - left, top - bottom))
+    xs = left + (np.arange(cols) + 0.5) * spacing
+    ys = top - (np.arange(rows) + 0.5) * spacing
+    xs, ys = (axis.ravel() for axis in np.meshgrid(xs, ys))
+    east, _ = map(np.array, transform(crs, area.crs, xs, ys))
+    ramp = (5000 + 5 * (east - area.bounds[0])).reshape(rows, cols, 1)
+    s2 = write_raster(
+        "s2.tif", ramp.round().repeat(4, 2).astype(np.uint16), spacing, (left, top), crs
+    )
+    fetched = []
+    monkeypatch.setattr(
+        vrt, "write_reflected",
+        lambda *a, written=vrt.write_reflected: fetched.append(a[2]) or written(*a),
+    )  # fmt: skip
+    preview = tmp_path / "sr.png"
+    result, _ = run(
+        tmp_path, s2_images=[s2], model_dir=blurring_model, like=like, preview=preview
+    )
+    expected = 5000 + 5 * ((np.arange(60) // 4) * 6 + 3.0)
+    assert np.abs(result - expected[:, None]).max() <= 2
+    # 8 lr pixels of 6 m around the area, and 4 for the kernel.
+    assert fetched == [pytest.approx(8 * 6 / 10 + 4, abs=2.5)]
+    assert figures.read_area([s2], area.crs, area.bounds, 900).mean() == pytest.approx(
+        expected.mean(), abs=30
+    )
 
 
 @pytest.mark.parametrize("far", [0, 3])
@@ -205,6 +243,8 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
     s2 = write_raster("s2.tif", image(20, 24))
     three = write_raster("three.tif", image(20, 24)[:, :, :3])
     far = write_raster("far.tif", np.ones((8, 8)), corner=(600000, 5412003))
+    degrees = {"spacing": 1e-4, "corner": (2.3, 48.8), "crs": "EPSG:4326"}
+    turned = write_raster("degrees.tif", image(20, 24), **degrees)
     not_an_image = tmp_path / "notes.tif"
     not_an_image.write_text("not an image")
     existing = tmp_path / "existing.tif"
@@ -229,6 +269,9 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         "other model": ["--s2_images", s2, "--model_dir", str(other), *out],
         "no crop": [*good, *out, "--crop", "64"],
         "no overlap": [*good, *out, "--like", far],
+        "degrees": ["--s2_images", turned, *model, *out],
+        "like in degrees": [*good, *out, "--like", turned],
+        "search in degrees": [*model, *out, "--like", turned],
         "not tif": [*good, "--out", str(tmp_path / "sr.png")],
     }
 
@@ -246,6 +289,9 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         ("other model", "says bands ['B02', 'B03', 'B04', 'B08'], ['B04', "),
         ("no crop", "no output 'hr_dn_crop64'; it has"),
         ("no overlap", "does not show"),
+        ("degrees", "degrees.tif is in EPSG:4326, a CRS in metres is expected"),
+        ("like in degrees", "degrees.tif is in EPSG:4326, a CRS in metres is expected"),
+        ("search in degrees", "a CRS in metres is expected"),
         ("not tif", "GeoTIFF"),
     ],
 )

@@ -29,7 +29,7 @@ def test_metres_that_are_none_are_refused(write_raster):
         write_raster(f"{size}.tif", np.ones((size, size), np.uint16), pixel, place, crs)
         for crs, size, pixel in (("EPSG:3857", 32, 1.5), ("EPSG:3857", 8, 6.0))
     ]
-    with pytest.raises(SRError, match="square ones in metres are expected"):
+    with pytest.raises(SRError, match="EPSG:3857, a CRS in metres is expected"):
         checks.check_spot_pair(*(describe(path, "Spot") for path in images), 4)
 
 

@@ -28,9 +28,16 @@ def dn(write_raster):
     return write
 
 
-def test_reflectance_is_refused(dn):
-    with pytest.raises(SRError, match="like reflectances; DN .* multiply by 10000"):
-        inputs.check_pixels(dn(0.01, 0.6, np.float32), 0)
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_reflectance_and_colours_are_refused(dn, dtype):
+    with pytest.raises(SRError, match="DN .* are expected: gdal_translate"):
+        dn(0.01, 255, dtype)
+
+
+def test_no_data_that_is_not_0_is_refused(write_raster):
+    path = write_raster("s2.tif", np.ones((8, 8, 4), np.uint16), nodata=65535)
+    with pytest.raises(SRError, match="declares 65535 to be no data, 0 is expected"):
+        inputs.check_images([path])
 
 
 def test_nothing_is_refused(dn):
@@ -39,17 +46,48 @@ def test_nothing_is_refused(dn):
 
 
 @pytest.mark.parametrize(
-    ("low", "offset", "spacing", "words"),
+    ("low", "offset", "words"),
+    [(1050, 0, "need --offset 1000"), (1050, 1000, ""), (200, 0, "")],
+)
+def test_an_offset_that_is_still_there(dn, caplog, low, offset, words):
+    inputs.check_pixels(dn(low, 5000), offset)
+    assert words in caplog.text if words else not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("spacing", "crs", "words"),
     [
-        (1050, 0, 10.0, "need --offset 1000"),
-        (1050, 1000, 10.0, ""),
-        (200, 0, 10.0, ""),
-        (200, 0, 20.0, "20 m wide"),
+        (10.0, "EPSG:32631", ""),
+        (10.1, "EPSG:32631", ""),
+        (20.0, "EPSG:32631", "the pixels are 20 m wide"),
+        (10.0, "EPSG:32630", ""),
+        (15.3, "EPSG:3857", ""),  # at 49 degrees north, where its metre is 66 cm
+        (10.0, "EPSG:3857", "the pixels are 6.55 m wide"),
+        (1e-4, "EPSG:4326", "the pixels are 7.31 m wide"),  # and 11.1 m high
     ],
 )
-def test_warnings(dn, caplog, low, offset, spacing, words):
-    inputs.check_pixels(dn(low, 5000, spacing=spacing), offset)
+def test_the_width_of_pixels_in_metres_of_the_area(
+    write_raster, caplog, spacing, crs, words
+):
+    left, bottom, right, top = transform_bounds(
+        "EPSG:4326", crs, *(3.0, 49.0, 3.001, 49.001)
+    )
+    pixels = np.ones((8, 8, 4), np.uint16)
+    s2 = inputs.check_images(
+        [write_raster("s2.tif", pixels, spacing, (left, top), crs)]
+    )
+    place = transform_bounds("EPSG:4326", "EPSG:32631", *(3.0, 48.99, 3.01, 49.01))
+    path = write_raster("like.tif", pixels, corner=(place[0], place[3]))
+    like = replace(images.describe(path, "it"), width=500, height=500)
+    inputs.check_area(s2, like)
     assert words in caplog.text if words else not caplog.text
+
+
+def test_a_grid_without_metres_is_refused(write_raster):
+    pixels, corner = np.ones((8, 8, 4), np.uint16), (3.0, 49.0)
+    path = write_raster("s2.tif", pixels, 1e-4, corner, "EPSG:4326")
+    with pytest.raises(SRError, match="s2.tif is in EPSG:4326, a CRS in metres is"):
+        inputs.check_area(inputs.check_images([path]), None)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +112,9 @@ def test_names_of_bands(write_raster, titles, refused):
 
 
 def test_names_of_files(write_raster):
+    ones = np.ones((8, 8), np.uint16)
     paths = [
-        write_raster(f"T31UDQ_20220714T105629_{band}_10m.tif", np.ones((8, 8)))
+        write_raster(f"T31UDQ_20220714T105629_{band}_10m.tif", ones)
         for band in BANDS
     ]
     inputs.check_images(paths)

@@ -229,7 +229,8 @@ def create_dataset(
     pan_info, xs_info = checks.check_spot(pan, xs, patch_size)
     checks.check_sentinel2(tiles, xs_info, scl or ())
     outputs = output_files(out_dir)
-    cards.refuse_existing(outputs, overwrite)
+    read = [pan, xs, *(scl or ()), *(band for tile in tiles for band in tile)]
+    cards.refuse_existing(outputs, overwrite, read)
 
     with cards.whole_files(outputs) as partial:
         s2 = stack(tiles)

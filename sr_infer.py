@@ -24,6 +24,7 @@ import argparse
 import functools
 import logging
 import math
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -205,9 +206,12 @@ def infer(
         images_out[std_path] = range(len(BANDS) + 1, 2 * len(BANDS) + 1)
     card_path = Path(out).with_suffix(".json")
     outputs = [*images_out, card_path, *([Path(preview)] if preview else [])]
-    cards.refuse_existing(outputs, overwrite)
+    read = [*s2_images, area.path] if area else s2_images
+    cards.refuse_existing(outputs, overwrite, read)
     if Path(out).suffix.lower() not in (".tif", ".tiff"):
         raise SRError(f"{out}: the image is a GeoTIFF, its name must end in .tif")
+    if preview and Path(preview).suffix.lower() != ".png":
+        raise SRError(f"{preview}: the preview is a PNG, its name must end in .png")
     s2 = inputs.check_images(s2_images)
     inputs.check_area(s2, area)
     inputs.check_pixels(s2, offset)
@@ -315,7 +319,7 @@ def get_parser() -> argparse.ArgumentParser:
         "folder (default: search for --like, --bbox or --aoi)",
     )  # fmt: skip
     add(
-        "--offset", type=int, metavar="DN",
+        "--offset", type=int, choices=(0, 1000),
         help="subtract this from the DN: 1000 for ESA products of baseline 04.00 or "
         "later (default: what the product says; 0 for images)",
     )  # fmt: skip
@@ -365,10 +369,12 @@ def get_parser() -> argparse.ArgumentParser:
 
 def share(text: str) -> tuple[int, int]:
     """Read an option such as 2/8."""
-    part, parts = map(int, text.split("/"))
-    if not 1 <= part <= parts:
-        raise ValueError
-    return part, parts
+    numbers = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not numbers or not 1 <= int(numbers[1]) <= int(numbers[2]):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no share; one such as 1/8, the first of eight, is expected"
+        )
+    return int(numbers[1]), int(numbers[2])
 
 
 @one_line_errors

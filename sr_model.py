@@ -167,7 +167,7 @@ def element_spec(bands: int) -> tuple[dict, dict]:
 
 
 def save(model: SRModel, folder: str | Path, card: dict | None = None) -> Path:
-    """Write a SavedModel, completely or not at all, replacing what was there.
+    """Write a SavedModel, completely or not at all, replacing one that was there.
 
     Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and gives
     all outputs under their names; Keras 2 and Keras 3 write the same.  The card goes
@@ -175,9 +175,10 @@ def save(model: SRModel, folder: str | Path, card: dict | None = None) -> Path:
     from which another training can start.
 
     Raises:
-        SRError: if the folder cannot be written.
+        SRError: if the folder cannot be written, or holds something else.
     """
     folder = Path(folder)
+    models.check_replaceable(folder)
     network = model.model
     bands = network.inputs[0].shape[-1]
     lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,14 +69,29 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
-def refuse_existing(paths: list[str | Path], overwrite: bool) -> None:
-    """Raise if one of `paths` exists and `overwrite` was not asked for."""
-    existing = [str(path) for path in paths if Path(path).exists()]
-    if existing and not overwrite:
-        raise SRError(
-            f"{existing[0]} exists already; give --overwrite to replace it, "
-            "or another output"
-        )
+def refuse_existing(
+    paths: Sequence[str | Path], overwrite: bool, read: Sequence[str | Path] = ()
+) -> None:
+    """Check that no file is lost that the user wants to keep.
+
+    Arguments:
+        paths: to be written.
+        overwrite: whether existing files may be replaced.
+        read: files that are needed, which may not.
+
+    Raises:
+        SRError: if one of `paths` is one of `read`, or exists already.
+    """
+    existing = [path for path in paths if Path(path).exists()]
+    needed = [path for path in read if Path(path).exists()]
+    for path in existing:
+        if any(os.path.samefile(path, other) for other in needed):
+            raise SRError(f"{path} is read by this very run; give another output")
+        if not overwrite:
+            raise SRError(
+                f"{path} exists already; give --overwrite to replace it, "
+                "or another output"
+            )
 
 
 def write_card(path: str | Path, card: dict[str, Any]) -> Path:

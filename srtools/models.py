@@ -71,6 +71,21 @@ def describe(folder: str | Path) -> ModelInfo:
     return ModelInfo(str(folder), inputs, outputs, card)
 
 
+def check_replaceable(folder: str | Path) -> None:
+    """Check that a SavedModel written to `folder` replaces nothing but another one.
+
+    Raises:
+        SRError: if anything else is there.
+    """
+    folder = Path(folder)
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not (empty or (folder / "saved_model.pb").exists()):
+        raise SRError(
+            f"{folder} holds something else than a SavedModel, which would be lost; "
+            "choose another folder for the model"
+        )
+
+
 def fingerprint(folder: str | Path) -> str:
     """Give a number that is another one for another network or other weights."""
     digest = hashlib.sha256()

@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from srtools import cards, data, weights
+from srtools import cards, data, models, weights
 from srtools.errors import SRError
 from srtools.quiet import silent_stderr
 from srtools.stopping import Diverged
@@ -54,8 +54,10 @@ def session(
         chief: whether this process writes files; of several workers one does.
 
     Raises:
-        SRError: if the model exists, or the backup is one of other settings.
+        SRError: if the model exists, or something else in its place, or the backup is
+            one of other settings.
     """
+    models.check_replaceable(model_dir)
     backup = Backup(logs / FILE, settings, writes=chief)
     going_on = backup.look(overwrite)
     if not going_on:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from demo.scene import make_scene
 from demo.server import Server
 from srtools import usable
 from srtools.conventions import GROUPS, MARGIN
+from srtools.errors import SRError
 from srtools.receptive_field import receptive_field
 
 SCENE = Path(__file__).parent / "otblite" / "conformance" / "a"
@@ -154,6 +156,18 @@ def test_two_tiles_are_one_mosaic(tmp_path):
     assert len(lr) == card["groups"]["test"]["patches"]
     for patch in lr:
         assert len(find(patch, lr_image)) == 1
+
+
+def test_an_input_is_never_replaced(tmp_path):
+    first, *others = scene()["tiles"][0]
+    kept = tmp_path / "sentinel2.tif"
+    shutil.copy(first, kept)
+    before = kept.read_bytes()
+    with pytest.raises(SRError, match="sentinel2.tif is read by this very run"):
+        sr_dataset.create_dataset(
+            **scene(out_dir=tmp_path, tiles=[[str(kept), *others]], overwrite=True)
+        )
+    assert kept.read_bytes() == before
 
 
 def command(tmp_path: Path, **changed: str) -> list[str]:

@@ -272,6 +272,9 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         "degrees": ["--s2_images", turned, *model, *out],
         "like in degrees": [*good, *out, "--like", turned],
         "search in degrees": [*model, *out, "--like", turned],
+        "its own input": [*good, "--out", s2, "--overwrite"],
+        "its own grid": [*good, "--like", far, "--out", far, "--overwrite"],
+        "not png": [*good, *out, "--preview", str(tmp_path / "sr.tif")],
         "not tif": [*good, "--out", str(tmp_path / "sr.png")],
     }
 
@@ -292,6 +295,9 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         ("degrees", "degrees.tif is in EPSG:4326, a CRS in metres is expected"),
         ("like in degrees", "degrees.tif is in EPSG:4326, a CRS in metres is expected"),
         ("search in degrees", "a CRS in metres is expected"),
+        ("its own input", "s2.tif is read by this very run"),
+        ("its own grid", "far.tif is read by this very run"),
+        ("not png", "the preview is a PNG"),
         ("not tif", "GeoTIFF"),
     ],
 )
@@ -304,11 +310,21 @@ def test_bad_input_is_one_line(bad_inputs, case, words, capfd, tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.glob("*.*")} == before
 
 
-def test_misuse_is_exit_code_2(capfd):
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ([], "required: --model_dir"),
+        (["--model_dir", "m", "--offset", "70000"], "choose from"),
+        (["--model_dir", "m", "--part", "0/3"], "'0/3' is no share; one such as 1/8"),
+        (["--model_dir", "m", "--part", "4/3"], "'4/3' is no share"),
+        (["--model_dir", "m", "--part", "a"], "'a' is no share"),
+    ],
+)
+def test_misuse_is_exit_code_2(capfd, wrong, words):
     with pytest.raises(SystemExit) as stop:
-        sr_infer.main(["--s2_images", "a.tif"])
+        sr_infer.main(["--s2_images", "a.tif", "--out", "sr.tif", *wrong])
     assert stop.value.code == 2
-    assert "--model_dir" in capfd.readouterr().err
+    assert words in capfd.readouterr().err
 
 
 def degrees(bounds: tuple) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 
 import sr_model
 from srtools import models
+from srtools.errors import SRError
 from srtools.models import CARD, SIGNATURE
 from srtools.quiet import silent_stderr
 from srtools.receptive_field import receptive_field
@@ -321,6 +322,14 @@ def test_a_model_is_replaced_wholly_or_not_at_all(model, tmp_path, monkeypatch):
         sr_model.save(model, folder, {"version": 3})
     assert '"version": 2' in (folder / CARD).read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+
+
+def test_nothing_but_a_model_is_replaced(model, tmp_path):
+    precious = tmp_path / "notes.txt"
+    precious.write_text("precious")
+    with pytest.raises(SRError, match="holds something else than a SavedModel"):
+        sr_model.save(model, tmp_path)
+    assert precious.read_text() == "precious"
 
 
 def test_run_alone_it_prints_the_network(capsys):

@@ -98,6 +98,20 @@ def session(tmp_path, overwrite=False, chief=True):
     return resuming.session(logs, model, SETTINGS, overwrite, chief)
 
 
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_is_no_model_is_never_replaced(tmp_path, folder):
+    precious = tmp_path / "model"
+    if folder:
+        precious.mkdir()
+        precious /= "train_lr_patches.tif"
+    precious.write_text("precious")
+    with pytest.raises(SRError, match="model holds something else than a SavedModel"):
+        with session(tmp_path, overwrite=True):
+            pass
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "logs").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "epochs", "kept"),
     [

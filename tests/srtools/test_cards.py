@@ -7,6 +7,18 @@ from srtools.conventions import BANDS
 from srtools.errors import SRError
 
 
+def test_what_is_read_is_never_replaced(tmp_path):
+    image, link = tmp_path / "image.tif", tmp_path / "link.tif"
+    image.write_text("precious")
+    link.symlink_to(image)
+    with pytest.raises(SRError, match="image.tif exists already; give --overwrite"):
+        cards.refuse_existing([image], overwrite=False)
+    cards.refuse_existing([image], overwrite=True)
+    cards.refuse_existing([image], overwrite=True, read=["https://x/y.tif"])
+    with pytest.raises(SRError, match="image.tif is read by this very run"):
+        cards.refuse_existing([image], overwrite=True, read=[link])
+
+
 @pytest.mark.parametrize(
     "wrong", [{"bands": ["B02", "B03", "B04", "B08"]}, {"factor": 2}, {"scale": 1.0}]
 )

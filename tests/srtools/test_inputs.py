@@ -114,8 +114,7 @@ def test_names_of_bands(write_raster, titles, refused):
 def test_names_of_files(write_raster):
     ones = np.ones((8, 8), np.uint16)
     paths = [
-        write_raster(f"T31UDQ_20220714T105629_{band}_10m.tif", ones)
-        for band in BANDS
+        write_raster(f"T31UDQ_20220714T105629_{band}_10m.tif", ones) for band in BANDS
     ]
     inputs.check_images(paths)
     with pytest.raises(SRError, match="are named B02, B03, B04, B08"):

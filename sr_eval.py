@@ -128,6 +128,7 @@ def evaluate(
     contract.check_model(info, test.dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
     cards.refuse_existing(outputs, overwrite)
+    cards.make_folder(out_dir)  # or say now, not after the last patch, that it cannot
     network = models.load(model_dir, OUTPUT)
 
     # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
@@ -139,7 +140,9 @@ def evaluate(
     for lr, predicted, truth in ahead(predictions(network, batches)):
         contract.check_size(predicted["model"], truth)
         found = all_scores(predicted, truth, borders)
-        contract.check_numbers(found["model"]["whole"]["l1"])
+        contract.check_numbers(
+            *(found[method]["whole"]["l1"] for method in ("bicubic", "model"))
+        )
         closer.add(scores.count(), lr, predicted, truth)
         scores.add(found)
         checksum = zlib.crc32(truth, zlib.crc32(lr, checksum))

@@ -108,10 +108,13 @@ def read_card(path: str | Path) -> dict[str, Any]:
     """Read a card.
 
     Raises:
-        SRError: if the file is missing or is not JSON.
+        SRError: if the file is missing or is no JSON object.
     """
     try:
-        return json.loads(Path(path).read_text())
+        card = json.loads(Path(path).read_text())
+        if not isinstance(card, dict):
+            raise ValueError(f"a {type(card).__name__} instead of an object")
+        return card
     except FileNotFoundError:
         raise SRError(
             f"{path} is missing; it is written by the script before this one"

@@ -209,13 +209,16 @@ class Consistency:
                 break  # further on, one would look beyond the patch
         return east, north
 
-    def record(self) -> dict:
+    def record(self) -> dict | None:
         """Give, by method, the means over patches, and the median shift.
 
-        A shift is how far the result lies too far east and north.
+        A shift is how far the result lies too far east and north.  Where Sentinel-2
+        shows none of the patches there is nothing to give.
         """
+        if not self._found:
+            return None
         grid = "10 m" if self.own_grid else "6 m"
-        record = {"grid": grid, "operator": GRIDS[grid], "patches": 0}
+        record = {"grid": grid, "operator": GRIDS[grid]}
         for method, rows in self._found.items():
             table = np.array(rows, np.float64)
             record["patches"] = len(table)

@@ -128,12 +128,21 @@ def check_size(predicted: Any, truth: np.ndarray) -> None:
         )
 
 
-def check_numbers(errors: np.ndarray) -> None:
-    """Check that a model's errors, of any shape, are numbers.
+def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
+    """Check that errors, of any shape, are numbers.
+
+    Arguments:
+        zoomed: errors of a simple zoom, which fails only if the patches do.
+        errors: of the model.
 
     Raises:
         SRError: if a pixel, and so a mean, is none.
     """
+    if not np.isfinite(zoomed).all():
+        raise SRError(
+            "the test patches hold pixels that are no number (nan); make them again "
+            "with sr_dataset.py, from images in which no data is 0"
+        )
     if not np.isfinite(errors).all():
         raise SRError(
             "the model makes pixels that are no number: its training has diverged; "

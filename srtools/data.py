@@ -4,6 +4,9 @@ import logging
 import os
 from pathlib import Path
 
+import rasterio
+from rasterio.windows import Window
+
 from srtools.cards import check_conventions, read_card
 from srtools.conventions import BANDS
 from srtools.errors import SRError
@@ -12,6 +15,7 @@ from srtools.images import describe_patches
 log = logging.getLogger(__name__)
 
 KINDS = ("lr", "hr")
+SMALLEST_DN = 20  # the brightest pixel of a patch is at least that bright
 
 
 def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]:
@@ -27,7 +31,8 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
 
     Raises:
         SRError: if one is missing or no patches image, if they hold different numbers
-            of patches or none, other than four bands, or if the sizes do not fit.
+            of patches or none, other than four bands, reflectances instead of DN, or
+            if the sizes do not fit.
     """
     if not Path(folder).is_dir():
         raise SRError(
@@ -36,6 +41,7 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
     files = {kind: str(Path(folder) / f"{group}_{kind}_patches.tif") for kind in KINDS}
     lr, hr = (describe_patches(files[kind]) for kind in KINDS)
     for kind, info in zip(KINDS, (lr, hr), strict=True):
+        _check_dn(files[kind])
         if info.bands != len(BANDS):
             raise SRError(
                 f"{files[kind]} has {info.bands} band(s), {len(BANDS)} are expected "
@@ -53,6 +59,21 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
             f"({factor * lr.size}); make both again with sr_dataset.py"
         )
     return files
+
+
+def _check_dn(path: str) -> None:
+    """Check that the first patch of a file does not look like reflectances.
+
+    OTB writes DN as float32 unless told not to, so the type of the pixels is no sign.
+    """
+    with rasterio.open(path) as file:
+        largest = file.read(window=Window(0, 0, file.width, file.width)).max()
+    if 0 < largest < SMALLEST_DN:
+        raise SRError(
+            f"no pixel of the first patch of {path} is larger than {largest:.3g}, as "
+            "if they were reflectances; DN (reflectance x 10000) are expected: make "
+            "them again with sr_dataset.py"
+        )
 
 
 def check_train_size(train_size: int | None, files: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """What the scripts check of an image before any pixel is computed."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ import rasterio.warp
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.links import gdal_path, is_remote, public
+
+# Patches lie nowhere, and what must lie somewhere is checked.
+warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
 @dataclass(frozen=True)

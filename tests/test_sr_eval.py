@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import sr_eval
+from srtools.errors import SRError
 from tests.conftest import Toy
 
 ROOT = Path(__file__).parent.parent
@@ -300,6 +301,35 @@ def test_memory_does_not_grow_with_the_patches(
         tracemalloc.stop()
     more = 400 * 32 * 32 * 4 * np.dtype(np.float32).itemsize
     assert peaks[2] - peaks[1] < more / 5
+
+
+@pytest.mark.parametrize("kind", ["lr", "hr"])
+def test_patches_that_are_no_numbers_are_not_the_models_fault(
+    tmp_path, patches, write_raster, repeating_model, capfd, kind
+):
+    lr = lr_patches(4)
+    folder = patches("test", lr, repeat(lr))
+    pixels = (lr if kind == "lr" else repeat(lr)).astype(np.float32)
+    pixels[2, 3, 4, 1] = np.nan
+    stacked = pixels.reshape(-1, *pixels.shape[2:])
+    write_raster(f"test_{kind}_patches.tif", stacked, crs=None)
+    arguments = ["--patches", str(folder), "--model_dir", repeating_model]
+    assert sr_eval.main([*arguments, "--out_dir", str(tmp_path / "eval")]) == 1
+    assert "the test patches hold pixels that are no number" in capfd.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told_at_once(
+    tmp_path, patches, repeating_model, monkeypatch
+):
+    monkeypatch.setattr(sr_eval, "read_batches", pytest.fail)
+    lr = lr_patches(1)
+    folder = patches("test", lr, repeat(lr))
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(SRError, match="cannot be written to"):
+        sr_eval.evaluate(
+            patches=folder, model_dir=repeating_model, out_dir=blocked / "eval"
+        )
 
 
 BAD = {

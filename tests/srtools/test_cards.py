@@ -19,6 +19,13 @@ def test_what_is_read_is_never_replaced(tmp_path):
         cards.refuse_existing([image], overwrite=True, read=[link])
 
 
+@pytest.mark.parametrize("text", ["[1, 2]", "3", "{oops", ""])
+def test_what_is_no_card_is_refused(tmp_path, text):
+    (tmp_path / "card.json").write_text(text)
+    with pytest.raises(SRError, match="card.json is not a readable JSON file"):
+        cards.read_card(tmp_path / "card.json")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"bands": ["B02", "B03", "B04", "B08"]}, {"factor": 2}, {"scale": 1.0}]
 )

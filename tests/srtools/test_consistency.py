@@ -94,6 +94,7 @@ def test_small_patches():
     """Of 32 pixels, 48 m, 18 m are left: too few; of 64, 10 pixels a side."""
     found = consistency.Consistency(FACTOR, SPACING, SCALE)
     assert not found.possible(32) and found.possible(64)
+    assert found.record() is None
     found.add(0, {"x": GROUND[0, :56, :56]}, np.ones((14, 14, 4)))
     assert found.record()["x"]["l1_dn"] > 0  # 8 pixels a side are compared,
     found.add(1, {"y": GROUND[0, :48, :48]}, np.ones((12, 12, 4)))

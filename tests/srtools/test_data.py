@@ -52,6 +52,17 @@ def test_check_refuses_what_is_no_stack_of_squares(patches, write_raster):
         check_patches(folder, "train", factor=4)
 
 
+def test_reflectances_are_refused(patches, write_raster):
+    """DN as float32, which OTB writes unless told otherwise, are not."""
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    dn = np.full((12, 4, 4), 800.0, np.float32)
+    write_raster("train_lr_patches.tif", dn, crs=None)
+    check_patches(folder, "train", factor=4)
+    write_raster("train_lr_patches.tif", dn * np.float32(1e-4), crs=None)
+    with pytest.raises(SRError, match="larger than 0.08, .* DN .* are expected"):
+        check_patches(folder, "train", factor=4)
+
+
 def test_crops_larger_than_the_patches_are_refused(patches):
     folder = patches("train", zeros(3, 4), zeros(3, 16))
     files = check_patches(folder, "train", factor=4)

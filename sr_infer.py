@@ -210,6 +210,8 @@ def infer(
     cards.refuse_existing(outputs, overwrite, read)
     if Path(out).suffix.lower() not in (".tif", ".tiff"):
         raise SRError(f"{out}: the image is a GeoTIFF, its name must end in .tif")
+    for path in filter(Path.is_dir, outputs):
+        raise SRError(f"{path} is a folder; give the name of a file")
     if preview and Path(preview).suffix.lower() != ".png":
         raise SRError(f"{preview}: the preview is a PNG, its name must end in .png")
     s2 = inputs.check_images(s2_images)
@@ -235,6 +237,8 @@ def infer(
         "grid": {"transform": plan.transform[:6], "size": [plan.width, plan.height]},
         "versions": cards.versions(),
     }
+    for path in outputs:
+        cards.make_folder(path.parent)  # or say now that it cannot be written
     pieces_folder = pieces.folder_of(out)
     plan_of_pieces = {
         **card, "model": models.fingerprint(model_dir), "uncertainty": uncertainty,
@@ -306,7 +310,8 @@ def infer(
 def get_parser() -> argparse.ArgumentParser:
     """Define the command line."""
     parser = argparse.ArgumentParser(
-        description="Super-resolve a Sentinel-2 image to 1.5 m with a trained model."
+        description="Super-resolve a Sentinel-2 image to 1.5 m with a trained model.",
+        allow_abbrev=False,  # the workers of --dask are given the same words
     )
     add = parser.add_argument
     add("--model_dir", required=True, help="SavedModel of sr_train.py")

@@ -1,11 +1,11 @@
 """SavedModels: what their signature says, and their card."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from srtools import cards
 from srtools.errors import SRError
 from srtools.quiet import silent_stderr
 
@@ -43,7 +43,8 @@ def describe(folder: str | Path) -> ModelInfo:
     """Read the signature of a SavedModel without loading its weights.
 
     Raises:
-        SRError: if the folder is not a SavedModel with a serving signature.
+        SRError: if the folder is not a SavedModel with a serving signature, or its
+            card cannot be read.
     """
     # TensorFlow takes seconds to import; --help should not.
     with silent_stderr():
@@ -64,10 +65,8 @@ def describe(folder: str | Path) -> ModelInfo:
         {name: _bands(tensor.tensor_shape) for name, tensor in tensors.items()}
         for tensors in (signature.inputs, signature.outputs)
     )
-    try:
-        card = json.loads((Path(folder) / CARD).read_text())
-    except (OSError, ValueError):
-        card = {}
+    card = Path(folder) / CARD
+    card = cards.read_card(card) if card.exists() else {}
     return ModelInfo(str(folder), inputs, outputs, card)
 
 
@@ -115,7 +114,7 @@ def load(folder: str | Path, *outputs: str) -> Callable:
     try:
         model = tf.saved_model.load(str(folder))
         signature = model.signatures[SIGNATURE]
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+    except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise SRError(f"{folder} cannot be loaded as a SavedModel: {reason}") from None
     # The signature does not keep the model alive by itself.

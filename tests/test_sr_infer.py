@@ -39,6 +39,10 @@ def run(
     return read(out)
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.glob("*.*") if path.is_file()}
+
+
 def repeat(array: np.ndarray) -> np.ndarray:
     return array.repeat(4, axis=0).repeat(4, axis=1)
 
@@ -255,6 +259,11 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
     shutil.copytree(repeating_model, other)
     cards.make_folder(other / "assets")
     cards.write_card(other / models.CARD, {"bands": ["B02", "B03", "B04", "B08"]})
+    scratched = tmp_path / "scratched"
+    shutil.copytree(other, scratched)
+    (scratched / models.CARD).write_text('{"bands": ')
+    (tmp_path / "folder.tif").mkdir()
+    (tmp_path / "folder.png").mkdir()
     model = ["--model_dir", repeating_model]
     out = ["--out", str(tmp_path / "sr.tif")]
     good = ["--s2_images", s2, *model]
@@ -267,6 +276,16 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         "unwritable": [*good, "--out", str(blocked / "sr.tif")],
         "no model": ["--s2_images", s2, "--model_dir", str(tmp_path), *out],
         "other model": ["--s2_images", s2, "--model_dir", str(other), *out],
+        "scratched card": ["--s2_images", s2, "--model_dir", str(scratched), *out],
+        "out a folder": [*good, "--out", f"{tmp_path}/folder.tif", "--overwrite"],
+        "preview a folder": [
+            *good,
+            *out,
+            "--preview",
+            f"{tmp_path}/folder.png",
+            "--overwrite",
+        ],
+        "preview unwritable": [*good, *out, "--preview", str(blocked / "sr.png")],
         "no crop": [*good, *out, "--crop", "64"],
         "no overlap": [*good, *out, "--like", far],
         "degrees": ["--s2_images", turned, *model, *out],
@@ -290,6 +309,10 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         ("unwritable", "cannot be written to"),
         ("no model", "is not a SavedModel"),
         ("other model", "says bands ['B02', 'B03', 'B04', 'B08'], ['B04', "),
+        ("scratched card", "model_card.json is not a readable JSON file"),
+        ("out a folder", "folder.tif is a folder; give the name of a file"),
+        ("preview a folder", "folder.png is a folder; give the name of a file"),
+        ("preview unwritable", "cannot be written to"),
         ("no crop", "no output 'hr_dn_crop64'; it has"),
         ("no overlap", "does not show"),
         ("degrees", "degrees.tif is in EPSG:4326, a CRS in metres is expected"),
@@ -302,18 +325,19 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
     ],
 )
 def test_bad_input_is_one_line(bad_inputs, case, words, capfd, tmp_path):
-    before = {path: path.read_bytes() for path in tmp_path.glob("*.*")}
+    before = contents(tmp_path)
     assert sr_infer.main(bad_inputs[case]) == 1
     error = capfd.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert words in error
-    assert {path: path.read_bytes() for path in tmp_path.glob("*.*")} == before
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ([], "required: --model_dir"),
+        (["--model_dir", "m", "--das", "tcp://x:1"], "unrecognized arguments: --das"),
         (["--model_dir", "m", "--offset", "70000"], "choose from"),
         (["--model_dir", "m", "--part", "0/3"], "'0/3' is no share; one such as 1/8"),
         (["--model_dir", "m", "--part", "4/3"], "'4/3' is no share"),

@@ -105,6 +105,7 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
     def save(name: str, function, shape) -> None:
         spec = tf.TensorSpec(shape, tf.float32, name="lr")
         made = tf.Module()
+        made.gain = tf.Variable(tf.ones(1000))
         made.serve = tf.function(function, input_signature=[spec])
         tf.saved_model.save(made, str(folder / name), {"serving_default": made.serve})
 
@@ -118,6 +119,9 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
         return {"hr_dn_crop16": repeated, "other": tf.reshape(lr, [1, 1, 1, 4])}
 
     save("picky", picky, [None, None, None, 4])
+    save("cut", lambda lr: {"hr_dn_crop16": lr}, [None, None, None, 4])
+    (weights,) = (folder / "cut" / "variables").glob("variables.data*")
+    weights.write_bytes(weights.read_bytes()[:99])
     (folder / "empty").mkdir()
     (folder / "broken").mkdir()
     (folder / "broken" / "saved_model.pb").write_bytes(b"nonsense")
@@ -149,6 +153,7 @@ def test_what_does_not_fit(options, words, lr, repeating_model):
     [
         ("empty", r"is not a SavedModel \(saved_model.pb is missing\)"),
         ("broken", "is not a SavedModel to serve"),
+        ("cut", "is not a SavedModel to serve"),
         ("vector", r"outputs of shape \[batch, height, width, bands\] are expected"),
     ],
 )

@@ -183,7 +183,7 @@ class Network:
         try:
             self._model = tf.saved_model.load(folder)
             self._signature = self._model.signatures["serving_default"]
-        except (OSError, KeyError, tf.errors.OpError) as error:
+        except (OSError, LookupError, tf.errors.OpError) as error:
             raise ValueError(
                 f"{folder} is not a SavedModel to serve ({error})"
             ) from None

@@ -128,8 +128,8 @@ def evaluate(
     contract.check_model(info, test.dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
     cards.refuse_existing(outputs, overwrite)
-    cards.make_folder(out_dir)  # or say now, not after the last patch, that it cannot
     network = models.load(model_dir, OUTPUT)
+    cards.make_folder(out_dir)  # or say now, not after the last patch, that it cannot
 
     # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
     scores, closer = Scores(BANDS, SCALE, 1 / FACTOR), CloserLook(test, sample, border)

@@ -27,6 +27,7 @@ import math
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import rasterio
@@ -174,6 +175,7 @@ def infer(
     preview: str | None = None,
     overwrite: bool = False,
     record: dict | None = None,
+    keep: Sequence[str] = (),
 ) -> dict | None:
     """Super-resolve a Sentinel-2 image.
 
@@ -193,6 +195,7 @@ def infer(
         preview: PNG to write, input and output side by side.
         overwrite: whether existing files may be replaced.
         record: what the card keeps of the Sentinel-2 scene.
+        keep: other files that are never replaced.
 
     Returns:
         The card, as written beside the image; None if only a share was made.
@@ -206,7 +209,7 @@ def infer(
         images_out[std_path] = range(len(BANDS) + 1, 2 * len(BANDS) + 1)
     card_path = Path(out).with_suffix(".json")
     outputs = [*images_out, card_path, *([Path(preview)] if preview else [])]
-    read = [*s2_images, area.path] if area else s2_images
+    read = [*s2_images, *keep, *([area.path] if area else [])]
     cards.refuse_existing(outputs, overwrite, read)
     if Path(out).suffix.lower() not in (".tif", ".tiff"):
         raise SRError(f"{out}: the image is a GeoTIFF, its name must end in .tif")
@@ -397,6 +400,12 @@ def main(argv: list[str] | None = None) -> int:
         checks.check_metres(like)
     if not (params.s2_images or polygon or like):
         parser.error("--s2_images, or an area to search, is needed")
+    if params.s2_images:
+        for name in ("dry_run", "item", "assets"):
+            if getattr(params, name):
+                parser.error(f"--{name} is for a search, and --s2_images are at hand")
+    if params.dask and params.part:
+        parser.error("--dask makes all the shares, --part one of them")
     if params.dask:
         spread.over_dask(params.dask, __file__, argv or sys.argv[1:])
     names = (
@@ -404,6 +413,7 @@ def main(argv: list[str] | None = None) -> int:
         "self_ensemble", "uncertainty", "overwrite",
     )  # fmt: skip
     chosen = {name: getattr(params, name) for name in names}
+    chosen["keep"] = [params.aoi] if params.aoi else []
 
     def run(paths: list[str], offset: int, record: dict | None = None) -> dict | None:
         area = like

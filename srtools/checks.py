@@ -15,6 +15,7 @@ from srtools.links import public
 
 log = logging.getLogger(__name__)
 
+DN_TYPES = ("uint16", "int16", "uint32", "int32")
 WEB_MERCATOR = 3857  # whose metres are some only at the equator
 MOST_OFF = 0.05  # pixels of PAN, between the grids of PAN and XS
 
@@ -68,7 +69,7 @@ def check_dn(image: ImageInfo, what: str) -> None:
         SRError: if they are reflectances or 8-bit colours, or no data is not 0.
     """
     name = public(image.path)
-    if np.dtype(image.dtype).kind not in "iu" or np.dtype(image.dtype).itemsize < 2:
+    if image.dtype not in DN_TYPES:
         raise SRError(
             f"the pixels of {what} {name} are {image.dtype}, DN (reflectance x 10000) "
             "as whole numbers of 16 bit are expected: gdal_translate -ot UInt16, and "

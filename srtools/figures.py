@@ -20,8 +20,12 @@ from srtools.images import describe
 
 
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the limits of each band of [h, w, bands]: its percentiles 1 and 99."""
-    low, high = np.percentile(image, (1, 99), axis=(0, 1))
+    """Find the limits of each band of [h, w, bands]: its percentiles 1 and 99.
+
+    Where all bands are 0 there is no data.
+    """
+    known = image[image.any(axis=-1)]
+    low, high = np.percentile(known if len(known) else [[0.0]], (1, 99), axis=0)
     return low, np.maximum(high, low + 1e-6)
 
 
@@ -88,12 +92,20 @@ def save_preview(
         crs, bounds = sr.crs, tuple(sr.bounds)
     rows = [
         {
-            "Sentinel-2, 10 m": read_area(s2_paths, crs, area, size) - offset,
+            "Sentinel-2, 10 m": dark_without_data(s2_paths, crs, area, size, offset),
             "super-resolution": read_area([sr_path], crs, area, size),
         }
         for area in (bounds, middle(bounds, 1280.0))
     ]
     save_rows(path, rows, f"{Path(sr_path).name}: all of it, and its middle")
+
+
+def dark_without_data(
+    paths: list[str], crs: CRS, area: tuple, size: int, offset: int
+) -> np.ndarray:
+    """Read Sentinel-2 and subtract the offset, but from 0, which is no data."""
+    image = read_area(paths, crs, area, size)
+    return np.where(image == 0, 0, np.maximum(image - offset, 1))
 
 
 def save_comparison(

@@ -174,6 +174,18 @@ def describe_patches(path: str | os.PathLike) -> PatchesInfo:
 
 
 @contextmanager
+def reading(path: str | os.PathLike) -> Iterator[None]:
+    """Turn pixels that cannot be read into one line."""
+    try:
+        yield
+    except RasterioError:
+        raise SRError(
+            f"the pixels of {public(str(path))} cannot all be read; the file is "
+            "damaged or not complete: fetch it again"
+        ) from None
+
+
+@contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
     """Turn an error of OTB or otblite into one line that says what was being done."""
     try:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 SENTINEL2 = 10.0  # metres
 MOST_OFF = 0.02  # of that, because no two CRS agree quite what a metre is
+LOWEST = -1000  # DN after an offset of 1000 was subtracted
+NO_GEOJSON = (OSError, ValueError, LookupError, TypeError, AttributeError)
 SAMPLE = 512  # pixels a side that are looked at
 
 
@@ -88,10 +90,10 @@ def check_area(s2: list[ImageInfo], area: ImageInfo | None) -> None:
 
 
 def check_pixels(s2: list[ImageInfo], offset: int) -> None:
-    """Look at a sample for nothing but 0, or a forgotten offset.
+    """Look at a sample: no data that is not 0, an offset forgotten or taken twice.
 
     Raises:
-        SRError: if there is no data.
+        SRError: if there is no data, or no data is not 0.
     """
     sample = [_sample(image) for image in s2]
     values = np.concatenate([pixels[pixels != 0] for pixels in sample])
@@ -99,6 +101,17 @@ def check_pixels(s2: list[ImageInfo], offset: int) -> None:
         raise SRError(
             f"{s2[0].path} holds nothing but 0, which is no data; check the file"
         )
+    if values.min() < LOWEST:
+        raise SRError(
+            f"{s2[0].path} or a band beside it holds DN of {values.min()}, which look "
+            "like no data; 0 is expected there (gdalwarp -srcnodata ... -dstnodata 0)"
+        )
+    if offset and (values <= offset).mean() > 0.5:
+        log.warning(
+            "%.0f %% of the pixels are not brighter than the offset of %d and become "
+            "black, as if it had been subtracted before: give --offset 0",
+            100 * (values <= offset).mean(), offset,
+        )  # fmt: skip
     low = np.percentile(values, 1)
     if low >= 1000 and not offset:
         log.warning(
@@ -110,7 +123,7 @@ def check_pixels(s2: list[ImageInfo], offset: int) -> None:
 def _sample(image: ImageInfo) -> np.ndarray:
     step = max(1, max(image.width, image.height) // SAMPLE)
     shape = (image.bands, max(image.height // step, 1), max(image.width // step, 1))
-    with rasterio.open(image.path) as file:
+    with images.reading(image.path), rasterio.open(image.path) as file:
         return file.read(out_shape=shape)
 
 
@@ -134,7 +147,7 @@ def has_no_data(s2: list[ImageInfo], area: ImageInfo) -> bool:
     if min(col, row) < 0 or last_col > image.width or last_row > image.height:
         return True
     for each in s2:
-        with rasterio.open(each.path) as file:
+        with images.reading(each.path), rasterio.open(each.path) as file:
             if not file.read(window=((row, last_row), (col, last_col))).all():
                 return True
     return False
@@ -170,7 +183,7 @@ def read_area(bbox: list[float] | None, aoi: str | None) -> shapely.Polygon | No
         found = json.loads(Path(aoi).read_text())
         parts = found.get("features", [found])
         area = shapely.union_all([shape(p.get("geometry", p)) for p in parts])
-    except (OSError, ValueError, KeyError, AttributeError, ShapelyError) as error:
+    except (*NO_GEOJSON, ShapelyError) as error:
         raise SRError(
             f"{aoi} cannot be read as GeoJSON ({error}); an outline in degrees of "
             "longitude and latitude is expected"

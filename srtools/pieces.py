@@ -94,8 +94,14 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     """Make the folder, or go on with one that was made for the same plan.
 
     Raises:
-        SRError: if it was made for something else.
+        SRError: if it was made for something else, or by something else.
     """
+    found = [path for path in folder.glob("*") if not path.name.startswith(".")]
+    if found and not (folder / PLAN).exists():
+        raise SRError(
+            f"{folder} holds {found[0].name} but no {PLAN}, so nobody knows what its "
+            "files were made for; remove or rename the folder"
+        )
     text = json.dumps(plan, sort_keys=True, default=str)
     fingerprint = hashlib.sha256(text.encode()).hexdigest()
     if (folder / PLAN).exists():

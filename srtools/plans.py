@@ -1,5 +1,6 @@
 """Which pixels sr_infer.py makes: the grid of the output, and that of the input."""
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from srtools.errors import SRError
 from srtools.images import ImageInfo
 from srtools.models import ModelInfo
 from srtools.pieces import Piece
+
+log = logging.getLogger(__name__)
 
 LR_SPACING = 6.0  # metres, unless the model's card says otherwise
 
@@ -104,6 +107,8 @@ def choose_crop(
                 f"the model's largest crop ({crop} pixels) is less than its receptive "
                 f"field ({needed}); train it with larger inference_cropping"
             )
+    elif crop < FACTOR * model.card.get("receptive_field", {}).get("margin", 0):
+        log.warning("a crop of %d is less than the receptive field: seams remain", crop)
     model.need(input_name, f"{prefix}{crop}")
     if crop % (2 * FACTOR):
         raise SRError(

@@ -32,6 +32,7 @@ def read_safe(folder: str | Path) -> Product:
     found = []
     for band in BANDS:
         files = sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/R10m/*_{band}_10m.*"))
+        files = [file for file in files if file.suffix != ".xml"]  # notes of GDAL
         if len(files) != 1:
             level1 = any(Path(folder).glob(f"GRANULE/*/IMG_DATA/*_{band}.*"))
             raise SRError(

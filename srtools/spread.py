@@ -1,25 +1,21 @@
 """One image over many machines: each makes a share of the pieces."""
 
 import logging
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from srtools.errors import SRError
 
 log = logging.getLogger(__name__)
 
 
-def run_share(script: str, arguments: list[str], part: int, parts: int) -> str:
-    """Make one share in a process of its own; give what it said if it failed."""
-    command = [sys.executable, script, *arguments, "--part", f"{part}/{parts}"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.stderr.strip() if done.returncode else ""
-
-
 def over_dask(address: str, script: str, arguments: list[str]) -> None:
     """Have the workers of a Dask cluster make all pieces, one share each.
 
-    They need the same paths: the scripts, the images and the output on a shared disk.
+    They need the same paths: Python, the scripts, the images and the output on a
+    shared disk.
 
     Arguments:
         address: of the scheduler, for instance tcp://host:8786.
@@ -49,10 +45,22 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
         if not parts:
             raise SRError(f"the Dask cluster {address} has no workers; start some")
         log.info("%d workers share the pieces", parts)
+        command = [sys.executable, str(Path(script).resolve()), *arguments, "--part"]
+        # A function of Python itself: the workers cannot import those of the scripts.
         shares = [
-            client.submit(run_share, script, arguments, part, parts, pure=False)
+            client.submit(
+                subprocess.run, [*command, f"{part}/{parts}"], cwd=os.getcwd(),
+                capture_output=True, text=True, pure=False,
+            )
             for part in range(1, parts + 1)
-        ]
-        failed = [text for text in client.gather(shares) if text]
+        ]  # fmt: skip
+        try:
+            done = client.gather(shares)
+        except Exception as error:  # of Dask, of workers, or of what they lack
+            raise SRError(
+                f"the Dask cluster {address} gave up ({type(error).__name__}: "
+                f"{error}); the same command goes on with the pieces that are there"
+            ) from None
+    failed = [share.stderr for share in done if share.returncode]
     if failed:
-        raise SRError(f"a worker failed: {failed[0].splitlines()[-1]}")
+        raise SRError(f"a worker failed: {failed[0].strip().splitlines()[-1]}")

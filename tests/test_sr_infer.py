@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from otblite.applications import serve
 from rasterio.warp import transform, transform_bounds
+from shapely.geometry import box, mapping
 
 import sr_infer
 from bench import measure
@@ -259,6 +260,9 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
     shutil.copytree(repeating_model, other)
     cards.make_folder(other / "assets")
     cards.write_card(other / models.CARD, {"bands": ["B02", "B03", "B04", "B08"]})
+    area = tmp_path / "area.json"
+    place = transform_bounds("EPSG:32631", "EPSG:4326", *images.describe(s2, "").bounds)
+    area.write_text(json.dumps(mapping(box(*place))))
     scratched = tmp_path / "scratched"
     shutil.copytree(other, scratched)
     (scratched / models.CARD).write_text('{"bands": ')
@@ -286,6 +290,14 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
             "--overwrite",
         ],
         "preview unwritable": [*good, *out, "--preview", str(blocked / "sr.png")],
+        "its own area": [
+            *good,
+            "--aoi",
+            str(area),
+            "--out",
+            str(tmp_path / "area.tif"),
+            "--overwrite",
+        ],
         "no crop": [*good, *out, "--crop", "64"],
         "no overlap": [*good, *out, "--like", far],
         "degrees": ["--s2_images", turned, *model, *out],
@@ -313,6 +325,7 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
         ("out a folder", "folder.tif is a folder; give the name of a file"),
         ("preview a folder", "folder.png is a folder; give the name of a file"),
         ("preview unwritable", "cannot be written to"),
+        ("its own area", "area.json is read by this very run"),
         ("no crop", "no output 'hr_dn_crop64'; it has"),
         ("no overlap", "does not show"),
         ("degrees", "degrees.tif is in EPSG:4326, a CRS in metres is expected"),
@@ -337,6 +350,12 @@ def test_bad_input_is_one_line(bad_inputs, case, words, capfd, tmp_path):
     ("wrong", "words"),
     [
         ([], "required: --model_dir"),
+        (["--model_dir", "m", "--dry_run"], "--dry_run is for a search"),
+        (["--model_dir", "m", "--item", "S2A_x"], "--item is for a search"),
+        (
+            ["--model_dir", "m", "--part", "1/2", "--dask", "tcp://x:1"],
+            "--dask makes all the shares",
+        ),
         (["--model_dir", "m", "--das", "tcp://x:1"], "unrecognized arguments: --das"),
         (["--model_dir", "m", "--offset", "70000"], "choose from"),
         (["--model_dir", "m", "--part", "0/3"], "'0/3' is no share; one such as 1/8"),
@@ -407,6 +426,8 @@ def test_a_safe_folder(tmp_path, write_raster, repeating_model):
     for index, band in enumerate(("B04", "B03", "B02", "B08")):
         path = write_raster(f"T31UDQ_x_{band}_10m.tif", pixels[..., index], 10.0)
         Path(path).rename(bands / Path(path).name)
+        # What QGIS leaves beside an image that it has shown.
+        (bands / f"T31UDQ_x_{band}_10m.tif.aux.xml").write_text("<PAMDataset/>")
     from_safe, at_hand = str(tmp_path / "safe.tif"), str(tmp_path / "hand.tif")
     model = ["--model_dir", repeating_model]
     arguments = [*model, "--s2_images", str(folder), "--out", from_safe]
@@ -415,6 +436,26 @@ def test_a_safe_folder(tmp_path, write_raster, repeating_model):
     arguments = [*model, "--s2_images", whole, "--offset", "1000", "--out", at_hand]
     assert sr_infer.main(arguments) == 0
     np.testing.assert_array_equal(read(from_safe)[0], read(at_hand)[0])
+
+
+def test_no_data_is_black_and_does_not_count_in_pictures(tmp_path, write_raster):
+    """With half of the image empty the other half looks as it does alone."""
+    pixels = image(40, 40) + 1000
+    half = np.where(np.arange(40)[None, :, None] < 20, 0, pixels)
+    crs, bounds = rasterio.CRS.from_epsg(32631), (452001, 5411763, 452241, 5412003)
+    seen, empty = (
+        figures.dark_without_data(
+            [write_raster(f"{n}.tif", array)], crs, bounds, 99, 1000
+        )
+        for n, array in enumerate((pixels, half))
+    )
+    np.testing.assert_array_equal(seen, pixels - 1000.0)
+    shown = figures.to_display(empty, figures.stretch(empty))
+    assert not shown[:, :20].any()
+    alone = seen[:, 20:]
+    expected = figures.to_display(alone, figures.stretch(alone))
+    np.testing.assert_allclose(shown[:, 20:], expected)
+    figures.stretch(0 * empty)  # nothing at all is no error
 
 
 def test_uncertainty_is_a_second_image(tmp_path, write_raster, blurring_model):

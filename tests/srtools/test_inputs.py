@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def dn(write_raster):
     return write
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.float64, np.int64])
 def test_reflectance_and_colours_are_refused(dn, dtype):
     with pytest.raises(SRError, match="DN .* are expected: gdal_translate"):
         dn(0.01, 255, dtype)
@@ -40,17 +41,42 @@ def test_no_data_that_is_not_0_is_refused(write_raster):
         inputs.check_images([path])
 
 
+def test_no_data_that_nobody_declared_is_refused(write_raster):
+    pixels = np.full((8, 8, 4), 500, np.int16)
+    pixels[2, 3] = -10000
+    s2 = inputs.check_images([write_raster("s2.tif", pixels)])
+    with pytest.raises(SRError, match="DN of -10000, which look like no data; 0 is"):
+        inputs.check_pixels(s2, 0)
+
+
+def test_an_image_that_is_cut_off_is_one_line(write_raster):
+    random = np.random.default_rng(0)
+    path = write_raster("s2.tif", random.integers(1, 9000, (200, 200, 4), np.uint16))
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[: len(whole) // 2])
+    s2 = inputs.check_images([path])
+    with pytest.raises(SRError, match="s2.tif cannot all be read; the file is damaged"):
+        inputs.check_pixels(s2, 0)
+    with pytest.raises(SRError, match="s2.tif cannot all be read; the file is damaged"):
+        inputs.has_no_data(s2, s2[0])
+
+
 def test_nothing_is_refused(dn):
     with pytest.raises(SRError, match="nothing but 0"):
         inputs.check_pixels(dn(0, 0), 0)
 
 
 @pytest.mark.parametrize(
-    ("low", "offset", "words"),
-    [(1050, 0, "need --offset 1000"), (1050, 1000, ""), (200, 0, "")],
+    ("low", "high", "offset", "words"),
+    [
+        (1050, 5000, 0, "need --offset 1000"),
+        (1050, 5000, 1000, ""),
+        (200, 5000, 0, ""),
+        (200, 1500, 1000, "as if it had been subtracted before: give --offset 0"),
+    ],
 )
-def test_an_offset_that_is_still_there(dn, caplog, low, offset, words):
-    inputs.check_pixels(dn(low, 5000), offset)
+def test_an_offset_that_is_still_there_or_no_more(dn, caplog, low, high, offset, words):
+    inputs.check_pixels(dn(low, high), offset)
     assert words in caplog.text if words else not caplog.text
 
 
@@ -150,6 +176,8 @@ def test_outlines(tmp_path):
     [
         "no json",
         "[]",
+        '{"type": "FeatureCollection", "features": null}',
+        '{"type": "Polygon", "coordinates": [1, 2, 3]}',
         '{"type": "Point", "coordinates": [2, 48]}',
         '{"type": "FeatureCollection", "features": []}',
         json.dumps(mapping(shapely.box(448000, 5410000, 449000, 5411000))),

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
-from srtools import pieces
+from srtools import pieces, spread
 from srtools.errors import SRError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -111,13 +112,35 @@ def test_shares_are_the_whole(tmp_path, job):
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog):
-    distributed = pytest.importorskip("distributed")
-    out = tmp_path / "sr.tif"
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=":0"
-    ) as cluster:
-        address = cluster.scheduler_address
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as it:
+        print(it.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@contextmanager
+def cluster(folder):
+    """Run a cluster that knows nothing of the scripts, in a folder of its own."""
+    folder.mkdir()
+    (folder / "cluster.py").write_text(CLUSTER)
+    with subprocess.Popen(
+        [sys.executable, "cluster.py"], cwd=folder, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+    out = Path("sr.tif")  # relative, which the workers must understand
+    with cluster(tmp_path / "elsewhere") as address:
         assert sr_infer.main([*arguments(job, out), "--dask", address]) == 0
         assert "2 workers share the pieces" in caplog.text
         assert "12 of 12 pieces are there" in caplog.text
@@ -126,6 +149,18 @@ def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog):
         error = capfd.readouterr().err.splitlines()[-1]
         assert error.startswith("error: a worker failed: error: ") and "crop64" in error
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_a_cluster_that_is_lost_is_one_line(tmp_path, job, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def gather(*_):
+        raise distributed.client.FutureCancelledError("run", "scheduler is gone")
+
+    monkeypatch.setattr(distributed.Client, "gather", gather)
+    with cluster(tmp_path / "elsewhere") as address:
+        with pytest.raises(SRError, match="gave up .*scheduler is gone.*goes on with"):
+            spread.over_dask(address, "x.py", ["--dask", address])
 
 
 def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
@@ -138,6 +173,18 @@ def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
     assert sr_infer.main([*arguments(job, tmp_path / "a.tif"), "--dask", address]) == 1
     error = capfd.readouterr().err.splitlines()[-1]
     assert error.startswith(f"error: no Dask scheduler answers at {address}")
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path, job):
+    """Also one whose plan is gone: what its pieces were made for is not known."""
+    folder = pieces.folder_of(tmp_path / "sr.tif")
+    sr_infer.infer(**job, out=str(tmp_path / "sr.tif"), part=(1, 4))
+    (folder / pieces.PLAN).unlink()
+    before = sorted(folder.iterdir())
+    for overwrite in (False, True):
+        with pytest.raises(SRError, match="nobody knows what its files were made for"):
+            sr_infer.infer(**job, out=str(tmp_path / "sr.tif"), overwrite=overwrite)
+    assert sorted(folder.iterdir()) == before
 
 
 def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):

@@ -32,6 +32,17 @@ def test_the_grid_of_the_image():
     assert found.lr_transform == Affine(6, 0, 500000 - 84, 0, -6, 5400000 + 84)
 
 
+def test_a_crop_that_leaves_seams_is_told(caplog):
+    card = {"receptive_field": {"margin": 13}}
+    names = {f"hr_dn_crop{crop}": 4 for crop in (16, 56, 64)}
+    model = ModelInfo("m", {"lr": 4}, names, card)
+    assert plans.choose_crop(model, "lr", "hr_dn", None) == 56
+    assert plans.choose_crop(model, "lr", "hr_dn", 64) == 64
+    assert not caplog.text
+    assert plans.choose_crop(model, "lr", "hr_dn", 16) == 16
+    assert "less than the receptive field: seams remain" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("inside", "area"),
     [

@@ -294,7 +294,13 @@ def infer(
         if part:
             return None
         holes = any(map(has_holes, todo))
-    about = {"AREA_OR_POINT": "Area", "PROCESSING": f"super-resolution by {model_dir}"}
+    seen = record["items"] if record else [Path(path).name for path in s2_images]
+    about = {
+        "AREA_OR_POINT": "Area",
+        "PROCESSING": f"super-resolution by {model_dir}",
+        "SENTINEL2": " ".join(map(str, seen)),
+        "SENTINEL2_OFFSET_SUBTRACTED": str(offset),
+    }
     for path, numbers in images_out.items():
         titles = dict(zip(numbers, BANDS, strict=True))
         with cards.whole_file(path) as partial:

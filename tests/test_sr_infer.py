@@ -239,6 +239,9 @@ def test_card_bands_and_preview(tmp_path, write_raster, repeating_model):
     with rasterio.open(out) as file:
         assert file.descriptions == ("B04", "B03", "B02", "B08")
         assert file.scales == (1e-4,) * 4
+        assert file.tags()["PROCESSING"].endswith(repeating_model)
+        assert file.tags()["SENTINEL2"] == "s2.tif"
+        assert file.tags()["SENTINEL2_OFFSET_SUBTRACTED"] == "0"
     with rasterio.open(preview) as file:
         assert file.width > 400 and file.read().std() > 10
 
@@ -412,6 +415,8 @@ def test_through_a_stac_api(tmp_path, repeating_model, capfd):
     np.testing.assert_array_equal(read(found)[0], read(at_hand)[0])
     card = json.loads((tmp_path / "found.json").read_text())
     assert card["offset"] == 1000 and card["sentinel2"]["items"]
+    with rasterio.open(found) as file:
+        assert file.tags()["SENTINEL2"] == " ".join(card["sentinel2"]["items"])
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {
         "scene", "at_hand.tif", "at_hand.json", "found.tif", "found.json", "sr.png",

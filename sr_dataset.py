@@ -27,6 +27,7 @@ from srtools import (
     cards,
     checks,
     download,
+    engine,
     figures,
     fits,
     images,
@@ -52,6 +53,7 @@ log = logging.getLogger("srtools.sr_dataset")
 KINDS = ("lr", "hr")
 PICTURES = ("pair.png", "split.png")
 SPLITS = ("blocks", "interleaved")
+PAN_RADIUS = 3  # PAN pixels around each, over which pansharpening takes a mean
 PROPORTIONS = (0.8, 0.1, 0.1)
 CREATION_OPTIONS = (
     "gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2&gdal:co:ZLEVEL=1"
@@ -73,7 +75,21 @@ def make_pair(
     """Give `lr`, Sentinel-2 on the 6 m grid of XS, and `hr`, pansharpened Spot."""
     reflectance = remove_offset(s2, offset)
     lr = pyotb.Superimpose(inr=xs, inm=reflectance, interpolator="bco")
-    return lr, pyotb.BundleToPerfectSensor(inp=pan, inxs=xs)
+    return lr, pansharpen(pan, xs)
+
+
+def pansharpen(pan: str, xs: str) -> pyotb.App:
+    """Give XS at 1.5 m: enlarged, times PAN divided by the local mean of PAN.
+
+    The mean is that of 7 x 7 PAN pixels.  OTB up to 8.1.1 knows no other size; since
+    then it is a parameter, whose default of 19 x 19 loses most of PAN's detail.
+    """
+    fusion = pyotb.BundleToPerfectSensor({"inp": pan, "inxs": xs}, frozen=True)
+    for key in ("method.rcs.radiusx", "method.rcs.radiusy"):
+        if key in fusion.parameters_keys:
+            fusion.set_parameters({key: PAN_RADIUS})
+    fusion.execute()
+    return fusion
 
 
 @engine_errors("comparing the images")
@@ -101,13 +117,16 @@ def displace(folder: Path, shift: tuple[float, float], **spot: ImageInfo) -> lis
 
 
 @engine_errors("selecting patches")
-def select_patches(xs: str, mask: dict, **parameters) -> None:
-    """Choose patch centres on a regular grid, where the exported `mask` is 1."""
+def select_patches(xs: str, mask: np.ndarray, **parameters) -> None:
+    """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
+    grid = pyotb.Input(xs)[:, :, :1]  # one band, which says where the mask lies
+    # What `export` gives refers into `grid`: OTB crashes if that is freed before.
+    placed = {**grid.export(), "array": mask}
     selection = pyotb.PatchesSelection(
         {"in": xs, **parameters},
         frozen=True,  # do not run before it has its mask
     )
-    selection.app.ImportVectorImage("mask", mask)
+    selection.app.ImportVectorImage("mask", placed)
     selection.execute()
     selection.flush()
 
@@ -119,13 +138,11 @@ def select_in_blocks(
 
     Training patches are `step` lr pixels apart, the others touch.
     """
-    exported = pyotb.Input(xs)[:, :, :1].export()  # one band, and where it lies
-    del exported["array"]  # of which only the place is needed
     for group, path in centres.items():
         stride = step if group == "train" else plan.patch_size
         select_patches(
             xs,
-            {**exported, "array": plan.mask(group, stride)},
+            plan.mask(group, stride),
             **{"grid.psize": plan.patch_size, "grid.step": stride},
             strategy="all",
             outtrain=str(path),
@@ -144,10 +161,9 @@ def select_interleaved(
     Test patches lie between training patches then, which are alike: it leaks.
     """
     shares = zip(GROUPS, proportions, strict=True)
-    exported = pyotb.Input(xs)[:, :, :1].export()  # one band, and where it lies
     select_patches(
         xs,
-        {**exported, "array": usable_pixels[..., None].astype(np.float32)},
+        usable_pixels[..., None].astype(np.float32),
         **{"grid.psize": patch_size, "grid.step": patch_size, "nodata": 0},
         strategy="split",
         **{f"strategy.split.{group}prop": share for group, share in shares},
@@ -178,6 +194,8 @@ def extract_patches(
         pixel_type="uint16",
         ext_fname=CREATION_OPTIONS,
     )
+    for path in paths.values():
+        images.check_written(path)  # OTB says nothing of a full disk
 
 
 def create_dataset(
@@ -407,6 +425,8 @@ def main(argv: list[str] | None = None) -> int:
     elif params.scl:
         parser.error("--scl is for --s2_images; a search finds its own")
     if not params.dry_run:
+        engine.need("PatchesSelection", "PatchesExtraction")
+        images.check_name(params.out_dir)
         cards.refuse_existing(output_files(params.out_dir), params.overwrite)
     names = (
         "pan", "xs", "out_dir", "patch_size", "step", "split", "margin", "seed",

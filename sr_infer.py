@@ -38,6 +38,7 @@ from srtools import (
     cards,
     checks,
     download,
+    engine,
     ensemble,
     figures,
     images,
@@ -203,6 +204,8 @@ def infer(
     Raises:
         SRError: if the images or the model do not fit.
     """
+    engine.need("TensorflowModelServe")
+    images.check_name(out)
     images_out = {Path(out): range(1, len(BANDS) + 1)}
     if uncertainty:
         std_path = Path(out).with_name(f"{Path(out).stem}_std.tif")
@@ -221,6 +224,7 @@ def infer(
     inputs.check_area(s2, area)
     inputs.check_pixels(s2, offset)
     model = models.describe(model_dir)
+    models.check_weights(model_dir)
     cards.check_conventions(
         model.card, f"the card of {model_dir}", "train a model with sr_train.py"
     )

@@ -7,6 +7,8 @@ Whoever has set one of them keeps it.
 
 import os
 
+from srtools.engine import keep_own_projections
+
 for _name, _value in {
     "PYOTB_LOGGER_LEVEL": "WARNING",
     "OTB_LOGGER_LEVEL": "WARNING",
@@ -26,3 +28,4 @@ for _name, _value in {
     "VSI_CACHE": "TRUE",
 }.items():
     os.environ.setdefault(_name, _value)
+keep_own_projections()

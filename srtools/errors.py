@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from srtools import signals
 from srtools.links import without_secrets
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -36,7 +37,7 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
         logging.getLogger("rasterio").setLevel(logging.ERROR)
         in_main_thread = threading.current_thread() is threading.main_thread()
         if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _terminate)
+            signal.signal(signal.SIGTERM, signals.stop)
         try:
             return main(argv)
         except SRError as error:
@@ -58,9 +59,3 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
             return 130
 
     return wrapper
-
-
-def _terminate(number: int, frame: object) -> None:
-    """Unwind the stack, so that temporary files are removed."""
-    print("error: terminated", file=sys.stderr)
-    sys.exit(128 + number)

@@ -1,10 +1,12 @@
 """What the scripts check of an image before any pixel is computed."""
 
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -12,8 +14,10 @@ import rasterio.warp
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
+from rasterio.enums import Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from srtools import signals
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.links import gdal_path, is_remote, public
@@ -90,6 +94,8 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
     """
     path = str(path)
     name = public(path)
+    if not is_remote(path):
+        check_name(path)
     if not is_remote(path) and not os.path.exists(path):
         raise SRError(f"{what} {name} does not exist; check the path")
     try:
@@ -114,6 +120,19 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
             "orthorectify it first (gdalwarp, or OTB's OrthoRectification)"
         )
     return info
+
+
+def check_name(path: str | os.PathLike) -> None:
+    """Check that OTB takes a local path as it is.
+
+    Raises:
+        SRError: if it holds a `?`, after which OTB up to 9 expects options.
+    """
+    if "?" in str(path):
+        raise SRError(
+            f"{path} has a '?' in its name, which OTB takes for the start of options; "
+            "rename the file or folder"
+        )
 
 
 def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
@@ -173,6 +192,43 @@ def describe_patches(path: str | os.PathLike) -> PatchesInfo:
     return PatchesInfo(height // width, width, bands)
 
 
+def check_written(path: str | os.PathLike) -> None:
+    """Check that a GeoTIFF which the engine wrote is complete.
+
+    On a full disk OTB's writer returns without an error; the file is short, empty, or
+    lacks blocks.  The places of the blocks tell, without reading their pixels.
+
+    Raises:
+        SRError: if a block is missing, cut off, or lies over another one.
+    """
+    try:
+        with rasterio.open(path) as file:
+            blocks = [
+                tuple(
+                    int(
+                        file.get_tag_item(f"BLOCK_{item}_{col}_{row}", "TIFF", band)
+                        or 0
+                    )
+                    for item in ("OFFSET", "SIZE")
+                )
+                for band in (
+                    file.indexes if file.interleaving is Interleaving.band else (1,)
+                )
+                for (row, col), _ in file.block_windows(band)
+            ]
+        size = os.path.getsize(path)
+        first, length = np.array(sorted(blocks), np.int64).T
+        whole = length.all() and (first + length <= np.append(first[1:], size)).all()
+    except (RasterioError, OSError):
+        whole = False
+    if not whole:
+        free = shutil.disk_usage(Path(path).parent).free
+        raise SRError(
+            f"{Path(path).name} was not written completely; the disk is probably full "
+            f"({free / 1e6:.0f} MB are free): make room, or choose another folder"
+        )
+
+
 @contextmanager
 def reading(path: str | os.PathLike) -> Iterator[None]:
     """Turn pixels that cannot be read into one line."""
@@ -187,10 +243,20 @@ def reading(path: str | os.PathLike) -> Iterator[None]:
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn an error of OTB or otblite into one line that says what was being done."""
+    """Run OTB or otblite: errors become one line, signals wait for the end.
+
+    Arguments:
+        doing: the work, for messages ("extracting patches").
+
+    Raises:
+        SRError: saying what was being done, and the engine's reason.
+    """
     try:
-        yield
+        with signals.held():
+            yield
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1] if lines else "no reason given"
+        # TensorFlow ends its errors with the names of nodes: `[[{{node ...`.
+        reasons = [line for line in lines if not line.startswith("[[")]
+        reason = reasons[-1] if reasons else "no reason given"
         raise SRError(f"{doing} failed: {reason}") from None

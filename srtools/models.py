@@ -70,6 +70,28 @@ def describe(folder: str | Path) -> ModelInfo:
     return ModelInfo(str(folder), inputs, outputs, card)
 
 
+def check_weights(folder: str | Path) -> None:
+    """Read every variable of a SavedModel once.
+
+    TensorFlow reads them late, inside OTB, and complains at length.
+
+    Raises:
+        SRError: if they are damaged.
+    """
+    with silent_stderr():
+        import tensorflow as tf
+
+    try:
+        variables = tf.train.load_checkpoint(str(Path(folder) / "variables/variables"))
+        for name in variables.get_variable_to_shape_map():
+            variables.get_tensor(name)
+    except (tf.errors.OpError, ValueError, RuntimeError, OSError):
+        raise SRError(
+            f"the weights of the model {folder} are damaged or missing; copy the whole "
+            "folder again, or train the model anew"
+        ) from None
+
+
 def check_replaceable(folder: str | Path) -> None:
     """Check that a SavedModel written to `folder` replaces nothing but another one.
 

@@ -18,7 +18,7 @@ from rasterio.windows import Window
 
 from srtools.contract import TestSet
 from srtools.errors import SRError
-from srtools.images import ImageInfo, describe
+from srtools.images import ImageInfo, check_written, describe
 
 NAME = "sentinel2.tif"
 MARGIN = 20.0  # metres that are kept around the area
@@ -48,6 +48,7 @@ def keep(
         max(cols.start, 0) : min(cols.stop, width),
     ]
     part.write(str(path), pixel_type="uint16", ext_fname=options)
+    check_written(path)
     return {**describe(path, "the kept Sentinel-2 image").record(), "path": NAME}
 
 

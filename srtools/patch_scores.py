@@ -62,7 +62,7 @@ def all_scores(
 @lru_cache(maxsize=16)
 def _scorer(
     methods: tuple[str, ...], shape: tuple[int, ...], borders: tuple[int, ...]
-) -> tf.types.experimental.PolymorphicFunction:
+) -> Callable:
     """Make what scores images of one shape; tracing it takes longer than a call."""
 
     def score(images: dict[str, tf.Tensor]) -> dict[str, dict[str, tf.Tensor]]:

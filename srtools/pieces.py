@@ -22,7 +22,7 @@ from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
-from srtools import cards, vrt
+from srtools import cards, images, vrt
 from srtools.errors import SRError
 
 log = logging.getLogger(__name__)
@@ -119,8 +119,20 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
 
 
 def missing(folder: Path, pieces: Sequence[Piece]) -> list[Piece]:
-    """Give the pieces that are not there yet."""
-    return [piece for piece in pieces if not (folder / piece.name).exists()]
+    """Give the pieces that are not there yet, or not completely."""
+    return [piece for piece in pieces if not _holds(folder / piece.name)]
+
+
+def _holds(path: Path) -> bool:
+    """Tell whether a piece is there, completely."""
+    if not path.exists():
+        return False
+    try:
+        images.check_written(path)
+    except SRError:
+        log.warning("piece %s is damaged and is made again", path.name)
+        return False
+    return True
 
 
 def make(
@@ -146,6 +158,7 @@ def make(
         unfinished = folder / f".{os.getpid()}_{piece.name}"
         try:
             write(piece, unfinished)
+            images.check_written(unfinished)  # OTB says nothing of a full disk
             os.replace(unfinished, folder / piece.name)
         finally:
             unfinished.unlink(missing_ok=True)

@@ -93,7 +93,13 @@ def read_windows(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
     Returns:
         First row and column of each patch, in the order of the file, [n, 2].
     """
-    features = json.loads(Path(path).read_text())["features"]
+    try:
+        features = json.loads(Path(path).read_text())["features"]
+    except (OSError, ValueError, KeyError):
+        raise SRError(
+            f"{Path(path).name} was not written completely; the disk is probably full: "
+            "make room, or choose another folder"
+        ) from None
     points = [feature["geometry"]["coordinates"][:2] for feature in features]
     if not points:
         return np.zeros((0, 2), int)

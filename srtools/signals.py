@@ -1,0 +1,76 @@
+"""Ctrl-C and SIGTERM, acted upon where nothing is lost by it.
+
+An exception that leaves a Python signal handler while OTB reports its progress ends
+the process at once (`terminate called after throwing ...`), and temporary files stay.
+So the engine runs inside `held`: a signal is remembered there, and ends the script
+between two pieces of work.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NOTICE = b"stopping when this step is done; a second signal stops at once\n"
+
+_received: list[int] = []
+_holding = False
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Remember SIGINT and SIGTERM while the block runs, and act on them at its end.
+
+    A second signal ends the process at once.  Inside another `held` block, and in
+    threads, which receive no signals, nothing changes.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT.
+        SystemExit: after SIGTERM.
+    """
+    global _holding
+    if _holding or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    listened = [n for n, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in listened:
+        signal.signal(number, _remember)
+    _holding = True
+    try:
+        yield
+    finally:
+        _holding = False
+        for number in listened:
+            signal.signal(number, before[number])
+        act()
+
+
+def act() -> None:
+    """End the script if a signal was remembered.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT.
+        SystemExit: after SIGTERM.
+    """
+    if _received:
+        stop(_received.pop())
+
+
+def stop(number: int, frame: object = None) -> None:
+    """Unwind the stack, so that temporary files are removed."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    os.write(2, b"error: terminated\n")
+    raise SystemExit(128 + number)
+
+
+def _remember(number: int, frame: object) -> None:
+    """Note the signal, and let the next one through."""
+    _received[:] = [number]
+    # Not `print`: the handler may have interrupted another one.
+    os.write(2, NOTICE)
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_DFL)

@@ -85,7 +85,7 @@ def check_weights(folder: str | Path) -> None:
         variables = tf.train.load_checkpoint(str(Path(folder) / "variables/variables"))
         for name in variables.get_variable_to_shape_map():
             variables.get_tensor(name)
-    except (tf.errors.OpError, ValueError, RuntimeError, OSError):
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError, OSError):
         raise SRError(
             f"the weights of the model {folder} are damaged or missing; copy the whole "
             "folder again, or train the model anew"

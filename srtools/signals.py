@@ -70,7 +70,7 @@ def stop(number: int, frame: object = None) -> None:
 def _remember(number: int, frame: object) -> None:
     """Note the signal, and let the next one through."""
     _received[:] = [number]
-    # Not `print`: the handler may have interrupted another one.
-    os.write(2, NOTICE)
     for each in SIGNALS:
         signal.signal(each, signal.SIG_DFL)
+    # Not `print`: the handler may have interrupted another one.
+    os.write(2, NOTICE)

@@ -3,12 +3,15 @@
 import itertools
 import json
 import math
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyotb
 import pytest
 import rasterio
 from affine import Affine
@@ -395,6 +398,54 @@ def test_patches_under_clouds_are_left_out_and_counted(tmp_path, write_raster, s
     last = [max(places[:, 0]) + SIZE for places in windows(cloudy).values()]
     assert max(last) <= border - usable.REACH
     assert max(max(p[:, 0]) + SIZE for p in windows(clear).values()) > border
+
+
+def test_a_disk_that_is_full_without_a_word(tmp_path, monkeypatch, capfd):
+    """OTB's writer returns without an error; here the last file lacks its end."""
+    write = pyotb.App.write
+
+    def cut_off(self, path, **options):
+        done = write(self, path, **options)
+        if isinstance(path, dict) and "test_hr" in path["source2.out"]:
+            os.truncate(path["source2.out"], 2000)
+        return done
+
+    monkeypatch.setattr(pyotb.App, "write", cut_off)
+    assert sr_dataset.main([*command(tmp_path), "--offset", "0"]) == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: test_hr_patches.tif was not written completely")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_signal_while_the_engine_writes(tmp_path):
+    """It waits for OTB to return, then nothing is left."""
+    script = """
+import os, signal, sys
+import pyotb
+write = pyotb.App.write
+def interrupted(self, path, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return write(self, path, **options)
+import sr_dataset
+pyotb.App.write = interrupted
+sys.exit(sr_dataset.main(sys.argv[1:]))
+"""
+    arguments = [*command(tmp_path), "--offset", "0"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=Path(__file__).parent.parent, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert done.stderr.splitlines()[-1] == "error: terminated"
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_otb_without_otbtf(tmp_path, monkeypatch, capfd):
+    monkeypatch.delattr(pyotb, "PatchesExtraction")
+    assert sr_dataset.main([*command(tmp_path), "--offset", "0"]) == 1
+    error = capfd.readouterr().err
+    assert "error: the Orfeo ToolBox that pyotb found has no PatchesExtraction" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_usable_is_one_line(tmp_path, write_raster, capfd):

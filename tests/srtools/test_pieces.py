@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyotb
 import pytest
 import rasterio
 from rio_cogeo.cogeo import cog_validate
@@ -79,6 +80,33 @@ def test_pieces_that_are_there_are_not_made_again(tmp_path, job, monkeypatch):
     most = 12
     sr_infer.infer(**job, out=str(out))
     assert len(made) == 12 - 5 and not kept & set(made)
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog):
+    """On a full disk OTB returns without an error; the damaged piece has no name yet.
+
+    One that was damaged later is found when the run goes on.
+    """
+    out, write = tmp_path / "sr.tif", pyotb.App.write
+
+    def cut_off(self, path, **options):
+        done = write(self, path, **options)
+        if "r000064_c000128" in path:
+            os.truncate(path, 3000)
+        return done
+
+    monkeypatch.setattr(pyotb.App, "write", cut_off)
+    assert sr_infer.main(arguments(job, out)) == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert "r000064_c000128.tif was not written completely; the disk is" in error
+    kept = sorted(path.name for path in pieces.folder_of(out).glob("*.tif"))
+    assert len(kept) == 6 and "r000064_c000128.tif" not in kept
+
+    os.truncate(pieces.folder_of(out) / kept[2], 3000)
+    monkeypatch.setattr(pyotb.App, "write", write)
+    assert sr_infer.main(arguments(job, out)) == 0
+    assert f"piece {kept[2]} is damaged and is made again" in caplog.text
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 

@@ -1,0 +1,47 @@
+"""The engine as it is found: incomplete, or with a database that rasterio refuses."""
+
+import os
+import subprocess
+import sys
+
+import pyotb
+import pytest
+
+from srtools import engine
+from srtools.errors import SRError
+
+PLACES = """
+import threading
+import srtools
+from rasterio.warp import transform
+
+def look():
+    (x,), (y,) = transform("EPSG:4326", "EPSG:32631", [3.0], [0.0])
+    print(round(x), round(y))
+
+look()
+thread = threading.Thread(target=look)
+thread.start()
+thread.join()
+"""
+
+
+def test_an_otb_without_otbtf_is_one_line(monkeypatch):
+    engine.need("PatchesSelection", "Superimpose")
+    monkeypatch.delattr(pyotb, "PatchesSelection")
+    with pytest.raises(SRError, match="has no PatchesSelection: OTBTF is not complete"):
+        engine.need("PatchesSelection", "Superimpose")
+    monkeypatch.delattr(pyotb, "Superimpose")
+    with pytest.raises(SRError, match="and no Superimpose: OTB is not complete"):
+        engine.need("PatchesSelection", "Superimpose")
+
+
+@pytest.mark.parametrize("name", ["PROJ_LIB", "PROJ_DATA"])
+def test_rasterio_keeps_its_own_projections(tmp_path, name):
+    """A PROJ database that is none stands for one that is too old."""
+    (tmp_path / "proj.db").write_bytes(b"")
+    environment = {**os.environ, name: str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PLACES], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split("\n")[:2] == 2 * ["500000 0"], done.stderr

@@ -1,0 +1,98 @@
+"""Signals while the engine works: they wait, and then the script ends as usual."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from srtools import signals
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+from pathlib import Path
+from srtools import cards, errors, images
+
+@errors.one_line_errors
+def main(argv):
+    with cards.whole_files([Path(argv[0]) / "a.tif"]) as partial:
+        with images.engine_errors("working"):
+            print("busy", flush=True)
+            sys.stdin.readline()  # the signal comes, and then the line
+            print("done", flush=True)
+        print("gone on", flush=True)
+    return 0
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Start a script whose engine works until it is sent a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, tmp_path], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with process:
+        assert process.stdout.readline() == "busy\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")]
+)
+def test_a_signal_waits_until_the_engine_returns(script, tmp_path, number, word):
+    script.send_signal(number)
+    assert script.stderr.readline() == signals.NOTICE.decode()
+    assert script.poll() is None
+    output, errors = script.communicate("\n", timeout=60)
+    assert script.returncode == 128 + number
+    assert output == "done\n" and errors == f"error: {word}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_signal_does_not_wait(script):
+    script.send_signal(signal.SIGTERM)
+    assert script.stderr.readline() == signals.NOTICE.decode()
+    script.send_signal(signal.SIGTERM)
+    assert script.wait(timeout=60) == -signal.SIGTERM
+
+
+def test_blocks_inside_each_other_end_with_the_outer_one():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        with signals.held():
+            with signals.held():
+                signal.raise_signal(signal.SIGINT)
+            inner_left = True
+    assert inner_left
+    assert signal.getsignal(signal.SIGINT) is before
+    with signals.held():  # what came is forgotten
+        pass
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with signals.held():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_threads_leave_the_handlers_alone():
+    found = []
+
+    def work():
+        with signals.held():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [signal.getsignal(signal.SIGINT)]

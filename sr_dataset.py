@@ -23,28 +23,19 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import (
-    cards,
-    checks,
-    download,
-    engine,
-    figures,
-    fits,
-    images,
-    options,
-    own_grid,
-    scenes,
-    splits,
-    usable,
-    vrt,
-)
+from srtools import cards, engine
+from srtools.cli import search
 from srtools.conventions import BANDS, FACTOR, GROUPS, MARGIN, SCALE
 from srtools.errors import one_line_errors
-from srtools.images import ImageInfo, engine_errors
-from srtools.links import public
-from srtools.pair import PairQuality, measure_pair
-from srtools.radiometry import keep_from_0, remove_offset
-from srtools.registration import read_blocks
+from srtools.evaluation import own_grid
+from srtools.images import checks, figures, raster, vrt
+from srtools.images.radiometry import keep_from_0, remove_offset
+from srtools.images.raster import ImageInfo, engine_errors
+from srtools.images.registration import read_blocks
+from srtools.pair import fits, splits, survey
+from srtools.pair.quality import PairQuality, measure_pair
+from srtools.sentinel2 import download, scenes
+from srtools.urls import public
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
@@ -195,7 +186,7 @@ def extract_patches(
         ext_fname=CREATION_OPTIONS,
     )
     for path in paths.values():
-        images.check_written(path)  # OTB says nothing of a full disk
+        raster.check_written(path)  # OTB says nothing of a full disk
 
 
 def create_dataset(
@@ -262,7 +253,7 @@ def create_dataset(
 
         classes = stack([[path] for path in scl]) if scl else None
         with engine_errors("looking at the pixels"):
-            seen = usable.look(pan, xs, s2, classes, xs_info.largest)
+            seen = survey.look(pan, xs, s2, classes, xs_info.largest)
         quality = compare(
             lr, xs, xs_info.spacing, days=days, cloud=seen.cloud, missing=seen.missing
         )
@@ -285,7 +276,7 @@ def create_dataset(
         else:
             select_interleaved(xs, seen.usable, patch_size, proportions, centres)
         windows = {
-            group: splits.read_windows(path, images.describe(xs, "XS"), patch_size)
+            group: splits.read_windows(path, raster.describe(xs, "XS"), patch_size)
             for group, path in centres.items()
         }
         splits.check_groups(windows, patch_size, margin if split == "blocks" else 0)
@@ -301,8 +292,8 @@ def create_dataset(
         with engine_errors("keeping Sentinel-2"):
             kept = own_grid.keep(
                 partial / own_grid.NAME, remove_offset(s2, offset),
-                images.describe(tiles[0][0], "Sentinel-2").crs,
-                images.describe(xs, "XS"), CREATION_OPTIONS,
+                raster.describe(tiles[0][0], "Sentinel-2").crs,
+                raster.describe(xs, "XS"), CREATION_OPTIONS,
             )  # fmt: skip
         size = xs_info.height, xs_info.width
         quality.save_figure(partial / "pair.png", quicklook, size)
@@ -353,7 +344,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--pan", required=True, help="Spot-7 panchromatic image, 1.5 m")
     add("--xs", required=True, help="Spot-7 XS image, 4 bands, 6 m")
     add("--out_dir", required=True, help="folder for the patches")
-    add("--spot_date", type=options.day, metavar="DAY", help="when Spot came by")
+    add("--spot_date", type=search.day, metavar="DAY", help="when Spot came by")
     add("--overwrite", action="store_true", help="replace existing files")
     add(
         "--offset", type=int, choices=(0, 1000),
@@ -368,7 +359,7 @@ def get_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--scl", help="their scene classification, to leave clouds out")
 
-    options.add_search(parser)
+    search.add_search(parser)
 
     add = parser.add_argument_group("pair").add_argument
     add("--coregister", action="store_true", help="correct the shift between them")
@@ -426,7 +417,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--scl is for --s2_images; a search finds its own")
     if not params.dry_run:
         engine.need("PatchesSelection", "PatchesExtraction")
-        images.check_name(params.out_dir)
+        raster.check_name(params.out_dir)
         cards.refuse_existing(output_files(params.out_dir), params.overwrite)
     names = (
         "pan", "xs", "out_dir", "patch_size", "step", "split", "margin", "seed",
@@ -448,8 +439,8 @@ def main(argv: list[str] | None = None) -> int:
         )
     else:
         _, xs_info = checks.check_spot(params.pan, params.xs, params.patch_size)
-        area = scenes.in_degrees(xs_info.crs, images.data_outline(xs_info))
-        scene = options.find_scene(params, area, params.spot_date)
+        area = scenes.in_degrees(xs_info.crs, raster.data_outline(xs_info))
+        scene = search.find_scene(params, area, params.spot_date)
         if params.dry_run:
             return 0
         offset = scene.offset if params.offset is None else params.offset

@@ -23,14 +23,17 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards, contract, models, report, runs, side_by_side, tables
+from srtools import cards
 from srtools.ahead import ahead
-from srtools.closer import CloserLook
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import one_line_errors
-from srtools.patch_scores import all_scores
-from srtools.scores import Scores
-from srtools.zooms import ZOOMS, zoom
+from srtools.evaluation import runs, side_by_side, tables, test_set
+from srtools.evaluation.patch_scores import all_scores
+from srtools.evaluation.report import report
+from srtools.evaluation.sampled import CloserLook
+from srtools.evaluation.scores import Scores
+from srtools.evaluation.zooms import ZOOMS, zoom
+from srtools.network import saved_model
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
 METHODS = (*ZOOMS, "model")
@@ -122,13 +125,13 @@ def evaluate(
     Raises:
         SRError: if patches and model do not fit together.
     """
-    test = contract.read_test_set(patches, border)
-    info = models.describe(model_dir)
+    test = test_set.read_test_set(patches, border)
+    info = saved_model.describe(model_dir)
     info.need(INPUT, OUTPUT)
-    contract.check_model(info, test.dataset, INPUT, ignore_offset)
+    test_set.check_model(info, test.dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
     cards.refuse_existing(outputs, overwrite)
-    network = models.load(model_dir, OUTPUT)
+    network = saved_model.load(model_dir, OUTPUT)
     cards.make_folder(out_dir)  # or say now, not after the last patch, that it cannot
 
     # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
@@ -138,9 +141,9 @@ def evaluate(
     # after it is read.
     batches = ahead(read_batches(test.files, batch_size))
     for lr, predicted, truth in ahead(predictions(network, batches)):
-        contract.check_size(predicted["model"], truth)
+        test_set.check_size(predicted["model"], truth)
         found = all_scores(predicted, truth, borders)
-        contract.check_numbers(
+        test_set.check_numbers(
             *(found[method]["whole"]["l1"] for method in ("bicubic", "model"))
         )
         closer.add(scores.count(), lr, predicted, truth)

@@ -34,28 +34,16 @@ import rasterio
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
-from srtools import (
-    cards,
-    checks,
-    download,
-    engine,
-    ensemble,
-    figures,
-    images,
-    inputs,
-    models,
-    options,
-    pieces,
-    plans,
-    safe,
-    scenes,
-    spread,
-    vrt,
-)
+from srtools import cards, engine
+from srtools.cli import search
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
-from srtools.images import ImageInfo
-from srtools.radiometry import keep_from_0, remove_offset
+from srtools.images import checks, figures, raster, vrt
+from srtools.images.radiometry import keep_from_0, remove_offset
+from srtools.images.raster import ImageInfo
+from srtools.inference import cluster, inputs, pieces, plans
+from srtools.network import ensemble, saved_model
+from srtools.sentinel2 import download, safe, scenes
 
 import pyotb  # isort: skip  (after srtools, which makes it less talkative)
 
@@ -107,14 +95,14 @@ def surround(s2: list[ImageInfo], plan: plans.Plan, folder: Path) -> list[ImageI
     spacing = s2[0].spacing_in(rasterio.CRS.from_wkt(plan.crs_wkt))
     beyond = math.ceil(metres / spacing) + 4  # and what the cubic kernel needs
     return [
-        images.describe(
+        raster.describe(
             vrt.write_reflected(folder / f"band{index}.vrt", image, beyond), image.path
         )
         for index, image in enumerate(s2)
     ]
 
 
-@images.engine_errors("preparing the image")
+@raster.engine_errors("preparing the image")
 def super_resolve(
     s2: list[ImageInfo], known: list[ImageInfo], plan: plans.Plan, model_dir: str,
     names: list[str], offset: int, tile_size: int, folder: Path,
@@ -205,7 +193,7 @@ def infer(
         SRError: if the images or the model do not fit.
     """
     engine.need("TensorflowModelServe")
-    images.check_name(out)
+    raster.check_name(out)
     images_out = {Path(out): range(1, len(BANDS) + 1)}
     if uncertainty:
         std_path = Path(out).with_name(f"{Path(out).stem}_std.tif")
@@ -223,8 +211,8 @@ def infer(
     s2 = inputs.check_images(s2_images)
     inputs.check_area(s2, area)
     inputs.check_pixels(s2, offset)
-    model = models.describe(model_dir)
-    models.check_weights(model_dir)
+    model = saved_model.describe(model_dir)
+    saved_model.check_weights(model_dir)
     cards.check_conventions(
         model.card, f"the card of {model_dir}", "train a model with sr_train.py"
     )
@@ -248,7 +236,7 @@ def infer(
         cards.make_folder(path.parent)  # or say now that it cannot be written
     pieces_folder = pieces.folder_of(out)
     plan_of_pieces = {
-        **card, "model": models.fingerprint(model_dir), "uncertainty": uncertainty,
+        **card, "model": saved_model.fingerprint(model_dir), "uncertainty": uncertainty,
         "piece_size": piece_size,
         "files": None if record else [inputs.fingerprint(image) for image in s2],
     }  # fmt: skip
@@ -284,7 +272,7 @@ def infer(
                 "gdal:co:INTERLEAVE": "BAND",
                 "gdal:co:BLOCKYSIZE": 32,
             }
-            with images.engine_errors("super-resolving"):
+            with raster.engine_errors("super-resolving"):
                 result = with_holes if has_holes(piece) else without
                 result.write(str(path), pixel_type="uint16", ext_fname=extended)
 
@@ -313,7 +301,7 @@ def infer(
                 SCALE, about, holes,
             )  # fmt: skip
     pieces.remove(pieces_folder)
-    card["output"] = images.describe(out, "the output").record()
+    card["output"] = raster.describe(out, "the output").record()
     cards.write_card(card_path, card)
     if preview:
         figures.save_preview(preview, [image.path for image in s2], offset, out)
@@ -350,7 +338,7 @@ def get_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--aoi", metavar="GEOJSON", help="the box around these outlines")
 
-    options.add_search(parser)
+    search.add_search(parser)
 
     add = parser.add_argument_group("network").add_argument
     add(
@@ -405,7 +393,7 @@ def main(argv: list[str] | None = None) -> int:
     if sum(map(bool, (params.like, params.bbox, params.aoi))) > 1:
         parser.error("--like, --bbox and --aoi are three ways to say the same")
     polygon = inputs.read_area(params.bbox, params.aoi)
-    like = images.describe(params.like, "the reference image") if params.like else None
+    like = raster.describe(params.like, "the reference image") if params.like else None
     if like:
         checks.check_metres(like)
     if not (params.s2_images or polygon or like):
@@ -417,7 +405,7 @@ def main(argv: list[str] | None = None) -> int:
     if params.dask and params.part:
         parser.error("--dask makes all the shares, --part one of them")
     if params.dask:
-        spread.over_dask(params.dask, __file__, argv or sys.argv[1:])
+        cluster.over_dask(params.dask, __file__, argv or sys.argv[1:])
     names = (
         "model_dir", "out", "crop", "tile_size", "piece_size", "part", "preview",
         "self_ensemble", "uncertainty", "overwrite",
@@ -441,7 +429,7 @@ def main(argv: list[str] | None = None) -> int:
         searched = polygon or scenes.footprint_wgs84(
             like.crs, like.transform, like.width, like.height
         )
-        scene = options.find_scene(params, searched)
+        scene = search.find_scene(params, searched)
         if params.dry_run:
             return 0
         offset = scene.offset if params.offset is None else params.offset

@@ -20,16 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards, models, serving, weights
+from srtools import cards
 from srtools.conventions import BANDS, SCALE
-from srtools.early_crop import early_crop, smallest_crop
 from srtools.errors import one_line_errors
-from srtools.quiet import silent_stderr
-from srtools.receptive_field import layer_table, receptive_field
+from srtools.network import saved_model, serving, weights
+from srtools.network.early_crop import early_crop, smallest_crop
+from srtools.network.receptive_field import layer_table, receptive_field
 
-with silent_stderr():  # TensorFlow is talkative when it starts
-    import otbtf
-    import tensorflow as tf
+import otbtf
+import tensorflow as tf
 
 layers = tf.keras.layers
 
@@ -178,7 +177,7 @@ def save(model: SRModel, folder: str | Path, card: dict | None = None) -> Path:
         SRError: if the folder cannot be written, or holds something else.
     """
     folder = Path(folder)
-    models.check_replaceable(folder)
+    saved_model.check_replaceable(folder)
     network = model.model
     bands = network.inputs[0].shape[-1]
     lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)
@@ -203,11 +202,11 @@ def save(model: SRModel, folder: str | Path, card: dict | None = None) -> Path:
         prefix=f".partial-{folder.name}-", dir=parent
     ) as partial:
         new, old = Path(partial) / "new", Path(partial) / "old"
-        tf.saved_model.save(module, str(new), signatures={models.SIGNATURE: serve})
+        tf.saved_model.save(module, str(new), signatures={saved_model.SIGNATURE: serve})
         serving.split_outputs(new)
         weights.write(new / weights.FILE, network)
         if card is not None:
-            cards.write_card(new / models.CARD, card)
+            cards.write_card(new / saved_model.CARD, card)
         if folder.exists():
             os.replace(folder, old)
         os.replace(new, folder)

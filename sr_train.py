@@ -21,11 +21,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from srtools import (
-    data,
+from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.errors import one_line_errors
+from srtools.images import patch_files
+from srtools.network import model_card, weights
+from srtools.network.receptive_field import receptive_field
+from srtools.training import (
     feeding,
     losses,
-    model_card,
     monitoring,
     pictures,
     records,
@@ -33,18 +36,12 @@ from srtools import (
     stopping,
     strategies,
     summaries,
-    weights,
 )
-from srtools.conventions import BANDS, FACTOR, SCALE
-from srtools.errors import one_line_errors
-from srtools.quiet import silent_stderr
-from srtools.receptive_field import receptive_field
 
 import sr_model  # isort: skip
 from sr_model import OUTPUT, SRModel  # isort: skip
 
-with silent_stderr():
-    import tensorflow as tf
+import tensorflow as tf
 
 log = logging.getLogger("srtools.sr_train")
 
@@ -139,9 +136,11 @@ def train(
     settings = {k: v for k, v in locals().items() if k not in FREE}
     devices = strategies.choose(strategy, batch_size)  # before anything is computed
     chief = strategies.is_chief(devices)
-    files = {group: data.check_patches(patches, group, FACTOR) for group in GROUPS}
-    data.check_train_size(train_size, files["train"])
-    dataset_card = data.check_card(patches)
+    files = {
+        group: patch_files.check_patches(patches, group, FACTOR) for group in GROUPS
+    }
+    patch_files.check_train_size(train_size, files["train"])
+    dataset_card = patch_files.check_card(patches)
     made_of = resuming.circumstances([f for g in GROUPS for f in files[g].values()])
     logs_dir = Path(logs or f"{Path(model_dir)}_logs")
     network_size = {"filters": filters, "blocks": blocks, "kernel": kernel}
@@ -181,7 +180,7 @@ def train(
             # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
             trainer = tf.keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
             seen = receptive_field(model.output[OUTPUT]).margin
-            data.warn_of_leak(dataset_card, seen)
+            patch_files.warn_of_leak(dataset_card, seen)
             rate = make_learning_rate(lr_schedule, first, steps * nb_epochs)
             trainer.compile(
                 tf.keras.optimizers.Adam(rate),

@@ -107,9 +107,9 @@ def save_model(folder: str) -> None:
 def pass_forward(patches: str, model: str) -> None:
     """Load the model, and pass each patch through it once."""
     import sr_eval
-    from srtools import models
+    from srtools.network import saved_model
 
-    network = models.load(model, sr_eval.OUTPUT)
+    network = saved_model.load(model, sr_eval.OUTPUT)
     names = {kind: f"{patches}/test_{kind}_patches.tif" for kind in ("lr", "hr")}
     for lr_batch, _ in sr_eval.read_batches(names, BATCH):
         network(**{sr_eval.INPUT: lr_batch})

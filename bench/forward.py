@@ -10,15 +10,15 @@ import time
 
 import numpy as np
 
-from srtools import models
 from srtools.conventions import FACTOR
+from srtools.network import saved_model
 
 
 def main() -> int:
     """Run from the command line."""
     folder, output = sys.argv[1], sys.argv[5]
     width, height, side = map(int, sys.argv[2:5])
-    network = models.load(folder, output)
+    network = saved_model.load(folder, output)
     import tensorflow as tf
 
     random = np.random.default_rng(0)

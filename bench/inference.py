@@ -11,8 +11,9 @@ from affine import Affine
 
 from bench.measure import run as measure
 from bench.report import Row
-from srtools import models, plans
 from srtools.conventions import FACTOR
+from srtools.inference import plans
+from srtools.network import saved_model
 
 ROOT = Path(__file__).parent.parent
 SIDE = 800  # Sentinel-2 pixels of 10 m: 64 km2
@@ -23,7 +24,7 @@ FULL = 109.8**2  # km2 of a full Sentinel-2 tile
 MOST_TIME, MOST_BYTES = 1.15, 3e9
 MODEL = """
 import pathlib, sys, sr_model, tensorflow as tf
-from srtools.receptive_field import receptive_field
+from srtools.network.receptive_field import receptive_field
 tf.keras.utils.set_random_seed(0)
 model = sr_model.SRModel(sr_model.element_spec(4))
 card = {"receptive_field": {"margin": receptive_field(model.output["hr"]).margin}}
@@ -51,7 +52,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
         rasterio.open(small, "w", **{**file.profile, "width": 8, "height": 8}) as part,
     ):
         part.write(file.read(window=((0, 8), (0, 8))))
-    crop = plans.choose_crop(models.describe(model), "lr", "hr_dn", None)
+    crop = plans.choose_crop(saved_model.describe(model), "lr", "hr_dn", None)
     with_margins = SERVED + 2 * crop // FACTOR
     rounds = []
     for _ in range(ROUNDS):

@@ -14,11 +14,8 @@ import numpy as np
 import rasterio
 
 import sr_model
-from srtools import feeding, losses, records, stopping
-from srtools.quiet import silent_stderr
-
-with silent_stderr():
-    import tensorflow as tf
+from srtools.tf import tf
+from srtools.training import feeding, losses, records, stopping
 
 BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
 ROUNDS, STEPS, WARMING = 12, 8, 3

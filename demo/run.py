@@ -16,8 +16,8 @@ from pathlib import Path
 
 from demo.scene import make_scene
 from demo.server import Server
-from srtools import figures
 from srtools.errors import SRError, one_line_errors
+from srtools.images import figures
 
 ROOT = Path(__file__).parent.parent
 # Sentinel-2 is out of place by 3 m, as it often is; exercise 1 finds and corrects it.

@@ -21,7 +21,7 @@ from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
 from srtools.cards import make_folder, whole_file
 from srtools.conventions import BANDS
 from srtools.errors import SRError, one_line_errors
-from srtools.figures import save_image
+from srtools.images.figures import save_image
 
 CRS = "EPSG:32631"
 TILE = "31UDQ"

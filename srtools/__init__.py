@@ -1,13 +1,12 @@
-"""The parts of the five scripts that the lesson does not dwell on.
+"""The parts of the five scripts that the lesson does not dwell on, a room per subject.
 
-Importing this package quietens the libraries below it: it sets environment
-variables that pyotb, TensorFlow and GDAL read once, when they are first imported.
-Whoever has set one of them keeps it.
+Importing this package sets environment variables that pyotb, TensorFlow and GDAL read
+once, when they are first imported.  A variable that the user has set is kept.
 """
 
+import importlib.util
 import os
-
-from srtools.engine import keep_own_projections
+from pathlib import Path
 
 for _name, _value in {
     "PYOTB_LOGGER_LEVEL": "WARNING",
@@ -28,4 +27,11 @@ for _name, _value in {
     "VSI_CACHE": "TRUE",
 }.items():
     os.environ.setdefault(_name, _value)
-keep_own_projections()
+
+# OTB's `otbenv.profile`, and pyotb when it follows OTB_ROOT, point PROJ_LIB at OTB's
+# database, which is often older than rasterio's wheel accepts.  PROJ from 9.1 on looks
+# at PROJ_DATA first; the database of rasterio is new enough for OTB, too.
+_rasterio = importlib.util.find_spec("rasterio")
+_database = Path(_rasterio.origin).with_name("proj_data") if _rasterio else None
+if _database and _database.is_dir():  # not there if rasterio uses the system's PROJ
+    os.environ["PROJ_DATA"] = str(_database)

@@ -1,25 +1,22 @@
-"""Orfeo ToolBox as it is found: which applications there are, and how they differ."""
+"""The engine that pyotb finds: a real Orfeo ToolBox, whole or not, or otblite.
 
-import importlib.util
+pyotb is imported here first, so that a broken installation is told in one line.
+"""
+
 import os
-from pathlib import Path
 
 from srtools.errors import SRError
 
+try:
+    import pyotb
+except (ImportError, OSError, SystemError) as _error:
+    raise SystemExit(
+        f"error: the Orfeo ToolBox cannot be loaded ({_error}); OTB_ROOT is "
+        f"{os.environ.get('OTB_ROOT', 'not set')}: correct it, or unset it to use the "
+        "embedded engine"
+    ) from None
+
 OTBTF = ("PatchesSelection", "PatchesExtraction", "TensorflowModelServe")
-
-
-def keep_own_projections() -> None:
-    """Have rasterio use its own PROJ database, whatever OTB's environment says.
-
-    OTB's `otbenv.profile`, and pyotb when it follows `OTB_ROOT`, point PROJ_LIB at the
-    database of OTB, which is often older than rasterio's wheel accepts.  PROJ from 9.1
-    on looks at PROJ_DATA first; the database of rasterio is new enough for OTB, too.
-    """
-    rasterio = importlib.util.find_spec("rasterio")
-    own = Path(rasterio.origin).with_name("proj_data") if rasterio else None
-    if own and own.is_dir():  # rasterio is a wheel, not linked with the system's PROJ
-        os.environ["PROJ_DATA"] = str(own)
 
 
 def need(*applications: str) -> None:
@@ -28,8 +25,6 @@ def need(*applications: str) -> None:
     Raises:
         SRError: naming what is missing, and how to get it.
     """
-    import pyotb
-
     missing = [name for name in applications if not hasattr(pyotb, name)]
     if not missing:
         return

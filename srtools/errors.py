@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from srtools import signals
-from srtools.links import without_secrets
+from srtools.urls import without_secrets
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from training_patches import COUNTS, TINY, write_folder
 
-from srtools.models import CARD
-from srtools.strategies import KERAS
+from srtools.network.saved_model import CARD
+from srtools.training.strategies import KERAS
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 2

@@ -11,8 +11,8 @@ import pytest
 from training_patches import TINY, write_folder
 
 from srtools.cards import read_card
-from srtools.models import CARD
-from srtools.weights import FILE
+from srtools.network.saved_model import CARD
+from srtools.network.weights import FILE
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyotb
 import pytest
 import rasterio
 from affine import Affine
@@ -20,10 +19,12 @@ import sr_dataset
 import sr_model
 from demo.scene import make_scene
 from demo.server import Server
-from srtools import usable
 from srtools.conventions import GROUPS, MARGIN
 from srtools.errors import SRError
-from srtools.receptive_field import receptive_field
+from srtools.network.receptive_field import receptive_field
+from srtools.pair import survey
+
+import pyotb
 
 SCENE = Path(__file__).parent / "otblite" / "conformance" / "a"
 FILES = {f"{g}_{k}_patches.tif" for g in GROUPS for k in ("lr", "hr")}
@@ -396,7 +397,7 @@ def test_patches_under_clouds_are_left_out_and_counted(tmp_path, write_raster, s
     with rasterio.open(scene()["xs"]) as file:
         border = round((file.bounds.top - (top - 20 * len(classes[:-8]))) / 6)
     last = [max(places[:, 0]) + SIZE for places in windows(cloudy).values()]
-    assert max(last) <= border - usable.REACH
+    assert max(last) <= border - survey.REACH
     assert max(max(p[:, 0]) + SIZE for p in windows(clear).values()) > border
 
 

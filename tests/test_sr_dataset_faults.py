@@ -14,10 +14,12 @@ from rasterio.warp import transform_geom
 from shapely.geometry import box, mapping
 
 import sr_dataset
-from srtools import download, remote, splits
 from srtools.conventions import BANDS
-from srtools.pair import PairQuality
-from srtools.remote import Archive
+from srtools.pair import splits
+from srtools.pair.quality import PairQuality
+from srtools.sentinel2 import archive as archives
+from srtools.sentinel2 import download
+from srtools.sentinel2.archive import Archive
 from tests.srtools.fake_stac import FakeService, block_ranges, geotiff, serve
 
 UTM31 = "EPSG:32631"
@@ -72,7 +74,7 @@ def quick():
     """Retries at once; rows of single blocks: the images are small; no pictures."""
     factory = logging.getLogRecordFactory()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remote, "RETRY_SECONDS", 0.01)
+        patch.setattr(archives, "RETRY_SECONDS", 0.01)
         patch.setattr(download, "MIN_ROWS", 128)
         patch.setattr(PairQuality, "save_figure", lambda self, path, *_: path.touch())
         patch.setattr(splits, "save_map", lambda path, *_: path.touch())
@@ -146,7 +148,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
         archive = functools.partial(
             Archive, timeout=timeout, patience=patience, sign=sign
         )
-        monkeypatch.setattr("srtools.options.Archive", archive)
+        monkeypatch.setattr("srtools.cli.search.Archive", archive)
         out_dir = tmp_path / "out"
         pan, xs = map(str, spot)
         code = sr_dataset.main(
@@ -296,7 +298,7 @@ def test_an_item_whose_classification_is_damaged_is_passed_over(
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer on localhost, and unsigned items."""
-    library = remote._token_library()
+    library = archives._token_library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
@@ -408,7 +410,9 @@ def test_pages_without_end(run, service):
     service.loop = "new"
     service.items[0]["properties"]["datetime"] = "2020-01-01T00:00:00Z"
     service.honest = False
-    assert_one_line(run(service), rf"no item of .*\({remote.MAX_ITEMS} items came back")
+    assert_one_line(
+        run(service), rf"no item of .*\({archives.MAX_ITEMS} items came back"
+    )
 
 
 @pytest.mark.parametrize("fault", [503, "hang", "garbage", (503, 3600)], ids=str)

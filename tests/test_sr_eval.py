@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import sr_eval
 from srtools.errors import SRError
 from tests.conftest import Toy
+
+import tensorflow as tf
 
 ROOT = Path(__file__).parent.parent
 RNG = np.random.default_rng(1)

@@ -18,7 +18,9 @@ import sr_infer
 from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
-from srtools import cards, figures, images, models, vrt
+from srtools import cards
+from srtools.images import figures, raster, vrt
+from srtools.network import saved_model
 
 RNG = np.random.default_rng(0)
 
@@ -36,7 +38,7 @@ def run(
     tmp_path: Path, name: str = "sr.tif", like: str | None = None, **options
 ) -> tuple[np.ndarray, dict]:
     out = str(tmp_path / name)
-    area = images.describe(like, "like") if like else None
+    area = raster.describe(like, "like") if like else None
     sr_infer.infer(out=out, overwrite=True, area=area, **options)
     return read(out)
 
@@ -113,7 +115,7 @@ def test_an_image_in_another_crs(
 ):
     """A ramp of 5 DN per metre comes back, context included, and nothing is missing."""
     like = write_raster("like.tif", np.ones((80, 60)), spacing=1.5)
-    area = images.describe(like, "like")
+    area = raster.describe(like, "like")
     around = np.add(area.bounds, 150.0 * np.array((-1, -1, 1, 1)))
     left, bottom, right, top = transform_bounds(area.crs, crs, *around)
     cols, rows = (int(size / spacing) for size in (right - left, top - bottom))
@@ -273,13 +275,13 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
     other = tmp_path / "other"
     shutil.copytree(repeating_model, other)
     cards.make_folder(other / "assets")
-    cards.write_card(other / models.CARD, {"bands": ["B02", "B03", "B04", "B08"]})
+    cards.write_card(other / saved_model.CARD, {"bands": ["B02", "B03", "B04", "B08"]})
     area = tmp_path / "area.json"
-    place = transform_bounds("EPSG:32631", "EPSG:4326", *images.describe(s2, "").bounds)
+    place = transform_bounds("EPSG:32631", "EPSG:4326", *raster.describe(s2, "").bounds)
     area.write_text(json.dumps(mapping(box(*place))))
     scratched = tmp_path / "scratched"
     shutil.copytree(other, scratched)
-    (scratched / models.CARD).write_text('{"bands": ')
+    (scratched / saved_model.CARD).write_text('{"bands": ')
     damaged = tmp_path / "damaged"
     shutil.copytree(repeating_model, damaged)
     os.truncate(next(damaged.glob("variables/*.data*")), 0)

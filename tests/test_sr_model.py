@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 import sr_model
-from srtools import models
 from srtools.errors import SRError
-from srtools.models import CARD, SIGNATURE
-from srtools.quiet import silent_stderr
-from srtools.receptive_field import receptive_field
+from srtools.network import saved_model
+from srtools.network.receptive_field import receptive_field
+from srtools.network.saved_model import CARD, SIGNATURE
 
-with silent_stderr():
-    import tensorflow as tf
+import tensorflow as tf
 
 # Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
 pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
@@ -243,9 +241,9 @@ def test_saved_model_has_a_crop_that_is_the_receptive_field(tmp_path):
     """Of 13 lr pixels, which is 52 hr pixels: no crop of OTBTF's comes near."""
     model = make(blocks=4)
     folder = sr_model.save(model, tmp_path / "saved")
-    outputs = models.describe(folder).outputs
+    outputs = saved_model.describe(folder).outputs
     assert set(outputs) == KEYS | {"hr_dn_crop56"}
-    found = models.load(folder)(lr=scene(40, 50))
+    found = saved_model.load(folder)(lr=scene(40, 50))
     np.testing.assert_allclose(
         found["hr_dn_crop56"], found["hr_dn"][:, 56:-56, 56:-56], rtol=1e-6
     )

@@ -11,13 +11,12 @@ from training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 import sr_model
 import sr_train
-from srtools import data, pictures
-from srtools.models import CARD, SIGNATURE
-from srtools.quiet import silent_stderr
+from srtools.images import patch_files
+from srtools.network.saved_model import CARD, SIGNATURE
+from srtools.training import pictures
 
-with silent_stderr():
-    import tensorflow as tf
-    from tensorflow.core.util.event_pb2 import Event
+import tensorflow as tf
+from tensorflow.core.util.event_pb2 import Event
 
 # Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
 pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
@@ -270,8 +269,8 @@ def test_missing_files_end_in_one_line(patches, tmp_path, capsys, missing):
 
 
 def test_patches_made_elsewhere_need_no_card(patches, tmp_path):
-    assert data.check_card(patches) == DATASET
-    assert data.check_card(tmp_path) == {}
+    assert patch_files.check_card(patches) == DATASET
+    assert patch_files.check_card(tmp_path) == {}
 
 
 def test_an_existing_model_is_kept_unless_told(patches, tmp_path, capsys):

@@ -5,10 +5,7 @@ import json
 import numpy as np
 import rasterio
 
-from srtools.quiet import silent_stderr
-
-with silent_stderr():
-    import tensorflow as tf
+import tensorflow as tf
 
 TINY = ["--filters", "8", "--blocks", "1"]
 COUNTS = {"train": 11, "valid": 5}

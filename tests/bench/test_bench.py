@@ -13,8 +13,8 @@ from bench.measure import CommandError, run
 from bench.report import Row, Table
 from bench.scene import make_scene
 from demo.stac import load_items
-from srtools import checks, images
 from srtools.conventions import BANDS
+from srtools.images import checks, raster
 
 MB = 10**6
 UTM31 = "EPSG:32631"
@@ -101,13 +101,13 @@ def test_least_bytes_of_the_whole_are_less_than_the_file(cog):
 @pytest.mark.parametrize("crs", [UTM31, "EPSG:2154"])
 def test_the_scene_is_one_that_the_scripts_accept(tmp_path, crs):
     make_scene(tmp_path, 512, crs)
-    pan = images.describe(tmp_path / "pan.tif", "PAN", bands=1)
-    xs = images.describe(tmp_path / "xs.tif", "XS", bands=4)
+    pan = raster.describe(tmp_path / "pan.tif", "PAN", bands=1)
+    xs = raster.describe(tmp_path / "xs.tif", "XS", bands=4)
     checks.check_spot_pair(pan, xs, 4)
     assert (pan.width, xs.width, pan.crs.to_string()) == (512, 128, crs)
-    s2 = [images.describe(tmp_path / f"{band}.tif", band, bands=1) for band in BANDS]
+    s2 = [raster.describe(tmp_path / f"{band}.tif", band, bands=1) for band in BANDS]
     checks.check_stack(s2)
-    checks.check_covers([s2[0]], xs, images.data_outline(xs))
+    checks.check_covers([s2[0]], xs, raster.data_outline(xs))
     (item,) = load_items(tmp_path, "http://localhost")
     assert set(item["assets"]) == {*BANDS, "SCL"}
     with rasterio.open(tmp_path / "pan.tif") as file:

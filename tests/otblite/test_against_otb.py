@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import pyotb
 import pytest
 import rasterio
 from affine import Affine
+
+import pyotb
 
 pytestmark = [
     pytest.mark.otb,

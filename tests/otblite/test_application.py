@@ -6,10 +6,11 @@ import os
 
 import numpy as np
 import otbApplication as otb
-import pyotb
 import pytest
 from otblite.applications import APPLICATIONS
 from rasterio.crs import CRS
+
+import pyotb
 
 create = otb.Registry.CreateApplication
 

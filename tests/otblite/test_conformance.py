@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyotb
 import pytest
 import rasterio
+
+import pyotb
 
 FOLDER = Path(__file__).parent / "conformance"
 SCENES = ("a", "b")

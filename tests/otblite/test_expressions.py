@@ -5,9 +5,10 @@ import random
 import re
 
 import numpy as np
-import pyotb
 import pytest
 from otblite import expressions
+
+import pyotb
 
 A = np.array([[0.0, 0.3, 1.0, 2.0, -2.0, 7.5, -0.75, 3.0]])
 B = np.array([[2.0, 0.0, 0.5, -1.0, 3.0, 0.0, 0.25, 2.0]])

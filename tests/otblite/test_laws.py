@@ -4,7 +4,6 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
-import pyotb
 import pytest
 from affine import Affine
 from otblite import files
@@ -23,6 +22,8 @@ from otblite.image import (
 )
 from otblite.warp import MOST_SAMPLES, resample
 from rasterio.crs import CRS
+
+import pyotb
 
 INPUTS = Path(__file__).parent / "conformance" / "b" / "in"
 MODEL = Path(__file__).parent / "conformance" / "model"

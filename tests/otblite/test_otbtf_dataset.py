@@ -7,8 +7,9 @@ import textwrap
 import threading
 
 import numpy as np
-import otbtf
 import pytest
+
+import otbtf
 
 SIZE = 4
 

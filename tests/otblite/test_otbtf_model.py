@@ -3,13 +3,10 @@
 import logging
 
 import numpy as np
-import otbtf
 import pytest
 
-from srtools.quiet import silent_stderr
-
-with silent_stderr():
-    import tensorflow as tf
+import otbtf
+import tensorflow as tf
 
 # Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
 pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")

@@ -3,13 +3,10 @@
 import json
 
 import numpy as np
-import otbtf
 import pytest
 
-from srtools.quiet import silent_stderr
-
-with silent_stderr():
-    import tensorflow as tf
+import otbtf
+import tensorflow as tf
 
 
 class Samples(otbtf.PatchesReaderBase):

@@ -5,13 +5,14 @@ import math
 import os
 
 import numpy as np
-import pyotb
 import pytest
 from affine import Affine
 from otblite import vectors
 from otblite.applications.patches import complete, patch_window, split, stack
 from otblite.image import Grid, Image, Window, from_array
 from rasterio.crs import CRS
+
+import pyotb
 
 CORNER = (1000.0, 2000.0)
 RES = 10.0

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyotb
 import pytest
 from otblite import files
 from otblite.image import Window
+
+import pyotb
 
 SECRET = "sig=VERYSECRET&se=2030"
 

@@ -1,10 +1,11 @@
 """TensorflowModelServe with networks whose answer is known."""
 
 import numpy as np
-import pyotb
 import pytest
-import tensorflow as tf
 from rasterio.transform import Affine
+
+import pyotb
+import tensorflow as tf
 
 CROP = 16
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pyotb
 import pytest
 from affine import Affine
 from otblite.applications.resampling import box_mean, pansharpen
@@ -11,6 +10,8 @@ from otblite.image import Grid, Image, Window, from_array
 from otblite.warp import resample
 from rasterio.crs import CRS
 from rasterio.warp import transform
+
+import pyotb
 
 UTM31, LAMBERT = CRS.from_epsg(32631), CRS.from_epsg(2154)
 METHODS = ("bco", "linear", "nn")

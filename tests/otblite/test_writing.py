@@ -7,13 +7,14 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import pyotb
 import pytest
 import rasterio
 from affine import Affine
 from otblite import files
 from otblite.image import WORKERS, Grid, Image, from_array, tiles
 from rasterio.crs import CRS
+
+import pyotb
 
 PIXEL_TYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 

@@ -6,12 +6,10 @@ import os
 import numpy as np
 import pytest
 
-from srtools import resuming, stopping
 from srtools.errors import SRError
-from srtools.quiet import silent_stderr
+from srtools.training import resuming, stopping
 
-with silent_stderr():
-    import tensorflow as tf
+import tensorflow as tf
 
 # Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
 pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 
-import pyotb
 import pytest
 
 from srtools import engine
 from srtools.errors import SRError
+
+import pyotb
 
 PLACES = """
 import threading

@@ -14,7 +14,7 @@ from srtools import errors
 SCRIPT = """
 import sys
 from pathlib import Path
-from srtools import cards, errors
+from srtools import cards; from srtools import errors
 
 @errors.one_line_errors
 def main(argv):

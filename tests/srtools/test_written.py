@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from srtools import images
 from srtools.errors import SRError
+from srtools.images import raster
 
 LAYOUTS = {
     "plain": {},
@@ -24,23 +24,23 @@ def path(request, write_raster) -> str:
 
 
 def test_a_complete_file_passes(path):
-    images.check_written(path)
+    raster.check_written(path)
 
 
 def test_zeros_are_pixels_like_others(write_raster):
-    images.check_written(write_raster("a.tif", np.zeros((64, 48), np.uint16)))
+    raster.check_written(write_raster("a.tif", np.zeros((64, 48), np.uint16)))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_file_that_was_cut_off(path, share):
     os.truncate(path, int(share * os.path.getsize(path)))
     with pytest.raises(SRError, match="a.tif was not written completely; the disk"):
-        images.check_written(path)
+        raster.check_written(path)
 
 
 def test_a_file_that_was_never_begun(tmp_path):
     with pytest.raises(SRError, match="not written completely"):
-        images.check_written(tmp_path / "a.tif")
+        raster.check_written(tmp_path / "a.tif")
 
 
 def test_a_block_that_was_left_out(tmp_path):
@@ -52,7 +52,7 @@ def test_a_block_that_was_left_out(tmp_path):
         pixels = np.ones((1, 16, 64), np.uint16)
         file.write(pixels, window=((0, 16), (0, 64)))
     with pytest.raises(SRError, match="not written completely"):
-        images.check_written(path)
+        raster.check_written(path)
 
 
 def test_a_block_that_lies_over_another_one(write_raster, monkeypatch):
@@ -66,4 +66,4 @@ def test_a_block_that_lies_over_another_one(write_raster, monkeypatch):
 
     monkeypatch.setattr(rasterio.DatasetReader, "get_tag_item", tag, raising=False)
     with pytest.raises(SRError, match="not written completely"):
-        images.check_written(path)
+        raster.check_written(path)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
 import tensorflow as tf
 from otbtf.tfrecords import TFRecords
 from otbtf.utils import gdal_open, number_of_patches, read_as_np_arr

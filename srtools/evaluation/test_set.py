@@ -1,0 +1,174 @@
+"""What a model's card and a data set's card must agree on before they meet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.errors import SRError
+from srtools.images.raster import describe_patches
+from srtools.network.saved_model import ModelInfo
+
+TOLERANCE = 0.01  # of the spacings: 6 m are not 6.1 m
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The test patches of a folder, and what its card says of them."""
+
+    __test__ = False  # pytest: no test, whatever its name
+
+    folder: Path
+    files: dict[str, str]
+    """The patches images, by kind (lr, hr)."""
+    count: int
+    size: int
+    """Of the hr patches in pixels."""
+    dataset: dict
+    """dataset.json, or empty."""
+    windows: np.ndarray | None
+    """[n, 2] first row and column on the lr grid, if they are known."""
+
+    @property
+    def spacing(self) -> float:
+        """Of the hr pixels, metres."""
+        return self.dataset.get("hr", {}).get("spacing", 1.5)
+
+
+def read_test_set(patches: str | Path, border: int) -> TestSet:
+    """Read what there is of the test patches, but for their pixels.
+
+    Arguments:
+        patches: folder of sr_dataset.py.
+        border: hr pixels that are to be left out on each side.
+
+    Raises:
+        SRError: if files do not fit together, or the border leaves nothing.
+    """
+    files = patch_files.check_patches(patches, "test", FACTOR)
+    found = describe_patches(files["hr"])
+    if 2 * border >= found.size:
+        raise SRError(
+            f"a border of {border} pixels leaves nothing of the hr patches; "
+            "give a smaller --border"
+        )
+    dataset = patches.read_dataset_card(patches)
+    windows = read_windows(dataset, found.count)
+    return TestSet(Path(patches), files, found.count, found.size, dataset, windows)
+
+
+def check_model(
+    info: ModelInfo, dataset: dict, input_name: str, ignore_offset: bool = False
+) -> None:
+    """Check that a model was made for such patches.
+
+    What a card does not say is not checked, but for the bands.
+
+    Arguments:
+        info: the model.
+        dataset: what dataset.json says.
+        input_name: of the model.
+        ignore_offset: whether to accept Sentinel-2 products with another offset.
+
+    Raises:
+        SRError: naming the first thing that the two say differently.
+    """
+    card = info.card
+    channels = info.inputs[input_name]
+    bands = card.get("bands") or list(BANDS)
+    expected = dataset.get("bands") or list(BANDS)
+    if bands != expected or channels not in (len(expected), -1):
+        raise SRError(
+            f"the model {info.folder} takes {channels} bands ({', '.join(bands)}), the "
+            f"patches have {len(expected)} ({', '.join(expected)}); train one with "
+            "sr_train.py"
+        )
+    for key, what, usual in (
+        ("factor", "makes so many hr pixels per lr pixel", FACTOR),
+        ("scale", "takes DN of so much reflectance", SCALE),
+    ):
+        said, wanted = card.get(key, usual), dataset.get(key, usual)
+        if not np.isclose(said, wanted):
+            raise SRError(
+                f"the model {info.folder} {what}: {said:g}, the patches have "
+                f"{wanted:g}; choose the model that was trained for them"
+            )
+    for kind in ("lr", "hr"):
+        said = card.get(f"{kind}_spacing")
+        wanted = dataset.get(kind, {}).get("spacing")
+        if said and wanted and abs(said / wanted - 1) > TOLERANCE:
+            raise SRError(
+                f"the model {info.folder} was trained on {kind} pixels of {said:g} m, "
+                f"those of the patches have {wanted:g} m; choose the model that was "
+                "trained for them"
+            )
+    said, wanted = card.get("offset_removed"), dataset.get("offset")
+    if not ignore_offset and None not in (said, wanted) and said != wanted:
+        raise SRError(
+            f"the model {info.folder} was trained on Sentinel-2 with {said} DN "
+            f"subtracted, from the patches {wanted} were; if both are reflectance x "
+            "10 000 all the same (products with and without ESA's offset), give "
+            "--ignore_offset"
+        )
+
+
+def check_size(predicted: Any, truth: np.ndarray) -> None:
+    """Check that a model makes patches of the size of the truth, [n, h, w, bands].
+
+    Raises:
+        SRError: if it does not.
+    """
+    if predicted.shape != truth.shape:
+        raise SRError(
+            f"the model makes patches {tuple(predicted.shape[1:])} of the lr patches, "
+            f"the hr patches are {truth.shape[1:]}: factors differ"
+        )
+
+
+def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
+    """Check that errors, of any shape, are numbers.
+
+    Arguments:
+        zoomed: errors of a simple zoom, which fails only if the patches do.
+        errors: of the model.
+
+    Raises:
+        SRError: if a pixel, and so a mean, is none.
+    """
+    if not np.isfinite(zoomed).all():
+        raise SRError(
+            "the test patches hold pixels that are no number (nan); make them again "
+            "with sr_dataset.py, from images in which no data is 0"
+        )
+    if not np.isfinite(errors).all():
+        raise SRError(
+            "the model makes pixels that are no number: its training has diverged; "
+            "train it again, with a smaller --learning_rate"
+        )
+
+
+def read_windows(dataset: dict, count: int) -> np.ndarray | None:
+    """Read where the test patches lie: first row and column on the lr grid, [n, 2].
+
+    Arguments:
+        dataset: what dataset.json says.
+        count: number of test patches.
+
+    Returns:
+        None if dataset.json does not tell.
+
+    Raises:
+        SRError: if it tells of another number of patches.
+    """
+    windows = dataset.get("groups", {}).get("test", {}).get("windows")
+    if windows is None:
+        return None
+    windows = np.asarray(windows)
+    if windows.shape != (count, 2):
+        raise SRError(
+            f"dataset.json tells where {len(windows)} test patches lie, there are "
+            f"{count}; make the patches again with sr_dataset.py"
+        )
+    return windows

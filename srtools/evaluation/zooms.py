@@ -1,0 +1,20 @@
+"""The simple zooms that a network has to beat."""
+
+import numpy as np
+
+from srtools.tf import tf
+
+ZOOMS = ("nearest", "bilinear", "bicubic")
+
+
+def zoom(lr: np.ndarray, size: tuple[int, int], method: str) -> tf.Tensor:
+    """Enlarge [n, h, w, bands] to `size`, without a shift, by one of `ZOOMS`.
+
+    Bicubic is cubic convolution (Keys, 1981, a = -0.5).
+    """
+    return tf.image.resize(lr, size, method)
+
+
+def bicubic(lr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Enlarge [n, h, w, bands] to `size` by cubic convolution."""
+    return zoom(lr, size, "bicubic").numpy()

@@ -1,0 +1,134 @@
+"""Patches of a data set: the check at the door."""
+
+import logging
+import os
+from pathlib import Path
+
+import rasterio
+from rasterio.windows import Window
+
+from srtools.cards import check_conventions, read_card
+from srtools.conventions import BANDS
+from srtools.errors import SRError
+from srtools.images.raster import describe_patches
+
+log = logging.getLogger(__name__)
+
+KINDS = ("lr", "hr")
+SMALLEST_DN = 20  # the brightest pixel of a patch is at least that bright
+
+
+def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]:
+    """Check that the lr and hr patches of a group belong together.
+
+    Arguments:
+        folder: where `{group}_lr_patches.tif` and `{group}_hr_patches.tif` lie.
+        group: "train", "valid" or "test".
+        factor: hr pixels per lr pixel.
+
+    Returns:
+        `{"lr": file, "hr": file}`.
+
+    Raises:
+        SRError: if one is missing or no patches image, if they hold different numbers
+            of patches or none, other than four bands, reflectances instead of DN, or
+            if the sizes do not fit.
+    """
+    if not Path(folder).is_dir():
+        raise SRError(
+            f"the folder of patches {folder} does not exist; sr_dataset.py makes it"
+        )
+    files = {kind: str(Path(folder) / f"{group}_{kind}_patches.tif") for kind in KINDS}
+    lr, hr = (describe_patches(files[kind]) for kind in KINDS)
+    for kind, info in zip(KINDS, (lr, hr), strict=True):
+        _check_dn(files[kind])
+        if info.bands != len(BANDS):
+            raise SRError(
+                f"{files[kind]} has {info.bands} band(s), {len(BANDS)} are expected "
+                f"({', '.join(BANDS)} in this order); make it again with sr_dataset.py"
+            )
+    if lr.count != hr.count:
+        raise SRError(
+            f"{files['lr']} holds {lr.count} patches and {files['hr']} {hr.count}, the "
+            "same number is expected; make both again with sr_dataset.py"
+        )
+    if hr.size != factor * lr.size:
+        raise SRError(
+            f"the patches of {files['lr']} have {lr.size} pixels a side and those of "
+            f"{files['hr']} {hr.size}, {factor} times as many are expected "
+            f"({factor * lr.size}); make both again with sr_dataset.py"
+        )
+    return files
+
+
+def _check_dn(path: str) -> None:
+    """Check that the first patch of a file does not look like reflectances.
+
+    OTB writes DN as float32 unless told not to, so the type of the pixels is no sign.
+    """
+    with rasterio.open(path) as file:
+        largest = file.read(window=Window(0, 0, file.width, file.width)).max()
+    if 0 < largest < SMALLEST_DN:
+        raise SRError(
+            f"no pixel of the first patch of {path} is larger than {largest:.3g}, as "
+            "if they were reflectances; DN (reflectance x 10000) are expected: make "
+            "them again with sr_dataset.py"
+        )
+
+
+def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
+    """Check that crops of so many lr pixels a side can be cut out of the patches.
+
+    Raises:
+        SRError: if the patches are smaller.
+    """
+    size = describe_patches(files["lr"]).size
+    if train_size and train_size > size:
+        raise SRError(
+            f"--train_size is {train_size}, the patches of {files['lr']} have {size} "
+            f"pixels a side; give at most {size}"
+        )
+
+
+def warn_of_leak(card: dict, seen: int) -> None:
+    """Tell if the network sees, from a patch of one group, ground of another.
+
+    Arguments:
+        card: what dataset.json says.
+        seen: lr pixels that the network looks around itself.
+    """
+    split = card.get("split", {})
+    apart = split.get("margin", 0)
+    if split and apart < seen:
+        log.warning(
+            "the groups of patches are %d lr pixels apart and the network sees %d: "
+            "validation and test will flatter it; see --split and --margin of "
+            "sr_dataset.py", apart, seen,
+        )  # fmt: skip
+
+
+def read_dataset_card(patches: str | Path) -> dict:
+    """Read dataset.json; patches made elsewhere have none, and that is allowed."""
+    path = Path(patches) / "dataset.json"
+    return read_card(path) if path.exists() else {}
+
+
+def check_card(patches: str | Path) -> dict:
+    """Read dataset.json, and check what it says; patches made elsewhere have none.
+
+    Raises:
+        SRError: if the patches are not made for this network.
+    """
+    card = read_dataset_card(patches)
+    advice = "make the patches again with sr_dataset.py"
+    check_conventions(card, f"{patches}/dataset.json", advice)
+    return card
+
+
+def fingerprints(files: list[str]) -> list[list]:
+    """Give name, size and time of change of files, to notice when they change."""
+    stats = [os.stat(file) for file in files]
+    return [
+        [Path(file).name, stat.st_size, stat.st_mtime_ns]
+        for file, stat in zip(files, stats, strict=True)
+    ]

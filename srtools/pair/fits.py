@@ -1,0 +1,185 @@
+"""How the radiometry of Spot follows that of Sentinel-2, where nothing has changed."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from srtools.conventions import BANDS
+from srtools.errors import SRError
+from srtools.images.registration import LEAST_TEXTURE, Block, present
+
+import pyotb
+
+# Sentinel-2 keeps a contrast of 0.28 at a period of 20 m, as this Gaussian does.
+S2_BLUR = 5.08  # metres, standard deviation
+FIT_SUPPORT = 18.0  # metres, standard deviation of the smoothing before the fit
+CHANGE_SUPPORT = 6.0  # the same, before changed ground is looked for
+SAMPLE_STEP = 18.0  # metres between samples
+
+CHANGED = 200.0  # DN of Sentinel-2, reflectance 0.02: more than haze or angle do
+PAIRS = 20000  # of samples, whose slopes start the fit
+LEAST_SAMPLES = 30
+LEAST_R2 = 0.5  # to harmonize by
+
+
+class LinearFit(NamedTuple):
+    """Spot = gain x Sentinel-2 + bias, in DN (reflectance x 10000)."""
+
+    gain: float
+    bias: float
+    r2: float
+    """Share of the variance explained, where nothing has changed."""
+
+    def inverse(self) -> "LinearFit":
+        """Give Sentinel-2 as a function of Spot."""
+        return LinearFit(1 / self.gain, -self.bias / self.gain, self.r2)
+
+
+def radiometry_samples(
+    block: Block, shift: tuple[float, float], spacing: float, support: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give DN of Sentinel-2 and of Spot for the same ground, [n, bands] each.
+
+    Spot is blurred as by Sentinel-2's optics and moved by `shift`, in metres east and
+    north.  Then both are smoothed by a Gaussian of `support` metres: with a support
+    well above 10 m neither a wrong guess of the optics nor Sentinel-2's noise, which
+    would flatten the slope of a fit (regression dilution), weighs much.
+    """
+    support = support / spacing
+    # Spot's own pixel, a box, has a variance of 1/12 already.
+    blur = np.sqrt(support**2 + (S2_BLUR / spacing) ** 2 - 1 / 12)
+    rows, cols = -shift[1] / spacing, shift[0] / spacing
+    xs = _smooth(block.xs, blur, (rows, cols))
+    lr = _smooth(block.lr, support, (0, 0))
+    # A block is taken to repeat, and no data to be 0, but no sample sees that.
+    reach = int(np.ceil(2.5 * blur + max(abs(rows), abs(cols))))
+    whole = ndimage.minimum_filter(
+        present(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
+    )
+    step = max(1, round(SAMPLE_STEP / spacing))
+    whole, lr, xs = (image[block.own][::step, ::step] for image in (whole, lr, xs))
+    return lr[whole == 1], xs[whole == 1]
+
+
+def _smooth(pixels: np.ndarray, sigma: float, shift: tuple[float, float]) -> np.ndarray:
+    """Smooth [size, size, bands] by a Gaussian and move it by (rows, columns).
+
+    Done on the spectrum, where a shift by a part of a pixel costs no sharpness.
+    """
+    row, col = (
+        np.fft.fftfreq(len(pixels))[:, None, None],
+        np.fft.rfftfreq(len(pixels))[:, None],
+    )
+    gauss = np.exp(-2 * (np.pi * sigma) ** 2 * (row**2 + col**2))
+    turn = np.exp(-2j * np.pi * (row * shift[0] + col * shift[1]))
+    spectrum = np.fft.rfft2(pixels, axes=(0, 1)) * gauss * turn
+    return np.fft.irfft2(spectrum, pixels.shape[:2], axes=(0, 1))
+
+
+def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
+    """Fit y = gain x + bias though a third of the ground may have changed.
+
+    The start is the most common slope between two samples.  Then, in turn, samples
+    off the line are left out and it is fitted again.  Its slope is the ratio of the
+    standard deviations instead of the least squares one: both images have errors, and
+    so the fit of x on y is the inverse of that of y on x.
+
+    Arguments:
+        x, y: Sentinel-2 and Spot [n], DN.
+
+    Returns:
+        None where there is nothing to fit.
+
+    Source: Theil-Sen's slopes between pairs, Rousseeuw's shortest interval in the
+    place of their median; geometric mean regression (reduced major axis).
+    """
+    if len(x) < LEAST_SAMPLES or min(x.std(), y.std()) < LEAST_TEXTURE:
+        return None
+    x, y = x.astype(float), y.astype(float)
+    one, other = np.random.default_rng(0).integers(0, len(x), (2, PAIRS))
+    rise, run = y[one] - y[other], x[one] - x[other]
+    # Not between two samples of the same water, whose difference is noise, nor
+    # between ground and cloud.
+    apart = np.abs(run) > LEAST_TEXTURE
+    if not apart.any():
+        return None
+    low, high = np.quantile(np.abs(run[apart]), (0.25, 0.6))
+    apart = (np.abs(run) >= low) & (np.abs(run) <= high)
+    slopes = np.arctan(rise[apart] / run[apart])
+    gain = np.tan(_densest(slopes, 0.4))
+    bias = _densest(y - gain * x, 0.5)
+    for _ in range(10):
+        residual = np.abs(y - gain * x - bias)
+        # Flat ground, such as water, must not narrow what may count as unchanged.
+        follows = residual <= max(3 * _sigma(residual), 0.5 * CHANGED * abs(gain), 1)
+        if min(x[follows].std(), y[follows].std()) == 0:
+            return None
+        correlation = np.corrcoef(x[follows], y[follows])[0, 1]
+        previous = gain
+        gain = np.sign(correlation) * y[follows].std() / x[follows].std()
+        bias = y[follows].mean() - gain * x[follows].mean()
+        if abs(gain - previous) < 1e-6:
+            break
+    return LinearFit(float(gain), float(bias), float(correlation**2))
+
+
+def is_changed(
+    lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
+) -> np.ndarray:
+    """Tell which samples [n, bands] are off the line of one of the bands, [n] bool.
+
+    Off means by more than 3 robust standard deviations and by more than `CHANGED`.
+    """
+    changed = np.zeros(len(lr), bool)
+    for x, y, fit in zip(lr.T, xs.T, fits, strict=True):
+        if fit and len(x):
+            residual = np.abs(y - fit.gain * x - fit.bias)
+            limit = max(3 * _sigma(residual), CHANGED * abs(fit.gain))
+            changed |= residual > limit
+    return changed
+
+
+def _sigma(residual: np.ndarray) -> float:
+    """Give the standard deviation of residuals, were their middle half normal."""
+    return 1.4826 * float(np.median(residual))
+
+
+def _densest(values: np.ndarray, share: float) -> float:
+    """Give the middle of the shortest interval that holds `share` of the values."""
+    values = np.sort(values)
+    count = int(share * (len(values) - 1))
+    first = (values[count:] - values[: len(values) - count]).argmin()
+    return float(np.median(values[first : first + count + 1]))
+
+
+def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
+    """Map the DN of Spot to those of Sentinel-2: (DN - bias) / gain; 0 stays 0.
+
+    What has data becomes 1 at least.  With the inverse of each fit the DN come back,
+    but for those and for what 16-bit files round off.
+
+    Arguments:
+        image: pyotb object or file, one band per fit.
+        fits: Spot as a function of Sentinel-2.
+
+    Raises:
+        SRError: if a band could not be fitted, the fit explains less than half of the
+            variance, or Spot is dark where Sentinel-2 is bright.
+    """
+    for band, fit in zip(BANDS, fits, strict=False):
+        if fit is None or fit.gain <= 0 or fit.r2 < LEAST_R2:
+            found = "no relation"
+            if fit:
+                found = f"a gain of {fit.gain:.3f} (R2 {fit.r2:.2f})"
+            raise SRError(
+                f"{found} was found between Spot and Sentinel-2 in {band}, a positive "
+                f"gain and an R2 of at least {LEAST_R2} are expected; check that both "
+                "show the same place and bands, or do without harmonizing"
+            )
+    bands = [
+        f"(im1b{band} == 0 ? 0 : max(1, (im1b{band} - ({fit.bias!r})) / {fit.gain!r}))"
+        for band, fit in enumerate(fits, start=1)
+    ]
+    return pyotb.BandMathX(il=[image], exp="; ".join(bands))

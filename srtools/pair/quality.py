@@ -1,0 +1,300 @@
+"""Do Sentinel-2 and Spot show the same ground in the same light?
+
+    blocks = registration.read_blocks(lr, pyotb.Input(xs))
+    quality = measure_pair(blocks, spacing=6.0, days=3, cloud=0.001, missing=0.0)
+    print(quality.table())
+    quality.save_figure("pair.png", quicklook, size)
+    hr = fits.harmonize(hr, quality.fits)
+
+A sample of blocks is read, small enough for any memory.  From it come the shift
+between the images, by phase correlation per block, a robust linear relation per band,
+Spot = gain x Sentinel-2 + bias, and the share of the ground that has changed.
+
+To correct the shift, move the place of Spot instead of the pixels of Sentinel-2: with
+`vrt.write_displaced(folder / "xs.vrt", xs_info, *quality.shift)` for XS, the same for
+PAN, and these used instead of the originals, `Superimpose` samples Sentinel-2 where
+the ground truly is.  Nothing is interpolated twice, no pixel is written, nothing has
+to fit in memory, and patches, which have no place, come out the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from srtools.conventions import BANDS
+from srtools.errors import SRError
+from srtools.images.figures import save, stretch, to_display
+from srtools.images.registration import Block, BlockShift, block_shift
+from srtools.pair.fits import (
+    CHANGE_SUPPORT,
+    FIT_SUPPORT,
+    LinearFit,
+    fit_line,
+    is_changed,
+    radiometry_samples,
+)
+
+LEAST_BLOCKS = 3  # that must have given a shift before it is corrected
+MOST_DRAWN = 4000  # samples in the figure
+
+
+class Limits(NamedTuple):
+    """A value passes up to `passes`, is a warning up to `warns`, and fails beyond."""
+
+    passes: float
+    warns: float
+
+
+# An hr pixel is 1.5 m, and half an lr pixel 3 m: from there on the network learns to
+# move the image rather than to sharpen it.
+SHIFT = Limits(1.5, 3.0)  # metres, length of the median shift
+SPREAD = Limits(1.5, 3.0)  # metres; larger where relief or parallax shifts locally
+UNUSED = Limits(0.5, 0.9)  # share of blocks that gave no shift
+UNEXPLAINED = Limits(0.2, 0.5)  # 1 - R2 of the worst band
+# Gains only ever warn, because `fits.harmonize` cures them.  A bias of 1000 DN is a
+# forgotten offset.
+GAIN = Limits(0.1, np.inf)  # away from 1, worst band
+BIAS = Limits(100.0, 500.0)  # DN, worst band
+CHANGE = Limits(0.05, 0.15)  # share of the ground
+DAYS = Limits(15, 45)  # crops ripen and are cut within weeks
+CLOUD = Limits(0.005, 0.02)  # share; bright roofs alone can make 0.005
+MISSING = Limits(0.0, 0.01)  # share
+VERDICTS = ("unknown", "pass", "warn", "fail")
+
+
+class Criterion(NamedTuple):
+    """One line of the table; values unknown are dashes."""
+
+    name: str
+    value: str
+    verdict: str
+    """One of `VERDICTS`."""
+    wanted: str
+    """What passes."""
+
+
+@dataclass(frozen=True)
+class PairQuality:
+    """How well a pair of images fits together, with a verdict for each criterion."""
+
+    blocks: list[BlockShift]
+    shift: tuple[float, float] | None
+    """Median over the blocks, metres by which Sentinel-2 lies too far east and north;
+    None if no block gave one."""
+    spread: float | None
+    """Half of the blocks lie within so many metres of the median; None for one."""
+    fits: list[LinearFit | None]
+    """Per band; None where nothing could be fitted."""
+    changed: float | None
+    """Share of the ground, 0-1; see `fits.is_changed`."""
+    samples: tuple[np.ndarray, np.ndarray, np.ndarray] = field(repr=False)
+    """Sentinel-2 and Spot [n, bands] DN, and what has changed [n] bool."""
+    days: float | None = None
+    """Between the two images."""
+    cloud: float | None = None
+    """Share, 0-1."""
+    missing: float | None = None
+    """Share, 0-1."""
+
+    def criteria(self) -> list[Criterion]:
+        """Judge the pair."""
+        counts = Counter(block.verdict for block in self.blocks)
+        unused = 1 - counts["used"] / max(len(self.blocks), 1)
+        reasons = ", ".join(f"{n} {key}" for key, n in counts.items() if key != "used")
+        shift, text = None, "-"
+        if self.shift:
+            shift = float(np.hypot(*self.shift))
+            text = "{:.2f} m ({:+.2f} east, {:+.2f} north)".format(shift, *self.shift)
+        lines = [
+            Criterion("shift", text, _judge(shift, SHIFT), f"<= {SHIFT.passes} m"),
+            _line("its spread", self.spread, SPREAD, "{:.2f} m"),
+            _line("blocks without shift", unused, UNUSED, "{:.0%}", reasons),
+        ]
+        wanted = (
+            f"gain 1 +- {GAIN.passes}, bias +- {BIAS.passes:g} DN, "
+            f"R2 >= {1 - UNEXPLAINED.passes:g}"
+        )
+        for band, fit in zip(BANDS, self.fits, strict=True):
+            text, verdict = "-", "unknown"
+            if fit:
+                bias = round(fit.bias)
+                text = f"gain {fit.gain:.3f}, bias {bias:+d} DN, R2 {fit.r2:.3f}"
+                verdict = _worst(
+                    _judge(abs(fit.gain - 1), GAIN),
+                    _judge(abs(fit.bias), BIAS),
+                    _judge(1 - fit.r2, UNEXPLAINED),
+                )
+            lines.append(Criterion(f"radiometry {band}", text, verdict, wanted))
+        return [
+            *lines,
+            _line("changed ground", self.changed, CHANGE, "{:.2%}"),
+            _line("days between", self.days, DAYS, "{:g}"),
+            _line("cloud and shadow", self.cloud, CLOUD, "{:.2%}"),
+            _line("missing in Sentinel-2", self.missing, MISSING, "{:.2%}"),
+        ]
+
+    @property
+    def verdict(self) -> str:
+        """The worst of all criteria."""
+        return _worst(*(line.verdict for line in self.criteria()))
+
+    def table(self) -> str:
+        """Lay the criteria out as text."""
+        line = "{:21} {:40} {:8} {}".format
+        rows = [line("criterion", "value", "verdict", "passes")]
+        rows += [line(*criterion) for criterion in self.criteria()]
+        return "\n".join(rows)
+
+    def sure_shift(self) -> tuple[float, float]:
+        """Give the shift if enough blocks agree on it to correct it.
+
+        Raises:
+            SRError: if not.
+        """
+        used = sum(block.verdict == "used" for block in self.blocks)
+        if not used or used < min(LEAST_BLOCKS, len(self.blocks)):
+            raise SRError(
+                f"a shift could be measured in {used} of {len(self.blocks)} blocks, "
+                f"in {LEAST_BLOCKS} at least is expected; check that the images show "
+                "the same place without clouds, or do without --coregister"
+            )
+        return self.shift
+
+    def record(self) -> dict:
+        """Give what a card keeps; the fits undo what `fits.harmonize` did."""
+        shift = dict(zip(("east", "north"), self.shift or (None, None), strict=True))
+        fits = zip(BANDS, self.fits, strict=True)
+        return {
+            "verdict": self.verdict,
+            "shift": {**shift, "spread": self.spread},
+            "blocks": dict(Counter(block.verdict for block in self.blocks)),
+            "spot_from_s2": {band: fit and fit._asdict() for band, fit in fits},
+            "changed": self.changed,
+            "days": self.days,
+            "cloud": self.cloud,
+            "missing": self.missing,
+            "criteria": {line.name: line.verdict for line in self.criteria()},
+        }
+
+    def save_figure(
+        self, path: str | Path, quicklook: np.ndarray, size: tuple[int, int]
+    ) -> None:
+        """Draw the shifts over a quicklook, and the radiometry of each band.
+
+        Arguments:
+            path: PNG file.
+            quicklook: [h, w, at least 3 bands] the XS image at any scale.
+            size: height and width of the XS image in pixels.
+        """
+        figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
+        left, right = figure.subfigures(1, 2)
+        self._draw_shifts(left.subplots(), quicklook, size)
+        axes = right.subplots(2, 2)
+        for index, (axis, fit) in enumerate(zip(axes.flat, self.fits, strict=True)):
+            self._draw_fit(axis, index, fit)
+        save(figure, path)
+
+    def _draw_shifts(self, axis: Any, quicklook: np.ndarray, size: tuple) -> None:
+        image = quicklook[..., :3].astype(float)
+        extent = (0, size[1], size[0], 0)
+        axis.imshow(to_display(image, stretch(image)), extent=extent)
+        axis.set(xlim=extent[:2], ylim=extent[2:])
+        used = [block for block in self.blocks if block.verdict == "used"]
+        others = [block for block in self.blocks if block.verdict != "used"]
+        for block in others:
+            axis.text(*_middle(block), block.verdict, color="red", ha="center")
+        if used:
+            cols, rows = zip(*map(_middle, used), strict=True)
+            arrows = axis.quiver(
+                cols, rows, [b.east for b in used], [b.north for b in used],
+                color="yellow", scale=40, width=0.006,
+            )  # fmt: skip
+            axis.quiverkey(
+                arrows, 0.88, 0.03, 3, "3 m", labelpos="E", color="yellow",
+                labelcolor="yellow",
+            )  # fmt: skip
+        axis.set_axis_off()
+        axis.set_title(
+            f"Sentinel-2 against Spot: {self.criteria()[0].value}", loc="left"
+        )
+
+    def _draw_fit(self, axis: Any, band: int, fit: LinearFit | None) -> None:
+        lr, xs, changed = self.samples
+        for where, colour in ((~changed, "tab:blue"), (changed, "tab:red")):
+            axis.plot(lr[where, band], xs[where, band], ".", ms=2, color=colour)
+        title = BANDS[band]
+        if fit:
+            ends = np.percentile(lr[:, band], (0, 100))
+            axis.plot(ends, fit.gain * ends + fit.bias, color="black", lw=1)
+            bias = round(fit.bias)
+            title += f": Spot = {fit.gain:.3f} S2 {bias:+d}, R2 {fit.r2:.3f}"
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("Sentinel-2, DN (red: changed)", fontsize=8)
+        axis.set_ylabel("Spot, DN", fontsize=8)
+
+
+def measure_pair(
+    blocks: Iterable[Block], spacing: float, **known: float | None
+) -> PairQuality:
+    """Measure shift, radiometry and change on blocks of both images.
+
+    Arguments:
+        blocks: from `registration.read_blocks`; all are kept in memory.
+        spacing: size of their pixels in metres.
+        known: `days`, `cloud`, `missing`, as in `PairQuality`.
+    """
+    blocks = list(blocks)
+    shifts = [block_shift(block, spacing) for block in blocks]
+    used = np.array([(s.east, s.north) for s in shifts if s.verdict == "used"])
+    shift = spread = None
+    if len(used):
+        median = np.median(used, axis=0)
+        shift = float(median[0]), float(median[1])
+        if len(used) > 1:
+            spread = float(np.median(np.hypot(*(used - median).T)))
+    lr, xs = _samples(blocks, shift, spacing, FIT_SUPPORT)
+    fits = [fit_line(x, y) for x, y in zip(lr.T, xs.T, strict=True)]
+    lr, xs = _samples(blocks, shift, spacing, CHANGE_SUPPORT)
+    changed = is_changed(lr, xs, fits)
+    # Off a line that explains nothing there is no change.
+    explained = any(fit and 1 - fit.r2 <= UNEXPLAINED.warns for fit in fits)
+    share = float(changed.mean()) if explained else None
+    thin = slice(None, None, max(1, len(lr) // MOST_DRAWN))
+    samples = lr[thin], xs[thin], changed[thin]
+    return PairQuality(shifts, shift, spread, fits, share, samples, **known)
+
+
+def _samples(
+    blocks: list[Block], shift: Any, spacing: float, support: float
+) -> Iterator[np.ndarray]:
+    """Join the radiometry samples of all blocks: Sentinel-2, Spot."""
+    parts = (radiometry_samples(b, shift or (0, 0), spacing, support) for b in blocks)
+    return (np.concatenate(images) for images in zip(*parts, strict=True))
+
+
+def _judge(value: float | None, limits: Limits) -> str:
+    if value is None or np.isnan(value):
+        return "unknown"
+    if value <= limits.passes:
+        return "pass"
+    return "warn" if value <= limits.warns else "fail"
+
+
+def _worst(*verdicts: str) -> str:
+    return max(verdicts, key=VERDICTS.index)
+
+
+def _line(
+    name: str, value: Any, limits: Limits, form: str, note: str = ""
+) -> Criterion:
+    text = "-" if value is None else form.format(value) + (f" ({note})" if note else "")
+    return Criterion(name, text, _judge(value, limits), f"<= {form.format(limits[0])}")
+
+
+def _middle(block: BlockShift) -> tuple[float, float]:
+    return block.col + block.size / 2, block.row + block.size / 2

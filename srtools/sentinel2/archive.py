@@ -1,0 +1,337 @@
+"""A STAC API and the images behind it: time-bounded, retried, no secret told.
+
+Three things go wrong with remote services, and each has its answer here.  They do
+not answer: every call has a time-out, retries, and a bound on the whole
+(`within`).  They answer nonsense: whatever cannot be understood becomes one line
+that says who said it.  Their URLs carry secrets: `public` and `without_secrets`
+cut them out of everything that a person or a file may see.
+"""
+
+import json
+import logging
+import re
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlparse
+
+import pystac_client
+import rasterio
+import rasterio.errors
+import requests
+import urllib3
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+
+from srtools.errors import SRError
+from srtools.urls import gdal_path, is_remote, public, without_secrets
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
+SENTINEL2_L2A = "sentinel-2-l2a"
+
+PAGE_ITEMS = 100  # asked for; a server may give fewer
+MAX_ITEMS = 1000  # two months over one city are about a hundred
+ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
+RETRY_SECONDS = 1.0  # before the first retry; doubled each time
+LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
+# A token lives 45 min or more.  One that is about to end is replaced before a
+# reading starts, so that none ends in the middle of it.
+TOKEN_LIFE_SECONDS = 1800
+
+
+class ServiceError(SRError):
+    """A service as a whole fails; asking it for something else is of no use."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where Sentinel-2 images are found, and how they are read.
+
+    `assets` maps our names (B04, SCL...) to the keys of another archive's assets,
+    where they differ.  `sign=None` signs for the Planetary Computer only.  `timeout`
+    is how long an answer or token may let wait, `patience` is for a whole search or
+    reading of an image, retries included; both in seconds.
+    """
+
+    url: str = PLANETARY_COMPUTER
+    collection: str = SENTINEL2_L2A
+    assets: Mapping[str, str] = field(default_factory=dict)
+    sign: bool | None = None
+    timeout: float = 30.0
+    patience: float = 180.0
+
+    @property
+    def signs(self) -> bool:
+        """Whether hrefs need a token."""
+        if self.sign is None:
+            return urlparse(self.url).hostname == urlparse(PLANETARY_COMPUTER).hostname
+        return self.sign
+
+    def search(self, **parameters: Any) -> list[dict[str, Any]]:
+        """Give the items (GeoJSON) that answer a STAC search, unsigned.
+
+        `parameters` are those of `pystac_client.ItemSearch`.  They are only wishes:
+        what comes back has to be checked.  Items with the same id come once; a server
+        whose pages repeat, or never end, is left after the first page without news
+        or after `MAX_ITEMS`.
+
+        Raises:
+            ServiceError: if the service does not answer in time, answers with an
+                HTTP error, or is not a STAC API.
+        """
+        name = f"the STAC service {public(self.url)}"
+        try:
+            return within(self.patience, name, lambda: self._search(parameters))
+        except SRError:
+            raise
+        except APIError as error:
+            raise ServiceError(_api_trouble(name, error)) from None
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise ServiceError(
+                f"{name} does not answer like a STAC API "
+                f"({type(error).__name__}: {_brief(error)}); expected the root of one "
+                f"that can be searched, such as {PLANETARY_COMPUTER}"
+            ) from None
+
+    def _search(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Begin again if an answer was cut off, which urllib3 does not repeat."""
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return self._pages(parameters)
+            except APIError as error:
+                cut = requests.exceptions.ChunkedEncodingError
+                if not isinstance(error.__context__, cut):
+                    raise
+            time.sleep(RETRY_SECONDS * attempt)
+        return self._pages(parameters)
+
+    def _pages(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Ask page after page; see `search`."""
+        retries = urllib3.Retry(
+            total=5,
+            connect=2,
+            read=2,
+            backoff_factor=RETRY_SECONDS / 2,
+            status_forcelist=(429, 500, 502, 503, 504),
+            allowed_methods=None,  # retries POST too: a search changes nothing
+            raise_on_status=False,  # so that the last status reaches the message
+        )
+        stac_io = StacApiIO(max_retries=retries, timeout=self.timeout)
+        try:
+            landing_page = stac_io.read_json(self.url)
+            paths = [x["href"] for x in landing_page["links"] if x["rel"] == "search"]
+            if not paths:
+                raise KeyError("no link to a search")
+            pages = pystac_client.ItemSearch(
+                # A root URL may come with or without its last slash.
+                urljoin(f"{self.url.rstrip('/')}/", paths[0]),
+                stac_io=stac_io,
+                collections=[self.collection],
+                limit=PAGE_ITEMS,
+                **parameters,
+            ).pages_as_dicts()
+            found: dict[str, dict[str, Any]] = {}
+            for page in pages:
+                news = {x.get("id"): x for x in page["features"]}
+                news = {name: x for name, x in news.items() if name not in found}
+                found |= news
+                if not news:
+                    log.warning(
+                        "%s repeats its pages; asking no more", public(self.url)
+                    )
+                    break
+                if len(found) >= MAX_ITEMS:
+                    log.warning(
+                        "only the first %d items of %s were looked at; "
+                        "a shorter period gives fewer",
+                        MAX_ITEMS,
+                        public(self.url),
+                    )
+                    break
+            return list(found.values())[:MAX_ITEMS]
+        finally:
+            stac_io.session.close()
+
+    def path(self, href: str) -> str:
+        """Give the path by which GDAL reads `href` now: signed if this archive signs.
+
+        It is a secret then, and ages: ask for it just before reading, keep `href`.
+
+        Raises:
+            ServiceError: if the token service gives no token.
+        """
+        return gdal_path(self._signed(href) if self.signs else href)
+
+    def _signed(self, href: str) -> str:
+        """Add a token with at least `TOKEN_LIFE_SECONDS` left to `href`."""
+        _keep_secrets_out_of_logs()
+        library = _token_library()
+        for key, token in list(library.sas.TOKEN_CACHE.items()):
+            if token.ttl() < TOKEN_LIFE_SECONDS:
+                library.sas.TOKEN_CACHE.pop(key, None)
+        endpoint = library.settings.Settings.get().sas_url
+        name = f"the token service {public(endpoint)}"
+        try:
+            return within(self.timeout, name, lambda: library.sign(href))
+        except SRError:
+            raise
+        except (requests.RequestException, ValueError, TypeError) as error:
+            raise ServiceError(
+                f"{name} gives no token ({_brief(error)}); try again later"
+            ) from None
+
+    def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
+        """Open `href` and give what `reader` makes of the open rasterio dataset.
+
+        What can be retried is: GDAL repeats a request that got 429 or 5xx, and here
+        the whole reading starts again after a cut connection, bytes that are not those
+        of an image or, with a new token, after a refusal.
+
+        Wrong bytes under the right name are found out by the checksums of DEFLATE, in
+        which the Planetary Computer's images are compressed; not without compression.
+
+        Raises:
+            SRError: if the image cannot be read.
+            ServiceError: if its server, or the token service, does not answer.
+        """
+        name = f"the server of {public(href)}"
+        return within(self.patience, name, lambda: self._read(href, reader))
+
+    def _read(self, href: str, reader: Callable[[Any], Result]) -> Result:
+        settings = {
+            # GDAL remembers a failure, or half a file, for as long as the process
+            # lives, unless told not to: a second attempt would never be made.
+            "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
+            # With several threads GDAL gives zeros for a block that it cannot read.
+            "GDAL_NUM_THREADS": 1,
+            # A slow answer may take long, a silent one may not.
+            "GDAL_HTTP_TIMEOUT": self.patience,
+            "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
+            "GDAL_HTTP_LOW_SPEED_LIMIT": LEAST_SPEED,
+            "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
+            "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
+            "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
+        }
+        _keep_secrets_out_of_logs()
+        remote = is_remote(href)
+        for attempt in range(ATTEMPTS if remote else 1):
+            if attempt:
+                time.sleep(RETRY_SECONDS * 2 ** (attempt - 1))
+            path = self.path(href)  # outside `try`: a token outage is its own error
+            try:
+                with rasterio.Env(**settings), rasterio.open(path) as source:
+                    return reader(source)
+            except rasterio.errors.RasterioError as error:
+                trouble = _root(error)
+            if self.signs:
+                # Perhaps the token ended early; GDAL does not say why a block failed.
+                _token_library().sas.TOKEN_CACHE.clear()
+            elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
+                break  # the server will not change its mind
+        outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
+        raise (ServiceError if outage else SRError)(
+            f"{public(href)} cannot be read ({trouble}); "
+            + ("try again later" if outage else "try again later or take another item")
+            + (" (403 and 409 mean that the token was refused)" if self.signs else "")
+        )
+
+
+def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
+    """Give `function()`, or raise if it takes longer than `seconds`.
+
+    Time-outs of sockets do not bound a server that sends a byte now and then, nor
+    one that asks to be called again in an hour.  The work is done by a thread, which
+    is abandoned when its time is up and does not keep the program from ending.
+
+    Raises:
+        ServiceError: naming `name`, when the time is up.
+    """
+    future: Future[Result] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    if not wait([future], timeout=seconds).done:
+        raise ServiceError(
+            f"{name} did not finish its answer within {seconds:g} s; "
+            "check the network, or try again later"
+        )
+    return future.result()
+
+
+def _token_library() -> Any:
+    """Import planetary_computer, which only those need who read from there."""
+    with warnings.catch_warnings():
+        # Its models are declared in a way that newer pydantic warns about.
+        warnings.simplefilter("ignore")
+        import planetary_computer.sas
+        import planetary_computer.settings
+    return planetary_computer
+
+
+def _api_trouble(name: str, error: APIError) -> str:
+    """Say in one line what a failed request to a STAC API met."""
+    status = getattr(error, "status_code", None)
+    if status is not None:
+        remedy = (
+            "try again later"
+            if status in (408, 429) or status >= 500
+            else "check the URL and the collection"
+        )
+        return f"{name} answered HTTP {status} ({_brief(error)}); {remedy}"
+    cause: Any = error.__context__ or error
+    # requests wraps urllib3's MaxRetryError, which wraps the true reason.
+    for inner in getattr(cause, "args", ()):
+        cause = getattr(inner, "reason", None) or cause
+    return (
+        f"{name} does not answer ({_brief(str(cause).rsplit(': ', 1)[-1])}); "
+        "check the URL and the network, or try again later"
+    )
+
+
+def _root(error: BaseException) -> str:
+    """Give the first of the errors that led to `error`: the one GDAL truly met."""
+    while error.__cause__:
+        error = error.__cause__
+    # libtiff does not know the place, and says 4294967295.
+    return _brief(re.sub(r" at row \d+, col \d+", "", str(error)))
+
+
+def _brief(error: object) -> str:
+    """Give the message of `error` on one line, short and without secrets."""
+    if isinstance(error, json.JSONDecodeError):
+        return "not JSON"
+    text = " ".join(without_secrets(str(error)).split())
+    return f"{text[:150]}..." if len(text) > 150 else text or "no message"
+
+
+def _keep_secrets_out_of_logs() -> None:
+    """From now on, cut the queries of URLs out of all log messages.
+
+    rasterio logs what GDAL says, URLs and all, and only the making of a record is
+    common to all loggers.
+    """
+    make = logging.getLogRecordFactory()
+    if getattr(make, "hides_secrets", False):
+        return
+
+    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        text = str(record.msg) + str(record.args)
+        if "?" in text and "=" in text:
+            record.msg, record.args = without_secrets(record.getMessage()), ()
+        return record
+
+    make_record.hides_secrets = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(make_record)

@@ -1,0 +1,176 @@
+"""A pass of the satellite over an area: which tiles belong together, as a scene."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import shapely
+
+from srtools.errors import SRError
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.items import OFFSET_DN, Tile
+from srtools.sentinel2.scl import BAD_CLASSES
+from srtools.urls import public
+
+# Outlines are published as straight lines in degrees, up to some 300 m off the true
+# edge of a tile.  Within this distance only the pixels can tell.
+OUTLINE_TOLERANCE_DEGREES = 0.003
+
+
+@dataclass
+class Scene:
+    """A candidate: the tiles of one pass that together show the area."""
+
+    archive: Archive
+    tiles: tuple[Tile, ...]
+    outside: float  # share of the area beyond the published outlines, 0-1
+    cloud: float | None  # percent: mean of the tiles, by their part of the area
+    forced: bool = False  # asked for by its items' ids
+    rejected: str = ""  # the reason, once there is one
+    shares: dict[str, float] | None = None  # of the area, 0-1, once looked at
+
+    @property
+    def when(self) -> datetime:
+        """Time of acquisition, UTC."""
+        return self.tiles[0].when
+
+    @property
+    def bad_share(self) -> float | None:
+        """Share of the area (0-1) in one of `BAD_CLASSES`, once looked at."""
+        if self.shares is None:
+            return None
+        # Sums of parts of a percent must not pass a limit by their last digit.
+        return round(sum(self.shares[name] for name in BAD_CLASSES.values()), 9)
+
+    @property
+    def offset(self) -> int:
+        """What to subtract from every DN but 0, to have 10000 x reflectance.
+
+        Raises:
+            SRError: if the archive does not give the processing baseline.
+        """
+        if self.tiles[0].offset is None:
+            raise SRError(
+                f"item {self.tiles[0].id} has no s2:processing_baseline, on which the "
+                f"offset of its DN depends; give the offset yourself: {OFFSET_DN} if "
+                "it was processed with baseline 04.00 or later, else 0"
+            )
+        return self.tiles[0].offset
+
+    def hrefs(self, band: str) -> list[str]:
+        """Give the unsigned URL of `band` ("B04"), one per tile.
+
+        Raises:
+            SRError: if a tile has no such asset.
+        """
+        key = self.archive.assets.get(band, band)
+        for tile in self.tiles:
+            if key not in tile.hrefs:
+                raise SRError(
+                    f"item {tile.id} has no asset {key!r} for {band}; it has "
+                    f"{', '.join(tile.hrefs) or 'none'}: say which one is {band} "
+                    f"(--assets {band}=...)"
+                )
+        return [tile.hrefs[key] for tile in self.tiles]
+
+    def paths(self, band: str) -> list[str]:
+        """Give what GDAL and OTB open to read `band`, one per tile.
+
+        They may hold a token: ask just before reading, do not print, do not store.
+        """
+        return [self.archive.path(href) for href in self.hrefs(band)]
+
+    def record(self, offset: int | None = None) -> dict[str, Any]:
+        """Give what `dataset.json` keeps; a given `offset` replaces the archive's."""
+        return {
+            "stac_url": public(self.archive.url),
+            "collection": self.archive.collection,
+            "items": [tile.id for tile in self.tiles],
+            "mgrs_tiles": [tile.mgrs for tile in self.tiles],
+            "crs": self.tiles[0].crs,
+            "datetime": self.when.isoformat(),
+            "processing_baselines": [tile.baseline_text for tile in self.tiles],
+            "offset_dn": self.offset if offset is None else offset,
+            "cloud_cover_percent": self.cloud,
+            "outside_published_outline_share": self.outside,
+            "scl_shares": self.shares,
+            "scl_bad_share": self.bad_share,
+            "sun_zenith_degrees": self.tiles[0].sun_zenith,
+            "sun_azimuth_degrees": self.tiles[0].sun_azimuth,
+        }
+
+
+def newest(tiles: Iterable[Tile]) -> list[Tile]:
+    """Keep one of several processings of the same pixels.
+
+    The same pixels are the same tile, datatake and datastrip; the highest baseline
+    counts, then the latest generation.
+    """
+    oldest_first = sorted(tiles, key=lambda tile: tile.processing)
+    return list({tile.acquisition: tile for tile in oldest_first}.values())
+
+
+def passes(tiles: Iterable[Tile]) -> list[list[Tile]]:
+    """Group the tiles that may be put together: one datastrip, CRS and offset."""
+    groups = defaultdict(list)
+    for tile in tiles:
+        groups[tile.datatake, tile.datastrip, tile.crs, tile.offset].append(tile)
+    return list(groups.values())
+
+
+def choices(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
+    """Give for each pass the tiles to put together: the fewest that contain `area`.
+
+    Where a pass was processed with several offsets, and not all tiles with the newest,
+    the newest counts that contains the area.
+    """
+    processings = defaultdict(list)
+    for group in passes(tiles):
+        first = group[0]
+        key = first.datatake, first.datastrip, first.crs
+        processings[key].append(newest(group))
+    chosen = []
+    for groups in processings.values():
+        groups.sort(key=lambda group: max(t.processing for t in group), reverse=True)
+        sets = [fewest(group, area) for group in groups]
+        chosen.append(next((s for s in sets if not outside(s, area)), sets[0]))
+    return chosen
+
+
+def outside(tiles: Sequence[Tile], area: shapely.Polygon) -> float:
+    """Give the share (0-1) of `area` beyond the published outlines of `tiles`."""
+    shown = shapely.union_all([tile.outline for tile in tiles])
+    return area.difference(shown.buffer(OUTLINE_TOLERANCE_DEGREES)).area / area.area
+
+
+def fewest(tiles: Iterable[Tile], area: shapely.Polygon) -> list[Tile]:
+    """Take tiles until they contain `area`.
+
+    Each time it is the tile with the largest part of what is still uncovered, the
+    clearer one of two alike.  Near its outline a tile is not relied on: a neighbour
+    that has the place as well is taken too.
+    """
+    chosen: list[Tile] = []
+    rest = sorted(tiles, key=lambda tile: (tile.cloud or 0.0, tile.id))
+    left: Any = area
+    while rest and left.area:
+        parts = [round(tile.outline.intersection(left).area, 9) for tile in rest]
+        if chosen and not max(parts):
+            break
+        chosen.append(rest.pop(parts.index(max(parts))))
+        sure = chosen[-1].outline.buffer(-OUTLINE_TOLERANCE_DEGREES)
+        left = left.difference(sure)
+    return chosen
+
+
+def scene_of(
+    archive: Archive, area: shapely.Polygon, tiles: Sequence[Tile], forced: bool = False
+) -> Scene:
+    """Make a candidate of `tiles`: how much they leave out, how cloudy they are."""
+    parts = [(tile.outline.intersection(area).area, tile.cloud) for tile in tiles]
+    known = [(part, cloud) for part, cloud in parts if cloud is not None and part]
+    weight = sum(part for part, _ in known)
+    cloud = sum(part * cloud for part, cloud in known) / weight if known else None
+    return Scene(archive, tuple(tiles), outside(tiles, area), cloud, forced)

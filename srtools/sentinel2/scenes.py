@@ -1,0 +1,264 @@
+"""Which Sentinel-2 image goes with the Spot one: search, check, rank, look, choose.
+
+    archive = Archive()  # the Planetary Computer
+    area = in_degrees(xs.crs, data_outline(xs))
+    candidates = search(archive, area)
+    scene = choose(candidates, area)
+    scene.paths("B04"), scene.offset, scene.record()
+
+What a server answers is not trusted.  Date, collection, clouds and coverage are
+checked again here, and of the images with the best metadata the pixels are looked at:
+a cloud cover is a mean over 110 km, and a published outline may be wrong.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import rasterio.warp
+import shapely
+from affine import Affine
+from shapely.geometry import mapping, shape
+
+from srtools.errors import SRError
+from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
+from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
+from srtools.sentinel2.scl import scl_shares
+from srtools.urls import public
+
+log = logging.getLogger(__name__)
+
+START, END = "2022-06-15", "2022-08-15"  # both days included
+MAX_CLOUD_COVER = 60.0  # percent of a tile; loose, because the pixels decide
+MAX_BAD_SHARE = 0.005  # of the pixels over the area: bright roofs pass for clouds
+LOOKS = 8  # how many of the best candidates have their pixels looked at
+
+
+def footprint_wgs84(
+    crs: Any, transform: Affine, width: int, height: int
+) -> shapely.Polygon:
+    """Give the outline of an image, in degrees of longitude and latitude.
+
+    Raises:
+        SRError: if the image has no CRS.
+    """
+    if not crs:
+        raise SRError(
+            "the image has no CRS, so no Sentinel-2 image can be found for it"
+        )
+    a, b, c, d, e, f = transform[:6]
+    corners = [(0, 0), (width, 0), (width, height), (0, height)]
+    outline = shapely.Polygon(
+        [(a * col + b * row + c, d * col + e * row + f) for col, row in corners]
+    )
+    return in_degrees(crs, outline)
+
+
+def in_degrees(crs: Any, outline: shapely.Polygon) -> shapely.Polygon:
+    """Give an outline in degrees of longitude and latitude.
+
+    A straight side is curved in another CRS, hence the points set along it.
+    """
+    outline = shapely.segmentize(outline, outline.length / 80)
+    return shape(rasterio.warp.transform_geom(crs, "EPSG:4326", mapping(outline)))
+
+
+def search(
+    archive: Archive,
+    area: shapely.Polygon,
+    start: str = START,
+    end: str = END,
+    *,
+    near: date | None = None,
+    max_cloud_cover: float = MAX_CLOUD_COVER,
+    items: Sequence[str] = (),
+) -> list[Scene]:
+    """Give the candidates over `area` (degrees), the best first.
+
+    A candidate is one pass of the satellite: the fewest tiles of one datastrip and
+    one CRS whose outlines contain the area.  Of two processings of the same pixels
+    the newer counts.  The order is by cloud cover in whole percent, because finer
+    differences of a mean over 110 km mean little here, then by the distance to the day
+    `near`, or else to the middle of the period.  Candidates that cannot be used come
+    last, with the reason in `rejected`.
+
+    `start` and `end` are days (YYYY-MM-DD, UTC), both included; `max_cloud_cover` is
+    in percent of the tiles.  `items` forces the items with these ids, which must belong
+    to one pass: dates, clouds and outlines are not asked then.
+
+    Raises:
+        SRError: if a date is wrong, or there is no candidate at all.
+        ServiceError: if the service does not answer as it should.
+    """
+    if items:
+        return [_forced_scene(archive, area, items)]
+    first, last = _day(start), _day(end)
+    if first > last:
+        raise SRError(
+            f"the period begins on {start}, after its end, {end}; give both days"
+        )
+    wishes: dict[str, Any] = {
+        "intersects": mapping(area),
+        # To the midnight after the last day: some servers read a day as its begin.
+        "datetime": f"{first}T00:00:00Z/{last + timedelta(days=1)}T00:00:00Z",
+    }
+    # Clouds are not asked for: a server that does would hide the newer processing of an
+    # image, the other tile of a pass, or images whose cloud cover is not published.
+    found = archive.search(**wishes)
+    tiles = [
+        tile
+        for tile in _tiles(archive, found)
+        if first <= tile.when.date() <= last and tile.outline.intersection(area).area
+    ]
+    if not tiles:
+        raise SRError(
+            f"no item of {archive.collection} at {public(archive.url)} shows the area "
+            f"between {start} and {end} ({len(found)} items came back); change the "
+            "period, or check the collection and where the Spot image lies"
+        )
+    scenes = [scene_of(archive, area, chosen) for chosen in choices(tiles, area)]
+    for scene in scenes:
+        if scene.outside:
+            scene.rejected = "its outline does not contain the area"
+        elif (scene.cloud or 0.0) > max_cloud_cover:
+            scene.rejected = f"cloud cover above {max_cloud_cover:g} %"
+    wanted = near or first + (last - first) / 2
+
+    def rank(scene: Scene) -> tuple[Any, ...]:
+        cloud = 100.0 if scene.cloud is None else scene.cloud
+        days = abs(scene.when.date() - wanted)
+        return bool(scene.rejected), round(cloud), days, scene.tiles[0].id
+
+    return sorted(scenes, key=rank)
+
+
+def choose(
+    candidates: Sequence[Scene],
+    area: shapely.Polygon,
+    *,
+    max_bad_share: float = MAX_BAD_SHARE,
+    looks: int = LOOKS,
+) -> Scene:
+    """Give the first candidate whose SCL pixels over `area` are all there and clear.
+
+    At most the share `max_bad_share` (0-1) may be in one of `BAD_CLASSES`; of a
+    forced scene that share is only measured.  The pixels of at most `looks`
+    candidates are read.  `shares` and `rejected` of the candidates are filled in.
+
+    Raises:
+        SRError: if none passes.  It is one line, so `ranking_table`, which has the
+            reason for every candidate, is logged before.
+        ServiceError: if the server of the images or tokens does not answer.
+    """
+    looked = 0
+    for scene in candidates:
+        if scene.rejected:
+            continue
+        if looked == looks:
+            scene.rejected = f"not looked at, only the best {looks} are"
+            continue
+        looked += 1
+        log.info("looking at the clouds of %s", scene.tiles[0].id)
+        try:
+            scene.shares = scl_shares(scene.archive, scene.hrefs("SCL"), area)
+        except ServiceError:
+            raise
+        except SRError as error:
+            scene.rejected = str(error)
+            continue
+        if scene.shares["missing"]:
+            scene.rejected = "pixels are missing"
+        elif scene.forced or scene.bad_share <= max_bad_share:
+            return scene
+        else:
+            scene.rejected = f"more than {max_bad_share:.2%} cloud, shadow or cirrus"
+    log.warning("%s", ranking_table(candidates))
+    if candidates[0].forced:
+        raise SRError(
+            f"the items that were asked for cannot be used ({candidates[0].rejected}); "
+            "leave them out to see other candidates, or name all tiles of the pass"
+        )
+    raise SRError(
+        f"none of {len(candidates)} Sentinel-2 candidates can be used "
+        f"(the best one: {candidates[0].rejected}); see the table above, then allow "
+        "another period, more cloud or a larger bad share, or name the items to take"
+    )
+
+
+def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> str:
+    """Give the candidates as text, two lines each: figures and verdict, then items.
+
+    A figure that is not published, or was not looked at, is a dash.
+    """
+    lines = [
+        "Sentinel-2 candidates, all figures in %. Of the tiles: cloud. Of the area: "
+        "outside",
+        "the published outline; missing, or bad (cloud, shadow, cirrus, defective) in "
+        "the SCL.",
+        " no  acquired (UTC)    baseline  cloud  outside  missing     bad  verdict",
+    ]
+    for place, scene in enumerate(candidates, start=1):
+        shares = scene.shares or {}
+        cloud = None if scene.cloud is None else scene.cloud / 100
+        lines += [
+            f"{place:3}  {scene.when:%Y-%m-%d %H:%M}  "
+            f"{scene.tiles[0].baseline_text or '-':>8}  {_percent(cloud, 1):>5}  "
+            f"{_percent(scene.outside):>7}  {_percent(shares.get('missing')):>7}  "
+            f"{_percent(scene.bad_share):>6}  "
+            + ("chosen" if scene is chosen else scene.rejected or "-"),
+            f"     {' '.join(tile.id for tile in scene.tiles)}",
+        ]
+    return "\n".join(lines)
+
+
+def _percent(share: float | None, digits: int = 2) -> str:
+    if share is None:
+        return "-"
+    least = 10.0**-digits
+    # What is there must not look as if it were not.
+    return f"<{least:g}" if 0 < 100 * share < least else f"{100 * share:.{digits}f}"
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SRError(f"{text!r} is not a day; expected YYYY-MM-DD") from None
+
+
+def _tiles(archive: Archive, found: Iterable[dict[str, Any]]) -> list[Tile]:
+    """Read the items of the archive's collection; those that cannot be are logged."""
+    tiles = []
+    for item in found:
+        try:
+            tiles.append(Tile.from_item(item))
+        except UNUSABLE_ITEM as error:
+            log.warning("item %s is left out: %r", item.get("id"), error)
+    return [tile for tile in tiles if tile.collection == archive.collection]
+
+
+def _forced_scene(
+    archive: Archive, area: shapely.Polygon, items: Sequence[str]
+) -> Scene:
+    """Fetch `items` by their ids and put them together, or say why not."""
+    found = {x.id: x for x in _tiles(archive, archive.search(ids=list(items)))}
+    for name in items:
+        if name not in found:
+            raise SRError(
+                f"{archive.collection} at {public(archive.url)} has no item {name}; "
+                "check the id, which the table of candidates gives"
+            )
+    tiles = [found[name] for name in dict.fromkeys(items)]
+    if len(passes(tiles)) > 1 or len(newest(tiles)) < len(tiles):
+        raise SRError(
+            f"items {', '.join(items)} cannot be put together; expected different "
+            "tiles of the same datatake, datastrip, CRS and offset"
+        )
+    if not any(tile.outline.intersects(area) for tile in tiles):
+        raise SRError(
+            f"item {tiles[0].id} does not show the Spot image's area; leave it out to "
+            "see the candidates"
+        )
+    return scene_of(archive, area, tiles, forced=True)

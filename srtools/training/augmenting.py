@@ -1,0 +1,59 @@
+"""More patches by chance: flips, quarter turns and crops, the same for lr and hr."""
+
+from typing import Any
+
+from srtools.tf import tf
+
+
+def random_symmetry(sample: dict[str, Any], chances: Any) -> dict[str, Any]:
+    """Show a patch in one of the eight ways in which a square can be laid down.
+
+    All images `[size, size, bands]` of the sample are laid down alike, so that lr and
+    hr still show the same ground.  Two mirror images and the exchange of rows and
+    columns, each by the toss of a coin, make the four quarter turns and the four flips
+    equally likely.
+
+    Arguments:
+        sample: `{"lr": image, "hr": image}`.
+        chances: three numbers from 0 to 1, drawn at random.
+    """
+    coins = tf.convert_to_tensor(chances) < 0.5
+    return {name: lay_down(image, coins) for name, image in sample.items()}
+
+
+def lay_down(image: tf.Tensor, coins: tf.Tensor) -> tf.Tensor:
+    """Flip a square image along rows, along columns, along its diagonal.
+
+    Arguments:
+        image: `[size, size, bands]`.
+        coins: three booleans, which flips to make.  For instance `[True, False, True]`
+            turns the image by a quarter.
+    """
+    # A step of -1 mirrors.  All in one operation: this is done for each patch anew.
+    rows, columns = (tf.where(coins[axis], -1, 1) for axis in (0, 1))
+    mirrored = tf.ensure_shape(image[::rows, ::columns], image.shape)
+    return tf.cond(
+        coins[2], lambda: tf.transpose(mirrored, [1, 0, 2]), lambda: mirrored
+    )
+
+
+def random_crop(sample: dict[str, Any], size: int, chances: Any) -> dict[str, Any]:
+    """Cut the same square of ground out of lr and hr.
+
+    Arguments:
+        sample: `{"lr": [h, w, bands], "hr": [f h, f w, bands]}`.
+        size: lr pixels a side, at most h and w.
+        chances: two numbers from 0 (included) to 1 (not included), drawn at random: how
+            far down and how far to the right.
+    """
+    height = sample["lr"].shape[0]
+    first = tf.cast(tf.convert_to_tensor(chances) * (height - size + 1), tf.int32)
+    # Close to 1 the product may be rounded up.
+    first = tf.minimum(first, height - size)
+    cropped = {}
+    for name, image in sample.items():
+        zoom = image.shape[0] // height
+        row, column = zoom * first[0], zoom * first[1]
+        square = image[row : row + zoom * size, column : column + zoom * size]
+        cropped[name] = tf.ensure_shape(square, [zoom * size, zoom * size, None])
+    return cropped

@@ -1,0 +1,227 @@
+"""Patches for `fit`: whose order, flips and crops follow from seed and epoch alone.
+
+OTBTF's `DatasetFromPatchesImages` hands over one patch at a time from a Python thread,
+in an order that depends on all that was drawn before.  Here the patches stay in memory
+as tensors where they fit, and chance is stateless: a training that was interrupted
+after epoch 7 sees in epoch 8 what it would have seen anyway.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from srtools.conventions import SCALE
+from srtools.tf import tf
+from srtools.training.augmenting import random_crop, random_symmetry
+
+log = logging.getLogger(__name__)
+
+Sample = dict[str, tf.Tensor]
+
+MEMORY_SHARE = 0.25
+"""Share of the machine's memory that patches may take before they are streamed."""
+
+CHANCES = 5
+"""Random numbers per patch: three flips, and the row and column of the crop."""
+
+
+def must_stream(reader: Any) -> bool:
+    """Tell whether the patches of a reader are too many to be kept in memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return size_in_memory(reader) > MEMORY_SHARE * memory
+
+
+def size_in_memory(reader: Any) -> int:
+    """Compute how many bytes all patches of a reader take."""
+    sample = reader.get_sample(0)
+    return reader.get_size() * sum(array.nbytes for array in sample.values())
+
+
+class Patches:
+    """Patches images as a source of samples.
+
+    A source, be it this one or `records.Records`, has `size` samples; `in_order()` and
+    `shuffled(seeds, drawn)` are data sets of keys, and `read(key)` gives the sample.
+    Here the keys are numbers.
+
+    Arguments:
+        reader: OTBTF's `PatchesImagesReader` with the keys "lr" and "hr".
+    """
+
+    def __init__(self, reader: Any):
+        self.reader, self.size = reader, reader.get_size()
+        self.read = read_function(reader)
+
+    def in_order(self) -> tf.data.Dataset:
+        """Give each key once."""
+        return tf.data.Dataset.range(self.size)
+
+    def shuffled(self, seeds: list, drawn: int) -> tf.data.Dataset:
+        """Give so many keys in an order that follows from two seeds.
+
+        Each comes once before one comes again.
+        """
+        chances = tf.random.stateless_uniform([self.size], seeds)
+        order = tf.argsort(chances, stable=True)
+        return tf.data.Dataset.from_tensor_slices(
+            tf.gather(order, tf.range(drawn) % self.size)
+        )
+
+
+def open_patches(files: dict[str, str], streaming: bool | None = None) -> Patches:
+    """Open patches images with OTBTF's reader.
+
+    Arguments:
+        files: the patches image of each key, "lr" and "hr".
+        streaming: whether each patch is read from the disk when its turn comes; None:
+            only if they would take more than `MEMORY_SHARE`.
+    """
+    import otbtf
+
+    names = {key: [file] for key, file in files.items()}
+    reader = otbtf.PatchesImagesReader(names, use_streaming=True)
+    if streaming is None:
+        streaming = must_stream(reader)
+        if streaming:
+            log.info("the patches are read from the disk as they are needed")
+    if streaming:
+        return Patches(reader)
+    return Patches(otbtf.PatchesImagesReader(names))
+
+
+def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read a few patches, evenly spread over patches images.
+
+    Returns:
+        lr `[n, h, w, bands]` and hr `[n, f h, f w, bands]`, DN, with n at most `count`.
+    """
+    reader = open_patches(files, streaming=True).reader
+    indexes = np.unique(np.linspace(0, reader.get_size() - 1, count).astype(int))
+    samples = [reader.get_sample(int(index)) for index in indexes]
+    lr, hr = (np.stack([sample[key] for sample in samples]) for key in ("lr", "hr"))
+    return lr, hr
+
+
+def training_batches(
+    source: Any,
+    batch_size: int,
+    *,
+    seed: int,
+    first_epoch: int,
+    nb_epochs: int,
+    augment: bool,
+    train_size: int | None = None,
+) -> tf.data.Dataset:
+    """Give the batches of all epochs, one after the other, for `fit`.
+
+    All batches are full: the last one of an epoch takes a few patches again, so that
+    each patch is seen in each epoch, and no step weighs more than another.  Give
+    `steps_per_epoch` to `fit`.
+
+    Arguments:
+        source: `Patches` or `records.Records`.
+        batch_size: patches per batch.
+        seed: of order, flips and crops.
+        first_epoch, nb_epochs: the first one, from 0, and the one after the last.
+        augment: whether patches are flipped and turned.
+        train_size: lr pixels a side; larger patches are cropped at random.
+
+    Returns:
+        Batches of `({"lr": [batch_size, h, w, bands] DN}, {"hr": reflectance})`.
+    """
+    drawn = steps_per_epoch(source.size, batch_size) * batch_size
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        keys = source.shuffled([seed, 2 * epoch], drawn)
+        chances = tf.random.stateless_uniform([drawn, CHANCES], [seed, 2 * epoch + 1])
+        return tf.data.Dataset.zip((keys, tf.data.Dataset.from_tensor_slices(chances)))
+
+    def prepare(key: tf.Tensor, chances: tf.Tensor) -> tuple[Sample, Sample]:
+        sample = source.read(key)
+        if train_size:
+            sample = random_crop(sample, train_size, chances[3:])
+        if augment:
+            sample = random_symmetry(sample, chances[:3])
+        return to_pair(sample)
+
+    epochs = tf.data.Dataset.range(first_epoch, nb_epochs)
+    samples = epochs.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
+    batches = samples.batch(batch_size, drop_remainder=True).prefetch(2)
+    return batches.with_options(shared_out())
+
+
+def validation_batches(
+    source: Any, batch_size: int, fill: bool = False
+) -> tf.data.Dataset:
+    """Give all patches once, in order; the last batch may have less.
+
+    Arguments:
+        source: `Patches` or `records.Records`.
+        batch_size: patches per batch.
+        fill: fill the last batch up with patches of weight 0, so that each of several
+            devices gets a part of it.  The others then weigh a little more than 1, such
+            that the mean over all batches is the mean over the patches.
+
+    Returns:
+        Batches of `({"lr": DN}, {"hr": reflectance})`, with `fill` and the weights.
+    """
+    count = source.size
+    drawn = steps_per_epoch(count, batch_size) * batch_size if fill else count
+
+    def prepare(index: tf.Tensor, key: tf.Tensor) -> tuple:
+        pair = to_pair(source.read(key))
+        if not fill:
+            return pair
+        # One weight per patch, which Keras lays over its rows and columns.
+        return (*pair, tf.fill([1, 1], tf.where(index < count, drawn / count, 0.0)))
+
+    keys = source.in_order().repeat().take(drawn).enumerate()
+    samples = keys.map(prepare, num_parallel_calls=2)
+    return samples.batch(batch_size).prefetch(2).with_options(shared_out())
+
+
+def shared_out() -> tf.data.Options:
+    """Let each of several workers take its part of each batch."""
+    options = tf.data.Options()
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
+    return options
+
+
+def steps_per_epoch(patches: int, batch_size: int) -> int:
+    """Count the batches of an epoch, the last one filled up."""
+    return -(-patches // batch_size)
+
+
+def to_pair(sample: Sample) -> tuple[Sample, Sample]:
+    """Split a sample; the target in reflectance, the input is scaled in the model."""
+    lr, hr = (tf.cast(sample[key], tf.float32) for key in ("lr", "hr"))
+    return {"lr": lr}, {"hr": hr * SCALE}
+
+
+def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:
+    """Give a function for `map` that reads the sample of an index."""
+    if not reader.use_streaming:
+        stacks = {key: tf.constant(a) for key, a in reader.patches_buffer.items()}
+        return lambda index: {key: stack[index] for key, stack in stacks.items()}
+    first = reader.get_sample(0)
+    keys = list(first)
+    lock = threading.Lock()  # GDAL's data sets do not stand threads
+
+    def read(index: np.ndarray) -> list[np.ndarray]:
+        with lock:
+            sample = reader.get_sample(int(index))
+        return [sample[key] for key in keys]
+
+    def read_as_tensors(index: tf.Tensor) -> Sample:
+        images = tf.numpy_function(read, [index], [first[key].dtype for key in keys])
+        return {
+            key: tf.ensure_shape(image, first[key].shape)
+            for key, image in zip(keys, images, strict=True)
+        }
+
+    return read_as_tensors

@@ -1,0 +1,123 @@
+"""Training on several devices or machines: which of TensorFlow's strategies to use."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from srtools.errors import SRError
+from srtools.tf import tf
+
+KERAS = getattr(tf.keras, "__version__", "2")  # TensorFlow 2.15 does not say
+GONE = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
+NAMES = ("auto", "none", "mirrored", "multiworker")
+
+
+def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
+    """Make a strategy; to be called before TensorFlow computes anything.
+
+    Arguments:
+        name: "none": one device; "mirrored": all GPUs of this machine; "multiworker":
+            the machines that `TF_CONFIG` or Slurm name, each of which runs the same
+            command; "auto": what this machine and the environment suggest.
+        batch_size: patches per step over all devices together.
+
+    Raises:
+        SRError: if it cannot work here, or the batch cannot be shared out evenly.
+    """
+    if name == "auto":
+        name = guess()
+    if name == "multiworker":
+        strategy = multiworker()
+    elif name == "mirrored":
+        strategy = tf.distribute.MirroredStrategy()
+    else:
+        strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise SRError(
+            f"a batch of {batch_size} patches cannot be shared out evenly to "
+            f"{replicas} devices; give a --batch_size that is a multiple of {replicas}"
+        )
+    return strategy
+
+
+def guess() -> str:
+    """Choose a strategy by the environment and the GPUs of this machine."""
+    if "TF_CONFIG" in os.environ or int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+        return "multiworker"
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "none"
+
+
+def multiworker() -> tf.distribute.Strategy:
+    """Make the strategy for several machines.
+
+    Raises:
+        SRError: with Keras 3, or without a description of the machines.
+    """
+    if int(KERAS.split(".")[0]) > 2:
+        raise SRError(
+            f"--strategy multiworker needs Keras 2, this is Keras {KERAS}, which "
+            "cannot share out inputs that have names; "
+            "pip install the tf_keras of this TensorFlow and set TF_USE_LEGACY_KERAS=1"
+        )
+    if "TF_CONFIG" in os.environ:
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    elif "SLURM_PROCID" in os.environ:
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+    else:
+        raise SRError(
+            "--strategy multiworker finds neither TF_CONFIG nor a Slurm step in the "
+            "environment; set TF_CONFIG on each machine, or start with srun"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether this process is the one that writes files."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or resolver.task_type is None:
+        return True
+    cluster = resolver.cluster_spec().as_dict()
+    first = "chief" if "chief" in cluster else "worker"
+    return (resolver.task_type, resolver.task_id) == (first, 0)
+
+
+@contextmanager
+def precision(mixed: bool) -> Iterator[None]:
+    """Build what is built inside in bfloat16 with weights of float32, if `mixed`.
+
+    bfloat16 has the range of float32, so that no loss must be scaled.
+    """
+    mixed_precision = tf.keras.mixed_precision
+    mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        mixed_precision.set_global_policy("float32")
+
+
+@contextmanager
+def lost_workers(devices: tf.distribute.Strategy) -> Iterator[None]:
+    """Turn what TensorFlow says when another worker has gone into one line.
+
+    It notices at once that a connection is closed, and within a minute or so that a
+    machine answers no more.
+
+    Raises:
+        SRError: it leaves the backup as it is, since the training can go on.
+    """
+    try:
+        yield
+    except GONE as error:
+        if devices.cluster_resolver is None:
+            raise
+        reason = str(error.message).splitlines()[0].split("}} ")[-1]
+        raise SRError(
+            f"another worker of this training was lost ({reason}); start the same "
+            "command again on all machines to go on after the last whole epoch"
+        ) from None

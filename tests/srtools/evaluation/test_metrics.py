@@ -1,0 +1,21 @@
+"""Formulas against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+
+from srtools.evaluation import metrics
+
+
+def test_spectral_angle_by_hand():
+    """(1, 0) and (1, 1) are 45 degrees apart, whatever their lengths."""
+    one, other = np.array([1.0, 0.0]), np.array([3.0, 3.0])
+    assert metrics.spectral_angle(one, other) == pytest.approx(45)
+    assert metrics.spectral_angle(other, one) == pytest.approx(45)
+    assert np.isnan(metrics.spectral_angle(one, 0 * other))
+
+
+def test_ergas_by_hand():
+    """RMSE 10 % and 5 % of the mean, ratio 1/4: 25 sqrt((0.01 + 0.0025) / 2)."""
+    found = metrics.ergas(np.array([4e-4, 1e-4]), np.array([0.2, 0.2]), ratio=0.25)
+    assert found == pytest.approx(25 * np.sqrt(0.00625))
+    assert metrics.ergas(np.zeros(2), np.ones(2), 0.25) == 0

@@ -1,0 +1,209 @@
+"""Sentinel-2's own pixels: found where each patch lies, in any CRS, moved or not.
+
+The ground is a sum of waves, whose blur is known exactly: each wave becomes weaker.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.warp import transform
+
+import sr_dataset
+from srtools.errors import SRError
+from srtools.evaluation import consistency, own_grid
+from srtools.evaluation.test_set import TestSet
+from tests.conftest import CORNER, UTM31
+
+SIZE, SPACING = 128, 1.5
+REACH = consistency.reach()
+WINDOWS = np.array([[0, 0], [40, 64], [100, 10]])
+RNG = np.random.default_rng(4)
+WAVES = [
+    (*RNG.uniform(-1, 1, 2) / RNG.uniform(25, 120), RNG.uniform(0, 6), band)
+    for band in range(4)
+    for _ in range(12)
+]
+
+
+def ground(x: np.ndarray, y: np.ndarray, sigma: float = 0.0) -> np.ndarray:
+    """Reflectance at places in UTM 31, blurred by a Gaussian of `sigma` metres."""
+    found = np.full((*x.shape, 4), 0.3)
+    x, y = x - CORNER[0], y - CORNER[1]
+    for u, v, phase, band in WAVES:
+        kept = np.exp(-2 * (np.pi * sigma) ** 2 * (u**2 + v**2))
+        found[..., band] += 0.02 * kept * np.cos(2 * np.pi * (u * x + v * y) + phase)
+    return found
+
+
+def sentinel2(write_raster, corner=(451900.0, 5412110.0), size=130) -> str:
+    """What Sentinel-2 sees of the ground, as it is kept beside the patches."""
+    cols, rows = np.meshgrid(np.arange(size), np.arange(size))
+    x, y = corner[0] + 10 * (cols + 0.5), corner[1] - 10 * (rows + 0.5)
+    seen = np.rint(1e4 * ground(x, y, consistency.blur_sigma())).astype(np.uint16)
+    return write_raster("sentinel2.tif", seen, spacing=10.0, corner=corner)
+
+
+def card(crs=UTM31, origin=CORNER, **more) -> dict:
+    return {
+        "bands": ["B04", "B03", "B02", "B08"], "lr": {"spacing": 6.0},
+        "hr": {"spacing": SPACING}, "xs": {"crs": crs, "origin": list(origin)}, **more,
+    }  # fmt: skip
+
+
+def patches(crs=UTM31, origin=CORNER) -> np.ndarray:
+    """The ground at 1.5 m, on a grid of another CRS."""
+    found = []
+    for row, col in WINDOWS:
+        cols, rows = np.meshgrid(np.arange(SIZE) + 0.5, np.arange(SIZE) + 0.5)
+        x = origin[0] + 6 * col + SPACING * cols
+        y = origin[1] - 6 * row - SPACING * rows
+        if crs != UTM31:
+            x, y = (
+                np.reshape(values, rows.shape)
+                for values in transform(crs, UTM31, x.ravel(), y.ravel())
+            )
+        found.append(ground(x, y))
+    return np.stack(found)
+
+
+def open_grid(folder, dataset: dict, windows=WINDOWS, reach=REACH):
+    return own_grid.open_grid(
+        TestSet(folder, {}, len(WINDOWS), SIZE, dataset, windows), reach
+    )
+
+
+def measure(folder, images: np.ndarray, dataset: dict) -> dict:
+    grid = open_grid(folder, dataset)
+    found = consistency.Consistency(4, SPACING, 1e-4, grid)
+    assert found.possible(SIZE)
+    for patch, image in enumerate(images):
+        found.add(patch, {"x": image}, np.zeros((32, 32, 4)))
+    record = found.record()
+    assert record["grid"] == "10 m" and record["patches"] == len(images)
+    return record["x"]
+
+
+# The same place in the next UTM zone, and in France's own projection.
+CRSES = (UTM31, "EPSG:32632", "EPSG:2154")
+
+
+@pytest.mark.parametrize("crs", CRSES)
+def test_truth_is_consistent(tmp_path, write_raster, crs):
+    """What is left is the rounding to DN and the end of the Gaussian at 3 sigmas."""
+    sentinel2(write_raster)
+    origin = CORNER
+    if crs != UTM31:
+        origin = tuple(v[0] for v in transform(UTM31, crs, [452300.0], [5411700.0]))
+    found = measure(tmp_path, patches(crs, origin), card(crs, origin))
+    assert found["l1_dn"] < 2
+    assert abs(found["bias_dn"]) < 0.5
+    assert found["spectral_angle_degrees"] < 0.05
+    assert found["shift_metres"] <= 0.3  # the search goes in steps of 0.2 m
+
+
+@pytest.mark.parametrize(("east", "north"), [(6.0, 0.0), (-1.5, 4.5)])
+def test_wrong_frame_is_seen(tmp_path, write_raster, east, north):
+    """The card says the patches lie elsewhere: seen as the shift that it is."""
+    sentinel2(write_raster)
+    wrong = card(origin=(CORNER[0] + east, CORNER[1] + north))
+    found = measure(tmp_path, patches(), wrong)
+    assert found["l1_dn"] > 30
+    assert found["shift_east_metres"] == pytest.approx(east, abs=0.3)
+    assert found["shift_north_metres"] == pytest.approx(north, abs=0.3)
+
+
+def test_spot_that_was_moved(tmp_path, write_raster):
+    """Coregistered: Spot lay 4 m too far west and 3 m too far north, and was moved."""
+    sentinel2(write_raster)
+    spot = CORNER[0] - 4, CORNER[1] + 3
+    moved = card(origin=spot, coregistered={"east": 4.0, "north": -3.0})
+    found = measure(tmp_path, patches(), moved)
+    assert found["l1_dn"] < 2 and found["shift_metres"] <= 0.3
+
+
+def test_pixels_by_hand(write_raster, tmp_path):
+    """A patch from 1 km 3 m: of its 192 m, 10 m centres from 16 to 176 m are taken."""
+    sentinel2(write_raster, corner=(452000.0, 5412000.0))
+    dataset = card(origin=(452001.0, 5411998.0))
+    grid = open_grid(tmp_path, dataset, reach=15.24)
+    sight = grid.sight(0)
+    # Centres at 5, 15, 25 m from Sentinel-2's corner, 1 m less (east) and 2 m (south)
+    # less from the patch's: 24 to 174 m, and 23 to 173 m.
+    assert sight.pixels.shape == (16, 16, 4)
+    np.testing.assert_allclose(sight.cols[0, [0, -1]] * 1.5 + 0.75, [24, 174])
+    np.testing.assert_allclose(sight.rows[[0, -1], 0] * 1.5 + 0.75, [23, 173])
+    with rasterio.open(tmp_path / "sentinel2.tif") as file:
+        expected = file.read()[:, 2:18, 2:18]
+    np.testing.assert_array_equal(np.moveaxis(sight.pixels, -1, 0), expected)
+
+
+def test_rim_and_missing_pixels(tmp_path, write_raster):
+    """At the rim of Sentinel-2 a square is left, beyond it and over gaps nothing."""
+    path = sentinel2(write_raster, corner=(CORNER[0] + 100, CORNER[1] + 100), size=40)
+    grid = open_grid(tmp_path, card())
+    assert grid.sight(0).pixels.shape == (8, 8, 4)  # 105 to 175 m
+    assert grid.sight(2) is None  # 600 m further south
+    with rasterio.open(path, "r+") as file:
+        pixels = file.read()
+        pixels[0, 15, 2] = 0
+        file.write(pixels)
+    assert grid.sight(0) is None
+
+
+def test_without_the_image(tmp_path, write_raster):
+    """Patches of another program: no image, no places, or a card that says little."""
+    assert open_grid(tmp_path, card()) is None
+    sentinel2(write_raster)
+    assert open_grid(tmp_path, card()) is not None
+    assert open_grid(tmp_path, card(), windows=None) is None
+    little = card()
+    del little["xs"]["origin"]
+    with pytest.raises(SRError, match="dataset.json says nothing of 'origin'"):
+        open_grid(tmp_path, little)
+
+
+@pytest.mark.parametrize("crs", [UTM31, "EPSG:2154"])
+def test_exercise_1_keeps_it(tmp_path, write_raster, crs):
+    """The published pixels less the offset, 0 stays 0, over Spot and 20 m more."""
+    dn = RNG.integers(900, 4000, (200, 200, 4)).astype(np.uint16)
+    dn[:3] = 0
+    corner = (451000.0, 5412900.0)
+    tile = [
+        write_raster(f"{band}.tif", dn[..., band], spacing=10.0, corner=corner)
+        for band in range(4)
+    ]
+    left, top = (v[0] for v in transform(UTM31, crs, [451503.0], [5412493.0]))
+    shape = {"corner": (left, top), "crs": crs}
+    random = RNG.integers(500, 900, (240, 240, 5)).astype(np.uint16)
+    xs = write_raster("xs.tif", random[:160, :160, :4], spacing=6.0, **shape)
+    pan = write_raster(
+        "pan.tif", random[:160, :160, 4].repeat(4, 0).repeat(4, 1), spacing=1.5, **shape
+    )
+    out = tmp_path / "patches"
+    sr_dataset.create_dataset(
+        pan=pan, xs=xs, tiles=[tile], out_dir=out, offset=1000, patch_size=16,
+        split="interleaved",
+    )  # fmt: skip
+    written = json.loads((out / "dataset.json").read_text())["sentinel2_own_grid"]
+    with rasterio.open(out / "sentinel2.tif") as file:
+        found, place = file.read(), file.transform
+        assert file.crs == CRS.from_string(UTM31) and file.dtypes == ("uint16",) * 4
+        assert file.compression.name == "deflate"
+        assert written["origin"] == [place.c, place.f] and written["spacing"] == 10
+        covered = own_grid._bounds(
+            (left, top - 960, left + 960, top), CRS.from_string(crs), file.crs
+        )
+        reached = file.bounds
+    assert all(0 <= gap < 20 for gap in np.subtract(covered, reached)[:2] - 9)
+    assert all(0 <= gap < 20 for gap in np.subtract(reached, covered)[2:] - 9)
+    col, row = (
+        round(v)
+        for v in ~Affine(10, 0, corner[0], 0, -10, corner[1]) @ (place.c, place.f)
+    )
+    part = dn[row : row + found.shape[1], col : col + found.shape[2]].astype(int)
+    expected = np.where(part == 0, 0, np.maximum(part - 1000, 1))
+    np.testing.assert_array_equal(found, np.moveaxis(expected, -1, 0))

@@ -1,0 +1,91 @@
+"""Two evaluations side by side: the same patches, the difference and its interval."""
+
+import json
+
+import numpy as np
+import pytest
+
+from srtools.errors import SRError
+from srtools.evaluation import runs
+
+RNG = np.random.default_rng(6)
+COUNT = 40
+BLOCKS = np.arange(COUNT) // 4
+HARD = RNG.uniform(0.5, 2, COUNT)  # some places are hard for every method
+
+
+def columns(error: float) -> np.ndarray:
+    """L1, L2, SSIM and SAM of patches whose error is `error` times how hard it is."""
+    error = error * HARD
+    return np.stack([error, error**2, 1 - error, 100 * error], axis=1)
+
+
+def write_run(folder, error: float, **changed) -> str:
+    folder.mkdir()
+    methods = {"bicubic": columns(0.02), "model": columns(error)}
+    runs.write_patches(folder / "patches.csv", methods, None, BLOCKS)
+    metrics = {"inner": {"model": {}}, "test_set": "1a", "border": 8, **changed}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return str(folder)
+
+
+def test_intervals_of_methods():
+    found = runs.method_intervals(
+        {"bicubic": columns(0.02), "model": columns(0.01)}, BLOCKS, "blocks", 1e-4
+    )
+    # The gain is the same everywhere: no doubt, though the scores differ a lot.
+    assert found["gain_db"] == pytest.approx([20 * np.log10(2)] * 2)
+    low, high = found["model"]["l1_dn"]
+    assert low < 100 * HARD.mean() < high and high - low > 5
+    assert found["blocks"] == 10
+    low, high = found["bicubic"]["psnr_db"]
+    assert low < -10 * np.log10(np.mean((0.02 * HARD) ** 2)) < high
+
+
+def test_comparison_by_hand(tmp_path):
+    """A tenth less error everywhere: 0.915 dB, won everywhere, beyond doubt."""
+    one = runs.read_run(write_run(tmp_path / "one", 0.010))
+    other = runs.read_run(write_run(tmp_path / "other", 0.009))
+    found = runs.compare(one, other, 1e-4)
+    scores = found["scores"]
+    gain = 20 * np.log10(10 / 9)
+    assert scores["psnr_db"]["difference"] == pytest.approx(gain, abs=1e-4)
+    assert scores["psnr_db"]["interval"] == pytest.approx([gain] * 2, abs=1e-4)
+    l2 = 1e4 * np.mean(HARD**2)
+    assert scores["l2_dn"]["values"] == pytest.approx([l2, 0.81 * l2], rel=1e-4)
+    assert scores["l1_dn"]["values"] == pytest.approx(
+        [100 * HARD.mean(), 90 * HARD.mean()], rel=1e-4
+    )
+    assert found["share_won_by_second"] == 1
+    back = runs.compare(other, one, 1e-4)
+    assert back["scores"]["ssim"]["difference"] == -scores["ssim"]["difference"]
+    assert back["share_won_by_second"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [({"test_set": "2b"}, "same test patches"), ({"border": 4}, "same border")],
+)
+def test_unlike_runs_are_refused(tmp_path, changed, words):
+    one = runs.read_run(write_run(tmp_path / "one", 0.01))
+    other = runs.read_run(write_run(tmp_path / "other", 0.01, **changed))
+    with pytest.raises(SRError, match=words):
+        runs.compare(one, other, 1e-4)
+
+
+def test_other_folders_are_refused(tmp_path):
+    with pytest.raises(SRError, match="metrics.json is missing"):
+        runs.read_run(tmp_path)
+    (tmp_path / "metrics.json").write_text('{"patches": 3}')
+    with pytest.raises(SRError, match="no result of this sr_eval.py"):
+        runs.read_run(tmp_path)
+
+
+def test_patches_table(tmp_path):
+    windows = np.arange(2 * COUNT).reshape(COUNT, 2)
+    path = tmp_path / "patches.csv"
+    runs.write_patches(path, {"model": columns(0.01)}, windows, BLOCKS)
+    lines = path.read_text().splitlines()
+    header = "patch,row,col,block,l1_model,l2_model,ssim_model,sam_model"
+    assert lines[0] == header and len(lines) == 1 + COUNT
+    assert lines[6].startswith("5,10,11,1,")

@@ -1,0 +1,64 @@
+"""Sums over patches, gains, and the table of the worst."""
+
+import numpy as np
+import pytest
+
+from srtools.evaluation.patch_scores import all_scores
+from srtools.evaluation.scores import Scores
+
+BANDS = ("red", "near infrared")
+RNG = np.random.default_rng(4)
+TRUTH = RNG.uniform(0.1, 0.4, (6, 20, 20, 2)).astype(np.float32)
+AREAS = {"inner": 4, "whole": 0}
+
+
+def scored(model: np.ndarray, bicubic: np.ndarray, step: int = 6) -> Scores:
+    scores = Scores(BANDS, 1e-4, ratio=0.25)
+    for first in range(0, 6, step):
+        part = slice(first, first + step)
+        predicted = {"model": model[part], "bicubic": bicubic[part]}
+        scores.add(all_scores(predicted, TRUTH[part], AREAS))
+    return scores
+
+
+@pytest.mark.parametrize("step", [1, 4, 6])
+def test_batches_do_not_matter(step):
+    noisy = TRUTH + RNG.normal(0, 0.02, TRUTH.shape).astype(np.float32)
+    scores = scored(noisy, TRUTH, step)
+    assert scores.count() == 6
+    found = scores.record("inner", "model")
+    error = (noisy - TRUTH).astype(float)[:, 4:-4, 4:-4]
+    per_band = np.abs(error).mean(axis=(0, 1, 2))
+    assert found["l1_dn"]["red"] == pytest.approx(1e4 * per_band[0], rel=1e-5)
+    assert found["l1_reflectance"]["all"] == pytest.approx(per_band.mean(), rel=1e-5)
+    mse = np.square(error).mean(axis=(0, 1, 2))
+    assert found["l2_dn"]["near infrared"] == pytest.approx(1e8 * mse[1], rel=1e-5)
+    assert found["psnr_db"]["all"] == pytest.approx(-10 * np.log10(mse.mean()))
+    means = TRUTH[:, 4:-4, 4:-4].mean(axis=(0, 1, 2))
+    ergas = 25 * np.sqrt(np.mean(mse / means**2))
+    assert found["ergas"]["all"] == pytest.approx(ergas, rel=1e-5)
+
+
+def test_gain_and_worst():
+    """Errors of 0.01 against 0.02 are 6.02 dB; patch 3 is where the model loses."""
+    model, bicubic = TRUTH + np.float32(0.01), TRUTH + np.float32(0.02)
+    model[3] += np.float32(0.03)
+    scores = scored(model, bicubic)
+    gains = scores.gains("whole")
+    assert gains[0] == pytest.approx(20 * np.log10(2), abs=0.01)
+    windows = np.arange(12).reshape(6, 2)
+    worst = scores.worst("whole", windows, count=2)
+    assert [entry["patch"] for entry in worst][0] == 3 and len(worst) == 2
+    assert worst[0]["window"] == [6, 7]
+    assert worst[0]["l1_dn_model"] == pytest.approx(400, rel=1e-3)
+    assert worst[0]["psnr_db_bicubic"] == pytest.approx(33.98, abs=0.01)
+    assert scores.worst("whole", None)[0]["window"] is None
+
+
+def test_black_bands_and_small_patches_have_no_such_scores():
+    scores = Scores(BANDS, 1e-4, ratio=0.25)
+    black = np.zeros((1, 8, 8, 2), np.float32)
+    scores.add(all_scores({"model": black, "bicubic": black}, black, {"whole": 0}))
+    found = scores.record("whole", "model")
+    assert found["ergas"] is None and found["ssim"] is None
+    assert found["l1_dn"]["all"] == 0

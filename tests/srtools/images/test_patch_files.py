@@ -1,0 +1,86 @@
+"""The check of patches and of their card."""
+
+import numpy as np
+import pytest
+
+from srtools.errors import SRError
+from srtools.images.patch_files import (
+    check_patches,
+    check_train_size,
+    warn_of_leak,
+)
+
+
+def zeros(count, size, bands=4):
+    return np.zeros((count, size, size, bands), np.uint16)
+
+
+def test_check_gives_the_files(patches):
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    assert check_patches(folder, "train", factor=4) == {
+        "lr": str(folder / "train_lr_patches.tif"),
+        "hr": str(folder / "train_hr_patches.tif"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("lr", "hr", "words"),
+    [
+        (zeros(3, 4), zeros(2, 16), "3 patches and .* 2, the same number"),
+        (zeros(3, 4), zeros(3, 8), r"4 pixels a side .* 8, 4 times .* \(16\)"),
+        (zeros(3, 4, 3), zeros(3, 16, 3), r"lr_patches.tif has 3 band.*4 are expected"),
+        (zeros(3, 4), zeros(3, 16, 1), r"hr_patches.tif has 1 band.*B04, B03, B02"),
+    ],
+)
+def test_check_names_what_does_not_fit(patches, lr, hr, words):
+    with pytest.raises(SRError, match=words):
+        check_patches(patches("train", lr, hr), "train", factor=4)
+
+
+def test_check_names_what_is_missing(tmp_path, patches):
+    with pytest.raises(SRError, match="nowhere does not exist"):
+        check_patches(tmp_path / "nowhere", "train", factor=4)
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    with pytest.raises(SRError, match=r"valid_lr_patches\.tif is missing"):
+        check_patches(folder, "valid", factor=4)
+
+
+def test_check_refuses_what_is_no_stack_of_squares(patches, write_raster):
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    write_raster("train_lr_patches.tif", np.zeros((10, 4, 4), np.uint16), crs=None)
+    with pytest.raises(SRError, match="a stack of square patches is expected"):
+        check_patches(folder, "train", factor=4)
+
+
+def test_reflectances_are_refused(patches, write_raster):
+    """DN as float32, which OTB writes unless told otherwise, are not."""
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    dn = np.full((12, 4, 4), 800.0, np.float32)
+    write_raster("train_lr_patches.tif", dn, crs=None)
+    check_patches(folder, "train", factor=4)
+    write_raster("train_lr_patches.tif", dn * np.float32(1e-4), crs=None)
+    with pytest.raises(SRError, match="larger than 0.08, .* DN .* are expected"):
+        check_patches(folder, "train", factor=4)
+
+
+def test_crops_larger_than_the_patches_are_refused(patches):
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    files = check_patches(folder, "train", factor=4)
+    check_train_size(4, files)
+    check_train_size(None, files)
+    with pytest.raises(SRError, match="--train_size is 5, .* have 4 pixels a side"):
+        check_train_size(5, files)
+
+
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ({"strategy": "blocks", "margin": 13}, None),
+        ({"strategy": "blocks", "margin": 12}, "12 lr pixels apart"),
+        ({"strategy": "interleaved"}, "0 lr pixels apart"),
+        ({}, None),  # patches made elsewhere
+    ],
+)
+def test_groups_that_leak_are_told(caplog, split, told):
+    warn_of_leak({"split": split} if split else {}, 13)
+    assert (told in caplog.text) if told else not caplog.text

@@ -1,0 +1,302 @@
+"""Large images: pieces, shares, runs that are killed, and the file in the end."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rio_cogeo.cogeo import cog_validate
+
+import sr_infer
+from srtools.errors import SRError
+from srtools.inference import cluster as clusters
+from srtools.inference import pieces
+
+import pyotb
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def job(tmp_path, write_raster, blurring_model) -> dict:
+    """Give the arguments of an image of 3 x 4 pieces, with a hole."""
+    pixels = np.random.default_rng(1).integers(1, 8000, (45, 60, 4)).astype(np.uint16)
+    pixels[10:14, 20:30] = 0
+    return {
+        "s2_images": [write_raster("s2.tif", pixels)],
+        "model_dir": blurring_model,
+        "tile_size": 32,
+        "piece_size": 64,
+    }
+
+
+def read(path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+def whole(tmp_path: Path, job: dict) -> np.ndarray:
+    """Give the image as it is made in one piece."""
+    out = tmp_path / "whole.tif"
+    sr_infer.infer(**{**job, "piece_size": 4096}, out=str(out))
+    return read(out)
+
+
+def arguments(job: dict, out: Path) -> list[str]:
+    values = {key: job[key] for key in ("model_dir", "tile_size", "piece_size")}
+    options = [f"--{key}={value}" for key, value in values.items()]
+    return ["--s2_images", *job["s2_images"], f"--out={out}", *options]
+
+
+def test_pieces_join_without_a_seam(tmp_path, job):
+    out = tmp_path / "sr.tif"
+    sr_infer.infer(**job, out=str(out))
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+    assert not pieces.folder_of(out).exists()
+
+
+def test_pieces_that_are_there_are_not_made_again(tmp_path, job, monkeypatch):
+    """A run that fails in the middle keeps what it has."""
+    out, made, most = tmp_path / "sr.tif", [], 5
+    replace = os.replace
+
+    def fail_after_five(source, target):
+        if Path(target).name.startswith("r0"):
+            if len(made) == most:
+                raise KeyboardInterrupt
+            made.append(Path(target).name)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_after_five)
+    with pytest.raises(KeyboardInterrupt):
+        sr_infer.infer(**job, out=str(out))
+    kept = {path.name for path in pieces.folder_of(out).glob("*.tif")}
+    assert kept == set(made) and len(kept) == 5 and not out.exists()
+
+    made.clear()
+    most = 12
+    sr_infer.infer(**job, out=str(out))
+    assert len(made) == 12 - 5 and not kept & set(made)
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog):
+    """On a full disk OTB returns without an error; the damaged piece has no name yet.
+
+    One that was damaged later is found when the run goes on.
+    """
+    out, write = tmp_path / "sr.tif", pyotb.App.write
+
+    def cut_off(self, path, **options):
+        done = write(self, path, **options)
+        if "r000064_c000128" in path:
+            os.truncate(path, 3000)
+        return done
+
+    monkeypatch.setattr(pyotb.App, "write", cut_off)
+    assert sr_infer.main(arguments(job, out)) == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert "r000064_c000128.tif was not written completely; the disk is" in error
+    kept = sorted(path.name for path in pieces.folder_of(out).glob("*.tif"))
+    assert len(kept) == 6 and "r000064_c000128.tif" not in kept
+
+    os.truncate(pieces.folder_of(out) / kept[2], 3000)
+    monkeypatch.setattr(pyotb.App, "write", write)
+    assert sr_infer.main(arguments(job, out)) == 0
+    assert f"piece {kept[2]} is damaged and is made again" in caplog.text
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_a_killed_run_goes_on(tmp_path, job):
+    """SIGKILL gives no chance to tidy up; the same command finishes the image."""
+    out = tmp_path / "sr.tif"
+    command = [sys.executable, "sr_infer.py", *arguments(job, out)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
+        for line in run.stderr:
+            if " s left" in line:  # the first piece is done
+                os.kill(run.pid, signal.SIGKILL)
+                break
+    assert run.returncode == -signal.SIGKILL and not out.exists()
+    kept = list(pieces.folder_of(out).glob("r*.tif"))
+    assert 1 <= len(kept) < 12
+    assert sr_infer.main(arguments(job, out)) == 0
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"s2.tif", "sr.tif", "sr.json", "whole.tif", "whole.json"}
+
+
+def test_shares_are_the_whole(tmp_path, job):
+    """In any order, and joined by the command without --part."""
+    out = tmp_path / "sr.tif"
+    for part in ("2/3", "3/3", "1/3"):
+        assert sr_infer.main([*arguments(job, out), "--part", part]) == 0
+        assert not out.exists()
+    made = {path.stat().st_mtime_ns for path in pieces.folder_of(out).glob("r*.tif")}
+    assert len(made) == 12
+    assert sr_infer.main(arguments(job, out)) == 0
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as it:
+        print(it.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@contextmanager
+def cluster(folder):
+    """Run a cluster that knows nothing of the scripts, in a folder of its own."""
+    folder.mkdir()
+    (folder / "cluster.py").write_text(CLUSTER)
+    with subprocess.Popen(
+        [sys.executable, "cluster.py"], cwd=folder, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.chdir(tmp_path)
+    out = Path("sr.tif")  # relative, which the workers must understand
+    with cluster(tmp_path / "elsewhere") as address:
+        assert sr_infer.main([*arguments(job, out), "--dask", address]) == 0
+        assert "2 workers share the pieces" in caplog.text
+        assert "12 of 12 pieces are there" in caplog.text
+        wrong = [*arguments(job, tmp_path / "b.tif"), f"--dask={address}"]
+        assert sr_infer.main([*wrong, "--crop", "64"]) == 1
+        error = capfd.readouterr().err.splitlines()[-1]
+        assert error.startswith("error: a worker failed: error: ") and "crop64" in error
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_a_cluster_that_is_lost_is_one_line(tmp_path, job, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def gather(*_):
+        raise distributed.client.FutureCancelledError("run", "scheduler is gone")
+
+    monkeypatch.setattr(distributed.Client, "gather", gather)
+    with cluster(tmp_path / "elsewhere") as address:
+        with pytest.raises(SRError, match="gave up .*scheduler is gone.*goes on with"):
+            clusters.over_dask(address, "x.py", ["--dask", address])
+
+
+def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    client = distributed.Client
+    monkeypatch.setattr(
+        distributed, "Client", lambda at, timeout: client(at, timeout=1)
+    )
+    address = "tcp://127.0.0.1:1"
+    assert sr_infer.main([*arguments(job, tmp_path / "a.tif"), "--dask", address]) == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: no Dask scheduler answers at {address}")
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path, job):
+    """Also one whose plan is gone: what its pieces were made for is not known."""
+    folder = pieces.folder_of(tmp_path / "sr.tif")
+    sr_infer.infer(**job, out=str(tmp_path / "sr.tif"), part=(1, 4))
+    (folder / pieces.PLAN).unlink()
+    before = sorted(folder.iterdir())
+    for overwrite in (False, True):
+        with pytest.raises(SRError, match="nobody knows what its files were made for"):
+            sr_infer.infer(**job, out=str(tmp_path / "sr.tif"), overwrite=overwrite)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
+    out = tmp_path / "sr.tif"
+    sr_infer.infer(**job, out=str(out), part=(1, 4))
+    for change in (
+        {"offset": 1000}, {"model_dir": repeating_model}, {"tile_size": 16},
+        {"piece_size": 128},
+    ):  # fmt: skip
+        with pytest.raises(SRError, match="pieces made from other images"):
+            sr_infer.infer(**{**job, **change}, out=str(out))
+    Path(job["s2_images"][0]).touch()
+    with pytest.raises(SRError, match="to start anew"):
+        sr_infer.infer(**job, out=str(out))
+    sr_infer.infer(**job, out=str(out), overwrite=True)
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, width):
+    pixels = np.random.default_rng(1).integers(1, 8000, (150, width, 4))
+    s2 = write_raster("s2.tif", pixels.astype(np.uint16))
+    out = tmp_path / "sr.tif"
+    sr_infer.infer(s2_images=[s2], model_dir=repeating_model, out=str(out))
+    valid, errors, warnings = cog_validate(out, quiet=True)
+    assert valid and not errors and not warnings
+    with rasterio.open(out) as file:
+        assert file.overviews(1) == [2] or width == 60
+        assert file.descriptions == ("B04", "B03", "B02", "B08")
+        assert file.scales == (1e-4,) * 4 and file.offsets == (0,) * 4
+        assert file.nodata == 0 and file.dtypes == ("uint16",) * 4
+        assert file.compression.name == "deflate"
+        assert "super-resolution" in file.tags()["PROCESSING"]
+
+
+@pytest.mark.parametrize("hole", [False, True])
+def test_overviews_are_means_of_what_has_data(
+    tmp_path, write_raster, repeating_model, hole
+):
+    pixels = np.random.default_rng(1).integers(1, 8000, (60, 90, 4)).astype(np.uint16)
+    pixels[20:31, 40:47] *= 1 - hole
+    s2 = write_raster("s2.tif", pixels, spacing=10.0)
+    out = tmp_path / "sr.tif"
+    sr_infer.infer(s2_images=[s2], model_dir=repeating_model, out=str(out))
+    base = read(out).astype(float)
+    assert base.shape == (4, 400, 600) and (base == 0).any() == hole
+    blocks = base.reshape(4, 200, 2, 300, 2)
+    known = (blocks > 0).sum(axis=(2, 4))
+    # Some are means of one or two pixels.
+    assert len(np.unique(known)) == (4 if hole else 1)
+    expected = blocks.sum(axis=(2, 4)) / np.maximum(known, 1)
+    with rasterio.open(out, OVERVIEW_LEVEL=0) as file:
+        found = file.read()
+    np.testing.assert_array_equal(found == 0, known == 0)
+    assert np.abs(found - expected).max() <= 0.5
+
+
+def test_a_share_of_nothing_is_told(tmp_path, job, caplog):
+    out = tmp_path / "sr.tif"
+    sr_infer.infer(**{**job, "piece_size": 4096}, out=str(out), part=(2, 3))
+    assert "left for this share, the image has 1;" in caplog.text and not out.exists()
+
+
+def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
+    out = tmp_path / "sr.tif"
+
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(pieces.rasterio.shutil, "copy", full)
+    assert sr_infer.main(arguments(job, out)) == 1
+    error = capfd.readouterr().err.splitlines()[-1]
+    assert "No space left" in error and "pieces are kept" in error
+    assert not out.exists()
+    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
+
+
+def test_cut_covers_each_pixel_once():
+    count = np.zeros((37, 50), int)
+    for piece in pieces.cut(50, 37, 16):
+        place = np.s_[piece.row :, piece.col :]
+        count[place][: piece.height, : piece.width] += 1
+    assert (count == 1).all()
+    parts = [pieces.share(pieces.cut(50, 37, 16), part, 5) for part in range(1, 6)]
+    assert sorted(sum(parts, []), key=str) == sorted(pieces.cut(50, 37, 16), key=str)

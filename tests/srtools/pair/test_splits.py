@@ -1,0 +1,277 @@
+"""Splits: the engine takes exactly these patches, and no group sees another."""
+
+import functools
+import itertools
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+
+from srtools.errors import SRError
+from srtools.pair.layouts import TEST, TRAIN, VALID, best_layout
+from srtools.pair.splits import (
+    COLOURS,
+    GROUPS,
+    check_groups,
+    count_left_out,
+    save_map,
+    split_in_blocks,
+)
+
+import pyotb
+
+# (height, width), patch size, margin
+SIZES = [
+    ((64, 80), 8, 14),
+    ((62, 79), 8, 3),
+    ((63, 81), 7, 9),
+    ((292, 299), 32, 14),
+    ((256, 400), 32, 33),
+    ((700, 512), 16, 30),
+]
+
+
+def whole(shape) -> np.ndarray:
+    return np.ones(shape, bool)
+
+
+@functools.cache
+def deal(shape, size, margin, seed=0, hole=None):
+    usable = whole(shape)
+    if hole:
+        usable[hole[0] : hole[0] + 3, hole[1] : hole[1] + 5] = False
+    return split_in_blocks(usable, size, margin, seed=seed)
+
+
+def all_windows(split, step=None) -> dict[str, np.ndarray]:
+    windows = {group: split.windows(group) for group in GROUPS}
+    return {**windows, "train": split.windows("train", step)}
+
+
+def touching(windows, size, margin) -> int:
+    """Count pairs of groups' patches of which one, widened, meets the other."""
+    count = 0
+    for one, other in itertools.combinations(windows, 2):
+        for row, col in windows[one]:
+            below = windows[other][:, 0] < row + size + margin
+            above = windows[other][:, 0] + size > row - margin
+            right = windows[other][:, 1] < col + size + margin
+            left = windows[other][:, 1] + size > col - margin
+            count += int((below & above & right & left).sum())
+    return count
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize(("shape", "size", "margin"), SIZES)
+def test_no_patch_widened_by_the_margin_touches_another_group(
+    shape, size, margin, seed
+):
+    split = deal(shape, size, margin, seed)
+    windows = all_windows(split)
+    assert touching(windows, size, margin) == 0
+    gaps = check_groups(windows, size, margin)
+    assert min(gaps.values()) >= margin
+    # The check measures: one pixel more and some patch does touch.
+    assert touching(windows, size, min(gaps.values()) + 1) > 0
+
+
+@pytest.mark.parametrize(("shape", "size", "margin"), SIZES)
+def test_overlapping_train_patches_keep_their_distance(shape, size, margin):
+    split = deal(shape, size, margin)
+    windows = all_windows(split, step=size // 3)
+    assert len(windows["train"]) > 3 * len(split.windows("train"))
+    assert touching(windows, size, margin) == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "margin", "most_lost"),
+    [
+        ((64, 80), 8, 14, 0.4),
+        ((64, 80), 8, 8, 0.2),
+        ((292, 299), 32, 14, 0.18),
+        ((512, 512), 32, 14, 0.1),
+        ((2048, 2048), 32, 14, 0.06),
+    ],
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_proportions_are_met(shape, size, margin, most_lost, seed):
+    """Within a patch or three; what the gaps cost is counted."""
+    split = deal(shape, size, margin, seed)
+    counts = np.array([len(split.windows(group)) for group in GROUPS])
+    total = (shape[0] - 1) // size * ((shape[1] - 1) // size)
+    assert counts.sum() + split.lost == total
+    assert split.lost <= most_lost * total
+    assert np.abs(counts - np.array([0.8, 0.1, 0.1]) * counts.sum()).max() <= 3
+
+
+def test_other_proportions():
+    split = split_in_blocks(whole((600, 600)), 16, 5, proportions=(5, 2, 3))
+    counts = np.array([len(split.windows(group)) for group in GROUPS])
+    assert counts / counts.sum() == pytest.approx([0.5, 0.2, 0.3], abs=0.01)
+
+
+def test_seed():
+    """The same seed gives the same areas, another one gives others."""
+    areas = [split_in_blocks(whole((300, 350)), 16, 9, seed=s).areas for s in (3, 3, 4)]
+    assert (areas[0] == areas[1]).all()
+    assert (areas[0] != areas[2]).any()
+
+
+def test_unusable_pixels_are_in_no_patch():
+    rows, cols = np.ogrid[:400, :420]
+    usable = (rows + cols > 160) & ((rows - 260) ** 2 + (cols - 300) ** 2 > 900)
+    split = split_in_blocks(usable, 16, 10)
+    for group, step in (("train", 5), ("train", None), ("valid", None), ("test", None)):
+        windows = split.windows(group, step)
+        assert len(windows)
+        for row, col in windows:
+            assert usable[row : row + 16, col : col + 16].all()
+    # All that is usable and in no gap is used, up to the corner of the wedge.
+    assert split.windows("train", 1).min() < 20
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "step"),
+    [((64, 80), 8, 8), ((66, 81), 8, 8), ((63, 79), 8, 3), ((63, 81), 7, 7)],
+)
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_engine_takes_these_patches(
+    shape, size, step, group, tmp_path, write_raster
+):
+    """Each pixel of the image holds its own row and column."""
+    split = deal(shape, size, 9, hole=(40, 30))
+    step = step if group == "train" else size
+    places = np.stack(np.indices(shape), axis=-1).astype(np.uint16)
+    image = write_raster("places.tif", places)
+    selection = pyotb.PatchesSelection(
+        {
+            "in": image,
+            "grid.step": step,
+            "grid.psize": size,
+            "strategy": "all",
+            "outtrain": str(tmp_path / "centres.geojson"),
+        },
+        frozen=True,
+    )
+    exported = pyotb.Input(image)[:, :, 0].export()
+    exported = {**exported, "array": split.mask(group, step)}
+    selection.app.ImportVectorImage("mask", exported)
+    selection.execute()
+    selection.app.WriteOutput()
+    points = json.loads((tmp_path / "centres.geojson").read_text())["features"]
+    windows = split.windows(group, step)
+    assert len(points) == len(windows) > 0
+    extraction = pyotb.PatchesExtraction(
+        {
+            "source1.il": [image],
+            "source1.patchsizex": size,
+            "source1.patchsizey": size,
+            "vec": str(tmp_path / "centres.geojson"),
+            "field": "id",
+        },
+        n_sources=1,
+        frozen=True,
+    )
+    patches = str(tmp_path / "patches.tif")
+    extraction.write({"source1.out": patches}, pixel_type="uint16")
+    with rasterio.open(patches) as file:
+        corners = file.read()[:, ::size, 0].T
+    assert (corners == windows).all()
+
+
+def test_areas_say_which_group_a_pixel_belongs_to():
+    split = deal((292, 299), 32, 14)
+    for number, group in ((TRAIN, "train"), (VALID, "valid"), (TEST, "test")):
+        for row, col in split.windows(group):
+            assert (split.areas[row : row + 32, col : col + 32] == number).all()
+
+
+def test_groups_look_alike_if_they_can():
+    """West is forest and east is town: both belong into each group."""
+    cells = np.ones((20, 30), bool)
+    quicklook = np.zeros((40, 60, 1))
+    quicklook[:, 40:] = 1000
+    quicklook += np.random.default_rng(0).normal(0, 1, quicklook.shape)
+    shares = np.array([0.8, 0.1, 0.1])
+
+    def difference(seed, look) -> float:
+        groups, _ = best_layout(cells, shares, 1, seed, look)
+        town = np.arange(30) >= 20
+        parts = [(groups == g).sum(0) @ town / (groups == g).sum() for g in (1, 2, 3)]
+        return max(abs(parts[1] - parts[0]), abs(parts[2] - parts[0]))
+
+    blind = np.mean([difference(seed, None) for seed in range(3)])
+    seeing = np.mean([difference(seed, quicklook) for seed in range(3)])
+    assert seeing < 0.4 < 0.6 < blind
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "margin", "words"),
+    [
+        ((34, 34), 32, 14, "1 usable patches of 32 x 32"),
+        ((20, 20), 32, 14, "0 usable patches"),
+        ((130, 70), 32, 70, "8 usable patches"),
+        ((292, 299), 32, 260, "260 pixels apart"),
+    ],
+)
+def test_too_little_room(shape, size, margin, words):
+    with pytest.raises(SRError, match=words):
+        split_in_blocks(whole(shape), size, margin)
+
+
+def test_nothing_usable():
+    with pytest.raises(SRError, match="0 usable patches.*--split interleaved"):
+        split_in_blocks(np.zeros((300, 300), bool), 32, 14)
+
+
+def test_check_groups_is_exact():
+    """8 pixels from column 0, then the next group from column 18: 10 are between."""
+    windows = {"train": np.array([[0, 0], [40, 0]]), "test": np.array([[4, 18]])}
+    assert check_groups(windows, 8, 10) == {"train-test": 10}
+    with pytest.raises(SRError, match="train and test have 10 pixels between them"):
+        check_groups(windows, 8, 11)
+    diagonal = {"train": np.array([[0, 0]]), "test": np.array([[20, 9]])}
+    assert check_groups(diagonal, 8, 12) == {"train-test": 12}
+    with pytest.raises(SRError, match="have -8 pixels"):
+        check_groups({"a": np.array([[3, 3]]), "b": np.array([[3, 3]])}, 8, 0)
+
+
+def test_interleaved_patches_do_not_pass():
+    """The course's split puts test patches between train patches."""
+    rows, cols = np.meshgrid(np.arange(9) * 8, np.arange(9) * 8)
+    windows = np.stack([rows.ravel(), cols.ravel()], axis=1)
+    groups = {"train": windows[1::2], "test": windows[::2]}
+    with pytest.raises(SRError, match="0 pixels between"):
+        check_groups(groups, 8, 1)
+
+
+def test_left_out_patches_are_counted_once():
+    """Patches of 4 pixels begin in row 2 and column 1, two by two."""
+    missing, cloud = np.zeros((2, 10, 10), bool)
+    missing[3, 2] = True
+    missing[0, 0] = True  # in no patch
+    cloud[3, 1:7] = True  # over the same patch, and its neighbour
+    assert count_left_out({"missing": missing, "cloud": cloud}, 4) == {
+        "missing": 1,
+        "cloud": 1,
+    }
+
+
+def test_map_shows_the_groups(tmp_path):
+    split = deal((292, 299), 32, 14)
+    quicklook = np.random.default_rng(0).uniform(0, 3000, (150, 150, 4))
+    path = tmp_path / "map.png"
+    save_map(path, quicklook, (292, 299), all_windows(split), 32)
+    pixels = np.asarray(Image.open(path).convert("RGB"), float) / 255
+    for group in GROUPS:  # the legend, and as a tint on the map
+        assert (np.abs(pixels - COLOURS[group]).max(axis=-1) < 0.02).sum() > 20
+    red = (pixels[..., 0] > pixels[..., 1] + 0.25) & (pixels[..., 0] > 0.3)
+    assert red.mean() > 0.02
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_record_is_json():
+    record = deal((292, 299), 32, 14, 7).record()
+    assert json.loads(json.dumps(record))["seed"] == 7

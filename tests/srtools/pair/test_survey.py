@@ -1,0 +1,172 @@
+"""Unusable pixels: each reason is found where it is, and spreads as it should."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import maximum_filter
+
+from srtools.pair import survey
+
+CORNER = (452001.0, 5412003.0)
+
+HEIGHT, WIDTH = 60, 70
+
+
+@pytest.fixture
+def scene(write_raster):
+    """Give a function that writes a scene with a few bad pixels and looks at it."""
+
+    def look(changes: dict | None = None, with_scl: bool = True, **options):
+        """`changes` maps an image to (rows, columns, value), on its own grid."""
+        images = {
+            "xs": (np.full((HEIGHT, WIDTH, 4), 500, np.uint16), 6.0),
+            "pan": (np.full((4 * HEIGHT, 4 * WIDTH), 400, np.uint16), 1.5),
+            "s2": (np.full((36, 42, 4), 1600, np.uint16), 10.0),
+            "scl": (np.full((18, 21), 4, np.uint8), 20.0),
+        }
+        for name, (rows, cols, value) in (changes or {}).items():
+            images[name][0][rows, cols] = value
+        paths = {
+            name: write_raster(f"{name}.tif", pixels, spacing)
+            for name, (pixels, spacing) in images.items()
+        }
+        if not with_scl:
+            paths["scl"] = None
+        return survey.look(**paths, **options)
+
+    return look
+
+
+def spread(rows: slice, cols: slice) -> np.ndarray:
+    """Mark a rectangle and what lies within 4 pixels of it."""
+    marked = np.zeros((HEIGHT, WIDTH), bool)
+    marked[
+        max(rows.start - 4, 0) : rows.stop + 4, max(cols.start - 4, 0) : cols.stop + 4
+    ] = True
+    return marked
+
+
+def test_nothing_is_wrong(scene):
+    seen = scene()
+    assert seen.usable.all() and seen.usable.shape == (HEIGHT, WIDTH)
+    assert list(seen.bad) == list(survey.REASONS)
+    assert seen.missing == 0 and seen.cloud == 0
+
+
+# Of images with other pixels: rows and columns there, and on the grid of XS.  A pixel
+# of 10 m owns the 6 m pixels whose middle is in it: from 30 m to 40 m there are the
+# middles 33 and 39, pixels 5 and 6.
+CASES = {
+    "xs": ("xs", 0, "no data", (slice(20, 22), slice(30, 33)), None),
+    "one band of xs": ("xs", None, "no data", (slice(9, 10), slice(0, 1)), None),
+    "pan": ("pan", 0, "no data", (slice(40, 48), slice(80, 84)),
+            (slice(10, 12), slice(20, 21))),
+    "s2": ("s2", 0, "no data", (slice(3, 4), slice(6, 9)),
+           (slice(5, 7), slice(10, 15))),
+    "scl missing": ("scl", 0, "no data", (slice(3, 6), slice(3, 6)),
+                    (slice(10, 20), slice(10, 20))),
+    "saturated": ("s2", 65535, "saturated", (slice(3, 4), slice(6, 9)),
+                  (slice(5, 7), slice(10, 15))),
+    "saturated xs": ("xs", 4095, "saturated", (slice(7, 8), slice(8, 9)), None),
+    "saturated pan": ("pan", 4095, "saturated", (slice(40, 48), slice(80, 84)),
+                      (slice(10, 12), slice(20, 21))),
+    **{
+        f"class {code}": ("scl", code, "cloud, shadow or defect",
+                          (slice(3, 6), slice(3, 6)), (slice(10, 20), slice(10, 20)))
+        for code in (1, 3, 8, 9, 10)
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_bad_spoils_its_surroundings(case, scene):
+    name, value, reason, place, on_xs = CASES[case]
+    if value is None:
+        change = {name: (*place, [0, 500, 500, 500])}
+    else:
+        change = {name: (*place, value)}
+    seen = scene(change, saturated=4095)
+    expected = spread(*(on_xs or place))
+    np.testing.assert_array_equal(seen.bad[reason], expected)
+    for other in set(survey.REASONS) - {reason}:
+        assert not seen.bad[other].any()
+    np.testing.assert_array_equal(seen.usable, ~expected)
+
+
+@pytest.mark.parametrize("code", [2, 4, 5, 6, 7, 11])
+def test_other_classes_are_ground(code, scene):
+    assert scene({"scl": (slice(0, 5), slice(0, 5), code)}).usable.all()
+
+
+def test_shares_are_of_the_ground_that_spot_shows(scene):
+    """Half of XS is empty; of the rest Sentinel-2 lacks a tenth, clouds hide a half."""
+    changes = {
+        "xs": (slice(0, 30), slice(None), 0),
+        "s2": (slice(None), slice(0, 42), 1600),
+        "scl": (slice(None), slice(0, 21), 9),
+    }
+    seen = scene(changes)
+    assert seen.cloud == 1 and seen.missing == 0
+    changes["s2"] = (slice(18, 36), slice(0, 21), 0)  # the lower left quarter
+    changes["scl"] = (slice(None), slice(0, 21), 4)
+    seen = scene(changes)
+    assert seen.missing == pytest.approx(0.5) and seen.cloud == 0
+
+
+def test_without_classes_nothing_is_known_of_clouds(scene):
+    change = {"scl": (slice(0, 5), slice(0, 5), 9)}
+    assert scene(change).cloud > 0
+    seen = scene(change, with_scl=False)
+    assert seen.cloud is None and seen.usable.all()
+
+
+def test_strips_do_not_show(scene, monkeypatch):
+    change = {
+        "xs": (slice(20, 22), slice(30, 33), 0),
+        "scl": (slice(9, 12), slice(3, 6), 8),
+    }
+    whole = scene(change)
+    monkeypatch.setattr(survey, "STRIP", 7)
+    cut = scene(change)
+    for reason in survey.REASONS:
+        np.testing.assert_array_equal(cut.bad[reason], whole.bad[reason])
+    assert (cut.missing, cut.cloud) == (whole.missing, whole.cloud)
+
+
+def test_one_line_of_pan_is_seen(scene):
+    """The 16 PAN pixels of a pixel of XS all count, not the one in its middle."""
+    dark = scene({"pan": (slice(85, 86), slice(None), 0)})
+    np.testing.assert_array_equal(
+        dark.bad["no data"], spread(slice(21, 22), slice(0, WIDTH))
+    )
+    bright = scene({"pan": (slice(85, 86), slice(40, 41), 4095)}, saturated=4095)
+    np.testing.assert_array_equal(
+        bright.bad["saturated"], spread(slice(21, 22), slice(10, 11))
+    )
+
+
+@pytest.mark.parametrize(("east", "south"), [(3, 6), (0.75, 0), (0.5, -4.4)])
+def test_pan_may_lie_elsewhere(tmp_path, write_raster, east, south):
+    """Each PAN pixel without data, or that does not exist, spoils what it touches."""
+    random = np.random.default_rng(0)
+    pan = (random.random((4 * HEIGHT, 4 * WIDTH)) > 0.001).astype(np.uint16)
+    paths = {
+        "xs": write_raster("xs.tif", np.full((HEIGHT, WIDTH, 4), 500, np.uint16), 6.0),
+        "s2": write_raster("s2.tif", np.full((36, 42, 4), 1600, np.uint16), 10.0),
+        "pan": write_raster("pan.tif", pan, 1.5, (CORNER[0] + east, CORNER[1] - south)),
+    }
+    touched = np.ones((HEIGHT, WIDTH), bool)
+    # Metres from the corner of XS to the PAN pixels with data.
+    for row in range(HEIGHT):
+        for col in range(WIDTH):
+            first_row, last_row = (6 * row - south) / 1.5, (6 * row + 6 - south) / 1.5
+            first_col, last_col = (6 * col - east) / 1.5, (6 * col + 6 - east) / 1.5
+            rows = range(int(np.floor(first_row)), int(np.ceil(last_row)))
+            cols = range(int(np.floor(first_col)), int(np.ceil(last_col)))
+            inside = rows[0] >= 0 and cols[0] >= 0
+            inside &= rows[-1] < len(pan) and cols[-1] < pan.shape[1]
+            if inside:
+                touched[row, col] = not pan[rows[0] : rows[-1] + 1][
+                    :, cols[0] : cols[-1] + 1
+                ].all()
+    found = survey.look(**paths).bad["no data"]
+    np.testing.assert_array_equal(found, maximum_filter(touched, 9))

@@ -1,0 +1,138 @@
+"""What `fit` is fed: every patch in each epoch; only seed and epoch matter."""
+
+import numpy as np
+import pytest
+
+from srtools.training import feeding
+
+import tensorflow as tf
+
+COUNT, BATCH = 11, 4
+STEPS = 3  # the last of which is filled up
+
+
+@pytest.fixture
+def files(patches):
+    """Patches that can be told from each other: their number is the first pixel."""
+    rng = np.random.default_rng(0)
+    lr = rng.integers(100, 200, (COUNT, 6, 6, 4))
+    lr[:] += 1000 * np.arange(COUNT).reshape(-1, 1, 1, 1)
+    folder = patches("train", lr, lr.repeat(4, axis=1).repeat(4, axis=2))
+    return {k: str(folder / f"train_{k}_patches.tif") for k in ("lr", "hr")}
+
+
+def batches(files, first=0, last=2, streaming=False, **options):
+    """Give the batches of some epochs as [(lr, hr), ...] of NumPy arrays."""
+    options = {"seed": 1, "augment": True, **options}
+    made = feeding.training_batches(
+        feeding.open_patches(files, streaming), BATCH,
+        first_epoch=first, nb_epochs=last, **options,
+    )  # fmt: skip
+    return [(inputs["lr"].numpy(), targets["hr"].numpy()) for inputs, targets in made]
+
+
+def numbers(lr):
+    return [int(patch.flat[0]) // 1000 for patch in lr]
+
+
+def assert_same(one, other):
+    assert len(one) == len(other)
+    for (lr, hr), (other_lr, other_hr) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(lr, other_lr)
+        np.testing.assert_array_equal(hr, other_hr)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_each_epoch_has_full_batches_and_every_patch(files, streaming):
+    found = batches(files, streaming=streaming)
+    assert len(found) == 2 * STEPS
+    epochs = [found[:STEPS], found[STEPS:]]
+    seen = [[n for lr, _ in epoch for n in numbers(lr)] for epoch in epochs]
+    for order in seen:
+        assert len(order) == STEPS * BATCH
+        assert sorted(order[:COUNT]) == list(range(COUNT))
+        assert order[COUNT:] == order[: STEPS * BATCH - COUNT]
+    assert seen[0] != seen[1] and seen[0][:COUNT] != sorted(seen[0][:COUNT])
+
+
+@pytest.mark.parametrize("options", [{}, {"train_size": 3}])
+def test_an_epoch_is_the_same_whatever_came_before(files, options):
+    """A training that goes on with epoch 2 sees what it would have seen anyway."""
+    at_once = batches(files, 0, 4, **options)
+    assert_same(at_once[2 * STEPS :], batches(files, 2, 4, **options))
+
+
+@pytest.mark.parametrize("options", [{}, {"train_size": 3}])
+def test_streamed_patches_are_those_in_memory(files, options):
+    assert_same(batches(files, **options), batches(files, streaming=True, **options))
+
+
+def test_another_seed_is_another_order(files):
+    one, other = (batches(files, seed=seed, last=1) for seed in (1, 2))
+    assert numbers(one[0][0]) != numbers(other[0][0])
+
+
+def test_lr_is_dn_and_hr_reflectance_of_the_same_ground(files):
+    for lr, hr in batches(files, train_size=3):
+        assert lr.shape == (BATCH, 3, 3, 4) and hr.shape == (BATCH, 12, 12, 4)
+        np.testing.assert_allclose(lr * 1e-4, hr[:, ::4, ::4], rtol=1e-6)
+
+
+def test_patches_are_flipped_only_if_asked_for(files):
+    stacks = feeding.open_patches(files, streaming=False).reader.patches_buffer["lr"]
+    shares = {}
+    for augment in (False, True):
+        lr = np.concatenate([lr for lr, _ in batches(files, 0, 9, augment=augment)])
+        as_was = [(patch == stacks[n]).all() for n, patch in zip(numbers(lr), lr)]  # noqa: B905
+        shares[augment] = np.mean(as_was)
+    assert shares[False] == 1
+    assert 0.02 < shares[True] < 0.35  # one in eight is left as it was
+
+
+def test_crops_differ_from_epoch_to_epoch(files):
+    lr = np.concatenate([lr for lr, _ in batches(files, 0, 6, train_size=3)])
+    assert len({patch.tobytes() for patch in lr}) > 3 * COUNT
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_validation_has_each_patch_once_in_order(files, streaming):
+    source = feeding.open_patches(files, streaming)
+    found = list(feeding.validation_batches(source, BATCH))
+    assert [len(inputs["lr"]) for inputs, _ in found] == [4, 4, 3]
+    order = [n for inputs, _ in found for n in numbers(inputs["lr"].numpy())]
+    assert order == list(range(COUNT))
+
+
+def test_a_filled_batch_leaves_the_mean_as_it_is(files):
+    source = feeding.open_patches(files)
+    found = list(feeding.validation_batches(source, BATCH, fill=True))
+    assert [len(inputs["lr"]) for inputs, _, _ in found] == [BATCH] * STEPS
+    values, weights = (
+        np.concatenate(arrays)
+        for arrays in zip(*((i["lr"], w) for i, _, w in found), strict=True)
+    )
+    assert weights.shape == (STEPS * BATCH, 1, 1)
+    weights = weights.ravel()
+    assert (weights[:COUNT] > 1).all() and (weights[COUNT:] == 0).all()
+    weighted = (values.mean(axis=(1, 2, 3)) * weights).mean()
+    expected = source.reader.patches_buffer["lr"].mean()
+    assert weighted == pytest.approx(expected, rel=1e-6)
+
+
+def test_patches_are_streamed_if_they_take_too_much_memory(files, monkeypatch):
+    assert not feeding.open_patches(files).reader.use_streaming
+    monkeypatch.setattr(feeding, "MEMORY_SHARE", 1e-9)
+    assert feeding.open_patches(files).reader.use_streaming
+
+
+def test_keras_knows_the_shapes(files):
+    """A network cannot be built on an unknown number of bands."""
+    for streaming in (False, True):
+        source = feeding.open_patches(files, streaming)
+        made = feeding.training_batches(
+            source, BATCH, seed=1, first_epoch=0, nb_epochs=1, augment=True,
+            train_size=3,
+        )  # fmt: skip
+        inputs, targets = made.element_spec
+        assert inputs["lr"].shape == tf.TensorShape([BATCH, 3, 3, 4])
+        assert targets["hr"].shape == tf.TensorShape([BATCH, 12, 12, 4])

@@ -1,0 +1,142 @@
+"""Which strategy is chosen, and what is said where none can work."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from srtools.errors import SRError
+from srtools.training import strategies
+
+import tensorflow as tf
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """No cluster, whatever machine the tests run on."""
+    for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def devices(count):
+    return lambda kind: [f"{kind}:{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("environment", "gpus", "expected"),
+    [
+        ({}, 0, "none"),
+        ({}, 1, "none"),
+        ({}, 2, "mirrored"),
+        ({"TF_CONFIG": "{}"}, 2, "multiworker"),
+        ({"SLURM_STEP_NUM_TASKS": "2"}, 0, "multiworker"),
+        ({"SLURM_STEP_NUM_TASKS": "1"}, 2, "mirrored"),
+    ],
+)
+def test_auto_follows_machine_and_environment(monkeypatch, environment, gpus, expected):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tf.config, "list_physical_devices", devices(gpus))
+    assert strategies.guess() == expected
+
+
+def test_keras_3_says_what_several_workers_need(monkeypatch):
+    monkeypatch.setattr(strategies, "KERAS", "3.15.1")
+    with pytest.raises(SRError, match="Keras 3.15.1, .*tf_keras.*TF_USE_LEGACY_KERAS"):
+        strategies.choose("multiworker", 4)
+
+
+def test_several_workers_must_be_named(monkeypatch):
+    monkeypatch.setattr(strategies, "KERAS", "2")
+    with pytest.raises(SRError, match="neither TF_CONFIG nor a Slurm step"):
+        strategies.choose("multiworker", 4)
+
+
+def test_one_device_is_the_chief_and_takes_any_batch():
+    strategy = strategies.choose("none", 3)
+    assert strategy.num_replicas_in_sync == 1 and strategies.is_chief(strategy)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "expected"),
+    [
+        ({"worker": ["a:1", "b:1"]}, ("worker", 0), True),
+        ({"worker": ["a:1", "b:1"]}, ("worker", 1), False),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, ("worker", 0), False),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, ("chief", 0), True),
+    ],
+)
+def test_one_worker_writes(cluster, task, expected):
+    class Strategy:
+        cluster_resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(cluster), task_type=task[0], task_id=task[1]
+        )
+
+    assert strategies.is_chief(Strategy()) is expected
+
+
+def test_a_lost_worker_is_one_line():
+    class Strategy:
+        cluster_resolver = "any"
+
+    error = tf.errors.UnavailableError(None, None, "{{node}} Socket closed\nmore")
+    with pytest.raises(SRError, match=r"was lost \(Socket closed\); start the same"):
+        with strategies.lost_workers(Strategy()):
+            raise error
+    # Where there is no other worker, it is another error.
+    with pytest.raises(tf.errors.UnavailableError):
+        with strategies.lost_workers(tf.distribute.get_strategy()):
+            raise error
+
+
+def test_precision_is_mixed_inside_only():
+    policy = tf.keras.mixed_precision.global_policy
+    with strategies.precision(True):
+        assert policy().name == "mixed_bfloat16"
+    assert policy().name == "float32"
+    with strategies.precision(False):
+        assert policy().name == "float32"
+
+
+MIRRORED = """
+import sys, json
+from srtools.training import strategies
+from srtools.errors import SRError
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+make = tf.distribute.MirroredStrategy
+tf.distribute.MirroredStrategy = lambda: make(["CPU:0", "CPU:1"])
+try:
+    strategies.choose("mirrored", 3)
+except SRError as error:
+    print(error)
+import sr_train
+sys.exit(sr_train.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_two_mirrored_devices_learn_like_one(tmp_path):
+    """The same loss curve with the same global batch, within 1e-4."""
+    from training_patches import TINY, write_folder
+
+    patches = write_folder(tmp_path / "patches")
+    losses = {}
+    for name, start in (("two", ["-c", MIRRORED]), ("one", ["sr_train.py"])):
+        options = ["--strategy", {"two": "mirrored", "one": "none"}[name]]
+        finished = subprocess.run(
+            [sys.executable, *start, "--patches", str(patches), *TINY, *options,
+             "--model_dir", str(tmp_path / name), "--nb_epochs", "2"],
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert finished.returncode == 0, finished.stderr
+        if name == "two":
+            assert "a batch of 3 patches cannot be shared out evenly to 2" in (
+                finished.stdout
+            )
+        card = json.loads((tmp_path / name / "assets/model_card.json").read_text())
+        losses[name] = [card["training"][key] for key in ("train_loss", "valid_loss")]
+    assert losses["two"] == pytest.approx(losses["one"], rel=1e-4)

@@ -37,7 +37,7 @@ from srtools.pair.quality import PairQuality, measure_pair
 from srtools.sentinel2 import download, scenes
 from srtools.urls import public
 
-import pyotb  # isort: skip  (after srtools, which makes it less talkative)
+import pyotb
 
 log = logging.getLogger("srtools.sr_dataset")
 

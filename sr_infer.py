@@ -45,7 +45,7 @@ from srtools.inference import cluster, inputs, pieces, plans
 from srtools.network import ensemble, saved_model
 from srtools.sentinel2 import download, safe, scenes
 
-import pyotb  # isort: skip  (after srtools, which makes it less talkative)
+import pyotb
 
 log = logging.getLogger("srtools.sr_infer")
 

@@ -21,6 +21,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import sr_model
+from sr_model import OUTPUT, SRModel
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import one_line_errors
 from srtools.images import patch_files
@@ -37,9 +39,6 @@ from srtools.training import (
     strategies,
     summaries,
 )
-
-import sr_model  # isort: skip
-from sr_model import OUTPUT, SRModel  # isort: skip
 
 import tensorflow as tf
 

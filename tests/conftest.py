@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-import tensorflow as tf
+from srtools.tf import tf  # first of all, quietly
 
 UTM31 = "EPSG:32631"
 CORNER = (452001.0, 5412003.0)

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from training_patches import COUNTS, TINY, write_folder
 
 from srtools.network.saved_model import CARD
 from srtools.training.strategies import KERAS
+from tests.training_patches import COUNTS, TINY, write_folder
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 2

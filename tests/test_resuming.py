@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_patches import TINY, write_folder
 
 from srtools.cards import read_card
 from srtools.network.saved_model import CARD
 from srtools.network.weights import FILE
+from tests.training_patches import TINY, write_folder
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from srtools.pair.quality import PairQuality
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download
 from srtools.sentinel2.archive import Archive
-from tests.srtools.fake_stac import FakeService, block_ranges, geotiff, serve
+from tests.fake_stac import FakeService, block_ranges, geotiff, serve
 
 UTM31 = "EPSG:32631"
 LEFT, TOP = 452_000, 5_412_000  # of the Spot image, 960 m x 960 m

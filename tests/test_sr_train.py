@@ -7,13 +7,13 @@ import shutil
 import numpy as np
 import pytest
 import rasterio
-from training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 import sr_model
 import sr_train
 from srtools.images import patch_files
 from srtools.network.saved_model import CARD, SIGNATURE
 from srtools.training import pictures
+from tests.training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event

@@ -8,6 +8,7 @@ import numpy as np
 
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
+from srtools.images import patch_files
 from srtools.images.raster import describe_patches
 from srtools.network.saved_model import ModelInfo
 

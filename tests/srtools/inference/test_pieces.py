@@ -19,7 +19,7 @@ from srtools.inference import pieces
 
 import pyotb
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

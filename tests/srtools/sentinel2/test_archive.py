@@ -8,13 +8,13 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 import rasterio
-from fake_stac import FakeService, serve
 from rasterio.io import MemoryFile
 
 from srtools.errors import SRError
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2.archive import Archive, ServiceError
 from srtools.urls import gdal_path, public, without_secrets
+from tests.fake_stac import FakeService, serve
 
 BLOB = "https://account.blob.core.windows.net/container/a/B04.tif"
 PIXELS = np.random.default_rng(1).integers(0, 12, (1, 600, 600), np.uint8)

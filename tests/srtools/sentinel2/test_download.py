@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from fake_stac import FakeService, block_ranges, geotiff, serve
 from rasterio.crs import CRS
 from rasterio.warp import transform
 from shapely.geometry import box, mapping
@@ -24,6 +23,7 @@ from srtools.sentinel2.archive import Archive, ServiceError
 from srtools.sentinel2.download import local_copies
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
+from tests.fake_stac import FakeService, block_ranges, geotiff, serve
 
 UTM31 = "EPSG:32631"
 BLOCK, SIZE = 128, 1000  # pixels

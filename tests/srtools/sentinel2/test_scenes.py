@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from fake_stac import FakeService, serve
 from shapely.geometry import box, mapping, shape
 
 from srtools.errors import SRError
@@ -18,8 +17,9 @@ from srtools.sentinel2 import scenes
 from srtools.sentinel2.archive import Archive, ServiceError
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import fewest, newest, passes, scene_of
+from tests.fake_stac import FakeService, serve
 
-REAL = Path(__file__).parents[1] / "data" / "stac" / "sentinel2_one_orbit.json"
+REAL = Path(__file__).parents[2] / "data" / "stac" / "sentinel2_one_orbit.json"
 UTM31 = "EPSG:32631"
 # A Sentinel-2 "tile" of 150 x 150 SCL pixels (3 km), and a Spot image of 1.2 km in it,
 # which covers exactly SCL rows 40-99 and columns 50-109.

@@ -121,7 +121,7 @@ sys.exit(sr_train.main(sys.argv[1:]))
 @pytest.mark.slow
 def test_two_mirrored_devices_learn_like_one(tmp_path):
     """The same loss curve with the same global batch, within 1e-4."""
-    from training_patches import TINY, write_folder
+    from tests.training_patches import TINY, write_folder
 
     patches = write_folder(tmp_path / "patches")
     losses = {}

@@ -1,0 +1,167 @@
+"""Command lines as dataclasses: an option is declared once, with its unit and default.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Options:
+        out_dir: str = option(help="folder for the patches")
+        patch_size: int = option(32, "side of the lr patches, pixels", kind=even)
+
+    options = parse(Options, "Make patches.", ["--out_dir", "patches"])
+
+The fields are the parameters of the script when it is called from Python; the parser
+takes names, types, help and defaults from them.
+"""
+
+import argparse
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, TypeVar
+
+from srtools.errors import SRError
+
+Options = TypeVar("Options")
+REQUIRED = dataclasses.MISSING
+
+
+class MisuseError(SRError):
+    """Options that contradict each other; the command line exits with 2."""
+
+
+def option(
+    default: Any = REQUIRED,
+    help: str = "",
+    *,
+    kind: Callable[[str], Any] | None = None,
+    flag: str | None = None,
+    group: str | None = None,
+    **details: Any,
+) -> Any:
+    """Declare an option: a field of a frozen dataclass.
+
+    Arguments:
+        default: value without the option; none: the option is required.
+        help: meaning, with the unit.  The default is added unless it is None.
+        kind: converter of the text; by default the type of the field.
+        flag: another name than `--field`, for instance `--no_augment`.
+        group: heading in `--help`; "advanced" for what a first run does not need.
+        details: what `argparse.add_argument` takes on top (nargs, choices, metavar).
+    """
+    about = {"help": help, "kind": kind, "flag": flag, "group": group, **details}
+    return dataclasses.field(default=default, metadata=about)
+
+
+def make_parser(options: type, description: str) -> argparse.ArgumentParser:
+    """Build the command line of a dataclass whose fields are declared by `option`."""
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    groups: dict[str | None, Any] = {None: parser}
+    hints = typing.get_type_hints(options)
+    # The groups come in the order of their first option, "advanced" last.
+    fields = sorted(
+        dataclasses.fields(options), key=lambda f: f.metadata["group"] == "advanced"
+    )
+    for field in fields:
+        details = dict(field.metadata)
+        group, flag = details.pop("group"), details.pop("flag")
+        if group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        groups[group].add_argument(
+            flag or f"--{field.name}",
+            dest=field.name,
+            **_argument(field, hints[field.name], details),
+        )
+    return parser
+
+
+def _argument(field: dataclasses.Field, hint: Any, details: dict) -> dict[str, Any]:
+    """Translate a field into the arguments of `add_argument`."""
+    kind, text = details.pop("kind"), details.pop("help")
+    if field.default is REQUIRED:
+        details["required"] = True
+    else:
+        details["default"] = field.default
+    if hint is bool and "action" not in details:
+        details["action"] = "store_false" if field.default else "store_true"
+    elif field.default not in (REQUIRED, None, ()):
+        value = field.default
+        many = isinstance(value, (tuple, list))
+        shown = " ".join(map(str, value)) if many else value
+        text = f"{text} (default: {shown})"
+    if "action" not in details:
+        details["type"] = kind or _plain(hint)
+    return {**details, "help": text.replace("%", "%%")}
+
+
+def _plain(hint: Any) -> Callable[[str], Any]:
+    """Give the type of a field without `| None`."""
+    if isinstance(hint, types.UnionType):
+        hint = next(kind for kind in hint.__args__ if kind is not type(None))
+    return hint if hint in (int, float, str) else str
+
+
+def parse(
+    options: type[Options], description: str, arguments: Sequence[str] | None = None
+) -> Options:
+    """Read a command line; a misuse ends the program with exit code 2.
+
+    Arguments:
+        options: dataclass of the script.
+        description: first sentence of `--help`.
+        arguments: words of the command line; None: those of the program.
+    """
+    parser = make_parser(options, description)
+    values = vars(parser.parse_args(arguments))
+    try:
+        return options(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        )
+    except MisuseError as error:
+        parser.error(str(error))
+
+
+def number(
+    least: float = -math.inf,
+    most: float = math.inf,
+    *,
+    kind: type = int,
+    multiple: int = 1,
+    above: float = -math.inf,
+) -> Callable[[str], Any]:
+    """Give a converter of numbers within bounds.
+
+    Arguments:
+        least, most: smallest and largest value that is taken.
+        kind: int or float.
+        multiple: divisor of the value.
+        above: bound that is not taken itself.
+    """
+    wanted = "a whole number" if kind is int else "a number"
+    wanted += f" that {multiple} divides" if multiple > 1 else ""
+    wanted += f" of at least {least:g}" if least > -math.inf else ""
+    wanted += f" above {above:g}" if above > -math.inf else ""
+    wanted += f" up to {most:g}" if most < math.inf else ""
+
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (least <= value <= most and value > above and math.isfinite(value)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        if value % multiple:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        return value
+
+    return convert
+
+
+def day(text: str) -> date:
+    """Read a date such as 2022-07-14."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no day; YYYY-MM-DD is expected"
+        ) from None

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import cards, engine
+from srtools import cards, engine, files
 from srtools.cli import search
 from srtools.conventions import BANDS, FACTOR, GROUPS, MARGIN, SCALE
 from srtools.errors import one_line_errors
@@ -239,9 +239,9 @@ def create_dataset(
     checks.check_sentinel2(tiles, xs_info, scl or ())
     outputs = output_files(out_dir)
     read = [pan, xs, *(scl or ()), *(band for tile in tiles for band in tile)]
-    cards.refuse_existing(outputs, overwrite, read)
+    files.refuse_existing(outputs, overwrite, read)
 
-    with cards.whole_files(outputs) as partial:
+    with files.whole_files(outputs) as partial:
         s2 = stack(tiles)
         lr, hr = make_pair(pan, xs, s2, offset)
         corrected = None
@@ -418,7 +418,7 @@ def main(argv: list[str] | None = None) -> int:
     if not params.dry_run:
         engine.need("PatchesSelection", "PatchesExtraction")
         raster.check_name(params.out_dir)
-        cards.refuse_existing(output_files(params.out_dir), params.overwrite)
+        files.refuse_existing(output_files(params.out_dir), params.overwrite)
     names = (
         "pan", "xs", "out_dir", "patch_size", "step", "split", "margin", "seed",
         "proportions", "coregister", "harmonize", "overwrite",

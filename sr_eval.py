@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards
+from srtools import cards, files
 from srtools.ahead import ahead
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import one_line_errors
@@ -32,7 +32,7 @@ from srtools.evaluation.patch_scores import all_scores
 from srtools.evaluation.report import report
 from srtools.evaluation.sampled import CloserLook
 from srtools.evaluation.scores import Scores
-from srtools.evaluation.zooms import ZOOMS, zoom
+from srtools.images.zooms import ZOOMS, zoom
 from srtools.network import saved_model
 
 INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
@@ -130,9 +130,9 @@ def evaluate(
     info.need(INPUT, OUTPUT)
     test_set.check_model(info, test.dataset, INPUT, ignore_offset)
     outputs = [Path(out_dir) / name for name in report.FILES]
-    cards.refuse_existing(outputs, overwrite)
+    files.refuse_existing(outputs, overwrite)
     network = saved_model.load(model_dir, OUTPUT)
-    cards.make_folder(out_dir)  # or say now, not after the last patch, that it cannot
+    files.make_folder(out_dir)  # or say now, not after the last patch, that it cannot
 
     # 1. Every test patch is enlarged and scored once; of its pixels nothing is kept.
     scores, closer = Scores(BANDS, SCALE, 1 / FACTOR), CloserLook(test, sample, border)
@@ -177,7 +177,7 @@ def evaluate(
     indexes = [index for _, index in shown]
     pictures = list(look_at(network, test.files, indexes))
     places = report.Places(test, gains, columns["model"])
-    with cards.whole_files(outputs) as partial:
+    with files.whole_files(outputs) as partial:
         cards.write_card(partial / "metrics.json", metrics)
         runs.write_patches(partial / "patches.csv", columns, test.windows, blocks)
         report.save_pictures(partial / "patches.png", shown, gains, pictures)

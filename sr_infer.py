@@ -34,7 +34,7 @@ import rasterio
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
-from srtools import cards, engine
+from srtools import cards, engine, files
 from srtools.cli import search
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError, one_line_errors
@@ -201,7 +201,7 @@ def infer(
     card_path = Path(out).with_suffix(".json")
     outputs = [*images_out, card_path, *([Path(preview)] if preview else [])]
     read = [*s2_images, *keep, *([area.path] if area else [])]
-    cards.refuse_existing(outputs, overwrite, read)
+    files.refuse_existing(outputs, overwrite, read)
     if Path(out).suffix.lower() not in (".tif", ".tiff"):
         raise SRError(f"{out}: the image is a GeoTIFF, its name must end in .tif")
     for path in filter(Path.is_dir, outputs):
@@ -233,7 +233,7 @@ def infer(
         "versions": cards.versions(),
     }
     for path in outputs:
-        cards.make_folder(path.parent)  # or say now that it cannot be written
+        files.make_folder(path.parent)  # or say now that it cannot be written
     pieces_folder = pieces.folder_of(out)
     plan_of_pieces = {
         **card, "model": saved_model.fingerprint(model_dir), "uncertainty": uncertainty,
@@ -295,7 +295,7 @@ def infer(
     }
     for path, numbers in images_out.items():
         titles = dict(zip(numbers, BANDS, strict=True))
-        with cards.whole_file(path) as partial:
+        with files.whole_file(path) as partial:
             pieces.join(
                 pieces_folder, todo, partial, titles, plan.crs_wkt, plan.transform,
                 SCALE, about, holes,

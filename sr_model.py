@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards
+from srtools import cards, files
 from srtools.conventions import BANDS, SCALE
 from srtools.errors import one_line_errors
 from srtools.network import saved_model, serving, weights
@@ -197,7 +197,7 @@ def save(model: SRModel, folder: str | Path, card: dict | None = None) -> Path:
         weight if isinstance(weight, tf.Variable) else weight.value
         for weight in network.weights
     ]
-    parent = cards.make_folder(folder.absolute().parent)
+    parent = files.make_folder(folder.absolute().parent)
     with tempfile.TemporaryDirectory(
         prefix=f".partial-{folder.name}-", dir=parent
     ) as partial:

@@ -18,9 +18,9 @@ from rasterio.warp import transform_geom
 from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
-from srtools.cards import make_folder, whole_file
 from srtools.conventions import BANDS
 from srtools.errors import SRError, one_line_errors
+from srtools.files import make_folder, whole_file
 from srtools.images.figures import save_image
 
 CRS = "EPSG:32631"

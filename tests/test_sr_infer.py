@@ -18,7 +18,7 @@ import sr_infer
 from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
-from srtools import cards
+from srtools import cards, files
 from srtools.images import figures, raster, vrt
 from srtools.network import saved_model
 
@@ -274,7 +274,7 @@ def bad_inputs(tmp_path, write_raster, repeating_model) -> dict[str, list[str]]:
     blocked.write_text("")
     other = tmp_path / "other"
     shutil.copytree(repeating_model, other)
-    cards.make_folder(other / "assets")
+    files.make_folder(other / "assets")
     cards.write_card(other / saved_model.CARD, {"bands": ["B02", "B03", "B04", "B08"]})
     area = tmp_path / "area.json"
     place = transform_bounds("EPSG:32631", "EPSG:4326", *raster.describe(s2, "").bounds)

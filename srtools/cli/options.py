@@ -148,9 +148,8 @@ def number(
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not (least <= value <= most and value > above and math.isfinite(value)):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
-        if value % multiple:
+        fits = least <= value <= most and above < value < math.inf
+        if not fits or (multiple > 1 and value % multiple):
             raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
         return value
 

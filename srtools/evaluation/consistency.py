@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from srtools.evaluation.metrics import spectral_angle
 from srtools.evaluation.own_grid import OwnGrid
 from srtools.images.registration import Block, block_shift
+from srtools.metrics import spectral_angle
 
 MODULATION = 0.28  # of Sentinel-2 at the highest frequency of its 10 m grid
 SENTINEL2_SPACING = 10.0  # metres

@@ -7,7 +7,7 @@ neural networks", Astrodynamics 3, 2019.
 import numpy as np
 import scipy.fft
 
-from srtools.evaluation.metrics import psnr
+from srtools.metrics import psnr
 
 MOST = 3  # pixels of shift that are tried in each direction
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from srtools.evaluation.metrics import REFLECTANCE_RANGE
+from srtools.metrics import REFLECTANCE_RANGE
 from srtools.tf import tf
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels

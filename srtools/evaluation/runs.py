@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools.cards import read_card, whole_file
+from srtools.cards import read_card
 from srtools.conventions import FACTOR
 from srtools.errors import SRError
 from srtools.evaluation import bootstrap
-from srtools.evaluation.metrics import psnr
 from srtools.evaluation.test_set import TestSet
+from srtools.files import whole_file
+from srtools.metrics import psnr
 
 COLUMNS = ("l1", "l2", "ssim", "sam")  # of each patch: mean over bands
 METRICS, PATCHES = "metrics.json", "patches.csv"

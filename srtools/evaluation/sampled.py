@@ -11,7 +11,7 @@ from srtools.evaluation.detail import Correctness
 from srtools.evaluation.own_grid import open_grid
 from srtools.evaluation.spectrum import RingSpectra
 from srtools.evaluation.test_set import TestSet
-from srtools.evaluation.zooms import ZOOMS
+from srtools.images.zooms import ZOOMS
 
 METHODS = ("bicubic", "model")
 SPECTRA = (*ZOOMS, "model")

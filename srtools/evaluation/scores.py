@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from srtools.evaluation.metrics import ergas, psnr
+from srtools.metrics import ergas, psnr
 
 NAMES = ("l1", "l2", "ssim", "mean", "sam")
 WORST = 10  # patches in the table of the worst

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from srtools import cards
+from srtools import cards, files
 from srtools.conventions import SCALE
 from srtools.errors import SRError
 from srtools.evaluation import runs, test_set
@@ -37,7 +37,7 @@ def compare(
         SRError: if they were not evaluated on the same patches.
     """
     outputs = [Path(out_dir) / name for name in report.COMPARISON_FILES]
-    cards.refuse_existing(outputs, overwrite)
+    files.refuse_existing(outputs, overwrite)
     found, networks = [], []
     for letter, folder in zip("ab", compared, strict=True):
         if (Path(folder) / "saved_model.pb").exists():
@@ -55,11 +55,11 @@ def compare(
     shown, pictures = [], []
     if len(networks) == 2:
         shown = report.choose_unlike(runs.gains(*found))
-        files = test_set.read_test_set(patches, border=0).files
+        test_files = test_set.read_test_set(patches, border=0).files
         indexes = [index for _, index in shown]
-        both = (look_at(saved_model.load(m), files, indexes) for m in networks)
+        both = (look_at(saved_model.load(m), test_files, indexes) for m in networks)
         pictures = list(zip(*both, strict=True))
-    with cards.whole_files(outputs) as partial:
+    with files.whole_files(outputs) as partial:
         cards.write_card(partial / "comparison.json", comparison)
         report.save_comparison(
             partial / "comparison.html", comparison, found, shown, pictures

@@ -15,7 +15,7 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from skimage.transform import resize
 
-from srtools.cards import whole_file
+from srtools.files import whole_file
 from srtools.images.raster import describe
 
 

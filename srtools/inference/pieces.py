@@ -22,7 +22,7 @@ from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
-from srtools import cards
+from srtools import cards, files
 from srtools.errors import SRError
 from srtools.images import raster, vrt
 
@@ -115,7 +115,7 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                 "anew"
             )
         shutil.rmtree(folder)
-    cards.make_folder(folder)
+    files.make_folder(folder)
     cards.write_card(folder / PLAN, {"fingerprint": fingerprint, **plan})
 
 

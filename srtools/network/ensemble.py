@@ -8,7 +8,7 @@ import shutil
 from itertools import product
 from pathlib import Path
 
-from srtools import cards
+from srtools import files
 from srtools.network import saved_model, serving
 
 
@@ -68,6 +68,6 @@ def save(
     serving.split_outputs(folder)
     card = Path(model_dir) / saved_model.CARD
     if card.exists():
-        cards.make_folder((folder / saved_model.CARD).parent)
+        files.make_folder((folder / saved_model.CARD).parent)
         shutil.copy(card, folder / saved_model.CARD)
     return str(folder)

@@ -27,8 +27,8 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 from tqdm import tqdm
 
-from srtools.cards import make_folder
 from srtools.errors import SRError
+from srtools.files import make_folder
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2.archive import Archive, ServiceError
 from srtools.sentinel2.passes import Scene

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from srtools.evaluation.metrics import psnr
-from srtools.evaluation.zooms import bicubic
+from srtools.images.zooms import bicubic
+from srtools.metrics import psnr
 from srtools.tf import tf
 
 EPSILON = 1e-3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srtools import cards
+from srtools import files
 from srtools.tf import tf
 from srtools.training import curves
 from srtools.training.stopping import learning_rate
@@ -103,7 +103,7 @@ class Table(tf.keras.callbacks.Callback):
         if self.folder is None:
             return
         with (
-            cards.whole_file(self.folder / "training.csv") as partial,
+            files.whole_file(self.folder / "training.csv") as partial,
             partial.open("w", newline="") as file,
         ):
             writer = csv.writer(file, lineterminator="\n")

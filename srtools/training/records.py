@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards
+from srtools import cards, files
 from srtools.errors import SRError
 from srtools.images.patch_files import fingerprints
 from srtools.tf import tf
@@ -130,7 +130,7 @@ def one_writer(folder: Path) -> Iterator[None]:
     Raises:
         SRError: if there is something in the folder.
     """
-    handle = os.open(cards.make_folder(folder), os.O_RDONLY)
+    handle = os.open(files.make_folder(folder), os.O_RDONLY)
     try:
         with suppress(OSError):  # some network file systems have no locks
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -21,7 +21,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from srtools import cards
+from srtools import files
 from srtools.errors import SRError
 from srtools.images import patch_files
 from srtools.network import saved_model, weights
@@ -60,12 +60,12 @@ def session(
     backup = Backup(logs / FILE, settings, writes=chief)
     going_on = backup.look(overwrite)
     if not going_on:
-        cards.refuse_existing([model_dir, logs / "training.csv"], overwrite)
+        files.refuse_existing([model_dir, logs / "training.csv"], overwrite)
     if not chief:
         yield backup
         return
-    cards.make_folder(model_dir.absolute().parent)
-    with one_at_a_time(cards.make_folder(logs)):
+    files.make_folder(model_dir.absolute().parent)
+    with one_at_a_time(files.make_folder(logs)):
         # What a killed training was writing at that moment.
         beside = model_dir.absolute().parent
         for partial in (
@@ -260,7 +260,7 @@ class Backup(tf.keras.callbacks.Callback):
             for index, array in enumerate(stack)
         }
         flat["state"] = np.array(json.dumps(record, default=float))
-        with cards.whole_file(self.path) as partial:
+        with files.whole_file(self.path) as partial:
             weights.save_arrays(partial, flat)
         self.latest = epochs_done
 

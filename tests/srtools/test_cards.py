@@ -2,7 +2,7 @@
 
 import pytest
 
-from srtools import cards
+from srtools import cards, files
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 
@@ -12,11 +12,11 @@ def test_what_is_read_is_never_replaced(tmp_path):
     image.write_text("precious")
     link.symlink_to(image)
     with pytest.raises(SRError, match="image.tif exists already; give --overwrite"):
-        cards.refuse_existing([image], overwrite=False)
-    cards.refuse_existing([image], overwrite=True)
-    cards.refuse_existing([image], overwrite=True, read=["https://x/y.tif"])
+        files.refuse_existing([image], overwrite=False)
+    files.refuse_existing([image], overwrite=True)
+    files.refuse_existing([image], overwrite=True, read=["https://x/y.tif"])
     with pytest.raises(SRError, match="image.tif is read by this very run"):
-        cards.refuse_existing([image], overwrite=True, read=[link])
+        files.refuse_existing([image], overwrite=True, read=[link])
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "3", "{oops", ""])

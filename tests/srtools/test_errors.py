@@ -14,11 +14,11 @@ from srtools import errors
 SCRIPT = """
 import sys
 from pathlib import Path
-from srtools import cards; from srtools import errors
+from srtools import files, cards; from srtools import errors
 
 @errors.one_line_errors
 def main(argv):
-    with cards.whole_files([Path(argv[0]) / "a.tif"]) as partial:
+    with files.whole_files([Path(argv[0]) / "a.tif"]) as partial:
         (partial / "a.tif").write_text("half")
         print("busy", flush=True)
         sys.stdin.read()  # until the signal comes

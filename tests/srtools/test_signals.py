@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pathlib import Path
-from srtools import cards, errors
+from srtools import files, cards, errors
 from srtools.images import raster
 
 @errors.one_line_errors
 def main(argv):
-    with cards.whole_files([Path(argv[0]) / "a.tif"]) as partial:
+    with files.whole_files([Path(argv[0]) / "a.tif"]) as partial:
         with raster.engine_errors("working"):
             print("busy", flush=True)
             sys.stdin.readline()  # the signal comes, and then the line

@@ -8,12 +8,12 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from srtools.cards import whole_file
 from srtools.conventions import FACTOR, SCALE
 from srtools.evaluation.report import charts, page
 from srtools.evaluation.runs import Run
 from srtools.evaluation.tables import number, span
 from srtools.evaluation.test_set import TestSet
+from srtools.files import whole_file
 from srtools.images import figures
 
 FILES = ("metrics.json", "patches.csv", "patches.png", "report.html")

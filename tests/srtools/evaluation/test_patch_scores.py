@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srtools.evaluation.metrics import psnr, spectral_angle
 from srtools.evaluation.patch_scores import all_scores, patch_scores
+from srtools.metrics import psnr, spectral_angle
 
 RNG = np.random.default_rng(7)
 TRUTH = RNG.uniform(0.02, 0.4, (3, 40, 40, 4)).astype(np.float32)

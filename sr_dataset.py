@@ -35,7 +35,7 @@ from srtools.images.registration import read_blocks
 from srtools.pair import fits, splits, survey
 from srtools.pair.quality import PairQuality, measure_pair
 from srtools.sentinel2 import download, scenes
-from srtools.urls import public
+from srtools.urls import redact
 
 import pyotb
 
@@ -315,7 +315,7 @@ def create_dataset(
             "pan": pan_info.record(),
             "xs": xs_info.record(),
             "sentinel2": record
-            or {"files": [[public(band) for band in tile] for tile in tiles]},
+            or {"files": [[redact(band) for band in tile] for tile in tiles]},
             "sentinel2_own_grid": kept,
             "versions": cards.versions(),
             "groups": {

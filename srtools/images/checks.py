@@ -11,7 +11,7 @@ import shapely
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo, data_outline, describe, describe_patches
-from srtools.urls import public
+from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def check_dn(image: ImageInfo, what: str) -> None:
     Raises:
         SRError: if they are reflectances or 8-bit colours, or no data is not 0.
     """
-    name = public(image.path)
+    name = redact(image.path)
     if image.dtype not in DN_TYPES:
         raise SRError(
             f"the pixels of {what} {name} are {image.dtype}, DN (reflectance x 10000) "
@@ -91,7 +91,7 @@ def check_metres(image: ImageInfo) -> None:
     in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
     if not in_metres or image.crs.to_epsg() == WEB_MERCATOR:
         raise SRError(
-            f"{public(image.path)} is in {image.crs.to_string()}, a CRS in metres is "
+            f"{redact(image.path)} is in {image.crs.to_string()}, a CRS in metres is "
             "expected; reproject it (gdalwarp -t_srs EPSG:32631, or your UTM zone)"
         )
 
@@ -113,7 +113,7 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo, factor: int) -> None:
         width, height = image.transform.a, -image.transform.e
         if abs(width / height - 1) > 1e-6:
             raise SRError(
-                f"{public(image.path)} has pixels of {width:g} x {height:g} m, square "
+                f"{redact(image.path)} has pixels of {width:g} x {height:g} m, square "
                 f"ones are expected; resample it (gdalwarp -tr {width:g} {width:g})"
             )
     ratio = xs.spacing / pan.spacing
@@ -203,7 +203,7 @@ def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
         bounds = rasterio.warp.transform_bounds(area.crs, image.crs, *bounds)
     if not _overlap(image.bounds, bounds):
         raise SRError(
-            f"{public(image.path)} does not show {public(area.path)}: the "
+            f"{redact(image.path)} does not show {redact(area.path)}: the "
             f"one lies at {_text(image.bounds)}, the other at {_text(bounds)} "
             f"({image.crs.to_string()})"
         )
@@ -226,7 +226,7 @@ def check_count(path: str | os.PathLike, expected: int) -> None:
 def _grid(image: ImageInfo) -> str:
     left, top = image.transform @ (0, 0)
     return (
-        f"{public(image.path)} ({image.width} x {image.height} px of "
+        f"{redact(image.path)} ({image.width} x {image.height} px of "
         f"{image.spacing:g} m from {left:.10g}, {top:.10g} in {image.crs.to_string()})"
     )
 

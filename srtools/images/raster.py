@@ -20,7 +20,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from srtools import signals
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.urls import gdal_path, is_remote, public
+from srtools.urls import gdal_path, is_remote, redact
 
 # Patches lie nowhere, and what must lie somewhere is checked.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -71,7 +71,7 @@ class ImageInfo:
     def record(self) -> dict:
         """Give what a card keeps of this image."""
         return {
-            "path": public(self.path),
+            "path": redact(self.path),
             "size": [self.width, self.height],
             "spacing": self.spacing,
             "crs": self.crs.to_string(),
@@ -93,7 +93,7 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
             number of bands.
     """
     path = str(path)
-    name = public(path)
+    name = redact(path)
     if not is_remote(path):
         check_name(path)
     if not is_remote(path) and not os.path.exists(path):
@@ -152,7 +152,7 @@ def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
         there = (file.read(out_shape=(image.bands, height, width)) > 0).all(axis=0)
     rows = np.flatnonzero(there.any(axis=1))
     if not rows.size:
-        raise SRError(f"{public(image.path)} holds no data, all its pixels are 0")
+        raise SRError(f"{redact(image.path)} holds no data, all its pixels are 0")
     cols = np.array([np.flatnonzero(there[row])[[0, -1]] + (0, 1) for row in rows])
     # The four corners of what each row has.
     corners = [(col, row + down) for row, ends in zip(rows, cols, strict=True)
@@ -236,7 +236,7 @@ def reading(path: str | os.PathLike) -> Iterator[None]:
         yield
     except RasterioError:
         raise SRError(
-            f"the pixels of {public(str(path))} cannot all be read; the file is "
+            f"the pixels of {redact(str(path))} cannot all be read; the file is "
             "damaged or not complete: fetch it again"
         ) from None
 

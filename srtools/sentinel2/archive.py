@@ -3,7 +3,7 @@
 Three things go wrong with remote services, and each has its answer here.  They do
 not answer: every call has a time-out, retries, and a bound on the whole
 (`within`).  They answer nonsense: whatever cannot be understood becomes one line
-that says who said it.  Their URLs carry secrets: `public` and `without_secrets`
+that says who said it.  Their URLs carry secrets: `redact` and `without_secrets`
 cut them out of everything that a person or a file may see.
 """
 
@@ -28,7 +28,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from srtools.errors import SRError
-from srtools.urls import gdal_path, is_remote, public, without_secrets
+from srtools.urls import gdal_path, is_remote, redact, without_secrets
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -86,7 +86,7 @@ class Archive:
             ServiceError: if the service does not answer in time, answers with an
                 HTTP error, or is not a STAC API.
         """
-        name = f"the STAC service {public(self.url)}"
+        name = f"the STAC service {redact(self.url)}"
         try:
             return within(self.patience, name, lambda: self._search(parameters))
         except SRError:
@@ -144,7 +144,7 @@ class Archive:
                 found |= news
                 if not news:
                     log.warning(
-                        "%s repeats its pages; asking no more", public(self.url)
+                        "%s repeats its pages; asking no more", redact(self.url)
                     )
                     break
                 if len(found) >= MAX_ITEMS:
@@ -152,7 +152,7 @@ class Archive:
                         "only the first %d items of %s were looked at; "
                         "a shorter period gives fewer",
                         MAX_ITEMS,
-                        public(self.url),
+                        redact(self.url),
                     )
                     break
             return list(found.values())[:MAX_ITEMS]
@@ -177,7 +177,7 @@ class Archive:
             if token.ttl() < TOKEN_LIFE_SECONDS:
                 library.sas.TOKEN_CACHE.pop(key, None)
         endpoint = library.settings.Settings.get().sas_url
-        name = f"the token service {public(endpoint)}"
+        name = f"the token service {redact(endpoint)}"
         try:
             return within(self.timeout, name, lambda: library.sign(href))
         except SRError:
@@ -201,7 +201,7 @@ class Archive:
             SRError: if the image cannot be read.
             ServiceError: if its server, or the token service, does not answer.
         """
-        name = f"the server of {public(href)}"
+        name = f"the server of {redact(href)}"
         return within(self.patience, name, lambda: self._read(href, reader))
 
     def _read(self, href: str, reader: Callable[[Any], Result]) -> Result:
@@ -237,7 +237,7 @@ class Archive:
                 break  # the server will not change its mind
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
         raise (ServiceError if outage else SRError)(
-            f"{public(href)} cannot be read ({trouble}); "
+            f"{redact(href)} cannot be read ({trouble}); "
             + ("try again later" if outage else "try again later or take another item")
             + (" (403 and 409 mean that the token was refused)" if self.signs else "")
         )

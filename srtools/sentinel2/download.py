@@ -32,7 +32,7 @@ from srtools.files import make_folder
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2.archive import Archive, ServiceError
 from srtools.sentinel2.passes import Scene
-from srtools.urls import gdal_path, is_remote, public
+from srtools.urls import gdal_path, is_remote, redact
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
@@ -144,7 +144,7 @@ def _plan(href: str, area: ImageInfo, margin: float) -> Callable[[Any], Part | N
 
     def plan(source: Any) -> Part | None:
         if not source.crs:
-            raise SRError(f"{public(href)} has no CRS, so its place is unknown")
+            raise SRError(f"{redact(href)} has no CRS, so its place is unknown")
         bounds = transform_bounds(area.crs, source.crs, *area.bounds, densify_pts=41)
         left, bottom, right, top = bounds + margin * np.array((-1, -1, 1, 1))
         (left, top), (right, bottom) = (

@@ -12,7 +12,7 @@ from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import OFFSET_DN, Tile
 from srtools.sentinel2.scl import BAD_CLASSES
-from srtools.urls import public
+from srtools.urls import redact
 
 # Outlines are published as straight lines in degrees, up to some 300 m off the true
 # edge of a tile.  Within this distance only the pixels can tell.
@@ -85,7 +85,7 @@ class Scene:
     def record(self, offset: int | None = None) -> dict[str, Any]:
         """Give what `dataset.json` keeps; a given `offset` replaces the archive's."""
         return {
-            "stac_url": public(self.archive.url),
+            "stac_url": redact(self.archive.url),
             "collection": self.archive.collection,
             "items": [tile.id for tile in self.tiles],
             "mgrs_tiles": [tile.mgrs for tile in self.tiles],

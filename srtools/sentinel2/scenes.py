@@ -26,7 +26,7 @@ from srtools.sentinel2.archive import Archive, ServiceError
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
 from srtools.sentinel2.scl import scl_shares
-from srtools.urls import public
+from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def search(
     ]
     if not tiles:
         raise SRError(
-            f"no item of {archive.collection} at {public(archive.url)} shows the area "
+            f"no item of {archive.collection} at {redact(archive.url)} shows the area "
             f"between {start} and {end} ({len(found)} items came back); change the "
             "period, or check the collection and where the Spot image lies"
         )
@@ -247,7 +247,7 @@ def _forced_scene(
     for name in items:
         if name not in found:
             raise SRError(
-                f"{archive.collection} at {public(archive.url)} has no item {name}; "
+                f"{archive.collection} at {redact(archive.url)} has no item {name}; "
                 "check the id, which the table of candidates gives"
             )
     tiles = [found[name] for name in dict.fromkeys(items)]

@@ -13,7 +13,7 @@ from rasterio.io import MemoryFile
 from srtools.errors import SRError
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2.archive import Archive, ServiceError
-from srtools.urls import gdal_path, public, without_secrets
+from srtools.urls import gdal_path, redact, without_secrets
 from tests.fake_stac import FakeService, serve
 
 BLOB = "https://account.blob.core.windows.net/container/a/B04.tif"
@@ -385,7 +385,7 @@ def test_gdal_path(href, path):
     "url", ["https://h/a?sig=secret", "https://me:secret@h/a", "https://h/a#secret"]
 )
 def test_public_leaves_no_secret(url):
-    assert public(url) == "https://h/a"
+    assert redact(url) == "https://h/a"
 
 
 @pytest.mark.parametrize(

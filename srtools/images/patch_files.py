@@ -1,7 +1,6 @@
 """Patches of a data set: the check at the door."""
 
 import logging
-import os
 from pathlib import Path
 
 import rasterio
@@ -123,12 +122,3 @@ def check_card(patches: str | Path) -> dict:
     advice = "make the patches again with sr_dataset.py"
     check_conventions(card, f"{patches}/dataset.json", advice)
     return card
-
-
-def fingerprints(files: list[str]) -> list[list]:
-    """Give name, size and time of change of files, to notice when they change."""
-    stats = [os.stat(file) for file in files]
-    return [
-        [Path(file).name, stat.st_size, stat.st_mtime_ns]
-        for file, stat in zip(files, stats, strict=True)
-    ]

@@ -382,7 +382,7 @@ def test_a_band_that_is_not_there(run, service):
 def test_a_band_that_lies_elsewhere(run, service, images):
     pixels = np.ones((512, 512), np.uint16)
     service.files["good-B02"] = geotiff(pixels, TILE @ Affine.translation(900, 0))
-    assert_one_line(run(service), "B02 of item good does not reach the Spot image")
+    assert_one_line(run(service), "B02 of item good does not reach the area")
 
 
 def test_bands_that_end_within_the_area(run, service, images):

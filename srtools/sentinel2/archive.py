@@ -28,13 +28,11 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from srtools.errors import SRError
+from srtools.sentinel2.defaults import PLANETARY_COMPUTER, SENTINEL2_L2A
 from srtools.urls import gdal_path, is_remote, redact, without_secrets
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-
-PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
-SENTINEL2_L2A = "sentinel-2-l2a"
 
 PAGE_ITEMS = 100  # asked for; a server may give fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred

@@ -8,9 +8,10 @@ from typing import Any
 
 import shapely
 
+from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.items import OFFSET_DN, Tile
+from srtools.sentinel2.items import Tile
 from srtools.sentinel2.scl import BAD_CLASSES
 from srtools.urls import redact
 
@@ -74,13 +75,6 @@ class Scene:
                     f"(--assets {band}=...)"
                 )
         return [tile.hrefs[key] for tile in self.tiles]
-
-    def paths(self, band: str) -> list[str]:
-        """Give what GDAL and OTB open to read `band`, one per tile.
-
-        They may hold a token: ask just before reading, do not print, do not store.
-        """
-        return [self.archive.path(href) for href in self.hrefs(band)]
 
     def record(self, offset: int | None = None) -> dict[str, Any]:
         """Give what `dataset.json` keeps; a given `offset` replaces the archive's."""

@@ -177,7 +177,7 @@ def test_a_tile_that_does_not_reach_the_area_is_left_out(service, tmp_path, imag
 def test_no_tile_at_all(service, tmp_path, image):
     service.files["a_B04.tif"] = image
     wanted = scene(archive_of(service), ("a", service.url))
-    with pytest.raises(SRError, match="the pixels of a do not reach the Spot image"):
+    with pytest.raises(SRError, match="the pixels of a do not reach the area"):
         with local_copies(wanted, ["B04"], place(470_000, 5_410_000), tmp_path):
             pass
     assert list(tmp_path.iterdir()) == []
@@ -188,7 +188,7 @@ def test_bands_that_lie_in_different_places(service, tmp_path, image):
     service.files = {"a_B04.tif": image, "a_B08.tif": far}
     bands = ["B04", "B08"]
     wanted = scene(archive_of(service), ("a", service.url), bands=bands)
-    with pytest.raises(SRError, match="B08 of item a does not reach the Spot image"):
+    with pytest.raises(SRError, match="B08 of item a does not reach the area"):
         with local_copies(wanted, bands, place(452_000, 5_410_000), tmp_path):
             pass
 

@@ -30,7 +30,8 @@ from srtools.errors import one_line_errors
 from srtools.evaluation import own_grid
 from srtools.images import checks, figures, raster, vrt
 from srtools.images.radiometry import keep_from_0, remove_offset
-from srtools.images.raster import ImageInfo, engine_errors
+from srtools.engine import engine_errors
+from srtools.images.raster import ImageInfo
 from srtools.images.registration import read_blocks
 from srtools.pair import fits, splits, survey
 from srtools.pair.quality import PairQuality, measure_pair
@@ -417,7 +418,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--scl is for --s2_images; a search finds its own")
     if not params.dry_run:
         engine.need("PatchesSelection", "PatchesExtraction")
-        raster.check_name(params.out_dir)
+        files.check_name(params.out_dir)
         files.refuse_existing(output_files(params.out_dir), params.overwrite)
     names = (
         "pan", "xs", "out_dir", "patch_size", "step", "split", "margin", "seed",

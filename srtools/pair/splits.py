@@ -17,8 +17,9 @@ from scipy.spatial import cKDTree
 
 from srtools.conventions import GROUPS
 from srtools.errors import SRError
+from srtools.images.raster import ImageInfo
 from srtools.pair.layouts import TRAIN, best_layout
-from srtools.pair.patch_grid import centre, corners, fitting
+from srtools.pair.patch_grid import centre, corners, fitting, read_windows
 
 
 class Selection(NamedTuple):
@@ -144,6 +145,28 @@ class Interleaved:
         return {"strategy": "interleaved"}
 
 
+def make_split(
+    options: Any, usable: np.ndarray, quicklook: np.ndarray
+) -> Blocks | Interleaved:
+    """Deal the pixels of an image out to the groups.
+
+    Arguments:
+        options: `srtools.cli.dataset.Options`.
+        usable: pixels that may be part of a patch, [h, w] bool.
+        quicklook: the image at any scale, [h, w, bands].
+    """
+    if options.split == "interleaved":
+        return Interleaved(usable, options.patch_size, options.proportions)
+    return split_in_blocks(
+        usable,
+        options.patch_size,
+        options.margin,
+        proportions=options.proportions,
+        seed=options.seed,
+        quicklook=quicklook,
+    )
+
+
 def split_in_blocks(
     usable: np.ndarray,
     patch_size: int,
@@ -190,6 +213,27 @@ def split_in_blocks(
         areas[row : row + patch_size, col : col + patch_size] = group
     lost = int(cells.sum() - (best > 0).sum())
     return Blocks(areas, patch_size, margin, seed, blocks, lost)
+
+
+def read_groups(
+    centres: Mapping[str, Path], image: ImageInfo, split: Blocks | Interleaved
+) -> dict[str, np.ndarray]:
+    """Read where the patches of each group lie, and check that they keep apart.
+
+    Arguments:
+        centres: files of PatchesSelection.
+        image: on whose grid the patches lie.
+        split: which chose them.
+
+    Returns:
+        For each group the first row and column of its patches, [n, 2].
+    """
+    windows = {
+        group: read_windows(path, image, split.patch_size)
+        for group, path in centres.items()
+    }
+    check_groups(windows, split.patch_size, split.margin)
+    return windows
 
 
 def check_groups(

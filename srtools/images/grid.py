@@ -80,6 +80,11 @@ class Grid:
             for part, size in zip(window, (self.height, self.width), strict=True)
         )
 
+    def meets(self, bounds: Bounds) -> bool:
+        """Tell whether bounds share ground with the image, and not just an edge."""
+        rows, cols = self.clip(self.touched(bounds))
+        return rows.start < rows.stop and cols.start < cols.stop
+
     def part(self, window: Window) -> "Grid":
         """Give the grid of some rows and columns."""
         rows, cols = window

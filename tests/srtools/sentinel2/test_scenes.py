@@ -9,9 +9,10 @@ from shapely.geometry import box
 
 from srtools.errors import SRError
 from srtools.sentinel2 import defaults, scenes
-from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import scene_of
+from srtools.sentinel2.services import ServiceError
 from tests.stac_items import AREA, candidate, ids, item, outline_of, scl
 
 

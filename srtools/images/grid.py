@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
@@ -89,3 +90,24 @@ class Grid:
         rows, cols = window
         corner = self.transform @ Affine.translation(cols.start, rows.start)
         return Grid(self.crs, corner, cols.stop - cols.start, rows.stop - rows.start)
+
+    def read(
+        self, window: Window, reader: Callable[[Window], np.ndarray], dtype: Any
+    ) -> np.ndarray:
+        """Read rows and columns, some of which may lie beyond the image; 0 is there.
+
+        Arguments:
+            window: rows and columns.
+            reader: gives the pixels [rows, columns] of a window inside the image.
+            dtype: of the pixels.
+        """
+        rows, cols = window
+        pixels = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype)
+        there = self.clip(window)
+        if all(part.start < part.stop for part in there):
+            to = tuple(
+                slice(part.start - whole.start, part.stop - whole.start)
+                for part, whole in zip(there, window, strict=True)
+            )
+            pixels[to] = reader(there)
+        return pixels

@@ -1,10 +1,10 @@
 """Which Sentinel-2 image goes with the Spot one: search, check, rank, look, choose.
 
     archive = Archive()  # the Planetary Computer
-    area = in_degrees(xs.crs, data_outline(xs))
+    area = areas.in_degrees(xs.crs, data_outline(xs))
     candidates = search(archive, area)
     scene = choose(candidates, area)
-    scene.paths("B04"), scene.offset, scene.record()
+    scene.hrefs("B04"), scene.offset, scene.record()
 
 What a server answers is not trusted.  Date, collection, clouds and coverage are
 checked again here, and of the images with the best metadata the pixels are looked at:
@@ -21,6 +21,7 @@ from shapely.geometry import mapping
 
 from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2.clouds import scl_shares
 from srtools.sentinel2.defaults import (
     END_DATE,
     MAX_BAD_SHARE,
@@ -29,7 +30,6 @@ from srtools.sentinel2.defaults import (
 )
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
-from srtools.sentinel2.scl import scl_shares
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)

@@ -54,6 +54,10 @@ class Sentinel2:
     day: date | None = None
     """Day of acquisition, UTC; None for images at hand."""
 
+    def days_to(self, day: date | None) -> int | None:
+        """Give the number of days between the image and a day, if both are known."""
+        return abs(self.day - day).days if self.day and day else None
+
 
 @contextmanager
 def sentinel2(

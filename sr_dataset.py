@@ -21,23 +21,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import shapely
-
 from srtools.cli import dataset as cli
 
 if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before the engine is loaded
 
+import numpy as np
+
 from srtools import engine, files
 from srtools.conventions import FACTOR, GROUPS, KINDS, patches_name
 from srtools.engine import engine_errors
 from srtools.errors import one_line_errors
-from srtools.images import checks, figures, patch_files, raster, sentinel2_checks, vrt
+from srtools.images import checks, figures, patch_files, raster, sentinel2_checks
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
 from srtools.images.registration import read_blocks
 from srtools.pair import card, fits, own_grid, patch_grid, pictures, splits, survey
+from srtools.pair.displacement import displace
 from srtools.pair.quality import PairQuality, measure_pair
 from srtools.sentinel2 import areas, source
 from srtools.sentinel2.source import Sentinel2
@@ -88,27 +88,6 @@ def pansharpen(pan: str, xs: str) -> pyotb.App:
 def compare(lr: pyotb.App, xs: ImageInfo, **known: float | None) -> PairQuality:
     """Measure on a sample of blocks how well Sentinel-2 and Spot fit together."""
     return measure_pair(read_blocks(lr, pyotb.Input(xs.path)), xs.spacing, **known)
-
-
-def displace(
-    pan: ImageInfo, xs: ImageInfo, shift: tuple[float, float], folder: Path
-) -> list[ImageInfo]:
-    """Move the Spot images to where Sentinel-2 shows their ground.
-
-    Two small VRT files say where they lie now.  Moving Sentinel-2 instead would
-    interpolate its pixels twice; the true place of Spot is not needed, because patches
-    have no place.
-
-    Arguments:
-        pan, xs: the Spot images.
-        shift: metres east and north.
-        folder: for the VRT files.
-    """
-    log.info("moving Spot by %+.2f m east, %+.2f m north", *shift)
-    return [
-        raster.describe(vrt.write_displaced(folder / name, image, *shift), name)
-        for name, image in (("pan.vrt", pan), ("xs.vrt", xs))
-    ]
 
 
 @engine_errors("selecting patches")
@@ -165,10 +144,9 @@ def create_dataset(options: cli.Options) -> dict:
     engine.need("PatchesSelection", "PatchesExtraction")
     files.check_name(options.out_dir)
     outputs = card.output_files(options.out_dir)
-    read = [options.pan, options.xs, *(options.s2_images or ()), options.scl or ""]
-    files.refuse_existing(outputs, options.overwrite, read)
+    files.refuse_existing(outputs, options.overwrite, options.inputs)
     pan, xs = checks.check_spot(options.pan, options.xs, options.patch_size)
-    area, near = ground_of(xs), options.spot_date
+    area, near = areas.data_footprint(xs), options.spot_date
     with (
         source.sentinel2(
             options, area, options.out_dir, around=xs, near=near, scl=True
@@ -178,11 +156,6 @@ def create_dataset(options: cli.Options) -> dict:
         s2 = replace(s2, scl=[options.scl]) if options.scl else s2
         sentinel2_checks.check_tiles(s2.tiles, xs, s2.scl)
         return make_patches(options, pan, xs, s2, folder)
-
-
-def ground_of(xs: ImageInfo) -> shapely.Polygon:
-    """Give the outline of the ground that XS shows, in degrees."""
-    return areas.in_degrees(xs.crs, raster.data_outline(xs))
 
 
 def make_patches(
@@ -248,8 +221,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
     if options.dry_run:
-        xs = raster.describe(options.xs, "the XS image")
-        source.find_scene(options, ground_of(xs), options.spot_date)
+        _, xs = checks.check_spot(options.pan, options.xs, options.patch_size)
+        source.find_scene(options, areas.data_footprint(xs), options.spot_date)
         return 0
     made = create_dataset(options)
     for group, found in made["groups"].items():

@@ -15,8 +15,7 @@ from shapely.geometry import box, mapping
 
 import sr_dataset
 from srtools.conventions import BANDS
-from srtools.pair import splits
-from srtools.pair.quality import PairQuality
+from srtools.pair import pictures
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download
 from srtools.sentinel2.archive import Archive
@@ -76,8 +75,8 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archives, "RETRY_SECONDS", 0.01)
         patch.setattr(download, "MIN_ROWS", 128)
-        patch.setattr(PairQuality, "save_figure", lambda self, path, *_: path.touch())
-        patch.setattr(splits, "save_map", lambda path, *_: path.touch())
+        for name in ("save_pair", "save_split"):
+            patch.setattr(pictures, name, lambda path, *_: path.touch())
         yield
     logging.setLogRecordFactory(factory)
 
@@ -148,7 +147,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
         archive = functools.partial(
             Archive, timeout=timeout, patience=patience, sign=sign
         )
-        monkeypatch.setattr("srtools.cli.search.Archive", archive)
+        monkeypatch.setattr("srtools.sentinel2.source.Archive", archive)
         out_dir = tmp_path / "out"
         pan, xs = map(str, spot)
         code = sr_dataset.main(

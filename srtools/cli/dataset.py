@@ -97,6 +97,12 @@ class Options(SearchOptions):
         if self.scl and not self.s2_images:
             raise MisuseError("--scl is for --s2_images; a search finds its own")
 
+    @property
+    def inputs(self) -> list[str]:
+        """Files that are read, and never replaced."""
+        paths = (self.pan, self.xs, *(self.s2_images or ()), self.scl)
+        return [path for path in paths if path]
+
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line."""

@@ -14,7 +14,7 @@ from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
 from srtools.images.grid import Grid
-from srtools.images.raster import ImageInfo
+from srtools.images.raster import ImageInfo, data_outline
 
 DEGREES = rasterio.CRS.from_epsg(4326)
 WRONG_VALUES = (ValueError, LookupError, TypeError, AttributeError, ShapelyError)
@@ -80,6 +80,11 @@ def footprint(image: Any) -> shapely.Polygon:
     left, bottom, right, top = Grid.of(image).bounds
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     return in_degrees(image.crs, shapely.Polygon(corners))
+
+
+def data_footprint(image: ImageInfo) -> shapely.Polygon:
+    """Give the outline of the pixels that are not 0 (no data), in degrees."""
+    return in_degrees(image.crs, data_outline(image))
 
 
 def as_image(area: shapely.Polygon, name: str = "the area") -> ImageInfo:

@@ -1,7 +1,7 @@
 """Which Sentinel-2 image goes with the Spot one: search, check, rank, look, choose.
 
     archive = Archive()  # the Planetary Computer
-    area = areas.in_degrees(xs.crs, data_outline(xs))
+    area = areas.data_footprint(xs)
     candidates = search(archive, area)
     scene = choose(candidates, area)
     scene.hrefs("B04"), scene.offset, scene.record()

@@ -2,7 +2,7 @@
 
 Exercise 1 wants it for the ground that Spot shows, with the classification of clouds:
 
-    area = areas.in_degrees(xs.crs, data_outline(xs))
+    area = areas.data_footprint(xs)
     with source.sentinel2(
         options, area, options.out_dir, around=xs, near=options.spot_date, scl=True
     ) as s2:

@@ -165,6 +165,7 @@ def test_offset(tmp_path, write_raster):
     card = sr_dataset.create_dataset(options)
     lr = unstack(tmp_path / "out" / "train_lr_patches.tif")
     assert (lr == [500, 501, 502, 503]).all()
+    assert (read(tmp_path / "out" / "sentinel2.tif") == [500, 501, 502, 503]).all()
     assert card["offset"] == 1000
 
 

@@ -184,6 +184,28 @@ def test_two_tiles_are_one_mosaic(tmp_path):
         assert len(find(patch, lr_image)) == 1
 
 
+def test_one_file_with_four_bands_and_a_safe_folder(tmp_path):
+    """The patches are those of four files."""
+    bands = [read(path) for path in map(Path, TILE)]
+    images = tmp_path / "S2A_N0209_x.SAFE" / "GRANULE" / "L2A" / "IMG_DATA" / "R10m"
+    images.mkdir(parents=True)
+    for band, path in zip(BANDS, TILE, strict=True):
+        shutil.copy(path, images / f"T31UDQ_{band}_10m.tif")
+    with rasterio.open(TILE[0]) as file:
+        profile = {**file.profile, "count": 4}
+    with rasterio.open(tmp_path / "s2.tif", "w", **profile) as file:
+        file.write(np.concatenate(bands, axis=-1).transpose(2, 0, 1))
+    expected = sr_dataset.create_dataset(scene(tmp_path / "four"))["groups"]
+    for paths in ((tmp_path / "s2.tif",), (images.parents[3],)):
+        out = tmp_path / f"of_{paths[0].name}"
+        options = scene(out, s2_images=tuple(map(str, paths)))
+        assert sr_dataset.create_dataset(options)["groups"] == expected
+        for name in FILES:
+            np.testing.assert_array_equal(
+                read(out / name), read(tmp_path / "four" / name)
+            )
+
+
 def test_an_input_is_never_replaced(tmp_path):
     first, *others = TILE
     kept = tmp_path / "sentinel2.tif"

@@ -8,8 +8,8 @@ from affine import Affine
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from srtools.images.registration import read_blocks
-from srtools.pair.quality import PairQuality, measure_pair
+from srtools.images.raster import describe
+from srtools.pair.quality import PairQuality, compare
 
 import pyotb
 
@@ -96,5 +96,6 @@ class Scene:
 
 
 def measure(xs: str, s2: str, **known) -> PairQuality:
+    """Compare Spot and Sentinel-2 as exercise 1 does."""
     lr = pyotb.Superimpose(inr=xs, inm=s2, interpolator="bco")
-    return measure_pair(read_blocks(lr, pyotb.Input(xs)), 6.0, **known)
+    return compare(lr, describe(xs, "XS"), **known)

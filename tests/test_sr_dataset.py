@@ -35,6 +35,7 @@ from srtools.errors import SRError
 from srtools.images import checks
 from srtools.network.receptive_field import receptive_field
 from srtools.pair import survey
+from srtools.pair.quality import compare
 from srtools.sentinel2.source import Sentinel2
 
 import pyotb
@@ -634,7 +635,7 @@ def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     pan, xs = checks.check_spot(str(paths["pan"]), str(paths["xs"]), SIZE)
     s2 = sr_dataset.stack([[str(path) for path in paths["s2"]]])
     lr, _ = sr_dataset.make_pair(pan, xs, s2, 1000)
-    quality = sr_dataset.compare(lr, xs)
+    quality = compare(lr, xs)
     assert np.hypot(*np.subtract(quality.shift, shift)) < 0.3
     for fit in quality.fits:
         assert 1 / fit.gain == pytest.approx(gain, rel=0.01)

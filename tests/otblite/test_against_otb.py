@@ -10,6 +10,7 @@ import numpy as np
 import pyotb
 import pytest
 import rasterio
+import rasterio.warp
 from affine import Affine
 
 pytestmark = [

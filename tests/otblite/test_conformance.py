@@ -7,6 +7,8 @@ import numpy as np
 import pyotb
 import pytest
 import rasterio
+import rasterio.transform
+import rasterio.warp
 
 FOLDER = Path(__file__).parent / "conformance"
 SCENES = ("a", "b")

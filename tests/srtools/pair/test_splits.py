@@ -155,8 +155,8 @@ def test_the_engine_takes_these_patches(
         },
         frozen=True,
     )
-    exported = pyotb.Input(image)[:, :, 0].export()
-    exported = {**exported, "array": split.mask(group, step)}
+    band = pyotb.Input(image)[:, :, 0]  # kept: its export refers to it
+    exported = {**band.export(), "array": split.mask(group, step)}
     selection.app.ImportVectorImage("mask", exported)
     selection.execute()
     selection.app.WriteOutput()

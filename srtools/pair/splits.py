@@ -2,7 +2,7 @@
 
     split = split_in_blocks(usable, patch_size=32, margin=21, seed=1)
     check_groups({group: split.windows(group) for group in GROUPS}, 32, 21)
-    selection.app.ImportVectorImage("mask", {**exported, "array": split.mask("train")})
+    mask = split.mask("train")  # [h, w, 1] float32, for PatchesSelection
 
 The masks are for PatchesSelection with `strategy=all` and without `nodata`: the engine
 then looks at the centre of a patch only.  What is around it was looked at here.

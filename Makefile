@@ -2,6 +2,7 @@
 # make bench  time and memory of the scripts; some minutes
 # make test   lint and all tests
 # make test-keras2   the tests of the scripts on TensorFlow 2.15 with Keras 2
+# make test-real-otb   their building blocks on Debian's OTB, and on otblite
 PYTHON ?= python3
 VENV ?= .venv
 SIZE ?= 1536
@@ -11,7 +12,7 @@ STAMP := $(VENV)/installed
 ENGINE := $(shell find otblite -name '*.py' -o -name '*.pth' -o -name 'pyproject.toml')
 CODE := sr_*.py srtools otblite demo bench tests
 
-.PHONY: demo bench test test-keras2 pytest lint format clean
+.PHONY: demo bench test test-keras2 test-real-otb pytest lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python -m demo.run --size $(SIZE)
@@ -34,6 +35,11 @@ format: $(STAMP)
 test-keras2:
 	$(MAKE) VENV=.venv-keras2 REQUIREMENTS=requirements-keras2.txt pytest
 
+# The bindings are built once.  Where they cannot be, that is said, and pytest skips.
+test-real-otb: $(STAMP)
+	tests/real_otb/build.sh .real-otb $(BIN)/python || test $$? = 77
+	$(BIN)/python -m pytest -rs tests/real_otb
+
 pytest: $(STAMP)
 	$(BIN)/python -m pytest
 
@@ -50,4 +56,4 @@ $(STAMP): requirements*.txt $(ENGINE)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-keras2 demo_run
+	rm -rf .venv .venv-keras2 .real-otb demo_run

@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 import rasterio
+from affine import Affine
 
 import sr_dataset
 import sr_infer
@@ -229,25 +230,29 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
     """
     grids = iter(range(1000))
 
-    def serve(lr, model_dir, names, crop, tile_size) -> pyotb.App:
+    def zoom(parameters: dict, n_sources: int) -> pyotb.App:
+        """Stand for TensorflowModelServe, which is OTBTF's, and give the same grid."""
+        (lr,) = parameters["source1.il"]
+        lost = parameters["source1.rfieldx"] // 2  # lr pixels on each side
         height, width = lr.shape[:2]
-        lr_place = sr_infer.Affine(*lr.transform[:6])
-        place = lr_place @ sr_infer.Affine.translation(crop / 4, crop / 4)
+        corner = Affine(*lr.transform[:6]) @ Affine.translation(lost, lost)
         grid = vrt.write_grid(
-            folder / f"sr{next(grids)}.vrt", lr.app.GetImageProjection("out"),
-            place @ sr_infer.Affine.scale(1 / 4), 4 * width - 2 * crop,
-            4 * height - 2 * crop,
-        )  # fmt: skip
+            folder / f"sr{next(grids)}.vrt",
+            lr.app.GetImageProjection("out"),
+            corner @ Affine.scale(1 / 4),
+            4 * (width - 2 * lost),
+            4 * (height - 2 * lost),
+        )
         return pyotb.Superimpose(inr=str(grid), inm=lr, interpolator="bco")
 
     answers = {}
     like = images.describe(scene.xs, "XS")
     for name, area in {"whole": None, "like": like}.items():
         out = folder / f"{name}.tif"
-        with mock.patch.object(sr_infer, "serve", serve):
+        with mock.patch.object(pyotb, "TensorflowModelServe", zoom, create=True):
             sr_infer.infer(
                 s2_images=scene.s2, model_dir=str(MODEL), out=str(out), area=area,
-                offset=OFFSET, crop=16, tile_size=64, piece_size=640, overwrite=True,
+                offset=OFFSET, crop=16, tile_size=256, piece_size=512, overwrite=True,
             )  # fmt: skip
         answers |= named(name, written(out))
     return answers

@@ -8,8 +8,12 @@ engines must agree (see `test_real_otb.same`).
 """
 
 import json
+import os
+import resource
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -21,6 +25,7 @@ from affine import Affine
 import sr_dataset
 import sr_infer
 from srtools import fits, images, own_grid, splits, usable, vrt
+from srtools.errors import SRError
 from srtools.radiometry import keep_from_0, remove_offset
 
 import otbApplication  # isort: skip  (after srtools, which makes it less talkative)
@@ -272,6 +277,46 @@ def pieces(scene: SimpleNamespace, folder: Path) -> dict:
     return written(path)
 
 
+def terminated(scene: SimpleNamespace, folder: Path) -> dict:
+    """SIGTERM while OTB reports its progress, line by line."""
+    _, hr = pair(scene)
+    path = folder / "hr.tif"
+    lines = {
+        "streaming:type": "stripped",
+        "streaming:sizemode": "height",
+        "streaming:sizevalue": 1,
+    }
+
+    def terminate() -> None:
+        while not path.exists():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    threading.Thread(target=terminate, daemon=True).start()
+    with images.engine_errors("writing"):
+        hr.write(str(path), pixel_type="uint16", ext_fname=lines)
+    return {}
+
+
+def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
+    """No room for more than 10 kB of a file; give what is said of it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    s2 = remove_offset(stacked(scene), OFFSET)
+    crs = images.describe(scene.s2[0], "Sentinel-2").crs
+    xs = images.describe(scene.xs, "XS")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        own_grid.keep(folder / "kept.tif", s2, crs, xs, sr_dataset.CREATION_OPTIONS)
+        said = "nothing"
+    except SRError as error:
+        said = str(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    return {"said": text(said)}
+
+
+TROUBLE = {block.__name__: block for block in (terminated, full_disk)}
 BLOCKS = {
     block.__name__: block
     for block in (
@@ -285,7 +330,7 @@ def answer(block: str, scene: str | Path, out: str | Path) -> dict[str, np.ndarr
     """Run a block, and keep what it answers."""
     described = SimpleNamespace(**json.loads(Path(scene).read_text()))
     with tempfile.TemporaryDirectory(dir=Path(out).parent) as folder:
-        answers = BLOCKS[block](described, Path(folder))
+        answers = (BLOCKS | TROUBLE)[block](described, Path(folder))
     np.savez(out, **answers)
     return answers
 

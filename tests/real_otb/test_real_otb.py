@@ -157,14 +157,21 @@ def scenes(tmp_path_factory) -> dict[str, Path]:
     return paths
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    """Run the blocks on the real OTB; freed memory is overwritten, so that it shows."""
+def environment() -> dict[str, str]:
+    """Tell where the real OTB is found."""
     lines = (BUILT / "environment").read_text().splitlines()
-    built = dict(line.split("=", 1) for line in lines)
-    built["PYTHONPATH"] += f"{os.pathsep}{ROOT}"
+    return dict(line.split("=", 1) for line in lines)
+
+
+def run(*arguments: str | Path, **found: str) -> subprocess.CompletedProcess:
+    """Run a block on the real OTB; freed memory is overwritten, so that it shows."""
+    found = found or environment()
+    # otblite sets this variable, to nothing, in the process of the tests.
+    inherited = {k: v for k, v in os.environ.items() if k != "OTB_APPLICATION_PATH"}
+    found["PYTHONPATH"] = f"{found.get('PYTHONPATH', '')}{os.pathsep}{ROOT}"
     return subprocess.run(
-        [sys.executable, building_blocks.__file__, *arguments], text=True,
-        env={**os.environ, **built, "MALLOC_PERTURB_": "165"}, capture_output=True,
+        [sys.executable, building_blocks.__file__, *map(str, arguments)], text=True,
+        env={**inherited, **found, "MALLOC_PERTURB_": "165"}, capture_output=True,
     )  # fmt: skip
 
 
@@ -173,8 +180,7 @@ def real(request, scenes, tmp_path_factory) -> tuple[str, dict[str, Path]]:
     """Run a block on all scenes; give its name, and where the answers are."""
     folder = tmp_path_factory.mktemp("real")
     answers = {name: folder / f"{name}.npz" for name in scenes}
-    arguments = [str(path) for name in scenes for path in (scenes[name], answers[name])]
-    done = run(request.param, *arguments)
+    done = run(request.param, *(p for n in scenes for p in (scenes[n], answers[n])))
     how = f"exit code {done.returncode}"
     if done.returncode < 0:
         how = f"killed by {signal.Signals(-done.returncode).name}"
@@ -192,3 +198,34 @@ def test_same_on_both_engines(real, scene, scenes, tmp_path):
     assert sorted(ours) == sorted(theirs)
     for what, values in ours.items():
         same(np.asarray(values), theirs[what], what)
+
+
+def test_found_through_otb_root(scenes, tmp_path):
+    """pyotb then names OTB's PROJ database, which is too old for rasterio's wheel."""
+    root = tmp_path / "root" / "lib" / "otb"
+    root.mkdir(parents=True)
+    built = environment()
+    (root / "python").symlink_to(built["PYTHONPATH"])
+    (root / "applications").symlink_to(built["OTB_APPLICATION_PATH"])
+    out = tmp_path / "theirs.npz"
+    arguments = "kept_sentinel2", scenes["lambert"], out
+    done = run(*arguments, OTB_ROOT=str(tmp_path / "root"))
+    assert done.returncode == 0, done.stderr
+    ours = building_blocks.answer(*arguments[:2], tmp_path / "ours.npz")
+    theirs = np.load(out)
+    for what, values in ours.items():
+        same(np.asarray(values), theirs[what], what)
+
+
+def test_signal_while_otb_writes(scenes, tmp_path):
+    """The usual exit code, and no abort (134) inside OTB's progress callback."""
+    done = run("terminated", scenes["demo"], tmp_path / "none.npz")
+    assert done.returncode == 128 + signal.SIGTERM, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_room_while_otb_writes(scenes, tmp_path):
+    """OTB says nothing of it."""
+    done = run("full_disk", scenes["demo"], tmp_path / "said.npz")
+    assert done.returncode == 0, done.stderr
+    assert "was not written completely" in str(np.load(tmp_path / "said.npz")["said"])

@@ -126,9 +126,10 @@ def test_an_image_in_another_crs(
     )
     fetched = []
     monkeypatch.setattr(
-        vrt, "write_reflected",
+        vrt,
+        "write_reflected",
         lambda *a, written=vrt.write_reflected: fetched.append(a[2]) or written(*a),
-    )  # fmt: skip
+    )
     preview = tmp_path / "sr.png"
     result, _ = run(
         tmp_path,
@@ -419,8 +420,9 @@ def test_a_box_is_cut_out_of_the_image(tmp_path, write_raster, blurring_model):
     result, profile = read(out)
     # A box in degrees is not parallel to the grid: it may reach one pixel further.
     first = ~Affine(1.5, 0, 452001, 0, -1.5, 5412003) @ (
-        profile["transform"].c, profile["transform"].f,
-    )  # fmt: skip
+        profile["transform"].c,
+        profile["transform"].f,
+    )
     col, row = map(round, first)
     assert 76 <= col <= 80 and 44 <= row <= 48
     assert 44 <= profile["width"] <= 52 and 36 <= profile["height"] <= 44
@@ -448,8 +450,13 @@ def test_through_a_stac_api(tmp_path, repeating_model, capfd):
         assert file.tags()["SENTINEL2"] == " ".join(card["sentinel2"]["items"])
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {
-        "scene", "at_hand.tif", "at_hand.json", "found.tif", "found.json", "sr.png",
-    }  # fmt: skip
+        "scene",
+        "at_hand.tif",
+        "at_hand.json",
+        "found.tif",
+        "found.json",
+        "sr.png",
+    }
 
 
 def test_a_safe_folder(tmp_path, write_raster, repeating_model):
@@ -529,9 +536,16 @@ def test_a_full_tile_needs_no_more_memory_than_a_part(tmp_path, repeating_model)
     block = tmp_path / "block.tif"
     place = Affine(10, 0, 450000, 0, -10, 5400000)
     with rasterio.open(
-        block, "w", driver="GTiff", width=366, height=366, count=4, dtype="uint16",
-        crs="EPSG:32631", transform=place,
-    ) as file:  # fmt: skip
+        block,
+        "w",
+        driver="GTiff",
+        width=366,
+        height=366,
+        count=4,
+        dtype="uint16",
+        crs="EPSG:32631",
+        transform=place,
+    ) as file:
         file.write(np.moveaxis(image(366, 366), -1, 0))
     peaks = []
     for size, parts in ((10, 20), (30, 157)):

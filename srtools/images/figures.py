@@ -189,9 +189,10 @@ def read_area(paths: list[str], crs, bounds, size: int) -> np.ndarray:
             )
             bands.append(
                 file.read(
-                    window=window, out_shape=(file.count, *shape),
+                    window=window,
+                    out_shape=(file.count, *shape),
                     boundless=not isinstance(file, WarpedVRT),  # which knows its bounds
                     resampling=Resampling.average if scale > 1 else Resampling.nearest,
                 )
-            )  # fmt: skip
+            )
     return np.moveaxis(np.concatenate(bands), 0, -1).astype(float)

@@ -49,11 +49,15 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
         # A function of Python itself: the workers cannot import those of the scripts.
         shares = [
             client.submit(
-                subprocess.run, [*command, f"{part}/{parts}"], cwd=os.getcwd(),
-                capture_output=True, text=True, pure=False,
+                subprocess.run,
+                [*command, f"{part}/{parts}"],
+                cwd=os.getcwd(),
+                capture_output=True,
+                text=True,
+                pure=False,
             )
             for part in range(1, parts + 1)
-        ]  # fmt: skip
+        ]
         try:
             done = client.gather(shares)
         except Exception as error:  # of Dask, of workers, or of what they lack

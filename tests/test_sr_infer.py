@@ -485,7 +485,7 @@ def test_no_data_is_black_and_does_not_count_in_pictures(tmp_path, write_raster)
     half = np.where(np.arange(40)[None, :, None] < 20, 0, pixels)
     crs, bounds = rasterio.CRS.from_epsg(32631), (452001, 5411763, 452241, 5412003)
     seen, empty = (
-        figures.dark_without_data(
+        figures.read_without_offset(
             [write_raster(f"{n}.tif", array)], crs, bounds, 99, 1000
         )
         for n, array in enumerate((pixels, half))

@@ -30,10 +30,6 @@ SCALE = 1e-4
 OFFSET_DN = 1000
 """Offset of the DN of Sentinel-2 since ESA's processing baseline 04.00."""
 
-S2_BLUR_METRES = 5.08
-"""Standard deviation of the Gaussian that blurs like Sentinel-2's optics: it keeps a
-contrast of 0.28 at a period of 20 m."""
-
 GROUPS = ("train", "valid", "test")
 
 SPLITS = ("blocks", "interleaved")

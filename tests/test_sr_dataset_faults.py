@@ -18,6 +18,7 @@ from srtools.conventions import BANDS
 from srtools.pair import pictures
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download
+from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from tests.fake_stac import FakeService, block_ranges, geotiff, serve
 
@@ -297,7 +298,7 @@ def test_an_item_whose_classification_is_damaged_is_passed_over(
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer on localhost, and unsigned items."""
-    library = archives._token_library()
+    library = token_service.library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from srtools.conventions import BANDS, S2_BLUR_METRES
+from srtools.conventions import BANDS
 from srtools.errors import SRError
+from srtools.images.optics import BLUR_METRES
 from srtools.images.registration import LEAST_TEXTURE, Block, present
 
 import pyotb
@@ -44,7 +45,7 @@ def radiometry_samples(
     """
     support = support / spacing
     # Spot's own pixel, a box, has a variance of 1/12 already.
-    blur = np.sqrt(support**2 + (S2_BLUR_METRES / spacing) ** 2 - 1 / 12)
+    blur = np.sqrt(support**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
     rows, cols = -shift[1] / spacing, shift[0] / spacing
     xs = _smooth(block.xs, blur, (rows, cols))
     lr = _smooth(block.lr, support, (0, 0))

@@ -7,14 +7,10 @@ that says who said it.  Their URLs carry secrets: `redact` and `without_secrets`
 cut them out of everything that a person or a file may see.
 """
 
-import json
 import logging
 import re
-import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlparse
@@ -28,8 +24,15 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from srtools.errors import SRError
+from srtools.sentinel2 import tokens
 from srtools.sentinel2.defaults import PLANETARY_COMPUTER, SENTINEL2_L2A
-from srtools.urls import gdal_path, is_remote, redact, without_secrets
+from srtools.sentinel2.services import (
+    ServiceError,
+    brief,
+    keep_secrets_out_of_logs,
+    within,
+)
+from srtools.urls import gdal_path, is_remote, redact
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -39,13 +42,6 @@ MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
 LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
-# A token lives 45 min or more.  One that is about to end is replaced before a
-# reading starts, so that none ends in the middle of it.
-TOKEN_LIFE_SECONDS = 1800
-
-
-class ServiceError(SRError):
-    """A service as a whole fails; asking it for something else is of no use."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class Archive:
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise ServiceError(
                 f"{name} does not answer like a STAC API "
-                f"({type(error).__name__}: {_brief(error)}); expected the root of one "
+                f"({type(error).__name__}: {brief(error)}); expected the root of one "
                 f"that can be searched, such as {PLANETARY_COMPUTER}"
             ) from None
 
@@ -165,25 +161,7 @@ class Archive:
         Raises:
             ServiceError: if the token service gives no token.
         """
-        return gdal_path(self._signed(href) if self.signs else href)
-
-    def _signed(self, href: str) -> str:
-        """Add a token with at least `TOKEN_LIFE_SECONDS` left to `href`."""
-        _keep_secrets_out_of_logs()
-        library = _token_library()
-        for key, token in list(library.sas.TOKEN_CACHE.items()):
-            if token.ttl() < TOKEN_LIFE_SECONDS:
-                library.sas.TOKEN_CACHE.pop(key, None)
-        endpoint = library.settings.Settings.get().sas_url
-        name = f"the token service {redact(endpoint)}"
-        try:
-            return within(self.timeout, name, lambda: library.sign(href))
-        except SRError:
-            raise
-        except (requests.RequestException, ValueError, TypeError) as error:
-            raise ServiceError(
-                f"{name} gives no token ({_brief(error)}); try again later"
-            ) from None
+        return gdal_path(tokens.sign(href, self.timeout) if self.signs else href)
 
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
         """Open `href` and give what `reader` makes of the open rasterio dataset.
@@ -217,7 +195,7 @@ class Archive:
             "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
             "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
         }
-        _keep_secrets_out_of_logs()
+        keep_secrets_out_of_logs()
         remote = is_remote(href)
         for attempt in range(ATTEMPTS if remote else 1):
             if attempt:
@@ -230,7 +208,7 @@ class Archive:
                 trouble = _root(error)
             if self.signs:
                 # Perhaps the token ended early; GDAL does not say why a block failed.
-                _token_library().sas.TOKEN_CACHE.clear()
+                tokens.forget()
             elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
                 break  # the server will not change its mind
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
@@ -239,43 +217,6 @@ class Archive:
             + ("try again later" if outage else "try again later or take another item")
             + (" (403 and 409 mean that the token was refused)" if self.signs else "")
         )
-
-
-def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
-    """Give `function()`, or raise if it takes longer than `seconds`.
-
-    Time-outs of sockets do not bound a server that sends a byte now and then, nor
-    one that asks to be called again in an hour.  The work is done by a thread, which
-    is abandoned when its time is up and does not keep the program from ending.
-
-    Raises:
-        ServiceError: naming `name`, when the time is up.
-    """
-    future: Future[Result] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    if not wait([future], timeout=seconds).done:
-        raise ServiceError(
-            f"{name} did not finish its answer within {seconds:g} s; "
-            "check the network, or try again later"
-        )
-    return future.result()
-
-
-def _token_library() -> Any:
-    """Import planetary_computer, which only those need who read from there."""
-    with warnings.catch_warnings():
-        # Its models are declared in a way that newer pydantic warns about.
-        warnings.simplefilter("ignore")
-        import planetary_computer.sas
-        import planetary_computer.settings
-    return planetary_computer
 
 
 def _api_trouble(name: str, error: APIError) -> str:
@@ -287,13 +228,13 @@ def _api_trouble(name: str, error: APIError) -> str:
             if status in (408, 429) or status >= 500
             else "check the URL and the collection"
         )
-        return f"{name} answered HTTP {status} ({_brief(error)}); {remedy}"
+        return f"{name} answered HTTP {status} ({brief(error)}); {remedy}"
     cause: Any = error.__context__ or error
     # requests wraps urllib3's MaxRetryError, which wraps the true reason.
     for inner in getattr(cause, "args", ()):
         cause = getattr(inner, "reason", None) or cause
     return (
-        f"{name} does not answer ({_brief(str(cause).rsplit(': ', 1)[-1])}); "
+        f"{name} does not answer ({brief(str(cause).rsplit(': ', 1)[-1])}); "
         "check the URL and the network, or try again later"
     )
 
@@ -303,33 +244,4 @@ def _root(error: BaseException) -> str:
     while error.__cause__:
         error = error.__cause__
     # libtiff does not know the place, and says 4294967295.
-    return _brief(re.sub(r" at row \d+, col \d+", "", str(error)))
-
-
-def _brief(error: object) -> str:
-    """Give the message of `error` on one line, short and without secrets."""
-    if isinstance(error, json.JSONDecodeError):
-        return "not JSON"
-    text = " ".join(without_secrets(str(error)).split())
-    return f"{text[:150]}..." if len(text) > 150 else text or "no message"
-
-
-def _keep_secrets_out_of_logs() -> None:
-    """From now on, cut the queries of URLs out of all log messages.
-
-    rasterio logs what GDAL says, URLs and all, and only the making of a record is
-    common to all loggers.
-    """
-    make = logging.getLogRecordFactory()
-    if getattr(make, "hides_secrets", False):
-        return
-
-    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
-        text = str(record.msg) + str(record.args)
-        if "?" in text and "=" in text:
-            record.msg, record.args = without_secrets(record.getMessage()), ()
-        return record
-
-    make_record.hides_secrets = True  # type: ignore[attr-defined]
-    logging.setLogRecordFactory(make_record)
+    return brief(re.sub(r" at row \d+, col \d+", "", str(error)))

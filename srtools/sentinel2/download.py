@@ -31,9 +31,10 @@ from srtools.errors import SRError
 from srtools.files import make_folder
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
-from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import Scene
+from srtools.sentinel2.services import ServiceError
 from srtools.urls import gdal_path, is_remote, redact
 
 Job, Result = TypeVar("Job"), TypeVar("Result")

@@ -20,7 +20,7 @@ import shapely
 from shapely.geometry import mapping
 
 from srtools.errors import SRError
-from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.clouds import scl_shares
 from srtools.sentinel2.defaults import (
     END_DATE,
@@ -30,6 +30,7 @@ from srtools.sentinel2.defaults import (
 )
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
+from srtools.sentinel2.services import ServiceError
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)

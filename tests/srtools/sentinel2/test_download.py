@@ -19,10 +19,12 @@ from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download
-from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2 import tokens as token_service
+from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import local_copies
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
+from srtools.sentinel2.services import ServiceError
 from tests.fake_stac import FakeService, block_ranges, geotiff, serve
 
 UTM31 = "EPSG:32631"
@@ -398,7 +400,7 @@ def test_a_full_disk_is_told(service, tmp_path, image):
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer and its images on localhost."""
-    library = archives._token_library()
+    library = token_service.library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})

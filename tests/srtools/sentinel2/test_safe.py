@@ -1,4 +1,4 @@
-"""SAFE folders: their bands, their offset, and products of the wrong level."""
+"""SAFE folders: bands, scene classification and offset of a Level-2A product."""
 
 import pytest
 
@@ -17,6 +17,8 @@ def product(tmp_path):
         bands.mkdir(parents=True)
         for band in (*BANDS, "TCI"):
             (bands / f"T31UDQ_20220714T105631_{band}_10m.jp2").touch()
+        (bands.parent / "R20m").mkdir()
+        (bands.parent / "R20m" / "T31UDQ_20220714T105631_SCL_20m.jp2").touch()
         if xml:
             (folder / "MTD_MSIL2A.xml").write_text(xml)
         return folder
@@ -39,6 +41,7 @@ def test_safe(product, name, xml, offset):
     assert safe.is_safe(folder)
     found = safe.read_safe(folder)
     assert [path[-11:-8] for path in found.bands] == list(BANDS)
+    assert [path[-11:-8] for path in found.scl] == ["SCL"]
     assert found.offset == offset
     if offset is None:
         with pytest.raises(SRError, match="give --offset 1000"):

@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 from sr_model import SRModel
 from srtools import signals
-from srtools.conventions import BANDS, FACTOR, OUTPUT, SCALE
+from srtools.conventions import FACTOR, OUTPUT
 from srtools.errors import one_line_errors
 from srtools.images import patch_files
 from srtools.network import model_card, saved_model
@@ -46,6 +46,7 @@ from srtools.training.losses import LOSSES
 
 import tensorflow as tf
 
+keras = tf.keras
 log = logging.getLogger("srtools.sr_train")
 
 GROUPS = ("train", "valid")
@@ -56,40 +57,23 @@ def open_sources(options: cli.Options, files: dict) -> dict:
     """Choose where patches are read from: memory, patches images, or TFRecords."""
     if options.tfrecords:
         return records.open_records(options.tfrecords, files, options.shuffle_buffer)
-    return {
-        group: feeding.open_patches(files[group], options.streaming) for group in files
-    }
+    return {g: feeding.open_patches(files[g], options.streaming) for g in files}
 
 
 def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
     """Give the learning rate, or how it falls over all steps of the training."""
     first = options.learning_rate * (devices if options.scale_learning_rate else 1)
     if options.lr_schedule == "cosine":  # to 0: Loshchilov and Hutter, 2017
-        return tf.keras.optimizers.schedules.CosineDecay(first, steps)
+        return keras.optimizers.schedules.CosineDecay(first, steps)
     return first
 
 
-def make_deciders(options: cli.Options) -> list[tf.keras.callbacks.Callback]:
+def make_deciders(options: cli.Options) -> list[keras.callbacks.Callback]:
     """Choose what decides after an epoch: when to stop, and when to learn slower."""
-    patience = options.patience
-    stop = tf.keras.callbacks.EarlyStopping(
-        patience=patience, restore_best_weights=True
-    )
-    slower = tf.keras.callbacks.ReduceLROnPlateau(
-        factor=0.5, patience=max(1, patience // 4)
-    )
+    patience, stalled = options.patience, max(1, options.patience // 4)
+    stop = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
+    slower = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=stalled)
     return [stop, slower] if options.lr_schedule == "plateau" else [stop]
-
-
-def make_watchers(
-    options: cli.Options, logs: Path, valid: dict
-) -> list[tf.keras.callbacks.Callback]:
-    """Choose what TensorBoard shows: curves, and pictures of validation patches."""
-    lr, hr = feeding.some_samples(valid, SHOWN)
-    return [
-        tensorboard.Scalars(logs, options.histograms),
-        tensorboard.PatchImages(logs, lr, hr),
-    ]
 
 
 def train(options: cli.Options) -> dict:
@@ -111,32 +95,31 @@ def train(options: cli.Options) -> dict:
     files = {g: patch_files.check_patches(options.patches, g, FACTOR) for g in GROUPS}
     patch_files.check_train_size(options.train_size, files["train"])
     dataset_card = patch_files.check_card(options.patches)
-    logs = Path(options.logs or f"{Path(options.model_dir)}_logs")
+    model_dir = Path(options.model_dir)
+    logs = Path(options.logs or f"{model_dir}_logs")
     settings = options.settings | resuming.circumstances(files)
-    tf.keras.utils.set_random_seed(options.seed)
+    keras.utils.set_random_seed(options.seed)
     with (
         strategies.lost_workers(devices),
-        folders.hold(
-            logs, Path(options.model_dir), settings, options.overwrite, chief
-        ) as backup,
+        folders.hold(logs, model_dir, settings, options.overwrite, chief) as backup,
     ):
         # 2. Batches of ({"lr": DN}, {"hr": reflectance}).
         sources = open_sources(options, files)
         counts = {group: source.size for group, source in sources.items()}
         log.info("%d patches to train on, %d to validate", *counts.values())
-        steps = feeding.steps_per_epoch(counts["train"], options.batch_size)
+        batch_size, nb_epochs = options.batch_size, options.nb_epochs
+        steps = feeding.steps_per_epoch(counts["train"], batch_size)
         train_batches = feeding.training_batches(
             sources["train"],
-            options.batch_size,
+            batch_size,
+            epochs=range(backup.epochs_done, nb_epochs),
             seed=options.seed,
-            first_epoch=backup.epochs_done,
-            nb_epochs=options.nb_epochs,
             augment=options.augment,
             train_size=options.train_size,
         )
-        valid_batches, valid_shared = (
-            feeding.validation_batches(sources["valid"], options.batch_size, fill)
-            for fill in (False, replicas > 1)
+        valid_batches = feeding.validation_batches(sources["valid"], batch_size)
+        valid_shared = feeding.validation_batches(
+            sources["valid"], batch_size, fill=replicas > 1
         )
         bicubic_psnr = scores.bicubic_psnr(valid_batches)
 
@@ -144,34 +127,32 @@ def train(options: cli.Options) -> dict:
         with devices.scope(), strategies.precision(options.mixed_precision):
             model = SRModel(train_batches.element_spec, **options.network_size)
             # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
-            trainer = tf.keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
-            rate = make_learning_rate(options, replicas, steps * options.nb_epochs)
+            trainer = keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
+            rate = make_learning_rate(options, replicas, steps * nb_epochs)
             trainer.compile(
-                tf.keras.optimizers.Adam(rate),
+                keras.optimizers.Adam(rate),
                 loss={OUTPUT: LOSSES[options.loss]},
                 weighted_metrics={OUTPUT: [scores.PSNR()]},
                 jit_compile=options.xla,  # left to itself, Keras 3 uses it
             )
             if options.finetune:
-                known = {"bands": list(BANDS), "scale": SCALE, "factor": FACTOR}
-                finetuning.start_from(
-                    trainer, options.finetune, known | options.network_size
-                )
+                finetuning.start_from(trainer, options.finetune, options.network_size)
             if backup.found:
                 backup.restore_model(trainer)
+            elif chief:
+                tensorboard.forget_events(logs)
         field = receptive_field(model.output[OUTPUT]).margin
         patch_files.warn_of_leak(dataset_card, field)
 
         # 4. After each epoch, in this order: measure, show, decide, keep.
         table = callbacks.EpochTable(
-            logs if chief else None,
-            options.nb_epochs,
-            steps * options.batch_size,
-            bicubic_psnr,
+            logs if chief else None, nb_epochs, steps * batch_size, bicubic_psnr
         )
-        if chief and not backup.found:
-            tensorboard.forget_events(logs)
-        watchers = make_watchers(options, logs, files["valid"]) if chief else []
+        watchers = []
+        if chief:
+            lr, hr = feeding.some_samples(files["valid"], SHOWN)
+            pictures = tensorboard.PatchImages(logs, lr, hr)
+            watchers = [tensorboard.Scalars(logs, options.histograms), pictures]
         deciders = make_deciders(options)
         backup.callbacks = [table, *deciders]
         guards = [callbacks.StopOnSignal(), callbacks.StopOnNaN()]
@@ -184,7 +165,7 @@ def train(options: cli.Options) -> dict:
                     train_batches,
                     validation_data=valid_shared,
                     initial_epoch=backup.epochs_done,
-                    epochs=backup.epochs_done if backup.stopped else options.nb_epochs,
+                    epochs=backup.epochs_done if backup.stopped else nb_epochs,
                     steps_per_epoch=steps,  # the batches of all epochs come in one row
                     callbacks=[*guards, table, *watchers, *deciders, backup],
                     shuffle=False,  # the batches are in random order
@@ -213,7 +194,7 @@ def train(options: cli.Options) -> dict:
             dataset=dataset_card,
         )
         if chief:
-            saved_model.save(best_model.model, options.model_dir, card)
+            saved_model.save(best_model.model, model_dir, card)
             if not interrupted:
                 backup.forget()
     return {**card, "written": chief}

@@ -117,9 +117,8 @@ def training_batches(
     source: Any,
     batch_size: int,
     *,
+    epochs: range,
     seed: int,
-    first_epoch: int,
-    nb_epochs: int,
     augment: bool,
     train_size: int | None = None,
 ) -> tf.data.Dataset:
@@ -132,8 +131,8 @@ def training_batches(
     Arguments:
         source: `Patches` or `records.Records`.
         batch_size: patches per batch.
+        epochs: numbers of the epochs, from 0.
         seed: seed of order, flips and crops.
-        first_epoch, nb_epochs: the first epoch, from 0, and the one after the last.
         augment: whether patches are flipped and turned.
         train_size: lr pixels a side; larger patches are cropped at random.
 
@@ -155,8 +154,8 @@ def training_batches(
             sample = random_symmetry(sample, chances[:3])
         return to_pair(sample)
 
-    epochs = tf.data.Dataset.range(first_epoch, nb_epochs)
-    samples = epochs.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
+    numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
+    samples = numbers.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
     batches = samples.batch(batch_size, drop_remainder=True).prefetch(2)
     return batches.with_options(shard_batches())
 

@@ -2,22 +2,24 @@
 
 from pathlib import Path
 
+from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 from srtools.network import saved_model, weights
 from srtools.tf import tf
 
 
-def start_from(network: tf.keras.Model, folder: str | Path, expected: dict) -> None:
+def start_from(network: tf.keras.Model, folder: str | Path, size: dict) -> None:
     """Give a network the weights of a model that sr_train.py wrote.
 
     Arguments:
         network: network of the same architecture.
         folder: the SavedModel.
-        expected: values that its card must not contradict, by key.
+        size: size of the network, by option, which its card must not contradict.
 
     Raises:
         SRError: if it is no such model, or if its card or its weights do not fit.
     """
+    expected = {"bands": list(BANDS), "scale": SCALE, "factor": FACTOR, **size}
     card = saved_model.describe(folder).card
     said = {**card, **card.get("training", {}), **card.get("network", {})}
     for key, value in expected.items():

@@ -17,7 +17,6 @@ from srtools.tf import tf
 RUNS = ("train", "validation", "images")
 """Folders of the event files, which TensorBoard shows as separate runs."""
 
-BUCKETS = 30  # of a histogram
 COLOURS = {"true colour": [0, 1, 2], "near infrared, red, green": [3, 0, 1]}
 GAP_PIXELS = 4  # between patches
 
@@ -46,8 +45,7 @@ class Scalars(tf.keras.callbacks.Callback):
         if self.histograms:
             with self.train.as_default():
                 for name, weight in by_name(self.model).items():
-                    values = weight.numpy()
-                    tf.summary.histogram(name, values, epoch + 1, buckets=BUCKETS)
+                    tf.summary.histogram(name, weight.numpy(), step=epoch + 1)
         self.train.flush()
         self.validation.flush()
 

@@ -139,8 +139,6 @@ def train(options: cli.Options) -> dict:
                 finetuning.start_from(trainer, options.finetune, options.network_size)
             if backup.found:
                 backup.restore_model(trainer)
-            elif chief:
-                tensorboard.forget_events(logs)
         field = receptive_field(model.output[OUTPUT]).margin
         patch_files.warn_of_leak(dataset_card, field)
 
@@ -150,6 +148,8 @@ def train(options: cli.Options) -> dict:
         )
         watchers = []
         if chief:
+            if not backup.found:
+                tensorboard.forget_events(logs)
             lr, hr = feeding.some_samples(files["valid"], SHOWN)
             pictures = tensorboard.PatchImages(logs, lr, hr)
             watchers = [tensorboard.Scalars(logs, options.histograms), pictures]

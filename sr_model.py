@@ -21,7 +21,14 @@ from srtools.cli import model as cli  # neither TensorFlow nor OTB
 if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
 
-from srtools.conventions import BANDS, INPUT, OUTPUT, OUTPUT_DN, SCALE
+from srtools.conventions import (
+    BANDS,
+    INPUT,
+    LR_SPACING_METRES,
+    OUTPUT,
+    OUTPUT_DN,
+    SCALE,
+)
 from srtools.errors import one_line_errors
 from srtools.network.receptive_field import layer_table, receptive_field
 from srtools.tf import tf  # TensorFlow, without the notices of its libraries
@@ -164,16 +171,17 @@ def element_spec(bands: int) -> tuple[dict, dict]:
     return {INPUT: tf.TensorSpec(shape)}, {OUTPUT: tf.TensorSpec(shape)}
 
 
-def describe(model: SRModel, lr_spacing: float = 6.0) -> str:
-    """Lay the network out as text; the spacing of its input is in metres."""
+def describe(model: SRModel) -> str:
+    """Describe the network as text: its layers, parameters, field and outputs."""
     field = receptive_field(model.output[OUTPUT])
+    size, margin = (n * LR_SPACING_METRES for n in (field.size, field.margin))
     return "\n".join(
         [
             layer_table(model.output[OUTPUT_DN]),
             f"parameters: {model.count_params()}",
-            f"receptive field: {field.size} x {field.size} lr pixels "
-            f"({field.size * lr_spacing:g} m): the one that an hr pixel lies in, and "
-            f"{field.margin} ({field.margin * lr_spacing:g} m) on each side",
+            f"receptive field: {field.size} x {field.size} lr pixels ({size:g} m): the "
+            f"one that an hr pixel lies in, and {field.margin} ({margin:g} m) on each "
+            "side",
             f"outputs: {', '.join(model.output)}",
         ]
     )

@@ -1,6 +1,5 @@
 """SavedModels: written so that OTBTF runs them well, read with either Keras."""
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from srtools import cards, files
+from srtools import cards, files, fingerprints
 from srtools.conventions import INPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import weights
@@ -198,11 +197,9 @@ def check_replaceable(folder: str | Path) -> None:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """Give a number that changes with the network and with its weights."""
-    digest = hashlib.sha256()
-    for path in (*sorted(Path(folder).glob("variables/*")), Path(folder) / GRAPH):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """Give a SHA-256 that changes with the network and with its weights."""
+    variables = sorted(Path(folder).glob("variables/*"))
+    return fingerprints.of_contents([*variables, Path(folder) / GRAPH])
 
 
 def load(folder: str | Path, *outputs: str) -> Callable:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from srtools.conventions import SCALE
-from srtools.images import patch_files
+from srtools import fingerprints
+from srtools.conventions import INPUT, KINDS, OUTPUT, SCALE
 from srtools.tf import tf
 from srtools.training.augmenting import random_crop, random_symmetry
 
@@ -94,10 +94,11 @@ def open_patches(files: dict[str, str], streaming: bool | None = None) -> Patche
     return Patches(otbtf.PatchesImagesReader(names))
 
 
-def fingerprints(files: dict[str, dict[str, str]]) -> list:
+def fingerprints_of(files: dict[str, dict[str, str]]) -> list:
     """Describe the patches images of each key of each group, to notice a change."""
-    paths = [path for kinds in files.values() for path in kinds.values()]
-    return patch_files.fingerprints(paths)
+    return fingerprints.of_files(
+        path for kinds in files.values() for path in kinds.values()
+    )
 
 
 def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +110,7 @@ def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndar
     reader = open_patches(files, streaming=True).reader
     indexes = np.unique(np.linspace(0, reader.get_size() - 1, count).astype(int))
     samples = [reader.get_sample(int(index)) for index in indexes]
-    lr, hr = (np.stack([sample[key] for sample in samples]) for key in ("lr", "hr"))
+    lr, hr = (np.stack([sample[key] for sample in samples]) for key in KINDS)
     return lr, hr
 
 
@@ -205,8 +206,8 @@ def steps_per_epoch(patches: int, batch_size: int) -> int:
 
 def to_pair(sample: Sample) -> tuple[Sample, Sample]:
     """Split a sample; the target in reflectance, the input is scaled in the model."""
-    lr, hr = (tf.cast(sample[key], tf.float32) for key in ("lr", "hr"))
-    return {"lr": lr}, {"hr": hr * SCALE}
+    lr, hr = (tf.cast(sample[key], tf.float32) for key in KINDS)
+    return {INPUT: lr}, {OUTPUT: hr * SCALE}
 
 
 def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:

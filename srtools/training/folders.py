@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from srtools import errors, files
-from srtools.errors import SRError
+from srtools import files
+from srtools.errors import DISK_FULL, SRError
 from srtools.network import saved_model
 from srtools.tf import tf
 from srtools.training.callbacks import Diverged
@@ -106,7 +106,7 @@ def one_line_if_full(logs: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        reasons = [os.strerror(number) for number in errors.FULL]
+        reasons = [os.strerror(number) for number in DISK_FULL]
         found = [reason for reason in reasons if reason in str(error)]
         if not found:
             raise

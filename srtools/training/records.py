@@ -95,7 +95,7 @@ def open_records(
             if not note.exists():  # another process may just have been faster
                 write(folder, files)
     found = cards.read_card(note)
-    if found.get("made_of") != feeding.fingerprints(files):
+    if found.get("made_of") != feeding.fingerprints_of(files):
         raise SRError(
             f"{folder} holds TFRecords of other patches, or these have changed since "
             f"({note} names them); delete it to write them again, or give another "
@@ -160,7 +160,7 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
             f"in {folder}; give another --tfrecords"
         )
     log.info("writing %.2g GB of TFRecords to %s", needed / 1e9, folder)
-    note = {"made_of": feeding.fingerprints(files), "patches": {}, "bytes": {}}
+    note = {"made_of": feeding.fingerprints_of(files), "patches": {}, "bytes": {}}
     try:
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as partial:
             whole = Path(partial) / folder.name

@@ -205,6 +205,6 @@ def circumstances(patches: dict[str, dict[str, str]]) -> dict[str, Any]:
         Fingerprints of the files, and the versions of TensorFlow and Keras.
     """
     return {
-        "files": feeding.fingerprints(patches),
+        "files": feeding.fingerprints_of(patches),
         "versions": [tf.__version__, getattr(tf.keras, "__version__", "2")],
     }

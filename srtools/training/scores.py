@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from srtools.conventions import SCALE
+from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.images.zooms import bicubic
 from srtools.metrics import psnr
 from srtools.tf import tf
@@ -35,8 +35,8 @@ def bicubic_psnr(batches: Iterable[tuple[dict, dict]]) -> float:
     """
     squares = count = 0
     for inputs, targets in batches:
-        truth = targets["hr"].numpy()
-        error = bicubic(inputs["lr"] * SCALE, truth.shape[1:3]) - truth
+        truth = targets[OUTPUT].numpy()
+        error = bicubic(inputs[INPUT] * SCALE, truth.shape[1:3]) - truth
         squares += float(np.square(error, dtype=np.float64).sum())
         count += truth.size
     return float(psnr(squares / count))

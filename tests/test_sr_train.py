@@ -455,7 +455,8 @@ def test_an_interrupted_training_ends_like_one_that_was_not(
         assert (logs / "training.png").exists()
     # Another command does not go on silently.
     assert run(patches, model, *LONG, "--seed", "5") == 1
-    assert "seed 1, now 5" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "seed 1, now 5" in error and "--overwrite to begin again" in error
 
     caplog.clear()
     assert run(patches, model, *LONG) == 0

@@ -89,8 +89,11 @@ def test_a_fresh_model_is_alive(seed, filters):
 def test_a_fresh_zoom_is_smooth(size):
     """Each pair of channels: one number, times a binomial kernel."""
     weights = sr_model.SmoothZoom()((size, size, 3, 5), "float32").numpy()
-    line = {2: [1, 1], 4: [0.25, 0.75, 0.75, 0.25],
-            6: np.array([1, 5, 10, 10, 5, 1]) / 16}[size]  # fmt: skip
+    line = {
+        2: [1, 1],
+        4: [0.25, 0.75, 0.75, 0.25],
+        6: np.array([1, 5, 10, 10, 5, 1]) / 16,
+    }[size]
     numbers = weights[0, 0] / line[0] ** 2
     np.testing.assert_allclose(
         weights, np.outer(line, line)[:, :, None, None] * numbers, rtol=1e-5
@@ -148,8 +151,9 @@ def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
     np.testing.assert_allclose(again, even, atol=1e-6)
     # Within a part, pixels keep their differences.
     change = (even - kernel)[::2, ::2]
-    np.testing.assert_allclose(change, np.broadcast_to(change[:1, :1], change.shape),
-                               atol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(
+        change, np.broadcast_to(change[:1, :1], change.shape), atol=1e-6
+    )
 
 
 def train_briefly(model, steps=150):

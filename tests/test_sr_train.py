@@ -151,9 +151,13 @@ def test_tensorboard_gets_curves_and_pictures(trained):
                 found.setdefault((path.parent.name, value.tag), []).append(event.step)
     epochs = list(range(1, 21))
     for run, tag in [
-        ("train", "loss"), ("train", "psnr"), ("train", "learning_rate"),
-        ("validation", "loss"), ("validation", "psnr"), ("validation", "gain"),
-    ]:  # fmt: skip
+        ("train", "loss"),
+        ("train", "psnr"),
+        ("train", "learning_rate"),
+        ("validation", "loss"),
+        ("validation", "psnr"),
+        ("validation", "gain"),
+    ]:
         assert found[run, tag] == epochs
     title = tensorboard.PatchImages.TITLE
     for colours in ("true colour", "near infrared, red, green"):

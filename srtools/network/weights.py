@@ -10,7 +10,7 @@ from srtools.errors import SRError
 from srtools.tf import tf
 
 FILE = Path("assets") / "weights.npz"
-"""Place inside a SavedModel; the weights of SavedModel itself Keras 3 cannot read."""
+"""Path inside a SavedModel, whose own variables Keras 3 cannot read."""
 
 
 def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:

@@ -48,7 +48,9 @@ def hold(
         return
     files.make_folder(model_dir.absolute().parent)
     with one_at_a_time(files.make_folder(logs)):
-        delete_partial(logs, model_dir)
+        delete_partial(model_dir)
+        for partial in logs.glob(".partial-*"):
+            shutil.rmtree(partial, ignore_errors=True)
         try:
             with one_line_if_full(logs):
                 if not going_on:
@@ -87,12 +89,11 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def delete_partial(logs: Path, model_dir: Path) -> None:
-    """Delete the files that a killed training was writing at that moment."""
-    beside = model_dir.absolute().parent
-    # Eight letters, or it is that of a model whose name only begins so.
-    models = beside.glob(f".partial-{glob.escape(model_dir.name)}-????????")
-    for partial in (*logs.glob(".partial-*"), *models):
+def delete_partial(path: Path) -> None:
+    """Delete half-written files that a killed process has left beside `path`."""
+    # Eight letters, or they belong to another path whose name only begins so.
+    pattern = f".partial-{glob.escape(path.name)}-????????"
+    for partial in path.absolute().parent.glob(pattern):
         shutil.rmtree(partial, ignore_errors=True)
 
 

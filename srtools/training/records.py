@@ -7,7 +7,6 @@ other, for which the slowest disk is fast enough.
 """
 
 import fcntl
-import glob
 import itertools
 import logging
 import os
@@ -23,7 +22,7 @@ import numpy as np
 from srtools import cards, files
 from srtools.errors import SRError
 from srtools.tf import tf
-from srtools.training import feeding
+from srtools.training import feeding, folders
 
 import otbtf
 
@@ -147,10 +146,7 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
         SRError: if there is no room for them.
     """
     folder = folder.absolute()
-    prefix = f".partial-{folder.name}-"
-    # A process that was killed may have left half-written files.
-    for partial in folder.parent.glob(f"{glob.escape(prefix)}????????"):
-        shutil.rmtree(partial, ignore_errors=True)
+    folders.delete_partial(folder)
     sources = {g: feeding.open_patches(files[g], streaming=True) for g in files}
     needed = sum(feeding.size_in_memory(source.reader) for source in sources.values())
     free = shutil.disk_usage(folder).free
@@ -161,6 +157,7 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
         )
     log.info("writing %.2g GB of TFRecords to %s", needed / 1e9, folder)
     note = {"made_of": feeding.fingerprints_of(files), "patches": {}, "bytes": {}}
+    prefix = f".partial-{folder.name}-"
     try:
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as partial:
             whole = Path(partial) / folder.name

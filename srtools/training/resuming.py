@@ -19,6 +19,7 @@ from srtools.errors import SRError
 from srtools.network import weights
 from srtools.tf import tf
 from srtools.training import feeding
+from srtools.training.strategies import KERAS
 
 log = logging.getLogger(__name__)
 
@@ -206,5 +207,5 @@ def circumstances(patches: dict[str, dict[str, str]]) -> dict[str, Any]:
     """
     return {
         "files": feeding.fingerprints_of(patches),
-        "versions": [tf.__version__, getattr(tf.keras, "__version__", "2")],
+        "versions": [tf.__version__, KERAS],
     }

@@ -42,7 +42,7 @@ NETWORKS = {
     "bilinear": lambda x: conv(3)(layers.UpSampling2D(2, interpolation="bilinear")(x)),
     "down": lambda x: conv(3, strides=2)(conv(3)(x)),
     "down and up": lambda x: transposed(4, 2)(conv(3, strides=2)(x)),
-}  # fmt: skip
+}
 
 
 def build(make):

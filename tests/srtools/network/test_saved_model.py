@@ -89,18 +89,18 @@ def test_a_session_computes_the_output_that_is_asked_for_alone(signature, name):
         traced = v1.RunMetadata()
         lr = scene(40, 40)
         found = session.run(
-            named.outputs[name].name, {named.inputs["lr"].name: lr},
-            options=v1.RunOptions(
-                trace_level=v1.RunOptions.FULL_TRACE
-            ),
+            named.outputs[name].name,
+            {named.inputs["lr"].name: lr},
+            options=v1.RunOptions(trace_level=v1.RunOptions.FULL_TRACE),
             run_metadata=traced,
-        )  # fmt: skip
+        )
     expected = signature(lr=tf.constant(lr))[name].numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     nodes = {
         node.node_name.split(":")[0]
-        for device in traced.step_stats.dev_stats for node in device.node_stats
-    }  # fmt: skip
+        for device in traced.step_stats.dev_stats
+        for node in device.node_stats
+    }
     firsts = [node for node in nodes if "first" in node and node.endswith("Relu")]
     assert len(firsts) == 1
 

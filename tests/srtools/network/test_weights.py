@@ -10,10 +10,11 @@ def make():
 
 def test_names_do_not_depend_on_the_version_of_keras():
     """Nor on how many networks were built before."""
-    expected = {f"{layer}/{weight}"
-                for layer in ("first", "block1_conv1", "block1_conv2", "zoom1", "zoom2",
-                              "hr")
-                for weight in ("kernel", "bias")}  # fmt: skip
+    expected = {
+        f"{layer}/{weight}"
+        for layer in ("first", "block1_conv1", "block1_conv2", "zoom1", "zoom2", "hr")
+        for weight in ("kernel", "bias")
+    }
     assert set(weights.by_name(make())) == expected
     assert set(weights.by_name(make())) == expected
 

@@ -204,9 +204,15 @@ class Enough(Exception):
     """Something other than a full disk."""
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"),
-                                   tf.errors.ResourceExhaustedError(None, None, "full"),
-                                   KeyboardInterrupt(), Enough()])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "full"),
+        KeyboardInterrupt(),
+        Enough(),
+    ],
+)
 def test_interrupted_writing_leaves_nothing(files, folder, error, monkeypatch):
     """It stops in the second file of the second group."""
     write, calls = tf.io.TFRecordWriter.write, []

@@ -33,8 +33,14 @@ def train(backup, epochs=4):
         on_epoch_end=lambda epoch, logs: model.seen.append(model.get_weights())
     )
     # The target of training is not that of validation, which was met at the start.
-    model.fit(X, Y + 9, validation_data=(X, Y), epochs=epochs, verbose=0,
-              callbacks=[look, *deciders, backup])  # fmt: skip
+    model.fit(
+        X,
+        Y + 9,
+        validation_data=(X, Y),
+        epochs=epochs,
+        verbose=0,
+        callbacks=[look, *deciders, backup],
+    )
     return model, deciders
 
 

@@ -66,8 +66,9 @@ def test_versions_of_a_patch_stand_side_by_side_in_true_and_false_colour(tmp_pat
     events = show(tmp_path, Zoom(), *patch_pair(), epochs=1)
     assert [step for step, _ in events] == [0, 0, 1, 1]
     assert [value.tag.split(":")[0] for _, value in events[:2]] == [
-        "true colour", "near infrared, red, green",
-    ]  # fmt: skip
+        "true colour",
+        "near infrared, red, green",
+    ]
     for _, value in events:
         assert value.metadata.plugin_data.plugin_name == "images"
         low, bicubic, sr, truth, error = decode(value)

@@ -35,6 +35,7 @@ from srtools.errors import SRError
 from srtools.images import checks
 from srtools.network.receptive_field import receptive_field
 from srtools.pair import survey
+from srtools.pair.quality import compare
 from srtools.sentinel2.source import Sentinel2
 
 import pyotb
@@ -165,6 +166,7 @@ def test_offset(tmp_path, write_raster):
     card = sr_dataset.create_dataset(options)
     lr = unstack(tmp_path / "out" / "train_lr_patches.tif")
     assert (lr == [500, 501, 502, 503]).all()
+    assert (read(tmp_path / "out" / "sentinel2.tif") == [500, 501, 502, 503]).all()
     assert card["offset"] == 1000
 
 
@@ -181,6 +183,28 @@ def test_two_tiles_are_one_mosaic(tmp_path):
     assert len(lr) == card["groups"]["test"]["patches"]
     for patch in lr:
         assert len(find(patch, lr_image)) == 1
+
+
+def test_one_file_with_four_bands_and_a_safe_folder(tmp_path):
+    """The patches are those of four files."""
+    bands = [read(path) for path in map(Path, TILE)]
+    images = tmp_path / "S2A_N0209_x.SAFE" / "GRANULE" / "L2A" / "IMG_DATA" / "R10m"
+    images.mkdir(parents=True)
+    for band, path in zip(BANDS, TILE, strict=True):
+        shutil.copy(path, images / f"T31UDQ_{band}_10m.tif")
+    with rasterio.open(TILE[0]) as file:
+        profile = {**file.profile, "count": 4}
+    with rasterio.open(tmp_path / "s2.tif", "w", **profile) as file:
+        file.write(np.concatenate(bands, axis=-1).transpose(2, 0, 1))
+    expected = sr_dataset.create_dataset(scene(tmp_path / "four"))["groups"]
+    for paths in ((tmp_path / "s2.tif",), (images.parents[3],)):
+        out = tmp_path / f"of_{paths[0].name}"
+        options = scene(out, s2_images=tuple(map(str, paths)))
+        assert sr_dataset.create_dataset(options)["groups"] == expected
+        for name in FILES:
+            np.testing.assert_array_equal(
+                read(out / name), read(tmp_path / "four" / name)
+            )
 
 
 def test_an_input_is_never_replaced(tmp_path):
@@ -611,7 +635,7 @@ def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     pan, xs = checks.check_spot(str(paths["pan"]), str(paths["xs"]), SIZE)
     s2 = sr_dataset.stack([[str(path) for path in paths["s2"]]])
     lr, _ = sr_dataset.make_pair(pan, xs, s2, 1000)
-    quality = sr_dataset.compare(lr, xs)
+    quality = compare(lr, xs)
     assert np.hypot(*np.subtract(quality.shift, shift)) < 0.3
     for fit in quality.fits:
         assert 1 / fit.gain == pytest.approx(gain, rel=0.01)

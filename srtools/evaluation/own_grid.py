@@ -5,9 +5,8 @@ What it really measured lies on another grid, perhaps in another CRS.  Exercise 
 it in one small image, so that exercise 4 can compare with it.
 """
 
-import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
@@ -16,40 +15,10 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
+from srtools.conventions import OWN_GRID_IMAGE
 from srtools.errors import SRError
 from srtools.evaluation.test_set import TestSet
-from srtools.images.raster import ImageInfo, check_written, describe
-
-NAME = "sentinel2.tif"
-MARGIN = 20.0  # metres that are kept around the area
-OUTWARD = np.array((-1, -1, 1, 1))  # of left, bottom, right, top
-
-
-def keep(
-    path: str | os.PathLike, s2: Any, crs: CRS, area: ImageInfo, options: str
-) -> dict:
-    """Write the pixels of Sentinel-2 over an area as they are, on their own grid.
-
-    Arguments:
-        path: GeoTIFF, uint16.
-        s2: pyotb object, reflectance x 10000, 0 is no data.
-        crs: of `s2`.
-        area: the image whose area it is.
-        options: GDAL's creation options, as in OTB's extended file names.
-
-    Returns:
-        What the card keeps of it.
-    """
-    height, width = s2.shape[:2]
-    bounds = np.add(_bounds(area.bounds, area.crs, crs), MARGIN * OUTWARD)
-    rows, cols = _inside(Affine(*s2.transform[:6]), bounds)
-    part = s2[
-        max(rows.start, 0) : min(rows.stop, height),
-        max(cols.start, 0) : min(cols.stop, width),
-    ]
-    part.write(str(path), pixel_type="uint16", ext_fname=options)
-    check_written(path)
-    return {**describe(path, "the kept Sentinel-2 image").record(), "path": NAME}
+from srtools.images.raster import describe
 
 
 class Sight(NamedTuple):
@@ -126,7 +95,7 @@ def open_grid(test: TestSet, reach: float) -> OwnGrid | None:
         test: the `TestSet`.
         reach: metres at the sides of a patch that are left out.
     """
-    path = test.folder / NAME
+    path = test.folder / OWN_GRID_IMAGE
     if test.windows is None or not path.exists():
         return None
     try:

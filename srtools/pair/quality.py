@@ -25,8 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from srtools.conventions import BANDS
+from srtools.engine import engine_errors
 from srtools.errors import SRError
-from srtools.images.registration import Block, BlockShift, block_shift
+from srtools.images.raster import ImageInfo
+from srtools.images.registration import Block, BlockShift, block_shift, read_blocks
 from srtools.pair.fits import (
     CHANGE_SUPPORT_METRES,
     FIT_SUPPORT_METRES,
@@ -35,6 +37,8 @@ from srtools.pair.fits import (
     is_changed,
     radiometry_samples,
 )
+
+import pyotb
 
 LEAST_BLOCKS = 3  # that must have given a shift before it is corrected
 MOST_DRAWN = 4000  # samples that are kept for the picture
@@ -177,6 +181,18 @@ class PairQuality:
             "missing": self.missing,
             "criteria": {line.name: line.verdict for line in self.criteria()},
         }
+
+
+@engine_errors("comparing the images")
+def compare(lr: Any, xs: ImageInfo, **known: float | None) -> PairQuality:
+    """Measure on a sample of blocks how well Sentinel-2 and Spot fit together.
+
+    Arguments:
+        lr: pyotb object or file, Sentinel-2 on the grid of XS, without offset.
+        xs: the XS image of Spot.
+        known: `days`, `cloud`, `missing`, as in `PairQuality`.
+    """
+    return measure_pair(read_blocks(lr, pyotb.Input(xs.path)), xs.spacing, **known)
 
 
 def measure_pair(

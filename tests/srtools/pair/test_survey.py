@@ -125,7 +125,7 @@ def test_strips_do_not_show(scene, monkeypatch):
         "scl": (slice(9, 12), slice(3, 6), 8),
     }
     whole = scene(change)
-    monkeypatch.setattr(survey, "STRIP", 7)
+    monkeypatch.setattr(survey, "STRIP_ROWS", 7)
     cut = scene(change)
     for reason in survey.REASONS:
         np.testing.assert_array_equal(cut.bad[reason], whole.bad[reason])

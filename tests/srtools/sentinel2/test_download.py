@@ -3,6 +3,7 @@
 import math
 import re
 import resource
+import shutil
 import signal
 import time
 from datetime import datetime, timedelta, timezone
@@ -220,6 +221,24 @@ def test_strips_are_read_many_at_a_time(service, tmp_path, monkeypatch):
             np.testing.assert_array_equal(copy.read(1), PIXELS[0][190:450])
     opened = [r for r in service.asked("a_B04.tif") if r and r.startswith("bytes=0-")]
     assert 1 <= len(opened) <= 3  # to plan, and twice to read: 256 rows and 4
+
+
+def test_too_little_room_is_told_before_a_block_is_fetched(
+    service, tmp_path, monkeypatch, image
+):
+    """256 x 384 pixels of 16 bit are 0.2 MB."""
+    usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    service.files["a_B04.tif"] = image
+    wanted = scene(archive_of(service), ("a", service.url))
+    area = place(452_000, 5_410_000, 300, 400)
+    with pytest.raises(SRError, match=r"^1 MB of Sentinel-2 .* has 1 MB free; make"):
+        with local_copies(wanted, ["B04"], area, tmp_path):
+            pass
+    (first,) = block_ranges(image, [1], [1])
+    asked = [re.findall(r"\d+", text) for text in service.asked("a_B04.tif") if text]
+    assert all(int(begin) < first[0] for begin, *_ in asked)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- the network -----------------------------------------------------------------

@@ -99,9 +99,10 @@ def write_patches(folder: Path, count: int) -> None:
 def save_model(folder: str) -> None:
     """Save the network of the course with its first weights: as fast as trained."""
     import sr_model
+    from srtools.network import saved_model
 
     model = sr_model.SRModel(sr_model.element_spec(len(BANDS)))
-    sr_model.save(model, folder, {"bands": list(BANDS)})
+    saved_model.save(model.model, folder, {"bands": list(BANDS)})
 
 
 def pass_forward(patches: str, model: str) -> None:

@@ -15,9 +15,10 @@ import rasterio
 
 import sr_model
 from srtools.tf import tf
-from srtools.training import feeding, losses, records, stopping
+from srtools.training import callbacks, feeding, losses, records, scores
 
 BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
+BUFFER = 1000  # patches; the default of sr_train.py
 ROUNDS, STEPS, WARMING = 12, 8, 3
 MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
 SOURCES = ("patches in memory", "patches streamed", "TFRecords streamed")
@@ -88,7 +89,7 @@ def make_trainer() -> tf.keras.Model:
     trainer = tf.keras.Model(model.input, {"hr": model.output["hr"]})
     trainer.compile(
         tf.keras.optimizers.Adam(1e-4), loss={"hr": losses.LOSSES["l1"]},
-        weighted_metrics={"hr": [losses.PSNR()]}, jit_compile=False,
+        weighted_metrics={"hr": [scores.PSNR()]}, jit_compile=False,
     )  # fmt: skip
     return trainer
 
@@ -97,10 +98,10 @@ def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
     """Measure steps: `{kind: [rounds, steps] seconds}`; TFRecords go to `folder`."""
     trainer = make_trainer()
     opened = [feeding.open_patches(files, streaming) for streaming in (False, True)]
-    opened.append(records.open_records(folder, {"train": files})["train"])
+    opened.append(records.open_records(folder, {"train": files}, BUFFER)["train"])
     batches = {
         name: feeding.training_batches(
-            source, BATCH, seed=1, first_epoch=0, nb_epochs=1000, augment=True
+            source, BATCH, epochs=range(1000), seed=1, augment=True
         )
         for name, source in zip(SOURCES, opened, strict=True)
     }
@@ -110,7 +111,7 @@ def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
     clocks = defaultdict(Clock)
     for _ in range(ROUNDS):
         for name, data in kinds.items():
-            checks = [stopping.StopOnSignal(), stopping.StopOnNaN()]
+            checks = [callbacks.StopOnSignal(), callbacks.StopOnNaN()]
             if name == "bare Keras":
                 checks = []
             # The validation loss is looked at after an epoch only.

@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
+from srtools.conventions import SCALE
 from srtools.errors import SRError
 from srtools.evaluation.test_set import TestSet
 from srtools.images.raster import ImageInfo, check_written, describe
@@ -52,26 +53,26 @@ def keep(
     return {**describe(path, "the kept Sentinel-2 image").record(), "path": NAME}
 
 
-class Sight(NamedTuple):
-    """What Sentinel-2 saw of one patch, and where in the patch."""
+class View(NamedTuple):
+    """Sentinel-2's pixels over one patch, and their centres in the patch."""
 
     pixels: np.ndarray
-    """[side, side, bands] reflectance x 10000, on Sentinel-2's grid."""
+    """[h, w, bands] reflectance, on Sentinel-2's grid."""
     rows: np.ndarray
-    """[side, side] the centres, in hr pixels; 0 is the middle of the first row."""
+    """[h, w] rows of the centres, hr pixels; 0 is the middle of the first row."""
     cols: np.ndarray
-    """The same for columns."""
+    """[h, w] columns of the centres, hr pixels."""
 
 
 class OwnGrid:
-    """Finds what Sentinel-2 saw of each test patch.
+    """Finds Sentinel-2's own pixels over each test patch.
 
     Arguments:
-        path: the image that `keep` wrote.
-        dataset: what dataset.json says.
+        path: Sentinel-2 on its own grid, kept by exercise 1.
+        dataset: content of dataset.json.
         windows: [n, 2] first row and column of the patches on the lr grid.
-        size: of the hr patches in pixels.
-        reach: metres at the sides of a patch that are left out.
+        size: side of the hr patches, pixels.
+        reach: width of the frame of a patch that is left out, metres.
     """
 
     def __init__(
@@ -88,10 +89,11 @@ class OwnGrid:
         self.lefts = left + shift["east"] + pixel * windows[:, 1]
         self.tops = top + shift["north"] - pixel * windows[:, 0]
 
-    def sight(self, patch: int) -> Sight | None:
+    def view(self, patch: int) -> View | None:
         """Read the pixels whose centres lie inside a patch, `reach` from its sides.
 
-        The largest square of them; None if there is none, or a pixel has no data.
+        Returns:
+            The largest square of them; None if there is none, or a pixel is nodata.
         """
         left, top = float(self.lefts[patch]), float(self.tops[patch])
         extent = self.size * self.spacing
@@ -116,15 +118,18 @@ class OwnGrid:
             pixels = np.moveaxis(file.read(window=window), 0, -1)
         if not pixels.all():
             return None
-        return Sight(pixels, y / self.spacing - 0.5, x / self.spacing - 0.5)
+        return View(pixels * SCALE, y / self.spacing - 0.5, x / self.spacing - 0.5)
 
 
 def open_grid(test: TestSet, reach: float) -> OwnGrid | None:
-    """Give what Sentinel-2 saw of a test set; None where it is not known.
+    """Open Sentinel-2 on its own grid beside a test set; None if it was not kept.
 
     Arguments:
-        test: the `TestSet`.
-        reach: metres at the sides of a patch that are left out.
+        test: the test set.
+        reach: width of the frame of a patch that is left out, metres.
+
+    Raises:
+        SRError: if dataset.json does not tell where the patches lie.
     """
     path = test.folder / NAME
     if test.windows is None or not path.exists():

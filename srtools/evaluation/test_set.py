@@ -1,4 +1,4 @@
-"""What a model's card and a data set's card must agree on before they meet."""
+"""The test patches, and the check that a model was made for such patches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,41 +12,43 @@ from srtools.images import patch_files
 from srtools.images.raster import describe_patches
 from srtools.network.saved_model import ModelInfo
 
-TOLERANCE = 0.01  # of the spacings: 6 m are not 6.1 m
+SPACING_TOLERANCE = 0.01  # relative: 6 m are not 6.1 m
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test patches of a folder, and what its card says of them."""
+    """The test patches of a folder, and the content of its card."""
 
-    __test__ = False  # pytest: no test, whatever its name
+    __test__ = False  # for pytest: not a class of tests
 
     folder: Path
+    """Folder of exercise 1."""
     files: dict[str, str]
     """The patches images, by kind (lr, hr)."""
     count: int
+    """Number of patches."""
     size: int
-    """Of the hr patches in pixels."""
+    """Side of the hr patches, pixels."""
     dataset: dict
-    """dataset.json, or empty."""
+    """Content of dataset.json, or empty."""
     windows: np.ndarray | None
-    """[n, 2] first row and column on the lr grid, if they are known."""
+    """[n, 2] first row and column of each patch on the lr grid, if known."""
 
     @property
     def spacing(self) -> float:
-        """Of the hr pixels, metres."""
+        """Pixel size of hr, metres."""
         return self.dataset.get("hr", {}).get("spacing", 1.5)
 
 
 def read_test_set(patches: str | Path, border: int) -> TestSet:
-    """Read what there is of the test patches, but for their pixels.
+    """Describe the test patches without reading their pixels.
 
     Arguments:
         patches: folder of sr_dataset.py.
-        border: hr pixels that are to be left out on each side.
+        border: hr pixels to leave out on each side.
 
     Raises:
-        SRError: if files do not fit together, or the border leaves nothing.
+        SRError: if the files do not fit together, or the border leaves no pixel.
     """
     files = patch_files.check_patches(patches, "test", FACTOR)
     found = describe_patches(files["hr"])
@@ -55,7 +57,7 @@ def read_test_set(patches: str | Path, border: int) -> TestSet:
             f"a border of {border} pixels leaves nothing of the hr patches; "
             "give a smaller --border"
         )
-    dataset = patches.read_dataset_card(patches)
+    dataset = patch_files.read_dataset_card(patches)
     windows = read_windows(dataset, found.count)
     return TestSet(Path(patches), files, found.count, found.size, dataset, windows)
 
@@ -99,7 +101,7 @@ def check_model(
     for kind in ("lr", "hr"):
         said = card.get(f"{kind}_spacing")
         wanted = dataset.get(kind, {}).get("spacing")
-        if said and wanted and abs(said / wanted - 1) > TOLERANCE:
+        if said and wanted and abs(said / wanted - 1) > SPACING_TOLERANCE:
             raise SRError(
                 f"the model {info.folder} was trained on {kind} pixels of {said:g} m, "
                 f"those of the patches have {wanted:g} m; choose the model that was "

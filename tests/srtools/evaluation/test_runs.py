@@ -8,10 +8,9 @@ import pytest
 from srtools.errors import SRError
 from srtools.evaluation import runs
 
-RNG = np.random.default_rng(6)
 COUNT = 40
 BLOCKS = np.arange(COUNT) // 4
-HARD = RNG.uniform(0.5, 2, COUNT)  # some places are hard for every method
+HARD = np.random.default_rng(6).uniform(0.5, 2, COUNT)  # hard for every method
 
 
 def columns(error: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What every script agrees on: bands, their order, units and sizes."""
+"""What every script agrees on: bands, their order, units, sizes and file names."""
 
 BANDS = ("B04", "B03", "B02", "B08")
 """Sentinel-2 bands in the order of Spot-7: red, green, blue, near infrared."""
@@ -6,11 +6,54 @@ BANDS = ("B04", "B03", "B02", "B08")
 FACTOR = 4
 """hr pixels (1.5 m) per lr pixel (6 m), along an axis."""
 
+S2_SPACING_METRES = 10.0
+"""Pixel size of these bands of Sentinel-2."""
+
+LR_SPACING_METRES = 6.0
+"""Pixel size of Spot's XS, and of lr: Sentinel-2 resampled to its grid."""
+
+HR_SPACING_METRES = LR_SPACING_METRES / FACTOR
+"""Pixel size of Spot's PAN, of hr, and of the network's output."""
+
 SCALE = 1e-4
 """Reflectance of one DN, once the offset is removed."""
 
+OFFSET_DN = 1000
+"""Offset of the DN of Sentinel-2 since ESA's processing baseline 04.00."""
+
 GROUPS = ("train", "valid", "test")
 
-MARGIN = 21
-"""lr pixels between patches of different groups, at least: 13 that the network sees
-around itself, and 8 in which bicubic mixes the same Sentinel-2 pixels."""
+SPLITS = ("blocks", "interleaved")
+"""Ways to deal the patches out to the groups."""
+
+KINDS = ("lr", "hr")
+
+DATASET_CARD = "dataset.json"
+
+OWN_GRID_IMAGE = "sentinel2.tif"
+"""Sentinel-2 on its own 10 m grid, beside the patches."""
+
+FIELD_LR_PIXELS = 13
+"""lr pixels that the network of `sr_model.py` sees around each, with its defaults."""
+
+INTERPOLATION_REACH_LR_PIXELS = 8
+"""lr pixels between two patches that the resampling to 6 m makes of the same pixels of
+Sentinel-2: bicubic interpolation mixes 2 pixels of 10 m on either side."""
+
+
+def leak_margin(field: int) -> int:
+    """Give the lr pixels that keep two groups of patches apart, so that none leaks.
+
+    Arguments:
+        field: lr pixels that the network sees around each.
+    """
+    return field + INTERPOLATION_REACH_LR_PIXELS
+
+
+def patches_name(group: str, kind: str) -> str:
+    """Give the name of a patches image.
+
+    >>> patches_name("train", "lr")
+    'train_lr_patches.tif'
+    """
+    return f"{group}_{kind}_patches.tif"

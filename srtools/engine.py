@@ -1,10 +1,13 @@
-"""The engine that pyotb finds: a real Orfeo ToolBox, whole or not, or otblite.
+"""The engine behind pyotb: a real Orfeo ToolBox, or otblite.
 
 pyotb is imported here first, so that a broken installation is told in one line.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from srtools import signals
 from srtools.errors import SRError
 
 try:
@@ -35,3 +38,24 @@ def need(*applications: str) -> None:
         "use a Docker image mdl4eo/otbtf, or an environment without that OTB, in which "
         "the scripts run on the embedded engine"
     )
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Run the engine: its errors become one line, signals wait for the end.
+
+    Arguments:
+        doing: the work, for messages ("extracting patches").
+
+    Raises:
+        SRError: saying what was being done, and the engine's reason.
+    """
+    try:
+        with signals.held():
+            yield
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # TensorFlow ends its errors with the names of nodes: `[[{{node ...`.
+        reasons = [line for line in lines if not line.startswith("[[")]
+        reason = reasons[-1] if reasons else "no reason given"
+        raise SRError(f"{doing} failed: {reason}") from None

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that must not be lost."""
+"""Files that appear complete or not at all, and files that must not be lost."""
 
 import os
 import tempfile
@@ -11,22 +11,47 @@ from srtools.errors import SRError
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path whose file becomes `path` if all goes well."""
+    """Give a temporary path; its file becomes `path` at the end of the block.
+
+    After an exception `path` is as it was.
+    """
     with whole_files([Path(path)]) as folder:
         yield folder / Path(path).name
 
 
 @contextmanager
 def whole_files(paths: list[Path]) -> Iterator[Path]:
-    """Give a temporary folder whose files become `paths`, all of them or none.
+    """Give a temporary folder; its files become `paths` at the end of the block.
 
-    The files are written there under the same names; `paths` share one folder.
+    The block writes each file there under its own name.  After an exception in it all
+    of `paths` are as they were.  At the end each file appears complete, one after the
+    other: a power cut in that moment leaves some new and some old.
+
+    Arguments:
+        paths: files of one folder.
+
+    Raises:
+        SRError: if one of them is a folder, or theirs cannot be written to.
     """
+    refuse_folders(paths)
     folder = make_folder(paths[0].parent)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         yield Path(partial)
         for path in paths:
             os.replace(Path(partial) / path.name, path)
+
+
+def check_name(path: str | Path) -> None:
+    """Check that OTB takes a path as it is.
+
+    Raises:
+        SRError: if it holds a `?`, after which OTB up to 9 expects options.
+    """
+    if "?" in str(path):
+        raise SRError(
+            f"{path} has a '?' in its name, which OTB takes for the start of options; "
+            "rename the file or folder"
+        )
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -48,15 +73,25 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
+def refuse_folders(paths: Sequence[Path]) -> None:
+    """Check that no file is going to be written to the place of a folder.
+
+    Raises:
+        SRError: naming the folder.
+    """
+    for path in filter(Path.is_dir, paths):
+        raise SRError(f"{path} is a folder; give the name of a file")
+
+
 def refuse_existing(
     paths: Sequence[str | Path], overwrite: bool, read: Sequence[str | Path] = ()
 ) -> None:
     """Check that no file is lost that the user wants to keep.
 
     Arguments:
-        paths: to be written.
-        overwrite: whether existing files may be replaced.
-        read: files that are needed, which may not.
+        paths: files that are going to be written.
+        overwrite: whether they may replace existing ones.
+        read: files that the run reads; they are never replaced.
 
     Raises:
         SRError: if one of `paths` is one of `read`, or exists already.

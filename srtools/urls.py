@@ -3,10 +3,10 @@
 import re
 
 
-def public(url: str) -> str:
+def redact(url: str) -> str:
     """Give `url` without its query, and without a password: fit to be printed.
 
-    >>> public("https://me:secret@host/a.tif?sig=secret")
+    >>> redact("https://me:secret@host/a.tif?sig=secret")
     'https://host/a.tif'
     """
     if "://" not in url:

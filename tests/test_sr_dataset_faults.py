@@ -15,10 +15,10 @@ from shapely.geometry import box, mapping
 
 import sr_dataset
 from srtools.conventions import BANDS
-from srtools.pair import splits
-from srtools.pair.quality import PairQuality
+from srtools.pair import pictures
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download
+from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from tests.fake_stac import FakeService, block_ranges, geotiff, serve
 
@@ -76,8 +76,8 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(archives, "RETRY_SECONDS", 0.01)
         patch.setattr(download, "MIN_ROWS", 128)
-        patch.setattr(PairQuality, "save_figure", lambda self, path, *_: path.touch())
-        patch.setattr(splits, "save_map", lambda path, *_: path.touch())
+        for name in ("save_pair", "save_split"):
+            patch.setattr(pictures, name, lambda path, *_: path.touch())
         yield
     logging.setLogRecordFactory(factory)
 
@@ -148,7 +148,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
         archive = functools.partial(
             Archive, timeout=timeout, patience=patience, sign=sign
         )
-        monkeypatch.setattr("srtools.cli.search.Archive", archive)
+        monkeypatch.setattr("srtools.sentinel2.source.Archive", archive)
         out_dir = tmp_path / "out"
         pan, xs = map(str, spot)
         code = sr_dataset.main(
@@ -298,7 +298,7 @@ def test_an_item_whose_classification_is_damaged_is_passed_over(
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer on localhost, and unsigned items."""
-    library = archives._token_library()
+    library = token_service.library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
@@ -382,7 +382,7 @@ def test_a_band_that_is_not_there(run, service):
 def test_a_band_that_lies_elsewhere(run, service, images):
     pixels = np.ones((512, 512), np.uint16)
     service.files["good-B02"] = geotiff(pixels, TILE @ Affine.translation(900, 0))
-    assert_one_line(run(service), "B02 of item good does not reach the Spot image")
+    assert_one_line(run(service), "B02 of item good does not reach the area")
 
 
 def test_bands_that_end_within_the_area(run, service, images):

@@ -58,9 +58,11 @@ def make_parser(options: type, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     groups: dict[str | None, Any] = {None: parser}
     hints = typing.get_type_hints(options)
-    # The groups come in the order of their first option, "advanced" last.
+    # Required options come first.  The groups come in the order of their first option,
+    # "advanced" last.
     fields = sorted(
-        dataclasses.fields(options), key=lambda f: f.metadata["group"] == "advanced"
+        dataclasses.fields(options),
+        key=lambda f: (f.metadata["group"] == "advanced", f.default is not REQUIRED),
     )
     for field in fields:
         details = dict(field.metadata)
@@ -89,7 +91,7 @@ def _argument(field: dataclasses.Field, hint: Any, details: dict) -> dict[str, A
         many = isinstance(value, (tuple, list))
         shown = " ".join(map(str, value)) if many else value
         text = f"{text} (default: {shown})"
-    if "action" not in details:
+    if details.get("action") in (None, "extend"):
         details["type"] = kind or _plain(hint)
     return {**details, "help": text.replace("%", "%%")}
 

@@ -1,95 +1,108 @@
-"""The options of a search for Sentinel-2, which two scripts share."""
+"""Where Sentinel-2 comes from, for exercises 1 and 5: files at hand, or a search."""
 
 import argparse
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 
-import shapely
+from srtools.cli.options import MisuseError, day, number, option
+from srtools.conventions import BANDS, OFFSET_DN
+from srtools.sentinel2 import defaults
 
-from srtools.conventions import BANDS
-from srtools.sentinel2 import scenes
-from srtools.sentinel2.archive import PLANETARY_COMPUTER, SENTINEL2_L2A, Archive
-
-KNOWN = (*BANDS, "SCL")
-
-
-def add_search(parser: argparse.ArgumentParser) -> None:
-    """Add the options to a script's parser."""
-    add = parser.add_argument_group("search for Sentinel-2").add_argument
-    add("--stac_url", default=PLANETARY_COMPUTER, help="(default: %(default)s)")
-    add("--collection", default=SENTINEL2_L2A, help="(default: %(default)s)")
-    add(
-        "--assets", nargs="+", type=_renamed, default=[], metavar="BAND=NAME",
-        action="extend",
-        help="how this collection names the bands, for instance B04=red SCL=scl",
-    )  # fmt: skip
-    add("--start_date", default=scenes.START, help="first day (default: %(default)s)")
-    add("--end_date", default=scenes.END, help="last day (default: %(default)s)")
-    add(
-        "--max_cloud_cover", type=_number(100), default=scenes.MAX_CLOUD_COVER,
-        metavar="PERCENT", help="of a whole tile (default: %(default)s)",
-    )  # fmt: skip
-    add(
-        "--max_bad_share", type=_number(1), default=scenes.MAX_BAD_SHARE,
-        metavar="SHARE",
-        help="cloud, shadow and cirrus over the area (default: %(default)s)",
-    )  # fmt: skip
-    add("--item", nargs="+", metavar="ID", help="take these items")
-    add("--dry_run", action="store_true", help="print the ranking of images and stop")
+SEARCH = "search for Sentinel-2"
+ASSETS = (*BANDS, "SCL")
 
 
-def day(text: str) -> date:
-    """Read an option such as 2022-07-14."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no day; YYYY-MM-DD is expected"
-        ) from None
-
-
-def _renamed(text: str) -> list[str]:
+def renamed_band(text: str) -> tuple[str, str]:
     """Read an option such as B04=red."""
     band, _, name = text.partition("=")
-    if band not in KNOWN or not name:
+    if band not in ASSETS or not name:
         raise argparse.ArgumentTypeError(
-            f"{text!r} names no band; {', '.join(KNOWN)} and a name are expected, as "
+            f"{text!r} names no band; {', '.join(ASSETS)} and a name are expected, as "
             "in B04=red"
         )
-    return [band, name]
+    return band, name
 
 
-def _number(largest: float) -> Callable[[str], float]:
-    """Give a reader of options from 0 to `largest`."""
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """Sentinel-2 images at hand, or which one to search for."""
 
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if not 0 <= value <= largest:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number from 0 to {largest:g}"
-            )
-        return value
-
-    return read
-
-
-def find_scene(
-    params: argparse.Namespace, area: shapely.Polygon, near: date | None = None
-) -> scenes.Scene:
-    """Search for the best image over an area (degrees); print the ranking."""
-    archive = Archive(params.stac_url, params.collection, dict(params.assets))
-    candidates = scenes.search(
-        archive,
-        area,
-        params.start_date,
-        params.end_date,
-        near=near,
-        max_cloud_cover=params.max_cloud_cover,
-        items=params.item or (),
+    s2_images: tuple[str, ...] | None = option(
+        None,
+        "B04 B03 B02 B08, one file with these four bands, or an unzipped .SAFE folder "
+        "(default: search for the image)",
+        nargs="+",
+        metavar="FILE",
     )
-    scene = scenes.choose(candidates, area, max_bad_share=params.max_bad_share)
-    print(scenes.ranking_table(candidates, scene))
-    return scene
+    offset: int | None = option(
+        None,
+        f"subtract this from the DN of Sentinel-2: {OFFSET_DN} for ESA products of "
+        "baseline 04.00 or later (default: what the product says; 0 for image files)",
+        choices=(0, OFFSET_DN),
+    )
+    start_date: date = option(
+        defaults.START_DATE, "first day", kind=day, metavar="DAY", group=SEARCH
+    )
+    end_date: date = option(
+        defaults.END_DATE, "last day", kind=day, metavar="DAY", group=SEARCH
+    )
+    dry_run: bool = option(
+        False,
+        "print the ranking of images and stop (default: go on with the best)",
+        group=SEARCH,
+    )
+    item: tuple[str, ...] | None = option(
+        None,
+        "take these items (default: the best of the ranking)",
+        nargs="+",
+        metavar="ID",
+        group=SEARCH,
+    )
+    max_cloud_cover: float = option(
+        defaults.MAX_CLOUD_COVER,
+        "cloud cover of a whole tile, percent",
+        kind=number(0, 100, kind=float),
+        metavar="PERCENT",
+        group="advanced",
+    )
+    max_bad_share: float = option(
+        defaults.MAX_BAD_SHARE,
+        "share of the area under cloud, shadow or cirrus, 0 to 1",
+        kind=number(0, 1, kind=float),
+        metavar="SHARE",
+        group="advanced",
+    )
+    stac_url: str = option(
+        defaults.PLANETARY_COMPUTER,
+        "STAC API to search",
+        metavar="URL",
+        group="advanced",
+    )
+    collection: str = option(
+        defaults.SENTINEL2_L2A, "collection of that API", group="advanced"
+    )
+    assets: tuple[tuple[str, str], ...] | None = option(
+        None,
+        "how the collection names the bands, for instance B04=red SCL=scl (default: as "
+        "ESA does)",
+        kind=renamed_band,
+        nargs="+",
+        action="extend",
+        metavar="BAND=NAME",
+        group="advanced",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        if not self.s2_images:
+            return
+        if len(self.s2_images) not in (1, len(BANDS)):
+            raise MisuseError(
+                f"{len(self.s2_images)} Sentinel-2 files were given; one with "
+                f"the bands {', '.join(BANDS)} or four with one each are expected"
+            )
+        for name in ("dry_run", "item", "assets"):
+            if getattr(self, name):
+                raise MisuseError(
+                    f"--{name} is for a search, and --s2_images are at hand"
+                )

@@ -1,28 +1,74 @@
-"""Patches of a data set: the check at the door."""
+"""Patches images: square patches stacked downwards, without a georeference."""
 
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import rasterio
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from srtools.cards import check_conventions, read_card
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, DATASET_CARD, KINDS, leak_margin, patches_name
 from srtools.errors import SRError
-from srtools.images.raster import describe_patches
 
 log = logging.getLogger(__name__)
 
-KINDS = ("lr", "hr")
-SMALLEST_DN = 20  # the brightest pixel of a patch is at least that bright
+LEAST_BRIGHTEST_DN = 20  # the brightest pixel of a patch is at least that bright
+
+
+@dataclass(frozen=True)
+class PatchesInfo:
+    """Size of a patches image."""
+
+    count: int
+    """Number of patches."""
+    size: int
+    """Side of a patch, pixels."""
+    bands: int
+
+
+def describe_patches(path: str | os.PathLike) -> PatchesInfo:
+    """Read the description of a patches image.
+
+    Raises:
+        SRError: if it is missing, or not a stack of square patches.
+    """
+    try:
+        with rasterio.open(path) as file:
+            width, height, bands = file.width, file.height, file.count
+    except RasterioError:
+        raise SRError(
+            f"{path} is missing or not an image; sr_dataset.py writes it"
+        ) from None
+    if height % width:
+        raise SRError(
+            f"{path} has {width} x {height} pixels, a stack of square patches is "
+            "expected; make it again with sr_dataset.py"
+        )
+    return PatchesInfo(height // width, width, bands)
+
+
+def check_count(path: str | os.PathLike, expected: int) -> None:
+    """Check that a patches image holds so many patches.
+
+    Raises:
+        SRError: if the engine cut more or less.
+    """
+    count = describe_patches(path).count
+    if count != expected:
+        raise SRError(
+            f"{count} patches were cut at {expected} places; check that PAN and XS "
+            "cover the same ground"
+        )
 
 
 def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]:
     """Check that the lr and hr patches of a group belong together.
 
     Arguments:
-        folder: where `{group}_lr_patches.tif` and `{group}_hr_patches.tif` lie.
+        folder: folder of the patches images.
         group: "train", "valid" or "test".
         factor: hr pixels per lr pixel.
 
@@ -38,7 +84,7 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
         raise SRError(
             f"the folder of patches {folder} does not exist; sr_dataset.py makes it"
         )
-    files = {kind: str(Path(folder) / f"{group}_{kind}_patches.tif") for kind in KINDS}
+    files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
     lr, hr = (describe_patches(files[kind]) for kind in KINDS)
     for kind, info in zip(KINDS, (lr, hr), strict=True):
         _check_dn(files[kind])
@@ -68,7 +114,7 @@ def _check_dn(path: str) -> None:
     """
     with rasterio.open(path) as file:
         largest = file.read(window=Window(0, 0, file.width, file.width)).max()
-    if 0 < largest < SMALLEST_DN:
+    if 0 < largest < LEAST_BRIGHTEST_DN:
         raise SRError(
             f"no pixel of the first patch of {path} is larger than {largest:.3g}, as "
             "if they were reflectances; DN (reflectance x 10000) are expected: make "
@@ -90,26 +136,28 @@ def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
         )
 
 
-def warn_of_leak(card: dict, seen: int) -> None:
+def warn_of_leak(card: dict, field: int) -> None:
     """Tell if the network sees, from a patch of one group, ground of another.
 
     Arguments:
-        card: what dataset.json says.
-        seen: lr pixels that the network looks around itself.
+        card: contents of dataset.json.
+        field: lr pixels that the network sees around each.
     """
     split = card.get("split", {})
-    apart = split.get("margin", 0)
-    if split and apart < seen:
+    apart, needed = split.get("margin", 0), leak_margin(field)
+    if split and apart < needed:
         log.warning(
-            "the groups of patches are %d lr pixels apart and the network sees %d: "
+            "the groups of patches are %d lr pixels apart and this network needs %d: "
             "validation and test will flatter it; see --split and --margin of "
-            "sr_dataset.py", apart, seen,
-        )  # fmt: skip
+            "sr_dataset.py",
+            apart,
+            needed,
+        )
 
 
 def read_dataset_card(patches: str | Path) -> dict:
     """Read dataset.json; patches made elsewhere have none, and that is allowed."""
-    path = Path(patches) / "dataset.json"
+    path = Path(patches) / DATASET_CARD
     return read_card(path) if path.exists() else {}
 
 
@@ -121,14 +169,5 @@ def check_card(patches: str | Path) -> dict:
     """
     card = read_dataset_card(patches)
     advice = "make the patches again with sr_dataset.py"
-    check_conventions(card, f"{patches}/dataset.json", advice)
+    check_conventions(card, f"{patches}/{DATASET_CARD}", advice)
     return card
-
-
-def fingerprints(files: list[str]) -> list[list]:
-    """Give name, size and time of change of files, to notice when they change."""
-    stats = [os.stat(file) for file in files]
-    return [
-        [Path(file).name, stat.st_size, stat.st_mtime_ns]
-        for file, stat in zip(files, stats, strict=True)
-    ]

@@ -1,4 +1,4 @@
-"""What the scripts check of an image before any pixel is computed."""
+"""An image as its file describes it; every script checks this before any pixel."""
 
 import os
 import shutil
@@ -17,18 +17,19 @@ from rasterio.crs import CRS
 from rasterio.enums import Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from srtools import signals
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.urls import gdal_path, is_remote, public
+from srtools.files import check_name
+from srtools.images.grid import Grid
+from srtools.urls import gdal_path, is_remote, redact
 
-# Patches lie nowhere, and what must lie somewhere is checked.
+# Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """Where an image lies and what its pixels are."""
+    """Place and pixel type of an image."""
 
     path: str
     width: int
@@ -39,7 +40,12 @@ class ImageInfo:
     transform: Affine
     """From (column, row) of a pixel's upper left corner to coordinates."""
     nodata: float | None = None
-    """The value that the file declares to be no data."""
+    """Value that the file declares as nodata."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the pixels."""
+        return Grid.of(self)
 
     @property
     def spacing(self) -> float:
@@ -58,20 +64,18 @@ class ImageInfo:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top, in units of the CRS."""
-        left, top = self.transform @ (0, 0)
-        right, bottom = self.transform @ (self.width, self.height)
-        return left, bottom, right, top
+        return self.grid.bounds
 
     @property
     def largest(self) -> int | None:
-        """The largest DN of the pixel type, at which a sensor saturates."""
+        """Largest DN of the pixel type, at which a sensor saturates."""
         kind = np.dtype(self.dtype)
         return int(np.iinfo(kind).max) if kind.kind == "u" else None
 
     def record(self) -> dict:
-        """Give what a card keeps of this image."""
+        """Give the entry of this image in a card."""
         return {
-            "path": public(self.path),
+            "path": redact(self.path),
             "size": [self.width, self.height],
             "spacing": self.spacing,
             "crs": self.crs.to_string(),
@@ -85,25 +89,24 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
 
     Arguments:
         path: file name or URL.
-        what: what the user calls the image, for messages ("the PAN image").
-        bands: the number of bands it must have.
+        what: the user's name for the image, for messages ("the PAN image").
+        bands: number of bands that it must have.
 
     Raises:
         SRError: if it is missing, not an image, not georeferenced, or has another
             number of bands.
     """
     path = str(path)
-    name = public(path)
+    name = redact(path)
     if not is_remote(path):
         check_name(path)
-    if not is_remote(path) and not os.path.exists(path):
-        raise SRError(f"{what} {name} does not exist; check the path")
+        if not os.path.exists(path):
+            raise SRError(f"{what} {name} does not exist; check the path")
     try:
         with rasterio.open(gdal_path(path)) as file:
-            info = ImageInfo(
-                path, file.width, file.height, file.count, file.dtypes[0],
-                file.crs, file.transform, file.nodata,
-            )  # fmt: skip
+            size = file.width, file.height, file.count
+            place = file.crs, file.transform
+            info = ImageInfo(path, *size, file.dtypes[0], *place, file.nodata)
     except (RasterioError, OSError, IndexError):
         raise SRError(
             f"{what} {name} cannot be read as an image; "
@@ -122,74 +125,47 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
     return info
 
 
-def check_name(path: str | os.PathLike) -> None:
-    """Check that OTB takes a local path as it is.
+@contextmanager
+def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
+    """Open an image to read its pixels.
 
     Raises:
-        SRError: if it holds a `?`, after which OTB up to 9 expects options.
+        SRError: if pixels cannot be read.
     """
-    if "?" in str(path):
+    try:
+        with rasterio.open(gdal_path(str(path))) as file:
+            yield file
+    except RasterioError:
         raise SRError(
-            f"{path} has a '?' in its name, which OTB takes for the start of options; "
-            "rename the file or folder"
-        )
+            f"the pixels of {redact(str(path))} cannot all be read; the file is "
+            "damaged or not complete: fetch it again"
+        ) from None
 
 
 def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
     """Give a convex outline of the pixels that have data, in the CRS of the image.
 
-    Orthorectified images are slanted, with wedges of 0 beside them.
+    Orthorectified images are slanted, with wedges of nodata beside them.
 
     Arguments:
-        image: whose pixels are 0 where there is no data.
-        samples: rows and columns that are looked at, at most.
+        image: image whose nodata is 0.
+        samples: largest number of rows, and of columns, that are read.
 
     Raises:
         SRError: if no pixel has data.
     """
     height, width = min(image.height, samples), min(image.width, samples)
-    with rasterio.open(gdal_path(image.path)) as file:
-        there = (file.read(out_shape=(image.bands, height, width)) > 0).all(axis=0)
-    rows = np.flatnonzero(there.any(axis=1))
+    with reading(image.path) as file:
+        has_data = (file.read(out_shape=(image.bands, height, width)) > 0).all(axis=0)
+    rows = np.flatnonzero(has_data.any(axis=1))
     if not rows.size:
-        raise SRError(f"{public(image.path)} holds no data, all its pixels are 0")
-    cols = np.array([np.flatnonzero(there[row])[[0, -1]] + (0, 1) for row in rows])
-    # The four corners of what each row has.
-    corners = [(col, row + down) for row, ends in zip(rows, cols, strict=True)
-               for col in ends for down in (0, 1)]  # fmt: skip
-    scaled = np.array(corners) * (image.width / width, image.height / height)
-    x, y = image.transform @ scaled.T
+        raise SRError(f"{redact(image.path)} holds no data, all its pixels are 0")
+    # First and last pixel with data in each row; their four corners.
+    cols = np.array([np.flatnonzero(has_data[row])[[0, -1]] + (0, 1) for row in rows])
+    corners = [np.stack([cols, rows[:, None] + down + 0 * cols], -1) for down in (0, 1)]
+    scale = image.width / width, image.height / height
+    x, y = image.transform @ (np.concatenate(corners).reshape(-1, 2) * scale).T
     return shapely.convex_hull(shapely.MultiPoint(np.stack([x, y], axis=1)))
-
-
-@dataclass(frozen=True)
-class PatchesInfo:
-    """How many patches are stacked downwards in a patches image, and of what size."""
-
-    count: int
-    size: int
-    bands: int
-
-
-def describe_patches(path: str | os.PathLike) -> PatchesInfo:
-    """Read the description of a patches image.
-
-    Raises:
-        SRError: if it is missing, or not a stack of square patches.
-    """
-    try:
-        with rasterio.open(path) as file:
-            width, height, bands = file.width, file.height, file.count
-    except RasterioError:
-        raise SRError(
-            f"{path} is missing or not an image; sr_dataset.py writes it"
-        ) from None
-    if height % width:
-        raise SRError(
-            f"{path} has {width} x {height} pixels, a stack of square patches is "
-            "expected; make it again with sr_dataset.py"
-        )
-    return PatchesInfo(height // width, width, bands)
 
 
 def check_written(path: str | os.PathLike) -> None:
@@ -203,22 +179,10 @@ def check_written(path: str | os.PathLike) -> None:
     """
     try:
         with rasterio.open(path) as file:
-            blocks = [
-                tuple(
-                    int(
-                        file.get_tag_item(f"BLOCK_{item}_{col}_{row}", "TIFF", band)
-                        or 0
-                    )
-                    for item in ("OFFSET", "SIZE")
-                )
-                for band in (
-                    file.indexes if file.interleaving is Interleaving.band else (1,)
-                )
-                for (row, col), _ in file.block_windows(band)
-            ]
-        size = os.path.getsize(path)
-        first, length = np.array(sorted(blocks), np.int64).T
-        whole = length.all() and (first + length <= np.append(first[1:], size)).all()
+            blocks = np.array(sorted(_blocks(file)), np.int64)
+        first, length = blocks.T
+        ends = np.append(first[1:], os.path.getsize(path))
+        whole = length.all() and (first + length <= ends).all()
     except (RasterioError, OSError):
         whole = False
     if not whole:
@@ -229,34 +193,9 @@ def check_written(path: str | os.PathLike) -> None:
         )
 
 
-@contextmanager
-def reading(path: str | os.PathLike) -> Iterator[None]:
-    """Turn pixels that cannot be read into one line."""
-    try:
-        yield
-    except RasterioError:
-        raise SRError(
-            f"the pixels of {public(str(path))} cannot all be read; the file is "
-            "damaged or not complete: fetch it again"
-        ) from None
-
-
-@contextmanager
-def engine_errors(doing: str) -> Iterator[None]:
-    """Run OTB or otblite: errors become one line, signals wait for the end.
-
-    Arguments:
-        doing: the work, for messages ("extracting patches").
-
-    Raises:
-        SRError: saying what was being done, and the engine's reason.
-    """
-    try:
-        with signals.held():
-            yield
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        # TensorFlow ends its errors with the names of nodes: `[[{{node ...`.
-        reasons = [line for line in lines if not line.startswith("[[")]
-        reason = reasons[-1] if reasons else "no reason given"
-        raise SRError(f"{doing} failed: {reason}") from None
+def _blocks(file: rasterio.DatasetReader) -> Iterator[tuple[int, int]]:
+    """Give the offset and the size of each block of a GeoTIFF, bytes; 0 is none."""
+    for band in file.indexes if file.interleaving is Interleaving.band else (1,):
+        for (row, col), _ in file.block_windows(band):
+            names = (f"BLOCK_{item}_{col}_{row}" for item in ("OFFSET", "SIZE"))
+            yield tuple(int(file.get_tag_item(n, "TIFF", band) or 0) for n in names)

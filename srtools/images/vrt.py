@@ -1,132 +1,161 @@
 """Small VRT files: a grid without pixels, images side by side, reflected, displaced.
 
 OTB has no application that pads an image.  GDAL's virtual format does it lazily, on
-whatever engine reads it, and the files are a few kilobytes of XML.
+any engine, and the files are a few kilobytes of XML.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.sax.saxutils import escape
+from typing import NamedTuple
+from xml.etree import ElementTree
 
 from affine import Affine
+from rasterio.dtypes import dtype_rev, typename_fwd
 
+from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, describe
-from srtools.urls import is_remote
+from srtools.urls import gdal_path
 
-# GDAL's names of numpy's types.
-TYPES = {
-    "uint8": "Byte",
-    "int16": "Int16",
-    "uint16": "UInt16",
-    "int32": "Int32",
-    "uint32": "UInt32",
-    "float32": "Float32",
-    "float64": "Float64",
-}
+Element = ElementTree.Element
 
 
-def write_grid(
-    path: Path, crs_wkt: str, transform: Affine, width: int, height: int
+class Copy(NamedTuple):
+    """A rectangle of pixels of a file, and its place in the VRT."""
+
+    file: str
+    window: tuple[int, int, int, int]
+    """Column, row, width and height in the file."""
+    place: tuple[int, int]
+    """Column and row in the VRT."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band of a VRT."""
+
+    number: int
+    """Number of the band in the files, from 1."""
+    dtype: str
+    copies: Sequence[Copy] = ()
+    """A later copy lies over an earlier one; the rest of the band is 0."""
+    see_through: bool = False
+    """Whether a pixel of 0 shows the copy below."""
+    nodata: bool = False
+    """Whether the band declares 0 as nodata."""
+    title: str | None = None
+    scale: float | None = None
+    """Physical value of one DN."""
+
+
+def write(
+    path: Path, grid: Grid, bands: Sequence[Band], about: Mapping[str, str] = {}
 ) -> Path:
+    """Write a VRT file.
+
+    Arguments:
+        path: file to write.
+        grid: place of the pixels.
+        bands: contents.
+        about: metadata.
+    """
+    size = {"rasterXSize": str(grid.width), "rasterYSize": str(grid.height)}
+    root = Element("VRTDataset", size)
+    _add(root, "SRS", grid.crs.to_wkt())
+    _add(root, "GeoTransform", ", ".join(map(repr, grid.transform.to_gdal())))
+    for number, band in enumerate(bands, 1):
+        _add_band(root, number, band)
+    if about:
+        metadata = _add(root, "Metadata")
+        for key, value in about.items():
+            _add(metadata, "MDI", value, key=key)
+    ElementTree.ElementTree(root).write(path)
+    return path
+
+
+def _add_band(root: Element, number: int, band: Band) -> None:
+    kind = typename_fwd[dtype_rev[band.dtype]]
+    element = _add(root, "VRTRasterBand", dataType=kind, band=number)
+    if band.title is not None:
+        _add(element, "Description", band.title)
+    if band.nodata:
+        _add(element, "NoDataValue", 0)
+    if band.scale is not None:
+        _add(element, "Scale", repr(band.scale))
+    for copy in band.copies:
+        source = _add(element, "ComplexSource" if band.see_through else "SimpleSource")
+        file = gdal_path(copy.file)
+        file = file if file.startswith("/vsi") else str(Path(file).resolve())
+        _add(source, "SourceFilename", file, relativeToVRT=0)
+        _add(source, "SourceBand", band.number)
+        size = copy.window[2:]
+        for name, place in (("SrcRect", copy.window[:2]), ("DstRect", copy.place)):
+            names = ("xOff", "yOff", "xSize", "ySize")
+            _add(source, name, **dict(zip(names, (*place, *size), strict=True)))
+        if band.see_through:
+            _add(source, "NODATA", 0)
+
+
+def _add(parent: Element, name: str, text: object = None, **attributes) -> Element:
+    about = {key: str(value) for key, value in attributes.items()}
+    element = ElementTree.SubElement(parent, name, about)
+    element.text = None if text is None else str(text)
+    return element
+
+
+def write_grid(path: Path, grid: Grid) -> Path:
     """Write an image of zeros that only says where its pixels lie."""
-    band = '<VRTRasterBand dataType="Byte" band="1"/>'
-    return _write(path, crs_wkt, transform, width, height, [band])
+    return write(path, grid, [Band(1, "uint8")])
 
 
 def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
-    """Write `image` as if it lay `dx`, `dy` (units of its CRS) from where it lies."""
-    whole = (0, 0, image.width, image.height)
-    return _write(
-        path, image.crs.to_wkt(), Affine.translation(dx, dy) @ image.transform,
-        image.width, image.height,
-        [_band(b, image, image.path, [(whole, (0, 0))]) for b in _numbers(image)],
-    )  # fmt: skip
+    """Write `image` as if it lay `dx` further east and `dy` further north.
+
+    Arguments:
+        path: file to write.
+        image: georeferenced image.
+        dx, dy: displacement, in units of the CRS.
+    """
+    moved = Affine.translation(dx, dy) @ image.transform
+    whole = Copy(image.path, (0, 0, image.width, image.height), (0, 0))
+    return write(path, replace(image.grid, transform=moved), _bands(image, [whole]))
 
 
-def write_mosaics(
-    tiles: Sequence[Mapping[str, str]], bands: Sequence[str]
-) -> list[str]:
-    """Lay the tiles of each band side by side, in files beside those of the first."""
+def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
+    """Lay tiles side by side; give the files that show all of them.
+
+    Arguments:
+        tiles: for each tile the same number of files, on one pixel grid.
+        folder: for the VRT files; a single tile needs none.
+    """
     if len(tiles) == 1:
-        return [tiles[0][band] for band in bands]
+        return list(tiles[0])
     paths = []
-    for band in bands:
-        parts = [describe(tile[band], f"the tile of {band}", 1) for tile in tiles]
-        path = Path(tiles[0][band]).with_name(f"{band}.vrt")
-        paths.append(str(write_mosaic(path, parts)))
+    for number, files in enumerate(zip(*tiles, strict=True)):
+        images = [describe(file, "the Sentinel-2 tile") for file in files]
+        paths.append(str(write_mosaic(folder / f"mosaic{number}.vrt", images)))
     return paths
 
 
 def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
-    """Lay images of one CRS and pixel grid side by side; 0 shows what is below."""
-    first = images[0]
-    places = [~first.transform @ (i.transform @ (0, 0)) for i in images]
-    corners = [(round(col), round(row)) for col, row in places]
-    left, top = (min(corner[axis] for corner in corners) for axis in (0, 1))
-    width = max(c + i.width for (c, _), i in zip(corners, images, strict=True)) - left
-    height = max(r + i.height for (_, r), i in zip(corners, images, strict=True)) - top
-    return _write(
-        path, first.crs.to_wkt(), first.transform @ Affine.translation(left, top),
-        width, height,
-        [
-            _joined(
-                band, TYPES[first.dtype],
-                [
-                    _source(
-                        image.path, band, (0, 0, image.width, image.height),
-                        (col - left, row - top), "ComplexSource", "<NODATA>0</NODATA>",
-                    )
-                    for image, (col, row) in zip(images, corners, strict=True)
-                ],
-            )
-            for band in _numbers(first)
-        ],
-    )  # fmt: skip
-
-
-def write_pieces(
-    path: Path,
-    pieces: Mapping[str, tuple[int, int, int, int]],
-    bands: Sequence[int],
-    wkt: str,
-    transform: Affine,
-    size: tuple[int, int],
-    about: Mapping[str, str],
-    *,
-    names: Sequence[str],
-    scale: float,
-    nodata: bool,
-) -> Path:
-    """Put the uint16 pieces of one image together.
-
-    Arguments:
-        path: VRT file.
-        pieces: for each file the column, row, width and height that it fills.
-        bands: which of their bands, from 1.
-        wkt, transform, size: CRS, place, and (width, height) of the whole.
-        about: metadata.
-        names: of the bands.
-        scale: physical value of one DN.
-        nodata: whether to say that 0 is no data.
-    """
-    zero = "<NoDataValue>0</NoDataValue>" if nodata else ""
-    described = [
-        _joined(
-            number, "UInt16",
-            [
-                _source(name, band, (0, 0, *place[2:]), place[:2])
-                for name, place in pieces.items()
-            ],
-            f"<Description>{escape(title)}</Description>{zero}<Scale>{scale!r}</Scale>",
-        )
-        for number, (band, title) in enumerate(zip(bands, names, strict=True), 1)
-    ]  # fmt: skip
-    items = "".join(
-        f'<MDI key="{escape(key)}">{escape(value)}</MDI>'
-        for key, value in about.items()
+    """Lay images of one CRS and pixel grid side by side; 0 shows the image below."""
+    grid = images[0].grid
+    windows = [grid.touched(image.bounds) for image in images]
+    whole = tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*windows, strict=True)
     )
-    described.append(f"<Metadata>{items}</Metadata>")
-    return _write(path, wkt, transform, *size, described)
+    top, left = (part.start for part in whole)
+    copies = [
+        Copy(
+            image.path,
+            (0, 0, image.width, image.height),
+            (cols.start - left, rows.start - top),
+        )
+        for image, (rows, cols) in zip(images, windows, strict=True)
+    ]
+    bands = _bands(images[0], copies, see_through=True)
+    return write(path, grid.part(whole), bands)
 
 
 def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
@@ -137,35 +166,31 @@ def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
     that the corners are right.
     """
     margin = min(margin, image.width, image.height)
-    width, height = image.width + 2 * margin, image.height + 2 * margin
-    sides = path.with_name(f"{path.stem}_sides{path.suffix}")
-    left = image.transform @ Affine.translation(-margin, 0)
-    columns = _reflected(image.width, margin)
-    _write(
-        sides, image.crs.to_wkt(), left, width, image.height,
-        [
-            _band(
-                band, image, image.path,
-                [((c, 0, n, image.height), (to, 0)) for c, n, to in columns],
-            )
-            for band in _numbers(image)
-        ],
-    )  # fmt: skip
-    rows = _reflected(image.height, margin)
-    return _write(
-        path, image.crs.to_wkt(), left @ Affine.translation(0, -margin), width, height,
-        [
-            _band(
-                band, image, sides.name,
-                [((0, r, width, n), (0, to)) for r, n, to in rows],
-            )
-            for band in _numbers(image)
-        ],
-    )  # fmt: skip
-
-
-def _numbers(image: ImageInfo) -> range:
-    return range(1, image.bands + 1)
+    height = image.height
+    wide = slice(-margin, image.width + margin)
+    sides = write(
+        path.with_name(f"{path.stem}_sides{path.suffix}"),
+        image.grid.part((slice(0, height), wide)),
+        _bands(
+            image,
+            [
+                Copy(image.path, (col, 0, count, height), (to, 0))
+                for col, count, to in _reflected(image.width, margin)
+            ],
+        ),
+    )
+    width = image.width + 2 * margin
+    return write(
+        path,
+        image.grid.part((slice(-margin, height + margin), wide)),
+        _bands(
+            image,
+            [
+                Copy(str(sides), (0, row, width, count), (0, to))
+                for row, count, to in _reflected(height, margin)
+            ],
+        ),
+    )
 
 
 def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
@@ -175,47 +200,11 @@ def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
     return [*before, (0, size, margin), *after]
 
 
-def _band(band: int, image: ImageInfo, source: str, copies: list) -> str:
-    """Describe a band: (column, row, width, height) of `source`, and where they go."""
-    sources = [_source(source, band, window, to) for window, to in copies]
-    return _joined(band, TYPES[image.dtype], sources)
-
-
-def _joined(band: int, kind: str, sources: list[str], about: str = "") -> str:
-    return (
-        f'<VRTRasterBand dataType="{kind}" band="{band}">{about}{"".join(sources)}'
-        "</VRTRasterBand>"
-    )
-
-
-def _source(
-    source: str,
-    band: int,
-    window: tuple[int, int, int, int],
-    to: tuple[int, int],
-    kind: str = "SimpleSource",
-    more: str = "",
-) -> str:
-    """Describe which pixels of a file go where."""
-    col, row, width, height = window
-    relative = int(source.endswith("_sides.vrt"))
-    source = source if relative or is_remote(source) else str(Path(source).resolve())
-    source = f"/vsicurl/{source}" if source.startswith("http") else source
-    return (
-        f'<{kind}><SourceFilename relativeToVRT="{relative}">{escape(source)}'
-        f"</SourceFilename><SourceBand>{band}</SourceBand>"
-        f'<SrcRect xOff="{col}" yOff="{row}" xSize="{width}" ySize="{height}"/>'
-        f'<DstRect xOff="{to[0]}" yOff="{to[1]}" xSize="{width}" ySize="{height}"/>'
-        f"{more}</{kind}>"
-    )
-
-
-def _write(
-    path: Path, wkt: str, transform: Affine, width: int, height: int, bands: list[str]
-) -> Path:
-    numbers = ", ".join(repr(value) for value in transform.to_gdal())
-    path.write_text(
-        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><SRS>{escape(wkt)}'
-        f"</SRS><GeoTransform>{numbers}</GeoTransform>{''.join(bands)}</VRTDataset>"
-    )
-    return path
+def _bands(
+    image: ImageInfo, copies: Sequence[Copy], see_through: bool = False
+) -> list[Band]:
+    """Give all bands of an image, made of the same rectangles."""
+    return [
+        Band(number, image.dtype, copies, see_through)
+        for number in range(1, image.bands + 1)
+    ]

@@ -1,14 +1,14 @@
 """SavedModels: what their signature says, and their card."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from srtools import cards
+from srtools import cards, fingerprints
 from srtools.errors import SRError
 
 SIGNATURE = "serving_default"
+GRAPH = "saved_model.pb"  # of a SavedModel, and what makes a folder one
 CARD = Path("assets") / "model_card.json"
 
 
@@ -52,7 +52,7 @@ def describe(folder: str | Path) -> ModelInfo:
 
     from tensorflow.core.protobuf import saved_model_pb2
 
-    path = Path(folder) / "saved_model.pb"
+    path = Path(folder) / GRAPH
     model = saved_model_pb2.SavedModel()
     try:
         model.ParseFromString(path.read_bytes())
@@ -100,7 +100,7 @@ def check_replaceable(folder: str | Path) -> None:
     """
     folder = Path(folder)
     empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.exists() and not (empty or (folder / "saved_model.pb").exists()):
+    if folder.exists() and not (empty or (folder / GRAPH).exists()):
         raise SRError(
             f"{folder} holds something else than a SavedModel, which would be lost; "
             "choose another folder for the model"
@@ -109,11 +109,8 @@ def check_replaceable(folder: str | Path) -> None:
 
 def fingerprint(folder: str | Path) -> str:
     """Give a number that is another one for another network or other weights."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(folder).glob("variables/*")):
-        digest.update(path.read_bytes())
-    digest.update((Path(folder) / "saved_model.pb").read_bytes())
-    return digest.hexdigest()
+    variables = sorted(Path(folder).glob("variables/*"))
+    return fingerprints.of_contents([*variables, Path(folder) / GRAPH])
 
 
 def load(folder: str | Path, *outputs: str) -> Callable:

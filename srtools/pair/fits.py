@@ -8,20 +8,20 @@ from scipy import ndimage
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
+from srtools.images.optics import BLUR_METRES
 from srtools.images.registration import LEAST_TEXTURE, Block, present
 
 import pyotb
 
-# Sentinel-2 keeps a contrast of 0.28 at a period of 20 m, as this Gaussian does.
-S2_BLUR = 5.08  # metres, standard deviation
-FIT_SUPPORT = 18.0  # metres, standard deviation of the smoothing before the fit
-CHANGE_SUPPORT = 6.0  # the same, before changed ground is looked for
-SAMPLE_STEP = 18.0  # metres between samples
+# Standard deviations of the Gaussian that both images are smoothed by.
+FIT_SUPPORT_METRES = 18.0  # before the fit
+CHANGE_SUPPORT_METRES = 6.0  # before changed ground is looked for
+SAMPLE_STEP_METRES = 18.0  # between samples
 
-CHANGED = 200.0  # DN of Sentinel-2, reflectance 0.02: more than haze or angle do
-PAIRS = 20000  # of samples, whose slopes start the fit
-LEAST_SAMPLES = 30
-LEAST_R2 = 0.5  # to harmonize by
+CHANGED_DN = 200.0  # of Sentinel-2, reflectance 0.02: more than haze or angle do
+SLOPES = 20000  # between two samples, with whose distribution the fit starts
+LEAST_SAMPLES = 30  # for a fit
+LEAST_R2 = 0.5  # for harmonizing
 
 
 class LinearFit(NamedTuple):
@@ -31,10 +31,6 @@ class LinearFit(NamedTuple):
     bias: float
     r2: float
     """Share of the variance explained, where nothing has changed."""
-
-    def inverse(self) -> "LinearFit":
-        """Give Sentinel-2 as a function of Spot."""
-        return LinearFit(1 / self.gain, -self.bias / self.gain, self.r2)
 
 
 def radiometry_samples(
@@ -49,7 +45,7 @@ def radiometry_samples(
     """
     support = support / spacing
     # Spot's own pixel, a box, has a variance of 1/12 already.
-    blur = np.sqrt(support**2 + (S2_BLUR / spacing) ** 2 - 1 / 12)
+    blur = np.sqrt(support**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
     rows, cols = -shift[1] / spacing, shift[0] / spacing
     xs = _smooth(block.xs, blur, (rows, cols))
     lr = _smooth(block.lr, support, (0, 0))
@@ -58,7 +54,7 @@ def radiometry_samples(
     whole = ndimage.minimum_filter(
         present(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
     )
-    step = max(1, round(SAMPLE_STEP / spacing))
+    step = max(1, round(SAMPLE_STEP_METRES / spacing))
     whole, lr, xs = (image[block.own][::step, ::step] for image in (whole, lr, xs))
     return lr[whole == 1], xs[whole == 1]
 
@@ -98,7 +94,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     if len(x) < LEAST_SAMPLES or min(x.std(), y.std()) < LEAST_TEXTURE:
         return None
     x, y = x.astype(float), y.astype(float)
-    one, other = np.random.default_rng(0).integers(0, len(x), (2, PAIRS))
+    one, other = np.random.default_rng(0).integers(0, len(x), (2, SLOPES))
     rise, run = y[one] - y[other], x[one] - x[other]
     # Not between two samples of the same water, whose difference is noise, nor
     # between ground and cloud.
@@ -113,7 +109,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     for _ in range(10):
         residual = np.abs(y - gain * x - bias)
         # Flat ground, such as water, must not narrow what may count as unchanged.
-        follows = residual <= max(3 * _sigma(residual), 0.5 * CHANGED * abs(gain), 1)
+        follows = residual <= max(3 * _sigma(residual), 0.5 * CHANGED_DN * abs(gain), 1)
         if min(x[follows].std(), y[follows].std()) == 0:
             return None
         correlation = np.corrcoef(x[follows], y[follows])[0, 1]
@@ -130,13 +126,13 @@ def is_changed(
 ) -> np.ndarray:
     """Tell which samples [n, bands] are off the line of one of the bands, [n] bool.
 
-    Off means by more than 3 robust standard deviations and by more than `CHANGED`.
+    Off means by more than 3 robust standard deviations and by more than `CHANGED_DN`.
     """
     changed = np.zeros(len(lr), bool)
     for x, y, fit in zip(lr.T, xs.T, fits, strict=True):
         if fit and len(x):
             residual = np.abs(y - fit.gain * x - fit.bias)
-            limit = max(3 * _sigma(residual), CHANGED * abs(fit.gain))
+            limit = max(3 * _sigma(residual), CHANGED_DN * abs(fit.gain))
             changed |= residual > limit
     return changed
 

@@ -3,7 +3,7 @@
     blocks = registration.read_blocks(lr, pyotb.Input(xs))
     quality = measure_pair(blocks, spacing=6.0, days=3, cloud=0.001, missing=0.0)
     print(quality.table())
-    quality.save_figure("pair.png", quicklook, size)
+    pictures.save_pair("pair.png", quality, quicklook, size)
     hr = fits.harmonize(hr, quality.fits)
 
 A sample of blocks is read, small enough for any memory.  From it come the shift
@@ -20,19 +20,16 @@ to fit in memory, and patches, which have no place, come out the same.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.images.figures import save, stretch, to_display
 from srtools.images.registration import Block, BlockShift, block_shift
 from srtools.pair.fits import (
-    CHANGE_SUPPORT,
-    FIT_SUPPORT,
+    CHANGE_SUPPORT_METRES,
+    FIT_SUPPORT_METRES,
     LinearFit,
     fit_line,
     is_changed,
@@ -40,7 +37,7 @@ from srtools.pair.fits import (
 )
 
 LEAST_BLOCKS = 3  # that must have given a shift before it is corrected
-MOST_DRAWN = 4000  # samples in the figure
+MOST_DRAWN = 4000  # samples that are kept for the picture
 
 
 class Limits(NamedTuple):
@@ -150,7 +147,7 @@ class PairQuality:
         rows += [line(*criterion) for criterion in self.criteria()]
         return "\n".join(rows)
 
-    def sure_shift(self) -> tuple[float, float]:
+    def reliable_shift(self) -> tuple[float, float]:
         """Give the shift if enough blocks agree on it to correct it.
 
         Raises:
@@ -181,62 +178,6 @@ class PairQuality:
             "criteria": {line.name: line.verdict for line in self.criteria()},
         }
 
-    def save_figure(
-        self, path: str | Path, quicklook: np.ndarray, size: tuple[int, int]
-    ) -> None:
-        """Draw the shifts over a quicklook, and the radiometry of each band.
-
-        Arguments:
-            path: PNG file.
-            quicklook: [h, w, at least 3 bands] the XS image at any scale.
-            size: height and width of the XS image in pixels.
-        """
-        figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
-        left, right = figure.subfigures(1, 2)
-        self._draw_shifts(left.subplots(), quicklook, size)
-        axes = right.subplots(2, 2)
-        for index, (axis, fit) in enumerate(zip(axes.flat, self.fits, strict=True)):
-            self._draw_fit(axis, index, fit)
-        save(figure, path)
-
-    def _draw_shifts(self, axis: Any, quicklook: np.ndarray, size: tuple) -> None:
-        image = quicklook[..., :3].astype(float)
-        extent = (0, size[1], size[0], 0)
-        axis.imshow(to_display(image, stretch(image)), extent=extent)
-        axis.set(xlim=extent[:2], ylim=extent[2:])
-        used = [block for block in self.blocks if block.verdict == "used"]
-        others = [block for block in self.blocks if block.verdict != "used"]
-        for block in others:
-            axis.text(*_middle(block), block.verdict, color="red", ha="center")
-        if used:
-            cols, rows = zip(*map(_middle, used), strict=True)
-            arrows = axis.quiver(
-                cols, rows, [b.east for b in used], [b.north for b in used],
-                color="yellow", scale=40, width=0.006,
-            )  # fmt: skip
-            axis.quiverkey(
-                arrows, 0.88, 0.03, 3, "3 m", labelpos="E", color="yellow",
-                labelcolor="yellow",
-            )  # fmt: skip
-        axis.set_axis_off()
-        axis.set_title(
-            f"Sentinel-2 against Spot: {self.criteria()[0].value}", loc="left"
-        )
-
-    def _draw_fit(self, axis: Any, band: int, fit: LinearFit | None) -> None:
-        lr, xs, changed = self.samples
-        for where, colour in ((~changed, "tab:blue"), (changed, "tab:red")):
-            axis.plot(lr[where, band], xs[where, band], ".", ms=2, color=colour)
-        title = BANDS[band]
-        if fit:
-            ends = np.percentile(lr[:, band], (0, 100))
-            axis.plot(ends, fit.gain * ends + fit.bias, color="black", lw=1)
-            bias = round(fit.bias)
-            title += f": Spot = {fit.gain:.3f} S2 {bias:+d}, R2 {fit.r2:.3f}"
-        axis.set_title(title, fontsize=9)
-        axis.set_xlabel("Sentinel-2, DN (red: changed)", fontsize=8)
-        axis.set_ylabel("Spot, DN", fontsize=8)
-
 
 def measure_pair(
     blocks: Iterable[Block], spacing: float, **known: float | None
@@ -257,9 +198,9 @@ def measure_pair(
         shift = float(median[0]), float(median[1])
         if len(used) > 1:
             spread = float(np.median(np.hypot(*(used - median).T)))
-    lr, xs = _samples(blocks, shift, spacing, FIT_SUPPORT)
+    lr, xs = _samples(blocks, shift, spacing, FIT_SUPPORT_METRES)
     fits = [fit_line(x, y) for x, y in zip(lr.T, xs.T, strict=True)]
-    lr, xs = _samples(blocks, shift, spacing, CHANGE_SUPPORT)
+    lr, xs = _samples(blocks, shift, spacing, CHANGE_SUPPORT_METRES)
     changed = is_changed(lr, xs, fits)
     # Off a line that explains nothing there is no change.
     explained = any(fit and 1 - fit.r2 <= UNEXPLAINED.warns for fit in fits)
@@ -294,7 +235,3 @@ def _line(
 ) -> Criterion:
     text = "-" if value is None else form.format(value) + (f" ({note})" if note else "")
     return Criterion(name, text, _judge(value, limits), f"<= {form.format(limits[0])}")
-
-
-def _middle(block: BlockShift) -> tuple[float, float]:
-    return block.col + block.size / 2, block.row + block.size / 2

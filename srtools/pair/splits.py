@@ -1,46 +1,52 @@
 """Groups that do not leak: train, valid and test as blocks with a gap between them.
 
-    split = split_in_blocks(usable, patch_size=32, margin=21, seed=1)
-    check_groups({group: split.windows(group) for group in GROUPS}, 32, 21)
-    selection.app.ImportVectorImage("mask", {**exported, "array": split.mask("train")})
-
-The masks are for PatchesSelection with `strategy=all` and without `nodata`: the engine
-then looks at the centre of a patch only.  What is around it was looked at here.
+split = split_in_blocks(usable, patch_size=32, margin=21, seed=1)
+for mask, parameters in split.selections(centres):
+    select_patches(xs, mask, parameters)  # PatchesSelection
+check_groups({group: split.windows(group) for group in GROUPS}, 32, 21)
 """
 
 import itertools
-import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
-from scipy.ndimage import minimum_filter1d
 from scipy.spatial import cKDTree
 
 from srtools.conventions import GROUPS
 from srtools.errors import SRError
-from srtools.images.figures import save, stretch, to_display
 from srtools.images.raster import ImageInfo
 from srtools.pair.layouts import TRAIN, best_layout
+from srtools.pair.patch_grid import centre, corners, fitting, read_windows
 
-COLOURS = {"train": (0.2, 0.5, 1.0), "valid": (1.0, 0.9, 0.1), "test": (1.0, 0.2, 0.2)}
+
+class Selection(NamedTuple):
+    """One run of PatchesSelection."""
+
+    mask: np.ndarray
+    """Usable pixels, [h, w, 1] float32; 0 elsewhere."""
+    parameters: dict[str, Any]
+    """Grid, strategy and output files."""
 
 
 @dataclass(frozen=True)
-class Split:
-    """Which pixels belong to which group; a patch lies wholly in its group's pixels."""
+class Blocks:
+    """Groups in blocks; a patch lies wholly in the pixels of its group."""
 
     areas: np.ndarray
-    """[h, w] uint8: TRAIN, VALID, TEST, or 0 in gaps and where a pixel is unusable."""
+    """Group of each pixel, [h, w] uint8: TRAIN, VALID, TEST; 0 in gaps and where a
+    pixel is unusable."""
     patch_size: int
+    """Side of a patch, pixels."""
     margin: int
     """Pixels between patches of different groups, at least."""
     seed: int
     blocks: int
-    """So many has valid, and so many test."""
+    """Number of blocks that valid and test each have."""
     lost: int
-    """Usable patches, on a grid without overlaps, that the gaps cost."""
+    """Number of usable patches, on a grid without overlaps, that the gaps cost."""
 
     def windows(self, group: str, step: int | None = None) -> np.ndarray:
         """Give the first row and column of each patch of a group, [n, 2].
@@ -59,9 +65,31 @@ class Split:
     def mask(self, group: str, step: int | None = None) -> np.ndarray:
         """Give 1 in the centres of the `windows`, [h, w, 1] float32."""
         mask = np.zeros((*self.areas.shape, 1), np.float32)
-        row, col = self.windows(group, step).T + _centre(self.patch_size)[:, None]
+        row, col = self.windows(group, step).T + centre(self.patch_size)[:, None]
         mask[row, col] = 1
         return mask
+
+    def selections(
+        self, centres: Mapping[str, Path], step: int | None = None
+    ) -> Iterator[Selection]:
+        """Give how PatchesSelection chooses the patches, for one group after another.
+
+        Arguments:
+            centres: file for the centres of each group.
+            step: from one training patch to the next, pixels; patches of the other
+                groups touch, and so do these by default.
+        """
+        for group, path in centres.items():
+            stride = step or self.patch_size if group == "train" else self.patch_size
+            yield Selection(
+                self.mask(group, stride),
+                {
+                    "grid.psize": self.patch_size,
+                    "grid.step": stride,
+                    "strategy": "all",
+                    "outtrain": str(path),
+                },
+            )
 
     def record(self) -> dict:
         """Give what a card keeps."""
@@ -74,85 +102,69 @@ class Split:
         }
 
 
-def _centre(size: int) -> np.ndarray:
-    """Give the row and column, in a patch, of the pixel that is called its centre.
+@dataclass(frozen=True)
+class Interleaved:
+    """Groups dealt out in turn, as in the course.
 
-    The point that stands for an even patch is the lower left corner of that pixel.
+    A test patch lies between training patches then, which are alike: it leaks.
     """
-    return np.array([size // 2 - 1 + size % 2, size // 2])
+
+    usable: np.ndarray
+    """Pixels that may be part of a patch, [h, w] bool."""
+    patch_size: int
+    """Side of a patch, pixels."""
+    proportions: tuple[float, float, float]
+    """Shares of train, valid and test."""
+    margin: int = 0
+    """Pixels between patches of different groups, at least."""
+
+    def selections(
+        self, centres: Mapping[str, Path], step: int | None = None
+    ) -> Iterator[Selection]:
+        """Give how PatchesSelection chooses the patches of all groups at once.
+
+        Arguments:
+            centres: file for the centres of each group.
+            step: must be None, because patches that overlap would leak even more.
+        """
+        shares = zip(GROUPS, self.proportions, strict=True)
+        yield Selection(
+            self.usable[..., None].astype(np.float32),
+            {
+                "grid.psize": self.patch_size,
+                "grid.step": self.patch_size,
+                "nodata": 0,
+                "strategy": "split",
+                **{f"strategy.split.{group}prop": share for group, share in shares},
+                **{f"out{group}": str(path) for group, path in centres.items()},
+            },
+        )
+
+    def record(self) -> dict:
+        """Give what a card keeps."""
+        return {"strategy": "interleaved"}
 
 
-def read_windows(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
-    """Read where the patches lie that the engine will cut.
+def make_split(
+    options: Any, usable: np.ndarray, quicklook: np.ndarray
+) -> Blocks | Interleaved:
+    """Deal the pixels of an image out to the groups.
 
     Arguments:
-        path: GeoJSON file of PatchesSelection, with the centres of even patches.
-        image: on whose grid they lie.
-        size: of the patches in pixels.
-
-    Returns:
-        First row and column of each patch, in the order of the file, [n, 2].
+        options: `srtools.cli.dataset.Options`.
+        usable: pixels that may be part of a patch, [h, w] bool.
+        quicklook: the image at any scale, [h, w, bands].
     """
-    try:
-        features = json.loads(Path(path).read_text())["features"]
-    except (OSError, ValueError, KeyError):
-        raise SRError(
-            f"{Path(path).name} was not written completely; the disk is probably full: "
-            "make room, or choose another folder"
-        ) from None
-    points = [feature["geometry"]["coordinates"][:2] for feature in features]
-    if not points:
-        return np.zeros((0, 2), int)
-    cols, rows = ~image.transform @ np.transpose(points)
-    return np.rint(np.stack([rows, cols], axis=1)).astype(int) - size // 2
-
-
-def corners(shape: tuple[int, int], size: int, step: int) -> list[np.ndarray]:
-    """Give the first rows, and the first columns, of the patches on the engine's grid.
-
-    Source: OTBTF application PatchesSelection.
-    """
-    half = size // 2
-    return [
-        np.arange(half + 1, extent - half, step) - before
-        for extent, before in zip(shape, _centre(size), strict=True)
-    ]
-
-
-def fitting(
-    inside: np.ndarray, rows: np.ndarray, cols: np.ndarray, size: int
-) -> np.ndarray:
-    """Tell which patches are wholly inside.
-
-    Arguments:
-        inside: [h, w] bool.
-        rows, cols: first rows and columns of the patches.
-        size: of the patches.
-
-    Returns:
-        [len(rows), len(cols)] bool.
-    """
-    fits = inside.view(np.uint8)
-    for axis, starts in enumerate((rows, cols)):
-        fits = minimum_filter1d(fits, size, axis).take(starts + size // 2, axis)
-    return fits == 1
-
-
-def count_left_out(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:
-    """Count the patches, on a grid without overlaps, that hold a bad pixel.
-
-    Arguments:
-        bad: for each reason which pixels are bad, [h, w] bool.  A patch with several
-            reasons counts for the first one.
-        size: of the patches.
-    """
-    counts, good = {}, None
-    for reason, pixels in bad.items():
-        free = fitting(~pixels, *corners(pixels.shape, size, size), size)
-        still = free if good is None else good & free
-        counts[reason] = int((free.size if good is None else good.sum()) - still.sum())
-        good = still
-    return counts
+    if options.split == "interleaved":
+        return Interleaved(usable, options.patch_size, options.proportions)
+    return split_in_blocks(
+        usable,
+        options.patch_size,
+        options.margin,
+        proportions=options.proportions,
+        seed=options.seed,
+        quicklook=quicklook,
+    )
 
 
 def split_in_blocks(
@@ -163,7 +175,7 @@ def split_in_blocks(
     proportions: tuple[float, float, float] = (0.8, 0.1, 0.1),
     seed: int = 0,
     quicklook: np.ndarray | None = None,
-) -> Split:
+) -> Blocks:
     """Deal out an image in blocks.
 
     Most patches are kept, the proportions are met as well as they can be, and the
@@ -172,8 +184,8 @@ def split_in_blocks(
     Arguments:
         usable: [h, w] bool, which pixels may be part of a patch.
         patch_size: in pixels.
-        margin: pixels between patches of different groups, at least: how far the
-            network looks around itself.
+        margin: pixels between patches of different groups, at least; see
+            `conventions.leak_margin`.
         proportions: of train, valid and test.
         seed: the same seed gives the same blocks.
         quicklook: [any h, any w, bands] the image at any scale, to compare groups by.
@@ -200,7 +212,28 @@ def split_in_blocks(
     for row, col, group in held:
         areas[row : row + patch_size, col : col + patch_size] = group
     lost = int(cells.sum() - (best > 0).sum())
-    return Split(areas, patch_size, margin, seed, blocks, lost)
+    return Blocks(areas, patch_size, margin, seed, blocks, lost)
+
+
+def read_groups(
+    centres: Mapping[str, Path], image: ImageInfo, split: Blocks | Interleaved
+) -> dict[str, np.ndarray]:
+    """Read where the patches of each group lie, and check that they keep apart.
+
+    Arguments:
+        centres: files of PatchesSelection.
+        image: on whose grid the patches lie.
+        split: which chose them.
+
+    Returns:
+        For each group the first row and column of its patches, [n, 2].
+    """
+    windows = {
+        group: read_windows(path, image, split.patch_size)
+        for group, path in centres.items()
+    }
+    check_groups(windows, split.patch_size, split.margin)
+    return windows
 
 
 def check_groups(
@@ -237,41 +270,3 @@ def check_groups(
                 f"least {margin} are expected; take another --seed or a larger image"
             )
     return gaps
-
-
-def save_map(
-    path: str | Path,
-    quicklook: np.ndarray,
-    shape: tuple[int, int],
-    windows: dict[str, np.ndarray],
-    size: int,
-) -> None:
-    """Draw the patches of each group over a quicklook.
-
-    Arguments:
-        path: PNG file.
-        quicklook: [any h, any w, at least 3 bands] the image at any scale.
-        shape: height and width of the image in pixels.
-        windows: for each group the first row and column of its patches, [n, 2].
-        size: of the patches in pixels.
-    """
-    image = quicklook[..., :3].astype(float)
-    picture = to_display(image, stretch(image))
-    scale = np.divide(picture.shape[:2], shape)
-    for group, starts in windows.items():
-        tint = np.zeros(picture.shape[:2], bool)
-        ends = np.ceil((starts + size) * scale).astype(int)
-        for (row, col), (end_row, end_col) in zip(
-            (starts * scale).astype(int), ends, strict=True
-        ):
-            tint[row:end_row, col:end_col] = True
-        picture[tint] = 0.6 * picture[tint] + 0.4 * np.array(COLOURS[group])
-    height, width = 8 * np.array(shape) / max(shape)
-    figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")
-    axis = figure.subplots()
-    axis.imshow(picture)
-    axis.set_axis_off()
-    for group, starts in windows.items():
-        axis.plot([], [], "s", color=COLOURS[group], label=f"{group}: {len(starts)}")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
-    save(figure, path)

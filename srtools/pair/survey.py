@@ -1,5 +1,6 @@
 """Which pixels may be part of a patch, and what is wrong with the others."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,49 +11,85 @@ from tqdm import tqdm
 from srtools.ahead import ahead
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
+from srtools.images.grid import Grid
 from srtools.images.raster import describe
 from srtools.sentinel2.scl import BAD_CLASSES, LAST_CLASS, MISSING_CLASS
 
 import pyotb
 
 REASONS = ("no data", "saturated", "cloud, shadow or defect")
-# Bicubic interpolation mixes 2 pixels of 10 m on each side into one of 6 m, and
-# 2 pixels of 6 m into one of hr: what is bad spoils so many lr pixels around it.
-REACH = 4
-SATURATED = 65535  # DN of Sentinel-2
-STRIP = 256  # lr pixels that are looked at together, along the rows
+# Bicubic interpolation mixes 2 pixels of 10 m on each side into one of 6 m, and 2
+# pixels of 6 m into one of hr: a bad pixel spoils so many lr pixels around it.
+REACH_LR_PIXELS = 4
+SATURATED_DN = 65535  # of Sentinel-2
+STRIP_ROWS = 256  # lr pixels that are read at a time
+ALIGNED = 1e-3  # PAN pixels, below which the grids of PAN and XS are one
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What was found, on the grid of Spot's XS."""
+class Survey:
+    """Bad pixels of a pair, on the grid of Spot's XS."""
 
     bad: dict[str, np.ndarray]
-    """For each of `REASONS` the pixels it spoils, [h, w] bool."""
+    """Pixels that each of `REASONS` spoils, [h, w] bool."""
     missing: float
     """Share (0-1) of Spot's ground that Sentinel-2 lacks."""
     cloud: float | None
-    """Share (0-1) of Spot's ground under cloud or shadow, None without SCL."""
+    """Share (0-1) of Spot's ground under cloud or shadow; None without SCL."""
 
     @property
     def usable(self) -> np.ndarray:
-        """Tell which pixels may be part of a patch, [h, w] bool."""
+        """Pixels that may be part of a patch, [h, w] bool."""
         return ~np.any(list(self.bad.values()), axis=0)
 
 
-def look(
+def survey_pixels(
     pan: str, xs: str, s2: Any, scl: Any | None = None, saturated: int | None = None
-) -> Seen:
-    """Look at every pixel once, in strips.
+) -> Survey:
+    """Read every pixel once, in strips.
 
     Arguments:
         pan, xs: the Spot images; 0 is no data.
         s2: pyotb object or file, Sentinel-2 as it is published, DN; 0 is no data.
         scl: the same for its scene classification, if there is one.
-        saturated: DN of Spot that means saturated, None if there is none.
+        saturated: DN at which Spot is saturated, None if there is none.
     """
-    # The pixel nearest to the middle: 6 m are less than 10 m, so that each pixel of
-    # Sentinel-2 is seen.
+    shape, strips = read_strips(pan, xs, s2, scl)
+    bad = {reason: np.zeros(shape, bool) for reason in REASONS}
+    spot_pixels = missing_pixels = cloud_pixels = 0
+    for rows, of_xs, of_s2, of_scl, (darkest, brightest) in strips:
+        spot = (of_xs > 0).all(axis=-1) & (darkest > 0)
+        missing = (of_s2 <= 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
+        cloud = np.isin(of_scl, list(BAD_CLASSES)).any(axis=-1)
+        full = (of_s2 >= SATURATED_DN).any(axis=-1)
+        if saturated:
+            full |= (of_xs >= saturated).any(axis=-1) | (brightest >= saturated)
+        for reason, found in zip(REASONS, (missing | ~spot, full, cloud), strict=True):
+            bad[reason][rows] = found
+        spot_pixels += int(spot.sum())
+        missing_pixels += int((spot & missing).sum())
+        cloud_pixels += int((spot & cloud & ~missing).sum())
+    return Survey(
+        {why: maximum_filter(bad.pop(why), 2 * REACH_LR_PIXELS + 1) for why in REASONS},
+        missing_pixels / max(spot_pixels, 1),
+        None if scl is None else cloud_pixels / max(spot_pixels, 1),
+    )
+
+
+def read_strips(
+    pan: str, xs: str, s2: Any, scl: Any | None
+) -> tuple[tuple[int, int], Iterator[tuple]]:
+    """Read all images on the grid of XS, strip by strip; see `survey_pixels`.
+
+    Returns:
+        Height and width; and an iterator over: rows (a slice); XS, Sentinel-2 and SCL
+        (no band if there is none) [rows, width, bands]; smallest and largest PAN DN.
+
+    Raises:
+        SRError: if the scene classification holds something else than classes.
+    """
+    # The nearest pixel: 6 m are less than 10 m, so that each pixel of Sentinel-2 is
+    # read.
     layers = [xs]
     for image in (s2, scl):
         if image is not None:
@@ -60,40 +97,22 @@ def look(
     everything = pyotb.ConcatenateImages(il=layers)
     pan_in_xs = PanInXS(pan, xs)
     height, width = everything.shape[:2]
-    bad = {reason: np.zeros((height, width), bool) for reason in REASONS}
-    spot_pixels = missing_pixels = cloud_pixels = 0
-    strips = [slice(row, min(row + STRIP, height)) for row in range(0, height, STRIP)]
+    firsts = range(0, height, STRIP_ROWS)
+    strips = [slice(row, min(row + STRIP_ROWS, height)) for row in firsts]
 
-    def read(strip: slice) -> tuple:
-        return everything[strip, :].to_numpy(), pan_in_xs.extremes(strip, width)
-
-    seen = tqdm(
-        zip(strips, ahead(map(read, strips)), strict=True), "looking at all pixels",
-        len(strips), unit="strip", delay=3, disable=None,
-    )  # fmt: skip
-    for strip, (pixels, (darkest, brightest)) in seen:
+    def read(rows: slice) -> tuple:
+        pixels = everything[rows, :].to_numpy()
         of_xs, of_s2, of_scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
         if of_scl.size and of_scl.max() > LAST_CLASS:
             raise SRError(
                 f"the scene classification holds {of_scl.max():g}, classes from 0 to "
                 f"{LAST_CLASS} are expected; give the SCL band of the product"
             )
-        spot = (of_xs > 0).all(axis=-1) & (darkest > 0)
-        absent = (of_s2 <= 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
-        clouds = np.isin(of_scl, list(BAD_CLASSES)).any(axis=-1)
-        full = (of_s2 >= SATURATED).any(axis=-1)
-        if saturated:
-            full |= (of_xs >= saturated).any(axis=-1) | (brightest >= saturated)
-        for reason, found in zip(REASONS, (absent | ~spot, full, clouds), strict=True):
-            bad[reason][strip] = found
-        spot_pixels += int(spot.sum())
-        missing_pixels += int((spot & absent).sum())
-        cloud_pixels += int((spot & clouds & ~absent).sum())
-    return Seen(
-        {why: maximum_filter(bad.pop(why), 2 * REACH + 1) for why in REASONS},
-        missing_pixels / max(spot_pixels, 1),
-        None if scl is None else cloud_pixels / max(spot_pixels, 1),
-    )
+        return rows, of_xs, of_s2, of_scl, pan_in_xs.extremes(rows, width)
+
+    progress = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
+    found = tqdm(ahead(map(read, strips)), "looking at all pixels", **progress)
+    return (height, width), found
 
 
 class PanInXS:
@@ -101,13 +120,13 @@ class PanInXS:
 
     def __init__(self, pan: str, xs: str):
         self.image = pyotb.Input(pan)
-        self.height, self.width = self.image.shape[:2]
-        corner = describe(xs, "the XS image").transform @ (0, 0)
-        col, row = ~describe(pan, "the PAN image").transform @ corner
-        self.row, self.col = (int(np.floor(place + 1e-3)) for place in (row, col))
+        self.grid = Grid.of(describe(pan, "the PAN image"))
+        left, _, _, top = Grid.of(describe(xs, "the XS image")).bounds
+        corner = self.grid.position(left, top)
+        self.row, self.col = (int(np.floor(place + ALIGNED)) for place in corner)
         # Where the grids are not aligned a pixel of XS reaches into a fifth one.
         self.tall, self.wide = (
-            FACTOR + (abs(place - round(place)) > 1e-3) for place in (row, col)
+            FACTOR + (abs(place - round(place)) > ALIGNED) for place in corner
         )
 
     def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,14 +143,11 @@ class PanInXS:
         top, left = self.row + FACTOR * rows.start, self.col
         bottom = top + FACTOR * (height - 1) + self.tall
         right = left + FACTOR * (width - 1) + self.wide
-        pixels = np.zeros((bottom - top, right - left), np.float32)
-        first_row, last_row = max(top, 0), min(bottom, self.height)
-        first_col, last_col = max(left, 0), min(right, self.width)
-        if first_row < last_row and first_col < last_col:
-            part = self.image[first_row:last_row, first_col:last_col].to_numpy()
-            pixels[
-                first_row - top : last_row - top, first_col - left : last_col - left
-            ] = part[..., 0]
+        pixels = self.grid.read(
+            (slice(top, bottom), slice(left, right)),
+            lambda there: self.image[there].to_numpy()[..., 0],
+            np.float32,
+        )
         found = []
         for extreme in (np.minimum, np.maximum):
             lines = _reduce(pixels, extreme, height, self.tall)

@@ -3,18 +3,14 @@
 Three things go wrong with remote services, and each has its answer here.  They do
 not answer: every call has a time-out, retries, and a bound on the whole
 (`within`).  They answer nonsense: whatever cannot be understood becomes one line
-that says who said it.  Their URLs carry secrets: `public` and `without_secrets`
+that says who said it.  Their URLs carry secrets: `redact` and `without_secrets`
 cut them out of everything that a person or a file may see.
 """
 
-import json
 import logging
 import re
-import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlparse
@@ -28,26 +24,24 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from srtools.errors import SRError
-from srtools.urls import gdal_path, is_remote, public, without_secrets
+from srtools.sentinel2 import tokens
+from srtools.sentinel2.defaults import PLANETARY_COMPUTER, SENTINEL2_L2A
+from srtools.sentinel2.services import (
+    ServiceError,
+    brief,
+    keep_secrets_out_of_logs,
+    within,
+)
+from srtools.urls import gdal_path, is_remote, redact
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-
-PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
-SENTINEL2_L2A = "sentinel-2-l2a"
 
 PAGE_ITEMS = 100  # asked for; a server may give fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
 LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
-# A token lives 45 min or more.  One that is about to end is replaced before a
-# reading starts, so that none ends in the middle of it.
-TOKEN_LIFE_SECONDS = 1800
-
-
-class ServiceError(SRError):
-    """A service as a whole fails; asking it for something else is of no use."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ class Archive:
             ServiceError: if the service does not answer in time, answers with an
                 HTTP error, or is not a STAC API.
         """
-        name = f"the STAC service {public(self.url)}"
+        name = f"the STAC service {redact(self.url)}"
         try:
             return within(self.patience, name, lambda: self._search(parameters))
         except SRError:
@@ -96,7 +90,7 @@ class Archive:
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise ServiceError(
                 f"{name} does not answer like a STAC API "
-                f"({type(error).__name__}: {_brief(error)}); expected the root of one "
+                f"({type(error).__name__}: {brief(error)}); expected the root of one "
                 f"that can be searched, such as {PLANETARY_COMPUTER}"
             ) from None
 
@@ -144,7 +138,7 @@ class Archive:
                 found |= news
                 if not news:
                     log.warning(
-                        "%s repeats its pages; asking no more", public(self.url)
+                        "%s repeats its pages; asking no more", redact(self.url)
                     )
                     break
                 if len(found) >= MAX_ITEMS:
@@ -152,7 +146,7 @@ class Archive:
                         "only the first %d items of %s were looked at; "
                         "a shorter period gives fewer",
                         MAX_ITEMS,
-                        public(self.url),
+                        redact(self.url),
                     )
                     break
             return list(found.values())[:MAX_ITEMS]
@@ -167,25 +161,7 @@ class Archive:
         Raises:
             ServiceError: if the token service gives no token.
         """
-        return gdal_path(self._signed(href) if self.signs else href)
-
-    def _signed(self, href: str) -> str:
-        """Add a token with at least `TOKEN_LIFE_SECONDS` left to `href`."""
-        _keep_secrets_out_of_logs()
-        library = _token_library()
-        for key, token in list(library.sas.TOKEN_CACHE.items()):
-            if token.ttl() < TOKEN_LIFE_SECONDS:
-                library.sas.TOKEN_CACHE.pop(key, None)
-        endpoint = library.settings.Settings.get().sas_url
-        name = f"the token service {public(endpoint)}"
-        try:
-            return within(self.timeout, name, lambda: library.sign(href))
-        except SRError:
-            raise
-        except (requests.RequestException, ValueError, TypeError) as error:
-            raise ServiceError(
-                f"{name} gives no token ({_brief(error)}); try again later"
-            ) from None
+        return gdal_path(tokens.sign(href, self.timeout) if self.signs else href)
 
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
         """Open `href` and give what `reader` makes of the open rasterio dataset.
@@ -201,7 +177,7 @@ class Archive:
             SRError: if the image cannot be read.
             ServiceError: if its server, or the token service, does not answer.
         """
-        name = f"the server of {public(href)}"
+        name = f"the server of {redact(href)}"
         return within(self.patience, name, lambda: self._read(href, reader))
 
     def _read(self, href: str, reader: Callable[[Any], Result]) -> Result:
@@ -219,7 +195,7 @@ class Archive:
             "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
             "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
         }
-        _keep_secrets_out_of_logs()
+        keep_secrets_out_of_logs()
         remote = is_remote(href)
         for attempt in range(ATTEMPTS if remote else 1):
             if attempt:
@@ -232,52 +208,15 @@ class Archive:
                 trouble = _root(error)
             if self.signs:
                 # Perhaps the token ended early; GDAL does not say why a block failed.
-                _token_library().sas.TOKEN_CACHE.clear()
+                tokens.forget()
             elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
                 break  # the server will not change its mind
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
         raise (ServiceError if outage else SRError)(
-            f"{public(href)} cannot be read ({trouble}); "
+            f"{redact(href)} cannot be read ({trouble}); "
             + ("try again later" if outage else "try again later or take another item")
             + (" (403 and 409 mean that the token was refused)" if self.signs else "")
         )
-
-
-def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
-    """Give `function()`, or raise if it takes longer than `seconds`.
-
-    Time-outs of sockets do not bound a server that sends a byte now and then, nor
-    one that asks to be called again in an hour.  The work is done by a thread, which
-    is abandoned when its time is up and does not keep the program from ending.
-
-    Raises:
-        ServiceError: naming `name`, when the time is up.
-    """
-    future: Future[Result] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    if not wait([future], timeout=seconds).done:
-        raise ServiceError(
-            f"{name} did not finish its answer within {seconds:g} s; "
-            "check the network, or try again later"
-        )
-    return future.result()
-
-
-def _token_library() -> Any:
-    """Import planetary_computer, which only those need who read from there."""
-    with warnings.catch_warnings():
-        # Its models are declared in a way that newer pydantic warns about.
-        warnings.simplefilter("ignore")
-        import planetary_computer.sas
-        import planetary_computer.settings
-    return planetary_computer
 
 
 def _api_trouble(name: str, error: APIError) -> str:
@@ -289,13 +228,13 @@ def _api_trouble(name: str, error: APIError) -> str:
             if status in (408, 429) or status >= 500
             else "check the URL and the collection"
         )
-        return f"{name} answered HTTP {status} ({_brief(error)}); {remedy}"
+        return f"{name} answered HTTP {status} ({brief(error)}); {remedy}"
     cause: Any = error.__context__ or error
     # requests wraps urllib3's MaxRetryError, which wraps the true reason.
     for inner in getattr(cause, "args", ()):
         cause = getattr(inner, "reason", None) or cause
     return (
-        f"{name} does not answer ({_brief(str(cause).rsplit(': ', 1)[-1])}); "
+        f"{name} does not answer ({brief(str(cause).rsplit(': ', 1)[-1])}); "
         "check the URL and the network, or try again later"
     )
 
@@ -305,33 +244,4 @@ def _root(error: BaseException) -> str:
     while error.__cause__:
         error = error.__cause__
     # libtiff does not know the place, and says 4294967295.
-    return _brief(re.sub(r" at row \d+, col \d+", "", str(error)))
-
-
-def _brief(error: object) -> str:
-    """Give the message of `error` on one line, short and without secrets."""
-    if isinstance(error, json.JSONDecodeError):
-        return "not JSON"
-    text = " ".join(without_secrets(str(error)).split())
-    return f"{text[:150]}..." if len(text) > 150 else text or "no message"
-
-
-def _keep_secrets_out_of_logs() -> None:
-    """From now on, cut the queries of URLs out of all log messages.
-
-    rasterio logs what GDAL says, URLs and all, and only the making of a record is
-    common to all loggers.
-    """
-    make = logging.getLogRecordFactory()
-    if getattr(make, "hides_secrets", False):
-        return
-
-    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
-        text = str(record.msg) + str(record.args)
-        if "?" in text and "=" in text:
-            record.msg, record.args = without_secrets(record.getMessage()), ()
-        return record
-
-    make_record.hides_secrets = True  # type: ignore[attr-defined]
-    logging.setLogRecordFactory(make_record)
+    return brief(re.sub(r" at row \d+, col \d+", "", str(error)))

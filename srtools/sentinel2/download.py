@@ -7,13 +7,15 @@ retries of its own.  A connection that breaks costs a row, never wrong pixels; a
 row that cannot be read, or `PATIENCE` at its end, ends it all at once.
 """
 
+import functools
 import math
 import multiprocessing.pool
 import re
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +23,24 @@ from typing import Any, TypeVar
 
 import numpy as np
 import rasterio
-from affine import Affine
 from rasterio.errors import RasterioError
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 from tqdm import tqdm
 
 from srtools.errors import SRError
 from srtools.files import make_folder
+from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
-from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import Scene
-from srtools.urls import gdal_path, is_remote, public
+from srtools.sentinel2.services import ServiceError
+from srtools.urls import gdal_path, is_remote, redact
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
 # Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
-MARGIN = 100.0  # metres
+MARGIN_METRES = 100.0
 WORKERS = 8  # readings at a time: the network waits more than it works
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
 PATIENCE = 3600.0  # seconds for all images, however slowly each of them comes
@@ -76,12 +79,12 @@ def local_copies(
     bands: Sequence[str],
     area: ImageInfo,
     folder: str | Path,
-    margin: float = MARGIN,
+    margin_metres: float = MARGIN_METRES,
 ) -> Iterator[list[dict[str, str]]]:
     """Give for each tile that shows the area the local file of each of its bands.
 
     The files hold the pixels over the area and a little more, unchanged, on the grid
-    of the original; they are deleted at the end.  What is no remote file is not
+    of the original; they are deleted at the end.  Files that are not remote are not
     copied.
 
     Arguments:
@@ -89,11 +92,11 @@ def local_copies(
         bands: names such as "B04" or "SCL".
         area: the image whose place counts.
         folder: where the temporary files are put.
-        margin: metres around the area.
+        margin_metres: what is copied around the area.
 
     Raises:
         SRError: if an image cannot be read or does not lie where it should, or the
-            folder is full.
+            folder has too little room.
         ServiceError: if its server, or the token service, does not answer, or all
             together takes longer than `PATIENCE`.
     """
@@ -103,88 +106,96 @@ def local_copies(
         for index, href in enumerate(scene.hrefs(band))
     }
     end = time.monotonic() + PATIENCE
+
+    def plan(key: tuple[int, str]) -> tuple[tuple[int, str], Part | None]:
+        href = hrefs[key]
+        read = functools.partial(_plan, href=href, area=area, margin=margin_metres)
+        return key, scene.archive.read(href, read)
+
+    folder = make_folder(folder)  # or say now that it cannot be written
+    remote = [key for key, href in hrefs.items() if is_remote(href)]
+    parts = dict(_in_parallel(plan, remote, end))
+    shown = _tiles_that_show(scene.tiles, bands, parts)
     with tempfile.TemporaryDirectory(
-        prefix=".partial-", dir=make_folder(folder), ignore_cleanup_errors=True
+        prefix=".partial-", dir=folder, ignore_cleanup_errors=True
     ) as temporary:
-
-        def plan(key: tuple[int, str]) -> tuple[tuple[int, str], Part | None]:
-            return key, scene.archive.read(hrefs[key], _plan(hrefs[key], area, margin))
-
-        remote = [key for key, href in hrefs.items() if is_remote(href)]
-        parts = dict(_in_parallel(plan, remote, end))
-        names = [re.sub(r"\W", "_", tile.id) for tile in scene.tiles]
-        paths = {
-            (index, band): f"{temporary}/{index}_{names[index]}_{band}.tif"
-            if (index, band) in parts
-            else gdal_path(href)
-            for (index, band), href in hrefs.items()
-        }
-        tiles = []
-        for index, tile in enumerate(scene.tiles):
-            absent = [band for band in bands if parts.get((index, band), ...) is None]
-            if not absent:
-                tiles.append({band: paths[index, band] for band in bands})
-            elif len(absent) < len(bands):
-                raise SRError(
-                    f"{', '.join(absent)} of item {tile.id} does not reach the Spot "
-                    "image, its other bands do; take another item"
-                )
-        if not tiles:
-            raise SRError(
-                f"the pixels of {', '.join(tile.id for tile in scene.tiles)} do not "
-                "reach the Spot image, whatever the outline says; take another item"
-            )
-        wanted = {paths[key]: part for key, part in parts.items() if part}
+        tiles, wanted = [], {}
+        for index in shown:
+            name = re.sub(r"\W", "_", scene.tiles[index].id)
+            tile = {band: gdal_path(hrefs[index, band]) for band in bands}
+            for band in bands:
+                if (index, band) in parts:
+                    tile[band] = f"{temporary}/{index}_{name}_{band}.tif"
+                    wanted[tile[band]] = parts[index, band]
+            tiles.append(tile)
+        _check_room(folder, wanted.values())
         _fetch(scene.archive, wanted, end)
         yield tiles
 
 
-def _plan(href: str, area: ImageInfo, margin: float) -> Callable[[Any], Part | None]:
-    """Give a reader that finds the blocks near `area`; it reads no pixel."""
+def _tiles_that_show(
+    tiles: Sequence[Tile], bands: Sequence[str], parts: Mapping[tuple, Part | None]
+) -> list[int]:
+    """Give the numbers of the tiles whose bands all reach the area.
 
-    def plan(source: Any) -> Part | None:
-        if not source.crs:
-            raise SRError(f"{public(href)} has no CRS, so its place is unknown")
-        bounds = transform_bounds(area.crs, source.crs, *area.bounds, densify_pts=41)
-        left, bottom, right, top = bounds + margin * np.array((-1, -1, 1, 1))
-        (left, top), (right, bottom) = (
-            ~source.transform @ corner for corner in ((left, top), (right, bottom))
-        )
-        height, width = source.block_shapes[0]
-        first_col, last_col = _whole(left, right, width, source.width)
-        first_row, last_row = _whole(top, bottom, height, source.height)
-        if first_col >= last_col or first_row >= last_row:
-            return None
-        window = Window(
-            first_col, first_row, last_col - first_col, last_row - first_row
-        )
-        profile = {
-            "driver": "GTiff",
-            "width": window.width,
-            "height": window.height,
-            "count": 1,
-            "dtype": source.dtypes[0],
-            "crs": source.crs,
-            "transform": source.transform @ Affine.translation(first_col, first_row),
-            "nodata": source.nodata,
-            "tiled": True,
-            "blockxsize": 256,
-            "blockysize": 256,
-            "BIGTIFF": "IF_SAFER",
-        }
-        return Part(href, window, height * math.ceil(MIN_ROWS / height), profile)
-
-    return plan
-
-
-def _whole(first: float, last: float, block: int, size: int) -> tuple[int, int]:
-    """Give the first and (excluded) last pixel of the blocks between two positions.
-
-    >>> _whole(700.0, 1030.0, 512, 1098)
-    (512, 1098)
+    Raises:
+        SRError: if some bands of a tile do and others do not, or no tile does.
     """
-    end = math.ceil(last / block) * block
-    return math.floor(max(first, 0) / block) * block, min(end, size)
+    shown = []
+    for index, tile in enumerate(tiles):
+        absent = [band for band in bands if parts.get((index, band), ...) is None]
+        if not absent:
+            shown.append(index)
+        elif len(absent) < len(bands):
+            raise SRError(
+                f"{', '.join(absent)} of item {tile.id} does not reach the "
+                "area, its other bands do; take another item"
+            )
+    if not shown:
+        raise SRError(
+            f"the pixels of {', '.join(tile.id for tile in tiles)} do not "
+            "reach the area, whatever the outline says; take another item"
+        )
+    return shown
+
+
+def _plan(source: Any, href: str, area: ImageInfo, margin: float) -> Part | None:
+    """Find the blocks of an open image near `area`, without reading a pixel."""
+    if not source.crs:
+        raise SRError(f"{redact(href)} has no CRS, so its place is unknown")
+    grid = Grid.of(source)
+    near = grid.touched(Grid.of(area).bounds_in(source.crs, margin))
+    blocks = zip(near, source.block_shapes[0], strict=True)
+    window = grid.clip(tuple(_whole_blocks(part, block) for part, block in blocks))
+    part = grid.part(window)
+    if not part.width or not part.height:
+        return None
+    profile = {
+        "driver": "GTiff",
+        "width": part.width,
+        "height": part.height,
+        "count": 1,
+        "dtype": source.dtypes[0],
+        "crs": source.crs,
+        "transform": part.transform,
+        "nodata": source.nodata,
+        "tiled": True,
+        "blockxsize": 256,
+        "blockysize": 256,
+        "BIGTIFF": "IF_SAFER",
+    }
+    height = source.block_shapes[0][0]
+    rows = height * math.ceil(MIN_ROWS / height)
+    return Part(href, Window.from_slices(*window), rows, profile)
+
+
+def _whole_blocks(pixels: slice, block: int) -> slice:
+    """Give the pixels of all blocks that some pixels lie in.
+
+    >>> _whole_blocks(slice(700, 1030), 512)
+    slice(512, 1536, None)
+    """
+    return slice(pixels.start // block * block, -(-pixels.stop // block) * block)
 
 
 def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
@@ -223,14 +234,33 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
             raise _no_room(parts)
 
 
+def _check_room(folder: str | Path, parts: Iterable[Part]) -> None:
+    """Check that the disk takes the copies.
+
+    Raises:
+        SRError: saying how much is needed and how much is free.
+    """
+    needed, free = sum(part.nbytes for part in parts), shutil.disk_usage(folder).free
+    if needed > free:
+        raise SRError(
+            f"{_megabytes(needed)} of Sentinel-2 are to be copied for a while, and "
+            f"folder {folder} has {_megabytes(free)} free; make room, or choose "
+            "another folder"
+        )
+
+
 def _no_room(parts: Mapping[str, Part]) -> SRError:
     """Say that the local files cannot be written."""
     folder = Path(next(iter(parts))).parent.parent
-    megabytes = math.ceil(sum(part.nbytes for part in parts.values()) / 1e6)
+    needed = sum(part.nbytes for part in parts.values())
     return SRError(
-        f"folder {folder} does not take the {megabytes} MB of Sentinel-2 that are "
-        "copied for a while; make room, or choose another folder"
+        f"folder {folder} does not take the {_megabytes(needed)} of Sentinel-2 that "
+        "are copied for a while; make room, or choose another folder"
     )
+
+
+def _megabytes(size: int) -> str:
+    return f"{math.ceil(size / 1e6)} MB"
 
 
 def _in_parallel(

@@ -12,9 +12,10 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from srtools.conventions import OFFSET_DN
+
 # From this processing baseline on, DN = 10000 x reflectance + 1000 (ESA, 2022-01-25).
 OFFSET_BASELINE = (4, 0)
-OFFSET_DN = 1000
 # What `Tile.from_item` raises when something that must be there is not.
 UNUSABLE_ITEM = (KeyError, TypeError, ValueError, AttributeError, ShapelyError)
 

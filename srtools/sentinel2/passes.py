@@ -8,11 +8,12 @@ from typing import Any
 
 import shapely
 
+from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.items import OFFSET_DN, Tile
+from srtools.sentinel2.items import Tile
 from srtools.sentinel2.scl import BAD_CLASSES
-from srtools.urls import public
+from srtools.urls import redact
 
 # Outlines are published as straight lines in degrees, up to some 300 m off the true
 # edge of a tile.  Within this distance only the pixels can tell.
@@ -75,17 +76,10 @@ class Scene:
                 )
         return [tile.hrefs[key] for tile in self.tiles]
 
-    def paths(self, band: str) -> list[str]:
-        """Give what GDAL and OTB open to read `band`, one per tile.
-
-        They may hold a token: ask just before reading, do not print, do not store.
-        """
-        return [self.archive.path(href) for href in self.hrefs(band)]
-
     def record(self, offset: int | None = None) -> dict[str, Any]:
         """Give what `dataset.json` keeps; a given `offset` replaces the archive's."""
         return {
-            "stac_url": public(self.archive.url),
+            "stac_url": redact(self.archive.url),
             "collection": self.archive.collection,
             "items": [tile.id for tile in self.tiles],
             "mgrs_tiles": [tile.mgrs for tile in self.tiles],

@@ -4,18 +4,34 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, OFFSET_DN
 from srtools.errors import SRError
 from srtools.sentinel2.items import offset_of, parse_baseline
 
 
 class Product(NamedTuple):
-    """What a SAFE folder holds."""
+    """Files and offset of a SAFE folder."""
 
     bands: list[str]
     """Files of B04, B03, B02, B08 at 10 m."""
+    scl: list[str]
+    """File of the scene classification at 20 m; empty if it is not there."""
     offset: int | None
-    """What to subtract from the DN, None if the product does not say."""
+    """DN to subtract; None if the product does not say."""
+
+    def known_offset(self) -> int:
+        """Give the offset.
+
+        Raises:
+            SRError: if the product does not say it.
+        """
+        if self.offset is None:
+            raise SRError(
+                "the SAFE folder does not say its processing baseline, on which the "
+                f"offset of the DN depends; give --offset {OFFSET_DN} from baseline "
+                "04.00 on, else 0"
+            )
+        return self.offset
 
 
 def is_safe(path: str | Path) -> bool:
@@ -24,42 +40,33 @@ def is_safe(path: str | Path) -> bool:
 
 
 def read_safe(folder: str | Path) -> Product:
-    """Find the 10 m bands of a Level-2A product, and their offset.
+    """Find the 10 m bands of a Level-2A product, its classification, and its offset.
 
     Raises:
         SRError: if it is not one.
     """
-    found = []
+    bands = []
     for band in BANDS:
-        files = sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/R10m/*_{band}_10m.*"))
-        files = [file for file in files if file.suffix != ".xml"]  # notes of GDAL
-        if len(files) != 1:
+        found = _images(folder, f"R10m/*_{band}_10m.*")
+        if len(found) != 1:
             level1 = any(Path(folder).glob(f"GRANULE/*/IMG_DATA/*_{band}.*"))
-            raise SRError(
-                f"{folder} has {len(files)} files of band {band} at 10 m, one is "
-                "expected (GRANULE/*/IMG_DATA/R10m); "
-                + (
-                    "this is a Level-1C product: take Level-2A"
-                    if level1
-                    else "give the unzipped .SAFE folder of one Level-2A product"
-                )
+            advice = (
+                "this is a Level-1C product: take Level-2A"
+                if level1
+                else "give the unzipped .SAFE folder of one Level-2A product"
             )
-        found.append(str(files[0]))
-    return Product(found, _offset(Path(folder)))
+            raise SRError(
+                f"{folder} has {len(found)} files of band {band} at 10 m, one is "
+                f"expected (GRANULE/*/IMG_DATA/R10m); {advice}"
+            )
+        bands += found
+    return Product(bands, _images(folder, "R20m/*_SCL_20m.*"), _offset(Path(folder)))
 
 
-def sure(offset: int | None) -> int:
-    """Give an offset that is known.
-
-    Raises:
-        SRError: if it is not.
-    """
-    if offset is None:
-        raise SRError(
-            "the SAFE folder does not say its processing baseline, on which the offset "
-            "of the DN depends; give --offset 1000 from baseline 04.00 on, else 0"
-        )
-    return offset
+def _images(folder: str | Path, pattern: str) -> list[str]:
+    """Find images, without the XML files that GDAL leaves beside them."""
+    found = sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/{pattern}"))
+    return [str(path) for path in found if path.suffix != ".xml"]
 
 
 def _offset(folder: Path) -> int | None:

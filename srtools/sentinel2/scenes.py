@@ -1,10 +1,10 @@
 """Which Sentinel-2 image goes with the Spot one: search, check, rank, look, choose.
 
     archive = Archive()  # the Planetary Computer
-    area = in_degrees(xs.crs, data_outline(xs))
+    area = areas.data_footprint(xs)
     candidates = search(archive, area)
     scene = choose(candidates, area)
-    scene.paths("B04"), scene.offset, scene.record()
+    scene.hrefs("B04"), scene.offset, scene.record()
 
 What a server answers is not trusted.  Date, collection, clouds and coverage are
 checked again here, and of the images with the best metadata the pixels are looked at:
@@ -16,60 +16,33 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import rasterio.warp
 import shapely
-from affine import Affine
-from shapely.geometry import mapping, shape
+from shapely.geometry import mapping
 
 from srtools.errors import SRError
-from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.clouds import scl_shares
+from srtools.sentinel2.defaults import (
+    END_DATE,
+    MAX_BAD_SHARE,
+    MAX_CLOUD_COVER,
+    START_DATE,
+)
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
-from srtools.sentinel2.scl import scl_shares
-from srtools.urls import public
+from srtools.sentinel2.services import ServiceError
+from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
-START, END = "2022-06-15", "2022-08-15"  # both days included
-MAX_CLOUD_COVER = 60.0  # percent of a tile; loose, because the pixels decide
-MAX_BAD_SHARE = 0.005  # of the pixels over the area: bright roofs pass for clouds
 LOOKS = 8  # how many of the best candidates have their pixels looked at
-
-
-def footprint_wgs84(
-    crs: Any, transform: Affine, width: int, height: int
-) -> shapely.Polygon:
-    """Give the outline of an image, in degrees of longitude and latitude.
-
-    Raises:
-        SRError: if the image has no CRS.
-    """
-    if not crs:
-        raise SRError(
-            "the image has no CRS, so no Sentinel-2 image can be found for it"
-        )
-    a, b, c, d, e, f = transform[:6]
-    corners = [(0, 0), (width, 0), (width, height), (0, height)]
-    outline = shapely.Polygon(
-        [(a * col + b * row + c, d * col + e * row + f) for col, row in corners]
-    )
-    return in_degrees(crs, outline)
-
-
-def in_degrees(crs: Any, outline: shapely.Polygon) -> shapely.Polygon:
-    """Give an outline in degrees of longitude and latitude.
-
-    A straight side is curved in another CRS, hence the points set along it.
-    """
-    outline = shapely.segmentize(outline, outline.length / 80)
-    return shape(rasterio.warp.transform_geom(crs, "EPSG:4326", mapping(outline)))
 
 
 def search(
     archive: Archive,
     area: shapely.Polygon,
-    start: str = START,
-    end: str = END,
+    start: date = START_DATE,
+    end: date = END_DATE,
     *,
     near: date | None = None,
     max_cloud_cover: float = MAX_CLOUD_COVER,
@@ -94,15 +67,14 @@ def search(
     """
     if items:
         return [_forced_scene(archive, area, items)]
-    first, last = _day(start), _day(end)
-    if first > last:
+    if start > end:
         raise SRError(
             f"the period begins on {start}, after its end, {end}; give both days"
         )
     wishes: dict[str, Any] = {
         "intersects": mapping(area),
         # To the midnight after the last day: some servers read a day as its begin.
-        "datetime": f"{first}T00:00:00Z/{last + timedelta(days=1)}T00:00:00Z",
+        "datetime": f"{start}T00:00:00Z/{end + timedelta(days=1)}T00:00:00Z",
     }
     # Clouds are not asked for: a server that does would hide the newer processing of an
     # image, the other tile of a pass, or images whose cloud cover is not published.
@@ -110,11 +82,11 @@ def search(
     tiles = [
         tile
         for tile in _tiles(archive, found)
-        if first <= tile.when.date() <= last and tile.outline.intersection(area).area
+        if start <= tile.when.date() <= end and tile.outline.intersection(area).area
     ]
     if not tiles:
         raise SRError(
-            f"no item of {archive.collection} at {public(archive.url)} shows the area "
+            f"no item of {archive.collection} at {redact(archive.url)} shows the area "
             f"between {start} and {end} ({len(found)} items came back); change the "
             "period, or check the collection and where the Spot image lies"
         )
@@ -124,7 +96,7 @@ def search(
             scene.rejected = "its outline does not contain the area"
         elif (scene.cloud or 0.0) > max_cloud_cover:
             scene.rejected = f"cloud cover above {max_cloud_cover:g} %"
-    wanted = near or first + (last - first) / 2
+    wanted = near or start + (end - start) / 2
 
     def rank(scene: Scene) -> tuple[Any, ...]:
         cloud = 100.0 if scene.cloud is None else scene.cloud
@@ -221,13 +193,6 @@ def _percent(share: float | None, digits: int = 2) -> str:
     return f"<{least:g}" if 0 < 100 * share < least else f"{100 * share:.{digits}f}"
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise SRError(f"{text!r} is not a day; expected YYYY-MM-DD") from None
-
-
 def _tiles(archive: Archive, found: Iterable[dict[str, Any]]) -> list[Tile]:
     """Read the items of the archive's collection; those that cannot be are logged."""
     tiles = []
@@ -247,7 +212,7 @@ def _forced_scene(
     for name in items:
         if name not in found:
             raise SRError(
-                f"{archive.collection} at {public(archive.url)} has no item {name}; "
+                f"{archive.collection} at {redact(archive.url)} has no item {name}; "
                 "check the id, which the table of candidates gives"
             )
     tiles = [found[name] for name in dict.fromkeys(items)]

@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards, files
+from srtools import cards, files, fingerprints
 from srtools.errors import SRError
-from srtools.images.patch_files import fingerprints
 from srtools.tf import tf
 from srtools.training import feeding
 
@@ -212,4 +211,6 @@ def file_names(patches: int) -> list[str]:
 
 def made_of(files: dict[str, dict[str, str]]) -> list:
     """Describe patches images, to notice a change."""
-    return fingerprints([file for kinds in files.values() for file in kinds.values()])
+    return fingerprints.of_files(
+        file for kinds in files.values() for file in kinds.values()
+    )

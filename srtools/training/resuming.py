@@ -6,7 +6,6 @@ Keras' `BackupAndRestore` forgets the callbacks: early stopping would begin to c
 anew, and lose its best weights.
 """
 
-import errno
 import fcntl
 import glob
 import json
@@ -21,9 +20,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from srtools import files
-from srtools.errors import SRError
-from srtools.images import patch_files
+from srtools import files, fingerprints
+from srtools.errors import DISK_FULL, SRError
 from srtools.network import saved_model, weights
 from srtools.tf import tf
 from srtools.training.stopping import Diverged
@@ -32,7 +30,7 @@ log = logging.getLogger(__name__)
 
 FILE = "interrupted.npz"
 
-FULL = [os.strerror(n) for n in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+FULL = [os.strerror(number) for number in DISK_FULL]
 
 # What callbacks must remember.  A list of arrays (weights) is kept as arrays.
 STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter", "rows")
@@ -295,6 +293,6 @@ def optimizer_variables(model: tf.keras.Model) -> list[tf.Variable]:
 def circumstances(files: list[str]) -> dict[str, Any]:
     """Describe files, and the versions of TensorFlow and Keras, to notice a change."""
     return {
-        "files": patch_files.fingerprints(files),
+        "files": fingerprints.of_files(files),
         "versions": [tf.__version__, getattr(tf.keras, "__version__", "2")],
     }

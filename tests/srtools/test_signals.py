@@ -14,13 +14,12 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pathlib import Path
-from srtools import files, cards, errors
-from srtools.images import raster
+from srtools import engine, errors, files
 
 @errors.one_line_errors
 def main(argv):
     with files.whole_files([Path(argv[0]) / "a.tif"]) as partial:
-        with raster.engine_errors("working"):
+        with engine.engine_errors("working"):
             print("busy", flush=True)
             sys.stdin.readline()  # the signal comes, and then the line
             print("done", flush=True)

@@ -19,7 +19,7 @@ def test_grids_that_do_not_fit_are_told(write_raster, caplog, off, told):
         "pan.tif", np.ones((32, 32, 1), np.uint16), 1.5, (600.0 + off, 900.0)
     )
     with caplog.at_level(logging.WARNING):
-        checks.check_spot_pair(describe(pan, "PAN"), describe(xs, "XS"), 4)
+        checks.check_spot_pair(describe(pan, "PAN"), describe(xs, "XS"))
     assert (told in caplog.text) if told else not caplog.text
 
 
@@ -30,7 +30,7 @@ def test_metres_that_are_none_are_refused(write_raster):
         for crs, size, pixel in (("EPSG:3857", 32, 1.5), ("EPSG:3857", 8, 6.0))
     ]
     with pytest.raises(SRError, match="EPSG:3857, a CRS in metres is expected"):
-        checks.check_spot_pair(*(describe(path, "Spot") for path in images), 4)
+        checks.check_spot_pair(*(describe(path, "Spot") for path in images))
 
 
 def test_the_outline_of_the_data(write_raster):

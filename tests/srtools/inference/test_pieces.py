@@ -13,9 +13,10 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
+from srtools.cli.inference import Options
 from srtools.errors import SRError
 from srtools.inference import cluster as clusters
-from srtools.inference import pieces
+from srtools.inference import cog, pieces
 
 import pyotb
 
@@ -28,7 +29,7 @@ def job(tmp_path, write_raster, blurring_model) -> dict:
     pixels = np.random.default_rng(1).integers(1, 8000, (45, 60, 4)).astype(np.uint16)
     pixels[10:14, 20:30] = 0
     return {
-        "s2_images": [write_raster("s2.tif", pixels)],
+        "s2_images": (write_raster("s2.tif", pixels),),
         "model_dir": blurring_model,
         "tile_size": 32,
         "piece_size": 64,
@@ -40,10 +41,14 @@ def read(path) -> np.ndarray:
         return file.read()
 
 
+def infer(job: dict, out: Path, **options) -> dict | None:
+    return sr_infer.infer(Options(**job, **options, out=str(out)))
+
+
 def whole(tmp_path: Path, job: dict) -> np.ndarray:
     """Give the image as it is made in one piece."""
     out = tmp_path / "whole.tif"
-    sr_infer.infer(**{**job, "piece_size": 4096}, out=str(out))
+    infer({**job, "piece_size": 4096}, out)
     return read(out)
 
 
@@ -55,7 +60,7 @@ def arguments(job: dict, out: Path) -> list[str]:
 
 def test_pieces_join_without_a_seam(tmp_path, job):
     out = tmp_path / "sr.tif"
-    sr_infer.infer(**job, out=str(out))
+    infer(job, out)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
     assert not pieces.folder_of(out).exists()
 
@@ -74,13 +79,13 @@ def test_pieces_that_are_there_are_not_made_again(tmp_path, job, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail_after_five)
     with pytest.raises(KeyboardInterrupt):
-        sr_infer.infer(**job, out=str(out))
+        infer(job, out)
     kept = {path.name for path in pieces.folder_of(out).glob("*.tif")}
     assert kept == set(made) and len(kept) == 5 and not out.exists()
 
     made.clear()
     most = 12
-    sr_infer.infer(**job, out=str(out))
+    infer(job, out)
     assert len(made) == 12 - 5 and not kept & set(made)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
@@ -208,28 +213,28 @@ def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
 def test_a_folder_of_something_else_is_refused(tmp_path, job):
     """Also one whose plan is gone: what its pieces were made for is not known."""
     folder = pieces.folder_of(tmp_path / "sr.tif")
-    sr_infer.infer(**job, out=str(tmp_path / "sr.tif"), part=(1, 4))
+    infer(job, tmp_path / "sr.tif", part=(1, 4))
     (folder / pieces.PLAN).unlink()
     before = sorted(folder.iterdir())
     for overwrite in (False, True):
         with pytest.raises(SRError, match="nobody knows what its files were made for"):
-            sr_infer.infer(**job, out=str(tmp_path / "sr.tif"), overwrite=overwrite)
+            infer(job, tmp_path / "sr.tif", overwrite=overwrite)
     assert sorted(folder.iterdir()) == before
 
 
 def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
     out = tmp_path / "sr.tif"
-    sr_infer.infer(**job, out=str(out), part=(1, 4))
+    infer(job, out, part=(1, 4))
     for change in (
         {"offset": 1000}, {"model_dir": repeating_model}, {"tile_size": 16},
         {"piece_size": 128},
     ):  # fmt: skip
         with pytest.raises(SRError, match="pieces made from other images"):
-            sr_infer.infer(**{**job, **change}, out=str(out))
+            infer({**job, **change}, out)
     Path(job["s2_images"][0]).touch()
     with pytest.raises(SRError, match="to start anew"):
-        sr_infer.infer(**job, out=str(out))
-    sr_infer.infer(**job, out=str(out), overwrite=True)
+        infer(job, out)
+    infer(job, out, overwrite=True)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
@@ -238,7 +243,7 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
     pixels = np.random.default_rng(1).integers(1, 8000, (150, width, 4))
     s2 = write_raster("s2.tif", pixels.astype(np.uint16))
     out = tmp_path / "sr.tif"
-    sr_infer.infer(s2_images=[s2], model_dir=repeating_model, out=str(out))
+    infer({"s2_images": (s2,), "model_dir": repeating_model}, out)
     valid, errors, warnings = cog_validate(out, quiet=True)
     assert valid and not errors and not warnings
     with rasterio.open(out) as file:
@@ -258,7 +263,7 @@ def test_overviews_are_means_of_what_has_data(
     pixels[20:31, 40:47] *= 1 - hole
     s2 = write_raster("s2.tif", pixels, spacing=10.0)
     out = tmp_path / "sr.tif"
-    sr_infer.infer(s2_images=[s2], model_dir=repeating_model, out=str(out))
+    infer({"s2_images": (s2,), "model_dir": repeating_model}, out)
     base = read(out).astype(float)
     assert base.shape == (4, 400, 600) and (base == 0).any() == hole
     blocks = base.reshape(4, 200, 2, 300, 2)
@@ -274,7 +279,7 @@ def test_overviews_are_means_of_what_has_data(
 
 def test_a_share_of_nothing_is_told(tmp_path, job, caplog):
     out = tmp_path / "sr.tif"
-    sr_infer.infer(**{**job, "piece_size": 4096}, out=str(out), part=(2, 3))
+    infer({**job, "piece_size": 4096}, out, part=(2, 3))
     assert "left for this share, the image has 1;" in caplog.text and not out.exists()
 
 
@@ -284,7 +289,7 @@ def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
     def full(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(pieces.rasterio.shutil, "copy", full)
+    monkeypatch.setattr(cog.rasterio.shutil, "copy", full)
     assert sr_infer.main(arguments(job, out)) == 1
     error = capfd.readouterr().err.splitlines()[-1]
     assert "No space left" in error and "pieces are kept" in error

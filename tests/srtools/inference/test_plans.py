@@ -6,6 +6,7 @@ import pytest
 import rasterio
 from affine import Affine
 
+from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
 from srtools.inference import plans
 from srtools.network.saved_model import ModelInfo
@@ -26,10 +27,11 @@ def plan(left=0.0, top=0.0, width=300, height=200, crs=UTM31) -> plans.Plan:
 def test_the_grid_of_the_image():
     """Of 500 m and 400 m, 333.3 and 266.7 pixels."""
     found = plans.make(IMAGE, None, ModelInfo("m", {}, {}, {}), 56)
-    assert (found.width, found.height) == (334, 267) and found.inside
-    assert found.transform == Affine(1.5, 0, 500000, 0, -1.5, 5400000)
-    assert found.margin == 14 and found.lr_size == (84 + 28, 67 + 28)
-    assert found.lr_transform == Affine(6, 0, 500000 - 84, 0, -6, 5400000 + 84)
+    assert found.inside and found.margin_lr_pixels == 14
+    assert found.grid == Grid(UTM31, Affine(1.5, 0, 500000, 0, -1.5, 5400000), 334, 267)
+    assert found.lr_grid == Grid(
+        UTM31, Affine(6, 0, 500000 - 84, 0, -6, 5400000 + 84), 84 + 28, 67 + 28
+    )
 
 
 def test_a_crop_that_leaves_seams_is_told(caplog):

@@ -31,7 +31,7 @@ def scene(write_raster):
         }
         if not with_scl:
             paths["scl"] = None
-        return survey.look(**paths, **options)
+        return survey.survey_pixels(**paths, **options)
 
     return look
 
@@ -168,5 +168,5 @@ def test_pan_may_lie_elsewhere(tmp_path, write_raster, east, south):
                 touched[row, col] = not pan[rows[0] : rows[-1] + 1][
                     :, cols[0] : cols[-1] + 1
                 ].all()
-    found = survey.look(**paths).bad["no data"]
+    found = survey.survey_pixels(**paths).bad["no data"]
     np.testing.assert_array_equal(found, maximum_filter(touched, 9))

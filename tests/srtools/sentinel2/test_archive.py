@@ -12,8 +12,10 @@ from rasterio.io import MemoryFile
 
 from srtools.errors import SRError
 from srtools.sentinel2 import archive as archives
-from srtools.sentinel2.archive import Archive, ServiceError
-from srtools.urls import gdal_path, public, without_secrets
+from srtools.sentinel2 import tokens as token_service
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.services import ServiceError, keep_secrets_out_of_logs
+from srtools.urls import gdal_path, redact, without_secrets
 from tests.fake_stac import FakeService, serve
 
 BLOB = "https://account.blob.core.windows.net/container/a/B04.tif"
@@ -51,7 +53,7 @@ def archive(service):
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer, moved to localhost."""
-    library = archives._token_library()
+    library = token_service.library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
@@ -267,7 +269,7 @@ def test_what_cannot_be_read_is_told_without_secrets(
     service, archive, image, caplog, capfd, name, words
 ):
     caplog.set_level(logging.DEBUG)
-    archive._keep_secrets_out_of_logs()
+    keep_secrets_out_of_logs()
     service.files = {"short.tif": image[:200_000], "refused.tif": image}
     service.faults = {"refused.tif": [403] * 99}
     with pytest.raises(SRError, match=words) as caught:
@@ -289,7 +291,7 @@ def test_a_failure_is_forgotten_by_the_next_reading(service, archive, image):
 
 def test_a_refused_token_is_replaced(service, tokens, image, monkeypatch):
     # Tokens are for Azure's host only: let the library take localhost for it.
-    library = archives._token_library()
+    library = token_service.library()
     monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
     tokens.expiries = [expiry(hours=2)]
     service.files["container"], service.refused = image, "secret1"
@@ -302,7 +304,7 @@ def test_a_refused_token_is_replaced(service, tokens, image, monkeypatch):
 def test_gdal_logs_no_secret(service, tokens, image, monkeypatch, caplog):
     # While it retries, rasterio logs the whole URL.
     caplog.set_level(logging.DEBUG)
-    library = archives._token_library()
+    library = token_service.library()
     monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
     tokens.expiries = [expiry(hours=2)]
     service.files["container"], service.faults["container"] = image, [503, 503]
@@ -385,7 +387,7 @@ def test_gdal_path(href, path):
     "url", ["https://h/a?sig=secret", "https://me:secret@h/a", "https://h/a#secret"]
 )
 def test_public_leaves_no_secret(url):
-    assert public(url) == "https://h/a"
+    assert redact(url) == "https://h/a"
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,12 @@ from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download
-from srtools.sentinel2.archive import Archive, ServiceError
+from srtools.sentinel2 import tokens as token_service
+from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import local_copies
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
+from srtools.sentinel2.services import ServiceError
 from tests.fake_stac import FakeService, block_ranges, geotiff, serve
 
 UTM31 = "EPSG:32631"
@@ -177,7 +179,7 @@ def test_a_tile_that_does_not_reach_the_area_is_left_out(service, tmp_path, imag
 def test_no_tile_at_all(service, tmp_path, image):
     service.files["a_B04.tif"] = image
     wanted = scene(archive_of(service), ("a", service.url))
-    with pytest.raises(SRError, match="the pixels of a do not reach the Spot image"):
+    with pytest.raises(SRError, match="the pixels of a do not reach the area"):
         with local_copies(wanted, ["B04"], place(470_000, 5_410_000), tmp_path):
             pass
     assert list(tmp_path.iterdir()) == []
@@ -188,7 +190,7 @@ def test_bands_that_lie_in_different_places(service, tmp_path, image):
     service.files = {"a_B04.tif": image, "a_B08.tif": far}
     bands = ["B04", "B08"]
     wanted = scene(archive_of(service), ("a", service.url), bands=bands)
-    with pytest.raises(SRError, match="B08 of item a does not reach the Spot image"):
+    with pytest.raises(SRError, match="B08 of item a does not reach the area"):
         with local_copies(wanted, bands, place(452_000, 5_410_000), tmp_path):
             pass
 
@@ -398,7 +400,7 @@ def test_a_full_disk_is_told(service, tmp_path, image):
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer and its images on localhost."""
-    library = archives._token_library()
+    library = token_service.library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})

@@ -1,0 +1,109 @@
+"""The command line of exercise 1, sr_dataset.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from srtools.cli import options
+from srtools.cli.options import MisuseError, day, number, option
+from srtools.cli.search import SearchOptions
+from srtools.conventions import FIELD_LR_PIXELS, SPLITS, leak_margin
+
+DESCRIPTION = (
+    "Make training, validation and test patches of Spot-7 (hr, 1.5 m) and Sentinel-2 "
+    "(lr, resampled to 6 m)."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SearchOptions):
+    """Images, patches and groups of exercise 1."""
+
+    pan: str = option(help="Spot-7 panchromatic image, 1.5 m", metavar="FILE")
+    xs: str = option(help="Spot-7 XS image, 4 bands, 6 m", metavar="FILE")
+    out_dir: str = option(help="folder for the patches", metavar="FOLDER")
+    coregister: bool = option(
+        False, "correct the shift between the images (default: only measure it)"
+    )
+    harmonize: bool = option(
+        False, "map Spot to the radiometry of Sentinel-2 (default: only compare it)"
+    )
+    patch_size: int = option(
+        32,
+        "side of the lr patches, pixels; of hr 4 times as many",
+        kind=number(2, multiple=2),
+        metavar="PIXELS",
+    )
+    split: str = option(
+        SPLITS[0],
+        "groups in blocks that do not leak, or dealt out in turn as in the course",
+        choices=SPLITS,
+    )
+    overwrite: bool = option(False, "replace existing files (default: refuse to)")
+    spot_date: date | None = option(
+        None,
+        "day when Spot came by, to search near it (default: near the middle of the "
+        "period)",
+        kind=day,
+        metavar="DAY",
+        group="search for Sentinel-2",
+    )
+    scl: str | None = option(
+        None,
+        "scene classification of --s2_images, to leave clouds out (default: that of a "
+        "SAFE folder; none for image files)",
+        metavar="FILE",
+        group="advanced",
+    )
+    step: int | None = option(
+        None,
+        "from one training patch to the next, lr pixels (default: they touch)",
+        kind=number(1),
+        metavar="PIXELS",
+        group="advanced",
+    )
+    margin: int = option(
+        leak_margin(FIELD_LR_PIXELS),
+        "between patches of different groups in blocks, lr pixels",
+        kind=number(0),
+        metavar="PIXELS",
+        group="advanced",
+    )
+    proportions: tuple[float, float, float] = option(
+        (0.8, 0.1, 0.1),
+        "shares of the groups",
+        kind=number(above=0, kind=float),
+        nargs=3,
+        metavar=("TRAIN", "VALID", "TEST"),
+        group="advanced",
+    )
+    seed: int = option(
+        0, "seed of the blocks", kind=number(0), metavar="NUMBER", group="advanced"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        super().__post_init__()
+        if self.step is not None and self.step > self.patch_size:
+            raise MisuseError("--step must be no more than --patch_size")
+        if self.step and self.split != "blocks":
+            raise MisuseError(
+                "--step is for --split blocks: interleaved patches must not meet"
+            )
+        if self.s2_images and self.spot_date:
+            raise MisuseError(
+                "--spot_date is for a search, and --s2_images are at hand"
+            )
+        if self.scl and not self.s2_images:
+            raise MisuseError("--scl is for --s2_images; a search finds its own")
+
+    @property
+    def inputs(self) -> list[str]:
+        """Files that are read, and never replaced."""
+        paths = (self.pan, self.xs, *(self.s2_images or ()), self.scl)
+        return [path for path in paths if path]
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line."""
+    return options.parse(Options, DESCRIPTION, arguments)

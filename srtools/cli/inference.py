@@ -1,0 +1,123 @@
+"""Command line of exercise 5, sr_infer.py."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from srtools.cli import options
+from srtools.cli.options import MisuseError, number, option
+from srtools.cli.search import SearchOptions
+
+DESCRIPTION = "Super-resolve a Sentinel-2 image to 1.5 m with a trained model."
+AREA = "area"
+LARGE = "large images"
+
+
+def share(text: str) -> tuple[int, int]:
+    """Read an option such as 2/8."""
+    numbers = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not numbers or not 1 <= int(numbers[1]) <= int(numbers[2]):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no share; one such as 1/8, the first of eight, is expected"
+        )
+    return int(numbers[1]), int(numbers[2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SearchOptions):
+    """Options of sr_infer.py."""
+
+    model_dir: str = option(help="SavedModel of sr_train.py")
+    out: str = option(help="GeoTIFF to write: uint16, reflectance x 10000, nodata 0")
+    preview: str | None = option(
+        None,
+        "PNG to write, input and output side by side (default: none)",
+        metavar="PNG",
+    )
+    overwrite: bool = option(False, "replace existing files (default: refuse)")
+
+    like: str | None = option(
+        None,
+        "image whose area and corner the output takes (default: those of Sentinel-2)",
+        metavar="FILE",
+        group=AREA,
+    )
+    bbox: tuple[float, ...] | None = option(
+        None,
+        "area to make, degrees (default: all of the image)",
+        kind=float,
+        nargs=4,
+        metavar=("WEST", "SOUTH", "EAST", "NORTH"),
+        group=AREA,
+    )
+    aoi: str | None = option(
+        None,
+        "outlines whose box is the area to make (default: all of the image)",
+        metavar="GEOJSON",
+        group=AREA,
+    )
+
+    self_ensemble: bool = option(
+        False,
+        "mean over the 8 flips and turns: a little better, 8 times slower (default: "
+        "one view)",
+        group="advanced",
+    )
+    uncertainty: bool = option(
+        False,
+        "write their standard deviation as a second image, *_std.tif (default: do not)",
+        group="advanced",
+    )
+    crop: int | None = option(
+        None,
+        "_crop output to use, output pixels (default: the smallest that leaves no "
+        "seam)",
+        metavar="PIXELS",
+        group="advanced",
+    )
+    tile_size: int = option(
+        1344,  # about 1.7 GB with 64 filters
+        "side of a tile, output pixels; memory grows with its square",
+        kind=number(1),
+        metavar="PIXELS",
+        group="advanced",
+    )
+    piece_size: int = option(
+        4096,  # of which whole tiles are used: 37 km2
+        "side of the pieces that a killed run need not make again, output pixels",
+        kind=number(1),
+        metavar="PIXELS",
+        group=LARGE,
+    )
+    part: tuple[int, int] | None = option(
+        None,
+        "make the I-th of N shares; the same command without --part joins them "
+        "(default: make all)",
+        kind=share,
+        metavar="I/N",
+        group=LARGE,
+    )
+    dask: str | None = option(
+        None,
+        "address of a Dask cluster over which the command line spreads the work "
+        "(default: this machine)",
+        metavar="ADDRESS",
+        group=LARGE,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse options that contradict each other."""
+        super().__post_init__()
+        areas = [area for area in (self.like, self.bbox, self.aoi) if area]
+        if len(areas) > 1:
+            raise MisuseError("--like, --bbox and --aoi are three ways to say the same")
+        if not (self.s2_images or areas):
+            raise MisuseError("--s2_images, or an area to search, is needed")
+        if self.dask and self.part:
+            raise MisuseError("--dask makes all the shares, --part one of them")
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line of sr_infer.py."""
+    return options.parse(Options, DESCRIPTION, arguments)

@@ -1,0 +1,36 @@
+"""Fingerprints: values that differ when files, or the settings of a run, differ."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def of_files(paths: Iterable[str | Path]) -> list[list]:
+    """Give name, size and time of the last change of each file, without reading it.
+
+    A remote image, which has no such state, is told by its path alone.
+    """
+    return [_state(path) for path in paths]
+
+
+def _state(path: str | Path) -> list:
+    if not Path(path).exists():
+        return [str(path)]
+    state = Path(path).stat()
+    return [Path(path).name, state.st_size, state.st_mtime_ns]
+
+
+def of_contents(paths: Iterable[str | Path]) -> str:
+    """Give one SHA-256 of the contents of files, in their order."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()
+
+
+def of_settings(settings: Mapping[str, Any]) -> str:
+    """Give a SHA-256 of settings that JSON can hold; their order does not count."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""The grid of an image: where its pixels lie, and which of them lie over an area."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.warp import transform_bounds
+
+EDGE = 1e-6  # pixels, below which two places are the same but for rounding
+Bounds = Sequence[float]  # left, bottom, right, top
+Window = tuple[slice, slice]  # rows and columns, as NumPy and pyotb take them
+Rounding = Callable[[float], int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pixels of one size in a CRS, north up."""
+
+    crs: CRS
+    transform: Affine
+    """From (column, row) of a pixel's upper left corner to coordinates."""
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, image: Any) -> "Grid":
+        """Give the grid of an `ImageInfo` or of an open rasterio dataset."""
+        return cls(image.crs, image.transform, image.width, image.height)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right, top, in units of the CRS."""
+        left, top = self.transform @ (0, 0)
+        right, bottom = self.transform @ (self.width, self.height)
+        return left, bottom, right, top
+
+    def bounds_in(self, crs: CRS, margin: float = 0.0) -> tuple[float, ...]:
+        """Give left, bottom, right, top in another CRS, `margin` units further out."""
+        bounds = self.bounds
+        if crs != self.crs:
+            bounds = transform_bounds(self.crs, crs, *bounds, densify_pts=41)
+        left, bottom, right, top = bounds
+        return left - margin, bottom - margin, right + margin, top + margin
+
+    def position(self, x: float, y: float) -> tuple[float, float]:
+        """Give the row and column of a point; 0 is the upper edge, or the left one."""
+        col, row = ~self.transform @ (x, y)
+        return row, col
+
+    def touched(self, bounds: Bounds) -> Window:
+        """Give the pixels that bounds reach into, also beyond the image."""
+        return self._window(
+            bounds, lambda p: math.floor(p + EDGE), lambda p: math.ceil(p - EDGE)
+        )
+
+    def centred(self, bounds: Bounds) -> Window:
+        """Give the pixels whose centres lie inside bounds, also beyond the image."""
+        return self._window(
+            bounds,
+            lambda p: math.ceil(p - 0.5 - EDGE),
+            lambda p: math.floor(p + 0.5 + EDGE),
+        )
+
+    def _window(self, bounds: Bounds, first: Rounding, last: Rounding) -> Window:
+        left, bottom, right, top = bounds
+        starts, stops = self.position(left, top), self.position(right, bottom)
+        return tuple(
+            slice(first(start), last(stop))
+            for start, stop in zip(starts, stops, strict=True)
+        )
+
+    def clip(self, window: Window) -> Window:
+        """Give what lies inside the image; the slices are empty if nothing does."""
+        return tuple(
+            slice(min(max(part.start, 0), size), min(max(part.stop, 0), size))
+            for part, size in zip(window, (self.height, self.width), strict=True)
+        )
+
+    def meets(self, bounds: Bounds) -> bool:
+        """Tell whether bounds share ground with the image, and not just an edge."""
+        rows, cols = self.clip(self.touched(bounds))
+        return rows.start < rows.stop and cols.start < cols.stop
+
+    def part(self, window: Window) -> "Grid":
+        """Give the grid of some rows and columns."""
+        rows, cols = window
+        corner = self.transform @ Affine.translation(cols.start, rows.start)
+        return Grid(self.crs, corner, cols.stop - cols.start, rows.stop - rows.start)
+
+    def read(
+        self, window: Window, reader: Callable[[Window], np.ndarray], dtype: Any
+    ) -> np.ndarray:
+        """Read rows and columns, some of which may lie beyond the image; 0 is there.
+
+        Arguments:
+            window: rows and columns.
+            reader: gives the pixels [rows, columns] of a window inside the image.
+            dtype: of the pixels.
+        """
+        rows, cols = window
+        pixels = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype)
+        there = self.clip(window)
+        if all(part.start < part.stop for part in there):
+            to = tuple(
+                slice(part.start - whole.start, part.stop - whole.start)
+                for part, whole in zip(there, window, strict=True)
+            )
+            pixels[to] = reader(there)
+        return pixels

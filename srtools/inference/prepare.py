@@ -1,0 +1,165 @@
+"""What exercise 5 checks and chooses before the network runs: area, model, pieces."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from srtools import cards, fingerprints
+from srtools.conventions import FACTOR
+from srtools.images import checks, raster, sentinel2_checks, vrt
+from srtools.images.raster import ImageInfo
+from srtools.inference import pieces, plans, surroundings
+from srtools.inference.pieces import Piece
+from srtools.inference.plans import Plan
+from srtools.network import saved_model
+from srtools.network.saved_model import ModelInfo
+from srtools.sentinel2 import areas
+from srtools.sentinel2.source import Sentinel2
+
+
+@dataclass(frozen=True)
+class Area:
+    """The area that was asked for: an outline, an image, or all of Sentinel-2."""
+
+    outline: shapely.Polygon | None
+    """Outline in degrees."""
+    like: ImageInfo | None
+    """Image whose grid the output takes."""
+
+    @property
+    def in_degrees(self) -> shapely.Polygon | None:
+        """Outline of the area; None for all of Sentinel-2."""
+        return self.outline or (areas.footprint(self.like) if self.like else None)
+
+    def as_image(self, image: ImageInfo) -> ImageInfo | None:
+        """Give the image whose area and corner the output takes, if not `image`."""
+        return areas.part_of(image, self.outline) if self.outline else self.like
+
+
+def read_area(options: Any) -> Area:
+    """Read the options `bbox`, `aoi` and `like`.
+
+    Raises:
+        SRError: if they are no area, or the image has no grid in metres.
+    """
+    like = None
+    if options.like:
+        like = raster.describe(options.like, "the reference image")
+        checks.check_metres(like)
+    return Area(areas.read_area(options.bbox, options.aoi), like)
+
+
+def files_read(options: Any) -> list[str]:
+    """List the files that the run reads, and must not replace."""
+    found = (*(options.s2_images or ()), options.like, options.aoi)
+    return [path for path in found if path]
+
+
+def check_model(model_dir: str) -> ModelInfo:
+    """Check that a SavedModel is complete, and made for the bands of Sentinel-2.
+
+    Raises:
+        SRError: if not.
+    """
+    model = saved_model.describe(model_dir)
+    saved_model.check_weights(model_dir)
+    cards.check_conventions(
+        model.card, f"the card of {model_dir}", "train a model with sr_train.py"
+    )
+    return model
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to make: its input, its grid, and its pieces."""
+
+    s2: list[ImageInfo]
+    """Sentinel-2, four images with one band or one with four."""
+    context: list[ImageInfo]
+    """The same with reflections around them, as the network sees them."""
+    plan: Plan
+    tile_size: int
+    """Side of a tile, output pixels; whole lr pixels."""
+    pieces: list[Piece]
+    folder: Path
+    """Folder of the pieces."""
+    card: dict
+    """Contents of the card so far."""
+
+    @property
+    def masking(self) -> list[ImageInfo]:
+        """Images whose 0 is nodata in the output.
+
+        An output pixel at the edge that lies partly in the image has data.
+        """
+        return self.context if self.plan.inside else self.s2
+
+    def has_nodata(self, piece: Piece) -> bool:
+        """Tell whether some pixel of a piece may be nodata."""
+        return sentinel2_checks.has_nodata(self.masking, self.plan.grid_of(piece))
+
+
+def job(
+    options: Any,
+    found: Sentinel2,
+    area: Area,
+    model: ModelInfo,
+    crop: int,
+    temporary: Path,
+) -> Job:
+    """Check Sentinel-2, choose the grid, and prepare the folder of the pieces.
+
+    Arguments:
+        options: `srtools.cli.inference.Options`.
+        found: Sentinel-2.
+        area: area to make.
+        model: network.
+        crop: output pixels that the network cuts off on each side.
+        temporary: folder for small VRT files.
+
+    Raises:
+        SRError: if the images do not fit, or the folder holds pieces of another image.
+    """
+    s2 = sentinel2_checks.check_images(vrt.write_mosaics(found.tiles, temporary))
+    like = area.as_image(s2[0])
+    sentinel2_checks.check_area(s2, like)
+    sentinel2_checks.check_pixels(s2, found.offset)
+    plan = plans.make(s2[0], like, model, crop)
+    tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
+    # Pieces of whole tiles, so that no tile is computed twice.
+    piece_size = max(options.piece_size // tile_size, 1) * tile_size
+    width, height = plan.grid.width, plan.grid.height
+    card = {
+        "sentinel2": found.record or {"files": [image.record() for image in s2]},
+        "offset": found.offset,
+        "model_dir": str(options.model_dir),
+        "model_card": model.card,
+        "crop": crop,
+        "tile_size": tile_size,
+        "self_ensemble": options.self_ensemble or options.uncertainty,
+        "grid": {"transform": plan.grid.transform[:6], "size": [width, height]},
+        "versions": cards.versions(),
+    }
+    folder = pieces.folder_of(options.out)
+    depends_on = {
+        **card,
+        "model": saved_model.fingerprint(options.model_dir),
+        "uncertainty": options.uncertainty,
+        "piece_size": piece_size,
+        "files": _states(s2, found),
+    }
+    pieces.prepare(folder, depends_on, options.overwrite)
+    context = surroundings.reflect(s2, plan, temporary)
+    cut = pieces.cut(width, height, piece_size)
+    return Job(s2, context, plan, tile_size, cut, folder, card)
+
+
+def _states(s2: Sequence[ImageInfo], found: Sentinel2) -> list | None:
+    """Give the states of images at hand; those of a search are known by their items."""
+    if found.record:
+        return None
+    return fingerprints.of_files(image.path for image in s2)

@@ -1,0 +1,156 @@
+"""Where the pixels of Sentinel-2 are: images at hand, a SAFE folder, or a search.
+
+Exercise 1 wants it for the ground that Spot shows, with the classification of clouds:
+
+    area = areas.data_footprint(xs)
+    with source.sentinel2(
+        options, area, options.out_dir, around=xs, near=options.spot_date, scl=True
+    ) as s2:
+        stacked = [pyotb.ConcatenateImages(il=bands) for bands in s2.tiles]
+
+Exercise 5 wants it for an area, and a little more for the network to see:
+
+    area = polygon or areas.footprint(like)    # None will do for images at hand
+    with source.sentinel2(
+        options, area, Path(options.out).parent, margin_metres=200.0
+    ) as s2:
+        ...  # one tile: s2.tiles[0] are its files; several: lay them side by side
+
+A script checks its outputs and its model before it enters the context: then nothing
+is searched for in vain.  The room on the disk is checked in here, before the download.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from srtools.conventions import BANDS
+from srtools.images.raster import ImageInfo
+from srtools.sentinel2 import download, safe, scenes
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.areas import as_image
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sentinel2:
+    """One Sentinel-2 image: the files of its tiles, and the facts about it."""
+
+    tiles: list[list[str]]
+    """Files of each tile: B04, B03, B02, B08, or a single file with these bands."""
+    scl: list[str] = field(default_factory=list)
+    """Scene classification of each tile; empty if there is none."""
+    offset: int = 0
+    """DN to subtract."""
+    record: dict[str, Any] | None = None
+    """Facts for the card; None for images at hand."""
+    day: date | None = None
+    """Day of acquisition, UTC; None for images at hand."""
+
+    def days_to(self, day: date | None) -> int | None:
+        """Give the number of days between the image and a day, if both are known."""
+        return abs(self.day - day).days if self.day and day else None
+
+
+@contextmanager
+def sentinel2(
+    options: Any,
+    area: shapely.Polygon | None,
+    folder: str | Path,
+    *,
+    around: ImageInfo | None = None,
+    margin_metres: float = download.MARGIN_METRES,
+    near: date | None = None,
+    scl: bool = False,
+) -> Iterator[Sentinel2]:
+    """Give the image at hand, or search for the best one and copy its pixels.
+
+    The copies are deleted at the end.
+
+    Arguments:
+        options: `srtools.cli.search.SearchOptions`.
+        area: ground that must be there and free of clouds, in degrees.
+        folder: where the copies are put.
+        around: the image over whose rectangle pixels are copied, by default that
+            around `area`.
+        margin_metres: what is copied beyond it.
+        near: day that the image should be close to.
+        scl: whether the scene classification is wanted, too.
+
+    Raises:
+        SRError: if no image fits, the disk has too little room for the copies, or
+            they cannot be read.
+    """
+    if options.s2_images:
+        yield at_hand(options.s2_images, options.offset)
+        return
+    scene = find_scene(options, area, near)
+    offset = scene.offset if options.offset is None else options.offset
+    if offset != scene.tiles[0].offset:
+        log.warning(
+            "an offset of %d is subtracted, the item says %s",
+            offset,
+            scene.tiles[0].offset,
+        )
+    bands = (*BANDS, "SCL") if scl else BANDS
+    place = around or as_image(area)
+    with download.local_copies(scene, bands, place, folder, margin_metres) as copies:
+        yield Sentinel2(
+            tiles=[[tile[band] for band in BANDS] for tile in copies],
+            scl=[tile["SCL"] for tile in copies] if scl else [],
+            offset=offset,
+            record=scene.record(offset),
+            day=scene.when.date(),
+        )
+
+
+def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
+    """Describe images, or a SAFE folder, on this machine.
+
+    Arguments:
+        paths: four files, one with four bands, or a SAFE folder.
+        offset: DN to subtract; None: as the product says.
+
+    Raises:
+        SRError: if the folder is no Level-2A product, or does not say its offset.
+    """
+    if len(paths) == 1 and safe.is_safe(paths[0]):
+        product = safe.read_safe(paths[0])
+        if offset is None:
+            offset = product.known_offset()
+        return Sentinel2([product.bands], product.scl, offset)
+    if offset is None:
+        log.info(
+            "no offset is subtracted from --s2_images; ESA products of baseline 04.00 "
+            "or later need --offset 1000"
+        )
+    return Sentinel2([list(paths)], offset=offset or 0)
+
+
+def find_scene(
+    options: Any, area: shapely.Polygon, near: date | None = None
+) -> scenes.Scene:
+    """Search for the best image over an area (degrees); print the ranking.
+
+    With `--dry_run` a script calls this alone.
+    """
+    archive = Archive(options.stac_url, options.collection, dict(options.assets or ()))
+    candidates = scenes.search(
+        archive,
+        area,
+        options.start_date,
+        options.end_date,
+        near=near,
+        max_cloud_cover=options.max_cloud_cover,
+        items=options.item or (),
+    )
+    scene = scenes.choose(candidates, area, max_bad_share=options.max_bad_share)
+    print(scenes.ranking_table(candidates, scene))
+    return scene

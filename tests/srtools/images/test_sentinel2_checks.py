@@ -1,0 +1,175 @@
+"""Checks of Sentinel-2 images: names and order of bands, pixel values, nodata."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.warp import transform_bounds
+
+from srtools.conventions import BANDS
+from srtools.errors import SRError
+from srtools.images import raster
+from srtools.images.grid import Grid
+from srtools.images.sentinel2_checks import (
+    check_area,
+    check_images,
+    check_pixels,
+    has_nodata,
+)
+
+
+@pytest.fixture
+def dn(write_raster):
+    """Write a Sentinel-2 image whose DN lie between two values."""
+
+    def write(low, high, dtype=np.uint16, spacing=10.0):
+        random = np.random.default_rng(0)
+        pixels = random.uniform(low, high, (40, 50, 4)).astype(dtype)
+        return check_images([write_raster("s2.tif", pixels, spacing)])
+
+    return write
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.float64, np.int64])
+def test_reflectance_and_colours_are_refused(dn, dtype):
+    with pytest.raises(SRError, match="DN .* are expected: gdal_translate"):
+        dn(0.01, 255, dtype)
+
+
+def test_no_data_that_is_not_0_is_refused(write_raster):
+    path = write_raster("s2.tif", np.ones((8, 8, 4), np.uint16), nodata=65535)
+    with pytest.raises(SRError, match="declares 65535 to be no data, 0 is expected"):
+        check_images([path])
+
+
+def test_no_data_that_nobody_declared_is_refused(write_raster):
+    pixels = np.full((8, 8, 4), 500, np.int16)
+    pixels[2, 3] = -10000
+    s2 = check_images([write_raster("s2.tif", pixels)])
+    with pytest.raises(SRError, match="DN of -10000, which look like no data; 0 is"):
+        check_pixels(s2, 0)
+
+
+def test_an_image_that_is_cut_off_is_one_line(write_raster):
+    random = np.random.default_rng(0)
+    path = write_raster("s2.tif", random.integers(1, 9000, (200, 200, 4), np.uint16))
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[: len(whole) // 2])
+    s2 = check_images([path])
+    with pytest.raises(SRError, match="s2.tif cannot all be read; the file is damaged"):
+        check_pixels(s2, 0)
+    with pytest.raises(SRError, match="s2.tif cannot all be read; the file is damaged"):
+        has_nodata(s2, s2[0].grid)
+
+
+def test_nothing_is_refused(dn):
+    with pytest.raises(SRError, match="nothing but 0"):
+        check_pixels(dn(0, 0), 0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "offset", "words"),
+    [
+        (1050, 5000, 0, "need --offset 1000"),
+        (1050, 5000, 1000, ""),
+        (200, 5000, 0, ""),
+        (200, 1500, 1000, "as if it had been subtracted before: give --offset 0"),
+    ],
+)
+def test_an_offset_that_is_still_there_or_no_more(dn, caplog, low, high, offset, words):
+    check_pixels(dn(low, high), offset)
+    assert words in caplog.text if words else not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("spacing", "crs", "words"),
+    [
+        (10.0, "EPSG:32631", ""),
+        (10.1, "EPSG:32631", ""),
+        (20.0, "EPSG:32631", "the pixels are 20 m wide"),
+        (10.0, "EPSG:32630", ""),
+        (15.3, "EPSG:3857", ""),  # at 49 degrees north, where its metre is 66 cm
+        (10.0, "EPSG:3857", "the pixels are 6.55 m wide"),
+        (1e-4, "EPSG:4326", "the pixels are 7.31 m wide"),  # and 11.1 m high
+    ],
+)
+def test_the_width_of_pixels_in_metres_of_the_area(
+    write_raster, caplog, spacing, crs, words
+):
+    left, bottom, right, top = transform_bounds(
+        "EPSG:4326", crs, *(3.0, 49.0, 3.001, 49.001)
+    )
+    pixels = np.ones((8, 8, 4), np.uint16)
+    s2 = check_images([write_raster("s2.tif", pixels, spacing, (left, top), crs)])
+    place = transform_bounds("EPSG:4326", "EPSG:32631", *(3.0, 48.99, 3.01, 49.01))
+    path = write_raster("like.tif", pixels, corner=(place[0], place[3]))
+    like = replace(raster.describe(path, "it"), width=500, height=500)
+    check_area(s2, like)
+    assert words in caplog.text if words else not caplog.text
+
+
+def test_a_grid_without_metres_is_refused(write_raster):
+    pixels, corner = np.ones((8, 8, 4), np.uint16), (3.0, 49.0)
+    path = write_raster("s2.tif", pixels, 1e-4, corner, "EPSG:4326")
+    with pytest.raises(SRError, match="s2.tif is in EPSG:4326, a CRS in metres is"):
+        check_area(check_images([path]), None)
+
+
+@pytest.mark.parametrize(
+    ("titles", "refused"),
+    [
+        (("B04", "B03", "B02", "B08"), False),
+        (("B4", "B3", "B2", "B8"), False),
+        (("red", "green", "blue", "nir"), False),
+        (("B02", "B03", "B04", "B08"), True),
+        (("B04", "B03", "B02", "B8A"), True),
+    ],
+)
+def test_names_of_bands(write_raster, titles, refused):
+    path = write_raster("s2.tif", np.ones((8, 8, 4), np.uint16))
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = titles
+    if refused:
+        with pytest.raises(SRError, match="B04, B03, B02, B08 in this order"):
+            check_images([path])
+    else:
+        check_images([path])
+
+
+def test_names_of_files(write_raster):
+    ones = np.ones((8, 8), np.uint16)
+    paths = [
+        write_raster(f"T31UDQ_20220714T105629_{band}_10m.tif", ones) for band in BANDS
+    ]
+    check_images(paths)
+    with pytest.raises(SRError, match="are named B02, B03, B04, B08"):
+        check_images([paths[i] for i in (2, 1, 0, 3)])
+
+
+def test_where_pixels_have_no_data(write_raster):
+    """A zero, or a centre beyond the edge: 5 x 4 pixels of 10 m, 1.5 m ones."""
+    pixels = np.ones((4, 5, 4), np.uint16)
+    pixels[2, 3, 1] = 0
+    s2 = check_images([write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))])
+
+    def area(left, top, width, height):
+        place = Affine(1.5, 0, left, 0, -1.5, top)
+        return Grid(s2[0].crs, place, width, height)
+
+    assert has_nodata(s2, area(500, 900, 26, 26))
+    assert not has_nodata(s2, area(500, 900, 20, 26))  # to 530 m
+    assert not has_nodata(s2, area(500, 900, 33, 13))  # to 880.5 m
+    assert has_nodata(s2, area(500, 900, 33, 14))  # to 879 m
+    # The last pixel lies half beyond 550 m, its centre at 549.75 m does not.
+    assert not has_nodata(s2, area(501, 900, 33, 13))
+    assert has_nodata(s2, area(502, 900, 33, 13))
+    assert has_nodata(s2, area(499, 900, 4, 4))
+    assert has_nodata(s2, area(500, 902, 4, 4))
+    assert has_nodata(s2, area(546, 900, 4, 4))
+    away = transform_bounds("EPSG:32631", "EPSG:32630", 510, 880, 520, 890)
+    place = Affine(1.5, 0, away[0], 0, -1.5, away[3])
+    other = rasterio.CRS.from_epsg(32630)
+    assert not has_nodata(s2, Grid(other, place, 4, 4))

@@ -1,0 +1,38 @@
+"""Services and items that the tests of Sentinel-2 share."""
+
+import json
+
+import pytest
+
+from srtools.sentinel2 import archive as archives
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.items import Tile
+from tests.fake_stac import FakeService, serve
+from tests.stac_items import REAL_ITEMS
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch):
+    monkeypatch.setattr(archives, "RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture
+def service():
+    with serve(FakeService()) as service:
+        yield service
+
+
+@pytest.fixture
+def archive(service):
+    return Archive(service.url, timeout=2, patience=10)
+
+
+@pytest.fixture(scope="module")
+def real_items():
+    return json.loads(REAL_ITEMS.read_text())["features"]
+
+
+@pytest.fixture(scope="module")
+def real(real_items):
+    """Real tiles by their MGRS name."""
+    return {tile.mgrs: tile for tile in map(Tile.from_item, real_items)}

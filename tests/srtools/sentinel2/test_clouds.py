@@ -1,0 +1,141 @@
+"""The scene classification over an area: which of its pixels count."""
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from shapely.geometry import box
+
+from srtools.errors import SRError
+from srtools.sentinel2 import scenes
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.items import Tile
+from srtools.sentinel2.passes import scene_of
+from tests.stac_items import (
+    AREA,
+    AREA_COLUMNS,
+    AREA_ROWS,
+    candidate,
+    in_degrees,
+    item,
+    scl,
+)
+
+
+def test_only_the_pixels_over_the_area_count(tmp_path):
+    classes = np.full((150, 150), 9, np.uint8)  # clouds and gaps everywhere else
+    classes[:20] = 0
+    classes[AREA_ROWS, AREA_COLUMNS] = 4
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    assert scenes.choose([scene], AREA) is scene
+    assert scene.shares["missing"] == scene.bad_share == 0
+
+
+@pytest.mark.parametrize("corner", [(40, 50), (40, 109), (99, 50), (99, 109)])
+def test_every_pixel_of_the_area_counts(tmp_path, corner):
+    classes = np.full((150, 150), 4, np.uint8)
+    classes[corner] = 0
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    with pytest.raises(SRError, match="none of 1 .*pixels are missing"):
+        scenes.choose([scene], AREA)
+    assert scene.shares["missing"] == 1 / 3600
+
+
+@pytest.mark.parametrize(("reach", "counts"), [(0.6, False), (6, True), (19, True)])
+def test_a_pixel_counts_when_the_area_reaches_into_it(tmp_path, reach, counts):
+    # The area's east side lies `reach` metres inside column 110.
+    area = in_degrees(box(451_000, 5_410_000, 452_200 + reach, 5_411_200))
+    classes = np.full((150, 150), 4, np.uint8)
+    classes[:, 110] = 9
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    scenes.choose([scene], area, max_bad_share=1)
+    assert scene.bad_share == (pytest.approx(1 / 61) if counts else 0)
+
+
+def test_pixels_beside_a_slanting_area_do_not_count(tmp_path):
+    corners = [(451_000, 5_411_200), (452_200, 5_411_200), (451_000, 5_410_000)]
+    area = in_degrees(shapely.Polygon(corners))
+    classes = np.full((150, 150), 4, np.uint8)
+    rows, columns = np.indices(classes.shape)
+    classes[(rows - 40) + (columns - 50) > 62] = 9  # south-east of the long side
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    assert scenes.choose([scene], area, max_bad_share=0).bad_share == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (1, "defective"),
+        (3, "cloud_shadow"),
+        (8, "cloud_medium"),
+        (9, "cloud_high"),
+        (10, "thin_cirrus"),
+    ],
+)
+def test_bad_classes_above_the_limit_reject(tmp_path, code, name):
+    classes = np.full((150, 150), 5, np.uint8)
+    classes[40, 50:68] = code  # 18 of 3600 pixels: 0.5 %
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    assert scenes.choose([scene], AREA) is scene
+    assert scene.shares[name] == scene.bad_share == 0.005
+    classes[41, 50] = code
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    with pytest.raises(SRError, match="more than 0.50% cloud, shadow or cirrus"):
+        scenes.choose([scene], AREA)
+    assert scenes.choose([candidate("a", tmp_path / "SCL.tif")], AREA, max_bad_share=1)
+
+
+@pytest.mark.parametrize("code", [2, 4, 5, 6, 7, 11])
+def test_other_classes_are_ground(tmp_path, code):
+    classes = np.full((150, 150), code, np.uint8)
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    assert scenes.choose([scene], AREA).bad_share == 0
+
+
+def test_a_wrong_outline_is_found_out_by_the_pixels(tmp_path):
+    # The image ends 10 pixels inside the area, whatever its item says.
+    classes = np.full((90, 150), 4, np.uint8)
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
+    assert scene.outside == 0
+    with pytest.raises(SRError, match="pixels are missing"):
+        scenes.choose([scene], AREA)
+    assert scene.shares["missing"] == pytest.approx(1 / 6)
+
+
+def test_an_image_elsewhere_has_no_pixel_of_the_area(tmp_path):
+    classes = np.full((150, 150), 4, np.uint8)
+    far = rasterio.Affine(20, 0, 500_000, 0, -20, 5_412_000)
+    scene = candidate("a", scl(tmp_path / "SCL.tif", classes, far))
+    with pytest.raises(SRError, match="pixels are missing"):
+        scenes.choose([scene], AREA)
+    assert scene.shares["missing"] == 1
+
+
+def test_two_tiles_complete_each_other(tmp_path):
+    # The second tile begins 30 rows further south; in the overlap each has a gap.
+    south = rasterio.Affine(20, 0, 450_000, 0, -20, 5_412_000 - 30 * 20)
+    first, second = np.full((2, 150, 150), 4, np.uint8)
+    first[70:] = 0
+    second[:30] = 0
+    second[40:, :] = 9  # rows 70 and beyond of the first tile
+    one = item("a", href=scl(tmp_path / "a.tif", first))
+    other = item("b", href=scl(tmp_path / "b.tif", second, south))
+    other["properties"]["s2:mgrs_tile"] = "31UDP"
+    tiles = [Tile.from_item(one), Tile.from_item(other)]
+    scene = scene_of(Archive("http://unused"), AREA, tiles)
+    assert scenes.choose([scene], AREA, max_bad_share=0.5) is scene
+    assert scene.shares["missing"] == 0
+    assert scene.bad_share == 0.5
+
+
+@pytest.mark.parametrize("change", ["crs", "grid"])
+def test_tiles_that_do_not_fit_together(tmp_path, change):
+    classes = np.full((150, 150), 4, np.uint8)
+    grid = rasterio.Affine(60, 0, 449_000, 0, -60, 5_413_000)
+    options = {"crs": {"crs": "EPSG:32632"}, "grid": {"transform": grid}}[change]
+    one = item("a", href=scl(tmp_path / "a.tif", classes))
+    other = item("b", href=scl(tmp_path / "b.tif", classes, **options))
+    tiles = [Tile.from_item(one), Tile.from_item(other)]
+    scene = scene_of(Archive("http://unused"), AREA, tiles)
+    with pytest.raises(SRError, match="lie on different grids"):
+        scenes.choose([scene], AREA)

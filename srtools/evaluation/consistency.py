@@ -102,7 +102,7 @@ class Consistency:
     ):
         self.factor, self.spacing, self.scale = factor, spacing, scale
         self.own_grid = own_grid
-        self.grid_spacing = own_grid.info.spacing if own_grid else factor * spacing
+        self.grid_spacing = own_grid.spacing if own_grid else factor * spacing
         self._found: dict[str, list] = {}
 
     def possible(self, size: int) -> bool:

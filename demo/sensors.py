@@ -4,6 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from demo.render import PIXEL
+from srtools.images.optics import BLUR_METRES
 
 FACTOR = 4  # XS pixels are 4 PAN pixels wide
 PAN_WEIGHTS = np.array([0.35, 0.40, 0.25, 0.0])  # of red, green, blue, near infrared
@@ -11,7 +12,7 @@ SPOT_NOISE = 6.0  # DN, standard deviation
 
 # A Gaussian of this width, in PAN pixels, leaves 28 % of the contrast at the 10 m
 # Nyquist frequency (a period of 20 m), as Sentinel-2's optics do.
-BLUR = 3.386
+BLUR = round(BLUR_METRES / PIXEL, 3)
 S2_PIXEL = 10.0  # metres
 S2_NOISE = 4.0  # DN, standard deviation
 OFFSET = 1000  # DN that ESA adds since processing baseline 04.00

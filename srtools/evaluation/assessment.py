@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from srtools import cards
-from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.conventions import BANDS
 from srtools.evaluation import runs, test_set
 from srtools.evaluation.patch_scores import Errors, all_scores
 from srtools.evaluation.sampled import SampledScores
@@ -29,7 +29,7 @@ class Assessment:
     def __init__(self, test: TestSet, border: int, sample: int, errors: Errors):
         self.test, self.errors = test, errors
         self._borders = {"inner": border, "whole": 0}
-        self._scores = Scores(BANDS, SCALE, 1 / FACTOR)
+        self._scores = Scores(BANDS)
         self._sampled = SampledScores(test, sample, border)
         self._checksum = 0
 
@@ -84,7 +84,7 @@ class Assessment:
             "psnr_range": "reflectance 0-1",
             **{area: self._scores.area(area) for area in self._borders},
             "share_won": float((self.gains > 0).mean()),
-            "intervals": runs.method_intervals(self.columns, blocks, kind, SCALE),
+            "intervals": runs.method_intervals(self.columns, blocks, kind),
             **self._sampled.record(),
             "worst": self._scores.worst("inner", self.test.windows),
             "model_dir": model.folder,

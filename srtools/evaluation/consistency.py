@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from srtools.conventions import FACTOR, SCALE
 from srtools.evaluation.own_grid import OwnGrid, View
 from srtools.images.optics import BLUR_METRES
 from srtools.images.registration import Block, block_shift
@@ -72,18 +73,17 @@ def _gaussian(centres: np.ndarray, size: int, spacing: float) -> np.ndarray:
     return weights.astype(np.float32)
 
 
-def lr_view(lr: np.ndarray, factor: int, spacing: float) -> View:
+def lr_view(lr: np.ndarray, spacing: float) -> View:
     """Give the lr pixels whose blur stays inside the patch, and their centres.
 
     Arguments:
         lr: [h, w, bands] Sentinel-2 on the 6 m grid, reflectance.
-        factor: hr pixels per lr pixel.
         spacing: pixel size of hr, metres.
     """
-    cut = int(np.ceil(REACH_METRES / (factor * spacing) - 0.5))
+    cut = int(np.ceil(REACH_METRES / (FACTOR * spacing) - 0.5))
     rows, cols = (np.arange(cut, size - cut) for size in lr.shape[:2])
-    middle = (factor - 1) / 2
-    centres = np.meshgrid(factor * rows + middle, factor * cols + middle, indexing="ij")
+    middle = (FACTOR - 1) / 2
+    centres = np.meshgrid(FACTOR * rows + middle, FACTOR * cols + middle, indexing="ij")
     return View(lr[cut:-cut, cut:-cut], *centres)
 
 
@@ -91,18 +91,13 @@ class Consistency:
     """Difference from Sentinel-2, method by method, over any number of patches.
 
     Arguments:
-        factor: hr pixels per lr pixel.
         spacing: pixel size of hr, metres.
-        scale: reflectance of one DN.
         own_grid: Sentinel-2 on its own grid, if it was kept.
     """
 
-    def __init__(
-        self, factor: int, spacing: float, scale: float, own_grid: OwnGrid | None = None
-    ):
-        self.factor, self.spacing, self.scale = factor, spacing, scale
-        self.own_grid = own_grid
-        self.grid_spacing = own_grid.spacing if own_grid else factor * spacing
+    def __init__(self, spacing: float, own_grid: OwnGrid | None = None):
+        self.spacing, self.own_grid = spacing, own_grid
+        self.grid_spacing = own_grid.spacing if own_grid else FACTOR * spacing
         self._found: dict[str, list] = {}
 
     def possible(self, size: int) -> bool:
@@ -115,13 +110,13 @@ class Consistency:
 
         Arguments:
             patch: number of the patch in the test set.
-            images: by method, [factor h, factor w, bands] reflectance.
+            images: by method, [4 h, 4 w, bands] reflectance.
             lr: [h, w, bands] Sentinel-2 on the 6 m grid, reflectance.
         """
         if self.own_grid:
             view = self.own_grid.view(patch)
         else:
-            view = lr_view(lr, self.factor, self.spacing)
+            view = lr_view(lr, self.spacing)
         if view is None:
             return
         for method, image in images.items():
@@ -155,7 +150,7 @@ class Consistency:
             return np.nan, np.nan
         for _ in range(ROUNDS):
             seen = blurred(-north / self.spacing, east / self.spacing)
-            block = Block(0, 0, lr=seen / self.scale, xs=pixels / self.scale)
+            block = Block(0, 0, lr=seen / SCALE, xs=pixels / SCALE)
             rest = block_shift(block, self.grid_spacing)
             if rest.verdict != "used":
                 return np.nan, np.nan
@@ -188,8 +183,8 @@ class Consistency:
             east, north = np.median(shifts, axis=0).tolist()
             length = float(np.hypot(east, north))
         return {
-            "l1_dn": l1 / self.scale,
-            "bias_dn": bias / self.scale,
+            "l1_dn": l1 / SCALE,
+            "bias_dn": bias / SCALE,
             "spectral_angle_degrees": angle,
             "shift_east_metres": east,
             "shift_north_metres": north,

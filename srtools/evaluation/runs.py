@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from srtools.cards import read_card
-from srtools.conventions import FACTOR
+from srtools.conventions import FACTOR, SCALE
 from srtools.errors import SRError
 from srtools.evaluation import bootstrap
 from srtools.evaluation.scores import BASELINE, MODEL
@@ -20,19 +20,18 @@ METRICS, PATCHES = "metrics.json", "patches.csv"
 COMPARED_KEYS = {"inner", "test_set", "border"}  # of metrics.json
 
 
-def statistics(scale: float, first: int = 0) -> dict:
+def statistics(first: int = 0) -> dict:
     """Give the functions that make scores of means [resamples, columns].
 
     Arguments:
-        scale: reflectance of one DN.
         first: column of L1; the other `COLUMNS` follow.
 
     Returns:
         By name, a function that gives [resamples].
     """
     return {
-        "l1_dn": lambda means: means[:, first] / scale,
-        "l2_dn": lambda means: means[:, first + 1] / scale**2,
+        "l1_dn": lambda means: means[:, first] / SCALE,
+        "l2_dn": lambda means: means[:, first + 1] / SCALE**2,
         "psnr_db": lambda means: psnr(means[:, first + 1]),
         "ssim": lambda means: means[:, first + 2],
         "sam_degrees": lambda means: means[:, first + 3],
@@ -46,7 +45,7 @@ def blocks(test: TestSet) -> tuple[np.ndarray, str]:
 
 
 def method_intervals(
-    columns: dict[str, np.ndarray], blocks: np.ndarray, kind: str, scale: float
+    columns: dict[str, np.ndarray], blocks: np.ndarray, kind: str
 ) -> dict:
     """Give the intervals of each method's scores, and of the gain over bicubic.
 
@@ -54,10 +53,9 @@ def method_intervals(
         columns: by method, the `COLUMNS` of each patch, [n, 4].
         blocks: [n] the block of each patch.
         kind: name for the blocks.
-        scale: reflectance of one DN.
     """
     by_method = {
-        method: statistics(scale, first=len(COLUMNS) * position)
+        method: statistics(first=len(COLUMNS) * position)
         for position, method in enumerate(columns)
     }
     wanted = {
@@ -144,7 +142,7 @@ def gains(one: Run, other: Run) -> np.ndarray:
     return psnr(other.columns[:, 1]) - psnr(one.columns[:, 1])
 
 
-def compare(one: Run, other: Run, scale: float) -> dict:
+def compare(one: Run, other: Run) -> dict:
     """Put two evaluations on the same test patches side by side.
 
     The interval of a difference is that of the differences on the same patches, which
@@ -161,7 +159,7 @@ def compare(one: Run, other: Run, scale: float) -> dict:
                 "on one data set: --patches DIR --compare MODEL MODEL"
             )
     values = np.concatenate([one.columns, other.columns], axis=1)
-    before, after = (statistics(scale, first) for first in (0, len(COLUMNS)))
+    before, after = (statistics(first) for first in (0, len(COLUMNS)))
     differences = {
         name: lambda means, name=name: after[name](means) - before[name](means)
         for name in before

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from srtools.conventions import FACTOR, SCALE
 from srtools.evaluation.consistency import REACH_METRES, Consistency
 from srtools.evaluation.cpsnr import LARGEST_SHIFT, CpsnrScores
 from srtools.evaluation.detail import Correctness
@@ -35,7 +34,7 @@ class SampledScores:
         size = test.size - 2 * border
         self._spectra = RingSpectra(size, test.spacing) if size >= SMALLEST else None
         own_grid = open_grid(test, REACH_METRES)
-        consistency = Consistency(FACTOR, test.spacing, SCALE, own_grid)
+        consistency = Consistency(test.spacing, own_grid)
         self._consistency = consistency if consistency.possible(test.size) else None
 
     def add(

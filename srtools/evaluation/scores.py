@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from srtools.conventions import FACTOR, SCALE
 from srtools.images.zooms import ZOOMS
 from srtools.metrics import ergas, psnr
 
@@ -24,14 +25,10 @@ class Scores:
 
     Arguments:
         bands: names of the bands.
-        scale: reflectance of one DN.
-        ratio: pixel size of hr divided by that of lr, for ERGAS.
     """
 
-    def __init__(self, bands: Sequence[str], scale: float, ratio: float):
+    def __init__(self, bands: Sequence[str]):
         self.bands = list(bands)
-        self.scale = scale
-        self.ratio = ratio
         count = len(self.bands)
         self._widths = [(name, 1 if name == "sam" else count) for name in NAMES]
         self._tables = defaultdict(list)
@@ -90,8 +87,8 @@ class Scores:
         return {
             "l1_reflectance": self._named(l1),
             "l2_reflectance": self._named(l2),
-            "l1_dn": self._named(l1 / self.scale),
-            "l2_dn": self._named(l2 / self.scale**2),
+            "l1_dn": self._named(l1 / SCALE),
+            "l2_dn": self._named(l2 / SCALE**2),
             "psnr_db": {**self._named(psnr(l2)), "all": float(psnr(l2.mean()))},
             "ssim": None if np.isnan(ssim).any() else self._named(ssim),
             "sam_degrees": float(sam),
@@ -100,10 +97,10 @@ class Scores:
 
     def _ergas(self, l2: np.ndarray, mean: np.ndarray) -> dict[str, float]:
         bands = {
-            band: ergas(l2[[i]], mean[[i]], self.ratio)
+            band: ergas(l2[[i]], mean[[i]], 1 / FACTOR)
             for i, band in enumerate(self.bands)
         }
-        return {**bands, "all": ergas(l2, mean, self.ratio)}
+        return {**bands, "all": ergas(l2, mean, 1 / FACTOR)}
 
     def worst(self, area: str, windows: np.ndarray | None, count: int = WORST) -> list:
         """List the patches where the model gains least, the worst first."""
@@ -117,7 +114,7 @@ class Scores:
                 "patch": int(index),
                 "window": None if windows is None else windows[index].tolist(),
                 "gain_db": float(gains[index]),
-                **{f"l1_dn_{m}": float(l1[m][index] / self.scale) for m in l1},
+                **{f"l1_dn_{m}": float(l1[m][index] / SCALE) for m in l1},
                 **{f"psnr_db_{m}": float(psnr(l2[m][index])) for m in l2},
             }
             for index in np.argsort(gains, kind="stable")[:count]

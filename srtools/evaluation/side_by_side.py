@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from srtools.conventions import SCALE
 from srtools.errors import SRError
 from srtools.evaluation import results, runs, test_set
 from srtools.evaluation.report import pictures
@@ -47,7 +46,7 @@ def compare(
             evaluate(model_dir=folder, out_dir=str(result))
             folder = result
         found.append(runs.read_run(folder))
-    comparison = runs.compare(*found, SCALE)
+    comparison = runs.compare(*found)
     shown = []
     if len(models) == 2:
         files = test_set.read_test_set(patches, border=0).files

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, shift
 from srtools.evaluation import consistency
 from srtools.images import optics
 
-FACTOR, SPACING, SCALE = 4, 1.5, 1e-4
+FACTOR, SPACING = 4, 1.5
 ROUGH = np.random.default_rng(2).normal(0.2, 0.1, (3, 160, 160, 4))
 # Fields and trees rather than noise: detail of some 20 m.
 GROUND = 0.2 + 5 * gaussian_filter(ROUGH - 0.2, (0, 8, 8, 0))
@@ -16,7 +16,7 @@ GROUND = 0.2 + 5 * gaussian_filter(ROUGH - 0.2, (0, 8, 8, 0))
 def seen(images: np.ndarray) -> np.ndarray:
     """Blur [n, h, w, bands], sampled at the 6 m pixels whose blur stays inside."""
     lr = np.zeros((images.shape[1] // FACTOR, images.shape[2] // FACTOR, 1))
-    view = consistency.lr_view(lr, FACTOR, SPACING)
+    view = consistency.lr_view(lr, SPACING)
     blurred = [
         consistency.blur_at(image, view.rows, view.cols, SPACING) for image in images
     ]
@@ -54,7 +54,7 @@ def lr_of(image: np.ndarray) -> np.ndarray:
 
 
 def measure(image: np.ndarray, lr: np.ndarray) -> dict:
-    found = consistency.Consistency(FACTOR, SPACING, SCALE)
+    found = consistency.Consistency(SPACING)
     for patch, (one, other) in enumerate(zip(image, lr, strict=True)):
         found.add(patch, {"x": one}, other)
     assert found.record()["grid"] == "6 m"
@@ -98,7 +98,7 @@ def test_flat_patches_have_no_shift():
 
 def test_small_patches():
     """Of 32 pixels, 48 m, 18 m are left: too few; of 64, 10 pixels a side."""
-    found = consistency.Consistency(FACTOR, SPACING, SCALE)
+    found = consistency.Consistency(SPACING)
     assert not found.possible(32) and found.possible(64)
     assert found.record() is None
     found.add(0, {"x": GROUND[0, :56, :56]}, np.ones((14, 14, 4)))

@@ -88,7 +88,7 @@ def open_grid(folder, dataset: dict, windows=WINDOWS, reach=REACH):
 
 def measure(folder, images: np.ndarray, dataset: dict) -> dict:
     grid = open_grid(folder, dataset)
-    found = consistency.Consistency(4, SPACING, 1e-4, grid)
+    found = consistency.Consistency(SPACING, grid)
     assert found.possible(SIZE)
     for patch, image in enumerate(images):
         found.add(patch, {"x": image}, np.zeros((32, 32, 4)))

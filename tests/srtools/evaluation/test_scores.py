@@ -16,7 +16,7 @@ ERRORS = {
 
 
 def scored(model: np.ndarray, bicubic: np.ndarray, step: int = 6) -> Scores:
-    scores = Scores(BANDS, 1e-4, ratio=0.25)
+    scores = Scores(BANDS)
     for first in range(0, 6, step):
         part = slice(first, first + step)
         predicted = {"model": model[part], "bicubic": bicubic[part]}
@@ -60,7 +60,7 @@ def test_gain_and_worst():
 
 
 def test_black_bands_and_small_patches_have_no_such_scores():
-    scores = Scores(BANDS, 1e-4, ratio=0.25)
+    scores = Scores(BANDS)
     black = np.zeros((1, 8, 8, 2), np.float32)
     predicted = {"model": black, "bicubic": black}
     scores.add(all_scores(predicted, black, {"whole": 0}, ERRORS))

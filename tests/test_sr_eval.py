@@ -13,17 +13,22 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import sr_eval
+from srtools.cli.evaluation import Options
 from srtools.errors import SRError
 from tests.conftest import Toy
 
 import tensorflow as tf
 
 ROOT = Path(__file__).parent.parent
-RNG = np.random.default_rng(1)
+
+
+def evaluate(**options) -> dict:
+    return sr_eval.evaluate(Options(**options))
 
 
 def lr_patches(count: int, size: int = 8, bands: int = 4) -> np.ndarray:
-    return RNG.integers(100, 5000, (count, size, size, bands))
+    random = np.random.default_rng(1)
+    return random.integers(100, 5000, (count, size, size, bands))
 
 
 def repeat(lr: np.ndarray) -> np.ndarray:
@@ -33,7 +38,7 @@ def repeat(lr: np.ndarray) -> np.ndarray:
 def test_perfect_model_has_no_error(tmp_path, patches, repeating_model):
     lr = lr_patches(5)
     folder = patches("test", lr, repeat(lr))
-    metrics = sr_eval.evaluate(
+    metrics = evaluate(
         patches=folder, model_dir=repeating_model, out_dir=tmp_path / "eval"
     )
     assert metrics["whole"]["model"]["l1_dn"]["all"] < 1e-2
@@ -47,7 +52,7 @@ def test_no_patch_is_dropped(tmp_path, patches, repeating_model, batch_size):
     lr = lr_patches(5)
     error = np.arange(5)[:, None, None, None] * np.array([10, 20, 30, 40])
     folder = patches("test", lr, repeat(lr) + error)
-    metrics = sr_eval.evaluate(
+    metrics = evaluate(
         patches=folder,
         model_dir=repeating_model,
         out_dir=tmp_path / "eval",
@@ -76,7 +81,7 @@ def test_bicubic_is_on_the_same_pixels(tmp_path, patches, repeating_model):
     lr = lr_patches(3)
     hr = repeat(lr)
     folder = patches("test", lr, hr)
-    metrics = sr_eval.evaluate(
+    metrics = evaluate(
         patches=folder, model_dir=repeating_model, out_dir=tmp_path / "eval", border=4
     )
     zoomed = tf.image.resize(lr.astype(np.float32), (32, 32), "bicubic").numpy()
@@ -107,22 +112,27 @@ def test_table_files_and_exit_code(tmp_path, patches, repeating_model, capsys):
 def scene(patches, count: int = 6, size: int = 16, **card):
     """Write smooth patches with noise in the truth, and a card that places them."""
     lr = gaussian_filter(lr_patches(count, size).astype(float), (0, 1.5, 1.5, 0))
-    hr = repeat(lr) + RNG.normal(0, 100, (count, 4 * size, 4 * size, 4))
+    noise = np.random.default_rng(2).normal(0, 100, (count, 4 * size, 4 * size, 4))
+    hr = repeat(lr) + noise
     folder = patches("test", lr, hr.clip(1))
     windows = [[size * (4 * index // 3), 0] for index in range(count)]
     card = {
-        "bands": ["B04", "B03", "B02", "B08"], "factor": 4, "scale": 1e-4,
-        "offset": 0, "lr": {"spacing": 6.0}, "hr": {"spacing": 1.5},
+        "bands": ["B04", "B03", "B02", "B08"],
+        "factor": 4,
+        "scale": 1e-4,
+        "offset": 0,
+        "lr": {"spacing": 6.0},
+        "hr": {"spacing": 1.5},
         "groups": {"test": {"patches": count, "windows": windows}},
         "xs": {"size": [40, 160], "origin": [452001.0, 5412003.0], "spacing": 6.0},
         **card,
-    }  # fmt: skip
+    }
     (folder / "dataset.json").write_text(json.dumps(card))
     return folder
 
 
 def test_places_make_blocks_and_maps(tmp_path, patches, repeating_model):
-    metrics = sr_eval.evaluate(
+    metrics = evaluate(
         patches=scene(patches), model_dir=repeating_model, out_dir=tmp_path / "eval"
     )
     # Rows 0, 16, 32, 64, 80, 96: two blocks of 4 x 16 rows.
@@ -146,9 +156,7 @@ def svg_texts(report: str) -> str:
 def test_report_needs_nothing_else(tmp_path, patches, repeating_model):
     """Whatever it shows is inside: no address but data, links or scripts none."""
     folder = scene(patches)
-    sr_eval.evaluate(
-        patches=folder, model_dir=repeating_model, out_dir=tmp_path / "eval"
-    )
+    evaluate(patches=folder, model_dir=repeating_model, out_dir=tmp_path / "eval")
     report = (tmp_path / "eval" / "report.html").read_text()
     sources = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", report)
     assert len(sources) > 10
@@ -158,7 +166,7 @@ def test_report_needs_nothing_else(tmp_path, patches, repeating_model):
 
 
 def test_every_key_is_documented(tmp_path, patches, repeating_model):
-    metrics = sr_eval.evaluate(
+    metrics = evaluate(
         patches=scene(patches), model_dir=repeating_model, out_dir=tmp_path / "eval"
     )
     text = (ROOT / "docs" / "metrics.md").read_text()
@@ -215,10 +223,11 @@ def test_compare_refuses_other_patches(tmp_path, patches, repeating_model, capfd
     folders = []
     for count in (4, 6):
         folders.append(str(tmp_path / f"eval{count}"))
-        sr_eval.evaluate(
-            patches=scene(patches, count), model_dir=repeating_model,
+        evaluate(
+            patches=scene(patches, count),
+            model_dir=repeating_model,
             out_dir=folders[-1],
-        )  # fmt: skip
+        )
     out = str(tmp_path / "both")
     assert sr_eval.main(["--compare", *folders, "--out_dir", out]) == 1
     assert "not evaluated on the same test patches" in capfd.readouterr().err
@@ -235,12 +244,42 @@ def test_each_pixel_makes_another_test_set(tmp_path, patches, repeating_model, k
     hr = repeat(lr)
     for change in (0, 0, 1):
         (lr if kind == "lr" else hr)[1, 6, 7, 2] += change
-        metrics = sr_eval.evaluate(
-            patches=patches("test", lr, hr), model_dir=repeating_model,
-            out_dir=tmp_path / "eval", overwrite=True, batch_size=2,
-        )  # fmt: skip
+        metrics = evaluate(
+            patches=patches("test", lr, hr),
+            model_dir=repeating_model,
+            out_dir=tmp_path / "eval",
+            overwrite=True,
+            batch_size=2,
+        )
         found.append(metrics["test_set"])
     assert found[0] == found[1] != found[2]
+
+
+def test_batches_make_no_other_test_set(tmp_path, patches, repeating_model):
+    """What was evaluated with other batches compares."""
+    lr = lr_patches(5)
+    folder = patches("test", lr, repeat(lr))
+    found = {
+        evaluate(
+            patches=folder,
+            model_dir=repeating_model,
+            out_dir=tmp_path / f"eval{batch_size}",
+            batch_size=batch_size,
+        )["test_set"]
+        for batch_size in (1, 2, 16)
+    }
+    assert len(found) == 1
+
+
+def test_errors_by_hand():
+    predicted = tf.constant([0.1, 0.2, 0.3])
+    truth = tf.constant([0.1, 0.4, 0.0])
+    np.testing.assert_allclose(
+        sr_eval.absolute_error(predicted, truth), [0, 0.2, 0.3], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        sr_eval.squared_error(predicted, truth), [0, 0.04, 0.09], rtol=1e-6
+    )
 
 
 def test_model_that_makes_no_numbers(tmp_path, patches, capfd):
@@ -254,12 +293,13 @@ def test_model_that_makes_no_numbers(tmp_path, patches, capfd):
 
 
 def test_patches_of_nothing(tmp_path, patches, repeating_model):
-    """Black patches, and a single one: what cannot be known is null, not nan."""
+    """A single black patch: unknown scores are null, not nan."""
     lr = np.zeros((1, 32, 32, 4), int)
-    metrics = sr_eval.evaluate(
-        patches=patches("test", lr, repeat(lr)), model_dir=repeating_model,
+    metrics = evaluate(
+        patches=patches("test", lr, repeat(lr)),
+        model_dir=repeating_model,
         out_dir=tmp_path / "eval",
-    )  # fmt: skip
+    )
     text = (tmp_path / "eval" / "metrics.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail)["patches"] == 1
     assert metrics["intervals"]["gain_db"] is None
@@ -287,17 +327,19 @@ def test_memory_does_not_grow_with_the_patches(
     tmp_path, patches, repeating_model, monkeypatch
 ):
     """Of 400 patches more, less than a fifth stays in memory."""
-    monkeypatch.setattr(sr_eval.report, "save", lambda path, *_: path.touch())
-    monkeypatch.setattr(sr_eval.report, "save_pictures", lambda path, *_: path.touch())
+    monkeypatch.setattr(sr_eval.results, "write", lambda *_: None)
     peaks = []
     for count in (20, 20, 420):  # the first run also imports and traces
         lr = lr_patches(count)
         folder = patches("test", lr, repeat(lr))
         tracemalloc.start()
-        sr_eval.evaluate(
-            patches=folder, model_dir=repeating_model, out_dir=tmp_path / "eval",
-            batch_size=5, overwrite=True,
-        )  # fmt: skip
+        evaluate(
+            patches=folder,
+            model_dir=repeating_model,
+            out_dir=tmp_path / "eval",
+            batch_size=5,
+            overwrite=True,
+        )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     more = 400 * 32 * 32 * 4 * np.dtype(np.float32).itemsize
@@ -328,9 +370,7 @@ def test_a_folder_that_cannot_be_written_is_told_at_once(
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(SRError, match="cannot be written to"):
-        sr_eval.evaluate(
-            patches=folder, model_dir=repeating_model, out_dir=blocked / "eval"
-        )
+        evaluate(patches=folder, model_dir=repeating_model, out_dir=blocked / "eval")
 
 
 BAD = {

@@ -1,8 +1,7 @@
-"""How far the scores would move if other places had been tested: block bootstrap.
+"""Block bootstrap: how far would the scores move if other places had been tested?
 
-Neighbouring patches are alike; if each were taken as a witness of its own, the
-interval would be too narrow.  So whole blocks of neighbours are drawn, with
-replacement, as many as there are.
+Neighbouring patches are alike; an interval from single patches would be too narrow.
+So whole blocks of neighbours are drawn, with replacement, as many as there are.
 
 Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993; Lahiri,
 "Resampling methods for dependent data", 2003.
@@ -16,7 +15,7 @@ BLOCK_SIDE = 4  # patches: 768 m for patches of 32 pixels of 6 m
 RESAMPLES = 1000
 LEVEL = 0.95
 FEWEST_BLOCKS = 2
-ROUGH_BELOW = 10  # blocks; with less, the interval is a rough idea
+ROUGH_BELOW = 10  # blocks; from fewer, the interval is a rough idea
 
 
 def group(count: int, windows: np.ndarray | None, patch_size: int) -> np.ndarray:
@@ -27,9 +26,9 @@ def group(count: int, windows: np.ndarray | None, patch_size: int) -> np.ndarray
 
     Arguments:
         count: number of patches.
-        windows: [count, 2] first row and column of each patch, or None if unknown:
-            then each patch is a block of its own.
-        patch_size: in the pixels of `windows`.
+        windows: [count, 2] first row and column of each patch.  None: unknown, and
+            each patch is a block of its own.
+        patch_size: side of the patches, pixels of `windows`.
     """
     if windows is None:
         return np.arange(count)
@@ -43,24 +42,22 @@ def resampled_means(
     """Average patches over blocks drawn with replacement.
 
     Arguments:
-        values: [n, columns] scores of each patch; nan spoils its column.
+        values: [n, columns] scores of each patch; a nan makes its whole column nan.
         blocks: [n] the block of each patch, 0 to m - 1.
-        resamples: how often the m blocks are drawn.
-        seed: the same seed draws the same blocks.
+        resamples: number of draws of m blocks.
+        seed: start of the random numbers.
 
     Returns:
         [resamples, columns]
     """
-    blocks_count = int(blocks.max()) + 1
-    sizes = np.bincount(blocks, minlength=blocks_count)
-    sums = np.stack(
-        [np.bincount(blocks, column, blocks_count) for column in values.T], axis=1
-    )
+    count = int(blocks.max()) + 1
+    sizes = np.bincount(blocks, minlength=count)
+    sums = np.stack([np.bincount(blocks, column, count) for column in values.T], axis=1)
     rng = np.random.default_rng(seed)
+    same_chance = np.full(count, 1 / count)
     means = np.empty((resamples, values.shape[1]))
-    for row in means:
-        drawn = np.bincount(rng.integers(blocks_count, size=blocks_count))
-        drawn = np.pad(drawn, (0, blocks_count - len(drawn)))
+    for row in means:  # one draw at a time: the blocks can be as many as the patches
+        drawn = rng.multinomial(count, same_chance)
         row[:] = drawn @ sums / (drawn @ sizes)
     return means
 
@@ -83,7 +80,8 @@ def intervals(
     Arguments:
         values: [n, columns] scores of each patch.
         blocks: [n] the block of each patch.
-        statistics: by name, what makes [resamples] of means [resamples, columns].
+        statistics: by name, a function of means [resamples, columns] that gives
+            [resamples].
 
     Returns:
         By name, the lower and the upper end; None with less than two blocks.

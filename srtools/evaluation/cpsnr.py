@@ -1,4 +1,4 @@
-"""PSNR that forgives what is not the network's fault: a bias, a shift of pixels.
+"""cPSNR: a PSNR that forgives a bias and a shift of a few pixels.
 
 Source: Maertens et al., "Super-resolution of PROBA-V images using convolutional
 neural networks", Astrodynamics 3, 2019.
@@ -9,11 +9,11 @@ import scipy.fft
 
 from srtools.metrics import psnr
 
-MOST = 3  # pixels of shift that are tried in each direction
+LARGEST_SHIFT = 3  # pixels that are tried in each direction
 
 
 def cpsnr(
-    predicted: np.ndarray, truth: np.ndarray, most: int = MOST
+    predicted: np.ndarray, truth: np.ndarray, most: int = LARGEST_SHIFT
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score patches at the shift that suits each best, each band's bias removed.
 
@@ -23,10 +23,10 @@ def cpsnr(
 
     Arguments:
         predicted, truth: [n, h, w, bands] reflectance.
-        most: shifts of up to so many pixels along rows and columns are tried.
+        most: largest shift along rows and columns that is tried, pixels.
 
     Returns:
-        cPSNR in dB, [n], and the best shift, [n, 2]: by how many rows and columns the
+        cPSNR in dB, [n], and the best shift, [n, 2]: the rows and columns by which the
         prediction has to be moved to lie on the truth.
     """
     predicted, truth = (
@@ -35,7 +35,7 @@ def cpsnr(
     inner = predicted[..., most : -most or None, most : -most or None]
     height, width = truth.shape[-2:]
     rows, cols = inner.shape[-2:]
-    # Sums of products for all shifts at once: a correlation, made by Fourier.
+    # Sums of products for all shifts at once: a correlation, by Fourier transform.
     spectrum = scipy.fft.rfft2(truth)
     spectrum *= np.conj(scipy.fft.rfft2(inner, (height, width)))
     shifts = 2 * most + 1
@@ -64,7 +64,7 @@ def _windows(size: int, side: int) -> np.ndarray:
     return ((further >= 0) & (further < side)).astype(np.float64)
 
 
-class Robust:
+class CpsnrScores:
     """cPSNR and best shifts, method by method, over any number of patches."""
 
     def __init__(self):
@@ -81,7 +81,7 @@ class Robust:
         """Give the mean cPSNR and the median shift of each method.
 
         Arguments:
-            spacing: of the pixels, metres.
+            spacing: pixel size, metres.
         """
         found = {}
         for method, scores in self._scores.items():

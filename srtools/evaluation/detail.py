@@ -10,7 +10,7 @@ from skimage.exposure import match_histograms
 
 STRICTNESS = 0.05  # gamma, of all three
 TEMPERATURE = 0.25  # of the softmin
-LOOKED_AT = 0.75  # quantile of the difference to be made up for, above which we look
+QUANTILE = 0.75  # of the difference between truth and input; pixels above it count
 KINDS = ("improvement", "omission", "hallucination")
 
 
@@ -55,24 +55,24 @@ def correctness(
     """Give the mean shares of one patch, [3] in the order of `KINDS`.
 
     The histograms of the prediction are first matched to those of the truth, so that
-    the colours do not count.  Only pixels are looked at where one of the three
-    distances is among the largest quarter of those between truth and input.
+    the colours do not count.  Only those pixels count where one of the three distances
+    is as large as the largest quarter of those between truth and input.
 
     Arguments:
         predicted, truth: [h, w, bands] reflectance.
         zoomed: the input at the size of the truth.
     """
     predicted = match_histograms(predicted, truth, channel_axis=-1)
-    to_make_up = difference(zoomed, truth)
+    missing = difference(zoomed, truth)
     towards_truth = difference(predicted, truth)
     from_input = difference(predicted, zoomed)
-    ranked = np.sort(to_make_up, axis=None)
-    limit = ranked[max(int(LOOKED_AT * ranked.size) - 1, 0)]
-    seen = np.max([to_make_up, towards_truth, from_input], axis=0) > limit
-    seen &= to_make_up > 0
-    if not seen.any():
+    ranked = np.sort(missing, axis=None)
+    limit = ranked[max(int(QUANTILE * ranked.size) - 1, 0)]
+    counted = np.max([missing, towards_truth, from_input], axis=0) > limit
+    counted &= missing > 0
+    if not counted.any():
         return np.full(3, np.nan)
-    relative = (d[seen] / to_make_up[seen] for d in (towards_truth, from_input))
+    relative = (d[counted] / missing[counted] for d in (towards_truth, from_input))
     return shares(*relative).mean(axis=1)
 
 
@@ -92,7 +92,7 @@ class Correctness:
                 self._patches += 1
 
     def record(self) -> dict:
-        """Give what metrics.json keeps; None if there was no difference to look at."""
+        """Give the part of metrics.json; None if no pixel counted."""
         if not self._patches:
             return dict.fromkeys(KINDS)
         mean = self._sum / self._patches

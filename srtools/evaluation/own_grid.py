@@ -1,8 +1,8 @@
-"""Sentinel-2 on its own 10 m grid: kept beside the patches, and found again for each.
+"""Sentinel-2 on its own 10 m grid, found again for each test patch.
 
-Patches hold Sentinel-2 on the 6 m grid of Spot's XS, to which it was interpolated.
-What it really measured lies on another grid, perhaps in another CRS.  Exercise 1 keeps
-it in one small image, so that exercise 4 can compare with it.
+Patches hold Sentinel-2 on the 6 m grid of Spot's XS, to which it was interpolated.  Its
+own pixels lie on another grid, perhaps in another CRS.  Exercise 1 keeps them in one
+small image beside the patches.
 """
 
 from pathlib import Path
@@ -12,88 +12,101 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.warp import transform, transform_bounds
+from rasterio.warp import transform
 from rasterio.windows import Window
 
-from srtools.conventions import OWN_GRID_IMAGE
+from srtools.conventions import BANDS, FACTOR, OWN_GRID_IMAGE, SCALE
 from srtools.errors import SRError
 from srtools.evaluation.test_set import TestSet
+from srtools.images.grid import Grid
 from srtools.images.raster import describe
 
+EDGE_METRES = 1e-6  # below which two places are the same but for rounding
 
-class Sight(NamedTuple):
-    """What Sentinel-2 saw of one patch, and where in the patch."""
+
+class View(NamedTuple):
+    """Sentinel-2's pixels over one patch, and their centres in the patch."""
 
     pixels: np.ndarray
-    """[side, side, bands] reflectance x 10000, on Sentinel-2's grid."""
+    """[h, w, bands] reflectance, on Sentinel-2's grid."""
     rows: np.ndarray
-    """[side, side] the centres, in hr pixels; 0 is the middle of the first row."""
+    """[h, w] rows of the centres, hr pixels; 0 is the middle of the first row."""
     cols: np.ndarray
-    """The same for columns."""
+    """[h, w] columns of the centres, hr pixels."""
 
 
 class OwnGrid:
-    """Finds what Sentinel-2 saw of each test patch.
+    """Finds Sentinel-2's own pixels over each test patch.
 
     Arguments:
-        path: the image that `keep` wrote.
-        dataset: what dataset.json says.
+        path: Sentinel-2 on its own grid.
+        dataset: content of dataset.json.
         windows: [n, 2] first row and column of the patches on the lr grid.
-        size: of the hr patches in pixels.
-        reach: metres at the sides of a patch that are left out.
+        size: side of the hr patches, pixels.
+        reach: width of the frame of a patch that is left out, metres.
     """
 
     def __init__(
         self, path: Path, dataset: dict, windows: np.ndarray, size: int, reach: float
     ):
-        self.path, self.size, self.reach = path, size, reach
-        self.info = describe(path, "the kept Sentinel-2 image", len(dataset["bands"]))
-        self.crs = CRS.from_string(dataset["xs"]["crs"])
-        self.spacing = dataset["hr"]["spacing"]
+        self.path, self.windows, self.size, self.reach = path, windows, size, reach
+        info = describe(path, "the kept Sentinel-2 image", len(BANDS))
+        self.spacing = info.spacing
+        self._grid = Grid.of(info)
+        left, top = dataset["xs"]["origin"]
         # Spot may have been moved to where Sentinel-2 shows it.
         shift = dataset.get("coregistered") or {"east": 0.0, "north": 0.0}
-        left, top = dataset["xs"]["origin"]
-        pixel = dataset["lr"]["spacing"]
-        self.lefts = left + shift["east"] + pixel * windows[:, 1]
-        self.tops = top + shift["north"] - pixel * windows[:, 0]
+        corner = Affine.translation(left + shift["east"], top + shift["north"])
+        spacing = dataset["hr"]["spacing"]
+        crs = CRS.from_string(dataset["xs"]["crs"])
+        self._patch = Grid(crs, corner @ Affine.scale(spacing, -spacing), size, size)
+        """Grid of a patch at the corner of the scene."""
 
-    def sight(self, patch: int) -> Sight | None:
+    def view(self, patch: int) -> View | None:
         """Read the pixels whose centres lie inside a patch, `reach` from its sides.
 
-        The largest square of them; None if there is none, or a pixel has no data.
+        Returns:
+            The largest square of them; None if there is none, or a pixel is nodata.
         """
-        left, top = float(self.lefts[patch]), float(self.tops[patch])
-        extent = self.size * self.spacing
-        bounds = left, top - extent, left + extent, top
-        place = self.info.transform
-        wanted = _inside(place, _bounds(bounds, self.crs, self.info.crs))
-        rows, cols = np.mgrid[wanted]
-        x, y = place @ (cols + 0.5, rows + 0.5)
-        if self.crs != self.info.crs:
-            found = transform(self.info.crs, self.crs, x.ravel(), y.ravel())
+        row, col = (FACTOR * self.windows[patch]).tolist()
+        place = slice(row, row + self.size), slice(col, col + self.size)
+        grid = self._patch.part(place)
+        over = self._grid.clip(self._grid.centred(grid.bounds_in(self._grid.crs)))
+        rows, cols = np.mgrid[over]
+        if not rows.size:
+            return None
+        x, y = self._grid.transform @ (cols + 0.5, rows + 0.5)
+        if grid.crs != self._grid.crs:
+            found = transform(self._grid.crs, grid.crs, x.ravel(), y.ravel())
             x, y = (np.reshape(values, rows.shape) for values in found)
-        x, y = x - left, top - y  # metres in the patch, to the right and down
-        depth = np.min([x, y, extent - x, extent - y], axis=0)
-        there = (rows >= 0) & (rows < self.info.height)
-        there &= (cols >= 0) & (cols < self.info.width)
-        square = _square(there & (depth >= self.reach - 1e-6))
+        left, bottom, right, top = grid.bounds
+        depth = np.min([x - left, top - y, right - x, y - bottom], axis=0)
+        square = _square(depth >= self.reach - EDGE_METRES)
         rows, cols, x, y = (values[square] for values in (rows, cols, x, y))
         if not rows.size:
             return None
-        window = Window(cols[0, 0], rows[0, 0], len(rows), len(rows))
-        with rasterio.open(self.path) as file:
-            pixels = np.moveaxis(file.read(window=window), 0, -1)
+        pixels = self._read(rows[0, 0], cols[0, 0], len(rows))
         if not pixels.all():
             return None
-        return Sight(pixels, y / self.spacing - 0.5, x / self.spacing - 0.5)
+        spacing = grid.transform.a
+        view_rows, view_cols = (top - y) / spacing - 0.5, (x - left) / spacing - 0.5
+        return View(pixels * SCALE, view_rows, view_cols)
+
+    def _read(self, row: int, col: int, side: int) -> np.ndarray:
+        """Read a square, [side, side, bands] DN."""
+        with rasterio.open(self.path) as file:
+            return np.moveaxis(file.read(window=Window(col, row, side, side)), 0, -1)
 
 
 def open_grid(test: TestSet, reach: float) -> OwnGrid | None:
-    """Give what Sentinel-2 saw of a test set; None where it is not known.
+    """Open Sentinel-2 on its own grid beside a test set; None if it was not kept.
 
     Arguments:
-        test: the `TestSet`.
-        reach: metres at the sides of a patch that are left out.
+        test: the test set.
+        reach: width of the frame of a patch that is left out, metres.
+
+    Raises:
+        SRError: if dataset.json does not tell where the patches lie.
     """
     path = test.folder / OWN_GRID_IMAGE
     if test.windows is None or not path.exists():
@@ -102,29 +115,9 @@ def open_grid(test: TestSet, reach: float) -> OwnGrid | None:
         return OwnGrid(path, test.dataset, test.windows, test.size, reach)
     except KeyError as error:
         raise SRError(
-            f"dataset.json says nothing of {error}, which tells where {path} lies; "
+            f"dataset.json does not hold {error}, which tells where {path} lies; "
             "make the patches again with sr_dataset.py"
         ) from None
-
-
-def _bounds(bounds: tuple, crs: CRS, other: CRS) -> tuple:
-    """Give left, bottom, right, top in another CRS."""
-    if crs == other:
-        return bounds
-    return transform_bounds(crs, other, *bounds, densify_pts=21)
-
-
-def _inside(place: Affine, bounds: tuple) -> tuple[slice, slice]:
-    """Give the rows and columns of a grid whose centres lie inside bounds."""
-    left, bottom, right, top = bounds
-    (first_col, first_row), (last_col, last_row) = (
-        ~place @ corner for corner in ((left, top), (right, bottom))
-    )
-    # The centre of pixel p lies at p + 0.5; one on the very edge is inside.
-    return tuple(
-        slice(int(np.ceil(first - 0.5 - 1e-6)), int(np.floor(last + 0.5 + 1e-6)))
-        for first, last in ((first_row, last_row), (first_col, last_col))
-    )
 
 
 def _square(inside: np.ndarray) -> tuple[slice, slice]:
@@ -133,12 +126,10 @@ def _square(inside: np.ndarray) -> tuple[slice, slice]:
     bottom, right = inside.shape
     while top < bottom and left < right:
         part = inside[top:bottom, left:right]
-        missing = [
-            (~line).sum() for line in (part[0], part[-1], part[:, 0], part[:, -1])
-        ]
         if part.all():
             break
-        worst = int(np.argmax(missing))
+        sides = part[0], part[-1], part[:, 0], part[:, -1]
+        worst = int(np.argmax([(~line).sum() for line in sides]))
         top, bottom = top + (worst == 0), bottom - (worst == 1)
         left, right = left + (worst == 2), right - (worst == 3)
     side = max(min(bottom - top, right - left), 0)

@@ -1,4 +1,4 @@
-"""Scores of patches against the truth, made by TensorFlow where the network runs.
+"""Scores of single patches, computed by TensorFlow on the device of the network.
 
 Images are [n, h, w, bands], reflectance 0-1; each score is a mean over the pixels of a
 patch, so that a mean over patches is a mean over all pixels.
@@ -13,38 +13,37 @@ import numpy as np
 from srtools.metrics import REFLECTANCE_RANGE
 from srtools.tf import tf
 
+Errors = dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]
+"""By name, a function of prediction and truth that gives the error of each pixel and
+band, [n, h, w, bands]."""
+
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
 SSIM_C1, SSIM_C2 = (0.01 * REFLECTANCE_RANGE) ** 2, (0.03 * REFLECTANCE_RANGE) ** 2
 
 
-def patch_scores(predicted: Any, truth: Any, border: int = 0) -> dict[str, np.ndarray]:
-    """Score patches, after cutting off `border` pixels on each side.
-
-    Returns:
-        l1, l2: [n, bands] mean absolute and mean squared error, reflectance.
-        ssim: [n, bands] structural similarity; nan for patches below 11 pixels.
-        sam: [n] mean spectral angle, degrees; black pixels do not count.
-        mean: [n, bands] mean of the truth.
-        All are float32, and nan where the border leaves nothing.
-    """
-    return all_scores({"it": predicted}, truth, {"area": border})["it"]["area"]
-
-
 def all_scores(
-    predicted: dict[str, Any], truth: Any, borders: dict[str, int]
+    predicted: dict[str, Any], truth: Any, borders: dict[str, int], errors: Errors
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Give the `patch_scores` of several methods in several areas at once.
+    """Score several methods in several areas of patches at once.
 
     Arguments:
         predicted: by method, [n, h, w, bands] reflectance, array or tensor.
         truth: [n, h, w, bands] reflectance.
         borders: by area, pixels that are cut off on each side.
+        errors: by name, the errors of pixels whose means are scores.
 
     Returns:
-        By method and area, what `patch_scores` gives.
+        By method and area, float32, nan where the border leaves nothing:
+
+        each of `errors`: [n, bands] mean over pixels.
+        ssim: [n, bands] structural similarity; nan for patches below 11 pixels.
+        sam: [n] mean spectral angle, degrees; black pixels do not count.
+        mean: [n, bands] mean of the truth.
     """
     shape = tuple(truth.shape[1:])
-    score = _scorer(tuple(predicted), shape, tuple(borders.values()))
+    score = _scorer(
+        tuple(predicted), shape, tuple(borders.values()), tuple(errors.items())
+    )
     images = {"truth": truth, **predicted}
     found = score({name: tf.cast(image, tf.float32) for name, image in images.items()})
     return {
@@ -58,25 +57,27 @@ def all_scores(
 
 @lru_cache(maxsize=16)
 def _scorer(
-    methods: tuple[str, ...], shape: tuple[int, ...], borders: tuple[int, ...]
+    methods: tuple[str, ...],
+    shape: tuple[int, ...],
+    borders: tuple[int, ...],
+    errors: tuple[tuple[str, Callable], ...],
 ) -> Callable:
-    """Make what scores images of one shape; tracing it takes longer than a call."""
+    """Trace the graph for images of one shape, which takes longer than a call of it."""
 
     def score(images: dict[str, tf.Tensor]) -> dict[str, dict[str, tf.Tensor]]:
         truth = images["truth"]
-        of_truth = _means(truth, borders)
-        spectra = _spectra(truth)
+        truth_means = _means(truth, borders)
+        truth_spectra = _spectra(truth)
         similarity = _similarity_to(truth)
         found = {}
         for method in methods:
             image = images[method]
-            squared = tf.math.squared_difference(image, truth)
+            maps = {name: error(image, truth) for name, error in errors}
             found[method] = {
-                "l1": _means(tf.sqrt(squared), borders),
-                "l2": _means(squared, borders),
-                "ssim": _means(similarity(image, squared), borders),
-                "sam": _mean_angle(_spectra(image), spectra, borders),
-                "mean": of_truth,
+                **{name: _means(pixels, borders) for name, pixels in maps.items()},
+                "ssim": _means(similarity(image), borders),
+                "sam": _mean_angle(_spectra(image), truth_spectra, borders),
+                "mean": truth_means,
             }
         return found
 
@@ -106,7 +107,7 @@ def _inside(size: int, borders: tuple[int, ...]) -> np.ndarray:
 
 
 def _spectra(image: tf.Tensor) -> tf.Tensor:
-    """Scale the spectra of [n, h, w, bands] to the length 1; of black they are nan.
+    """Scale the spectra of [n, h, w, bands] to the length 1; those of black are nan.
 
     Returns:
         [bands, n, h, w]: sums over bands are fastest that way.
@@ -118,9 +119,9 @@ def _spectra(image: tf.Tensor) -> tf.Tensor:
 def _mean_angle(
     one: tf.Tensor, other: tf.Tensor, borders: tuple[int, ...]
 ) -> tf.Tensor:
-    """Average the angle between `_spectra`, degrees, [n, borders].
+    """Average the angle between two `_spectra`, degrees, [n, borders].
 
-    By their distance, which is precise in float32 for small angles, too.
+    The angle comes from their distance, which is precise in float32 for small angles.
     """
     half = tf.math.reduce_euclidean_norm(one - other, axis=0) / 2
     angle = tf.asin(tf.minimum(half, 1))[..., None] * (360 / np.pi)
@@ -131,25 +132,23 @@ def _mean_angle(
     return tf.math.divide_no_nan(sums, known)[..., 0]
 
 
-def _similarity_to(
-    truth: tf.Tensor,
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Make what gives the SSIM to `truth` in all windows that lie in an image.
+def _similarity_to(truth: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Give the function that computes the SSIM to `truth` of each window in an image.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13, 2004: windows of 11 x 11
     pixels, Gaussian of sigma 1.5, K1 = 0.01, K2 = 0.03.
 
     Returns:
-        A function of an image and its squared error, [n, h, w, bands], that gives
-        [n, h - 10, w - 10, bands].
+        A function of an image [n, h, w, bands] that gives [n, h - 10, w - 10, bands].
     """
     if min(truth.shape[1:3]) < SSIM_WINDOW:
-        return lambda image, squared: image[:, :0, :0]
+        return lambda image: image[:, :0, :0]
     mean_truth = _window_means(truth)
 
-    def similarity(image: tf.Tensor, squared: tf.Tensor) -> tf.Tensor:
+    def similarity(image: tf.Tensor) -> tf.Tensor:
         # With x^2 + y^2 = 2 x y + (x - y)^2, for the means and for the variances.
+        squared = tf.math.squared_difference(image, truth)
         mean = _window_means(image)
         apart = tf.math.squared_difference(mean, mean_truth)
         products = 2 * (mean * mean_truth)

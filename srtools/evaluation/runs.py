@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind, and how two of them compare."""
+"""The scores of an evaluation with their intervals, kept in files to compare two."""
 
 import csv
 from dataclasses import dataclass
@@ -7,28 +7,31 @@ from pathlib import Path
 import numpy as np
 
 from srtools.cards import read_card
-from srtools.conventions import FACTOR
+from srtools.conventions import FACTOR, SCALE
 from srtools.errors import SRError
 from srtools.evaluation import bootstrap
+from srtools.evaluation.scores import BASELINE, MODEL
 from srtools.evaluation.test_set import TestSet
 from srtools.files import whole_file
 from srtools.metrics import psnr
 
-COLUMNS = ("l1", "l2", "ssim", "sam")  # of each patch: mean over bands
+COLUMNS = ("l1", "l2", "ssim", "sam")  # scores of each patch, mean over bands
 METRICS, PATCHES = "metrics.json", "patches.csv"
-NEEDED = {"inner", "test_set", "border"}  # of metrics.json, to compare
+COMPARED_KEYS = {"inner", "test_set", "border"}  # of metrics.json
 
 
-def statistics(scale: float, first: int = 0) -> dict:
-    """Name what can be said of means of `COLUMNS`, which begin at column `first`.
+def statistics(first: int = 0) -> dict:
+    """Give the functions that make scores of means [resamples, columns].
 
     Arguments:
-        scale: reflectance of one DN.
-        first: column of L1.
+        first: column of L1; the other `COLUMNS` follow.
+
+    Returns:
+        By name, a function that gives [resamples].
     """
     return {
-        "l1_dn": lambda means: means[:, first] / scale,
-        "l2_dn": lambda means: means[:, first + 1] / scale**2,
+        "l1_dn": lambda means: means[:, first] / SCALE,
+        "l2_dn": lambda means: means[:, first + 1] / SCALE**2,
         "psnr_db": lambda means: psnr(means[:, first + 1]),
         "ssim": lambda means: means[:, first + 2],
         "sam_degrees": lambda means: means[:, first + 3],
@@ -36,33 +39,32 @@ def statistics(scale: float, first: int = 0) -> dict:
 
 
 def blocks(test: TestSet) -> tuple[np.ndarray, str]:
-    """Give the block of each patch, [n], and what the blocks are, in words."""
+    """Give the block of each patch, [n], and a name for the blocks."""
     found = bootstrap.group(test.count, test.windows, test.size // FACTOR)
     return found, "patches" if test.windows is None else "blocks of neighbours"
 
 
 def method_intervals(
-    columns: dict[str, np.ndarray], blocks: np.ndarray, kind: str, scale: float
+    columns: dict[str, np.ndarray], blocks: np.ndarray, kind: str
 ) -> dict:
     """Give the intervals of each method's scores, and of the gain over bicubic.
 
     Arguments:
         columns: by method, the `COLUMNS` of each patch, [n, 4].
         blocks: [n] the block of each patch.
-        kind: what the blocks are, in words.
-        scale: reflectance of one DN.
+        kind: name for the blocks.
     """
-    wanted, starts = {}, {}
-    for position, method in enumerate(columns):
-        starts[method] = first = len(COLUMNS) * position
-        for name, statistic in statistics(scale, first).items():
-            wanted[method, name] = statistic
-
-    def gain(means: np.ndarray) -> np.ndarray:
-        model, bicubic = (means[:, starts[m] + 1] for m in ("model", "bicubic"))
-        return psnr(model) - psnr(bicubic)
-
-    wanted["gain_db"] = gain
+    by_method = {
+        method: statistics(first=len(COLUMNS) * position)
+        for position, method in enumerate(columns)
+    }
+    wanted = {
+        (method, name): statistic
+        for method, named in by_method.items()
+        for name, statistic in named.items()
+    }
+    model, baseline = (by_method[method]["psnr_db"] for method in (MODEL, BASELINE))
+    wanted["gain_db"] = lambda means: model(means) - baseline(means)
     values = np.concatenate(list(columns.values()), axis=1)
     found = bootstrap.intervals(values, blocks, wanted)
     count = int(blocks.max()) + 1
@@ -99,21 +101,23 @@ def write_patches(
 
 @dataclass(frozen=True)
 class Run:
-    """An evaluation that was made before."""
+    """An evaluation, read from its folder."""
 
     name: str
+    """Name of the folder."""
     metrics: dict
+    """Content of metrics.json."""
     columns: np.ndarray
     """[n, 4] `COLUMNS` of the model."""
     blocks: np.ndarray
-    """[n]"""
+    """[n] block of each patch."""
 
 
 def read_run(folder: str | Path) -> Run:
-    """Read what sr_eval.py left in a folder.
+    """Read the evaluation that sr_eval.py left in a folder.
 
     Raises:
-        SRError: if it is no such folder.
+        SRError: if the folder holds no evaluation.
     """
     folder = Path(folder)
     metrics = read_card(folder / METRICS)
@@ -123,8 +127,8 @@ def read_run(folder: str | Path) -> Run:
         names = [f"{name}_model" for name in COLUMNS]
         columns = np.array([[float(row[name]) for name in names] for row in rows])
         blocks = np.array([int(row["block"]) for row in rows])
-        if not NEEDED <= metrics.keys():
-            raise KeyError(*NEEDED - metrics.keys())
+        if not COMPARED_KEYS <= metrics.keys():
+            raise KeyError(*COMPARED_KEYS - metrics.keys())
     except (OSError, KeyError, ValueError, TypeError):
         raise SRError(
             f"{folder} is no result of this sr_eval.py: {PATCHES} or a part of "
@@ -134,18 +138,18 @@ def read_run(folder: str | Path) -> Run:
 
 
 def gains(one: Run, other: Run) -> np.ndarray:
-    """PSNR of the second less that of the first, patch by patch, dB, [n]."""
+    """Give the PSNR of the second model less that of the first, dB, [n]."""
     return psnr(other.columns[:, 1]) - psnr(one.columns[:, 1])
 
 
-def compare(one: Run, other: Run, scale: float) -> dict:
+def compare(one: Run, other: Run) -> dict:
     """Put two evaluations on the same test patches side by side.
 
     The interval of a difference is that of the differences on the same patches, which
     is much narrower than those of the two scores.
 
     Raises:
-        SRError: if they were made on other patches, or with another border.
+        SRError: if the test patches or the borders differ.
     """
     for key, what in (("test_set", "test patches"), ("border", "border")):
         if one.metrics[key] != other.metrics[key]:
@@ -155,7 +159,7 @@ def compare(one: Run, other: Run, scale: float) -> dict:
                 "on one data set: --patches DIR --compare MODEL MODEL"
             )
     values = np.concatenate([one.columns, other.columns], axis=1)
-    before, after = (statistics(scale, first) for first in (0, len(COLUMNS)))
+    before, after = (statistics(first) for first in (0, len(COLUMNS)))
     differences = {
         name: lambda means, name=name: after[name](means) - before[name](means)
         for name in before

@@ -1,55 +1,49 @@
-"""The scores that take their time, on patches spread evenly over the test set."""
+"""The slow scores, measured on a sample of the patches, evenly spread."""
 
 from typing import Any
 
 import numpy as np
 
-from srtools.conventions import FACTOR, SCALE
-from srtools.evaluation.consistency import Consistency, reach
-from srtools.evaluation.cpsnr import MOST, Robust
+from srtools.evaluation.consistency import REACH_METRES, Consistency
+from srtools.evaluation.cpsnr import LARGEST_SHIFT, CpsnrScores
 from srtools.evaluation.detail import Correctness
 from srtools.evaluation.own_grid import open_grid
+from srtools.evaluation.scores import BASELINE, METHODS, MODEL
 from srtools.evaluation.spectrum import RingSpectra
 from srtools.evaluation.test_set import TestSet
-from srtools.images.zooms import ZOOMS
 
-METHODS = ("bicubic", "model")
-SPECTRA = (*ZOOMS, "model")
 SMALLEST = 16  # hr pixels inside the border, for cPSNR and spectra to mean anything
 
 
-class CloserLook:
-    """Tolerance to shifts, consistency, spectra and correctness, summed up.
+class SampledScores:
+    """cPSNR, consistency, spectra and correctness of a sample of the patches.
 
     Arguments:
         test: the test set.
-        sample: of its patches look at so many at most; 0 means all.
-        border: hr pixels left out on each side.
+        sample: number of patches to measure, at most; 0: all.
+        border: hr pixels left out on each side; consistency leaves out its own.
     """
 
     def __init__(self, test: TestSet, sample: int, border: int):
-        count, spacing = test.count, test.spacing
-        sample = min(sample or count, count)
-        self._chosen = np.zeros(count, bool)
-        self._chosen[np.linspace(0, count - 1, sample).round().astype(int)] = True
+        sample = min(sample or test.count, test.count)
+        chosen = np.linspace(0, test.count - 1, sample).round().astype(int)
+        self._chosen = np.isin(np.arange(test.count), chosen)
         self._inner = slice(border, -border or None)
-        self._robust, self._correctness = Robust(), Correctness()
-        inner_size = test.size - 2 * border
-        large = inner_size >= SMALLEST
-        self.spectra = RingSpectra(inner_size, spacing) if large else None
-        own_grid = open_grid(test, reach())
-        consistency = Consistency(FACTOR, spacing, SCALE, own_grid)
+        self._spacing = test.spacing
+        self._cpsnr, self._correctness = CpsnrScores(), Correctness()
+        size = test.size - 2 * border
+        self._spectra = RingSpectra(size, test.spacing) if size >= SMALLEST else None
+        own_grid = open_grid(test, REACH_METRES)
+        consistency = Consistency(test.spacing, own_grid)
         self._consistency = consistency if consistency.possible(test.size) else None
-        self._spacing = spacing
 
     def add(
-        self, first: int, lr: np.ndarray, predicted: dict[str, Any],
-        truth: np.ndarray,
-    ) -> None:  # fmt: skip
-        """Add a batch, of which the chosen patches are looked at.
+        self, first: int, lr: np.ndarray, predicted: dict[str, Any], truth: np.ndarray
+    ) -> None:
+        """Add a batch; only its patches in the sample are measured.
 
         Arguments:
-            first: number of its first patch.
+            first: number of the first patch of the batch.
             lr: [n, h, w, bands] Sentinel-2, reflectance.
             predicted: by method, [n, 4 h, 4 w, bands] reflectance, array or tensor.
             truth: [n, 4 h, 4 w, bands] reflectance.
@@ -60,26 +54,37 @@ class CloserLook:
         lr, truth = lr[here], truth[here]
         predicted = {m: np.asarray(image)[here] for m, image in predicted.items()}
         if self._consistency:
-            images = {**{m: predicted[m] for m in METHODS}, "truth": truth}
-            for number, patch in enumerate(first + here):
-                one = {method: image[number] for method, image in images.items()}
-                self._consistency.add(patch, one, lr[number])
-        inner = np.s_[:, self._inner, self._inner]
-        truth, predicted = truth[inner], {m: p[inner] for m, p in predicted.items()}
-        if self.spectra:
-            self.spectra.add({m: predicted[m] for m in SPECTRA}, truth)
-            for method in METHODS:
-                self._robust.add(method, predicted[method], truth)
-            self._correctness.add(predicted["model"], truth, predicted["bicubic"])
+            self._add_consistency(first + here, lr, predicted, truth)
+        if self._spectra:
+            inner = np.s_[:, self._inner, self._inner]
+            cut = {method: image[inner] for method, image in predicted.items()}
+            self._add_inner(cut, truth[inner])
+
+    def _add_consistency(
+        self, numbers: np.ndarray, lr: np.ndarray, predicted: dict, truth: np.ndarray
+    ) -> None:
+        images = {**{m: predicted[m] for m in (BASELINE, MODEL)}, "truth": truth}
+        for place, patch in enumerate(numbers):
+            one = {method: image[place] for method, image in images.items()}
+            self._consistency.add(patch, one, lr[place])
+
+    def _add_inner(self, predicted: dict[str, np.ndarray], truth: np.ndarray) -> None:
+        self._spectra.add(predicted, truth)
+        for method in (BASELINE, MODEL):
+            self._cpsnr.add(method, predicted[method], truth)
+        self._correctness.add(predicted[MODEL], truth, predicted[BASELINE])
 
     def record(self) -> dict:
-        """Give what metrics.json keeps."""
-        robust = {"tried_shifts_pixels": MOST, **self._robust.record(self._spacing)}
-        consistency = self._consistency and self._consistency.record()
+        """Give the part of metrics.json that these scores make."""
+        robust = {
+            "tried_shifts_pixels": LARGEST_SHIFT,
+            **self._cpsnr.record(self._spacing),
+        }
+        spectra = self._spectra
         return {
             "closer_look": {"patches": int(self._chosen.sum())},
-            "robust": robust if self.spectra else None,
-            "consistency": consistency,
-            "spectrum": self.spectra.record(list(SPECTRA)) if self.spectra else None,
-            "correctness": self._correctness.record() if self.spectra else None,
+            "robust": robust if spectra else None,
+            "consistency": self._consistency and self._consistency.record(),
+            "spectrum": spectra.record(list(METHODS)) if spectra else None,
+            "correctness": self._correctness.record() if spectra else None,
         }

@@ -1,4 +1,4 @@
-"""The scores of a test set: a few numbers per patch are kept, no pixels.
+"""The scores of a test set: some numbers of each patch are kept, no pixels.
 
 With four methods, two areas and four bands they take 544 bytes per patch, a tenth of a
 gigabyte for the 100 000 patches of a whole Spot scene.
@@ -9,25 +9,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from srtools.conventions import FACTOR, SCALE
+from srtools.images.zooms import ZOOMS
 from srtools.metrics import ergas, psnr
 
+MODEL = "model"
+BASELINE = "bicubic"  # the zoom that a model has to beat
+METHODS = (*ZOOMS, MODEL)
 NAMES = ("l1", "l2", "ssim", "mean", "sam")
 WORST = 10  # patches in the table of the worst
 
 
 class Scores:
-    """The `patch_scores` of every patch, by area and method.
+    """The scores of every patch, by area and method.
 
     Arguments:
         bands: names of the bands.
-        scale: reflectance of one DN.
-        ratio: pixel size of hr by that of lr, for ERGAS.
     """
 
-    def __init__(self, bands: Sequence[str], scale: float, ratio: float):
+    def __init__(self, bands: Sequence[str]):
         self.bands = list(bands)
-        self.scale = scale
-        self.ratio = ratio
         count = len(self.bands)
         self._widths = [(name, 1 if name == "sam" else count) for name in NAMES]
         self._tables = defaultdict(list)
@@ -53,11 +54,11 @@ class Scores:
 
     def gains(self, area: str) -> np.ndarray:
         """PSNR of the model less that of bicubic, dB, [n]."""
-        model, bicubic = (
+        model, baseline = (
             psnr(self.per_patch(area, method, "l2").mean(axis=1))
-            for method in ("model", "bicubic")
+            for method in (MODEL, BASELINE)
         )
-        return model - bicubic
+        return model - baseline
 
     def columns(self, area: str, method: str) -> np.ndarray:
         """Give L1, L2, SSIM and spectral angle of all patches over bands, [n, 4]."""
@@ -69,8 +70,8 @@ class Scores:
         """Give the `record` of each method, and what the model gains over bicubic."""
         methods = [m for known, m in self._tables if known == area]
         found = {method: self.record(area, method) for method in methods}
-        model, bicubic = (found[m]["psnr_db"] for m in ("model", "bicubic"))
-        gains = {band: model[band] - bicubic[band] for band in model}
+        model, baseline = (found[m]["psnr_db"] for m in (MODEL, BASELINE))
+        gains = {band: model[band] - baseline[band] for band in model}
         return {**found, "gain_db": gains["all"], "gain_db_per_band": gains}
 
     def record(self, area: str, method: str) -> dict:
@@ -86,27 +87,26 @@ class Scores:
         return {
             "l1_reflectance": self._named(l1),
             "l2_reflectance": self._named(l2),
-            "l1_dn": self._named(l1 / self.scale),
-            "l2_dn": self._named(l2 / self.scale**2),
+            "l1_dn": self._named(l1 / SCALE),
+            "l2_dn": self._named(l2 / SCALE**2),
             "psnr_db": {**self._named(psnr(l2)), "all": float(psnr(l2.mean()))},
             "ssim": None if np.isnan(ssim).any() else self._named(ssim),
             "sam_degrees": float(sam),
-            "ergas": {
-                **{
-                    band: ergas(l2[[i]], mean[[i]], self.ratio)
-                    for i, band in enumerate(self.bands)
-                },
-                "all": ergas(l2, mean, self.ratio),
-            }
-            if mean.all()
-            else None,
+            "ergas": self._ergas(l2, mean) if mean.all() else None,
         }
+
+    def _ergas(self, l2: np.ndarray, mean: np.ndarray) -> dict[str, float]:
+        bands = {
+            band: ergas(l2[[i]], mean[[i]], 1 / FACTOR)
+            for i, band in enumerate(self.bands)
+        }
+        return {**bands, "all": ergas(l2, mean, 1 / FACTOR)}
 
     def worst(self, area: str, windows: np.ndarray | None, count: int = WORST) -> list:
         """List the patches where the model gains least, the worst first."""
         gains = self.gains(area)
         l1, l2 = (
-            {m: self.per_patch(area, m, n).mean(axis=1) for m in ("bicubic", "model")}
+            {m: self.per_patch(area, m, n).mean(axis=1) for m in (BASELINE, MODEL)}
             for n in ("l1", "l2")
         )
         return [
@@ -114,7 +114,7 @@ class Scores:
                 "patch": int(index),
                 "window": None if windows is None else windows[index].tolist(),
                 "gain_db": float(gains[index]),
-                **{f"l1_dn_{m}": float(l1[m][index] / self.scale) for m in l1},
+                **{f"l1_dn_{m}": float(l1[m][index] / SCALE) for m in l1},
                 **{f"psnr_db_{m}": float(psnr(l2[m][index])) for m in l2},
             }
             for index in np.argsort(gains, kind="stable")[:count]

@@ -1,4 +1,4 @@
-"""How much detail an image has, and up to which frequency it is the right detail.
+"""Spectra: how much detail an image has, and up to which frequency it is right.
 
 Frequencies are in cycles per metre; the detail of a pixel size p ends at 1 / (2 p).
 """
@@ -12,12 +12,12 @@ THRESHOLD = 0.5  # correlation below which detail is no longer that of the truth
 class RingSpectra:
     """Power and correlation with the truth in rings of equal frequency, summed up.
 
-    Each band loses its mean and fades out to the sides (Hann), so that the sides of
-    the patch are no edges.
+    The mean of each band is subtracted, and a Hann window fades the patch out to its
+    sides: without it the sides would count as edges.
 
     Arguments:
-        size: side of the patches in pixels.
-        spacing: of the pixels, metres.
+        size: side of the patches, pixels.
+        spacing: pixel size, metres.
     """
 
     def __init__(self, size: int, spacing: float):
@@ -29,7 +29,7 @@ class RingSpectra:
         self._sums: dict[str, np.ndarray] = {}
         self.spacing = spacing
         self.frequency = np.arange(1, size // 2 + 1) / (size * spacing)
-        """Of each ring, cycles per metre; the mean is left out."""
+        """Frequency of each ring, cycles per metre; the mean is left out."""
 
     def add(self, predicted: dict[str, np.ndarray], truth: np.ndarray) -> None:
         """Add patches [n, h, w, bands] of each method, and the truth."""
@@ -58,7 +58,7 @@ class RingSpectra:
         return resolution(self.frequency, self.correlation(method), self.spacing)
 
     def record(self, methods: list[str]) -> dict:
-        """Give what metrics.json keeps."""
+        """Give the part of metrics.json that the spectra make."""
         return {
             "threshold": THRESHOLD,
             "cycles_per_metre": self.frequency.tolist(),
@@ -91,12 +91,12 @@ def resolution(frequency: np.ndarray, correlation: np.ndarray, spacing: float) -
     6.666666666666666
 
     Arguments:
-        frequency: of the rings, increasing, cycles per metre.
-        correlation: in the rings.
-        spacing: of the pixels in metres, which is the answer if it never falls.
+        frequency: frequencies of the rings, increasing, cycles per metre.
+        correlation: correlation with the truth in each ring.
+        spacing: pixel size, metres: the answer if the correlation never falls.
 
     Returns:
-        Metres; infinity if not even the first ring is right.
+        Metres; infinity if the correlation is below 0.5 in the first ring.
     """
     below = np.flatnonzero(correlation < THRESHOLD)
     if not len(below):

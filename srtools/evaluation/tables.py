@@ -1,7 +1,9 @@
 """The scores as lines of text, for the terminal."""
 
+from srtools.evaluation.bootstrap import FEWEST_BLOCKS
+
 DASH = "-"
-DIGITS = {"l1_dn": 1, "l2_dn": 0, "ssim": 4}
+DIGITS = {"l1_dn": 1, "l2_dn": 0, "ssim": 4}  # of the scores that do not have 2
 
 
 def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
@@ -26,80 +28,107 @@ def span(ends: list[float] | None, digits: int = 2, sign: bool = False) -> str:
     return f"[{', '.join(number(end, digits, sign) for end in ends)}]"
 
 
+def interval_kind(bounds: dict) -> str:
+    """Say how sure the intervals are, or why there is none.
+
+    >>> interval_kind({"level": 0.95, "blocks": 12})
+    '95% interval over 12 blocks'
+
+    Arguments:
+        bounds: `intervals` of metrics.json, or comparison.json.
+    """
+    kind = bounds.get("kind", "blocks")
+    if bounds["blocks"] < FEWEST_BLOCKS:
+        return f"no interval: at least {FEWEST_BLOCKS} {kind} are needed"
+    rough = ", a rough idea" if bounds.get("rough") else ""
+    return f"{bounds['level']:.0%} interval over {bounds['blocks']} {kind}{rough}"
+
+
 def evaluation(metrics: dict) -> str:
     """Lay out metrics.json: L1 and L2 first, one line per method and band."""
-    inner = metrics["inner"]
     line = "{:8} {:>4} {:>8} {:>10} {:>8} {:>10} {:>8} {:>6} {:>6} {:>6}".format
+    names = ("L1", "L2", "L1 (DN)", "L2 (DN^2)", "PSNR dB", "SSIM", "SAM", "ERGAS")
     lines = [
         f"{metrics['patches']} test patches, {metrics['border']} pixels of border left "
         "out; R = 1 (reflectance)",
-        line("", "band", "L1", "L2", "L1 (DN)", "L2 (DN^2)", "PSNR dB", "SSIM", "SAM",
-             "ERGAS"),
-    ]  # fmt: skip
-    for method in metrics["methods"]:
-        scores = inner[method]
-        for band in (*metrics["bands"], "all"):
-            ssim, ergas = scores["ssim"], scores["ergas"]
-            lines.append(
-                line(
-                    method, band, f"{scores['l1_reflectance'][band]:.5f}",
-                    f"{scores['l2_reflectance'][band]:.3e}",
-                    f"{scores['l1_dn'][band]:.1f}", f"{scores['l2_dn'][band]:.0f}",
-                    number(scores["psnr_db"][band]),
-                    number(ssim and ssim[band], 3),
-                    number(scores["sam_degrees"]) if band == "all" else "",
-                    number(ergas and ergas[band]),
-                )
-            )  # fmt: skip
-    return "\n".join([*lines, *_remarks(metrics)])
-
-
-def _remarks(metrics: dict) -> list[str]:
-    bounds = metrics["intervals"]
-    lines = [
-        f"gain over bicubic: {metrics['inner']['gain_db']:+.2f} dB "
-        f"{span(bounds['gain_db'], sign=True)} "
-        f"({metrics['whole']['gain_db']:+.2f} dB with the border); "
-        f"the model wins on {metrics['share_won']:.0%} of the patches",
-        f"in brackets: {bounds['level']:.0%} interval over {bounds['blocks']} "
-        f"{bounds['kind']}" + (", a rough idea" if bounds["rough"] else ""),
+        line("", "band", *names),
     ]
-    robust, seen = metrics["robust"], metrics["consistency"]
-    if robust:
-        best = robust["model"]
+    for method in metrics["methods"]:
+        scores = metrics["inner"][method]
+        for band in (*metrics["bands"], "all"):
+            lines.append(line(method, band, *_cells(scores, band)))
+    lines += [*_gain(metrics), *_detail(metrics), *_consistency(metrics)]
+    sample = metrics["closer_look"]["patches"]
+    if sample < metrics["patches"]:
+        lines.append(f"from cPSNR on: {sample} patches, evenly spread")
+    return "\n".join(lines)
+
+
+def _cells(scores: dict, band: str) -> list[str]:
+    """Write the scores of one method in one band, or in all."""
+    ssim, ergas = scores["ssim"], scores["ergas"]
+    return [
+        number(scores["l1_reflectance"][band], 5),
+        f"{scores['l2_reflectance'][band]:.3e}",
+        number(scores["l1_dn"][band], 1),
+        number(scores["l2_dn"][band], 0),
+        number(scores["psnr_db"][band]),
+        number(ssim and ssim[band], 3),
+        number(scores["sam_degrees"]) if band == "all" else "",
+        number(ergas and ergas[band]),
+    ]
+
+
+def _gain(metrics: dict) -> list[str]:
+    """Write the gain over bicubic, and how sure it is."""
+    bounds = metrics["intervals"]
+    ends = bounds["gain_db"]
+    kind = interval_kind(bounds)
+    return [
+        f"gain over bicubic: {metrics['inner']['gain_db']:+.2f} dB "
+        + (f"{span(ends, sign=True)} " if ends else "")
+        + f"({metrics['whole']['gain_db']:+.2f} dB with the border); "
+        f"the model wins on {metrics['share_won']:.0%} of the patches",
+        f"in brackets: {kind}" if ends else kind,
+    ]
+
+
+def _detail(metrics: dict) -> list[str]:
+    """Write cPSNR, effective resolution and correctness."""
+    if not metrics["robust"]:
+        return []
+    bicubic, model = (metrics["robust"][m] for m in ("bicubic", "model"))
+    size = metrics["spectrum"]["effective_resolution_metres"]
+    shares = metrics["correctness"].items()
+    return [
+        f"cPSNR, bias and shift forgiven: bicubic {bicubic['cpsnr_db']:.2f} dB, "
+        f"model {model['cpsnr_db']:.2f} dB "
+        f"(best shift of the model: {model['shift_metres']:.1f} m)",
+        f"effective resolution: bicubic {number(size['bicubic'], 1)} m, "
+        f"model {number(size['model'], 1)} m",
+        "new detail of the model: "
+        + ", ".join(f"{kind} {number(value)}" for kind, value in shares),
+    ]
+
+
+def _consistency(metrics: dict) -> list[str]:
+    """Write the difference from Sentinel-2."""
+    seen = metrics["consistency"]
+    if not seen:
+        return []
+    lines = [f"seen as Sentinel-2 sees, compared with Sentinel-2 at {seen['grid']}:"]
+    for method in (m for m in ("bicubic", "model", "truth") if m in seen):
+        found = seen[method]
         lines.append(
-            f"cPSNR, bias and shift forgiven: bicubic "
-            f"{robust['bicubic']['cpsnr_db']:.2f} dB, model {best['cpsnr_db']:.2f} dB "
-            f"(best shift of the model: {best['shift_metres']:.1f} m)"
+            f"  {method:8} L1 {number(found['l1_dn'], 1)} DN, spectral angle "
+            f"{number(found['spectral_angle_degrees'])} degrees, shift "
+            f"{number(found['shift_metres'], 2)} m"
         )
-        size = metrics["spectrum"]["effective_resolution_metres"]
-        lines.append(
-            f"effective resolution: bicubic {number(size['bicubic'], 1)} m, model "
-            f"{number(size['model'], 1)} m"
-        )
-        shares = ", ".join(
-            f"{kind} {number(value)}" for kind, value in metrics["correctness"].items()
-        )
-        lines.append(f"new detail of the model: {shares}")
-    if seen:
-        lines.append(
-            f"seen as Sentinel-2 sees, compared with Sentinel-2 at {seen['grid']}:"
-        )
-        for method in (m for m in ("bicubic", "model", "truth") if m in seen):
-            found = seen[method]
-            lines.append(
-                f"  {method:8} L1 {number(found['l1_dn'], 1)} DN, spectral angle "
-                f"{number(found['spectral_angle_degrees'])} degrees, shift "
-                f"{number(found['shift_metres'], 2)} m"
-            )
-    looked = metrics["closer_look"]["patches"]
-    if looked < metrics["patches"]:
-        lines.append(f"from cPSNR on: {looked} patches, evenly spread")
     return lines
 
 
 def comparison(found: dict) -> str:
-    """Lay out what `runs.compare` found."""
+    """Lay out comparison.json."""
     one, other = found["runs"]
     wide = max(len(one), len(other), 9)
     lines = [
@@ -114,8 +143,9 @@ def comparison(found: dict) -> str:
             f"{number(scores['difference'], digits, sign=True):>11} "
             f"{span(scores['interval'], digits, sign=True)}"
         )
+    brackets = "in brackets: " if found["blocks"] >= FEWEST_BLOCKS else ""
     lines.append(
-        f"{other} wins on {found['share_won_by_second']:.0%} of the patches; in "
-        f"brackets: {found['level']:.0%} interval over {found['blocks']} blocks"
+        f"{other} wins on {found['share_won_by_second']:.0%} of the patches; "
+        f"{brackets}{interval_kind(found)}"
     )
     return "\n".join(lines)

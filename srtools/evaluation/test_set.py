@@ -1,4 +1,4 @@
-"""What a model's card and a data set's card must agree on before they meet."""
+"""The test patches, and the check that a model was made for such patches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,56 +6,58 @@ from typing import Any
 
 import numpy as np
 
-from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.cards import check_conventions
+from srtools.conventions import BANDS, DATASET_CARD, FACTOR, HR_SPACING_METRES, KINDS
 from srtools.errors import SRError
 from srtools.images import patch_files
-from srtools.images.raster import describe_patches
 from srtools.network.saved_model import ModelInfo
 
-TOLERANCE = 0.01  # of the spacings: 6 m are not 6.1 m
+SPACING_TOLERANCE = 0.01  # relative: 6 m are not 6.1 m
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test patches of a folder, and what its card says of them."""
+    """The test patches of a folder, and the content of its card."""
 
-    __test__ = False  # pytest: no test, whatever its name
+    __test__ = False  # for pytest: not a class of tests
 
     folder: Path
+    """Folder of exercise 1."""
     files: dict[str, str]
     """The patches images, by kind (lr, hr)."""
     count: int
+    """Number of patches."""
     size: int
-    """Of the hr patches in pixels."""
+    """Side of the hr patches, pixels."""
     dataset: dict
-    """dataset.json, or empty."""
+    """Content of dataset.json, or empty."""
     windows: np.ndarray | None
-    """[n, 2] first row and column on the lr grid, if they are known."""
+    """[n, 2] first row and column of each patch on the lr grid, if known."""
 
     @property
     def spacing(self) -> float:
-        """Of the hr pixels, metres."""
-        return self.dataset.get("hr", {}).get("spacing", 1.5)
+        """Pixel size of hr, metres."""
+        return self.dataset.get("hr", {}).get("spacing", HR_SPACING_METRES)
 
 
 def read_test_set(patches: str | Path, border: int) -> TestSet:
-    """Read what there is of the test patches, but for their pixels.
+    """Describe the test patches without reading their pixels.
 
     Arguments:
         patches: folder of sr_dataset.py.
-        border: hr pixels that are to be left out on each side.
+        border: hr pixels to leave out on each side.
 
     Raises:
-        SRError: if files do not fit together, or the border leaves nothing.
+        SRError: if the files do not fit together, or the border leaves no pixel.
     """
     files = patch_files.check_patches(patches, "test", FACTOR)
-    found = describe_patches(files["hr"])
+    found = patch_files.describe_patches(files["hr"])
     if 2 * border >= found.size:
         raise SRError(
             f"a border of {border} pixels leaves nothing of the hr patches; "
             "give a smaller --border"
         )
-    dataset = patches.read_dataset_card(patches)
+    dataset = patch_files.check_card(patches)
     windows = read_windows(dataset, found.count)
     return TestSet(Path(patches), files, found.count, found.size, dataset, windows)
 
@@ -65,53 +67,40 @@ def check_model(
 ) -> None:
     """Check that a model was made for such patches.
 
-    What a card does not say is not checked, but for the bands.
+    A key that a card leaves out is not checked.
 
     Arguments:
         info: the model.
-        dataset: what dataset.json says.
-        input_name: of the model.
+        dataset: content of dataset.json.
+        input_name: input of the model.
         ignore_offset: whether to accept Sentinel-2 products with another offset.
 
     Raises:
-        SRError: naming the first thing that the two say differently.
+        SRError: naming the first contradiction.
     """
-    card = info.card
+    model = f"the model {info.folder}"
     channels = info.inputs[input_name]
-    bands = card.get("bands") or list(BANDS)
-    expected = dataset.get("bands") or list(BANDS)
-    if bands != expected or channels not in (len(expected), -1):
+    if channels not in (len(BANDS), -1):
         raise SRError(
-            f"the model {info.folder} takes {channels} bands ({', '.join(bands)}), the "
-            f"patches have {len(expected)} ({', '.join(expected)}); train one with "
-            "sr_train.py"
+            f"{model} takes {channels} bands, the patches have {len(BANDS)} "
+            f"({', '.join(BANDS)}); train one with sr_train.py"
         )
-    for key, what, usual in (
-        ("factor", "makes so many hr pixels per lr pixel", FACTOR),
-        ("scale", "takes DN of so much reflectance", SCALE),
-    ):
-        said, wanted = card.get(key, usual), dataset.get(key, usual)
-        if not np.isclose(said, wanted):
+    advice = "choose the model that was trained for such patches"
+    check_conventions(info.card, model, advice)
+    for kind in KINDS:
+        trained = info.card.get(f"{kind}_spacing")
+        spacing = dataset.get(kind, {}).get("spacing")
+        if trained and spacing and abs(trained / spacing - 1) > SPACING_TOLERANCE:
             raise SRError(
-                f"the model {info.folder} {what}: {said:g}, the patches have "
-                f"{wanted:g}; choose the model that was trained for them"
+                f"{model} was trained on {kind} pixels of {trained:g} m, those of the "
+                f"patches have {spacing:g} m; {advice}"
             )
-    for kind in ("lr", "hr"):
-        said = card.get(f"{kind}_spacing")
-        wanted = dataset.get(kind, {}).get("spacing")
-        if said and wanted and abs(said / wanted - 1) > TOLERANCE:
-            raise SRError(
-                f"the model {info.folder} was trained on {kind} pixels of {said:g} m, "
-                f"those of the patches have {wanted:g} m; choose the model that was "
-                "trained for them"
-            )
-    said, wanted = card.get("offset_removed"), dataset.get("offset")
-    if not ignore_offset and None not in (said, wanted) and said != wanted:
+    trained, offset = info.card.get("offset_removed"), dataset.get("offset")
+    if not ignore_offset and None not in (trained, offset) and trained != offset:
         raise SRError(
-            f"the model {info.folder} was trained on Sentinel-2 with {said} DN "
-            f"subtracted, from the patches {wanted} were; if both are reflectance x "
-            "10 000 all the same (products with and without ESA's offset), give "
-            "--ignore_offset"
+            f"{model} was trained on Sentinel-2 with {trained} DN subtracted, from the "
+            f"patches {offset} were; if both are reflectance x 10 000 all the same "
+            "(products with and without ESA's offset), give --ignore_offset"
         )
 
 
@@ -119,7 +108,7 @@ def check_size(predicted: Any, truth: np.ndarray) -> None:
     """Check that a model makes patches of the size of the truth, [n, h, w, bands].
 
     Raises:
-        SRError: if it does not.
+        SRError: if their shapes differ.
     """
     if predicted.shape != truth.shape:
         raise SRError(
@@ -132,11 +121,11 @@ def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
     """Check that errors, of any shape, are numbers.
 
     Arguments:
-        zoomed: errors of a simple zoom, which fails only if the patches do.
-        errors: of the model.
+        zoomed: errors of a simple zoom, which are nan only if pixels of a patch are.
+        errors: errors of the model.
 
     Raises:
-        SRError: if a pixel, and so a mean, is none.
+        SRError: if one is nan or infinite.
     """
     if not np.isfinite(zoomed).all():
         raise SRError(
@@ -154,14 +143,14 @@ def read_windows(dataset: dict, count: int) -> np.ndarray | None:
     """Read where the test patches lie: first row and column on the lr grid, [n, 2].
 
     Arguments:
-        dataset: what dataset.json says.
+        dataset: content of dataset.json.
         count: number of test patches.
 
     Returns:
-        None if dataset.json does not tell.
+        None if dataset.json holds no windows.
 
     Raises:
-        SRError: if it tells of another number of patches.
+        SRError: if it holds another number of windows.
     """
     windows = dataset.get("groups", {}).get("test", {}).get("windows")
     if windows is None:
@@ -169,7 +158,7 @@ def read_windows(dataset: dict, count: int) -> np.ndarray | None:
     windows = np.asarray(windows)
     if windows.shape != (count, 2):
         raise SRError(
-            f"dataset.json tells where {len(windows)} test patches lie, there are "
+            f"{DATASET_CARD} tells where {len(windows)} test patches lie, there are "
             f"{count}; make the patches again with sr_dataset.py"
         )
     return windows

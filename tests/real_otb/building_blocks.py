@@ -21,12 +21,12 @@ from unittest import mock
 import numpy as np
 import rasterio
 from affine import Affine
+from srtools.radiometry import keep_from_0, remove_offset
 
 import sr_dataset
 import sr_infer
 from srtools import fits, images, own_grid, splits, usable, vrt
 from srtools.errors import SRError
-from srtools.radiometry import keep_from_0, remove_offset
 
 import otbApplication  # isort: skip  (after srtools, which makes it less talkative)
 import pyotb  # isort: skip

@@ -1,9 +1,13 @@
 """Charts of an evaluation, as SVG text."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
@@ -11,19 +15,15 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+STYLE = Path(__file__).with_name("charts.mplstyle")
 COLOURS = {
-    "nearest": "#c5cad3", "bilinear": "#8d97a8", "bicubic": "#e0872a",
-    "model": "#1d6fd8", "truth": "#2b9a5c",
-}  # fmt: skip
-INK, FAINT = "#39414d", "#dfe3e9"
-STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "sr_eval", "font.family": "sans-serif",
-    "font.size": 10, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
-    "ytick.color": INK, "axes.edgecolor": "#b8bec8", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.color": FAINT,
-    "axes.axisbelow": True, "legend.frameon": False, "axes.titlesize": 11,
-    "axes.titleweight": "bold", "axes.titlelocation": "left",
-}  # fmt: skip
+    "nearest": "#c5cad3",
+    "bilinear": "#8d97a8",
+    "bicubic": "#e0872a",
+    "model": "#1d6fd8",
+}
+INK = "#39414d"
+PIXEL_SIZES = (20, 10, 5, 3, 2, 1.5)  # metres, on the axis of frequencies
 
 
 def _colour(name: str, number: int) -> str:
@@ -31,12 +31,15 @@ def _colour(name: str, number: int) -> str:
     return COLOURS.get(name) or (COLOURS["bicubic"], COLOURS["model"])[number % 2]
 
 
-def _figure(width: float = 4.8, height: float = 3.1):
-    figure = Figure(figsize=(width, height))
-    FigureCanvasSVG(figure)
-    # Where things go is known: finding it out would take most of the time.
-    figure.subplots_adjust(left=0.13, right=0.98, bottom=0.16, top=0.84)
-    return figure, figure.subplots()
+@contextmanager
+def _figure(height: float = 3.1) -> Iterator[tuple[Figure, Axes]]:
+    """Give an empty figure, `height` inches high, in the style of all charts."""
+    with matplotlib.rc_context(fname=STYLE):
+        figure = Figure(figsize=(4.8, height))
+        FigureCanvasSVG(figure)
+        # The margins are known: measuring them would take most of the time.
+        figure.subplots_adjust(left=0.13, right=0.98, bottom=0.16, top=0.84)
+        yield figure, figure.subplots()
 
 
 def _svg(figure: Figure) -> str:
@@ -51,10 +54,10 @@ def bars(bands: list[str], values: dict[str, dict], title: str, unit: str) -> st
     Arguments:
         bands: names of the groups.
         values: by method, by band.
-        title, unit: what is drawn, and in what.
+        title: line above the chart.
+        unit: label of the axis.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, axis = _figure()
+    with _figure() as (figure, axis):
         width = 0.8 / len(values)
         for number, (method, by_band) in enumerate(values.items()):
             places = np.arange(len(bands)) + (number - (len(values) - 1) / 2) * width
@@ -64,61 +67,67 @@ def bars(bands: list[str], values: dict[str, dict], title: str, unit: str) -> st
         axis.set_xticks(range(len(bands)), bands)
         axis.grid(axis="x", visible=False)
         axis.tick_params(axis="x", length=0)
-        lowest = min(min(v[b] for b in bands) for v in values.values())
-        highest = max(max(v[b] for b in bands) for v in values.values())
-        if lowest > 0.6 * highest:  # differences would be lost above a zero
+        heights = [by_band[band] for by_band in values.values() for band in bands]
+        lowest, highest = min(heights), max(heights)
+        if lowest > 0.6 * highest:  # from zero on, the differences would be invisible
             axis.set_ylim(lowest - 0.5 * (highest - lowest) - 1e-9, None)
         axis.set_ylabel(unit)
         axis.set_title(title, pad=24)
         axis.legend(
-            ncols=len(values), loc="lower left", bbox_to_anchor=(-0.02, 0.98),
-            fontsize=9, handlelength=1, columnspacing=1, borderaxespad=0,
-        )  # fmt: skip
+            ncols=len(values),
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 0.98),
+            handlelength=1,
+            columnspacing=1,
+            borderaxespad=0,
+        )
         return _svg(figure)
 
 
 def curves(
-    cycles_per_metre: list[float], values: dict[str, list], title: str,
-    unit: str, level: float, marks: dict[str, float | None],
-) -> str:  # fmt: skip
+    cycles_per_metre: list[float],
+    values: dict[str, list],
+    title: str,
+    unit: str,
+    *,
+    level: float,
+    marks: dict[str, float | None] | None = None,
+) -> str:
     """Draw one curve per method over frequency, with the pixel size it stands for.
 
     Arguments:
         cycles_per_metre: frequencies.
         values: by method, one value per frequency.
-        title, unit: what is drawn.
-        level: of the dashed line.
+        title: line above the chart.
+        unit: label of the axis.
+        level: height of the dashed line.
         marks: by method, a pixel size in metres to mark with a dot, or None.
     """
-    with matplotlib.rc_context(STYLE):
-        figure, axis = _figure()
+    with _figure() as (figure, axis):
         frequency = np.array(cycles_per_metre)
         axis.axhline(level, color="#9aa3b0", linewidth=1, linestyle="--")
         for number, (method, numbers) in enumerate(values.items()):
             colour = _colour(method, number)
             axis.plot(frequency, numbers, color=colour, linewidth=2, label=method)
-            if marks.get(method):
-                axis.plot(
-                    1 / (2 * marks[method]), level, "o", color=colour, markersize=7,
-                    markeredgecolor="white",
-                )  # fmt: skip
-        sizes = [
-            s for s in (20, 10, 5, 3, 2, 1.5) if 1 / (2 * s) <= frequency[-1] * 1.01
-        ]
+            if marks and marks.get(method):
+                at = 1 / (2 * marks[method])
+                dot = {"markersize": 7, "markeredgecolor": "white"}
+                axis.plot(at, level, "o", color=colour, **dot)
+        sizes = [s for s in PIXEL_SIZES if 1 / (2 * s) <= frequency[-1] * 1.01]
         axis.set_xticks([1 / (2 * size) for size in sizes], [f"{s:g}" for s in sizes])
         axis.set_xlim(0, frequency[-1])
-        axis.set_ylim(0, max(1.05, min(2, max(max(v) for v in values.values()))))
+        highest = max(max(numbers) for numbers in values.values())
+        axis.set_ylim(0, max(1.05, min(2, highest)))
         axis.set_xlabel("detail that needs pixels of ... metres")
         axis.set_ylabel(unit)
         axis.set_title(title)
-        axis.legend(fontsize=9, loc="upper right")
+        axis.legend(loc="upper right")
         return _svg(figure)
 
 
 def histogram(gains: np.ndarray) -> str:
-    """Draw how the gain over bicubic is spread over the patches."""
-    with matplotlib.rc_context(STYLE):
-        figure, axis = _figure()
+    """Draw the distribution of the gain over bicubic, dB, over the patches."""
+    with _figure() as (figure, axis):
         low, high = min(gains.min(), 0), max(gains.max(), 0)
         bins = np.linspace(low, high, 31) if high > low else 10
         _, edges, drawn = axis.hist(gains, bins=bins, color=COLOURS["model"])
@@ -142,10 +151,10 @@ def scene_map(
 
     Arguments:
         windows: [n, 2] first row and column of each patch.
-        size: of the patches, in the pixels of `windows`.
-        values: [n] what colours them; if some are negative, 0 is white.
+        size: side of the patches, pixels of `windows`.
+        values: [n] value of each patch; if some are negative, 0 is white.
         scene: card of the image, with size and spacing, or empty.
-        title: what is drawn.
+        title: line above the map.
     """
     scale = scene.get("spacing", 1000.0) / 1000  # kilometres, or pixels if unknown
     cols, rows = scene.get("size") or (windows + size).max(axis=0)[::-1]
@@ -158,8 +167,8 @@ def scene_map(
         Rectangle((col * scale, row * scale), size * scale, size * scale)
         for row, col in windows.tolist()
     ]
-    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
-        figure, axis = _figure(height=3.6)
+    with _figure(height=3.6) as (figure, axis):
+        axis.grid(False)
         axis.add_patch(Rectangle((0, 0), cols * scale, rows * scale, color="#edf0f4"))
         drawn = PatchCollection(squares, facecolor=colours.to_rgba(values))
         drawn.set(edgecolor="white", linewidth=0.3)

@@ -5,8 +5,6 @@ import pytest
 
 from srtools.evaluation import bootstrap
 
-RNG = np.random.default_rng(3)
-
 
 def test_equal_patches_leave_no_doubt():
     values = np.full((20, 1), 0.25)
@@ -16,7 +14,7 @@ def test_equal_patches_leave_no_doubt():
 
 def test_independent_patches_give_the_textbook_interval():
     """Mean +- 1.96 s / sqrt(n), for n independent patches."""
-    values = RNG.normal(10, 2, (400, 1))
+    values = np.random.default_rng(3).normal(10, 2, (400, 1))
     found = bootstrap.intervals(values, np.arange(400), {"x": lambda m: m[:, 0]})
     half = 1.96 * values.std() / 20
     low, high = found["x"]
@@ -25,8 +23,8 @@ def test_independent_patches_give_the_textbook_interval():
 
 
 def test_neighbours_that_are_alike_count_once():
-    """16 copies of 25 values are 25 witnesses, not 400: four times as wide."""
-    values = RNG.normal(10, 2, (25, 1)).repeat(16, axis=0)
+    """16 copies of 25 values are 25 observations, not 400: four times as wide."""
+    values = np.random.default_rng(3).normal(10, 2, (25, 1)).repeat(16, axis=0)
     ends = {}
     for name, blocks in (
         ("patches", np.arange(400)),
@@ -45,12 +43,22 @@ def test_blocks_of_unequal_size_are_weighted_by_patches():
 
 
 def test_order_of_patches_does_not_matter():
-    values, blocks = RNG.random((30, 2)), RNG.integers(0, 6, 30)
+    random = np.random.default_rng(3)
+    values, blocks = random.random((30, 2)), random.integers(0, 6, 30)
     blocks[:6] = range(6)
-    order = RNG.permutation(30)
+    order = random.permutation(30)
     one = bootstrap.resampled_means(values, blocks)
     other = bootstrap.resampled_means(values[order], blocks[order])
     np.testing.assert_allclose(one, other)
+
+
+def test_the_seed_decides():
+    values, blocks = np.arange(20.0)[:, None], np.arange(20)
+    one, same, other = (
+        bootstrap.resampled_means(values, blocks, seed=seed) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
 
 
 def test_grouping():

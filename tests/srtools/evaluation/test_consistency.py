@@ -5,16 +5,22 @@ import pytest
 from scipy.ndimage import gaussian_filter, shift
 
 from srtools.evaluation import consistency
+from srtools.images import optics
 
-FACTOR, SPACING, SCALE = 4, 1.5, 1e-4
-RNG = np.random.default_rng(2)
-ROUGH = RNG.normal(0.2, 0.1, (3, 160, 160, 4))
+FACTOR, SPACING = 4, 1.5
+ROUGH = np.random.default_rng(2).normal(0.2, 0.1, (3, 160, 160, 4))
 # Fields and trees rather than noise: detail of some 20 m.
 GROUND = 0.2 + 5 * gaussian_filter(ROUGH - 0.2, (0, 8, 8, 0))
 
 
-def seen(image: np.ndarray) -> np.ndarray:
-    return consistency.see(image, FACTOR, SPACING)
+def seen(images: np.ndarray) -> np.ndarray:
+    """Blur [n, h, w, bands], sampled at the 6 m pixels whose blur stays inside."""
+    lr = np.zeros((images.shape[1] // FACTOR, images.shape[2] // FACTOR, 1))
+    view = consistency.lr_view(lr, SPACING)
+    blurred = [
+        consistency.blur_at(image, view.rows, view.cols, SPACING) for image in images
+    ]
+    return np.stack(blurred)
 
 
 def test_modulation_at_20_metres():
@@ -29,7 +35,7 @@ def test_modulation_at_20_metres():
 
 def test_gaussian_filter_of_scipy():
     """Between pixels 1 and 2 of each four lies the centre of the 6 m pixel."""
-    sigma = consistency.blur_sigma() / SPACING
+    sigma = optics.BLUR_METRES / SPACING
     blurred = gaussian_filter(GROUND, (0, sigma, sigma, 0), truncate=4)
     middle = blurred[:, 1::4] + blurred[:, 2::4]
     middle = (middle[:, :, 1::4] + middle[:, :, 2::4]) / 4
@@ -48,7 +54,7 @@ def lr_of(image: np.ndarray) -> np.ndarray:
 
 
 def measure(image: np.ndarray, lr: np.ndarray) -> dict:
-    found = consistency.Consistency(FACTOR, SPACING, SCALE)
+    found = consistency.Consistency(SPACING)
     for patch, (one, other) in enumerate(zip(image, lr, strict=True)):
         found.add(patch, {"x": one}, other)
     assert found.record()["grid"] == "6 m"
@@ -92,7 +98,7 @@ def test_flat_patches_have_no_shift():
 
 def test_small_patches():
     """Of 32 pixels, 48 m, 18 m are left: too few; of 64, 10 pixels a side."""
-    found = consistency.Consistency(FACTOR, SPACING, SCALE)
+    found = consistency.Consistency(SPACING)
     assert not found.possible(32) and found.possible(64)
     assert found.record() is None
     found.add(0, {"x": GROUND[0, :56, :56]}, np.ones((14, 14, 4)))
@@ -106,8 +112,8 @@ def test_points_and_grid_are_seen_alike():
     centres = FACTOR * np.arange(3, 37) + 1.5
     rows, cols = np.meshgrid(centres, centres, indexing="ij")
     expected = seen(GROUND)[0]
-    parallel = consistency.see_at(GROUND[0], rows, cols, SPACING)
+    parallel = consistency.blur_at(GROUND[0], rows, cols, SPACING)
     np.testing.assert_allclose(parallel, expected, rtol=1e-5)
     # Grids of other CRS are turned against each other: each point by itself.
-    points = consistency.see_at(GROUND[0], rows.ravel(), cols.ravel(), SPACING)
+    points = consistency.blur_at(GROUND[0], rows.ravel(), cols.ravel(), SPACING)
     np.testing.assert_allclose(points.reshape(expected.shape), expected, rtol=1e-5)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from srtools.evaluation.cpsnr import Robust, cpsnr
+from srtools.evaluation.cpsnr import CpsnrScores, cpsnr
 
-RNG = np.random.default_rng(5)
-GROUND = RNG.uniform(0.05, 0.4, (2, 46, 46, 3))
+GROUND = np.random.default_rng(5).uniform(0.05, 0.4, (2, 46, 46, 3))
+NOISE = np.random.default_rng(6).normal(0, 0.02, GROUND.shape)
 
 
 def by_definition(predicted: np.ndarray, truth: np.ndarray, most: int):
@@ -25,7 +25,7 @@ def by_definition(predicted: np.ndarray, truth: np.ndarray, most: int):
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_definition(most):
-    predicted = GROUND + RNG.normal(0, 0.02, GROUND.shape)
+    predicted = GROUND + NOISE
     scores, shifts = cpsnr(predicted, GROUND, most)
     for index in range(2):
         score, shift = by_definition(predicted[index], GROUND[index], most)
@@ -50,7 +50,7 @@ def test_too_far_is_not_forgiven():
 
 
 def test_never_below_plain_psnr_of_the_same_pixels():
-    predicted = GROUND + RNG.normal(0.01, 0.02, GROUND.shape)
+    predicted = GROUND + NOISE + 0.01
     scores, _ = cpsnr(predicted, GROUND)
     error = (predicted - GROUND)[:, 3:-3, 3:-3]
     plain = -10 * np.log10(np.square(error).mean(axis=(1, 2, 3)))
@@ -58,9 +58,9 @@ def test_never_below_plain_psnr_of_the_same_pixels():
 
 
 def test_record():
-    robust = Robust()
-    robust.add("model", GROUND[:, 1:], GROUND[:, :-1])
-    found = robust.record(spacing=1.5)["model"]
+    scores = CpsnrScores()
+    scores.add("model", GROUND[:, 1:], GROUND[:, :-1])
+    found = scores.record(spacing=1.5)["model"]
     assert (found["shift_rows"], found["shift_cols"]) == (1, 0)
     assert found["shift_metres"] == 1.5
     assert found["share_unshifted"] == 0

@@ -5,12 +5,18 @@ import pytest
 
 from srtools.evaluation.detail import Correctness, correctness, difference, shares
 
-RNG = np.random.default_rng(0)
-TRUTH = (RNG.random((64, 64, 4)) * 0.3 + 0.02).astype(np.float32)
-ZOOMED = (TRUTH + 0.05 * RNG.standard_normal(TRUTH.shape)).clip(0.01)
-ZOOMED = ZOOMED.astype(np.float32)
-HALFWAY = 0.5 * TRUTH + 0.5 * ZOOMED + 0.03 * RNG.standard_normal(TRUTH.shape)
-HALFWAY = HALFWAY.clip(0.01).astype(np.float32)
+
+def images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The truth, the zoomed input, and a noisy image halfway between them."""
+    random = np.random.default_rng(0)
+    truth = (random.random((64, 64, 4)) * 0.3 + 0.02).astype(np.float32)
+    zoomed = (truth + 0.05 * random.standard_normal(truth.shape)).clip(0.01)
+    zoomed = zoomed.astype(np.float32)
+    halfway = 0.5 * truth + 0.5 * zoomed + 0.03 * random.standard_normal(truth.shape)
+    return truth, zoomed, halfway.clip(0.01).astype(np.float32)
+
+
+TRUTH, ZOOMED, HALFWAY = images()
 
 
 def test_shares_by_hand():
@@ -27,14 +33,14 @@ def test_shares_by_hand():
     [(0.0, 1.0, 0), (1.0, 0.0, 1), (5.0, 5.0, 2)],
 )
 def test_corners(towards_truth, from_input, largest):
-    """The truth improves, the input omits, what is far from both is invented."""
+    """The truth is improvement, the input omission; far from both is invention."""
     found = shares(np.array([towards_truth]), np.array([from_input]))
     assert found.argmax() == largest and found.max() > 0.9
     assert found.sum() == pytest.approx(1)
 
 
 def test_numbers_of_opensr_test():
-    """What version 1.3.3 gave for these images, with its default settings."""
+    """The result of version 1.3.3 for these images, with its default settings."""
     found = correctness(HALFWAY, TRUTH, ZOOMED)
     expected = [0.5782423, 0.2531641, 0.1685936]
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -61,12 +67,8 @@ def test_opensr_test_itself():
         mask = package.Metrics(package.Config())._create_mask(*distances, "auto")
         reference, to_truth, to_input = (d * mask for d in distances)
         relative = to_truth / reference, to_input / reference
-        three = [
-            score(*relative, 0.05)
-            for score in (
-                steps.tc_improvement, steps.tc_omission, steps.tc_hallucination
-            )
-        ]  # fmt: skip
+        scores = steps.tc_improvement, steps.tc_omission, steps.tc_hallucination
+        three = [score(*relative, 0.05) for score in scores]
         stats = steps.get_correctness_stats(*three, mask, "softmin", 0.25)["stats"]
         np.testing.assert_allclose(
             correctness(noisy, TRUTH, ZOOMED), [float(s) for s in stats], atol=1e-5
@@ -75,7 +77,9 @@ def test_opensr_test_itself():
 
 def test_known_images():
     assert correctness(TRUTH, TRUTH, ZOOMED).argmax() == 0
-    invented = RNG.permutation(TRUTH.reshape(-1, 4)).reshape(TRUTH.shape)
+    invented = (
+        np.random.default_rng(1).permutation(TRUTH.reshape(-1, 4)).reshape(TRUTH.shape)
+    )
     assert correctness(invented, TRUTH, ZOOMED).argmax() == 2
     # Histograms are matched: a brighter copy of the truth is as good as the truth.
     np.testing.assert_allclose(
@@ -91,7 +95,7 @@ def test_difference_is_symmetric_and_bounded():
     assert (found >= 0).all() and (found <= 1).all()
 
 
-def test_nothing_to_look_at():
+def test_no_pixel_counts():
     total = Correctness()
     total.add(TRUTH[None], TRUTH[None], TRUTH[None])
     assert set(total.record().values()) == {None}

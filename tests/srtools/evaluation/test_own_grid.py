@@ -11,17 +11,29 @@ from rasterio.warp import transform
 from srtools.errors import SRError
 from srtools.evaluation import consistency, own_grid
 from srtools.evaluation.test_set import TestSet
+from srtools.images import optics
 from tests.conftest import CORNER, UTM31
 
 SIZE, SPACING = 128, 1.5
-REACH = consistency.reach()
+REACH = consistency.REACH_METRES
 WINDOWS = np.array([[0, 0], [40, 64], [100, 10]])
-RNG = np.random.default_rng(4)
-WAVES = [
-    (*RNG.uniform(-1, 1, 2) / RNG.uniform(25, 120), RNG.uniform(0, 6), band)
-    for band in range(4)
-    for _ in range(12)
-]
+
+
+def waves(seed: int = 4) -> list[tuple[float, float, float, int]]:
+    """Give cycles per metre to the east and north, phase and band of 48 waves."""
+    random = np.random.default_rng(seed)
+    return [
+        (
+            *random.uniform(-1, 1, 2) / random.uniform(25, 120),
+            random.uniform(0, 6),
+            band,
+        )
+        for band in range(4)
+        for _ in range(12)
+    ]
+
+
+WAVES = waves()
 
 
 def ground(x: np.ndarray, y: np.ndarray, sigma: float = 0.0) -> np.ndarray:
@@ -38,15 +50,18 @@ def sentinel2(write_raster, corner=(451900.0, 5412110.0), size=130) -> str:
     """What Sentinel-2 sees of the ground, as it is kept beside the patches."""
     cols, rows = np.meshgrid(np.arange(size), np.arange(size))
     x, y = corner[0] + 10 * (cols + 0.5), corner[1] - 10 * (rows + 0.5)
-    seen = np.rint(1e4 * ground(x, y, consistency.blur_sigma())).astype(np.uint16)
+    seen = np.rint(1e4 * ground(x, y, optics.BLUR_METRES)).astype(np.uint16)
     return write_raster("sentinel2.tif", seen, spacing=10.0, corner=corner)
 
 
 def card(crs=UTM31, origin=CORNER, **more) -> dict:
     return {
-        "bands": ["B04", "B03", "B02", "B08"], "lr": {"spacing": 6.0},
-        "hr": {"spacing": SPACING}, "xs": {"crs": crs, "origin": list(origin)}, **more,
-    }  # fmt: skip
+        "bands": ["B04", "B03", "B02", "B08"],
+        "lr": {"spacing": 6.0},
+        "hr": {"spacing": SPACING},
+        "xs": {"crs": crs, "origin": list(origin)},
+        **more,
+    }
 
 
 def patches(crs=UTM31, origin=CORNER) -> np.ndarray:
@@ -73,7 +88,7 @@ def open_grid(folder, dataset: dict, windows=WINDOWS, reach=REACH):
 
 def measure(folder, images: np.ndarray, dataset: dict) -> dict:
     grid = open_grid(folder, dataset)
-    found = consistency.Consistency(4, SPACING, 1e-4, grid)
+    found = consistency.Consistency(SPACING, grid)
     assert found.possible(SIZE)
     for patch, image in enumerate(images):
         found.add(patch, {"x": image}, np.zeros((32, 32, 4)))
@@ -125,28 +140,28 @@ def test_pixels_by_hand(write_raster, tmp_path):
     sentinel2(write_raster, corner=(452000.0, 5412000.0))
     dataset = card(origin=(452001.0, 5411998.0))
     grid = open_grid(tmp_path, dataset, reach=15.24)
-    sight = grid.sight(0)
+    view = grid.view(0)
     # Centres at 5, 15, 25 m from Sentinel-2's corner, 1 m less (east) and 2 m (south)
     # less from the patch's: 24 to 174 m, and 23 to 173 m.
-    assert sight.pixels.shape == (16, 16, 4)
-    np.testing.assert_allclose(sight.cols[0, [0, -1]] * 1.5 + 0.75, [24, 174])
-    np.testing.assert_allclose(sight.rows[[0, -1], 0] * 1.5 + 0.75, [23, 173])
+    assert view.pixels.shape == (16, 16, 4)
+    np.testing.assert_allclose(view.cols[0, [0, -1]] * 1.5 + 0.75, [24, 174])
+    np.testing.assert_allclose(view.rows[[0, -1], 0] * 1.5 + 0.75, [23, 173])
     with rasterio.open(tmp_path / "sentinel2.tif") as file:
         expected = file.read()[:, 2:18, 2:18]
-    np.testing.assert_array_equal(np.moveaxis(sight.pixels, -1, 0), expected)
+    np.testing.assert_allclose(np.moveaxis(view.pixels, -1, 0), expected * 1e-4)
 
 
 def test_rim_and_missing_pixels(tmp_path, write_raster):
     """At the rim of Sentinel-2 a square is left, beyond it and over gaps nothing."""
     path = sentinel2(write_raster, corner=(CORNER[0] + 100, CORNER[1] + 100), size=40)
     grid = open_grid(tmp_path, card())
-    assert grid.sight(0).pixels.shape == (8, 8, 4)  # 105 to 175 m
-    assert grid.sight(2) is None  # 600 m further south
+    assert grid.view(0).pixels.shape == (8, 8, 4)  # 105 to 175 m
+    assert grid.view(2) is None  # 600 m further south
     with rasterio.open(path, "r+") as file:
         pixels = file.read()
         pixels[0, 15, 2] = 0
         file.write(pixels)
-    assert grid.sight(0) is None
+    assert grid.view(0) is None
 
 
 def test_without_the_image(tmp_path, write_raster):
@@ -157,5 +172,5 @@ def test_without_the_image(tmp_path, write_raster):
     assert open_grid(tmp_path, card(), windows=None) is None
     little = card()
     del little["xs"]["origin"]
-    with pytest.raises(SRError, match="dataset.json says nothing of 'origin'"):
+    with pytest.raises(SRError, match="dataset.json does not hold 'origin'"):
         open_grid(tmp_path, little)

@@ -4,12 +4,27 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srtools.evaluation.patch_scores import all_scores, patch_scores
+from srtools.evaluation.patch_scores import all_scores
 from srtools.metrics import psnr, spectral_angle
 
-RNG = np.random.default_rng(7)
-TRUTH = RNG.uniform(0.02, 0.4, (3, 40, 40, 4)).astype(np.float32)
-NOISY = TRUTH + RNG.normal(0, 0.02, TRUTH.shape).astype(np.float32)
+ERRORS = {
+    "l1": lambda predicted, truth: abs(predicted - truth),
+    "l2": lambda predicted, truth: (predicted - truth) ** 2,
+}
+
+
+def noise(sigma: float, shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(8).normal(0, sigma, shape).astype(np.float32)
+
+
+TRUTH = np.random.default_rng(7).uniform(0.02, 0.4, (3, 40, 40, 4)).astype(np.float32)
+NOISY = TRUTH + noise(0.02, TRUTH.shape)
+
+
+def patch_scores(predicted, truth, border: int = 0) -> dict[str, np.ndarray]:
+    """Score one method in one area."""
+    found = all_scores({"x": predicted}, truth, {"area": border}, ERRORS)
+    return found["x"]["area"]
 
 
 def test_identical_images_are_perfect():
@@ -34,9 +49,8 @@ def test_constant_bias():
 
 def test_known_noise():
     """Normal noise of sigma s: L2 = s^2, L1 = s sqrt(2 / pi)."""
-    noise = RNG.normal(0, 0.03, (1, 200, 200, 4)).astype(np.float32)
-    truth = np.full_like(noise, 0.2)
-    scores = patch_scores(truth + noise, truth)
+    truth = np.full((1, 200, 200, 4), 0.2, np.float32)
+    scores = patch_scores(truth + noise(0.03, truth.shape), truth)
     assert scores["l2"].mean() == pytest.approx(9e-4, rel=0.01)
     assert scores["l1"].mean() == pytest.approx(0.03 * np.sqrt(2 / np.pi), rel=0.01)
 
@@ -51,9 +65,13 @@ def test_against_scikit_image(border):
             pair = (image[patch, inner, inner, band] for image in (TRUTH, NOISY))
             one, other = pair
             ssim = structural_similarity(
-                one, other, data_range=1.0, gaussian_weights=True, sigma=1.5,
+                one,
+                other,
+                data_range=1.0,
+                gaussian_weights=True,
+                sigma=1.5,
                 use_sample_covariance=False,
-            )  # fmt: skip
+            )
             assert scores["ssim"][patch, band] == pytest.approx(ssim, abs=1e-6)
             decibels = peak_signal_noise_ratio(one, other, data_range=1.0)
             assert psnr(scores["l2"][patch, band]) == pytest.approx(decibels, abs=1e-3)
@@ -72,7 +90,7 @@ def test_symmetry_and_bounds():
 def test_areas_are_the_same_scores():
     """Several methods in several areas: each as if it were alone."""
     methods = {"one": NOISY, "other": 1.1 * TRUTH}
-    found = all_scores(methods, TRUTH, {"inner": 8, "whole": 0})
+    found = all_scores(methods, TRUTH, {"inner": 8, "whole": 0}, ERRORS)
     for method, images in methods.items():
         for area, border in (("inner", 8), ("whole", 0)):
             alone = patch_scores(images, TRUTH, border)

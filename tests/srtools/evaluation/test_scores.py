@@ -7,23 +7,27 @@ from srtools.evaluation.patch_scores import all_scores
 from srtools.evaluation.scores import Scores
 
 BANDS = ("red", "near infrared")
-RNG = np.random.default_rng(4)
-TRUTH = RNG.uniform(0.1, 0.4, (6, 20, 20, 2)).astype(np.float32)
+TRUTH = np.random.default_rng(4).uniform(0.1, 0.4, (6, 20, 20, 2)).astype(np.float32)
 AREAS = {"inner": 4, "whole": 0}
+ERRORS = {
+    "l1": lambda predicted, truth: abs(predicted - truth),
+    "l2": lambda predicted, truth: (predicted - truth) ** 2,
+}
 
 
 def scored(model: np.ndarray, bicubic: np.ndarray, step: int = 6) -> Scores:
-    scores = Scores(BANDS, 1e-4, ratio=0.25)
+    scores = Scores(BANDS)
     for first in range(0, 6, step):
         part = slice(first, first + step)
         predicted = {"model": model[part], "bicubic": bicubic[part]}
-        scores.add(all_scores(predicted, TRUTH[part], AREAS))
+        scores.add(all_scores(predicted, TRUTH[part], AREAS, ERRORS))
     return scores
 
 
 @pytest.mark.parametrize("step", [1, 4, 6])
 def test_batches_do_not_matter(step):
-    noisy = TRUTH + RNG.normal(0, 0.02, TRUTH.shape).astype(np.float32)
+    noise = np.random.default_rng(5).normal(0, 0.02, TRUTH.shape)
+    noisy = TRUTH + noise.astype(np.float32)
     scores = scored(noisy, TRUTH, step)
     assert scores.count() == 6
     found = scores.record("inner", "model")
@@ -56,9 +60,10 @@ def test_gain_and_worst():
 
 
 def test_black_bands_and_small_patches_have_no_such_scores():
-    scores = Scores(BANDS, 1e-4, ratio=0.25)
+    scores = Scores(BANDS)
     black = np.zeros((1, 8, 8, 2), np.float32)
-    scores.add(all_scores({"model": black, "bicubic": black}, black, {"whole": 0}))
+    predicted = {"model": black, "bicubic": black}
+    scores.add(all_scores(predicted, black, {"whole": 0}, ERRORS))
     found = scores.record("whole", "model")
     assert found["ergas"] is None and found["ssim"] is None
     assert found["l1_dn"]["all"] == 0

@@ -5,9 +5,8 @@ import pytest
 
 from srtools.evaluation.spectrum import RingSpectra, resolution
 
-RNG = np.random.default_rng(11)
 SIZE, SPACING = 96, 1.5
-NOISE = RNG.normal(0.2, 0.05, (6, SIZE, SIZE, 2))
+NOISE = np.random.default_rng(11).normal(0.2, 0.05, (6, SIZE, SIZE, 2))
 
 
 def low_pass(images: np.ndarray, pixel: float) -> np.ndarray:
@@ -40,7 +39,7 @@ def test_the_truth_itself_has_the_resolution_of_its_pixels():
 
 def test_invented_detail_is_power_without_resolution():
     """Other noise of the same power beyond 10 m: enough detail, but not the right."""
-    invented = RNG.normal(0.2, 0.05, NOISE.shape)
+    invented = np.random.default_rng(12).normal(0.2, 0.05, NOISE.shape)
     image = low_pass(NOISE, 10.0) + invented - low_pass(invented, 10.0)
     spectra = RingSpectra(SIZE, SPACING)
     spectra.add({"x": image}, NOISE)

@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 from html import unescape
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from srtools.evaluation.report import charts, page, report
+from srtools.evaluation.report import pictures, report
+from srtools.evaluation.report.pictures import Shown
+from srtools.evaluation.runs import Run
 from srtools.evaluation.test_set import TestSet
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -27,8 +30,6 @@ PROBE = """
   document.body.append(result);
 };</script></body>
 """
-RNG = np.random.default_rng(9)
-SVG = charts.histogram(np.array([-0.5, 0.2, 1.0]))
 
 
 def show(path, width: int) -> dict:
@@ -42,11 +43,18 @@ def show(path, width: int) -> dict:
         path.read_text().replace("</body>", PROBE.replace("WIDTH", str(width)))
     )
     command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-        "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=10000",
-        f"--user-data-dir={path.parent / 'profile'}", f"--window-size={window},900",
-        "--dump-dom", probed.as_uri(),
-    ]  # fmt: skip
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--virtual-time-budget=10000",
+        f"--user-data-dir={path.parent / 'profile'}",
+        f"--window-size={window},900",
+        "--dump-dom",
+        probed.as_uri(),
+    ]
     shown = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=True
     )
@@ -68,17 +76,20 @@ def test_browser(tmp_path, write_report, width):
 
 @pytest.fixture
 def write_report():
-    def write(folder):
+    def write(folder, **changed):
         path = folder / "report.html"
-        gains = RNG.normal(1, 0.5, 8)
+        random = np.random.default_rng(9)
         windows = np.array([[32 * index, 0] for index in range(8)])
         test = TestSet(folder, {}, 8, 128, {"xs": {"spacing": 6.0}}, windows)
-        places = report.Places(test, gains, RNG.uniform(0.01, 0.03, (8, 4)))
-        shown = report.choose(gains)
-        truth = RNG.uniform(0, 0.4, (1, 64, 64, 4))
+        gains, scores = random.normal(1, 0.5, 8), random.uniform(0.01, 0.03, (8, 4))
+        assessment = SimpleNamespace(test=test, gains=gains, columns={"model": scores})
+        truth = random.uniform(0, 0.4, (64, 64, 4))
         predicted = {"bicubic": truth * 0.9, "model": truth * 0.95}
-        pictures = [(truth[:, ::4, ::4], predicted, truth)] * len(shown)
-        report.save(path, made_up(), shown, pictures, places)
+        shown = [
+            Shown(caption, number, truth[::4, ::4], predicted, truth)
+            for caption, number in pictures.choose(gains)
+        ]
+        report.save(path, {**made_up(), **changed}, assessment, shown)
         return path
 
     return write
@@ -93,39 +104,65 @@ def made_up() -> dict:
     area = {**dict.fromkeys(methods, scores), "gain_db": 1.0}
     ends = dict.fromkeys(("l1_dn", "psnr_db", "ssim", "sam_degrees"), [1.0, 2.0])
     robust = {
-        "cpsnr_db": 30.0, "shift_metres": 0.0, "share_unshifted": 1.0,
-    }  # fmt: skip
+        "cpsnr_db": 30.0,
+        "shift_metres": 0.0,
+        "share_unshifted": 1.0,
+    }
     seen = {
-        "l1_dn": 10.0, "bias_dn": -1.0, "spectral_angle_degrees": 1.0,
+        "l1_dn": 10.0,
+        "bias_dn": -1.0,
+        "spectral_angle_degrees": 1.0,
         "shift_metres": None,
-    }  # fmt: skip
+    }
     worst = {"patch": 3, "window": [96, 0], "gain_db": 0.1}
     worst |= {f"{n}_{m}": 1.0 for n in ("l1_dn", "psnr_db") for m in methods}
     curve = dict.fromkeys(methods, [1.0, 0.6, 0.1])
     return {
-        "patches": 8, "bands": bands, "methods": methods, "border": 8,
-        "test_set": "0", "inner": area, "whole": area, "share_won": 1.0,
+        "patches": 8,
+        "bands": bands,
+        "methods": methods,
+        "border": 8,
+        "test_set": "0",
+        "inner": area,
+        "whole": area,
+        "share_won": 1.0,
         "intervals": {
-            **dict.fromkeys(methods, ends), "gain_db": [0.5, 1.5], "level": 0.95,
-            "blocks": 2, "kind": "blocks", "rough": True,
+            **dict.fromkeys(methods, ends),
+            "gain_db": [0.5, 1.5],
+            "level": 0.95,
+            "blocks": 2,
+            "kind": "blocks",
+            "rough": True,
         },
         "closer_look": {"patches": 8},
         "robust": {**dict.fromkeys(methods, robust), "tried_shifts_pixels": 3},
         "consistency": {
-            **dict.fromkeys((*methods, "truth"), seen), "operator": "it is seen",
+            **dict.fromkeys((*methods, "truth"), seen),
+            "operator": "it is seen",
             "grid": "10 m",
         },
         "spectrum": {
-            "threshold": 0.5, "cycles_per_metre": [0.1, 0.2, 0.33],
-            "power_ratio": curve, "correlation": curve,
+            "threshold": 0.5,
+            "cycles_per_metre": [0.1, 0.2, 0.33],
+            "power_ratio": curve,
+            "correlation": curve,
             "effective_resolution_metres": {"bicubic": None, "model": 2.3},
         },
         "correctness": dict.fromkeys(
             ("improvement", "omission", "hallucination"), 1 / 3
         ),
-        "worst": [worst] * 10, "model_dir": "<model> & co", "model_card": {},
+        "worst": [worst] * 10,
+        "model_dir": "<model> & co",
+        "model_card": {
+            "training": {
+                "loss": "l1",
+                "learning_rate": 1.23456e-4,
+                "augment": True,
+                "list": [1],
+            },
+        },
         "versions": {"python": "3"},
-    }  # fmt: skip
+    }
 
 
 def test_names_cannot_break_the_page(tmp_path, write_report):
@@ -133,43 +170,59 @@ def test_names_cannot_break_the_page(tmp_path, write_report):
     assert "&lt;model&gt; &amp; co" in text and "<model>" not in text
 
 
-def test_chosen_patches():
-    """Best, middle and worst, none twice, also when there are few."""
-    gains = np.array([5.0, 1.0, 3.0, 2.0, 4.0, 0.0, 6.0])
-    assert report.choose(gains) == [
-        ("best", 6), ("best", 0), ("median", 2), ("median", 3),
-        ("worst", 1), ("worst", 5),
-    ]  # fmt: skip
-    for count in range(1, 6):
-        chosen = report.choose(gains[:count])
-        indexes = [index for _, index in chosen]
-        assert len(set(indexes)) == len(indexes) == count
+def rows_of(text: str) -> list[list[str]]:
+    """Give the cells of all rows of all tables of a page."""
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", text, re.DOTALL)
+    return [re.findall(r"<t[dh]>(.*?)</t[dh]>", row, re.DOTALL) for row in rows]
 
 
-def test_patches_where_two_models_differ():
-    """The two where B is better by most, the two where A is; few are all shown."""
-    gains = np.array([0.1, -2.0, 3.0, 0.0, -0.5, 1.0])
-    chosen = report.choose_unlike(gains)
-    assert [index for _, index in chosen] == [2, 5, 1, 4]
-    assert chosen[2][0] == "patch 1: B less A -2.00 dB"
-    assert [index for _, index in report.choose_unlike(gains[:3])] == [2, 0, 1]
+def test_numbers_on_the_page(tmp_path, write_report):
+    """Each score stands in its column, with its digits."""
+    text = write_report(tmp_path).read_text()
+    rows = rows_of(text)
+    header = "L1", "L1, DN", "L2", "L2, DN²", "PSNR, dB", "SSIM", "SAM, °", "ERGAS"
+    assert rows[0] == ["", *header]
+    numbers = ["1.50000", "1.5", "1.50e+00", "2", "1.50", "1.500", "2.00", "1.50"]
+    assert rows[2] == ["model", *numbers]
+    assert ["bicubic", "30.00", "0.0", "100%", "-"] in rows  # no resolution is known
+    assert ["model", "0.33", "0.33", "0.33"] in rows
+    assert ["truth", "10.0", "-1.0", "1.00", "-"] in rows
+    assert rows.count(["3", "96, 0", "+0.10", "1.0", "1.0", "1.00", "1.00"]) == 10
+    assert "95%: [+0.50, +1.50]" in text
+    assert "95% interval over 2 blocks, a rough idea" in text
+    assert "loss l1, learning_rate 0.0001235, augment True</dd>" in text
 
 
-def test_drawings():
-    """Text stays text; colours say which side of zero a patch is on."""
-    assert "Gain, patch by patch" in SVG and "http-equiv" not in SVG
-    assert charts.COLOURS["model"] in SVG and charts.COLOURS["bicubic"] in SVG
-    windows = np.array([[0, 0], [32, 0], [32, 64]])
-    drawn = [
-        charts.scene_map(windows, 32, np.array(values), {}, "map")
-        for values in ([1.0, 2.0, 3.0], [-1.0, 0.0, 1.0])
-    ]
-    white = [len(re.findall("fill: #(?:f7f7f7|f7f6f6|f6f6f7)", text)) for text in drawn]
-    assert white[1] > white[0]  # where the gain is 0
-    again = charts.scene_map(windows, 32, np.array([1.0, 2.0, 3.0]), {}, "map")
-    assert again == drawn[0]
+def test_unknown_scores(tmp_path, write_report):
+    """One block of neighbours, and patches too small for the slow scores."""
+    known = made_up()
+    bounds = {**known["intervals"], "blocks": 1, "gain_db": None}
+    nothing = dict.fromkeys(("robust", "consistency", "spectrum", "correctness"))
+    text = write_report(tmp_path, intervals=bounds, **nothing).read_text()
+    assert "no interval" in text and "No interval: at least 2 blocks" in text
+    assert "over 1 blocks" not in text
+    assert "cPSNR" not in text and "effective resolution" not in text
+    assert "seen as Sentinel-2 sees" not in text
 
 
-def test_tables_are_even():
-    text = page.table(["a", "b"], [[1, "<"], [3, 4]])
-    assert text.count("<td>") == 4 and "&lt;" in text
+def test_comparison_of_folders(tmp_path):
+    """Two results without models: their charts, and no pictures."""
+    found = {
+        "level": 0.95,
+        "blocks": 12,
+        "patches": 8,
+        "share_won_by_second": 0.75,
+        "scores": {
+            "l2_dn": {"values": [10.4, 9.0], "difference": -1.4, "interval": None},
+            "psnr_db": {"values": [30, 31], "difference": 1, "interval": [0.5, 2]},
+        },
+    }
+    runs = [Run(name, made_up(), None, None) for name in ("<one>", "other")]
+    path = tmp_path / "comparison.html"
+    report.save_comparison(path, found, runs, [])
+    text = path.read_text()
+    assert ["l2_dn", "10", "9", "-1", "-"] in rows_of(text)
+    assert ["psnr_db", "30.00", "31.00", "+1.00", "[+0.50, +2.00]"] in rows_of(text)
+    assert "B: other wins on 75%" in text and "95% interval over 12 blocks" in text
+    assert "A: &lt;one&gt; against B: other" in text and "<one>" not in text
+    assert text.count('alt="chart"') == 2 and "No pictures" in text

@@ -1,0 +1,68 @@
+"""The command line of exercise 4, `sr_eval.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from srtools.cli import options
+from srtools.cli.options import MisuseError, number, option
+
+DESCRIPTION = "Score the saved model, and simple zooms beside it, on all test patches."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `sr_eval.py`: one model, or two that are compared."""
+
+    patches: str | None = option(
+        None,
+        "folder of sr_dataset.py (default: none; two folders of results, compared, "
+        "need none)",
+    )
+    model_dir: str | None = option(
+        None, "SavedModel of sr_train.py (default: none, with --compare)"
+    )
+    compare: tuple[str, str] | None = option(
+        None,
+        "two SavedModels (with --patches), or two folders of results (default: none, "
+        "with --model_dir)",
+        nargs=2,
+        metavar=("A", "B"),
+    )
+    out_dir: str = option(help="folder for the results")
+    batch_size: int = option(16, "patches at a time", kind=number(1))
+    overwrite: bool = option(False, "replace existing files (default: keep them)")
+    border: int = option(
+        8,
+        "hr pixels left out on each side of a patch, where no method knows the ground "
+        "beyond; the scores with them are given as well",
+        kind=number(0),
+        metavar="PIXELS",
+        group="advanced",
+    )
+    sample: int = option(
+        100,
+        "patches, evenly spread, on which cPSNR, consistency and spectra are measured; "
+        "0: all",
+        kind=number(0),
+        metavar="PATCHES",
+        group="advanced",
+    )
+    ignore_offset: bool = option(
+        False,
+        "accept a model made from Sentinel-2 products with another offset (default: "
+        "refuse it)",
+        group="advanced",
+    )
+
+    def __post_init__(self):
+        if self.model_dir and self.compare:
+            raise MisuseError("--model_dir and --compare exclude each other; give one")
+        if not self.model_dir and not self.compare:
+            raise MisuseError("one of --model_dir and --compare is required")
+        if self.model_dir and self.patches is None:
+            raise MisuseError("--patches is required with --model_dir")
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line of `sr_eval.py`."""
+    return options.parse(Options, DESCRIPTION, arguments)

@@ -1,0 +1,91 @@
+"""Patches to show: the right ones, in the right colours."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srtools.evaluation.report import pictures
+from srtools.evaluation.report.pictures import Shown
+
+
+def shown(truth: np.ndarray, number: int = 0, **predicted: np.ndarray) -> Shown:
+    return Shown("a patch", number, truth[::4, ::4], predicted, truth)
+
+
+def ground(seed: int = 9) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0.05, 0.4, (64, 64, 4))
+
+
+def pixels(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+
+
+def test_chosen_patches():
+    """Best, middle and worst, none twice, also when there are few."""
+    gains = np.array([5.0, 1.0, 3.0, 2.0, 4.0, 0.0, 6.0])
+    captions, numbers = zip(*pictures.choose(gains), strict=True)
+    assert numbers == (6, 0, 2, 3, 1, 5)
+    labels = [caption.split(":")[0] for caption in captions]
+    assert labels == ["best", "best", "median", "median", "worst", "worst"]
+    assert captions[0] == "best: patch 6, gain +6.00 dB"
+    for count in range(1, 6):
+        numbers = [number for _, number in pictures.choose(gains[:count])]
+        assert len(set(numbers)) == len(numbers) == count
+
+
+def test_patches_where_two_models_differ():
+    """The two where B is better by most, the two where A is; few are all shown."""
+    gains = np.array([0.1, -2.0, 3.0, 0.0, -0.5, 1.0])
+    chosen = pictures.choose_unlike(gains)
+    assert [index for _, index in chosen] == [2, 5, 1, 4]
+    assert chosen[2][0] == "patch 1: B less A -2.00 dB"
+    assert [index for _, index in pictures.choose_unlike(gains[:3])] == [2, 0, 1]
+
+
+def test_errors_share_one_scale():
+    """Of two rows, that with twice the error is brighter; no error is black."""
+    truth = ground()
+    rows = [
+        (shown(truth, bicubic=truth), {"x": truth + error})
+        for error in (0.0, 0.01, 0.02)
+    ]
+    drawn, brightest = pictures.strips(rows)
+    assert brightest == pytest.approx(0.02)
+    none, half, full = (pixels(row["pictures"]["error"]).mean() for row in drawn)
+    assert none < 5 and none < half < full
+
+
+def test_each_model_has_its_error():
+    truth = ground()
+    models = {"A": truth, "B": truth + 0.02}
+    (row,), _ = pictures.strips([(shown(truth, bicubic=truth), models)])
+    assert list(row["pictures"])[2:] == [
+        "A",
+        "B",
+        "truth (Spot-7)",
+        "error of A",
+        "error of B",
+    ]
+    a, b = (pixels(row["pictures"][f"error of {m}"]).mean() for m in "AB")
+    assert a < b
+    assert row["caption"] == "a patch"
+
+
+def test_no_rows():
+    assert pictures.strips([])[0] == []
+
+
+def test_png_shows_best_median_and_worst(tmp_path):
+    """Three rows of four pictures, whatever the number of patches to show."""
+    truth = ground()
+    rows = [shown(truth, n, bicubic=truth, model=truth) for n in range(6)]
+    pictures.save_png(tmp_path / "six.png", rows, np.arange(6.0))
+    pictures.save_png(tmp_path / "one.png", rows[:1], np.arange(6.0))
+    with (
+        Image.open(tmp_path / "six.png") as six,
+        Image.open(tmp_path / "one.png") as one,
+    ):
+        assert six.width == one.width and six.height > 2 * one.height

@@ -1,0 +1,75 @@
+"""The assessment: patches in batches of any size, each of them counted once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srtools.errors import SRError
+from srtools.evaluation.assessment import Assessment
+from srtools.evaluation.test_set import TestSet
+from srtools.network.saved_model import ModelInfo
+
+COUNT, SIZE = 5, 32
+ERRORS = {
+    "l1": lambda predicted, truth: abs(predicted - truth),
+    "l2": lambda predicted, truth: (predicted - truth) ** 2,
+}
+TRUTH = np.random.default_rng(1).uniform(0.1, 0.4, (COUNT, SIZE, SIZE, 4))
+TRUTH = TRUTH.astype(np.float32)
+LR = TRUTH[:, ::4, ::4]
+
+
+def predict(lr: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+    zoomed = lr.repeat(4, axis=1).repeat(4, axis=2)
+    zooms = dict.fromkeys(("nearest", "bilinear", "bicubic"), zoomed)
+    return {**zooms, "model": (truth + zoomed) / 2}
+
+
+def assess(step: int, lr: np.ndarray = LR, truth: np.ndarray = TRUTH) -> dict:
+    """Score the patches in batches of `step`, and give the metrics."""
+    windows = np.arange(COUNT)[:, None] * (SIZE // 4, 0)
+    test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {"groups": {}}, windows)
+    assessment = Assessment(test, border=4, sample=0, errors=ERRORS)
+    for first in range(0, COUNT, step):
+        batch = lr[first : first + step], truth[first : first + step]
+        assessment.add(batch[0], predict(*batch), batch[1])
+    return assessment.metrics(ModelInfo("model", {}, {}, {"dataset": {}, "seed": 1}))
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_batches_do_not_matter(step):
+    whole, parts = assess(COUNT), assess(step)
+    assert whole["test_set"] == parts["test_set"]
+    for area in ("inner", "whole"):
+        one, other = (found[area]["model"] for found in (whole, parts))
+        assert one["l1_dn"] == pytest.approx(other["l1_dn"], rel=1e-5)
+    assert [w["patch"] for w in whole["worst"]] == [w["patch"] for w in parts["worst"]]
+
+
+def test_checksum_knows_each_pixel_and_the_order():
+    found = [assess(COUNT)["test_set"]]
+    for name, image in (("lr", LR), ("truth", TRUTH)):
+        changed = image.copy()
+        changed[3, 2, 1, 0] += 1e-4
+        found.append(assess(COUNT, **{name: changed})["test_set"])
+    found.append(assess(COUNT, LR[::-1], TRUTH[::-1])["test_set"])
+    assert len(set(found)) == 4
+
+
+def test_gain_and_cards():
+    """Half the error is 6.02 dB; the cards are kept without what is elsewhere."""
+    found = assess(COUNT)
+    assert found["inner"]["gain_db"] == pytest.approx(6.02, abs=0.01)
+    assert found["share_won"] == 1
+    assert found["model_card"] == {"seed": 1} and found["dataset"] == {}
+    assert found["model_dir"] == "model"
+
+
+def test_model_with_another_factor():
+    test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {}, None)
+    assessment = Assessment(test, border=0, sample=0, errors=ERRORS)
+    predicted = predict(LR, TRUTH)
+    predicted["model"] = predicted["model"][:, ::2, ::2]
+    with pytest.raises(SRError, match="factors differ"):
+        assessment.add(LR, predicted, TRUTH)

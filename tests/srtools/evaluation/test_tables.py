@@ -1,0 +1,110 @@
+"""The lines of the terminal."""
+
+import pytest
+
+from srtools.evaluation import tables
+
+
+def metrics(**changed) -> dict:
+    """Metrics of a test set that is too small for most scores."""
+    by_band = {"B04": 0.5, "all": 0.25}
+    names = ("l1_reflectance", "l2_reflectance", "l1_dn", "l2_dn", "psnr_db")
+    scores = {**dict.fromkeys(names, by_band), "sam_degrees": 1.0}
+    scores |= {"ssim": None, "ergas": None}
+    return {
+        "patches": 8,
+        "border": 4,
+        "bands": ["B04"],
+        "methods": ["model"],
+        "inner": {"model": scores, "gain_db": 1.0},
+        "whole": {"gain_db": 0.5},
+        "share_won": 0.75,
+        "intervals": {
+            "level": 0.95,
+            "blocks": 12,
+            "kind": "blocks of neighbours",
+            "rough": False,
+            "gain_db": [0.25, 1.75],
+        },
+        "closer_look": {"patches": 8},
+        **dict.fromkeys(("robust", "consistency", "spectrum", "correctness")),
+        **changed,
+    }
+
+
+def test_l1_and_l2_first():
+    lines = tables.evaluation(metrics()).splitlines()
+    assert lines[1].split()[:3] == ["band", "L1", "L2"]
+    band = ["model", "B04", "0.50000", "5.000e-01", "0.5", "0", "0.50", "-", "-"]
+    assert lines[2].split() == band
+    assert lines[3].split()[-2:] == ["1.00", "-"]  # SAM, of all bands; no ERGAS
+
+
+def test_gain_and_its_interval():
+    assert tables.evaluation(metrics()).splitlines()[4:] == [
+        "gain over bicubic: +1.00 dB [+0.25, +1.75] (+0.50 dB with the border); "
+        "the model wins on 75% of the patches",
+        "in brackets: 95% interval over 12 blocks of neighbours",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["patches", "blocks of neighbours"])
+def test_one_block_has_no_interval(kind):
+    bounds = {"level": 0.95, "blocks": 1, "kind": kind, "rough": True, "gain_db": None}
+    assert tables.evaluation(metrics(intervals=bounds)).splitlines()[4:] == [
+        "gain over bicubic: +1.00 dB (+0.50 dB with the border); "
+        "the model wins on 75% of the patches",
+        f"no interval: at least 2 {kind} are needed",
+    ]
+
+
+def test_few_blocks_are_a_rough_idea():
+    bounds = {"level": 0.95, "blocks": 2, "kind": "patches", "rough": True}
+    assert tables.interval_kind(bounds) == "95% interval over 2 patches, a rough idea"
+
+
+def test_slow_scores():
+    """Their lines, and on how many patches they were measured."""
+    cpsnr = {"cpsnr_db": 30.0, "shift_metres": 1.5}
+    view = {"l1_dn": 60.0, "spectral_angle_degrees": None, "shift_metres": 0.5}
+    found = metrics(
+        patches=9,
+        robust={"bicubic": cpsnr, "model": {**cpsnr, "cpsnr_db": 31.0}},
+        spectrum={"effective_resolution_metres": {"bicubic": None, "model": 4.0}},
+        correctness={"improvement": 0.5, "omission": 0.3, "hallucination": 0.2},
+        consistency={"grid": "10 m", "truth": view},
+    )
+    assert tables.evaluation(found).splitlines()[6:] == [
+        "cPSNR, bias and shift forgiven: bicubic 30.00 dB, model 31.00 dB "
+        "(best shift of the model: 1.5 m)",
+        "effective resolution: bicubic - m, model 4.0 m",
+        "new detail of the model: improvement 0.50, omission 0.30, hallucination 0.20",
+        "seen as Sentinel-2 sees, compared with Sentinel-2 at 10 m:",
+        "  truth    L1 60.0 DN, spectral angle - degrees, shift 0.50 m",
+        "from cPSNR on: 8 patches, evenly spread",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        (1, "of the patches; no interval: at least 2 blocks are needed"),
+        (12, "of the patches; in brackets: 95% interval over 12 blocks"),
+    ],
+)
+def test_comparison(blocks, words):
+    found = {
+        "runs": ["a", "a_long_name"],
+        "patches": 8,
+        "blocks": blocks,
+        "level": 0.95,
+        "share_won_by_second": 0.5,
+        "scores": {
+            "ssim": {"values": [0.5, 0.75], "difference": 0.25, "interval": None},
+        },
+    }
+    lines = tables.comparison(found).splitlines()
+    assert lines[0] == "8 test patches"
+    assert lines[1].split() == ["a", "a_long_name", "difference"]
+    assert lines[2].split() == ["ssim", "0.5000", "0.7500", "+0.2500", "-"]
+    assert lines[3] == f"a_long_name wins on 50% {words}"

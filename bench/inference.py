@@ -40,9 +40,16 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     random = np.random.default_rng(0)
     place = Affine(10, 0, 450000, 0, -10, 5400000)
     with rasterio.open(
-        s2, "w", driver="GTiff", width=SIDE, height=SIDE, count=4, dtype="uint16",
-        crs="EPSG:32631", transform=place,
-    ) as file:  # fmt: skip
+        s2,
+        "w",
+        driver="GTiff",
+        width=SIDE,
+        height=SIDE,
+        count=4,
+        dtype="uint16",
+        crs="EPSG:32631",
+        transform=place,
+    ) as file:
         file.write(random.integers(200, 4000, (4, SIDE, SIDE)).astype(np.uint16))
     metres = SIDE * 10
     lr = -(-metres // 6)

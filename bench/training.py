@@ -75,10 +75,17 @@ def write_patches(folder: Path) -> dict[str, str]:
         files[kind] = str(folder / f"train_{kind}_patches.tif")
         pixels = np.random.default_rng(0).integers(200, 3000, (4, COUNT * size, size))
         with rasterio.open(
-            files[kind], "w", driver="GTiff", count=4, dtype="uint16",
-            compress="DEFLATE", predictor=2, width=size, height=COUNT * size,
+            files[kind],
+            "w",
+            driver="GTiff",
+            count=4,
+            dtype="uint16",
+            compress="DEFLATE",
+            predictor=2,
+            width=size,
+            height=COUNT * size,
             transform=rasterio.Affine(1, 0, 0, 0, -1, 9),
-        ) as file:  # fmt: skip
+        ) as file:
             file.write(pixels.astype(np.uint16))
     return files
 
@@ -88,9 +95,11 @@ def make_trainer() -> tf.keras.Model:
     model = sr_model.SRModel(sr_model.element_spec(4))
     trainer = tf.keras.Model(model.input, {"hr": model.output["hr"]})
     trainer.compile(
-        tf.keras.optimizers.Adam(1e-4), loss={"hr": losses.LOSSES["l1"]},
-        weighted_metrics={"hr": [scores.PSNR()]}, jit_compile=False,
-    )  # fmt: skip
+        tf.keras.optimizers.Adam(1e-4),
+        loss={"hr": losses.LOSSES["l1"]},
+        weighted_metrics={"hr": [scores.PSNR()]},
+        jit_compile=False,
+    )
     return trainer
 
 
@@ -118,9 +127,13 @@ def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
             for check in checks:
                 check.on_epoch_end = lambda *arguments, **options: None
             trainer.fit(
-                data, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False,
+                data,
+                steps_per_epoch=STEPS,
+                epochs=1,
+                verbose=0,
+                shuffle=False,
                 callbacks=[*checks, clocks[name]],
-            )  # fmt: skip
+            )
     return {name: np.array(clocks[name].seconds) for name in kinds}
 
 

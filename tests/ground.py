@@ -62,10 +62,16 @@ class Scene:
         path = str(self.folder / name)
         bands = np.moveaxis(np.clip(np.rint(pixels), 0, 65535), -1, 0)
         with rasterio.open(
-            path, "w", driver="GTiff", dtype="uint16", count=len(bands),
-            height=bands.shape[1], width=bands.shape[2], crs="EPSG:32631",
+            path,
+            "w",
+            driver="GTiff",
+            dtype="uint16",
+            count=len(bands),
+            height=bands.shape[1],
+            width=bands.shape[2],
+            crs="EPSG:32631",
             transform=Affine(spacing, 0, corner[0], 0, -spacing, corner[1]),
-        ) as file:  # fmt: skip
+        ) as file:
             file.write(bands.astype(np.uint16))
         return path
 

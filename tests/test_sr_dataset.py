@@ -61,9 +61,12 @@ def unstack(path: Path) -> np.ndarray:
 def scene(out_dir: Path, **changed) -> cli.Options:
     """Give options for the scene whose images OTB made."""
     defaults = {
-        "pan": PAN, "xs": XS, "s2_images": tuple(TILE), "patch_size": SIZE,
+        "pan": PAN,
+        "xs": XS,
+        "s2_images": tuple(TILE),
+        "patch_size": SIZE,
         "split": "interleaved",
-    }  # fmt: skip
+    }
     return cli.Options(out_dir=str(out_dir), **{**defaults, **changed})
 
 
@@ -130,8 +133,11 @@ def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == FILES | {
-        "dataset.json", "pair.png", "sentinel2.tif", "split.png",
-    }  # fmt: skip
+        "dataset.json",
+        "pair.png",
+        "sentinel2.tif",
+        "split.png",
+    }
     for name in FILES:
         with rasterio.open(tmp_path / "out" / name) as file:
             assert file.compression.name == "deflate"
@@ -316,11 +322,30 @@ def bad_inputs(tmp_path: Path, write_raster) -> dict[str, tuple[dict, str]]:
 
 
 CASES = [
-    "missing", "not an image", "bands", "xs bands", "s2 bands", "crs", "no overlap",
-    "ratio", "not covered", "grids differ", "too small", "only nodata", "unwritable",
-    "reflectance", "8 bit", "no data", "degrees", "feet", "not square",
-    "s2 degrees", "scl missing", "no scl", "scl elsewhere",
-]  # fmt: skip
+    "missing",
+    "not an image",
+    "bands",
+    "xs bands",
+    "s2 bands",
+    "crs",
+    "no overlap",
+    "ratio",
+    "not covered",
+    "grids differ",
+    "too small",
+    "only nodata",
+    "unwritable",
+    "reflectance",
+    "8 bit",
+    "no data",
+    "degrees",
+    "feet",
+    "not square",
+    "s2 degrees",
+    "scl missing",
+    "no scl",
+    "scl elsewhere",
+]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -470,8 +495,10 @@ sys.exit(sr_dataset.main(sys.argv[1:]))
     arguments = [*command(tmp_path), "--offset", "0"]
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
-        cwd=Path(__file__).parent.parent, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 128 + signal.SIGTERM, done.stderr
     assert done.stderr.splitlines()[-1] == "error: terminated"
     assert not list((tmp_path / "out").iterdir())
@@ -506,9 +533,14 @@ def displaced(tmp_path_factory) -> cli.Options:
         folder, size=640, seed=3, shift=(4.2, -2.6), gain=0.9, bias=120.0, wedge=0
     )
     return cli.Options(
-        pan=str(paths["pan"]), xs=str(paths["xs"]), out_dir=str(folder / "out"),
-        s2_images=tuple(map(str, paths["s2"])), offset=1000, patch_size=SIZE, margin=0,
-    )  # fmt: skip
+        pan=str(paths["pan"]),
+        xs=str(paths["xs"]),
+        out_dir=str(folder / "out"),
+        s2_images=tuple(map(str, paths["s2"])),
+        offset=1000,
+        patch_size=SIZE,
+        margin=0,
+    )
 
 
 def test_shift_and_radiometry_are_measured_and_corrected(displaced, tmp_path):
@@ -581,8 +613,12 @@ def test_through_a_stac_api(tmp_path, capfd):
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
     assert {p.name for p in (tmp_path / "found").iterdir()} == {
-        *FILES, "dataset.json", "pair.png", "sentinel2.tif", "split.png",
-    }  # fmt: skip
+        *FILES,
+        "dataset.json",
+        "pair.png",
+        "sentinel2.tif",
+        "split.png",
+    }
     # A mistake in what is at hand is found before anything is asked for.
     requests = server.counters["requests"]
     absent = ["--pan", str(tmp_path / "absent.tif"), *spot[2:], *small]

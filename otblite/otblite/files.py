@@ -219,9 +219,13 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         with _complete_or_not_at_all(path) as partial:
             with rasterio.open(partial, "w", **profile) as file:
                 done = tqdm(
-                    in_order(compute, todo), Path(path).name, len(todo), unit="tile",
-                    delay=3, disable=None if progress else True,
-                )  # fmt: skip
+                    in_order(compute, todo),
+                    Path(path).name,
+                    len(todo),
+                    unit="tile",
+                    delay=3,
+                    disable=None if progress else True,
+                )
                 for tile, pixels in done:
                     span = rasterio.windows.Window.from_slices(*tile.slices)
                     file.write(pixels, window=span)

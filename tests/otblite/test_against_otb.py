@@ -47,10 +47,16 @@ def read(path: Path) -> np.ndarray:
 def write(path: Path, pixels: np.ndarray, spacing: float, corner, crs: str) -> str:
     bands = pixels if pixels.ndim == 3 else pixels[None]
     with rasterio.open(
-        path, "w", driver="GTiff", dtype=bands.dtype, count=bands.shape[0],
-        height=bands.shape[1], width=bands.shape[2], crs=crs,
+        path,
+        "w",
+        driver="GTiff",
+        dtype=bands.dtype,
+        count=bands.shape[0],
+        height=bands.shape[1],
+        width=bands.shape[2],
+        crs=crs,
         transform=Affine(spacing, 0, corner[0], 0, -spacing, corner[1]),
-    ) as file:  # fmt: skip
+    ) as file:
         file.write(bands)
     return str(path)
 
@@ -102,9 +108,13 @@ def test_superimpose(scene, method, fill, tmp_path):
 
 def test_superimpose_nearest(scene, tmp_path):
     theirs = otb(
-        "Superimpose", tmp_path / "otb.tif", "uint16",
-        inr=scene["xs"], inm=scene["one"], interpolator="nn",
-    )  # fmt: skip
+        "Superimpose",
+        tmp_path / "otb.tif",
+        "uint16",
+        inr=scene["xs"],
+        inm=scene["one"],
+        interpolator="nn",
+    )
     app = pyotb.Superimpose(inr=scene["xs"], inm=scene["one"], interpolator="nn")
     assert (ours(app, tmp_path, "uint16") != theirs).mean() < 0.01
 
@@ -150,9 +160,14 @@ def test_wide_image_in_another_crs(tmp_path):
     inm = write(tmp_path / "index.tif", index, 10, corner, "EPSG:2154")
     inr = write(tmp_path / "wide.tif", np.ones((20, 5000)), 1.5, (x, y), "EPSG:32631")
     theirs = otb(
-        "Superimpose", tmp_path / "otb.tif", "float",
-        inr=inr, inm=inm, interpolator="linear", fv=-1,
-    )  # fmt: skip
+        "Superimpose",
+        tmp_path / "otb.tif",
+        "float",
+        inr=inr,
+        inm=inm,
+        interpolator="linear",
+        fv=-1,
+    )
     app = pyotb.Superimpose(inr=inr, inm=inm, interpolator="linear", fv=-1)
     mine = ours(app, tmp_path)
     inside = (theirs != -1) & (mine != -1)
@@ -259,18 +274,31 @@ def test_mosaic(nodata, tmp_path):
 
 EXPRESSIONS = {
     "BandMath": [
-        "-im1b1 ^ 2", "2 ^ 3 ^ 2", "im1b1 / 0", "im1b1 && im1b2", "im1b1 ? 5 : 6",
-        "im1b1 > 9 ? im1b2 > 9 ? 1 : 2 : 3", "1 < im1b1 < 3", "(im1b1 > 9) + 1",
-        "log(im1b1) + log10(im1b2)", "min(im1b1, im1b2, 7) - max(im1b1, 3)", "3",
-        "im1b1 > 9 || im1b2 > 9 && im1b1 > 99", "im1b1 - im1b2 - 3 * -im1b1 / 2",
+        "-im1b1 ^ 2",
+        "2 ^ 3 ^ 2",
+        "im1b1 / 0",
+        "im1b1 && im1b2",
+        "im1b1 ? 5 : 6",
+        "im1b1 > 9 ? im1b2 > 9 ? 1 : 2 : 3",
+        "1 < im1b1 < 3",
+        "(im1b1 > 9) + 1",
+        "log(im1b1) + log10(im1b2)",
+        "min(im1b1, im1b2, 7) - max(im1b1, 3)",
+        "3",
+        "im1b1 > 9 || im1b2 > 9 && im1b1 > 99",
+        "im1b1 - im1b2 - 3 * -im1b1 / 2",
         "sqrt(-im1b1 - 1)",
     ],
     "BandMathX": [
-        "-im1b1 ^ 2; 2 ^ 3 ^ 2", "im1b1 / 0", "im1b1 > 9 && im1b2 > 9 ? 1 : 0",
-        "(im1b1 > 9) == (im1b2 > 9) ? 1 : 0", "log(im1b1 + 1); abs(im1b2 - 9)",
-        "min(im1b1, im1b2, 7) - max(im1b1, 3)", "im1b1 - im1b2 - 3 * -im1b1 / 2; 3",
+        "-im1b1 ^ 2; 2 ^ 3 ^ 2",
+        "im1b1 / 0",
+        "im1b1 > 9 && im1b2 > 9 ? 1 : 0",
+        "(im1b1 > 9) == (im1b2 > 9) ? 1 : 0",
+        "log(im1b1 + 1); abs(im1b2 - 9)",
+        "min(im1b1, im1b2, 7) - max(im1b1, 3)",
+        "im1b1 - im1b2 - 3 * -im1b1 / 2; 3",
     ],
-}  # fmt: skip
+}
 PAIRS = [(app, text) for app, texts in EXPRESSIONS.items() for text in texts]
 
 
@@ -293,14 +321,23 @@ def test_expressions(application, text, two_bands, tmp_path):
 @pytest.mark.parametrize(
     ("application", "text"),
     [
-        ("BandMath", "!im1b1"), ("BandMath", "floor(im1b1)"), ("BandMath", "im1b3"),
-        ("BandMath", "im1b1 % 2"), ("BandMathX", "im1b1 && im1b2"),
-        ("BandMathX", "im1b1 > 2"), ("BandMathX", "(im1b1 > 2) + 1"),
-        ("BandMathX", "im1b1 ? 1 : 2"), ("BandMathX", "1 < im1b1 < 3 ? 1 : 0"),
-        ("BandMathX", "+im1b1"), ("BandMathX", "atan(im1b1)"), ("BandMathX", "im1b1;"),
-        ("BandMathX", "im1b1; "), ("BandMathX", ";im1b1"), ("BandMathX", "1;;im1b2"),
+        ("BandMath", "!im1b1"),
+        ("BandMath", "floor(im1b1)"),
+        ("BandMath", "im1b3"),
+        ("BandMath", "im1b1 % 2"),
+        ("BandMathX", "im1b1 && im1b2"),
+        ("BandMathX", "im1b1 > 2"),
+        ("BandMathX", "(im1b1 > 2) + 1"),
+        ("BandMathX", "im1b1 ? 1 : 2"),
+        ("BandMathX", "1 < im1b1 < 3 ? 1 : 0"),
+        ("BandMathX", "+im1b1"),
+        ("BandMathX", "atan(im1b1)"),
+        ("BandMathX", "im1b1;"),
+        ("BandMathX", "im1b1; "),
+        ("BandMathX", ";im1b1"),
+        ("BandMathX", "1;;im1b2"),
     ],
-)  # fmt: skip
+)
 def test_expressions_that_both_refuse(application, text, two_bands, tmp_path):
     """A script that runs on otblite must run on OTB as well."""
     parameters = {"il": [two_bands], "exp": text}
@@ -339,8 +376,10 @@ def test_labels_of_no_data(two_bands, tmp_path):
 def test_image_info(scene):
     done = subprocess.run(
         ["otbcli_ReadImageInfo", "-in", scene["xs"]],
-        capture_output=True, text=True, env=ENVIRONMENT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+    )
     told = dict(re.findall(r"^(\w+): (\S+)$", done.stdout, re.MULTILINE))
     mine = pyotb.ReadImageInfo(scene["xs"]).data
     for key in ("sizex", "sizey", "indexx", "indexy", "numberbands", "datatype"):

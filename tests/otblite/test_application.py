@@ -210,9 +210,14 @@ def test_setters_of_another_type(kind, name, key, value, words):
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("Superimpose", "inr"), ("BandMath", "il"), ("PatchesSelection", "in"),
-     ("TensorflowModelServe", "source1.il"), ("PatchesExtraction", "source1.il")],
-)  # fmt: skip
+    [
+        ("Superimpose", "inr"),
+        ("BandMath", "il"),
+        ("PatchesSelection", "in"),
+        ("TensorflowModelServe", "source1.il"),
+        ("PatchesExtraction", "source1.il"),
+    ],
+)
 def test_mandatory_parameter_is_missed(name, first):
     with pytest.raises(RuntimeError, match=f"{name}: parameter '{first}' is mandatory"):
         create(name).Execute()
@@ -267,9 +272,14 @@ def test_pixel_types():
     )
     assert app.GetParameterOutputImagePixelType("outlabels") == otb.ImagePixelType_uint8
     for name, numpy_name in {
-        "uint8": "uint8", "int16": "int16", "uint16": "uint16", "int32": "int32",
-        "uint32": "uint32", "float": "float32", "double": "float64",
-    }.items():  # fmt: skip
+        "uint8": "uint8",
+        "int16": "int16",
+        "uint16": "uint16",
+        "int32": "int32",
+        "uint32": "uint32",
+        "float": "float32",
+        "double": "float64",
+    }.items():
         pixel = getattr(otb, f"ImagePixelType_{name}")
         app.SetParameterOutputImagePixelType("source1.out", pixel)
         assert app.GetParameterOutputImagePixelType("source1.out") == pixel
@@ -570,9 +580,17 @@ def test_ground_spacing(write_raster):
 
 @pytest.mark.parametrize(
     "key",
-    [np.s_[2:5, 1:4], np.s_[2:5, 1:4, 1], np.s_[:, :, 2], np.s_[:, :, :3],
-     np.s_[1:, :-1, [0, 3]], np.s_[:, :, -1], np.s_[0:99, 3:99], np.s_[:, :, ::2]],
-)  # fmt: skip
+    [
+        np.s_[2:5, 1:4],
+        np.s_[2:5, 1:4, 1],
+        np.s_[:, :, 2],
+        np.s_[:, :, :3],
+        np.s_[1:, :-1, [0, 3]],
+        np.s_[:, :, -1],
+        np.s_[0:99, 3:99],
+        np.s_[:, :, ::2],
+    ],
+)
 def test_slices(key, xs, values):
     """As numpy slices, also where they reach over the edge; a stop of -1 is the end."""
     rows, cols, *bands = key
@@ -598,12 +616,18 @@ def test_slice_outside_is_refused(xs):
         ({"mode": "extent", "mode.extent.ulx": -4, "mode.extent.lrx": 5}, (0, 0, 6, 6)),
         ({"mode": "extent", "mode.extent.ulx": 2.6}, (3, 0, 5, 6)),
         (
-            {"mode": "extent", "mode.extent.unit": "phy", "mode.extent.ulx": 1012,
-             "mode.extent.uly": 1988, "mode.extent.lrx": 1024, "mode.extent.lry": 1900},
+            {
+                "mode": "extent",
+                "mode.extent.unit": "phy",
+                "mode.extent.ulx": 1012,
+                "mode.extent.uly": 1988,
+                "mode.extent.lrx": 1024,
+                "mode.extent.lry": 1900,
+            },
             (2, 2, 3, 4),
         ),
     ],
-)  # fmt: skip
+)
 def test_regions_are_cut_to_the_image(mode, expected, xs, values):
     """Column, row, width and height as Debian's OTB 8.1.1 gives them."""
     col, row, width, height = expected

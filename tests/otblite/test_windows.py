@@ -110,9 +110,18 @@ def test_a_file_is_opened_once_for_all_threads(tmp_path, monkeypatch):
     path = str(tmp_path / "in.tif")
     pixels = np.random.default_rng(4).integers(0, 9999, (1, 400, 300), np.uint16)
     with rasterio.open(
-        path, "w", driver="GTiff", dtype="uint16", count=1, height=400, width=300,
-        transform=PLACE, tiled=True, blockxsize=64, blockysize=64,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        dtype="uint16",
+        count=1,
+        height=400,
+        width=300,
+        transform=PLACE,
+        tiled=True,
+        blockxsize=64,
+        blockysize=64,
+    ) as file:
         file.write(pixels)
     opened, really_open = [], files._open
     monkeypatch.setattr(
@@ -176,9 +185,11 @@ def test_gdal_keeps_as_much_as_the_user_says():
     for given, expected in (({}, "128"), ({"GDAL_CACHEMAX": "7"}, "7")):
         others = {k: v for k, v in os.environ.items() if k != "GDAL_CACHEMAX"}
         done = subprocess.run(
-            [sys.executable, "-c", code], env={**others, **given},
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [sys.executable, "-c", code],
+            env={**others, **given},
+            capture_output=True,
+            text=True,
+        )
         assert done.stdout.strip() == expected, done.stderr
 
 
@@ -188,25 +199,37 @@ def test_patches_in_the_file_are_the_pixels_of_the_image(tmp_path):
     pixels = random.integers(0, 60000, (4, 200, 160), np.uint16)
     source = str(tmp_path / "in.tif")
     with rasterio.open(
-        source, "w", driver="GTiff", dtype="uint16", count=4, height=200, width=160,
-        crs="EPSG:32631", transform=PLACE,
-    ) as file:  # fmt: skip
+        source,
+        "w",
+        driver="GTiff",
+        dtype="uint16",
+        count=4,
+        height=200,
+        width=160,
+        crs="EPSG:32631",
+        transform=PLACE,
+    ) as file:
         file.write(pixels)
     selection = otbApplication.Registry.CreateApplication("PatchesSelection")
     centres = str(tmp_path / "centres.geojson")
     for key, value in {
-        "in": source, "grid.step": 16, "grid.psize": 16, "strategy": "all",
+        "in": source,
+        "grid.step": 16,
+        "grid.psize": 16,
+        "strategy": "all",
         "outtrain": centres,
-    }.items():  # fmt: skip
+    }.items():
         selection.SetParameterValue(key, value)
     selection.ExecuteAndWriteOutput()
     extraction = otbApplication.Registry.CreateApplication("PatchesExtraction")
     extraction.AddParameterStringList("source1.il", source)
     out = str(tmp_path / "patches.tif")
     for key, value in {
-        "source1.patchsizex": 16, "source1.patchsizey": 16, "vec": centres,
+        "source1.patchsizex": 16,
+        "source1.patchsizey": 16,
+        "vec": centres,
         "field": "id",
-    }.items():  # fmt: skip
+    }.items():
         extraction.SetParameterValue(key, value)
     extraction.SetParameterString(
         "source1.out", f"{out}?&gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2"

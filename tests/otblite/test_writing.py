@@ -137,9 +137,16 @@ def test_box_lies_where_it_belongs(ramp, tmp_path, pixels):
 
 @pytest.mark.parametrize(
     ("bands", "expected"),
-    [("2", [2]), ("3,1", [3, 1]), ("2:3", [2, 3]), ("-1", [3]), (":2", [1, 2]),
-     ("2:", [2, 3]), ("1,-2:", [1, 2, 3])],
-)  # fmt: skip
+    [
+        ("2", [2]),
+        ("3,1", [3, 1]),
+        ("2:3", [2, 3]),
+        ("-1", [3]),
+        (":2", [1, 2]),
+        ("2:", [2, 3]),
+        ("1,-2:", [1, 2, 3]),
+    ],
+)
 def test_bands(ramp, bands, expected, tmp_path, pixels):
     write(ramp, f"{tmp_path}/out.tif?&bands={bands}")
     first = pixels(tmp_path / "out.tif")[0, 0]
@@ -162,11 +169,14 @@ def test_nodata_label_of_the_image(dtype, expected, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    ["streaming:type=tiled&streaming:sizemode=height&streaming:sizevalue=3",
-     "streaming:type=stripped&streaming:sizemode=height&streaming:sizevalue=1",
-     "streaming:type=auto&streaming:sizemode=auto&streaming:sizevalue=0",
-     "streaming:type=none", "streaming:sizemode=nbsplits&streaming:sizevalue=4"],
-)  # fmt: skip
+    [
+        "streaming:type=tiled&streaming:sizemode=height&streaming:sizevalue=3",
+        "streaming:type=stripped&streaming:sizemode=height&streaming:sizevalue=1",
+        "streaming:type=auto&streaming:sizemode=auto&streaming:sizevalue=0",
+        "streaming:type=none",
+        "streaming:sizemode=nbsplits&streaming:sizevalue=4",
+    ],
+)
 def test_streaming_options_do_not_change_pixels(ramp, options, tmp_path, pixels):
     write(ramp, f"{tmp_path}/out.tif?&{options}")
     np.testing.assert_array_equal(pixels(tmp_path / "out.tif"), ramp.read_all())

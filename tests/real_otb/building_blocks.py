@@ -35,8 +35,10 @@ ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"
 OFFSET = 1000
 PATCH_SIZE = 8
-FITS = [fits.LinearFit(gain, bias, 0.9) for gain, bias in
-        ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))]  # fmt: skip
+FITS = [
+    fits.LinearFit(gain, bias, 0.9)
+    for gain, bias in ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))
+]
 
 
 def computed(image) -> np.ndarray:
@@ -54,18 +56,22 @@ def written(path: Path | str) -> dict[str, np.ndarray]:
     """Give the pixels of a file, and what else the file says."""
     with rasterio.open(path) as file:
         about = {
-            "type": file.dtypes, "profile": {
+            "type": file.dtypes,
+            "profile": {
                 key: file.profile.get(key)
                 for key in ("compress", "interleave", "tiled", "blockysize")
             },
             "predictor": file.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR"),
-        }  # fmt: skip
+        }
         place = np.array([*file.transform[:6], *file.shape], np.float64)
         bounds = [round(edge, 4) for edge in file.bounds]
         return {
-            "pixels": file.read(), "place": place, "epsg": text(file.crs.to_epsg()),
-            "bounds": text(bounds), "about": text(about),
-        }  # fmt: skip
+            "pixels": file.read(),
+            "place": place,
+            "epsg": text(file.crs.to_epsg()),
+            "bounds": text(bounds),
+            "about": text(about),
+        }
 
 
 def text(values) -> np.ndarray:
@@ -107,9 +113,10 @@ def superimpose(scene: SimpleNamespace, folder: Path) -> dict:
     """`lr`, computed and as patches hold it."""
     lr, _ = pair(scene)
     keep_from_0(lr).write(
-        str(folder / "lr.tif"), pixel_type="uint16",
+        str(folder / "lr.tif"),
+        pixel_type="uint16",
         ext_fname=sr_dataset.CREATION_OPTIONS,
-    )  # fmt: skip
+    )
     return {"computed": computed(lr), **named("written", written(folder / "lr.tif"))}
 
 
@@ -118,9 +125,10 @@ def pansharpening(scene: SimpleNamespace, folder: Path) -> dict:
     _, hr = pair(scene)
     hr.write(str(folder / "float.tif"), pixel_type="float")
     hr.write(
-        str(folder / "hr.tif"), pixel_type="uint16",
+        str(folder / "hr.tif"),
+        pixel_type="uint16",
         ext_fname=sr_dataset.CREATION_OPTIONS,
-    )  # fmt: skip
+    )
     return {
         **named("float", written(folder / "float.tif")),
         "in memory": computed(hr),
@@ -144,8 +152,9 @@ def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
     # What Spot shows where Sentinel-2 shows a dark and a bright pixel.
     relations = [
         [fit["gain"] * dn + fit["bias"] for dn in (500, 3000)] + [fit["r2"]]
-        for fit in record["spot_from_s2"].values() if fit
-    ]  # fmt: skip
+        for fit in record["spot_from_s2"].values()
+        if fit
+    ]
     return {
         "verdicts": text([record["verdict"], record["blocks"], record["criteria"]]),
         "shift": np.array([v or 0 for v in record["shift"].values()], np.float64),
@@ -217,14 +226,14 @@ def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
     """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
     path = folder / "kept.tif"
     record = own_grid.keep(
-        path, remove_offset(stacked(scene), OFFSET),
+        path,
+        remove_offset(stacked(scene), OFFSET),
         images.describe(scene.s2[0], "Sentinel-2").crs,
-        images.describe(scene.xs, "XS"), sr_dataset.CREATION_OPTIONS,
-    )  # fmt: skip
+        images.describe(scene.xs, "XS"),
+        sr_dataset.CREATION_OPTIONS,
+    )
     answers = written(path)
-    return {
-        **answers, "pixels": exact(answers["pixels"]), "record": text(record)
-    }  # fmt: skip
+    return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}
 
 
 def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
@@ -256,9 +265,16 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
         out = folder / f"{name}.tif"
         with mock.patch.object(pyotb, "TensorflowModelServe", zoom, create=True):
             sr_infer.infer(
-                s2_images=scene.s2, model_dir=str(MODEL), out=str(out), area=area,
-                offset=OFFSET, crop=16, tile_size=256, piece_size=512, overwrite=True,
-            )  # fmt: skip
+                s2_images=scene.s2,
+                model_dir=str(MODEL),
+                out=str(out),
+                area=area,
+                offset=OFFSET,
+                crop=16,
+                tile_size=256,
+                piece_size=512,
+                overwrite=True,
+            )
         answers |= named(name, written(out))
     return answers
 
@@ -268,10 +284,13 @@ def pieces(scene: SimpleNamespace, folder: Path) -> dict:
     lr, _ = pair(scene)
     height, width = lr.shape[:2]
     options = {
-        "streaming:type": "stripped", "streaming:sizemode": "height",
-        "streaming:sizevalue": 16, "box": f"3:5:{width - 7}:{height - 9}",
-        "gdal:co:INTERLEAVE": "BAND", "gdal:co:BLOCKYSIZE": 32,
-    }  # fmt: skip
+        "streaming:type": "stripped",
+        "streaming:sizemode": "height",
+        "streaming:sizevalue": 16,
+        "box": f"3:5:{width - 7}:{height - 9}",
+        "gdal:co:INTERLEAVE": "BAND",
+        "gdal:co:BLOCKYSIZE": 32,
+    }
     path = folder / "piece.tif"
     lr.write(str(path), pixel_type="uint16", ext_fname=options)
     return written(path)
@@ -320,10 +339,19 @@ TROUBLE = {block.__name__: block for block in (terminated, full_disk)}
 BLOCKS = {
     block.__name__: block
     for block in (
-        stacking, offset, superimpose, pansharpening, harmonizing, pair_table,
-        usable_pixels, masks, kept_sentinel2, pieces, exercise_5,
+        stacking,
+        offset,
+        superimpose,
+        pansharpening,
+        harmonizing,
+        pair_table,
+        usable_pixels,
+        masks,
+        kept_sentinel2,
+        pieces,
+        exercise_5,
     )
-}  # fmt: skip
+}
 
 
 def answer(block: str, scene: str | Path, out: str | Path) -> dict[str, np.ndarray]:

@@ -63,9 +63,16 @@ def same(ours: np.ndarray, theirs: np.ndarray, what: str) -> None:
 def write(path: Path, pixels: np.ndarray, place: Affine, crs: str) -> str:
     bands = pixels if pixels.ndim == 3 else pixels[None]
     with rasterio.open(
-        path, "w", driver="GTiff", dtype=bands.dtype, count=len(bands), crs=crs,
-        height=bands.shape[1], width=bands.shape[2], transform=place,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        dtype=bands.dtype,
+        count=len(bands),
+        crs=crs,
+        height=bands.shape[1],
+        width=bands.shape[2],
+        transform=place,
+    ) as file:
         file.write(bands)
     return str(path)
 
@@ -125,11 +132,13 @@ def random_scene(folder: Path, seed: int, crs: str, smooth: bool) -> dict:
             for name, band in zip(BANDS, s2.astype(np.uint16), strict=True)
         ],
         "scl": write(
-            folder / "scl.tif", scl.astype(np.uint8), s2_place @ Affine.scale(2),
+            folder / "scl.tif",
+            scl.astype(np.uint8),
+            s2_place @ Affine.scale(2),
             "EPSG:32631",
         ),
         "saturated": 8999,
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="session")
@@ -170,9 +179,11 @@ def run(*arguments: str | Path, **found: str) -> subprocess.CompletedProcess:
     inherited = {k: v for k, v in os.environ.items() if k != "OTB_APPLICATION_PATH"}
     found["PYTHONPATH"] = f"{found.get('PYTHONPATH', '')}{os.pathsep}{ROOT}"
     return subprocess.run(
-        [sys.executable, building_blocks.__file__, *map(str, arguments)], text=True,
-        env={**inherited, **found, "MALLOC_PERTURB_": "165"}, capture_output=True,
-    )  # fmt: skip
+        [sys.executable, building_blocks.__file__, *map(str, arguments)],
+        text=True,
+        env={**inherited, **found, "MALLOC_PERTURB_": "165"},
+        capture_output=True,
+    )
 
 
 @pytest.fixture(scope="module")

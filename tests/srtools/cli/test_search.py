@@ -17,8 +17,9 @@ def test_without_options_the_planetary_computer_is_searched_in_summer():
     assert options == SearchOptions()
     assert "planetarycomputer" in options.stac_url
     assert (options.start_date, options.end_date) == (
-        date(2022, 6, 15), date(2022, 8, 15),
-    )  # fmt: skip
+        date(2022, 6, 15),
+        date(2022, 8, 15),
+    )
 
 
 def test_bands_may_be_renamed_in_several_options():

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-import otbApplication as otb
 import pytest
 from otblite.applications import APPLICATIONS
 from rasterio.crs import CRS
 
+import otbApplication as otb
 import pyotb
 
 create = otb.Registry.CreateApplication

@@ -6,7 +6,6 @@ import sys
 import threading
 
 import numpy as np
-import otbApplication
 import pytest
 import rasterio
 from affine import Affine
@@ -20,6 +19,8 @@ from otblite.applications.resampling import (
 from otblite.image import Grid, Window, from_array
 from otblite.warp import interpolate, resample
 from rasterio.crs import CRS
+
+import otbApplication
 
 PLACE = Affine(1.5, 0, 452001, 0, -1.5, 5412003)
 

@@ -28,8 +28,8 @@ import sr_infer
 from srtools import fits, images, own_grid, splits, usable, vrt
 from srtools.errors import SRError
 
-import otbApplication  # isort: skip  (after srtools, which makes it less talkative)
-import pyotb  # isort: skip
+import otbApplication
+import pyotb
 
 ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"

@@ -21,12 +21,18 @@ from unittest import mock
 import numpy as np
 import rasterio
 from affine import Affine
-from srtools.radiometry import keep_from_0, remove_offset
 
 import sr_dataset
 import sr_infer
-from srtools import fits, images, own_grid, splits, usable, vrt
+from srtools.cli import inference
+from srtools.conventions import GROUPS
+from srtools.engine import engine_errors
 from srtools.errors import SRError
+from srtools.images import vrt
+from srtools.images.grid import Grid
+from srtools.images.radiometry import keep_from_0, remove_offset
+from srtools.images.raster import ImageInfo, describe
+from srtools.pair import fits, own_grid, quality, splits, survey
 
 import otbApplication
 import pyotb
@@ -35,10 +41,8 @@ ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"
 OFFSET = 1000
 PATCH_SIZE = 8
-FITS = [
-    fits.LinearFit(gain, bias, 0.9)
-    for gain, bias in ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))
-]
+FITS = [fits.LinearFit(gain, bias, 0.9) for gain, bias in
+        ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))]
 
 
 def computed(image) -> np.ndarray:
@@ -56,8 +60,7 @@ def written(path: Path | str) -> dict[str, np.ndarray]:
     """Give the pixels of a file, and what else the file says."""
     with rasterio.open(path) as file:
         about = {
-            "type": file.dtypes,
-            "profile": {
+            "type": file.dtypes, "profile": {
                 key: file.profile.get(key)
                 for key in ("compress", "interleave", "tiled", "blockysize")
             },
@@ -66,11 +69,8 @@ def written(path: Path | str) -> dict[str, np.ndarray]:
         place = np.array([*file.transform[:6], *file.shape], np.float64)
         bounds = [round(edge, 4) for edge in file.bounds]
         return {
-            "pixels": file.read(),
-            "place": place,
-            "epsg": text(file.crs.to_epsg()),
-            "bounds": text(bounds),
-            "about": text(about),
+            "pixels": file.read(), "place": place, "epsg": text(file.crs.to_epsg()),
+            "bounds": text(bounds), "about": text(about),
         }
 
 
@@ -80,6 +80,14 @@ def text(values) -> np.ndarray:
 
 def named(name: str, answers: dict) -> dict:
     return {f"{name}, {key}": value for key, value in answers.items()}
+
+
+def pan_of(scene: SimpleNamespace) -> ImageInfo:
+    return describe(scene.pan, "the PAN image")
+
+
+def xs_of(scene: SimpleNamespace) -> ImageInfo:
+    return describe(scene.xs, "the XS image")
 
 
 def stacked(scene: SimpleNamespace) -> pyotb.App:
@@ -106,15 +114,14 @@ def offset(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def pair(scene: SimpleNamespace) -> tuple[pyotb.App, pyotb.App]:
-    return sr_dataset.make_pair(scene.pan, scene.xs, stacked(scene), OFFSET)
+    return sr_dataset.make_pair(pan_of(scene), xs_of(scene), stacked(scene), OFFSET)
 
 
 def superimpose(scene: SimpleNamespace, folder: Path) -> dict:
     """`lr`, computed and as patches hold it."""
     lr, _ = pair(scene)
     keep_from_0(lr).write(
-        str(folder / "lr.tif"),
-        pixel_type="uint16",
+        str(folder / "lr.tif"), pixel_type="uint16",
         ext_fname=sr_dataset.CREATION_OPTIONS,
     )
     return {"computed": computed(lr), **named("written", written(folder / "lr.tif"))}
@@ -125,8 +132,7 @@ def pansharpening(scene: SimpleNamespace, folder: Path) -> dict:
     _, hr = pair(scene)
     hr.write(str(folder / "float.tif"), pixel_type="float")
     hr.write(
-        str(folder / "hr.tif"),
-        pixel_type="uint16",
+        str(folder / "hr.tif"), pixel_type="uint16",
         ext_fname=sr_dataset.CREATION_OPTIONS,
     )
     return {
@@ -146,14 +152,11 @@ def harmonizing(scene: SimpleNamespace, folder: Path) -> dict:
 
 def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
     """What is printed and kept of how well the images fit together."""
-    spacing = images.describe(scene.xs, "XS").spacing
-    quality = sr_dataset.compare(pair(scene)[0], scene.xs, spacing, days=2)
-    record = quality.record()
+    record = quality.compare(pair(scene)[0], xs_of(scene), days=2).record()
     # What Spot shows where Sentinel-2 shows a dark and a bright pixel.
     relations = [
         [fit["gain"] * dn + fit["bias"] for dn in (500, 3000)] + [fit["r2"]]
-        for fit in record["spot_from_s2"].values()
-        if fit
+        for fit in record["spot_from_s2"].values() if fit
     ]
     return {
         "verdicts": text([record["verdict"], record["blocks"], record["criteria"]]),
@@ -167,10 +170,12 @@ def usable_pixels(scene: SimpleNamespace, folder: Path) -> dict:
     """What is left out of patches, with and without a scene classification."""
     answers = {}
     for name, scl in {"without": None, "with": scene.scl}.items():
-        seen = usable.look(scene.pan, scene.xs, stacked(scene), scl, scene.saturated)
-        assert 0 < seen.usable.sum() < seen.usable.size
-        answers |= named(name, seen.bad)
-        answers[f"{name}, shares"] = text([seen.missing, seen.cloud])
+        found = survey.survey_pixels(
+            scene.pan, scene.xs, stacked(scene), scl, scene.saturated
+        )
+        assert 0 < found.usable.sum() < found.usable.size
+        answers |= named(name, found.bad)
+        answers[f"{name}, shares"] = text([found.missing, found.cloud])
     return answers
 
 
@@ -201,15 +206,16 @@ class Receiver:
 
 def masks(scene: SimpleNamespace, folder: Path) -> dict:
     """Where each group may have patches, on its way into PatchesSelection."""
-    info = images.describe(scene.xs, "XS")
+    info = xs_of(scene)
     free = np.random.default_rng(0).random((info.height, info.width)) > 0.001
     plan = splits.split_in_blocks(free, PATCH_SIZE, 4, seed=1)
-    centres = {group: folder / f"{group}.geojson" for group in splits.GROUPS}
+    centres = {group: folder / f"{group}.geojson" for group in GROUPS}
     shares = (0.8, 0.1, 0.1)
     Receiver.masks.clear()
     with mock.patch.object(pyotb, "PatchesSelection", Receiver, create=True):
-        sr_dataset.select_in_blocks(scene.xs, plan, 4, centres)
-        sr_dataset.select_interleaved(scene.xs, free, PATCH_SIZE, shares, centres)
+        for split in (plan, splits.Interleaved(free, PATCH_SIZE, shares)):
+            for mask, parameters in split.selections(centres, 4):
+                sr_dataset.select_patches(scene.xs, mask, parameters)
     sent = [plan.mask("train", 4), plan.mask("valid"), plan.mask("test"), free]
     assert len(Receiver.masks) == len(sent)
     left, top = info.transform @ (0.5, 0.5)
@@ -224,16 +230,14 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
 
 def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
     """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
-    path = folder / "kept.tif"
+    s2 = remove_offset(stacked(scene), OFFSET)
     record = own_grid.keep(
-        path,
-        remove_offset(stacked(scene), OFFSET),
-        images.describe(scene.s2[0], "Sentinel-2").crs,
-        images.describe(scene.xs, "XS"),
-        sr_dataset.CREATION_OPTIONS,
+        folder, s2, scene.s2[0], xs_of(scene), sr_dataset.CREATION_OPTIONS
     )
-    answers = written(path)
-    return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}
+    answers = written(folder / record["path"])
+    return {
+        **answers, "pixels": exact(answers["pixels"]), "record": text(record)
+    }
 
 
 def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
@@ -250,31 +254,24 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
         lost = parameters["source1.rfieldx"] // 2  # lr pixels on each side
         height, width = lr.shape[:2]
         corner = Affine(*lr.transform[:6]) @ Affine.translation(lost, lost)
-        grid = vrt.write_grid(
-            folder / f"sr{next(grids)}.vrt",
-            lr.app.GetImageProjection("out"),
+        place = Grid(
+            rasterio.CRS.from_wkt(lr.app.GetImageProjection("out")),
             corner @ Affine.scale(1 / 4),
             4 * (width - 2 * lost),
             4 * (height - 2 * lost),
         )
+        grid = vrt.write_grid(folder / f"sr{next(grids)}.vrt", place)
         return pyotb.Superimpose(inr=str(grid), inm=lr, interpolator="bco")
 
     answers = {}
-    like = images.describe(scene.xs, "XS")
-    for name, area in {"whole": None, "like": like}.items():
+    for name, like in {"whole": None, "like": scene.xs}.items():
         out = folder / f"{name}.tif"
+        options = inference.Options(
+            s2_images=tuple(scene.s2), model_dir=str(MODEL), out=str(out), like=like,
+            offset=OFFSET, crop=16, tile_size=256, piece_size=512, overwrite=True,
+        )
         with mock.patch.object(pyotb, "TensorflowModelServe", zoom, create=True):
-            sr_infer.infer(
-                s2_images=scene.s2,
-                model_dir=str(MODEL),
-                out=str(out),
-                area=area,
-                offset=OFFSET,
-                crop=16,
-                tile_size=256,
-                piece_size=512,
-                overwrite=True,
-            )
+            sr_infer.infer(options)
         answers |= named(name, written(out))
     return answers
 
@@ -284,12 +281,9 @@ def pieces(scene: SimpleNamespace, folder: Path) -> dict:
     lr, _ = pair(scene)
     height, width = lr.shape[:2]
     options = {
-        "streaming:type": "stripped",
-        "streaming:sizemode": "height",
-        "streaming:sizevalue": 16,
-        "box": f"3:5:{width - 7}:{height - 9}",
-        "gdal:co:INTERLEAVE": "BAND",
-        "gdal:co:BLOCKYSIZE": 32,
+        "streaming:type": "stripped", "streaming:sizemode": "height",
+        "streaming:sizevalue": 16, "box": f"3:5:{width - 7}:{height - 9}",
+        "gdal:co:INTERLEAVE": "BAND", "gdal:co:BLOCKYSIZE": 32,
     }
     path = folder / "piece.tif"
     lr.write(str(path), pixel_type="uint16", ext_fname=options)
@@ -313,7 +307,7 @@ def terminated(scene: SimpleNamespace, folder: Path) -> dict:
 
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     threading.Thread(target=terminate, daemon=True).start()
-    with images.engine_errors("writing"):
+    with engine_errors("writing"):
         hr.write(str(path), pixel_type="uint16", ext_fname=lines)
     return {}
 
@@ -322,11 +316,10 @@ def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
     """No room for more than 10 kB of a file; give what is said of it."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     s2 = remove_offset(stacked(scene), OFFSET)
-    crs = images.describe(scene.s2[0], "Sentinel-2").crs
-    xs = images.describe(scene.xs, "XS")
+    xs, options = xs_of(scene), sr_dataset.CREATION_OPTIONS
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
-        own_grid.keep(folder / "kept.tif", s2, crs, xs, sr_dataset.CREATION_OPTIONS)
+        own_grid.keep(folder, s2, scene.s2[0], xs, options)
         said = "nothing"
     except SRError as error:
         said = str(error)
@@ -339,17 +332,8 @@ TROUBLE = {block.__name__: block for block in (terminated, full_disk)}
 BLOCKS = {
     block.__name__: block
     for block in (
-        stacking,
-        offset,
-        superimpose,
-        pansharpening,
-        harmonizing,
-        pair_table,
-        usable_pixels,
-        masks,
-        kept_sentinel2,
-        pieces,
-        exercise_5,
+        stacking, offset, superimpose, pansharpening, harmonizing, pair_table,
+        usable_pixels, masks, kept_sentinel2, pieces, exercise_5,
     )
 }
 

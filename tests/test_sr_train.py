@@ -487,10 +487,12 @@ def test_a_signal_before_the_first_epoch_is_over_saves_nothing(
 
     def begin_and_send(self, epoch, logs=None):
         begin(self, epoch, logs)
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(tensorboard.PatchImages, "on_epoch_begin", begin_and_send)
-    assert run(patches, tmp_path / "model") == 130
+    with pytest.raises(SystemExit) as exit_:
+        run(patches, tmp_path / "model")
+    assert exit_.value.code == 128 + signal.SIGTERM
     assert "no epoch was over, nothing is saved" in caplog.text
-    assert capfd.readouterr().err.splitlines()[-1] == "error: interrupted"
+    assert capfd.readouterr().err.splitlines()[-1] == "error: terminated"
     assert not (tmp_path / "model").exists()

@@ -41,8 +41,10 @@ ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"
 OFFSET = 1000
 PATCH_SIZE = 8
-FITS = [fits.LinearFit(gain, bias, 0.9) for gain, bias in
-        ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))]
+FITS = [
+    fits.LinearFit(gain, bias, 0.9)
+    for gain, bias in ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))
+]
 
 
 def computed(image) -> np.ndarray:
@@ -60,7 +62,8 @@ def written(path: Path | str) -> dict[str, np.ndarray]:
     """Give the pixels of a file, and what else the file says."""
     with rasterio.open(path) as file:
         about = {
-            "type": file.dtypes, "profile": {
+            "type": file.dtypes,
+            "profile": {
                 key: file.profile.get(key)
                 for key in ("compress", "interleave", "tiled", "blockysize")
             },
@@ -69,8 +72,11 @@ def written(path: Path | str) -> dict[str, np.ndarray]:
         place = np.array([*file.transform[:6], *file.shape], np.float64)
         bounds = [round(edge, 4) for edge in file.bounds]
         return {
-            "pixels": file.read(), "place": place, "epsg": text(file.crs.to_epsg()),
-            "bounds": text(bounds), "about": text(about),
+            "pixels": file.read(),
+            "place": place,
+            "epsg": text(file.crs.to_epsg()),
+            "bounds": text(bounds),
+            "about": text(about),
         }
 
 
@@ -121,7 +127,8 @@ def superimpose(scene: SimpleNamespace, folder: Path) -> dict:
     """`lr`, computed and as patches hold it."""
     lr, _ = pair(scene)
     keep_from_0(lr).write(
-        str(folder / "lr.tif"), pixel_type="uint16",
+        str(folder / "lr.tif"),
+        pixel_type="uint16",
         ext_fname=sr_dataset.CREATION_OPTIONS,
     )
     return {"computed": computed(lr), **named("written", written(folder / "lr.tif"))}
@@ -132,7 +139,8 @@ def pansharpening(scene: SimpleNamespace, folder: Path) -> dict:
     _, hr = pair(scene)
     hr.write(str(folder / "float.tif"), pixel_type="float")
     hr.write(
-        str(folder / "hr.tif"), pixel_type="uint16",
+        str(folder / "hr.tif"),
+        pixel_type="uint16",
         ext_fname=sr_dataset.CREATION_OPTIONS,
     )
     return {
@@ -156,7 +164,8 @@ def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
     # What Spot shows where Sentinel-2 shows a dark and a bright pixel.
     relations = [
         [fit["gain"] * dn + fit["bias"] for dn in (500, 3000)] + [fit["r2"]]
-        for fit in record["spot_from_s2"].values() if fit
+        for fit in record["spot_from_s2"].values()
+        if fit
     ]
     return {
         "verdicts": text([record["verdict"], record["blocks"], record["criteria"]]),
@@ -235,9 +244,7 @@ def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
         folder, s2, scene.s2[0], xs_of(scene), sr_dataset.CREATION_OPTIONS
     )
     answers = written(folder / record["path"])
-    return {
-        **answers, "pixels": exact(answers["pixels"]), "record": text(record)
-    }
+    return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}
 
 
 def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
@@ -267,8 +274,15 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
     for name, like in {"whole": None, "like": scene.xs}.items():
         out = folder / f"{name}.tif"
         options = inference.Options(
-            s2_images=tuple(scene.s2), model_dir=str(MODEL), out=str(out), like=like,
-            offset=OFFSET, crop=16, tile_size=256, piece_size=512, overwrite=True,
+            s2_images=tuple(scene.s2),
+            model_dir=str(MODEL),
+            out=str(out),
+            like=like,
+            offset=OFFSET,
+            crop=16,
+            tile_size=256,
+            piece_size=512,
+            overwrite=True,
         )
         with mock.patch.object(pyotb, "TensorflowModelServe", zoom, create=True):
             sr_infer.infer(options)
@@ -281,9 +295,12 @@ def pieces(scene: SimpleNamespace, folder: Path) -> dict:
     lr, _ = pair(scene)
     height, width = lr.shape[:2]
     options = {
-        "streaming:type": "stripped", "streaming:sizemode": "height",
-        "streaming:sizevalue": 16, "box": f"3:5:{width - 7}:{height - 9}",
-        "gdal:co:INTERLEAVE": "BAND", "gdal:co:BLOCKYSIZE": 32,
+        "streaming:type": "stripped",
+        "streaming:sizemode": "height",
+        "streaming:sizevalue": 16,
+        "box": f"3:5:{width - 7}:{height - 9}",
+        "gdal:co:INTERLEAVE": "BAND",
+        "gdal:co:BLOCKYSIZE": 32,
     }
     path = folder / "piece.tif"
     lr.write(str(path), pixel_type="uint16", ext_fname=options)
@@ -332,8 +349,17 @@ TROUBLE = {block.__name__: block for block in (terminated, full_disk)}
 BLOCKS = {
     block.__name__: block
     for block in (
-        stacking, offset, superimpose, pansharpening, harmonizing, pair_table,
-        usable_pixels, masks, kept_sentinel2, pieces, exercise_5,
+        stacking,
+        offset,
+        superimpose,
+        pansharpening,
+        harmonizing,
+        pair_table,
+        usable_pixels,
+        masks,
+        kept_sentinel2,
+        pieces,
+        exercise_5,
     )
 }
 

@@ -33,7 +33,7 @@ if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
 
 from srtools import engine
-from srtools.conventions import FACTOR, INPUT, OUTPUT_DN
+from srtools.conventions import BANDS, FACTOR, INPUT, OUTPUT_DN
 from srtools.engine import engine_errors
 from srtools.errors import one_line_errors
 from srtools.images import vrt
@@ -191,7 +191,8 @@ def infer(options: cli.Options) -> dict | None:
                 write_piece(result, piece, job.tile_size, path)
 
         own = pieces.share(job.pieces, *options.part) if options.part else job.pieces
-        pieces.make(job.folder, own, write, job.plan.grid.transform.a)
+        spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
+        pieces.make(job.folder, own, write, spacing, pixel_bytes=2 * bands)
         if options.part:
             return None
         return outputs.write(job, any(map(has_nodata, job.pieces)))

@@ -10,11 +10,10 @@ read, or `services.PATIENCE` at its end, ends the download at once.
 import functools
 import math
 import re
-import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from rasterio.windows import Window
 from tqdm import tqdm
 
 from srtools.errors import SRError
-from srtools.files import make_folder
+from srtools.files import check_room, make_folder
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import services
@@ -123,7 +122,8 @@ def local_copies(
                     tile[band] = f"{temporary}/{index}_{name}_{band}.tif"
                     wanted[tile[band]] = parts[index, band]
             tiles.append(tile)
-        _check_room(folder, wanted.values())
+        needed = sum(part.nbytes for part in wanted.values())
+        check_room(folder, needed, "the temporary copies of Sentinel-2")
         _fetch(scene.archive, wanted, end)
         yield tiles
 
@@ -225,21 +225,6 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
         # Blocks that GDAL writes when it closes a file may get lost without an error.
         if Path(path).stat().st_size < part.nbytes:
             raise _no_room(parts)
-
-
-def _check_room(folder: str | Path, parts: Iterable[Part]) -> None:
-    """Check that the disk takes the copies.
-
-    Raises:
-        SRError: saying how much is needed and how much is free.
-    """
-    needed, free = sum(part.nbytes for part in parts), shutil.disk_usage(folder).free
-    if needed > free:
-        raise SRError(
-            f"{_megabytes(needed)} of Sentinel-2 are to be copied for a while, and "
-            f"folder {folder} has {_megabytes(free)} free; make room, or choose "
-            "another folder"
-        )
 
 
 def _no_room(parts: Mapping[str, Part]) -> SRError:

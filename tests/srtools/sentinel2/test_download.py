@@ -232,7 +232,7 @@ def test_too_little_room_is_told_before_a_block_is_fetched(
     service.files["a_B04.tif"] = image
     wanted = scene(archive_of(service), ("a", service.url))
     area = place(452_000, 5_410_000, 300, 400)
-    with pytest.raises(SRError, match=r"^1 MB of Sentinel-2 .* has 1 MB free; make"):
+    with pytest.raises(SRError, match=r"^1 MB are needed for .* has 0 MB free; make"):
         with local_copies(wanted, ["B04"], area, tmp_path):
             pass
     (first,) = block_ranges(image, [1], [1])

@@ -12,14 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import building_blocks
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from building_blocks import BLOCKS, ROOT
 
 from demo.scene import make_scene
+from tests.real_otb import building_blocks
+from tests.real_otb.building_blocks import BLOCKS, ROOT
 
 TAG = sys.implementation.cache_tag
 BUILT = ROOT / ".real-otb" / TAG

@@ -37,6 +37,7 @@ from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
 from srtools.pair import card, fits, own_grid, patch_grid, pictures, splits, survey
 from srtools.pair.displacement import displace
+from srtools.pair.leakage import read_groups
 from srtools.pair.quality import compare
 from srtools.sentinel2 import areas, source
 from srtools.sentinel2.source import Sentinel2
@@ -188,7 +189,7 @@ def make_patches(
     centres = {group: folder / f"{group}_centres.geojson" for group in GROUPS}
     for mask, parameters in split.selections(centres, options.step):
         select_patches(xs.path, mask, parameters)
-    windows = splits.read_groups(centres, xs, split)
+    windows = read_groups(centres, xs, split)
 
     for group in GROUPS:
         log.info("extracting the %s patches", group)

@@ -1,5 +1,6 @@
 """Exercise 1: the patches are the pixels they should be, and no other file is left."""
 
+import functools
 import itertools
 import json
 import os
@@ -238,10 +239,14 @@ def test_command_line(tmp_path, capsys):
     assert sr_dataset.main([*command(tmp_path), "--overwrite"]) == 0
 
 
-def bad_inputs(tmp_path: Path, write_raster) -> dict[str, tuple[dict, str]]:
-    text = tmp_path / "notes.txt"
+@pytest.fixture(scope="module")
+def bad_inputs(tmp_path_factory, write_raster_in) -> dict[str, tuple[dict, str]]:
+    """Give for each case the options that are wrong, and words of the message."""
+    folder = tmp_path_factory.mktemp("bad")
+    write_raster = functools.partial(write_raster_in, folder)
+    text = folder / "notes.txt"
     text.write_text("not an image")
-    blocked = tmp_path / "file"
+    blocked = folder / "file"
     blocked.write_text("")
     zeros = np.zeros((256, 320), np.uint16)
     pan = {"spacing": 1.5, "corner": (452307.0, 5411213.0)}
@@ -324,13 +329,17 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_one_line(case, tmp_path, write_raster, capfd):
-    changed, words = bad_inputs(tmp_path, write_raster)[case]
+def test_bad_input_is_one_line(case, tmp_path, bad_inputs, capfd):
+    changed, words = bad_inputs[case]
     assert sr_dataset.main([*command(tmp_path, **changed), "--offset", "0"]) == 1
     lines = capfd.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
     assert words in lines[-1]
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_every_bad_input_is_tried(bad_inputs):
+    assert list(bad_inputs) == CASES
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,12 @@ log = logging.getLogger("otblite")
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
+REMOTE = ("http://", "https://", "/vsi")
+
+
 def public(name: str) -> str:
     """Give a file name without the query of a URL, which may hold a signature."""
-    return name.split("?")[0]
+    return name.split("?")[0] if name.startswith(REMOTE) else name
 
 
 class _Handle:
@@ -95,7 +98,7 @@ def open_image(name: str) -> Image:
             f"{public(path)}: options after '?&' are not supported when reading: "
             f"{', '.join(option.split('=')[0] for option in options)}"
         )
-    remote = path.startswith(("http://", "https://", "/vsi"))
+    remote = path.startswith(REMOTE)
     if not remote and not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file")
     if path.startswith(("http://", "https://")):

@@ -206,7 +206,7 @@ def names(write_raster) -> list[str]:
 
 
 def test_several_images_and_bands(names):
-    app = pyotb.BandMathX(il=names[:2], exp="im1b1 + im2b1; im1b2; 2 * im1b2;")
+    app = pyotb.BandMathX(il=names[:2], exp="im1b1 + im2b1; im1b2; 2 * im1b2")
     expected = np.stack([A + B.astype(int), B, 2 * B], axis=-1)
     np.testing.assert_allclose(app.to_numpy(), expected, rtol=1e-6)
     assert app.to_numpy().dtype == np.float32
@@ -248,12 +248,18 @@ def test_computed_in_double_precision(write_raster):
         ([0, 2], "im1b1", "images on one grid are expected.*superimpose"),
         ([0, 4], "im1b1", "images of one size are expected, got 8 x 1 and 4 x 1"),
         ([0], "im1b1; im1b2", "one expression is expected; BandMathX takes several"),
-        ([0], "", "one expression is expected"),
+        ([0], "", "one side of a ';' is empty"),
     ],
 )
 def test_inputs_that_do_not_fit(images, text, words, names):
     with pytest.raises(RuntimeError, match=f"BandMath: .*{words}"):
         pyotb.BandMath(il=[names[index] for index in images], exp=text)
+
+
+@pytest.mark.parametrize("text", ["", ";", "im1b1;", "im1b1; ", ";im1b1", "1;;im1b1"])
+def test_semicolons_stand_between_expressions(text, names):
+    with pytest.raises(RuntimeError, match="BandMathX: .*one side of a ';' is empty"):
+        pyotb.BandMathX(il=names[:1], exp=text)
 
 
 def test_a_millionth_of_a_pixel_is_forgiven(names):

@@ -179,7 +179,7 @@ LARGE = {
     "coarser": lambda: resample(FINE, COARSE.grid, "nn"),
     "other CRS": lambda: resample(noise(400, 700, 4, 6.0, 2154), FINE.grid, "bco"),
     "pansharpened": lambda: pansharpen(
-        noise(1024, 1536, 1, 1.5), resample(COARSE, FINE.grid, "bco")
+        noise(1024, 1536, 1, 1.5), resample(COARSE, FINE.grid, "bco"), (9, 9)
     ),
     "operators": lambda: compute(
         [FINE],

@@ -188,10 +188,33 @@ def test_mask_of_another_size_is_refused(raster, tmp_path):
 
 
 def test_image_smaller_than_a_patch(raster, tmp_path):
+    """OTBTF gives points there, around which nothing can be cut."""
+    for shape, words in (((5, 9), "9 x 5"), ((9, 7), "7 x 9")):
+        with pytest.raises(RuntimeError, match=f"{words} pixels is smaller .* 8 x 8"):
+            select(tmp_path, raster("in.tif", np.ones(shape)), grid_psize=8)
+
+
+def test_image_of_the_size_of_a_patch(raster, tmp_path):
     """No centre is no error for PatchesSelection; the extraction will tell."""
-    assert select(tmp_path, raster("in.tif", np.ones((5, 5))), grid_psize=8) == {
-        "train": []
-    }
+    image = raster("in.tif", np.ones((8, 8)))
+    assert select(tmp_path, image, grid_psize=8) == {"train": []}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "groups", "empty"),
+    [
+        ("all", "train valid", "outvalid"),
+        ("all", "train test", "outtest"),
+        ("chessboard", "train valid test", "outtest"),
+    ],
+)
+def test_output_that_the_strategy_does_not_fill(
+    strategy, groups, empty, raster, tmp_path
+):
+    image = raster("in.tif", np.ones((9, 9)))
+    words = f"no input to writer: nothing fills '{empty}'"
+    with pytest.raises(RuntimeError, match=words):
+        select(tmp_path, image, groups, strategy=strategy)
 
 
 def order(found: dict[str, list[tuple]]) -> str:
@@ -445,8 +468,8 @@ def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
          "vec": vec, "field": "id"},
         n_sources=2,
     )  # fmt: skip
-    assert app.app.GetImageSize("source1.out") == (3, 6)
-    assert app.app.GetImageSize("source2.out") == (4, 4)
+    assert tuple(app.app.GetImageSize("source1.out")) == (3, 6)
+    assert tuple(app.app.GetImageSize("source2.out")) == (4, 4)
     found = app.app.GetImageAsNumpyArray("source2.out")
     expected = np.concatenate([fine[5:7, 4:8], fine[9:11, 8:12]])
     np.testing.assert_array_equal(found, expected)

@@ -13,7 +13,6 @@ from affine import Affine
 from otblite import files, image
 from otblite.applications.patches import stack
 from otblite.applications.resampling import (
-    BOX,
     box_mean,
     pansharpen,
     sum_of_neighbours,
@@ -37,10 +36,18 @@ def test_sum_of_neighbours_adds_each_line_once(count):
     assert sum_of_neighbours(lines, count).ravel().tolist() == expected
 
 
-def test_box_mean_of_zeros_beside_large_values_is_zero():
-    values = np.zeros((40, 40), np.float32)
+@pytest.mark.parametrize("size", [(7, 7), (19, 19), (3, 5)])
+def test_box_mean_of_zeros_beside_large_values_is_zero(size):
+    values = np.zeros((60, 40), np.float32)
     values[:20] = 1e30
-    assert (box_mean(values, BOX)[20:] == 0).all()
+    assert (box_mean(values, size)[20:] == 0).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 1), (3, 5), (19, 8)])
+def test_box_mean_is_the_mean_of_each_box(size):
+    values = np.random.default_rng(6).random((24, 21))
+    boxes = np.lib.stride_tricks.sliding_window_view(values, size)
+    np.testing.assert_allclose(box_mean(values, size), boxes.mean(axis=(2, 3)))
 
 
 def test_pansharpening_reads_the_same_twice_and_leaves_its_inputs_alone():
@@ -49,7 +56,7 @@ def test_pansharpening_reads_the_same_twice_and_leaves_its_inputs_alone():
     xs_pixels = random.integers(0, 3000, (16, 12, 4)).astype(np.uint16)
     pan = from_array(pan_pixels.copy(), grid(64, 48))
     xs = from_array(xs_pixels.copy(), grid(16, 12, 6.0))
-    sharp = pansharpen(pan, resample(xs, pan.grid, "bco"))
+    sharp = pansharpen(pan, resample(xs, pan.grid, "bco"), (3, 3))
     first, second = sharp.read_all(), sharp.read_all()
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(pan.read_all(), pan_pixels)
@@ -63,7 +70,7 @@ def test_pansharpening_in_chunks_of_lines_is_that_of_one_chunk(monkeypatch):
 
     def sharp():
         fresh = resample(xs, pan.grid, "nn")
-        return pansharpen(pan, fresh).read(Window(3, 4, 41, 30))
+        return pansharpen(pan, fresh, (2, 9)).read(Window(3, 4, 41, 30))
 
     whole = sharp()
     for samples in (1, 1000):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from srtools.evaluation import metrics
+from srtools import metrics
 
 
 def test_spectral_angle_by_hand():

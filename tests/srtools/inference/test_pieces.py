@@ -163,9 +163,12 @@ def cluster(folder):
     folder.mkdir()
     (folder / "cluster.py").write_text(CLUSTER)
     with subprocess.Popen(
-        [sys.executable, "cluster.py"], cwd=folder, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        [sys.executable, "cluster.py"],
+        cwd=folder,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
         yield process.stdout.readline().strip()
         process.stdin.close()
 
@@ -226,9 +229,11 @@ def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
     out = tmp_path / "sr.tif"
     infer(job, out, part=(1, 4))
     for change in (
-        {"offset": 1000}, {"model_dir": repeating_model}, {"tile_size": 16},
+        {"offset": 1000},
+        {"model_dir": repeating_model},
+        {"tile_size": 16},
         {"piece_size": 128},
-    ):  # fmt: skip
+    ):
         with pytest.raises(SRError, match="pieces made from other images"):
             infer({**job, **change}, out)
     Path(job["s2_images"][0]).touch()

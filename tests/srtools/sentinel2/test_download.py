@@ -19,7 +19,7 @@ from shapely.geometry import box, mapping
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import archive as archives
-from srtools.sentinel2 import download
+from srtools.sentinel2 import download, services
 from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import local_copies
@@ -310,7 +310,7 @@ def test_a_block_that_cannot_be_read_is_an_error_not_zeros(
 
 
 def test_after_a_failure_no_other_row_is_begun(service, tmp_path, monkeypatch, image):
-    monkeypatch.setattr(download, "WORKERS", 1)
+    monkeypatch.setattr(services, "WORKERS", 1)
     service.files["a_B04.tif"] = image
     asked_for = []
 
@@ -335,8 +335,8 @@ def test_all_together_does_not_outlast_its_patience(
     service, tmp_path, monkeypatch, image
 ):
     # Each row alone would be in time.
-    monkeypatch.setattr(download, "WORKERS", 1)
-    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    monkeypatch.setattr(services, "WORKERS", 1)
+    monkeypatch.setattr(services, "PATIENCE", 0.3)
     service.files["a_B04.tif"] = image
     service.rule = lambda method, part, asked: "trickle"  # at least 0.1 s each
     wanted = scene(archive_of(service), ("a", service.url))
@@ -447,7 +447,7 @@ def test_one_young_token_is_enough(tokens, tmp_path, image):
 
 
 def test_an_old_token_is_renewed_for_each_row(tokens, tmp_path, monkeypatch, image):
-    monkeypatch.setattr(download, "WORKERS", 1)
+    monkeypatch.setattr(services, "WORKERS", 1)
     tokens.expiries = [expiry(minutes=20)]
     wanted, area = signed_scene(tokens, image), place(451_000, 5_411_000, 300, 700)
     with local_copies(wanted, ["B04"], area, tmp_path) as [paths]:

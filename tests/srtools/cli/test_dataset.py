@@ -1,0 +1,56 @@
+"""The command line of exercise 1."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from srtools.cli import dataset
+from srtools.cli.options import MisuseError
+from srtools.conventions import SPLITS
+
+ROOT = Path(__file__).parents[3]
+LEAST = {"pan": "pan.tif", "xs": "xs.tif", "out_dir": "patches"}
+
+
+def test_defaults():
+    options = dataset.parse([f"--{key}={value}" for key, value in LEAST.items()])
+    assert options == dataset.Options(**LEAST)
+    assert (options.split, options.patch_size, options.margin) == (SPLITS[0], 32, 21)
+    assert options.inputs == ["pan.tif", "xs.tif"]
+
+
+def test_all_files_that_are_read_are_inputs():
+    options = dataset.Options(**LEAST, s2_images=("s2.tif",), scl="scl.tif")
+    assert options.inputs == ["pan.tif", "xs.tif", "s2.tif", "scl.tif"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"step": 40}, "--step must be no more than --patch_size"),
+        ({"step": 8, "split": "interleaved"}, "--step is for --split blocks"),
+        ({"scl": "scl.tif"}, "--scl is for --s2_images"),
+        ({"s2_images": ("a", "b")}, "2 Sentinel-2 files were given"),
+    ],
+)
+def test_contradictions(changed, words):
+    with pytest.raises(MisuseError, match=words):
+        dataset.Options(**LEAST, **changed)
+
+
+def test_help_loads_no_engine_and_tells_every_default():
+    code = (
+        "import sys; from srtools.cli import dataset\n"
+        "try: dataset.parse(['--help'])\n"
+        "finally: print({'numpy', 'rasterio', 'pyotb'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
+    entries = " ".join(done.stdout.split()).split(" --")
+    described = [entry for entry in entries if "default:" in entry]
+    optional = len(dataset.Options.__dataclass_fields__) - len(LEAST)
+    assert len(described) == optional

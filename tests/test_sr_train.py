@@ -10,13 +10,14 @@ import signal
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 import sr_model
 import sr_train
 from srtools.cli.train import SCHEDULES
 from srtools.images import patch_files
 from srtools.network.saved_model import CARD, SIGNATURE
-from srtools.training import resuming, tensorboard
+from srtools.training import callbacks, resuming, tensorboard
 from tests.training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 import tensorflow as tf
@@ -163,6 +164,14 @@ def test_tensorboard_gets_curves_and_pictures(trained):
     for colours in ("true colour", "near infrared, red, green"):
         # The fresh network, and each epoch.
         assert found["images", f"{colours}: {title}"] == [0, *epochs]
+
+
+def test_curves_show_all_epochs(trained, tmp_path):
+    logs = trained.with_name("model_logs")
+    callbacks.draw_curves(tmp_path / "again.png", read_table(logs))
+    paths = (logs / "training.png", tmp_path / "again.png")
+    drawn, expected = (np.asarray(Image.open(path)) for path in paths)
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def test_same_seed_same_weights(patches, tmp_path):

@@ -1,7 +1,7 @@
 """Numbers and pictures for TensorBoard, complete on the disk after each epoch.
 
 Keras' own callback may keep two minutes of curves in memory, which a training that is
-killed would lose.
+killed would lose.  Here a writer is flushed at the end of each `as_default()`.
 """
 
 from pathlib import Path
@@ -46,8 +46,6 @@ class Scalars(tf.keras.callbacks.Callback):
             with self.train.as_default():
                 for name, weight in by_name(self.model).items():
                     tf.summary.histogram(name, weight.numpy(), step=epoch + 1)
-        self.train.flush()
-        self.validation.flush()
 
     def on_train_end(self, logs=None):
         """Close the event files."""
@@ -107,7 +105,6 @@ class PatchImages(tf.keras.callbacks.Callback):
             for name, bands in COLOURS.items():
                 picture = self.picture(sr, bands)[None]
                 tf.summary.image(f"{name}: {self.TITLE}", picture, step)
-        self.writer.flush()
 
     def picture(self, sr: np.ndarray, bands: list[int]) -> np.ndarray:
         """Lay all patches out: [height, width, 3] uint8."""

@@ -180,6 +180,13 @@ def test_a_band_that_is_always_0_is_a_dead_network(dead_band):
             callbacks.check_alive(Zoom(), batches, "hr")
 
 
+def test_a_band_that_is_more_than_0_in_one_batch_is_alive():
+    lr = np.zeros((4, 2, 2, 4), np.float32)
+    lr[1] = 1000.0
+    batches = tf.data.Dataset.from_tensor_slices(({"lr": lr}, {"hr": lr})).batch(1)
+    callbacks.check_alive(Zoom(), batches, "hr")
+
+
 def test_learning_rate_of_a_schedule(compiled):
     schedule = tf.keras.optimizers.schedules.CosineDecay(0.5, decay_steps=10)
     compiled.compile(tf.keras.optimizers.SGD(schedule), loss="mse")

@@ -1,7 +1,9 @@
-# make demo   everything at once, on a made-up scene
-# make bench  time and memory of the scripts; some minutes
-# make test   lint and all tests
-# make test-keras2   the tests of the scripts on TensorFlow 2.15 with Keras 2
+# make demo       everything at once, on a made-up scene
+# make bench      time and memory of the scripts; some minutes
+# make test       lint, and all tests that are not slow, on all processors
+# make test-slow  the others: trainings that are killed, several devices, whole tiles
+# make test-keras2    what touches TensorFlow, on TensorFlow 2.14.1 with Keras 2
+# make test-real-otb  the scripts' building blocks on Debian's OTB, and on otblite
 PYTHON ?= python3
 VENV ?= .venv
 SIZE ?= 1536
@@ -10,8 +12,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ENGINE := $(shell find otblite -name '*.py' -o -name '*.pth' -o -name 'pyproject.toml')
 CODE := sr_*.py srtools otblite demo bench tests
+PYTEST := $(BIN)/python -m pytest -n auto
+# What touches TensorFlow.
+TENSORFLOW_TESTS := tests/test_*.py tests/otblite/test_otbtf_*.py \
+	tests/otblite/test_serving.py \
+	$(addprefix tests/srtools/,network training evaluation inference)
 
-.PHONY: demo bench test test-keras2 pytest lint format clean
+.PHONY: demo bench test test-slow test-keras2 test-tensorflow test-real-otb \
+	lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python -m demo.run --size $(SIZE)
@@ -20,34 +28,48 @@ bench: $(STAMP)
 	$(BIN)/python -m bench
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+test-slow: $(STAMP)
+	$(PYTEST) -m slow
+
+test-keras2:
+	$(MAKE) VENV=.venv-keras2 REQUIREMENTS=requirements-keras2.txt \
+		TENSORFLOW=tensorflow==2.14.1 test-tensorflow
+
+test-tensorflow: $(STAMP)
+	$(PYTEST) -m "not slow" $(TENSORFLOW_TESTS)
+
+# The bindings are built once.  Where they cannot be, that is said, and pytest skips.
+test-real-otb: $(STAMP)
+	tests/real_otb/build.sh .real-otb $(BIN)/python || test $$? = 77
+	$(PYTEST) -rs tests/real_otb
 
 lint: $(STAMP)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
+	PYTHONPATH=. $(BIN)/lint-imports
 
 format: $(STAMP)
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-# TensorFlow 2.15 exists for Python 3.9 to 3.11 only.
-test-keras2:
-	$(MAKE) VENV=.venv-keras2 REQUIREMENTS=requirements-keras2.txt pytest
-
-pytest: $(STAMP)
-	$(BIN)/python -m pytest
-
 REQUIREMENTS ?= requirements.txt
 $(STAMP): requirements*.txt $(ENGINE)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
-	sys.exit(None if (3, 10) <= v <= (3, 12) else \
-	"error: Python %d.%d was found, 3.10, 3.11 or 3.12 is needed; " % v + \
-	"say which: make PYTHON=python3.12 ...")'
+	sys.exit(None if (3, 10) <= v <= (3, 13) else \
+	"error: this is Python %d.%d, TensorFlow needs 3.10, 3.11, 3.12 or 3.13; " % v + \
+	"name one: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import ensurepip' 2> /dev/null || \
+		{ echo "error: $(PYTHON) cannot make environments; apt install python3-venv"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -r $(REQUIREMENTS) -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r $(REQUIREMENTS) $(TENSORFLOW) -r requirements-dev.txt
+	@# pyotb asks for numpy<2; where that does not exist it works without.
+	$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("pyotb"))' || \
+		$(BIN)/python -m pip install --quiet --no-deps 'pyotb>=2.2.1,<3'
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps ./otblite
 	touch $@
 
 clean:
-	rm -rf .venv .venv-keras2 demo_run
+	rm -rf .venv .venv-keras2 .real-otb demo_run

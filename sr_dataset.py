@@ -35,10 +35,10 @@ from srtools.errors import one_line_errors
 from srtools.images import checks, figures, patch_files, raster, sentinel2_checks
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
-from srtools.images.registration import read_blocks
 from srtools.pair import card, fits, own_grid, patch_grid, pictures, splits, survey
 from srtools.pair.displacement import displace
-from srtools.pair.quality import PairQuality, measure_pair
+from srtools.pair.leakage import read_groups
+from srtools.pair.quality import compare
 from srtools.sentinel2 import areas, source
 from srtools.sentinel2.source import Sentinel2
 
@@ -82,12 +82,6 @@ def pansharpen(pan: str, xs: str) -> pyotb.App:
             fusion.set_parameters({key: PAN_RADIUS})
     fusion.execute()
     return fusion
-
-
-@engine_errors("comparing the images")
-def compare(lr: pyotb.App, xs: ImageInfo, **known: float | None) -> PairQuality:
-    """Measure on a sample of blocks how well Sentinel-2 and Spot fit together."""
-    return measure_pair(read_blocks(lr, pyotb.Input(xs.path)), xs.spacing, **known)
 
 
 @engine_errors("selecting patches")
@@ -146,11 +140,10 @@ def create_dataset(options: cli.Options) -> dict:
     outputs = card.output_files(options.out_dir)
     files.refuse_existing(outputs, options.overwrite, options.inputs)
     pan, xs = checks.check_spot(options.pan, options.xs, options.patch_size)
-    area, near = areas.data_footprint(xs), options.spot_date
+    search = {"around": xs, "near": options.spot_date, "scl": True}
+    area = areas.data_footprint(xs)
     with (
-        source.sentinel2(
-            options, area, options.out_dir, around=xs, near=near, scl=True
-        ) as s2,
+        source.sentinel2(options, area, options.out_dir, **search) as s2,
         files.whole_files(outputs) as folder,
     ):
         s2 = replace(s2, scl=[options.scl]) if options.scl else s2
@@ -180,8 +173,7 @@ def make_patches(
         lr, hr = make_pair(pan, xs, s2_image, s2.offset)
 
     scl = stack([[path] for path in s2.scl]) if s2.scl else None
-    with engine_errors("looking at the pixels"):
-        found = survey.survey_pixels(pan.path, xs.path, s2_image, scl, xs.largest)
+    found = survey.survey_pixels(pan.path, xs.path, s2_image, scl, xs.largest)
     days = s2.days_to(options.spot_date)
     quality = compare(lr, xs, days=days, cloud=found.cloud, missing=found.missing)
     print(quality.table())
@@ -197,7 +189,7 @@ def make_patches(
     centres = {group: folder / f"{group}_centres.geojson" for group in GROUPS}
     for mask, parameters in split.selections(centres, options.step):
         select_patches(xs.path, mask, parameters)
-    windows = splits.read_groups(centres, xs, split)
+    windows = read_groups(centres, xs, split)
 
     for group in GROUPS:
         log.info("extracting the %s patches", group)
@@ -205,9 +197,8 @@ def make_patches(
         with engine_errors(f"extracting {group} patches of {size} x {size} pixels"):
             extract_patches(lr, hr, centres[group], size, paths)
         patch_files.check_count(paths["lr"], len(windows[group]))
-    with engine_errors("keeping Sentinel-2"):
-        reflectance = remove_offset(s2_image, s2.offset)
-        kept = own_grid.keep(folder, reflectance, s2.tiles[0][0], xs, CREATION_OPTIONS)
+    reflectance = remove_offset(s2_image, s2.offset)
+    kept = own_grid.keep(folder, reflectance, s2.tiles[0][0], xs, CREATION_OPTIONS)
 
     shape = xs.height, xs.width
     pictures.save_pair(folder / card.PAIR_PICTURE, quality, quicklook, shape)

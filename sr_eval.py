@@ -26,7 +26,7 @@ if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
 
 from srtools.ahead import ahead
-from srtools.conventions import FACTOR, SCALE
+from srtools.conventions import FACTOR, INPUT, OUTPUT, SCALE
 from srtools.errors import one_line_errors
 from srtools.evaluation import results, side_by_side, tables, test_set
 from srtools.evaluation.assessment import Assessment
@@ -36,8 +36,6 @@ from srtools.network import saved_model
 
 import otbtf
 import tensorflow as tf
-
-INPUT, OUTPUT = "lr", "hr"  # names in the SavedModel's signature
 
 
 def read_batches(

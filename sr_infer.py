@@ -33,7 +33,7 @@ if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
 
 from srtools import engine
-from srtools.conventions import FACTOR
+from srtools.conventions import BANDS, FACTOR, INPUT, OUTPUT_DN
 from srtools.engine import engine_errors
 from srtools.errors import one_line_errors
 from srtools.images import vrt
@@ -48,8 +48,7 @@ from srtools.sentinel2 import source
 
 import pyotb
 
-INPUT, OUTPUT = "lr", "hr_dn"  # hr_dn is reflectance x 10000, ready for 16 bit
-STD = "hr_dn_std"
+STD = f"{OUTPUT_DN}_std"  # standard deviation over flips and turns
 AROUND_METRES = 200.0  # fetched around an area, as context for the network
 
 
@@ -163,7 +162,7 @@ def infer(options: cli.Options) -> dict | None:
     outputs = Outputs(Path(options.out), preview, options.uncertainty)
     outputs.check(options.overwrite, prepare.files_read(options))
     model = prepare.check_model(options.model_dir)
-    crop = plans.choose_crop(model, INPUT, OUTPUT, options.crop)
+    crop = plans.choose_crop(model, INPUT, OUTPUT_DN, options.crop)
     outputs.make_folders()
     with (
         source.sentinel2(
@@ -173,7 +172,7 @@ def infer(options: cli.Options) -> dict | None:
     ):
         folder = Path(temporary)
         job = prepare.job(options, found, area, model, crop, folder)
-        name = f"{OUTPUT}_crop{crop}"
+        name = f"{OUTPUT_DN}_crop{crop}"
         names = [name, STD] if options.uncertainty else [name]
         served = options.model_dir
         if job.card["self_ensemble"]:
@@ -192,7 +191,8 @@ def infer(options: cli.Options) -> dict | None:
                 write_piece(result, piece, job.tile_size, path)
 
         own = pieces.share(job.pieces, *options.part) if options.part else job.pieces
-        pieces.make(job.folder, own, write, job.plan.grid.transform.a)
+        spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
+        pieces.make(job.folder, own, write, spacing, pixel_bytes=2 * bands)
         if options.part:
             return None
         return outputs.write(job, any(map(has_nodata, job.pieces)))

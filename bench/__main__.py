@@ -20,9 +20,13 @@ def get_parser() -> argparse.ArgumentParser:
         "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all)"
     )
     parser.add_argument(
-        "--sizes", nargs="+", type=int, default=SIZES, metavar="PIXELS",
+        "--sizes",
+        nargs="+",
+        type=int,
+        default=SIZES,
+        metavar="PIXELS",
         help="sides of the PAN image, multiples of 4 (default: 2048 8192)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--folder", help="where to work, as a fast disk (default: a temporary folder)"
     )

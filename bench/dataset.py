@@ -11,9 +11,8 @@ from bench.cogs import least_bytes
 from bench.measure import Usage
 from bench.measure import run as measure
 from bench.report import Row
-from bench.scene import OFFSET
 from demo.server import Server
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, OFFSET_DN
 
 ROOT = Path(__file__).parent.parent
 # At 8192 x 8192 PAN pixels on 2 cores: a fifth of the 64 s that OTBTF took there.
@@ -39,7 +38,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
 def _one_size(scene: Path, size: int) -> Iterator[Row]:
     patches = scene / "patches"
     images = [scene / f"{band}.tif" for band in BANDS]
-    local = ["--s2_images", *images, "--offset", OFFSET]
+    local = ["--s2_images", *images, "--offset", OFFSET_DN]
     ours = measure(_sr_dataset(scene, patches, *local), ROOT)
     targets = (f"<= {MOST_SECONDS} s", f"< {MOST_BYTES / 1e9:g} GB")
     yield from _usage(size, "sr_dataset.py", ours, targets if size == LARGE else None)

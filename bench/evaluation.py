@@ -35,8 +35,9 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
         count = (size // (FACTOR * PATCH)) ** 2
         forward, whole = _both(folder, count, model)
         for what, usage in (
-            (f"{count} forward passes, no more", forward), ("sr_eval.py", whole)
-        ):  # fmt: skip
+            (f"{count} forward passes, no more", forward),
+            ("sr_eval.py", whole),
+        ):
             seconds = f"{usage.seconds:.1f} s ({usage.cpu_seconds:.1f} s CPU)"
             yield Row(size, what, seconds)
             yield Row(size, "  peak memory", f"{usage.peak_bytes / 1e9:.2f} GB")
@@ -69,10 +70,18 @@ def write_patches(folder: Path, count: int) -> None:
     for kind, side in (("lr", PATCH), ("hr", FACTOR * PATCH)):
         path = folder / f"test_{kind}_patches.tif"
         with rasterio.open(
-            path, "w", driver="GTiff", dtype="uint16", count=len(BANDS), width=side,
-            height=count * side, compress="DEFLATE", predictor=2, BIGTIFF="IF_SAFER",
+            path,
+            "w",
+            driver="GTiff",
+            dtype="uint16",
+            count=len(BANDS),
+            width=side,
+            height=count * side,
+            compress="DEFLATE",
+            predictor=2,
+            BIGTIFF="IF_SAFER",
             transform=Affine.scale(6, -6),
-        ) as file:  # fmt: skip
+        ) as file:
             for index in range(count):
                 pixels = random.integers(500, 3000, (len(BANDS), side, side), "uint16")
                 file.write(
@@ -81,27 +90,38 @@ def write_patches(folder: Path, count: int) -> None:
     across = int(np.sqrt(count))
     places = np.stack(np.divmod(np.arange(count), across), axis=1) * PATCH
     card = {
-        "bands": BANDS, "lr": {"spacing": 6.0}, "hr": {"spacing": 1.5},
+        "bands": BANDS,
+        "lr": {"spacing": 6.0},
+        "hr": {"spacing": 1.5},
         "xs": {"crs": CRS, "origin": CORNER},
         "groups": {"test": {"windows": places.tolist()}},
-    }  # fmt: skip
+    }
     write_card(folder / "dataset.json", card)
     side = int(places.max() + PATCH) * 6 // 10 + 4
     x, y = CORNER
     with rasterio.open(
-        folder / "sentinel2.tif", "w", driver="GTiff", dtype="uint16", count=len(BANDS),
-        width=side, height=side, crs=CRS, compress="DEFLATE", predictor=2,
+        folder / "sentinel2.tif",
+        "w",
+        driver="GTiff",
+        dtype="uint16",
+        count=len(BANDS),
+        width=side,
+        height=side,
+        crs=CRS,
+        compress="DEFLATE",
+        predictor=2,
         transform=Affine(10, 0, x - 13, 0, -10, y + 17),
-    ) as file:  # fmt: skip
+    ) as file:
         file.write(random.integers(500, 3000, (len(BANDS), side, side), "uint16"))
 
 
 def save_model(folder: str) -> None:
     """Save the network of the course with its first weights: as fast as trained."""
     import sr_model
+    from srtools.network import saved_model
 
     model = sr_model.SRModel(sr_model.element_spec(len(BANDS)))
-    sr_model.save(model, folder, {"bands": list(BANDS)})
+    saved_model.save(model.model, folder, {"bands": list(BANDS)})
 
 
 def pass_forward(patches: str, model: str) -> None:

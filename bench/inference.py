@@ -24,11 +24,12 @@ FULL = 109.8**2  # km2 of a full Sentinel-2 tile
 MOST_TIME, MOST_BYTES = 1.15, 3e9
 MODEL = """
 import pathlib, sys, sr_model, tensorflow as tf
+from srtools.network import saved_model
 from srtools.network.receptive_field import receptive_field
 tf.keras.utils.set_random_seed(0)
 model = sr_model.SRModel(sr_model.element_spec(4))
 card = {"receptive_field": {"margin": receptive_field(model.output["hr"]).margin}}
-sr_model.save(model, pathlib.Path(sys.argv[1]), card)
+saved_model.save(model.model, pathlib.Path(sys.argv[1]), card)
 """
 
 
@@ -39,9 +40,16 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     random = np.random.default_rng(0)
     place = Affine(10, 0, 450000, 0, -10, 5400000)
     with rasterio.open(
-        s2, "w", driver="GTiff", width=SIDE, height=SIDE, count=4, dtype="uint16",
-        crs="EPSG:32631", transform=place,
-    ) as file:  # fmt: skip
+        s2,
+        "w",
+        driver="GTiff",
+        width=SIDE,
+        height=SIDE,
+        count=4,
+        dtype="uint16",
+        crs="EPSG:32631",
+        transform=place,
+    ) as file:
         file.write(random.integers(200, 4000, (4, SIDE, SIDE)).astype(np.uint16))
     metres = SIDE * 10
     lr = -(-metres // 6)
@@ -68,7 +76,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     yield Row(name, "sr_infer.py, without its start", f"{seconds:.1f} s")
     ratio, target = f"{seconds / bare:.2f} x", f"<= {MOST_TIME} x"
     yield Row(name, "  of the forward passes", ratio, target)
-    # They are faster, by srtools/blockwise.py, although they make margins, too.
+    # They are faster, by srtools/network/blockwise.py, although they make margins, too.
     yield Row(name, "the same passes as they are served", f"{served:.1f} s")
     yield Row(name, "  sr_infer.py takes of these", f"{seconds / served:.2f} x")
     speed = (metres / 1000) ** 2 / seconds

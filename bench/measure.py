@@ -42,9 +42,13 @@ def run(command: list[str], folder: str | Path | None = None, **variables) -> Us
     """
     launcher = [sys.executable, "-I", "-S", __file__, *map(str, command)]
     done = subprocess.run(
-        launcher, cwd=folder, env={**os.environ, **variables},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        launcher,
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     *printed, report = done.stdout.rstrip().splitlines() or [""]
     if done.returncode:
         last = " | ".join([*printed, report][-3:])

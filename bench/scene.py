@@ -14,15 +14,21 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject, transform_bounds, transform_geom
 
 from demo.scene import CATALOGUE
-from srtools.conventions import BANDS
+from srtools.conventions import (
+    BANDS,
+    HR_SPACING_METRES,
+    LR_SPACING_METRES,
+    OFFSET_DN,
+    S2_SPACING_METRES,
+)
 
-PAN_PIXEL, XS_PIXEL, S2_PIXEL, SCL_PIXEL = 1.5, 6.0, 10.0, 20.0
+PAN_PIXEL, XS_PIXEL = HR_SPACING_METRES, LR_SPACING_METRES
+S2_PIXEL, SCL_PIXEL = S2_SPACING_METRES, 2 * S2_SPACING_METRES
 S2_CRS = "EPSG:32631"
 # Off the 10 m grid, as real products are.
 LEFT, TOP = 447003.0, 5412996.0
 # Sentinel-2 reaches this far beyond Spot on each side, as a part of a tile does.
 AROUND = 6000.0
-OFFSET = 1000
 NOISE = 25  # DN, what PAN shows that Sentinel-2 does not
 GROUND = 4  # SCL class: vegetation
 STRIP = 512  # lines of PAN that are made at once
@@ -61,7 +67,7 @@ def _write_sentinel2(folder, bounds, crs, random) -> tuple[np.ndarray, Affine]:
     s2 = np.stack([_texture(height, width, random) for _ in BANDS])
     profile = {"crs": S2_CRS, "compress": "DEFLATE", "predictor": 2}
     cog = {**profile, "driver": "COG", "blocksize": 512}
-    numbers = np.rint(s2).astype(np.uint16) + np.uint16(OFFSET)
+    numbers = np.rint(s2).astype(np.uint16) + np.uint16(OFFSET_DN)
     assets = {band: f"{band}.tif" for band in BANDS}
     for name, band in zip(assets.values(), numbers, strict=True):
         _write(folder / name, band[None], place, **cog)
@@ -88,18 +94,31 @@ def _write_spot(path, place, crs, s2, s2_place, side, random) -> None:
     """Write Sentinel-2 as Spot sees it: resampled, and with detail of its own."""
     size = round(side / place.a)
     profile = {
-        "driver": "GTiff", "dtype": "uint16", "count": len(s2), "width": size,
-        "height": size, "crs": crs, "transform": place, "tiled": True,
-        "compress": "DEFLATE", "predictor": 2, "num_threads": 2,
-    }  # fmt: skip
+        "driver": "GTiff",
+        "dtype": "uint16",
+        "count": len(s2),
+        "width": size,
+        "height": size,
+        "crs": crs,
+        "transform": place,
+        "tiled": True,
+        "compress": "DEFLATE",
+        "predictor": 2,
+        "num_threads": 2,
+    }
     with rasterio.open(path, "w", **profile) as file:
         for row in range(0, size, STRIP):
             part = np.empty((len(s2), min(STRIP, size - row), size), np.float32)
             reproject(
-                s2, part, src_transform=s2_place, src_crs=S2_CRS, dst_crs=crs,
-                dst_transform=place @ Affine.translation(0, row), num_threads=2,
+                s2,
+                part,
+                src_transform=s2_place,
+                src_crs=S2_CRS,
+                dst_crs=crs,
+                dst_transform=place @ Affine.translation(0, row),
+                num_threads=2,
                 resampling=Resampling.bilinear,
-            )  # fmt: skip
+            )
             part += NOISE * random.standard_normal(part.shape, np.float32)
             numbers = np.clip(np.rint(part), 1, 65535).astype(np.uint16)
             window = ((row, row + part.shape[1]), (0, size))
@@ -109,9 +128,16 @@ def _write_spot(path, place, crs, s2, s2_place, side, random) -> None:
 def _write(path, bands, place, *, driver="GTiff", **profile) -> None:
     count, height, width = bands.shape
     with rasterio.open(
-        path, "w", driver=driver, dtype=bands.dtype, count=count, height=height,
-        width=width, transform=place, **profile,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver=driver,
+        dtype=bands.dtype,
+        count=count,
+        height=height,
+        width=width,
+        transform=place,
+        **profile,
+    ) as file:
         file.write(bands)
 
 

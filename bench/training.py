@@ -15,9 +15,10 @@ import rasterio
 
 import sr_model
 from srtools.tf import tf
-from srtools.training import feeding, losses, records, stopping
+from srtools.training import callbacks, feeding, losses, records, scores
 
 BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
+BUFFER = 1000  # patches; the default of sr_train.py
 ROUNDS, STEPS, WARMING = 12, 8, 3
 MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
 SOURCES = ("patches in memory", "patches streamed", "TFRecords streamed")
@@ -74,10 +75,17 @@ def write_patches(folder: Path) -> dict[str, str]:
         files[kind] = str(folder / f"train_{kind}_patches.tif")
         pixels = np.random.default_rng(0).integers(200, 3000, (4, COUNT * size, size))
         with rasterio.open(
-            files[kind], "w", driver="GTiff", count=4, dtype="uint16",
-            compress="DEFLATE", predictor=2, width=size, height=COUNT * size,
+            files[kind],
+            "w",
+            driver="GTiff",
+            count=4,
+            dtype="uint16",
+            compress="DEFLATE",
+            predictor=2,
+            width=size,
+            height=COUNT * size,
             transform=rasterio.Affine(1, 0, 0, 0, -1, 9),
-        ) as file:  # fmt: skip
+        ) as file:
             file.write(pixels.astype(np.uint16))
     return files
 
@@ -87,9 +95,11 @@ def make_trainer() -> tf.keras.Model:
     model = sr_model.SRModel(sr_model.element_spec(4))
     trainer = tf.keras.Model(model.input, {"hr": model.output["hr"]})
     trainer.compile(
-        tf.keras.optimizers.Adam(1e-4), loss={"hr": losses.LOSSES["l1"]},
-        weighted_metrics={"hr": [losses.PSNR()]}, jit_compile=False,
-    )  # fmt: skip
+        tf.keras.optimizers.Adam(1e-4),
+        loss={"hr": losses.LOSSES["l1"]},
+        weighted_metrics={"hr": [scores.PSNR()]},
+        jit_compile=False,
+    )
     return trainer
 
 
@@ -97,10 +107,10 @@ def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
     """Measure steps: `{kind: [rounds, steps] seconds}`; TFRecords go to `folder`."""
     trainer = make_trainer()
     opened = [feeding.open_patches(files, streaming) for streaming in (False, True)]
-    opened.append(records.open_records(folder, {"train": files})["train"])
+    opened.append(records.open_records(folder, {"train": files}, BUFFER)["train"])
     batches = {
         name: feeding.training_batches(
-            source, BATCH, seed=1, first_epoch=0, nb_epochs=1000, augment=True
+            source, BATCH, epochs=range(1000), seed=1, augment=True
         )
         for name, source in zip(SOURCES, opened, strict=True)
     }
@@ -110,16 +120,20 @@ def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
     clocks = defaultdict(Clock)
     for _ in range(ROUNDS):
         for name, data in kinds.items():
-            checks = [stopping.StopOnSignal(), stopping.StopOnNaN()]
+            checks = [callbacks.StopOnSignal(), callbacks.StopOnNaN()]
             if name == "bare Keras":
                 checks = []
             # The validation loss is looked at after an epoch only.
             for check in checks:
                 check.on_epoch_end = lambda *arguments, **options: None
             trainer.fit(
-                data, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False,
+                data,
+                steps_per_epoch=STEPS,
+                epochs=1,
+                verbose=0,
+                shuffle=False,
                 callbacks=[*checks, clocks[name]],
-            )  # fmt: skip
+            )
     return {name: np.array(clocks[name].seconds) for name in kinds}
 
 

@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from demo.drawing import DOME, HIP, Drawing
+from srtools.conventions import HR_SPACING_METRES
 
-PIXEL = 1.5  # metres
+PIXEL = HR_SPACING_METRES
 SAMPLES = 3  # per pixel and direction
 STEP = PIXEL / SAMPLES
 TILE = 256  # pixels

@@ -60,25 +60,61 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
 
     with Server(base / "scene") as server:
         run(
-            "sr_dataset.py", "--pan", pan, "--xs", xs, "--stac_url", server.stac_url,
-            "--spot_date", SPOT_DATE, "--coregister", "--out_dir", patches,
+            "sr_dataset.py",
+            "--pan",
+            pan,
+            "--xs",
+            xs,
+            "--stac_url",
+            server.stac_url,
+            "--spot_date",
+            SPOT_DATE,
+            "--coregister",
+            "--out_dir",
+            patches,
             "--overwrite",
-        )  # fmt: skip
+        )
     run("sr_model.py")
     run(
-        "sr_train.py", "--patches", patches, "--model_dir", model,
-        "--batch_size", "2", "--nb_epochs", str(nb_epochs), "--seed", str(seed),
+        "sr_train.py",
+        "--patches",
+        patches,
+        "--model_dir",
+        model,
+        "--batch_size",
+        "2",
+        "--nb_epochs",
+        str(nb_epochs),
+        "--seed",
+        str(seed),
         "--overwrite",
-    )  # fmt: skip
+    )
     run(
-        "sr_eval.py", "--patches", patches, "--model_dir", model, "--out_dir", scores,
+        "sr_eval.py",
+        "--patches",
+        patches,
+        "--model_dir",
+        model,
+        "--out_dir",
+        scores,
         "--overwrite",
-    )  # fmt: skip
+    )
     run(
-        "sr_infer.py", "--s2_images", *(str(path) for path in scene["s2"]),
-        "--offset", "1000", "--like", pan, "--model_dir", model, "--out", sr,
-        "--preview", preview, "--overwrite",
-    )  # fmt: skip
+        "sr_infer.py",
+        "--s2_images",
+        *(str(path) for path in scene["s2"]),
+        "--offset",
+        "1000",
+        "--like",
+        pan,
+        "--model_dir",
+        model,
+        "--out",
+        sr,
+        "--preview",
+        preview,
+        "--overwrite",
+    )
     metrics = json.loads((Path(scores) / "metrics.json").read_text())
     comparison = figures.save_comparison(
         base / "comparison.png", scene["s2"], sr, scene["truth"], offset=1000
@@ -99,9 +135,12 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--folder", default="demo_run", help="default: %(default)s")
     parser.add_argument(
-        "--size", type=int, default=1536, metavar="PIXELS",
+        "--size",
+        type=int,
+        default=1536,
+        metavar="PIXELS",
         help="side of the PAN image, a multiple of 4 (default: %(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument(
         "--nb_epochs", type=int, default=40, help="of training (default: %(default)s)"

@@ -18,7 +18,7 @@ from rasterio.warp import transform_geom
 from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, FACTOR, S2_SPACING_METRES
 from srtools.errors import SRError, one_line_errors
 from srtools.files import make_folder, whole_file
 from srtools.images.figures import save_image
@@ -82,7 +82,7 @@ def make_scene(
     Raises:
         SRError: if the size is not possible or the folder cannot be written to.
     """
-    if size % sensors.FACTOR or size < 128:
+    if size % FACTOR or size < 128:
         raise SRError(f"size is {size}; it must be a multiple of 4 and at least 128")
     folder = make_folder(folder)
     drawing = draw_landscape(size, seed)
@@ -94,7 +94,7 @@ def make_scene(
     place = Affine(PIXEL, 0, CORNER[0], 0, -PIXEL, CORNER[1])
     paths = {name: folder / "spot" / f"{name}.tif" for name in ("pan", "xs", "truth")}
     _write(paths["pan"], pan[..., None], place)
-    _write(paths["xs"], xs, place @ Affine.scale(sensors.FACTOR))
+    _write(paths["xs"], xs, place @ Affine.scale(FACTOR))
     _write(paths["truth"], truth, place)
 
     s2_place, x, y = _s2_grid(size)
@@ -123,8 +123,8 @@ def _s2_grid(size: int) -> tuple[Affine, np.ndarray, np.ndarray]:
     first_y = np.floor((top - RIM) / 20) * 20
     columns = 2 * int((left + side - RIM - first_x) / 20)
     rows = 2 * int((first_y - (top - side + RIM)) / 20)
-    centres = sensors.S2_PIXEL * (np.arange(max(columns, rows)) + 0.5)
-    place = Affine(sensors.S2_PIXEL, 0, first_x, 0, -sensors.S2_PIXEL, first_y)
+    centres = S2_SPACING_METRES * (np.arange(max(columns, rows)) + 0.5)
+    place = Affine(S2_SPACING_METRES, 0, first_x, 0, -S2_SPACING_METRES, first_y)
     return place, first_x - left + centres[:columns], top - first_y + centres[:rows]
 
 
@@ -223,17 +223,24 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument(
-        "--shift", type=float, nargs=2, default=(0.0, 0.0), metavar=("X", "Y"),
+        "--shift",
+        type=float,
+        nargs=2,
+        default=(0.0, 0.0),
+        metavar=("X", "Y"),
         help="metres east and north that Sentinel-2 is out of place (default: 0 0)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--gain", type=float, default=1.0, help="Sentinel-2 = gain x Spot + bias"
     )
     parser.add_argument("--bias", type=float, default=0.0, help="in DN")
     parser.add_argument(
-        "--wedge", type=int, default=WEDGE, metavar="PIXELS",
+        "--wedge",
+        type=int,
+        default=WEDGE,
+        metavar="PIXELS",
         help="side of the no-data corner of the Spot image (default: %(default)s)",
-    )  # fmt: skip
+    )
     params = parser.parse_args(argv)
     for name, path in _flat(make_scene(**vars(params))):
         print(f"{name:10s} {path}")

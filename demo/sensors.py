@@ -1,21 +1,18 @@
-"""What Spot-7 and Sentinel-2 would make of the landscape."""
+"""The images that Spot-7 and Sentinel-2 take of the landscape."""
 
 import numpy as np
 from scipy import ndimage
 
 from demo.render import PIXEL
+from srtools.conventions import FACTOR, OFFSET_DN
 from srtools.images.optics import BLUR_METRES
 
-FACTOR = 4  # XS pixels are 4 PAN pixels wide
 PAN_WEIGHTS = np.array([0.35, 0.40, 0.25, 0.0])  # of red, green, blue, near infrared
 SPOT_NOISE = 6.0  # DN, standard deviation
 
-# A Gaussian of this width, in PAN pixels, leaves 28 % of the contrast at the 10 m
-# Nyquist frequency (a period of 20 m), as Sentinel-2's optics do.
+# Standard deviation in PAN pixels, 3.386: blurs as the optics of Sentinel-2 do.
 BLUR = round(BLUR_METRES / PIXEL, 3)
-S2_PIXEL = 10.0  # metres
 S2_NOISE = 4.0  # DN, standard deviation
-OFFSET = 1000  # DN that ESA adds since processing baseline 04.00
 
 # Classes of the scene classification (SCL).
 NO_DATA, SHADOW, VEGETATION, SOIL, WATER = 0, 3, 4, 5, 6
@@ -71,7 +68,7 @@ def digital_numbers(
     reflectance: np.ndarray, random: np.random.Generator, gain: float, bias: float
 ) -> np.ndarray:
     """Turn reflectance x 10000 into DN: gain, bias, noise, and ESA's offset."""
-    values = gain * reflectance + bias + OFFSET
+    values = gain * reflectance + bias + OFFSET_DN
     values = values + random.normal(0, S2_NOISE, reflectance.shape)
     return np.clip(np.rint(values), 1, 65535).astype(np.uint16)
 

@@ -1,7 +1,8 @@
-"""Cards: the JSON file beside every product that says how it was made."""
+"""Cards: the JSON file beside each product that says how it was made."""
 
 import importlib.metadata
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
 PACKAGES = ("otblite", "pyotb", "otbtf", "tensorflow", "keras", "rasterio", "numpy")
+TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
 def versions() -> dict[str, str]:
@@ -56,20 +58,31 @@ def read_card(path: str | Path) -> dict[str, Any]:
         raise SRError(f"{path} is not a readable JSON file ({error})") from None
 
 
+def agree(one: Any, other: Any) -> bool:
+    """Tell whether two entries of cards say the same; numbers may differ by 1 %.
+
+    >>> agree(6.0, 6.005), agree(6.0, 6.1), agree(["B04"], ["B03"])
+    (True, False, False)
+    """
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return math.isclose(one, other, rel_tol=TOLERANCE)
+    return one == other
+
+
 def check_conventions(card: dict, whose: str, advice: str) -> None:
-    """Check what a card says of bands, factor and scale; what it leaves out is right.
+    """Check the bands, factor and scale of a card; an entry that is missing is right.
 
     Arguments:
-        card: of a model or of a data set.
-        whose: what the user calls it, for messages.
-        advice: what to do.
+        card: card of a model or of a data set.
+        whose: the user's name for it, for messages.
+        advice: way out, for messages.
 
     Raises:
-        SRError: naming the first thing that is not as all scripts agree.
+        SRError: naming the first entry that differs from `conventions`.
     """
     for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
         found = card.get(key, expected)
-        if found != expected:
+        if not agree(found, expected):
             raise SRError(
                 f"{whose} says {key} {found}, {expected} is expected; {advice}"
             )

@@ -1,6 +1,8 @@
 """Files that appear complete or not at all, and files that must not be lost."""
 
+import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,6 +83,27 @@ def refuse_folders(paths: Sequence[Path]) -> None:
     """
     for path in filter(Path.is_dir, paths):
         raise SRError(f"{path} is a folder; give the name of a file")
+
+
+def check_room(folder: str | Path, needed: int, what: str) -> None:
+    """Check that a disk takes so many bytes more.
+
+    OTB does not report a disk that is full, and with no byte left it never returns.
+
+    Arguments:
+        folder: where files are to be written; it exists.
+        needed: bytes.
+        what: what takes them, for messages ("3 pieces of the image").
+
+    Raises:
+        SRError: saying how much is needed and how much is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise SRError(
+            f"{math.ceil(needed / 1e6)} MB are needed for {what}, {folder} has "
+            f"{free // 10**6} MB free; make room, or choose another folder"
+        )
 
 
 def refuse_existing(

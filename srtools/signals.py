@@ -55,8 +55,14 @@ def act() -> None:
         KeyboardInterrupt: after SIGINT.
         SystemExit: after SIGTERM.
     """
-    if _received:
-        stop(_received.pop())
+    number = take()
+    if number is not None:
+        stop(number)
+
+
+def take() -> int | None:
+    """Give the signal that was remembered, if any, and forget it: the caller acts."""
+    return _received.pop() if _received else None
 
 
 def stop(number: int, frame: object = None) -> None:

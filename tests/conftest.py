@@ -1,5 +1,6 @@
 """What the tests of the scripts share: small rasters, patches, and a toy model."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,24 +15,40 @@ UTM31 = "EPSG:32631"
 CORNER = (452001.0, 5412003.0)
 
 
-@pytest.fixture
-def write_raster(tmp_path: Path) -> Callable[..., str]:
-    """Write [h, w] or [h, w, bands] as GeoTIFF and give its path."""
+@pytest.fixture(scope="session")
+def write_raster_in() -> Callable[..., str]:
+    """Write [h, w] or [h, w, bands] as GeoTIFF into a folder and give its path."""
 
-    def write(name, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile) -> str:
+    def write(
+        folder, name, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile
+    ) -> str:
         array = np.asarray(array)
         bands = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
+        count, height, width = bands.shape
         x, y = corner
-        path = str(tmp_path / name)
+        path = str(folder / name)
         with rasterio.open(
-            path, "w", driver="GTiff", dtype=bands.dtype, count=bands.shape[0],
-            height=bands.shape[1], width=bands.shape[2], crs=crs,
-            transform=Affine(spacing, 0, x, 0, -spacing, y), **profile,
-        ) as file:  # fmt: skip
+            path,
+            "w",
+            driver="GTiff",
+            dtype=bands.dtype,
+            count=count,
+            height=height,
+            width=width,
+            crs=crs,
+            transform=Affine(spacing, 0, x, 0, -spacing, y),
+            **profile,
+        ) as file:
             file.write(bands)
         return path
 
     return write
+
+
+@pytest.fixture
+def write_raster(tmp_path: Path, write_raster_in) -> Callable[..., str]:
+    """Write [h, w] or [h, w, bands] as GeoTIFF and give its path."""
+    return functools.partial(write_raster_in, tmp_path)
 
 
 class Toy(tf.Module):

@@ -24,9 +24,15 @@ def geotiff(
     height, width = pixels.shape
     with MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", width=width, height=height, count=1, dtype=pixels.dtype,
-            crs=crs, transform=grid, **{"compress": "deflate"} | options,
-        ) as target:  # fmt: skip
+            driver="GTiff",
+            width=width,
+            height=height,
+            count=1,
+            dtype=pixels.dtype,
+            crs=crs,
+            transform=grid,
+            **{"compress": "deflate"} | options,
+        ) as target:
             target.write(pixels, 1)
         return memory.read()
 

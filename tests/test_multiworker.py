@@ -48,9 +48,12 @@ def start(arguments, cluster=None, index=0):
         environment["TF_CONFIG"] = json.dumps(config)
     return subprocess.Popen(
         [sys.executable, "sr_train.py", *arguments],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=ROOT,
         env=environment,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def start_two(arguments):
@@ -64,8 +67,8 @@ def finish(process, timeout=300):
 
 
 def arguments(patches, model, nb_epochs=EPOCHS):
-    return ["--patches", str(patches), "--model_dir", str(model), *TINY,
-            "--nb_epochs", str(nb_epochs), "--batch_size", "4"]  # fmt: skip
+    folders = ["--patches", str(patches), "--model_dir", str(model)]
+    return [*folders, *TINY, "--nb_epochs", str(nb_epochs), "--batch_size", "4"]
 
 
 def read_losses(model):

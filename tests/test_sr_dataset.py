@@ -35,6 +35,7 @@ from srtools.errors import SRError
 from srtools.images import checks
 from srtools.network.receptive_field import receptive_field
 from srtools.pair import survey
+from srtools.pair.quality import compare
 from srtools.sentinel2.source import Sentinel2
 
 import pyotb
@@ -60,9 +61,12 @@ def unstack(path: Path) -> np.ndarray:
 def scene(out_dir: Path, **changed) -> cli.Options:
     """Give options for the scene whose images OTB made."""
     defaults = {
-        "pan": PAN, "xs": XS, "s2_images": tuple(TILE), "patch_size": SIZE,
+        "pan": PAN,
+        "xs": XS,
+        "s2_images": tuple(TILE),
+        "patch_size": SIZE,
         "split": "interleaved",
-    }  # fmt: skip
+    }
     return cli.Options(out_dir=str(out_dir), **{**defaults, **changed})
 
 
@@ -129,8 +133,11 @@ def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == FILES | {
-        "dataset.json", "pair.png", "sentinel2.tif", "split.png",
-    }  # fmt: skip
+        "dataset.json",
+        "pair.png",
+        "sentinel2.tif",
+        "split.png",
+    }
     for name in FILES:
         with rasterio.open(tmp_path / "out" / name) as file:
             assert file.compression.name == "deflate"
@@ -165,6 +172,7 @@ def test_offset(tmp_path, write_raster):
     card = sr_dataset.create_dataset(options)
     lr = unstack(tmp_path / "out" / "train_lr_patches.tif")
     assert (lr == [500, 501, 502, 503]).all()
+    assert (read(tmp_path / "out" / "sentinel2.tif") == [500, 501, 502, 503]).all()
     assert card["offset"] == 1000
 
 
@@ -181,6 +189,28 @@ def test_two_tiles_are_one_mosaic(tmp_path):
     assert len(lr) == card["groups"]["test"]["patches"]
     for patch in lr:
         assert len(find(patch, lr_image)) == 1
+
+
+def test_one_file_with_four_bands_and_a_safe_folder(tmp_path):
+    """The patches are those of four files."""
+    bands = [read(path) for path in map(Path, TILE)]
+    images = tmp_path / "S2A_N0209_x.SAFE" / "GRANULE" / "L2A" / "IMG_DATA" / "R10m"
+    images.mkdir(parents=True)
+    for band, path in zip(BANDS, TILE, strict=True):
+        shutil.copy(path, images / f"T31UDQ_{band}_10m.tif")
+    with rasterio.open(TILE[0]) as file:
+        profile = {**file.profile, "count": 4}
+    with rasterio.open(tmp_path / "s2.tif", "w", **profile) as file:
+        file.write(np.concatenate(bands, axis=-1).transpose(2, 0, 1))
+    expected = sr_dataset.create_dataset(scene(tmp_path / "four"))["groups"]
+    for paths in ((tmp_path / "s2.tif",), (images.parents[3],)):
+        out = tmp_path / f"of_{paths[0].name}"
+        options = scene(out, s2_images=tuple(map(str, paths)))
+        assert sr_dataset.create_dataset(options)["groups"] == expected
+        for name in FILES:
+            np.testing.assert_array_equal(
+                read(out / name), read(tmp_path / "four" / name)
+            )
 
 
 def test_an_input_is_never_replaced(tmp_path):
@@ -292,11 +322,30 @@ def bad_inputs(tmp_path: Path, write_raster) -> dict[str, tuple[dict, str]]:
 
 
 CASES = [
-    "missing", "not an image", "bands", "xs bands", "s2 bands", "crs", "no overlap",
-    "ratio", "not covered", "grids differ", "too small", "only nodata", "unwritable",
-    "reflectance", "8 bit", "no data", "degrees", "feet", "not square",
-    "s2 degrees", "scl missing", "no scl", "scl elsewhere",
-]  # fmt: skip
+    "missing",
+    "not an image",
+    "bands",
+    "xs bands",
+    "s2 bands",
+    "crs",
+    "no overlap",
+    "ratio",
+    "not covered",
+    "grids differ",
+    "too small",
+    "only nodata",
+    "unwritable",
+    "reflectance",
+    "8 bit",
+    "no data",
+    "degrees",
+    "feet",
+    "not square",
+    "s2 degrees",
+    "scl missing",
+    "no scl",
+    "scl elsewhere",
+]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -446,8 +495,10 @@ sys.exit(sr_dataset.main(sys.argv[1:]))
     arguments = [*command(tmp_path), "--offset", "0"]
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
-        cwd=Path(__file__).parent.parent, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 128 + signal.SIGTERM, done.stderr
     assert done.stderr.splitlines()[-1] == "error: terminated"
     assert not list((tmp_path / "out").iterdir())
@@ -482,9 +533,14 @@ def displaced(tmp_path_factory) -> cli.Options:
         folder, size=640, seed=3, shift=(4.2, -2.6), gain=0.9, bias=120.0, wedge=0
     )
     return cli.Options(
-        pan=str(paths["pan"]), xs=str(paths["xs"]), out_dir=str(folder / "out"),
-        s2_images=tuple(map(str, paths["s2"])), offset=1000, patch_size=SIZE, margin=0,
-    )  # fmt: skip
+        pan=str(paths["pan"]),
+        xs=str(paths["xs"]),
+        out_dir=str(folder / "out"),
+        s2_images=tuple(map(str, paths["s2"])),
+        offset=1000,
+        patch_size=SIZE,
+        margin=0,
+    )
 
 
 def test_shift_and_radiometry_are_measured_and_corrected(displaced, tmp_path):
@@ -557,8 +613,12 @@ def test_through_a_stac_api(tmp_path, capfd):
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
     assert {p.name for p in (tmp_path / "found").iterdir()} == {
-        *FILES, "dataset.json", "pair.png", "sentinel2.tif", "split.png",
-    }  # fmt: skip
+        *FILES,
+        "dataset.json",
+        "pair.png",
+        "sentinel2.tif",
+        "split.png",
+    }
     # A mistake in what is at hand is found before anything is asked for.
     requests = server.counters["requests"]
     absent = ["--pan", str(tmp_path / "absent.tif"), *spot[2:], *small]
@@ -611,7 +671,7 @@ def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     pan, xs = checks.check_spot(str(paths["pan"]), str(paths["xs"]), SIZE)
     s2 = sr_dataset.stack([[str(path) for path in paths["s2"]]])
     lr, _ = sr_dataset.make_pair(pan, xs, s2, 1000)
-    quality = sr_dataset.compare(lr, xs)
+    quality = compare(lr, xs)
     assert np.hypot(*np.subtract(quality.shift, shift)) < 0.3
     for fit in quality.fits:
         assert 1 / fit.gain == pytest.approx(gain, rel=0.01)

@@ -45,10 +45,16 @@ def spot(tmp_path_factory):
     for name, spacing, bands in (("pan", 1.5, 1), ("xs", 6.0, 4)):
         size = round(960 / spacing)
         with rasterio.open(
-            folder / f"{name}.tif", "w", driver="GTiff", width=size, height=size,
-            count=bands, dtype="uint16", crs=UTM31,
+            folder / f"{name}.tif",
+            "w",
+            driver="GTiff",
+            width=size,
+            height=size,
+            count=bands,
+            dtype="uint16",
+            crs=UTM31,
             transform=Affine(spacing, 0, LEFT, 0, -spacing, TOP),
-        ) as file:  # fmt: skip
+        ) as file:
             for band in range(bands):
                 file.write(ground(spacing, LEFT, TOP, size, band), band + 1)
     return folder / "pan.tif", folder / "xs.tif"
@@ -260,10 +266,13 @@ def test_slow_answers(run, service, faultless):
 def test_a_server_that_ignores_what_it_is_asked(run, service, images, faultless):
     service.honest, service.page_items = False, 2
     publish(
-        service, images,
-        ("cloudy", "2022-07-14", 80.0), ("too early", "2022-06-14", 0.0),
-        ("too late", "2022-08-16", 0.0), ("cloudier", "2022-07-13", 9.0),
-    )  # fmt: skip
+        service,
+        images,
+        ("cloudy", "2022-07-14", 80.0),
+        ("too early", "2022-06-14", 0.0),
+        ("too late", "2022-08-16", 0.0),
+        ("cloudier", "2022-07-13", 9.0),
+    )
     other = item(service, "other", cloud=0.0) | {"collection": "sentinel-2-l1c"}
     service.items = [other, *service.items[::-1]]
     assert_same(run(service), faultless)

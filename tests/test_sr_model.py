@@ -1,18 +1,12 @@
-"""Exercise 2: the network, and the SavedModel that is made of it."""
+"""Exercise 2: the network."""
 
 import numpy as np
 import pytest
 
 import sr_model
-from srtools.errors import SRError
-from srtools.network import saved_model
 from srtools.network.receptive_field import receptive_field
-from srtools.network.saved_model import CARD, SIGNATURE
 
 import tensorflow as tf
-
-# Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
-pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
 
 CROPS = (16, 32, 64, 96, 128)
 KEYS = {
@@ -36,15 +30,6 @@ def scene(height, width, seed=0):
 @pytest.fixture(scope="module")
 def model():
     return make()
-
-
-@pytest.fixture(scope="module")
-def signature(model, tmp_path_factory):
-    folder = sr_model.save(model, tmp_path_factory.mktemp("model") / "saved", {"a": 1})
-    loaded = tf.saved_model.load(str(folder))
-    signature = loaded.signatures[SIGNATURE]
-    signature.keep = loaded, folder  # a signature does not keep its model alive
-    return signature
 
 
 def test_layers_and_parameters_are_those_of_the_exercise():
@@ -104,8 +89,11 @@ def test_a_fresh_model_is_alive(seed, filters):
 def test_a_fresh_zoom_is_smooth(size):
     """Each pair of channels: one number, times a binomial kernel."""
     weights = sr_model.SmoothZoom()((size, size, 3, 5), "float32").numpy()
-    line = {2: [1, 1], 4: [0.25, 0.75, 0.75, 0.25],
-            6: np.array([1, 5, 10, 10, 5, 1]) / 16}[size]  # fmt: skip
+    line = {
+        2: [1, 1],
+        4: [0.25, 0.75, 0.75, 0.25],
+        6: np.array([1, 5, 10, 10, 5, 1]) / 16,
+    }[size]
     numbers = weights[0, 0] / line[0] ** 2
     np.testing.assert_allclose(
         weights, np.outer(line, line)[:, :, None, None] * numbers, rtol=1e-5
@@ -163,8 +151,9 @@ def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
     np.testing.assert_allclose(again, even, atol=1e-6)
     # Within a part, pixels keep their differences.
     change = (even - kernel)[::2, ::2]
-    np.testing.assert_allclose(change, np.broadcast_to(change[:1, :1], change.shape),
-                               atol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(
+        change, np.broadcast_to(change[:1, :1], change.shape), atol=1e-6
+    )
 
 
 def train_briefly(model, steps=150):
@@ -217,119 +206,6 @@ def test_receptive_field_is_the_one_that_a_changed_pixel_shows():
         assert (highest - middle, middle - lowest) == (field.before, field.after)
 
 
-def test_saved_signature_has_the_names_that_otb_is_given(signature):
-    _, inputs = signature.structured_input_signature
-    assert list(inputs) == ["lr"]
-    assert inputs["lr"].shape.as_list() == [None, None, None, 4]
-    assert inputs["lr"].dtype == tf.float32
-    assert set(signature.structured_outputs) == KEYS
-
-
-def test_saved_model_answers_like_the_model(model, signature):
-    for height, width in ((16, 16), (70, 66)):
-        lr = scene(height, width)
-        saved = signature(lr=tf.constant(lr))
-        expected = model.model({"lr": lr})
-        np.testing.assert_allclose(saved["hr"], expected["hr"], atol=1e-6)
-        for crop in CROPS:
-            inner = saved["hr_dn"][:, crop:-crop, crop:-crop]
-            # To the last digit but one: the tight crop is computed on its own.
-            np.testing.assert_allclose(saved[f"hr_dn_crop{crop}"], inner, rtol=1e-6)
-
-
-def test_saved_model_has_a_crop_that_is_the_receptive_field(tmp_path):
-    """Of 13 lr pixels, which is 52 hr pixels: no crop of OTBTF's comes near."""
-    model = make(blocks=4)
-    folder = sr_model.save(model, tmp_path / "saved")
-    outputs = saved_model.describe(folder).outputs
-    assert set(outputs) == KEYS | {"hr_dn_crop56"}
-    found = saved_model.load(folder)(lr=scene(40, 50))
-    np.testing.assert_allclose(
-        found["hr_dn_crop56"], found["hr_dn"][:, 56:-56, 56:-56], rtol=1e-6
-    )
-
-
-@pytest.mark.parametrize("name", ["hr", "hr_dn", "hr_crop16", "hr_dn_crop32"])
-def test_a_session_computes_the_output_that_is_asked_for_alone(signature, name):
-    """OTBTF runs the graph so; each convolution must run once, not once per output."""
-    _, folder = signature.keep
-    v1 = tf.compat.v1
-    with v1.Session(graph=tf.Graph()) as session:
-        meta = v1.saved_model.load(session, ["serve"], str(folder))
-        named = meta.signature_def[SIGNATURE]
-        traced = v1.RunMetadata()
-        lr = scene(40, 40)
-        found = session.run(
-            named.outputs[name].name, {named.inputs["lr"].name: lr},
-            options=v1.RunOptions(
-                trace_level=v1.RunOptions.FULL_TRACE
-            ),
-            run_metadata=traced,
-        )  # fmt: skip
-    expected = signature(lr=tf.constant(lr))[name].numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    nodes = {
-        node.node_name.split(":")[0]
-        for device in traced.step_stats.dev_stats for node in device.node_stats
-    }  # fmt: skip
-    firsts = [node for node in nodes if "first" in node and node.endswith("Relu")]
-    assert len(firsts) == 1
-
-
-def seam(signature, crop, tile=40):
-    """Compute an image tile by tile; give the largest difference to the whole one."""
-    lr = scene(72, 56)
-    whole = signature(lr=tf.constant(lr))["hr"][0].numpy()
-    step = tile - 2 * crop // 4
-    worst = 0.0
-    for row in range(0, 72 - tile + 1, step):
-        for col in range(0, 56 - tile + 1, step):
-            part = tf.constant(lr[:, row : row + tile, col : col + tile])
-            inner = signature(lr=part)[f"hr_crop{crop}"][0].numpy()
-            top, left = 4 * row + crop, 4 * col + crop
-            expected = whole[top : top + len(inner), left : left + inner.shape[1]]
-            worst = max(worst, float(np.abs(inner - expected).max()))
-    return worst
-
-
-def test_tiles_join_to_the_whole_image_if_the_crop_is_the_field(model, signature):
-    needed = 4 * receptive_field(model.output["hr"]).margin
-    assert 16 < needed <= 32
-    assert seam(signature, crop=32) < 1e-6
-    assert seam(signature, crop=16) > 1e-5  # shows that the test can see a seam
-
-
-def test_card_travels_inside(signature):
-    _, folder = signature.keep
-    assert (folder / CARD).read_text() == '{\n  "a": 1\n}\n'
-
-
-def test_a_model_is_replaced_wholly_or_not_at_all(model, tmp_path, monkeypatch):
-    folder = sr_model.save(model, tmp_path / "saved", {"version": 1})
-    (folder / "left_over").touch()
-    sr_model.save(model, folder, {"version": 2})
-    assert '"version": 2' in (folder / CARD).read_text()
-    assert not (folder / "left_over").exists()
-
-    def fail(module, path, **options):
-        (tmp_path / path).mkdir()
-        raise OSError("disk full")
-
-    monkeypatch.setattr(tf.saved_model, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
-        sr_model.save(model, folder, {"version": 3})
-    assert '"version": 2' in (folder / CARD).read_text()
-    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
-
-
-def test_nothing_but_a_model_is_replaced(model, tmp_path):
-    precious = tmp_path / "notes.txt"
-    precious.write_text("precious")
-    with pytest.raises(SRError, match="holds something else than a SavedModel"):
-        sr_model.save(model, tmp_path)
-    assert precious.read_text() == "precious"
-
-
 def test_run_alone_it_prints_the_network(capsys):
     assert sr_model.main(["--filters", "16", "--blocks", "2"]) == 0
     printed = capsys.readouterr().out
@@ -340,11 +216,3 @@ def test_run_alone_it_prints_the_network(capsys):
     assert "9 (54 m) on each side" in printed
     (line,) = (line for line in printed.splitlines() if line.startswith("hr "))
     assert line.split()[1:] == ["Conv2D", *"4 h x 4 w x 4".split(), "3140", "9", "px"]
-
-
-@pytest.mark.parametrize("arguments", [["--filters", "0"], ["--blocks", "-1"]])
-def test_misuse_exits_with_2(arguments, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        sr_model.main(arguments)
-    assert exit_.value.code == 2
-    assert "must be at least" in capsys.readouterr().err

@@ -30,9 +30,15 @@ def make_patches(count, seed, bands=4):
 def write_stack(path, patches):
     count, size, _, bands = patches.shape
     with rasterio.open(
-        path, "w", driver="GTiff", dtype=patches.dtype, count=bands,
-        width=size, height=count * size, transform=rasterio.Affine(1, 0, 0, 0, -1, 0),
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        dtype=patches.dtype,
+        count=bands,
+        width=size,
+        height=count * size,
+        transform=rasterio.Affine(1, 0, 0, 0, -1, 0),
+    ) as file:
         file.write(np.moveaxis(patches.reshape(-1, size, bands), -1, 0))
 
 

@@ -6,33 +6,37 @@ what its outputs are; nothing is computed until pixels are asked for.
 
 import logging
 import os
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from affine import Affine
 from otblite import files, vectors
-from otblite.image import Grid, Image, from_array
+from otblite.image import Grid, Image, Window, from_array
+from otblite.itk import (
+    ImageMetadata,
+    itkIndex,
+    itkMetaDataDictionary,
+    itkPoint,
+    itkRegion,
+    itkSize,
+    itkVector,
+)
 from otblite.parameters import INPUT, RAM, Parameter, Pixel, Type
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 log = logging.getLogger("otblite")
 
-
-class ImageMetadata:
-    """The sensor metadata of an image; a GeoTIFF that GDAL made has none."""
-
-    @staticmethod
-    def has(key: str) -> bool:
-        """Tell whether a key is known."""
-        return False
-
-    @staticmethod
-    def _keys() -> str:
-        return ""
-
-    GetKeyListNum = GetKeyListStr = GetKeyListL1D = GetKeyListTime = _keys
+# What an exported image consists of, besides its array.
+EXPORTED = {
+    "origin": itkPoint,
+    "spacing": itkVector,
+    "size": itkSize,
+    "region": itkRegion,
+    "metadata": ImageMetadata,
+}
 
 
 class Application:
@@ -131,6 +135,11 @@ class Application:
                     )
                 elif key in self._points:
                     vectors.write(self._points[key], parameter.value)
+                elif parameter.type is Type.OutputVectorData:
+                    self.fail(
+                        f"no input to writer: nothing fills '{key}' here; "
+                        "do not give it a file name"
+                    )
             except (ValueError, OSError) as error:
                 self.fail(str(error))
 
@@ -194,27 +203,50 @@ class Application:
     # Values.
 
     def SetParameterValue(self, key: str, value: Any) -> None:
-        """Set a parameter of any type."""
+        """Set a parameter of any type.
+
+        Raises:
+            TypeError: if the value is not of the parameter's type.
+        """
+        self._set(key, lambda parameter: parameter.check(value))
+
+    def SetParameterInt(self, key: str, value: int) -> None:
+        """Set an integer, a number or a switch."""
+        self._set(key, lambda parameter: parameter.from_integer(value))
+
+    def SetParameterFloat(self, key: str, value: float) -> None:
+        """Set a number."""
+        self._set(key, lambda parameter: parameter.from_float(value))
+
+    SetParameterDouble = SetParameterFloat
+
+    def SetParameterString(self, key: str, value: str) -> None:
+        """Set a parameter that is not a list to what a text says."""
+        self._set(key, lambda parameter: parameter.from_text(value))
+
+    def SetParameterStringList(self, key: str, value: Iterable[str]) -> None:
+        """Set a list."""
+        self._set(key, lambda parameter: parameter.from_list(value))
+
+    def _set(self, key: str, convert: Callable[[Parameter], Any]) -> None:
         parameter = self._parameter(key)
         try:
-            value = parameter.check(value)
+            value = convert(parameter)
         except ValueError as error:
             self.fail(f"parameter '{key}': {error}")
+        except TypeError as error:
+            raise TypeError(f"{self.name}: parameter '{key}': {error}") from None
         if parameter.type in (Type.InputImage, Type.InputImageList):
             parameter.images = value if isinstance(value, list) else [value]
         else:
             parameter.value = value
 
-    SetParameterInt = SetParameterFloat = SetParameterDouble = SetParameterValue
-    SetParameterString = SetParameterStringList = SetParameterValue
-
     def AddParameterStringList(self, key: str, value: str) -> None:
         """Append to a list."""
         parameter = self._parameter(key)
-        if parameter.type is Type.InputImageList:
-            parameter.images.append(str(value))
-        else:
-            parameter.value = [*(parameter.value or []), str(value)]
+        images = parameter.type is Type.InputImageList
+        given = parameter.images if images else parameter.value or []
+        self._set(key, lambda parameter: [*given, *parameter.from_list([value])])
 
     def ClearValue(self, key: str) -> None:
         """Forget the value."""
@@ -277,22 +309,26 @@ class Application:
             self.fail(f"parameter '{key}' has no image")
         return self._outputs[key]
 
-    def GetImageSize(self, key: str) -> tuple[int, int]:
+    def GetImageSize(self, key: str) -> itkSize:
         """Give (width, height) in pixels."""
         grid = self._image(key).grid
-        return grid.width, grid.height
+        return itkSize(grid.width, grid.height)
 
     def GetImageNbBands(self, key: str) -> int:
         """Give the number of bands."""
         return self._image(key).bands
 
-    def GetImageSpacing(self, key: str) -> tuple[float, float]:
+    def GetImageSpacing(self, key: str) -> itkVector:
         """Give the pixel size (x, y); y is negative for a north-up image."""
-        return self._image(key).grid.spacing
+        return itkVector(*self._image(key).grid.spacing)
 
-    def GetImageOrigin(self, key: str) -> tuple[float, float]:
+    def GetImageOrigin(self, key: str) -> itkPoint:
         """Give the coordinates (x, y) of the centre of the first pixel."""
-        return self._image(key).grid.origin
+        return itkPoint(*self._image(key).grid.origin)
+
+    def GetImageRequestedRegion(self, key: str) -> itkRegion:
+        """Give the pixels that an export holds: here always all of them."""
+        return itkRegion(itkIndex(0, 0), self.GetImageSize(key))
 
     def GetImageProjection(self, key: str) -> str:
         """Give the CRS as WKT, empty if there is none."""
@@ -300,12 +336,12 @@ class Application:
         return crs.to_wkt() if crs else ""
 
     def GetImageMetadata(self, key: str) -> ImageMetadata:
-        """Give the (empty) sensor metadata."""
-        return ImageMetadata()
+        """Give the sensor metadata, which lives as long as this application."""
+        return ImageMetadata(self, self.GetImageProjection(key))
 
-    def GetMetadataDictionary(self, key: str) -> dict[str, str]:
+    def GetMetadataDictionary(self, key: str) -> itkMetaDataDictionary:
         """Give the metadata that describes the grid."""
-        return {"ProjectionRef": self.GetImageProjection(key)}
+        return itkMetaDataDictionary({"ProjectionRef": self.GetImageProjection(key)})
 
     def GetImageBasePixelType(self, key: str) -> Pixel:
         """Give the pixel type that an image has before it is written."""
@@ -326,27 +362,44 @@ class Application:
 
     def ExportImage(self, key: str) -> dict[str, Any]:
         """Give the pixels [h, w, bands] as float32 or float64, and where they lie."""
-        image = self._image(key)
-        kind = self._parameter(key).pixel.numpy
-        pixels = image.read_all()
         return {
-            "array": pixels.astype(kind if kind.kind == "f" else np.float32),
-            "origin": image.grid.origin,
-            "spacing": image.grid.spacing,
-            "size": (image.grid.width, image.grid.height),
-            "region": {"index": (0, 0), "size": (image.grid.width, image.grid.height)},
-            "metadata": {"ProjectionRef": self.GetImageProjection(key)},
+            "array": self.GetVectorImageAsNumpyArray(key),
+            "origin": self.GetImageOrigin(key),
+            "spacing": self.GetImageSpacing(key),
+            "size": self.GetImageSize(key),
+            "region": self.GetImageRequestedRegion(key),
+            "metadata": self.GetImageMetadata(key),
         }
 
     def ImportVectorImage(self, key: str, exported: dict[str, Any]) -> None:
-        """Use a dict like `ExportImage`'s, its array perhaps replaced, as input."""
-        array = np.asarray(exported["array"])
-        if array.ndim == 2:
-            array = array[:, :, None]
-        if array.ndim != 3:
-            self.fail(f"parameter '{key}': an array [h, w, bands] is expected")
+        """Use a dict like `ExportImage`'s, its array perhaps replaced, as input.
+
+        The memory of the array is borrowed, as in OTB: the array must be there until
+        the pixels are no longer needed.
+
+        Raises:
+            TypeError, ValueError: for what OTB's bindings do not take.
+            RuntimeError: where OTB crashes, because the application that exported the
+                image is gone, or goes on without a word, because sizes differ.
+        """
+        parameter = self._parameter(key)
+        if parameter.type not in (Type.InputImage, Type.InputImageList):
+            self.fail(f"parameter '{key}' is not an input image")
+        array = exported["array"]
+        self._check_pixels(key, array)
+        for name, kind in EXPORTED.items():
+            if not isinstance(exported[name], kind):
+                raise TypeError(
+                    f"{self.name}: parameter '{key}': {name} is an {kind.__name__} in "
+                    f"what ExportImage gives, got {type(exported[name]).__name__}; "
+                    "export an image of this size and replace its array"
+                )
+        try:
+            wkt = exported["metadata"].projection
+        except RuntimeError as error:
+            self.fail(f"parameter '{key}': {error}")
         height, width = array.shape[:2]
-        size = tuple(exported.get("size", (width, height)))
+        size = tuple(exported["region"]["size"])
         if size != (width, height):
             self.fail(
                 f"parameter '{key}': an array of {width} x {height} pixels came with "
@@ -354,23 +407,74 @@ class Application:
             )
         (x, y), (dx, dy) = exported["origin"], exported["spacing"]
         transform = Affine(dx, 0, x - dx / 2, 0, dy, y - dy / 2)
-        wkt = dict(exported.get("metadata") or {}).get("ProjectionRef") or None
-        try:
-            crs = CRS.from_wkt(wkt) if wkt else None
-        except CRSError as error:
-            self.fail(f"parameter '{key}': {error}")
-        grid = Grid(crs, transform, width, height)
-        self._parameter(key).images = [from_array(array, grid)]
+        grid = Grid(CRS.from_wkt(wkt) if wkt else None, transform, width, height)
+        parameter.images = [borrow(array, grid, f"{self.name}: parameter '{key}'")]
 
-    ImportImage = ImportVectorImage
+    def _check_pixels(self, key: str, array: np.ndarray) -> None:
+        words = f"{self.name}: parameter '{key}': "
+        if array.ndim not in (2, 3):
+            raise ValueError(
+                f"{words}an array [h, w] or [h, w, bands] is expected, "
+                f"got {array.ndim} dimensions"
+            )
+        names = [pixel.numpy.name for pixel in Pixel]
+        if array.dtype.name not in names:
+            raise ValueError(
+                f"{words}pixels of {', '.join(names)} are expected, got {array.dtype}"
+            )
+        if not (array.flags.c_contiguous and array.dtype.isnative):
+            raise TypeError(
+                f"{words}an array in one piece of memory, rows first, is expected; "
+                "pass numpy.ascontiguousarray(array) and keep it"
+            )
 
-    def GetVectorImageAsNumpyArray(self, key: str, kind: str = "float") -> np.ndarray:
-        """Give the pixels [h, w, bands]."""
-        return self._image(key).read_all().astype(Pixel[kind].numpy)
+    def ImportImage(self, key: str, exported: dict[str, Any]) -> None:
+        """Do the same for an array of one band."""
+        array = exported["array"]
+        if array.ndim == 3 and array.shape[2] > 1:
+            raise ValueError(
+                f"{self.name}: parameter '{key}': one band is expected, got "
+                f"{array.shape[2]}; use ImportVectorImage"
+            )
+        self.ImportVectorImage(key, exported)
 
-    def GetImageAsNumpyArray(self, key: str, kind: str = "float") -> np.ndarray:
-        """Give the pixels [h, w] of the first band."""
-        return self.GetVectorImageAsNumpyArray(key, kind)[:, :, 0]
+    def GetVectorImageAsNumpyArray(self, key: str) -> np.ndarray:
+        """Give the pixels [h, w, bands] as float32 or float64."""
+        kind = self._parameter(key).pixel.numpy
+        pixels = self._image(key).read_all()
+        return pixels.astype(kind if kind.kind == "f" else np.float32, order="C")
+
+    def GetImageAsNumpyArray(self, key: str) -> np.ndarray:
+        """Give the pixels [h, w] of an image of one band."""
+        pixels = self.GetVectorImageAsNumpyArray(key)
+        if pixels.shape[2] > 1:
+            raise ValueError(
+                f"{self.name}: an image of one band is expected, '{key}' has "
+                f"{pixels.shape[2]}; use GetVectorImageAsNumpyArray"
+            )
+        return pixels[:, :, 0]
+
+
+def borrow(array: np.ndarray, grid: Grid, place: str) -> Image:
+    """Wrap an array without keeping it alive, as OTB does, if its memory is its own.
+
+    Arguments:
+        array: [h, w] or [h, w, bands].
+        grid: where its pixels lie.
+        place: where it is used, for the error when it is read and gone.
+    """
+    borrowed = weakref.ref(array) if array.base is None else lambda: array
+
+    def read(window: Window) -> np.ndarray:
+        pixels = borrowed()
+        if pixels is None:
+            raise RuntimeError(
+                f"{place}: the array that was imported is gone; OTB reads freed memory "
+                "here: keep the array in a variable as long as it is an input"
+            )
+        return np.atleast_3d(pixels)[window.slices]
+
+    return replace(from_array(np.atleast_3d(array), grid), read=read)
 
 
 def sources() -> int:

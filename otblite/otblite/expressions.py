@@ -23,9 +23,20 @@ import numexpr  # noqa: E402
 
 # Those that only BandMath has are in the second set.
 FUNCTIONS = {
-    "abs", "sqrt", "exp", "log", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh",
-    "min", "max",
-}  # fmt: skip
+    "abs",
+    "sqrt",
+    "exp",
+    "log",
+    "log10",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "min",
+    "max",
+}
 NOT_STRICT = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 # numexpr takes at most 31 operands and its result.
 MOST_OPERANDS = 31

@@ -42,9 +42,12 @@ log = logging.getLogger("otblite")
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
+REMOTE = ("http://", "https://", "/vsi")
+
+
 def public(name: str) -> str:
     """Give a file name without the query of a URL, which may hold a signature."""
-    return name.split("?")[0]
+    return name.split("?")[0] if name.startswith(REMOTE) else name
 
 
 class _Handle:
@@ -95,7 +98,7 @@ def open_image(name: str) -> Image:
             f"{public(path)}: options after '?&' are not supported when reading: "
             f"{', '.join(option.split('=')[0] for option in options)}"
         )
-    remote = path.startswith(("http://", "https://", "/vsi"))
+    remote = path.startswith(REMOTE)
     if not remote and not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file")
     if path.startswith(("http://", "https://")):
@@ -216,9 +219,13 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         with _complete_or_not_at_all(path) as partial:
             with rasterio.open(partial, "w", **profile) as file:
                 done = tqdm(
-                    in_order(compute, todo), Path(path).name, len(todo), unit="tile",
-                    delay=3, disable=None if progress else True,
-                )  # fmt: skip
+                    in_order(compute, todo),
+                    Path(path).name,
+                    len(todo),
+                    unit="tile",
+                    delay=3,
+                    disable=None if progress else True,
+                )
                 for tile, pixels in done:
                     span = rasterio.windows.Window.from_slices(*tile.slices)
                     file.write(pixels, window=span)

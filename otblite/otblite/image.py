@@ -43,11 +43,13 @@ class Window(NamedTuple):
         right = min(self.col + self.width, width)
         return Window(top, left, max(bottom - top, 0), max(right - left, 0))
 
-    def grow(self, margin: int) -> "Window":
-        """Add `margin` pixels on each side."""
-        row, col, height, width = self
+    def grow(self, rows: int, cols: int) -> "Window":
+        """Add pixels on each side."""
         return Window(
-            row - margin, col - margin, height + 2 * margin, width + 2 * margin
+            self.row - rows,
+            self.col - cols,
+            self.height + 2 * rows,
+            self.width + 2 * cols,
         )
 
     def shift(self, rows: int, cols: int) -> "Window":

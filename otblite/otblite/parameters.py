@@ -1,6 +1,8 @@
 """Parameters of an application: their types, roles, defaults, choices and values."""
 
 import enum
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,11 +62,12 @@ class Pixel(enum.IntEnum):
 
 
 INPUT, OUTPUT = 0, 1
-NUMBERS = {Type.Int: int, Type.RAM: int, Type.Radius: int}
-NUMBERS |= {Type.Float: float, Type.Double: float}
+INTEGERS = {Type.Int, Type.RAM, Type.Radius}
+FLOATS = {Type.Float, Type.Double}
 # Memory, in MB, of applications that are not told how much they may take.
 RAM = 256
 LISTS = {Type.StringList, Type.ListView, Type.InputImageList}
+INTEGER, NUMBER, TEXT, TEXTS = "an integer", "a number", "text", "a list of texts"
 TRUE, FALSE = ("true", "on", "1", "yes"), ("false", "off", "0", "no")
 
 
@@ -77,7 +80,8 @@ class Parameter:
     default: Any = None
     mandatory: bool = True
     choices: tuple[str, ...] = ()
-    minimum: float | None = None
+    minimum: float = -math.inf
+    maximum: float = math.inf
     role: int = INPUT
     value: Any = None
     """What the user set, or what the application computed."""
@@ -92,42 +96,79 @@ class Parameter:
         return self.default if self.value is None else self.value
 
     def check(self, value: Any) -> Any:
-        """Convert a value to this parameter's type.
+        """Take a value as `SetParameterValue` of OTB does, which converts nothing.
 
         Raises:
-            ValueError: saying what came and what was expected.
+            TypeError: for a value of another type, even if it could be converted.
+            ValueError: for a value that is not supported.
         """
-        if self.type is Type.Choice:
-            name = str(value)
-            if name not in self.choices:
-                raise ValueError(
-                    f"'{name}' is not supported; choose from {', '.join(self.choices)}"
-                )
-            return name
+        if self.type in INTEGERS:
+            return self.from_integer(value)
+        if self.type in FLOATS:
+            return self.from_float(value)
         if self.type is Type.Bool:
-            name = str(value).lower()
-            if name not in TRUE + FALSE:
-                raise ValueError(f"on or off is expected, got '{value}'")
-            return name in TRUE
-        if self.type in NUMBERS:
-            return self._number(value)
+            return _expect(value, bool, "True or False")
         if self.type in LISTS:
-            items = value if isinstance(value, (list, tuple)) else [value]
-            return [str(item) for item in items]
-        return str(value)
+            return self.from_list(_expect(value, list, TEXTS))
+        return self.from_text(value)
 
-    def _number(self, value: Any) -> float:
-        convert = NUMBERS[self.type]
-        try:
-            number = convert(value)
-            if convert is int and number != float(value):
-                raise ValueError
-        except (TypeError, ValueError, OverflowError):
-            kind = "an integer" if convert is int else "a number"
-            raise ValueError(f"{kind} is expected, got '{value}'") from None
-        if self.minimum is not None and number < self.minimum:
+    def from_integer(self, value: Any) -> float:
+        """Take an integer."""
+        number = int(_expect(value, int, INTEGER))
+        if self.type is Type.Bool:
+            return bool(number)
+        return self._number(float(number) if self.type in FLOATS else number)
+
+    def from_float(self, value: Any) -> float:
+        """Take a number."""
+        number = float(_expect(value, (int, float), NUMBER))
+        if self.type in INTEGERS:
+            raise ValueError(f"{INTEGER} is expected, got {number}")
+        return self._number(number)
+
+    def from_text(self, value: Any) -> Any:
+        """Take a text, or the number or switch that it spells."""
+        text = _expect(value, str, TEXT)
+        if self.type in LISTS:
+            raise ValueError(f"{TEXTS} is expected, got '{text}'")
+        if self.type in INTEGERS | FLOATS:
+            convert, kind = (int, INTEGER) if self.type in INTEGERS else (float, NUMBER)
+            try:
+                return self._number(convert(text))
+            except ValueError:
+                raise ValueError(f"{kind} is expected, got '{text}'") from None
+        if self.type is Type.Bool:
+            if text.lower() not in TRUE + FALSE:
+                raise ValueError(f"on or off is expected, got '{text}'")
+            return text.lower() in TRUE
+        if self.type is Type.Choice and text not in self.choices:
+            raise ValueError(
+                f"'{text}' is not supported; choose from {', '.join(self.choices)}"
+            )
+        return text
+
+    def from_list(self, value: Iterable[Any]) -> list[str]:
+        """Take a list of texts."""
+        if self.type not in LISTS:
+            raise ValueError(f"one value is expected, got the list {value}")
+        return [_expect(item, str, TEXT) for item in value]
+
+    def _number(self, number: float) -> float:
+        if self.type not in INTEGERS | FLOATS:
+            raise ValueError(f"{TEXT} is expected, got {number}")
+        if number < self.minimum:
             raise ValueError(f"at least {self.minimum} is expected, got {number}")
+        if number > self.maximum:
+            raise ValueError(f"at most {self.maximum} is supported, got {number}")
         return number
+
+
+def _expect(value: Any, kinds: type | tuple[type, ...], words: str) -> Any:
+    """Give the value, if it is of the type that OTB's bindings demand."""
+    if not isinstance(value, kinds):
+        kind = type(value).__name__
+        raise TypeError(f"{words} is expected, got {value!r}, which is {kind}")
+    return value
 
 
 def input_image(key: str = "in", **options: Any) -> Parameter:

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from srtools.cards import check_conventions
+from srtools.cards import agree, check_conventions
 from srtools.conventions import BANDS, DATASET_CARD, FACTOR, HR_SPACING_METRES, KINDS
 from srtools.errors import SRError
 from srtools.images import patch_files
 from srtools.network.saved_model import ModelInfo
-
-SPACING_TOLERANCE = 0.01  # relative: 6 m are not 6.1 m
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def check_model(
     for kind in KINDS:
         trained = info.card.get(f"{kind}_spacing")
         spacing = dataset.get(kind, {}).get("spacing")
-        if trained and spacing and abs(trained / spacing - 1) > SPACING_TOLERANCE:
+        if trained and spacing and not agree(trained, spacing):
             raise SRError(
                 f"{model} was trained on {kind} pixels of {trained:g} m, those of the "
                 f"patches have {spacing:g} m; {advice}"

@@ -1,4 +1,4 @@
-"""Pictures: the same stretch for every image of a row, so that they compare."""
+"""Pictures of images; those of one row share one stretch, so that they compare."""
 
 import math
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from srtools.images.raster import describe
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the limits of each band of [h, w, bands]: its percentiles 1 and 99.
 
-    Where all bands are 0 there is no data.
+    Pixels that are 0 in all bands are nodata and do not count.
     """
     known = image[image.any(axis=-1)]
     low, high = np.percentile(known if len(known) else [[0.0]], (1, 99), axis=0)
@@ -30,7 +30,7 @@ def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_display(image: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Map [h, w, 3] to 0-1 with a gamma of 1.5, as screens like it."""
+    """Map [h, w, 3] to 0-1, with a gamma of 1.5 that brightens dark ground."""
     low, high = limits
     return np.clip((image - low) / (high - low), 0, 1) ** (1 / 1.5)
 
@@ -70,7 +70,7 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def save_image(path: str | Path, image: np.ndarray) -> None:
-    """Save [h, w, bands] as a picture, pixel by pixel."""
+    """Save [h, w, bands] as a picture of w x h pixels."""
     pixels = to_display(image[..., :3], stretch(image[..., :3]))
     with whole_file(path) as partial:
         Image.fromarray((255 * pixels).round().astype(np.uint8)).save(partial)
@@ -84,15 +84,15 @@ def save_preview(
     Arguments:
         path: PNG file.
         s2_paths: Sentinel-2, four files with one band or one with four.
-        offset: what to subtract from its DN.
+        offset: DN to subtract.
         sr_path: the super-resolved image.
-        size: side of the pictures in pixels, at most.
+        size: largest side of a picture, pixels.
     """
     with rasterio.open(sr_path) as sr:
         crs, bounds = sr.crs, tuple(sr.bounds)
     rows = [
         {
-            "Sentinel-2, 10 m": dark_without_data(s2_paths, crs, area, size, offset),
+            "Sentinel-2, 10 m": read_without_offset(s2_paths, crs, area, size, offset),
             "super-resolution": read_area([sr_path], crs, area, size),
         }
         for area in (bounds, middle(bounds, 1280.0))
@@ -100,10 +100,10 @@ def save_preview(
     save_rows(path, rows, f"{Path(sr_path).name}: all of it, and its middle")
 
 
-def dark_without_data(
+def read_without_offset(
     paths: list[str], crs: CRS, area: tuple, size: int, offset: int
 ) -> np.ndarray:
-    """Read Sentinel-2 and subtract the offset, but from 0, which is no data."""
+    """Read Sentinel-2 and subtract the offset; nodata stays 0."""
     image = read_area(paths, crs, area, size)
     return np.where(image == 0, 0, np.maximum(image - offset, 1))
 
@@ -151,7 +151,7 @@ def middle(bounds: tuple, metres: float) -> tuple[float, float, float, float]:
 
 @contextmanager
 def open_in(path: str, crs: CRS, bounds: tuple) -> Iterator:
-    """Open an image, if it has another CRS as it looks in `crs` within `bounds`."""
+    """Open an image; if it has another CRS, warped over bounds at its own spacing."""
     with rasterio.open(path) as file:
         if file.crs == crs:
             yield file
@@ -167,14 +167,14 @@ def open_in(path: str, crs: CRS, bounds: tuple) -> Iterator:
             yield warped
 
 
-def read_area(paths: list[str], crs, bounds, size: int) -> np.ndarray:
+def read_area(paths: list[str], crs: CRS, bounds: tuple, size: int) -> np.ndarray:
     """Read the bands of one or more files over an area.
 
     Arguments:
         paths: one file with several bands, or several with one.
-        crs: of the bounds.
+        crs: CRS of the bounds.
         bounds: left, bottom, right, top.
-        size: side of the result in pixels, at most.
+        size: largest side of the result, pixels.
 
     Returns:
         [h, w, bands] float.
@@ -184,14 +184,12 @@ def read_area(paths: list[str], crs, bounds, size: int) -> np.ndarray:
         with open_in(path, crs, bounds) as file:
             window = file.window(*bounds)
             scale = max(1.0, max(window.width, window.height) / size)
-            shape = tuple(
-                max(1, round(n / scale)) for n in (window.height, window.width)
+            shape = [max(1, round(n / scale)) for n in (window.height, window.width)]
+            part = file.read(
+                window=window,
+                out_shape=(file.count, *shape),
+                boundless=not isinstance(file, WarpedVRT),  # which knows its bounds
+                resampling=Resampling.average if scale > 1 else Resampling.nearest,
             )
-            bands.append(
-                file.read(
-                    window=window, out_shape=(file.count, *shape),
-                    boundless=not isinstance(file, WarpedVRT),  # which knows its bounds
-                    resampling=Resampling.average if scale > 1 else Resampling.nearest,
-                )
-            )  # fmt: skip
+            bands.append(part)
     return np.moveaxis(np.concatenate(bands), 0, -1).astype(float)

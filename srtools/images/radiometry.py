@@ -4,14 +4,14 @@ import pyotb
 
 
 def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
-    """Turn DN into reflectance x 10000: 0 (no data) stays 0, else max(DN - offset, 1).
+    """Turn DN into reflectance x 10000: nodata stays 0, else max(DN - offset, 1).
 
     Since processing baseline 04.00 ESA adds 1000 to every DN, so that dark pixels
     need not be negative.
 
     Arguments:
         s2: Sentinel-2 image, DN.
-        offset: 1000 or 0.
+        offset: DN to subtract, 1000 or 0.
     """
     if offset == 0:
         return s2
@@ -20,9 +20,9 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
 
 
 def keep_from_0(image: pyotb.App) -> pyotb.App:
-    """Give at least 1 where every pixel is known to have data, so that none says 0.
+    """Give at least 1, for an image whose pixels all have data: 0 would be nodata.
 
-    Interpolation makes a little less of the darkest pixels, and OTB cuts off what is
-    behind the point; a network may answer 0.
+    Interpolation darkens the darkest pixels a little, and OTB cuts off the decimals;
+    a network may answer 0.
     """
     return pyotb.where(image < 1, 1, image)

@@ -1,7 +1,4 @@
-"""How far two images of the same ground lie apart, block by block.
-
-Blocks of both images are read on one grid, that of Spot's XS.
-"""
+"""Shift between Sentinel-2 and Spot, measured in blocks on the grid of Spot's XS."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,12 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from skimage.registration import phase_cross_correlation
 
-BLOCK = 128  # pixels of 6 m: enough texture for a sharp peak, small enough to be many
+BLOCK = 128  # pixels of 6 m: enough texture for a sharp peak, and many blocks
 MOST_BLOCKS = 8  # along each axis: 64 blocks of two images are 30 MB
 
-FINEST_PERIOD = 25.0  # metres; what is finer, Sentinel-2 shows weakly, and aliased
+FINEST_PERIOD = 25.0  # metres; Sentinel-2 shows finer detail weakly, and aliased
 LUMINANCE = [0, 1, 2]  # near infrared is left out: it changes most between dates
-LARGEST_SHIFT = 30.0  # metres; what is beyond is a chance peak
+LARGEST_SHIFT = 30.0  # metres; a peak further out is due to chance
 UPSAMPLING = 50  # the peak is searched on a grid of 1/50 pixel, 0.12 m
 MOST_MISSING = 0.05  # of a block
 LEAST_TEXTURE = 20.0  # DN, standard deviation; below it noise is as strong
@@ -22,7 +19,7 @@ LEAST_CORRELATION = 0.4  # blocks of unlike ground stay below it
 
 
 class Block(NamedTuple):
-    """The same square of both images, on the grid of Spot's XS; 0 is no data."""
+    """The same square of both images, on the grid of Spot's XS; nodata is 0."""
 
     row: int
     col: int
@@ -36,7 +33,7 @@ class Block(NamedTuple):
 
 
 class BlockShift(NamedTuple):
-    """Where Sentinel-2 shows what Spot shows in one block."""
+    """Shift of Sentinel-2 against Spot in one block."""
 
     row: int
     col: int
@@ -82,10 +79,11 @@ def _spread(extent: int, size: int) -> Iterator[tuple[int, slice]]:
 def block_shift(block: Block, spacing: float) -> BlockShift:
     """Measure the shift of Sentinel-2 against Spot in one block.
 
-    Phase correlation, restricted to the frequencies that Sentinel-2 resolves: beyond
-    them there is only noise, which full whitening would make as loud as the rest.
-    Amplitudes are whitened by half (their square root is kept), which in trials stood
-    changed ground best.  The correlation is that of the two filtered blocks.
+    The method is phase correlation, restricted to the frequencies that Sentinel-2
+    resolves: beyond them there is only noise, which full whitening would make as loud
+    as the rest.  Amplitudes are whitened by half (their square root is kept): in trials
+    this was the most robust against changed ground.  The correlation is that of the
+    two filtered blocks.
 
     Source: Guizar-Sicairos, Thurman and Fienup, "Efficient subpixel image
     registration algorithms", Optics Letters 33, 2008 (scikit-image).
@@ -106,7 +104,7 @@ def block_shift(block: Block, spacing: float) -> BlockShift:
     row_frequency, col_frequency = np.meshgrid(frequencies, frequencies, indexing="ij")
     seen = np.hypot(row_frequency, col_frequency) < spacing / FINEST_PERIOD
     xs, lr = (seen * f / np.sqrt(np.maximum(np.abs(f), 1e-9)) for f in spectra)
-    # What is to be added to Sentinel-2's rows and columns.
+    # Pixels to add to Sentinel-2's rows and columns.
     rows, cols = phase_cross_correlation(
         xs, lr, space="fourier", normalization=None, upsample_factor=UPSAMPLING
     )[0]
@@ -120,5 +118,8 @@ def block_shift(block: Block, spacing: float) -> BlockShift:
 
 
 def present(block: Block) -> np.ndarray:
-    """Tell where both images have data, [size, size] bool."""
-    return (block.lr != 0).any(axis=-1) & (block.xs != 0).any(axis=-1)
+    """Tell where both images have data, [size, size] bool.
+
+    Beside no data OTB interpolates a hair of a DN, some 1e-9, where there is none.
+    """
+    return (np.abs(block.lr) > 0.5).any(axis=-1) & (block.xs != 0).any(axis=-1)

@@ -1,4 +1,4 @@
-"""The simple zooms that a network has to beat."""
+"""Interpolations that a network has to beat: nearest, bilinear, bicubic."""
 
 import numpy as np
 

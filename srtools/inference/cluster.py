@@ -1,4 +1,4 @@
-"""One image over many machines: each makes a share of the pieces."""
+"""One image on a Dask cluster: each worker makes a share of the pieces."""
 
 import logging
 import os
@@ -14,13 +14,13 @@ log = logging.getLogger(__name__)
 def over_dask(address: str, script: str, arguments: list[str]) -> None:
     """Have the workers of a Dask cluster make all pieces, one share each.
 
-    They need the same paths: Python, the scripts, the images and the output on a
-    shared disk.
+    Python, the scripts, the images and the output must have the same paths on all
+    machines, for instance on a shared disk.
 
     Arguments:
-        address: of the scheduler, for instance tcp://host:8786.
-        script: what they run.
-        arguments: of its command line.
+        address: address of the scheduler, for instance tcp://host:8786.
+        script: script that the workers run.
+        arguments: its command line, with `--dask`.
 
     Raises:
         SRError: if the cluster cannot be reached, or a share fails.
@@ -29,7 +29,7 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
         from distributed import Client
     except ImportError:
         raise SRError("--dask needs a package: pip install distributed") from None
-    # What is only for the one who spreads the work.
+    # The workers get the same words, without --dask.
     index = next(i for i, text in enumerate(arguments) if text.startswith("--dask"))
     width = 1 if "=" in arguments[index] else 2
     arguments = [*arguments[:index], *arguments[index + width :]]
@@ -46,17 +46,21 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
             raise SRError(f"the Dask cluster {address} has no workers; start some")
         log.info("%d workers share the pieces", parts)
         command = [sys.executable, str(Path(script).resolve()), *arguments, "--part"]
-        # A function of Python itself: the workers cannot import those of the scripts.
+        # `subprocess.run`, because the workers cannot import functions of the scripts.
         shares = [
             client.submit(
-                subprocess.run, [*command, f"{part}/{parts}"], cwd=os.getcwd(),
-                capture_output=True, text=True, pure=False,
+                subprocess.run,
+                [*command, f"{part}/{parts}"],
+                cwd=os.getcwd(),
+                capture_output=True,
+                text=True,
+                pure=False,
             )
             for part in range(1, parts + 1)
-        ]  # fmt: skip
+        ]
         try:
             done = client.gather(shares)
-        except Exception as error:  # of Dask, of workers, or of what they lack
+        except Exception as error:  # Dask raises many kinds
             raise SRError(
                 f"the Dask cluster {address} gave up ({type(error).__name__}: "
                 f"{error}); the same command goes on with the pieces that are there"

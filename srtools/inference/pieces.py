@@ -129,6 +129,7 @@ def make(
     pieces: Sequence[Piece],
     write: Callable[[Piece, Path], None],
     spacing: float,
+    pixel_bytes: int,
 ) -> None:
     """Make the pieces that are missing, and tell the progress.
 
@@ -137,13 +138,21 @@ def make(
         pieces: pieces to make.
         write: function that writes one of them to a file.
         spacing: pixel size in metres.
+        pixel_bytes: size of a pixel of a piece, all bands together.
+
+    Raises:
+        SRError: if the disk does not take them.
     """
     todo = [piece for piece in pieces if not _is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
+    sizes = [piece.width * piece.height * pixel_bytes for piece in todo]
+    files.check_room(folder, sum(sizes), f"{len(todo)} pieces of the image")
     areas = [piece.width * piece.height * spacing**2 / 1e6 for piece in todo]
     start, done = time.monotonic(), 0.0
-    for piece, area in zip(todo, areas, strict=True):
+    for piece, area, size in zip(todo, areas, sizes, strict=True):
+        # Others write to this disk, too.
+        files.check_room(folder, size, f"piece {piece.name} of the image")
         unfinished = folder / f".{os.getpid()}_{piece.name}"
         try:
             write(piece, unfinished)

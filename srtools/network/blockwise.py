@@ -11,11 +11,11 @@ from typing import Any
 
 from srtools.tf import tf
 
-MOST_CHANNELS = 4  # of the output: with more there is little to gain
+MOST_CHANNELS = 4  # output channels; with more there is little to gain
 
 
 def suits(layer: Any) -> bool:
-    """Tell whether `convolve` can do what a Keras layer does, and is faster."""
+    """Tell whether `convolve` can replace a Keras layer, and is faster."""
     return (
         type(layer).__name__ == "Conv2D"
         and layer.filters <= MOST_CHANNELS
@@ -27,7 +27,7 @@ def suits(layer: Any) -> bool:
 
 
 def convolve(layer: Any, image: tf.Tensor) -> tf.Tensor:
-    """Do what a Conv2D layer does.
+    """Compute the output of a Conv2D layer.
 
     Arguments:
         layer: one that `suits`.
@@ -50,5 +50,5 @@ def convolve(layer: Any, image: tf.Tensor) -> tf.Tensor:
     if layer.use_bias:
         bias = tf.cast(tf.convert_to_tensor(layer.bias), layer.compute_dtype)
         blocks = tf.nn.bias_add(blocks, tf.tile(bias, [4]))
-    # An activation may look at all channels of a pixel: not before they are in place.
+    # An activation such as softmax needs all channels of a pixel side by side.
     return layer.activation(tf.nn.depth_to_space(blocks, 2))

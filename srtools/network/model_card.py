@@ -1,7 +1,13 @@
-"""The card of a trained model: what it is, how it was made, how good it is."""
+"""The card of a trained model: its network, its training, its scores."""
 
 from srtools import cards
-from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.conventions import (
+    BANDS,
+    FACTOR,
+    HR_SPACING_METRES,
+    LR_SPACING_METRES,
+    SCALE,
+)
 
 
 def make(
@@ -19,14 +25,15 @@ def make(
     """Put the card together.
 
     Arguments:
-        network: its size and its number of parameters.
+        network: options of the network, and its number of parameters.
         margin: lr pixels that an hr pixel depends on, on each side.
-        settings: arguments of the training.
-        patches: number per group.
-        rows, best: of the epochs, and of the best one, as in training.csv.
-        bicubic_psnr: of the validation patches, dB.
+        settings: options of the training.
+        patches: number of patches per group.
+        rows: rows of training.csv, one per epoch.
+        best: the row of the best epoch.
+        bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
         interrupted: number of the signal that ended the training, if one did.
-        dataset: what dataset.json says.
+        dataset: content of dataset.json.
     """
     return {
         "bands": list(BANDS),
@@ -35,8 +42,8 @@ def make(
         "offset_removed": dataset.get("offset"),
         "offset_convention": "DN less the offset, times scale, is reflectance; "
         "0 is no data",
-        "lr_spacing": dataset.get("lr", {}).get("spacing", 6.0),
-        "hr_spacing": dataset.get("hr", {}).get("spacing", 1.5),
+        "lr_spacing": dataset.get("lr", {}).get("spacing", LR_SPACING_METRES),
+        "hr_spacing": dataset.get("hr", {}).get("spacing", HR_SPACING_METRES),
         "receptive_field": {"margin": margin, "unit": "lr pixels on each side"},
         "network": network,
         "training": {

@@ -1,8 +1,7 @@
-"""How far a network looks: the input pixels that one output pixel depends on.
+"""The receptive field of a network: the input pixels that an output pixel depends on.
 
-Nothing is typed in: the layers are found by walking the Keras graph backwards, from
-the output to the inputs, and each layer says which input pixels it needs for a given
-span of output pixels.
+The Keras graph is walked backwards, from the output to the inputs.  For each layer,
+`span_before` gives the input pixels that a span of output pixels needs.
 
 Source: Araujo, Norris and Sim, "Computing receptive fields of convolutional neural
 networks", Distill, 2019; extended here to transposed convolutions.
@@ -14,37 +13,35 @@ from math import ceil, floor
 from typing import Any
 
 # Layers whose output pixel depends on the same pixel of their inputs only.
-POINTWISE = {
-    "activation", "add", "average", "batchnormalization", "concatenate", "dropout",
-    "elu", "identity", "leakyrelu", "maximum", "minimum", "multiply", "prelu", "relu",
-    "rescaling", "softmax", "subtract",
-}  # fmt: skip
+POINTWISE = frozenset(
+    "activation add average batchnormalization concatenate dropout elu identity "
+    "leakyrelu maximum minimum multiply prelu relu rescaling softmax subtract".split()
+)
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
     """The input pixels that one output pixel depends on, along the worse axis.
 
-    An output pixel lies in one input pixel, for instance, with a factor of 4, output
-    pixels 0 to 3 in input pixel 0.  `before` pixels above or to the left of that one
-    matter as well, and `after` pixels below or to the right.
+    They are counted from the input pixel that the output pixel lies in: with a factor
+    of 4, output pixels 0 to 3 lie in input pixel 0.
     """
 
     factor: Fraction
     """Output pixels per input pixel."""
     before: int
-    """Input pixels."""
+    """Input pixels that matter above or to the left, at most."""
     after: int
-    """Input pixels."""
+    """Input pixels that matter below or to the right, at most."""
 
     @property
     def margin(self) -> int:
-        """Input pixels that matter on either side."""
+        """Larger one of `before` and `after`, input pixels."""
         return max(self.before, self.after)
 
     @property
     def size(self) -> int:
-        """Input pixels that matter along an axis, all in all."""
+        """Input pixels that matter along an axis: before, after and the one between."""
         return self.before + 1 + self.after
 
 
@@ -70,10 +67,10 @@ def receptive_field(output: Any) -> ReceptiveField:
 
 
 def layer_table(output: Any) -> str:
-    """Lay out the layers up to `output` as text: what each makes, and how far it looks.
+    """Give the layers up to `output` as a table: kind, shape, parameters, field.
 
-    h and w are the rows and columns of the input; "looks" is the margin of
-    `receptive_field`, in pixels of the input.
+    h and w are the rows and columns of the input.  The column "looks" is the margin of
+    `receptive_field`, input pixels.
     """
     tensors = inputs_first(output)
     zooms = scales(tensors)
@@ -90,7 +87,7 @@ def layer_table(output: Any) -> str:
 
 
 def inputs_first(output: Any) -> list[Any]:
-    """List the tensors that `output` is made of, each after those it is made of."""
+    """List the tensors that `output` depends on, each after its own sources."""
     order, seen = [], set()
     waiting = [(output, False)]
     while waiting:
@@ -100,12 +97,12 @@ def inputs_first(output: Any) -> list[Any]:
         elif id(tensor) not in seen:
             seen.add(id(tensor))
             waiting.append((tensor, True))
-            waiting.extend((made_of, False) for made_of in producer(tensor)[1])
+            waiting.extend((source, False) for source in producer(tensor)[1])
     return order
 
 
 def producer(tensor: Any) -> tuple[Any, list[Any]]:
-    """Give the layer that made a tensor, and the tensors it was made of.
+    """Give the layer that made a tensor, and the input tensors of that layer.
 
     Keras 3 calls operation what Keras 2 calls layer, and the call of one is a node.
     """
@@ -123,14 +120,14 @@ def scales(tensors: list[Any]) -> dict[int, Fraction]:
     """Give the pixels of each tensor per input pixel, by the `id` of the tensor."""
     found = {}
     for tensor in tensors:
-        layer, made_of = producer(tensor)
-        scale = max((found[id(t)] for t in made_of), default=Fraction(1))
+        layer, sources = producer(tensor)
+        scale = max((found[id(t)] for t in sources), default=Fraction(1))
         found[id(tensor)] = scale * zoom(layer)
     return found
 
 
 def zoom(layer: Any) -> Fraction:
-    """Give how many pixels a layer makes of one, along an axis."""
+    """Give the output pixels of a layer per input pixel, along an axis."""
     kind = type(layer).__name__
     if kind == "Conv2DTranspose":
         return Fraction(layer.strides[0])
@@ -144,13 +141,13 @@ def _trace(tensors: list[Any], axis: int, pixel: int) -> tuple[int, int]:
     needed = {id(tensors[-1]): (pixel, pixel)}
     at_inputs = []
     for tensor in reversed(tensors):
-        layer, made_of = producer(tensor)
+        layer, sources = producer(tensor)
         span = needed[id(tensor)]
-        if not made_of:
+        if not sources:
             at_inputs.append(span)
             continue
         low, high = span_before(layer, axis, *span)
-        for source in made_of:
+        for source in sources:
             known = needed.get(id(source), (low, high))
             needed[id(source)] = (min(low, known[0]), max(high, known[1]))
     return min(span[0] for span in at_inputs), max(span[1] for span in at_inputs)
@@ -184,5 +181,5 @@ def span_before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
         return low, high
     raise ValueError(
         f"the receptive field of layer {layer.name} ({kind}) is not known; teach "
-        "srtools/receptive_field.py which input pixels it needs"
+        "srtools/network/receptive_field.py which input pixels it needs"
     )

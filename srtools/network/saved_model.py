@@ -1,31 +1,48 @@
-"""SavedModels: what their signature says, and their card."""
+"""SavedModels: written so that OTBTF runs them well, read with either Keras."""
 
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from srtools import cards, fingerprints
+from google.protobuf.message import DecodeError
+
+from srtools import cards, files, fingerprints
+from srtools.conventions import INPUT, OUTPUT_DN
 from srtools.errors import SRError
+from srtools.network import weights
+from srtools.network.early_crop import early_crop, smallest_crop
+from srtools.network.receptive_field import receptive_field
+from srtools.tf import tf
+
+from tensorflow.core.protobuf import saved_model_pb2
 
 SIGNATURE = "serving_default"
-GRAPH = "saved_model.pb"  # of a SavedModel, and what makes a folder one
+GRAPH = "saved_model.pb"
+"""File that makes a folder a SavedModel: the graph, without the weights."""
+
 CARD = Path("assets") / "model_card.json"
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The names and band counts of a SavedModel's inputs and outputs, and its card."""
+    """The signature of a SavedModel and its card."""
 
     folder: str
+    """Path of the SavedModel."""
     inputs: dict[str, int]
+    """Number of bands of each input."""
     outputs: dict[str, int]
+    """Number of bands of each output."""
     card: dict
+    """Content of `model_card.json`, empty if there is none."""
 
     def need(self, input_name: str, *output_names: str) -> None:
         """Check that an input and outputs exist.
 
         Raises:
-            SRError: naming what is missing and what there is.
+            SRError: naming the missing one, and those that exist.
         """
         wanted = [("input", input_name, self.inputs)]
         wanted += [("output", name, self.outputs) for name in output_names]
@@ -38,6 +55,80 @@ class ModelInfo:
                 )
 
 
+def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) -> Path:
+    """Write a SavedModel, completely or not at all, replacing an earlier one.
+
+    Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and gives
+    all outputs under their names; Keras 2 and Keras 3 write the same.  The card goes
+    into `assets/model_card.json`, and the weights once more into `assets/weights.npz`,
+    from which another training can start.
+
+    Raises:
+        SRError: if the folder cannot be written, or holds something else.
+    """
+    folder = Path(folder)
+    check_replaceable(folder)
+    module = tf.Module()
+    # TensorFlow's variables are saved.  Keras 3 wraps them, and of a wrapper OTBTF
+    # would find a copy without values.
+    module.weights = [
+        weight if isinstance(weight, tf.Variable) else weight.value
+        for weight in network.weights
+    ]
+    parent = files.make_folder(folder.absolute().parent)
+    prefix = f".partial-{folder.name}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as partial:
+        new, old = Path(partial) / "new", Path(partial) / "old"
+        signatures = {SIGNATURE: _serving_function(network)}
+        tf.saved_model.save(module, str(new), signatures=signatures)
+        split_outputs(new)
+        weights.write(new / weights.FILE, network)
+        if card is not None:
+            cards.write_card(new / CARD, card)
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    return folder
+
+
+def _serving_function(network: tf.keras.Model) -> Callable:
+    """Give the network as a function of tensors, with one output more.
+
+    It is the smallest crop that leaves no seam between tiles: the receptive field.
+    """
+    output = network.output[OUTPUT_DN]
+    crop = smallest_crop(receptive_field(output))
+
+    def serve(lr: tf.Tensor) -> dict:
+        cropped = {f"{OUTPUT_DN}_crop{crop}": early_crop(output, crop, lr)}
+        return {**network({INPUT: lr}), **cropped}
+
+    bands = network.inputs[0].shape[-1]
+    lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)
+    return tf.function(serve, [lr], autograph=False)
+
+
+def split_outputs(folder: Path) -> None:
+    """Give each output of the serving signature a node of its own.
+
+    TensorFlow saves the network as one node with many outputs, and OTBTF, which runs
+    the graph in a session, would compute all of them to get one.  Of a node that only
+    repeats one output, TensorFlow computes just the layers that lead to it.
+
+    Arguments:
+        folder: the SavedModel, just written; its graph is changed.
+    """
+    model = _read_graph(folder)
+    graph = model.meta_graphs[0]
+    for name, tensor in graph.signature_def[SIGNATURE].outputs.items():
+        node = graph.graph_def.node.add(
+            name=f"{SIGNATURE}_{name}", op="Identity", input=[tensor.name]
+        )
+        node.attr["T"].type = tensor.dtype
+        tensor.name = f"{node.name}:0"
+    (folder / GRAPH).write_bytes(model.SerializeToString())
+
+
 def describe(folder: str | Path) -> ModelInfo:
     """Read the signature of a SavedModel without loading its weights.
 
@@ -45,18 +136,8 @@ def describe(folder: str | Path) -> ModelInfo:
         SRError: if the folder is not a SavedModel with a serving signature, or its
             card cannot be read.
     """
-    # TensorFlow takes seconds to import; --help should not.
-    from google.protobuf.message import DecodeError
-
-    from srtools.tf import tf  # noqa: F401
-
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    path = Path(folder) / GRAPH
-    model = saved_model_pb2.SavedModel()
     try:
-        model.ParseFromString(path.read_bytes())
-        signature = model.meta_graphs[0].signature_def[SIGNATURE]
+        signature = _read_graph(folder).meta_graphs[0].signature_def[SIGNATURE]
     except (OSError, DecodeError, IndexError):
         raise SRError(
             f"{folder} is not a SavedModel; the folder that sr_train.py wrote as "
@@ -71,6 +152,16 @@ def describe(folder: str | Path) -> ModelInfo:
     return ModelInfo(str(folder), inputs, outputs, card)
 
 
+def _read_graph(folder: str | Path) -> saved_model_pb2.SavedModel:
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((Path(folder) / GRAPH).read_bytes())
+    return model
+
+
+def _bands(shape) -> int:
+    return shape.dim[-1].size if shape.dim else 0
+
+
 def check_weights(folder: str | Path) -> None:
     """Read every variable of a SavedModel once.
 
@@ -79,8 +170,6 @@ def check_weights(folder: str | Path) -> None:
     Raises:
         SRError: if they are damaged.
     """
-    from srtools.tf import tf
-
     try:
         variables = tf.train.load_checkpoint(str(Path(folder) / "variables/variables"))
         for name in variables.get_variable_to_shape_map():
@@ -108,7 +197,7 @@ def check_replaceable(folder: str | Path) -> None:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """Give a number that is another one for another network or other weights."""
+    """Give a SHA-256 that changes with the network and with its weights."""
     variables = sorted(Path(folder).glob("variables/*"))
     return fingerprints.of_contents([*variables, Path(folder) / GRAPH])
 
@@ -118,7 +207,7 @@ def load(folder: str | Path, *outputs: str) -> Callable:
 
     Arguments:
         folder: of the SavedModel.
-        outputs: the ones that are wanted: others are not computed.  Default all.
+        outputs: the only ones that are computed.  Default all.
 
     Returns:
         A function that takes tensors by the names of the inputs and gives a dict of
@@ -127,8 +216,6 @@ def load(folder: str | Path, *outputs: str) -> Callable:
     Raises:
         SRError: if TensorFlow cannot load it.
     """
-    from srtools.tf import tf
-
     try:
         model = tf.saved_model.load(str(folder))
         signature = model.signatures[SIGNATURE]
@@ -149,7 +236,3 @@ def load(folder: str | Path, *outputs: str) -> Callable:
     pruned = tf.function(wanted, autograph=False).get_concrete_function(**inputs)
     pruned.model = model
     return pruned
-
-
-def _bands(shape) -> int:
-    return shape.dim[-1].size if shape.dim else 0

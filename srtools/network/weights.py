@@ -7,11 +7,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 from srtools.errors import SRError
-from srtools.network import saved_model
 from srtools.tf import tf
 
 FILE = Path("assets") / "weights.npz"
-"""Inside a SavedModel, whose own weights Keras 3 does not read back."""
+"""Path inside a SavedModel, whose own variables Keras 3 cannot read."""
 
 
 def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
@@ -40,42 +39,17 @@ def save_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
     Path(path).write_bytes(archive.getbuffer())
 
 
-def start_from(network: tf.keras.Model, folder: str | Path, expected: dict) -> None:
-    """Give a network the weights of a model that sr_train.py wrote.
-
-    Arguments:
-        network: of the same architecture.
-        folder: the SavedModel.
-        expected: what its card must say, if it says anything about it: `{key: value}`.
+def read(folder: str | Path) -> dict[str, np.ndarray]:
+    """Read the weights of a model that sr_train.py wrote, by name.
 
     Raises:
-        SRError: if it is no such model, or its card or its weights contradict.
+        SRError: if they are missing or damaged.
     """
-    card = saved_model.describe(folder).card
-    said = {**card, **card.get("training", {}), **card.get("network", {})}
-    for key, value in expected.items():
-        if said.get(key, value) != value:
-            raise SRError(
-                f"the card of {folder} says {key} {said[key]}, this training has "
-                f"{value}; give options and patches that fit, or another model"
-            )
     try:
         with (Path(folder) / FILE).open("rb") as file, np.load(file) as archive:
-            known = dict(archive)
+            return dict(archive)
     except (OSError, ValueError, BadZipFile) as error:
         raise SRError(
             f"{folder} cannot be trained further: {FILE} is missing or no archive of "
             f"weights ({error}); train it anew with sr_train.py"
         ) from None
-    wanted = by_name(network)
-    shapes = {name: tuple(weight.shape) for name, weight in wanted.items()}
-    found = {name: array.shape for name, array in known.items()}
-    if shapes != found:
-        name = next(n for n in {**shapes, **found} if shapes.get(n) != found.get(n))
-        raise SRError(
-            f"the weights of {folder} do not fit: {name} has the shape "
-            f"{found.get(name, 'missing')}, {shapes.get(name, 'no such weight')} is "
-            "expected; give the --filters, --blocks and --kernel of that model"
-        )
-    for name, weight in wanted.items():
-        weight.assign(known[name])

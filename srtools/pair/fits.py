@@ -38,10 +38,16 @@ def radiometry_samples(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give DN of Sentinel-2 and of Spot for the same ground, [n, bands] each.
 
-    Spot is blurred as by Sentinel-2's optics and moved by `shift`, in metres east and
-    north.  Then both are smoothed by a Gaussian of `support` metres: with a support
-    well above 10 m neither a wrong guess of the optics nor Sentinel-2's noise, which
-    would flatten the slope of a fit (regression dilution), weighs much.
+    Spot is blurred as by Sentinel-2's optics and moved to where Sentinel-2 shows it.
+    Then both are smoothed: well above 10 m neither a wrong guess of the optics nor
+    Sentinel-2's noise, which would flatten the slope of a fit (regression dilution),
+    weighs much.
+
+    Arguments:
+        block: of both images.
+        shift: metres east and north.
+        spacing: size of the pixels, metres.
+        support: standard deviation of the smoothing, metres.
     """
     support = support / spacing
     # Spot's own pixel, a box, has a variance of 1/12 already.
@@ -49,7 +55,8 @@ def radiometry_samples(
     rows, cols = -shift[1] / spacing, shift[0] / spacing
     xs = _smooth(block.xs, blur, (rows, cols))
     lr = _smooth(block.lr, support, (0, 0))
-    # A block is taken to repeat, and no data to be 0, but no sample sees that.
+    # The spectrum takes a block to repeat and nodata to be ground of DN 0; samples that
+    # this would reach are left out.
     reach = int(np.ceil(2.5 * blur + max(abs(rows), abs(cols))))
     whole = ndimage.minimum_filter(
         present(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
@@ -96,8 +103,8 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     x, y = x.astype(float), y.astype(float)
     one, other = np.random.default_rng(0).integers(0, len(x), (2, SLOPES))
     rise, run = y[one] - y[other], x[one] - x[other]
-    # Not between two samples of the same water, whose difference is noise, nor
-    # between ground and cloud.
+    # Slopes between two samples of the same water are noise, and slopes between ground
+    # and cloud are no relation.
     apart = np.abs(run) > LEAST_TEXTURE
     if not apart.any():
         return None

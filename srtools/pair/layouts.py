@@ -6,13 +6,13 @@ A cell is a patch of a grid without overlaps.  A layout gives each cell a group.
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-TRAIN, VALID, TEST = 1, 2, 3  # 0 is nobody's
+TRAIN, VALID, TEST = 1, 2, 3  # 0: in no group
 
 MOST_BLOCKS = 10  # of valid, and of test
-ACCEPTED_LOSS = 0.08  # more blocks are made as long as their gaps cost less
-# A layout is worth the share of the patches that it keeps, less these penalties.
-IMBALANCE = 4.0  # for each patch in the wrong group
-UNLIKENESS = 0.2  # for each standard deviation between train and valid or test
+ACCEPTED_LOSS = 0.08  # share of the patches that the gaps between blocks may cost
+# The score of a layout is the share of the patches that it keeps, less these penalties.
+IMBALANCE_PENALTY = 4.0  # for each patch in the wrong group
+UNLIKENESS_PENALTY = 0.2  # for each standard deviation between train and valid or test
 
 
 def best_layout(
@@ -43,7 +43,7 @@ def best_layout(
     best, best_score = None, -np.inf
     blocks = _number_of_blocks(count, shares[1:].min(), gap)
     while best is None and blocks:
-        # A small image, where luck matters most, takes little time.
+        # Small images are drawn more often: there the layouts differ most.
         for _ in range(int(np.clip(10**6 / cells.size, 300, 2000))):
             groups = _draw(cells, shares, gap, blocks, random)
             score = _score(groups, shares, features, count)
@@ -51,7 +51,7 @@ def best_layout(
                 best, best_score = groups, score
         blocks = blocks if best is not None else blocks // 2
     if best is not None:
-        # Where a block has an unusable rim, its gap is larger than it need be.
+        # The gap of a block with an unusable rim is larger than needed: fill it.
         best[cells & (maximum_filter(best * (best > TRAIN), 2 * gap + 1) == 0)] = TRAIN
     return best, blocks
 
@@ -81,7 +81,7 @@ def _draw(
     """Draw a layout: the group of each cell, or none at all if it did not work out."""
     groups = np.zeros(cells.shape, np.uint8)
     near = np.zeros(cells.shape, bool)
-    # What the gaps will take is not known yet: some layouts will have guessed well.
+    # The loss in the gaps is not known yet; it is guessed, differently in each layout.
     wanted = shares * cells.sum() * (1 - 0.4 * random.random() ** 2)
     for left in range(blocks, 0, -1):
         for group in (VALID, TEST):
@@ -99,7 +99,7 @@ def _draw(
     for group in (VALID, TEST):
         members = np.flatnonzero(groups == group)
         most = max(1, round(train * shares[group - 1] / shares[0]))
-        groups.flat[members[most:]] = 0  # one too many is left out
+        groups.flat[members[most:]] = 0  # surplus patches are left out
     return groups
 
 
@@ -137,11 +137,12 @@ def _score(
     if not members.all():
         return -np.inf
     wrong = np.abs(members - shares * members.sum()).sum() / 2
-    score = (members.sum() - IMBALANCE * wrong) / count
+    score = (members.sum() - IMBALANCE_PENALTY * wrong) / count
     if features is not None:
         means = [features[groups == g].mean(axis=0) for g in (TRAIN, VALID, TEST)]
         score -= (
-            UNLIKENESS * np.abs(np.subtract(means[1:], means[0])).mean(axis=1).max()
+            UNLIKENESS_PENALTY
+            * np.abs(np.subtract(means[1:], means[0])).mean(axis=1).max()
         )
     return score
 

@@ -10,12 +10,14 @@ from typing import Any
 from affine import Affine
 
 from srtools.conventions import OWN_GRID_IMAGE
+from srtools.engine import engine_errors
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, check_written, describe
 
 MARGIN_METRES = 20.0  # kept around the area
 
 
+@engine_errors("keeping Sentinel-2")
 def keep(folder: Path, s2: Any, original: str, area: ImageInfo, options: str) -> dict:
     """Write the pixels of Sentinel-2 over an area as they are, on their own grid.
 

@@ -1,20 +1,12 @@
 """Do Sentinel-2 and Spot show the same ground in the same light?
 
-    blocks = registration.read_blocks(lr, pyotb.Input(xs))
-    quality = measure_pair(blocks, spacing=6.0, days=3, cloud=0.001, missing=0.0)
+    quality = compare(lr, xs, days=3, cloud=0.001, missing=0.0)
     print(quality.table())
-    pictures.save_pair("pair.png", quality, quicklook, size)
     hr = fits.harmonize(hr, quality.fits)
 
-A sample of blocks is read, small enough for any memory.  From it come the shift
-between the images, by phase correlation per block, a robust linear relation per band,
-Spot = gain x Sentinel-2 + bias, and the share of the ground that has changed.
-
-To correct the shift, move the place of Spot instead of the pixels of Sentinel-2: with
-`vrt.write_displaced(folder / "xs.vrt", xs_info, *quality.shift)` for XS, the same for
-PAN, and these used instead of the originals, `Superimpose` samples Sentinel-2 where
-the ground truly is.  Nothing is interpolated twice, no pixel is written, nothing has
-to fit in memory, and patches, which have no place, come out the same.
+A sample of blocks is read, small enough for any memory.  It tells the shift between
+the images, by phase correlation per block, a robust linear relation per band, Spot =
+gain x Sentinel-2 + bias, and the share of the ground that has changed.
 """
 
 from collections import Counter
@@ -25,8 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from srtools.conventions import BANDS
+from srtools.engine import engine_errors
 from srtools.errors import SRError
-from srtools.images.registration import Block, BlockShift, block_shift
+from srtools.images.raster import ImageInfo
+from srtools.images.registration import Block, BlockShift, block_shift, read_blocks
 from srtools.pair.fits import (
     CHANGE_SUPPORT_METRES,
     FIT_SUPPORT_METRES,
@@ -36,12 +30,14 @@ from srtools.pair.fits import (
     radiometry_samples,
 )
 
+import pyotb
+
 LEAST_BLOCKS = 3  # that must have given a shift before it is corrected
 MOST_DRAWN = 4000  # samples that are kept for the picture
 
 
 class Limits(NamedTuple):
-    """A value passes up to `passes`, is a warning up to `warns`, and fails beyond."""
+    """Largest values that pass, and that are only a warning; larger ones fail."""
 
     passes: float
     warns: float
@@ -65,14 +61,14 @@ VERDICTS = ("unknown", "pass", "warn", "fail")
 
 
 class Criterion(NamedTuple):
-    """One line of the table; values unknown are dashes."""
+    """One line of the table; an unknown value is a dash."""
 
     name: str
     value: str
     verdict: str
     """One of `VERDICTS`."""
     wanted: str
-    """What passes."""
+    """Condition to pass."""
 
 
 @dataclass(frozen=True)
@@ -81,22 +77,23 @@ class PairQuality:
 
     blocks: list[BlockShift]
     shift: tuple[float, float] | None
-    """Median over the blocks, metres by which Sentinel-2 lies too far east and north;
-    None if no block gave one."""
+    """Shift of Sentinel-2 to the east and north, metres, median over the blocks; None
+    if no block gave one."""
     spread: float | None
-    """Half of the blocks lie within so many metres of the median; None for one."""
+    """Distance from the median within which half of the blocks lie, metres; None for a
+    single block."""
     fits: list[LinearFit | None]
-    """Per band; None where nothing could be fitted."""
+    """Spot as a function of Sentinel-2, per band; None where there is no relation."""
     changed: float | None
-    """Share of the ground, 0-1; see `fits.is_changed`."""
+    """Share of the ground that has changed, 0-1; see `fits.is_changed`."""
     samples: tuple[np.ndarray, np.ndarray, np.ndarray] = field(repr=False)
-    """Sentinel-2 and Spot [n, bands] DN, and what has changed [n] bool."""
+    """DN of Sentinel-2 and of Spot [n, bands], and whether they changed [n] bool."""
     days: float | None = None
-    """Between the two images."""
+    """Days between the two images."""
     cloud: float | None = None
-    """Share, 0-1."""
+    """Share of Spot's ground under cloud or shadow, 0-1."""
     missing: float | None = None
-    """Share, 0-1."""
+    """Share of Spot's ground that Sentinel-2 lacks, 0-1."""
 
     def criteria(self) -> list[Criterion]:
         """Judge the pair."""
@@ -148,10 +145,10 @@ class PairQuality:
         return "\n".join(rows)
 
     def reliable_shift(self) -> tuple[float, float]:
-        """Give the shift if enough blocks agree on it to correct it.
+        """Give the shift, measured in enough blocks to correct it.
 
         Raises:
-            SRError: if not.
+            SRError: if too few blocks gave one.
         """
         used = sum(block.verdict == "used" for block in self.blocks)
         if not used or used < min(LEAST_BLOCKS, len(self.blocks)):
@@ -177,6 +174,18 @@ class PairQuality:
             "missing": self.missing,
             "criteria": {line.name: line.verdict for line in self.criteria()},
         }
+
+
+@engine_errors("comparing the images")
+def compare(lr: Any, xs: ImageInfo, **known: float | None) -> PairQuality:
+    """Measure on a sample of blocks how well Sentinel-2 and Spot fit together.
+
+    Arguments:
+        lr: pyotb object or file, Sentinel-2 on the grid of XS, without offset.
+        xs: the XS image of Spot.
+        known: `days`, `cloud`, `missing`, as in `PairQuality`.
+    """
+    return measure_pair(read_blocks(lr, pyotb.Input(xs.path)), xs.spacing, **known)
 
 
 def measure_pair(

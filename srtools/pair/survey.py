@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from srtools.ahead import ahead
 from srtools.conventions import BANDS, FACTOR
+from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images.grid import Grid
 from srtools.images.raster import describe
@@ -43,6 +44,7 @@ class Survey:
         return ~np.any(list(self.bad.values()), axis=0)
 
 
+@engine_errors("looking at the pixels")
 def survey_pixels(
     pan: str, xs: str, s2: Any, scl: Any | None = None, saturated: int | None = None
 ) -> Survey:

@@ -1,10 +1,9 @@
 """A STAC API and the images behind it: time-bounded, retried, no secret told.
 
-Three things go wrong with remote services, and each has its answer here.  They do
-not answer: every call has a time-out, retries, and a bound on the whole
-(`within`).  They answer nonsense: whatever cannot be understood becomes one line
-that says who said it.  Their URLs carry secrets: `redact` and `without_secrets`
-cut them out of everything that a person or a file may see.
+Three things go wrong with remote services.  A service does not answer: every call has
+a time-out, retries, and a bound on the whole (`within`).  A service answers nonsense:
+the error is one line that names the service.  URLs carry secrets: `redact` and
+`without_secrets` cut them out of everything that a person or a file may see.
 """
 
 import logging
@@ -48,18 +47,20 @@ LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
 class Archive:
     """Where Sentinel-2 images are found, and how they are read.
 
-    `assets` maps our names (B04, SCL...) to the keys of another archive's assets,
-    where they differ.  `sign=None` signs for the Planetary Computer only.  `timeout`
-    is how long an answer or token may let wait, `patience` is for a whole search or
-    reading of an image, retries included; both in seconds.
+    Times are in seconds.
     """
 
     url: str = PLANETARY_COMPUTER
+    """Root of the STAC API."""
     collection: str = SENTINEL2_L2A
     assets: Mapping[str, str] = field(default_factory=dict)
+    """Key of the archive's asset for each of our names (B04, SCL...), if it differs."""
     sign: bool | None = None
+    """Whether URLs need a token; None: those of the Planetary Computer do."""
     timeout: float = 30.0
+    """Longest wait for an answer or a token."""
     patience: float = 180.0
+    """Longest time of a search, or of reading an image, with all retries."""
 
     @property
     def signs(self) -> bool:
@@ -71,10 +72,10 @@ class Archive:
     def search(self, **parameters: Any) -> list[dict[str, Any]]:
         """Give the items (GeoJSON) that answer a STAC search, unsigned.
 
-        `parameters` are those of `pystac_client.ItemSearch`.  They are only wishes:
-        what comes back has to be checked.  Items with the same id come once; a server
-        whose pages repeat, or never end, is left after the first page without news
-        or after `MAX_ITEMS`.
+        `parameters` are those of `pystac_client.ItemSearch`.  A server may ignore
+        them, so the answer has to be checked.  Items with the same id come once; a
+        server whose pages repeat, or never end, is left after the first page without
+        news or after `MAX_ITEMS`.
 
         Raises:
             ServiceError: if the service does not answer in time, answers with an
@@ -166,9 +167,9 @@ class Archive:
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
         """Open `href` and give what `reader` makes of the open rasterio dataset.
 
-        What can be retried is: GDAL repeats a request that got 429 or 5xx, and here
-        the whole reading starts again after a cut connection, bytes that are not those
-        of an image or, with a new token, after a refusal.
+        GDAL repeats a request that got 429 or 5xx.  The whole reading starts again
+        after a cut connection, after bytes that are not those of an image or, with a
+        new token, after a refusal.
 
         Wrong bytes under the right name are found out by the checksums of DEFLATE, in
         which the Planetary Computer's images are compressed; not without compression.

@@ -1,25 +1,23 @@
 """Remote images over an area, read once: their blocks become small local files.
 
 OTB opens an image again and again, and a link to it lives for less than an hour.  So
-what lies over the area is read beforehand: whole blocks of the Cloud Optimized
-GeoTIFF, each once, several at a time, each row of blocks with a fresh link and
-retries of its own.  A connection that breaks costs a row, never wrong pixels; a first
-row that cannot be read, or `PATIENCE` at its end, ends it all at once.
+the pixels over the area are read beforehand: whole blocks of the Cloud Optimized
+GeoTIFF, each once, several at a time, each row of blocks with a fresh link and retries
+of its own.  A broken connection costs a row, never wrong pixels.  A row that cannot be
+read, or `services.PATIENCE` at its end, ends the download at once.
 """
 
 import functools
 import math
-import multiprocessing.pool
 import re
-import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -28,22 +26,18 @@ from rasterio.windows import Window
 from tqdm import tqdm
 
 from srtools.errors import SRError
-from srtools.files import make_folder
+from srtools.files import check_room, make_folder
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
+from srtools.sentinel2 import services
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import Scene
-from srtools.sentinel2.services import ServiceError
 from srtools.urls import gdal_path, is_remote, redact
-
-Job, Result = TypeVar("Job"), TypeVar("Result")
 
 # Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
 MARGIN_METRES = 100.0
-WORKERS = 8  # readings at a time: the network waits more than it works
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
-PATIENCE = 3600.0  # seconds for all images, however slowly each of them comes
 
 
 @dataclass(frozen=True)
@@ -53,9 +47,9 @@ class Part:
     href: str
     window: Window
     rows: int
-    """Height of what is read together, in pixels."""
+    """Height of the windows that are read together, pixels."""
     profile: dict[str, Any]
-    """Of the local file."""
+    """Profile of the local file, for rasterio."""
 
     def windows(self) -> Iterator[Window]:
         """Cut the part into rows of blocks."""
@@ -98,14 +92,14 @@ def local_copies(
         SRError: if an image cannot be read or does not lie where it should, or the
             folder has too little room.
         ServiceError: if its server, or the token service, does not answer, or all
-            together takes longer than `PATIENCE`.
+            together takes longer than `services.PATIENCE`.
     """
     hrefs = {
         (index, band): href
         for band in bands
         for index, href in enumerate(scene.hrefs(band))
     }
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + services.PATIENCE
 
     def plan(key: tuple[int, str]) -> tuple[tuple[int, str], Part | None]:
         href = hrefs[key]
@@ -114,7 +108,7 @@ def local_copies(
 
     folder = make_folder(folder)  # or say now that it cannot be written
     remote = [key for key, href in hrefs.items() if is_remote(href)]
-    parts = dict(_in_parallel(plan, remote, end))
+    parts = dict(services.in_parallel(plan, remote, end))
     shown = _tiles_that_show(scene.tiles, bands, parts)
     with tempfile.TemporaryDirectory(
         prefix=".partial-", dir=folder, ignore_cleanup_errors=True
@@ -128,7 +122,8 @@ def local_copies(
                     tile[band] = f"{temporary}/{index}_{name}_{band}.tif"
                     wanted[tile[band]] = parts[index, band]
             tiles.append(tile)
-        _check_room(folder, wanted.values())
+        needed = sum(part.nbytes for part in wanted.values())
+        check_room(folder, needed, "the temporary copies of Sentinel-2")
         _fetch(scene.archive, wanted, end)
         yield tiles
 
@@ -216,11 +211,9 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
         for path, part in parts.items():
             files[path] = rasterio.open(path, "w", **part.profile)
         total = sum(window.width * window.height for _, window in jobs)
-        with tqdm(
-            total=total, desc="fetching Sentinel-2", unit="px", unit_scale=True,
-            delay=3, disable=None,
-        ) as bar:  # fmt: skip
-            for pixels in _in_parallel(copy, jobs, end):
+        shown = {"unit": "px", "unit_scale": True, "delay": 3, "disable": None}
+        with tqdm(desc="fetching Sentinel-2", total=total, **shown) as bar:
+            for pixels in services.in_parallel(copy, jobs, end):
                 bar.update(pixels)
     except RasterioError:
         raise _no_room(parts) from None
@@ -229,24 +222,9 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
             with locks[path]:  # a reading that was given up may come to its end
                 file.close()
     for path, part in parts.items():
-        # What GDAL writes when it closes a file may fail without a word.
+        # Blocks that GDAL writes when it closes a file may get lost without an error.
         if Path(path).stat().st_size < part.nbytes:
             raise _no_room(parts)
-
-
-def _check_room(folder: str | Path, parts: Iterable[Part]) -> None:
-    """Check that the disk takes the copies.
-
-    Raises:
-        SRError: saying how much is needed and how much is free.
-    """
-    needed, free = sum(part.nbytes for part in parts), shutil.disk_usage(folder).free
-    if needed > free:
-        raise SRError(
-            f"{_megabytes(needed)} of Sentinel-2 are to be copied for a while, and "
-            f"folder {folder} has {_megabytes(free)} free; make room, or choose "
-            "another folder"
-        )
 
 
 def _no_room(parts: Mapping[str, Part]) -> SRError:
@@ -261,25 +239,3 @@ def _no_room(parts: Mapping[str, Part]) -> SRError:
 
 def _megabytes(size: int) -> str:
     return f"{math.ceil(size / 1e6)} MB"
-
-
-def _in_parallel(
-    function: Callable[[Job], Result], jobs: Sequence[Job], end: float
-) -> Iterator[Result]:
-    """Give `function(job)` of each job, in any order, `WORKERS` at a time.
-
-    After a failure, or at the time `end`, what has not begun is not begun any more, and
-    what runs is not waited for: its thread does not keep the program from ending.
-    """
-    pool = multiprocessing.pool.ThreadPool(WORKERS)
-    try:
-        results = pool.imap_unordered(function, jobs)
-        for _ in jobs:
-            yield results.next(max(end - time.monotonic(), 0))
-    except multiprocessing.TimeoutError:
-        raise ServiceError(
-            f"the images did not arrive within {PATIENCE:g} s; the network or the "
-            "server is slow: try again later"
-        ) from None
-    finally:
-        pool.terminate()

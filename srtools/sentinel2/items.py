@@ -16,7 +16,7 @@ from srtools.conventions import OFFSET_DN
 
 # From this processing baseline on, DN = 10000 x reflectance + 1000 (ESA, 2022-01-25).
 OFFSET_BASELINE = (4, 0)
-# What `Tile.from_item` raises when something that must be there is not.
+# Exceptions of `Tile.from_item` for an item that lacks something it must have.
 UNUSABLE_ITEM = (KeyError, TypeError, ValueError, AttributeError, ShapelyError)
 
 
@@ -26,19 +26,32 @@ class Tile:
 
     id: str
     collection: str
-    mgrs: str  # "31UDQ"
-    datatake: str  # the pass of the satellite, without the processing baseline
-    datastrip: str  # sensing time of the piece of the pass that was processed as one
-    when: datetime  # UTC
-    baseline: tuple[int, ...]  # (5, 9) for "05.09", () if not published
-    generated: str  # time of processing
-    offset: int | None  # DN, None if not known
-    cloud: float | None  # percent of the valid pixels, None if not published
-    crs: str  # "EPSG:32631", "" if not published
-    outline: BaseGeometry  # degrees
-    hrefs: Mapping[str, str]  # asset key -> unsigned URL
-    sun_zenith: float | None  # degrees
-    sun_azimuth: float | None  # degrees
+    mgrs: str
+    """Name of the tile, for instance "31UDQ"."""
+    datatake: str
+    """Pass of the satellite, without the processing baseline."""
+    datastrip: str
+    """Sensing time of the piece of the pass that was processed as one."""
+    when: datetime
+    """Time of acquisition, UTC."""
+    baseline: tuple[int, ...]
+    """Processing baseline, (5, 9) for "05.09"; () if not published."""
+    generated: str
+    """Time of processing."""
+    offset: int | None
+    """DN to subtract; None if not known."""
+    cloud: float | None
+    """Cloud cover, percent of the valid pixels; None if not published."""
+    crs: str
+    """CRS, for instance "EPSG:32631"; "" if not published."""
+    outline: BaseGeometry
+    """Outline, degrees."""
+    hrefs: Mapping[str, str]
+    """Unsigned URL of each asset."""
+    sun_zenith: float | None
+    """Mean zenith angle of the sun, degrees."""
+    sun_azimuth: float | None
+    """Mean azimuth of the sun, degrees."""
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "Tile":
@@ -91,12 +104,12 @@ class Tile:
 
     @property
     def acquisition(self) -> tuple[str, str, str]:
-        """What is the same for two processings of the same pixels."""
+        """Tile, datatake, datastrip: equal for two processings of the same pixels."""
         return self.mgrs, self.datatake, self.datastrip
 
     @property
     def processing(self) -> tuple[tuple[int, ...], str]:
-        """What orders two processings of the same pixels, the newest last."""
+        """Baseline and time: larger for the newer processing of the same pixels."""
         return self.baseline, self.generated
 
 

@@ -16,21 +16,26 @@ from srtools.sentinel2.scl import BAD_CLASSES
 from srtools.urls import redact
 
 # Outlines are published as straight lines in degrees, up to some 300 m off the true
-# edge of a tile.  Within this distance only the pixels can tell.
+# edge of a tile.  Within this distance the pixels decide.
 OUTLINE_TOLERANCE_DEGREES = 0.003
 
 
 @dataclass
 class Scene:
-    """A candidate: the tiles of one pass that together show the area."""
+    """Tiles of one pass that together show the area: a candidate."""
 
     archive: Archive
     tiles: tuple[Tile, ...]
-    outside: float  # share of the area beyond the published outlines, 0-1
-    cloud: float | None  # percent: mean of the tiles, by their part of the area
-    forced: bool = False  # asked for by its items' ids
-    rejected: str = ""  # the reason, once there is one
-    shares: dict[str, float] | None = None  # of the area, 0-1, once looked at
+    outside: float
+    """Share of the area beyond the published outlines, 0-1."""
+    cloud: float | None
+    """Cloud cover of the tiles, percent, weighted by their part of the area."""
+    forced: bool = False
+    """Whether its items were asked for by their ids."""
+    rejected: str = ""
+    """Reason why it cannot be used, once there is one."""
+    shares: dict[str, float] | None = None
+    """Share of the area in each class, 0-1, once its pixels were read."""
 
     @property
     def when(self) -> datetime:
@@ -39,7 +44,7 @@ class Scene:
 
     @property
     def bad_share(self) -> float | None:
-        """Share of the area (0-1) in one of `BAD_CLASSES`, once looked at."""
+        """Share of the area (0-1) in `BAD_CLASSES`, once its pixels were read."""
         if self.shares is None:
             return None
         # Sums of parts of a percent must not pass a limit by their last digit.
@@ -47,7 +52,7 @@ class Scene:
 
     @property
     def offset(self) -> int:
-        """What to subtract from every DN but 0, to have 10000 x reflectance.
+        """DN to subtract from every DN but 0, to have 10000 x reflectance.
 
         Raises:
             SRError: if the archive does not give the processing baseline.
@@ -142,9 +147,9 @@ def outside(tiles: Sequence[Tile], area: shapely.Polygon) -> float:
 def fewest(tiles: Iterable[Tile], area: shapely.Polygon) -> list[Tile]:
     """Take tiles until they contain `area`.
 
-    Each time it is the tile with the largest part of what is still uncovered, the
-    clearer one of two alike.  Near its outline a tile is not relied on: a neighbour
-    that has the place as well is taken too.
+    The next tile is the one with the largest part of the uncovered area, the clearer
+    one of two alike.  The rim of a tile along its outline counts as uncovered, so that
+    a neighbour which shows it as well is taken too.
     """
     chosen: list[Tile] = []
     rest = sorted(tiles, key=lambda tile: (tile.cloud or 0.0, tile.id))
@@ -154,8 +159,7 @@ def fewest(tiles: Iterable[Tile], area: shapely.Polygon) -> list[Tile]:
         if chosen and not max(parts):
             break
         chosen.append(rest.pop(parts.index(max(parts))))
-        sure = chosen[-1].outline.buffer(-OUTLINE_TOLERANCE_DEGREES)
-        left = left.difference(sure)
+        left = left.difference(chosen[-1].outline.buffer(-OUTLINE_TOLERANCE_DEGREES))
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""Which Sentinel-2 image goes with the Spot one: search, check, rank, look, choose.
+"""Which Sentinel-2 image shows an area best: search, check, rank, look, choose.
 
     archive = Archive()  # the Planetary Computer
     area = areas.data_footprint(xs)
@@ -6,9 +6,9 @@
     scene = choose(candidates, area)
     scene.hrefs("B04"), scene.offset, scene.record()
 
-What a server answers is not trusted.  Date, collection, clouds and coverage are
-checked again here, and of the images with the best metadata the pixels are looked at:
-a cloud cover is a mean over 110 km, and a published outline may be wrong.
+The answer of a server is not trusted.  Date, collection, clouds and coverage are
+checked again here, and the pixels of the images with the best metadata are read: a
+cloud cover is a mean over 110 km, and a published outline may be wrong.
 """
 
 import logging
@@ -35,7 +35,7 @@ from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
-LOOKS = 8  # how many of the best candidates have their pixels looked at
+LOOKS = 8  # candidates whose pixels are read, at most
 
 
 def search(
@@ -57,12 +57,17 @@ def search(
     `near`, or else to the middle of the period.  Candidates that cannot be used come
     last, with the reason in `rejected`.
 
-    `start` and `end` are days (YYYY-MM-DD, UTC), both included; `max_cloud_cover` is
-    in percent of the tiles.  `items` forces the items with these ids, which must belong
-    to one pass: dates, clouds and outlines are not asked then.
+    Arguments:
+        archive: to search.
+        area: in degrees.
+        start, end: days (UTC), both included.
+        near: day that is preferred.
+        max_cloud_cover: of a tile, percent.
+        items: ids of items of one pass; then neither dates nor clouds nor outlines
+            count.
 
     Raises:
-        SRError: if a date is wrong, or there is no candidate at all.
+        SRError: if the period ends before it begins, or there is no candidate at all.
         ServiceError: if the service does not answer as it should.
     """
     if items:
@@ -76,7 +81,7 @@ def search(
         # To the midnight after the last day: some servers read a day as its begin.
         "datetime": f"{start}T00:00:00Z/{end + timedelta(days=1)}T00:00:00Z",
     }
-    # Clouds are not asked for: a server that does would hide the newer processing of an
+    # The query has no limit of clouds, which would hide the newer processing of an
     # image, the other tile of a pass, or images whose cloud cover is not published.
     found = archive.search(**wishes)
     tiles = [
@@ -189,7 +194,7 @@ def _percent(share: float | None, digits: int = 2) -> str:
     if share is None:
         return "-"
     least = 10.0**-digits
-    # What is there must not look as if it were not.
+    # A small share must not look like none.
     return f"<{least:g}" if 0 < 100 * share < least else f"{100 * share:.{digits}f}"
 
 

@@ -2,15 +2,20 @@
 
 import json
 import logging
+import multiprocessing.pool
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from srtools.errors import SRError
 from srtools.urls import without_secrets
 
-Result = TypeVar("Result")
+Job, Result = TypeVar("Job"), TypeVar("Result")
+
+WORKERS = 8  # requests at a time: the network waits more than it works
+PATIENCE = 3600.0  # seconds, for all images
 
 
 class ServiceError(SRError):
@@ -71,3 +76,25 @@ def keep_secrets_out_of_logs() -> None:
 
     make_record.hides_secrets = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(make_record)
+
+
+def in_parallel(
+    function: Callable[[Job], Result], jobs: Sequence[Job], end: float
+) -> Iterator[Result]:
+    """Give `function(job)` of each job, in any order, `WORKERS` at a time.
+
+    After a failure, or at the time `end`, no job is begun any more.  Nobody waits for
+    running jobs: their threads do not keep the program from ending.
+    """
+    pool = multiprocessing.pool.ThreadPool(WORKERS)
+    try:
+        results = pool.imap_unordered(function, jobs)
+        for _ in jobs:
+            yield results.next(max(end - time.monotonic(), 0))
+    except multiprocessing.TimeoutError:
+        raise ServiceError(
+            f"the images did not arrive within {PATIENCE:g} s; the network or the "
+            "server is slow: try again later"
+        ) from None
+    finally:
+        pool.terminate()

@@ -1,4 +1,4 @@
-"""More patches by chance: flips, quarter turns and crops, the same for lr and hr."""
+"""Random flips, quarter turns and crops of patches, the same for lr and hr."""
 
 from typing import Any
 
@@ -6,30 +6,29 @@ from srtools.tf import tf
 
 
 def random_symmetry(sample: dict[str, Any], chances: Any) -> dict[str, Any]:
-    """Show a patch in one of the eight ways in which a square can be laid down.
+    """Flip and turn a patch in one of the eight ways that keep a square a square.
 
-    All images `[size, size, bands]` of the sample are laid down alike, so that lr and
-    hr still show the same ground.  Two mirror images and the exchange of rows and
-    columns, each by the toss of a coin, make the four quarter turns and the four flips
-    equally likely.
+    Both images `[size, size, bands]` of the sample are turned alike, so that lr and hr
+    still show the same ground.  Three flips, each by the toss of a coin, make the four
+    quarter turns and their mirror images equally likely.
 
     Arguments:
         sample: `{"lr": image, "hr": image}`.
-        chances: three numbers from 0 to 1, drawn at random.
+        chances: three random numbers from 0 to 1.
     """
     coins = tf.convert_to_tensor(chances) < 0.5
-    return {name: lay_down(image, coins) for name, image in sample.items()}
+    return {name: flip(image, coins) for name, image in sample.items()}
 
 
-def lay_down(image: tf.Tensor, coins: tf.Tensor) -> tf.Tensor:
+def flip(image: tf.Tensor, coins: tf.Tensor) -> tf.Tensor:
     """Flip a square image along rows, along columns, along its diagonal.
 
     Arguments:
         image: `[size, size, bands]`.
-        coins: three booleans, which flips to make.  For instance `[True, False, True]`
-            turns the image by a quarter.
+        coins: three booleans: which of the flips to make.  `[True, False, True]` turns
+            the image by a quarter.
     """
-    # A step of -1 mirrors.  All in one operation: this is done for each patch anew.
+    # A step of -1 mirrors.  One operation for both axes: it is run for each patch.
     rows, columns = (tf.where(coins[axis], -1, 1) for axis in (0, 1))
     mirrored = tf.ensure_shape(image[::rows, ::columns], image.shape)
     return tf.cond(
@@ -43,8 +42,8 @@ def random_crop(sample: dict[str, Any], size: int, chances: Any) -> dict[str, An
     Arguments:
         sample: `{"lr": [h, w, bands], "hr": [f h, f w, bands]}`.
         size: lr pixels a side, at most h and w.
-        chances: two numbers from 0 (included) to 1 (not included), drawn at random: how
-            far down and how far to the right.
+        chances: two random numbers from 0 (included) to 1 (not included): how far down
+            and how far to the right the square lies.
     """
     height = sample["lr"].shape[0]
     first = tf.cast(tf.convert_to_tensor(chances) * (height - size + 1), tf.int32)

@@ -1,4 +1,4 @@
-"""Patches for `fit`: whose order, flips and crops follow from seed and epoch alone.
+"""Batches for `fit`, whose order, flips and crops follow from seed and epoch alone.
 
 OTBTF's `DatasetFromPatchesImages` hands over one patch at a time from a Python thread,
 in an order that depends on all that was drawn before.  Here the patches stay in memory
@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from srtools.conventions import SCALE
+from srtools import fingerprints
+from srtools.conventions import INPUT, KINDS, OUTPUT, SCALE
 from srtools.tf import tf
 from srtools.training.augmenting import random_crop, random_symmetry
+
+import otbtf
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ CHANCES = 5
 
 
 def must_stream(reader: Any) -> bool:
-    """Tell whether the patches of a reader are too many to be kept in memory."""
+    """Tell whether the patches of a reader take too much memory to be kept there."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return size_in_memory(reader) > MEMORY_SHARE * memory
 
@@ -49,7 +52,7 @@ class Patches:
     Here the keys are numbers.
 
     Arguments:
-        reader: OTBTF's `PatchesImagesReader` with the keys "lr" and "hr".
+        reader: a `PatchesImagesReader` of OTBTF with the keys "lr" and "hr".
     """
 
     def __init__(self, reader: Any):
@@ -61,9 +64,9 @@ class Patches:
         return tf.data.Dataset.range(self.size)
 
     def shuffled(self, seeds: list, drawn: int) -> tf.data.Dataset:
-        """Give so many keys in an order that follows from two seeds.
+        """Give `drawn` keys in an order that follows from two seeds.
 
-        Each comes once before one comes again.
+        Each key comes once before one comes again.
         """
         chances = tf.random.stateless_uniform([self.size], seeds)
         order = tf.argsort(chances, stable=True)
@@ -78,10 +81,8 @@ def open_patches(files: dict[str, str], streaming: bool | None = None) -> Patche
     Arguments:
         files: the patches image of each key, "lr" and "hr".
         streaming: whether each patch is read from the disk when its turn comes; None:
-            only if they would take more than `MEMORY_SHARE`.
+            only if all of them would take more than `MEMORY_SHARE`.
     """
-    import otbtf
-
     names = {key: [file] for key, file in files.items()}
     reader = otbtf.PatchesImagesReader(names, use_streaming=True)
     if streaming is None:
@@ -93,6 +94,13 @@ def open_patches(files: dict[str, str], streaming: bool | None = None) -> Patche
     return Patches(otbtf.PatchesImagesReader(names))
 
 
+def fingerprints_of(files: dict[str, dict[str, str]]) -> list:
+    """Describe the patches images of each key of each group, to notice a change."""
+    return fingerprints.of_files(
+        path for kinds in files.values() for path in kinds.values()
+    )
+
+
 def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndarray]:
     """Read a few patches, evenly spread over patches images.
 
@@ -102,7 +110,7 @@ def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndar
     reader = open_patches(files, streaming=True).reader
     indexes = np.unique(np.linspace(0, reader.get_size() - 1, count).astype(int))
     samples = [reader.get_sample(int(index)) for index in indexes]
-    lr, hr = (np.stack([sample[key] for sample in samples]) for key in ("lr", "hr"))
+    lr, hr = (np.stack([sample[key] for sample in samples]) for key in KINDS)
     return lr, hr
 
 
@@ -110,9 +118,8 @@ def training_batches(
     source: Any,
     batch_size: int,
     *,
+    epochs: range,
     seed: int,
-    first_epoch: int,
-    nb_epochs: int,
     augment: bool,
     train_size: int | None = None,
 ) -> tf.data.Dataset:
@@ -125,8 +132,8 @@ def training_batches(
     Arguments:
         source: `Patches` or `records.Records`.
         batch_size: patches per batch.
-        seed: of order, flips and crops.
-        first_epoch, nb_epochs: the first one, from 0, and the one after the last.
+        epochs: numbers of the epochs, from 0.
+        seed: seed of order, flips and crops.
         augment: whether patches are flipped and turned.
         train_size: lr pixels a side; larger patches are cropped at random.
 
@@ -148,10 +155,10 @@ def training_batches(
             sample = random_symmetry(sample, chances[:3])
         return to_pair(sample)
 
-    epochs = tf.data.Dataset.range(first_epoch, nb_epochs)
-    samples = epochs.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
+    numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
+    samples = numbers.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
     batches = samples.batch(batch_size, drop_remainder=True).prefetch(2)
-    return batches.with_options(shared_out())
+    return batches.with_options(shard_batches())
 
 
 def validation_batches(
@@ -181,10 +188,10 @@ def validation_batches(
 
     keys = source.in_order().repeat().take(drawn).enumerate()
     samples = keys.map(prepare, num_parallel_calls=2)
-    return samples.batch(batch_size).prefetch(2).with_options(shared_out())
+    return samples.batch(batch_size).prefetch(2).with_options(shard_batches())
 
 
-def shared_out() -> tf.data.Options:
+def shard_batches() -> tf.data.Options:
     """Let each of several workers take its part of each batch."""
     options = tf.data.Options()
     policy = tf.data.experimental.AutoShardPolicy.DATA
@@ -199,8 +206,8 @@ def steps_per_epoch(patches: int, batch_size: int) -> int:
 
 def to_pair(sample: Sample) -> tuple[Sample, Sample]:
     """Split a sample; the target in reflectance, the input is scaled in the model."""
-    lr, hr = (tf.cast(sample[key], tf.float32) for key in ("lr", "hr"))
-    return {"lr": lr}, {"hr": hr * SCALE}
+    lr, hr = (tf.cast(sample[key], tf.float32) for key in KINDS)
+    return {INPUT: lr}, {OUTPUT: hr * SCALE}
 
 
 def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:
@@ -210,7 +217,7 @@ def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:
         return lambda index: {key: stack[index] for key, stack in stacks.items()}
     first = reader.get_sample(0)
     keys = list(first)
-    lock = threading.Lock()  # GDAL's data sets do not stand threads
+    lock = threading.Lock()  # a data set of GDAL serves one thread at a time
 
     def read(index: np.ndarray) -> list[np.ndarray]:
         with lock:

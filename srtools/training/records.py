@@ -1,13 +1,12 @@
 """TFRecords: OTBTF's way to train on patches that do not fit in memory.
 
 A folder holds for each group the files of `otbtf.TFRecords`, which other programs made
-for OTBTF read as well, and `tfrecords.json`, which says of which patches they were
-made.  They are about as large as the patches are in memory, and are read one after the
-other, which the slowest disk does fast enough.
+for OTBTF read as well, and `tfrecords.json`, which names the patches images that they
+hold.  They are about as large as the patches are in memory, and are read one after the
+other, for which the slowest disk is fast enough.
 """
 
 import fcntl
-import glob
 import itertools
 import logging
 import os
@@ -20,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from srtools import cards, files, fingerprints
+from srtools import cards, files
 from srtools.errors import SRError
 from srtools.tf import tf
-from srtools.training import feeding
+from srtools.training import feeding, folders
+
+import otbtf
 
 log = logging.getLogger(__name__)
 
 NOTE = "tfrecords.json"
 PER_FILE = 100  # patches; OTBTF's default
-BUFFER = 1000
-"""Patches among which the next one is drawn; 140 MB with 32 x 32 lr pixels."""
 
 
 class Records:
@@ -40,14 +39,12 @@ class Records:
     random one.  The patches were mixed once more when they were written.
 
     Arguments:
-        folder: of one group.
+        folder: folder of the group.
         size: number of patches.
         buffer: patches kept in memory to draw from.
     """
 
-    def __init__(self, folder: str | Path, size: int, buffer: int = BUFFER):
-        import otbtf
-
+    def __init__(self, folder: str | Path, size: int, buffer: int):
         self.size, self.buffer = size, buffer
         self.records = otbtf.TFRecords(str(folder))
         self.files = [str(Path(folder) / name) for name in file_names(size)]
@@ -57,20 +54,16 @@ class Records:
         return tf.data.TFRecordDataset(self.files)
 
     def shuffled(self, seeds: list, drawn: int) -> tf.data.Dataset:
-        """Give so many samples in an order that follows from two seeds.
+        """Give `drawn` samples in an order that follows from two seeds.
 
         It also depends on TensorFlow's global seed at the moment of the call.
         """
         chances = tf.random.stateless_uniform([len(self.files) + 1], seeds)
         files = tf.gather(self.files, tf.argsort(chances[1:]))
         # OTBTF's own `read` forgets its seed, and leaves the files in one order.
-        return (
-            tf.data.TFRecordDataset(files).repeat().take(drawn)
-            .shuffle(
-                self.buffer, tf.cast(chances[0] * 2**24, tf.int64),
-                reshuffle_each_iteration=False,
-            )
-        )  # fmt: skip
+        samples = tf.data.TFRecordDataset(files).repeat().take(drawn)
+        seed = tf.cast(chances[0] * 2**24, tf.int64)
+        return samples.shuffle(self.buffer, seed, reshuffle_each_iteration=False)
 
     def read(self, key: tf.Tensor) -> dict[str, tf.Tensor]:
         """Give the sample of a key."""
@@ -79,14 +72,14 @@ class Records:
 
 
 def open_records(
-    folder: str | Path, files: dict[str, dict[str, str]], buffer: int = BUFFER
+    folder: str | Path, files: dict[str, dict[str, str]], buffer: int
 ) -> dict[str, Records]:
     """Open the TFRecords of patches images; write them if there are none yet.
 
     Arguments:
-        folder: of the TFRecords.
+        folder: folder of the TFRecords.
         files: the patches image of each key, "lr" and "hr", of each group.
-        buffer: patches among which the next one is drawn.
+        buffer: number of patches among which the next one is drawn.
 
     Returns:
         One source per group.
@@ -101,7 +94,7 @@ def open_records(
             if not note.exists():  # another process may just have been faster
                 write(folder, files)
     found = cards.read_card(note)
-    if found.get("made_of") != made_of(files):
+    if found.get("made_of") != feeding.fingerprints_of(files):
         raise SRError(
             f"{folder} holds TFRecords of other patches, or these have changed since "
             f"({note} names them); delete it to write them again, or give another "
@@ -153,10 +146,7 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
         SRError: if there is no room for them.
     """
     folder = folder.absolute()
-    prefix = f".partial-{folder.name}-"
-    # What a process that was killed has left.
-    for left in folder.parent.glob(f"{glob.escape(prefix)}????????"):
-        shutil.rmtree(left, ignore_errors=True)
+    folders.delete_partial(folder)
     sources = {g: feeding.open_patches(files[g], streaming=True) for g in files}
     needed = sum(feeding.size_in_memory(source.reader) for source in sources.values())
     free = shutil.disk_usage(folder).free
@@ -166,7 +156,8 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
             f"in {folder}; give another --tfrecords"
         )
     log.info("writing %.2g GB of TFRecords to %s", needed / 1e9, folder)
-    note = {"made_of": made_of(files), "patches": {}, "bytes": {}}
+    note = {"made_of": feeding.fingerprints_of(files), "patches": {}, "bytes": {}}
+    prefix = f".partial-{folder.name}-"
     try:
         with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as partial:
             whole = Path(partial) / folder.name
@@ -188,7 +179,6 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
 
 def write_group(folder: Path, reader: Any, mixed: bool) -> None:
     """Write each patch once, in order or mixed, and always in the same way."""
-    import otbtf
 
     def numbers(patches_reader: Any) -> Iterator[int]:
         order = np.arange(patches_reader.get_size())
@@ -207,10 +197,3 @@ def write_group(folder: Path, reader: Any, mixed: bool) -> None:
 def file_names(patches: int) -> list[str]:
     """Name the files of a group as OTBTF does."""
     return [f"{number}.records" for number in range(-(-patches // PER_FILE))]
-
-
-def made_of(files: dict[str, dict[str, str]]) -> list:
-    """Describe patches images, to notice a change."""
-    return fingerprints.of_files(
-        file for kinds in files.values() for file in kinds.values()
-    )

@@ -8,13 +8,12 @@ from srtools.errors import SRError
 from srtools.tf import tf
 
 KERAS = getattr(tf.keras, "__version__", "2")  # TensorFlow 2.15 does not say
-GONE = (
+LOST_WORKER = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
     tf.errors.UnavailableError,
 )
-NAMES = ("auto", "none", "mirrored", "multiworker")
 
 
 def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
@@ -23,7 +22,7 @@ def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
     Arguments:
         name: "none": one device; "mirrored": all GPUs of this machine; "multiworker":
             the machines that `TF_CONFIG` or Slurm name, each of which runs the same
-            command; "auto": what this machine and the environment suggest.
+            command; "auto": the one that fits this machine and the environment.
         batch_size: patches per step over all devices together.
 
     Raises:
@@ -89,7 +88,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 @contextmanager
 def precision(mixed: bool) -> Iterator[None]:
-    """Build what is built inside in bfloat16 with weights of float32, if `mixed`.
+    """Build the layers of this block in bfloat16 with weights of float32, if `mixed`.
 
     bfloat16 has the range of float32, so that no loss must be scaled.
     """
@@ -103,17 +102,17 @@ def precision(mixed: bool) -> Iterator[None]:
 
 @contextmanager
 def lost_workers(devices: tf.distribute.Strategy) -> Iterator[None]:
-    """Turn what TensorFlow says when another worker has gone into one line.
+    """Turn TensorFlow's error about a worker that was lost into one line.
 
-    It notices at once that a connection is closed, and within a minute or so that a
-    machine answers no more.
+    TensorFlow notices at once that a connection is closed, and within a minute or so
+    that a machine answers no more.
 
     Raises:
-        SRError: it leaves the backup as it is, since the training can go on.
+        SRError: which leaves the backup as it is, since the training can go on.
     """
     try:
         yield
-    except GONE as error:
+    except LOST_WORKER as error:
         if devices.cluster_resolver is None:
             raise
         reason = str(error.message).splitlines()[0].split("}} ")[-1]

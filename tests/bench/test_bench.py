@@ -53,9 +53,18 @@ def cog(tmp_path):
     pixels = np.random.default_rng(1).integers(0, 4000, (1, 768, 1024), np.uint16)
     place = Affine(10, 0, 400000, 0, -10, 5400000)
     with rasterio.open(
-        path, "w", driver="COG", blocksize=256, compress="DEFLATE", dtype="uint16",
-        count=1, height=768, width=1024, crs=UTM31, transform=place,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="COG",
+        blocksize=256,
+        compress="DEFLATE",
+        dtype="uint16",
+        count=1,
+        height=768,
+        width=1024,
+        crs=UTM31,
+        transform=place,
+    ) as file:
         file.write(pixels)
     return path
 
@@ -103,7 +112,7 @@ def test_the_scene_is_one_that_the_scripts_accept(tmp_path, crs):
     make_scene(tmp_path, 512, crs)
     pan = raster.describe(tmp_path / "pan.tif", "PAN", bands=1)
     xs = raster.describe(tmp_path / "xs.tif", "XS", bands=4)
-    checks.check_spot_pair(pan, xs, 4)
+    checks.check_spot_pair(pan, xs)
     assert (pan.width, xs.width, pan.crs.to_string()) == (512, 128, crs)
     s2 = [raster.describe(tmp_path / f"{band}.tif", band, bands=1) for band in BANDS]
     checks.check_stack(s2)

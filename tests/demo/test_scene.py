@@ -16,6 +16,7 @@ from demo.geometry import rectangle
 from demo.landscape import draw_landscape
 from demo.render import render
 from demo.stac import load_items
+from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 
 SIZE = 256
@@ -106,7 +107,7 @@ def test_sentinel2_is_in_its_place(paths, folder):
     found = ndimage.map_coordinates(red[..., 0], [row - 0.5, col - 0.5], order=3)
     # Sampling at 10 m loses a little of what the optics let through.
     assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.97
-    assert np.mean(found - expected) == pytest.approx(sensors.OFFSET, abs=15)
+    assert np.mean(found - expected) == pytest.approx(OFFSET_DN, abs=15)
 
 
 def test_shift_gain_and_bias(tmp_path, paths, folder):

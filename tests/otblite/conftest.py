@@ -7,6 +7,12 @@ import pytest
 import rasterio
 
 
+@pytest.fixture(autouse=True)
+def one_source(monkeypatch) -> None:
+    """Let `n_sources`, which pyotb leaves in the environment, end with its test."""
+    monkeypatch.setenv("OTB_TF_NSOURCES", "1")
+
+
 @pytest.fixture
 def pixels() -> Callable[[str], np.ndarray]:
     """Read a file as [h, w, bands]."""

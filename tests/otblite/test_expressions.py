@@ -113,19 +113,38 @@ def test_strict_errors_say_what_to_do(text, words):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("a % 2", "% 2"), ("a & b", "& im1b2"), ("a | b", r"\| im1b2"),
+        ("a % 2", "% 2"),
+        ("a & b", "& im1b2"),
+        ("a | b", r"\| im1b2"),
         ("a = 3", "= 3"),
-        ("!a", "!im1b1"),  ("a and b", "and"), ("not a", "not"), ("floor(a)", "floor"),
-        ("log2(a)", "log2"), ("pow(a, 2)", "pow"), ("idxX", "idxX"), ("im1", "im1"),
-        ("im0b1", "im0b1"), ("im1b0", "im1b0"), ("im1b1N3x3", "im1b1N3x3"),
-        ("0x10", "x10"), ("pi * a", "pi"), ("a b", "im1b2"), ("a +", "end"),
+        ("!a", "!im1b1"),
+        ("a and b", "and"),
+        ("not a", "not"),
+        ("floor(a)", "floor"),
+        ("log2(a)", "log2"),
+        ("pow(a, 2)", "pow"),
+        ("idxX", "idxX"),
+        ("im1", "im1"),
+        ("im0b1", "im0b1"),
+        ("im1b0", "im1b0"),
+        ("im1b1N3x3", "im1b1N3x3"),
+        ("0x10", "x10"),
+        ("pi * a", "pi"),
+        ("a b", "im1b2"),
+        ("a +", "end"),
         ("", "end"),
-        ("(a", "end"), ("a)", r"\)"), ("a ? 1", "end"), ("min()", r"\)"),
+        ("(a", "end"),
+        ("a)", r"\)"),
+        ("a ? 1", "end"),
+        ("min()", r"\)"),
         ("sin a", "im1b1"),
-        ("abs(a, b)", ","), ("{1, 2}", "{1, 2}"), ("a; b", "; im1b2"),
-        ("__import__", "__import__"),  ("a.real", ".real"),
+        ("abs(a, b)", ","),
+        ("{1, 2}", "{1, 2}"),
+        ("a; b", "; im1b2"),
+        ("__import__", "__import__"),
+        ("a.real", ".real"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_is_named(text, named):
     with pytest.raises(ValueError, match=rf"^expression '.*': '{named}' is not supp"):
         compute(text)
@@ -156,7 +175,7 @@ def test_too_many_operands():
         ("(im1b1 ^ 2)", np.float32, 1e30, float(np.float32(1e30)) ** 2),
         ("abs(im1b1 / 3)", np.float32, 1, 1 / 3),
     ],
-)  # fmt: skip
+)
 @pytest.mark.filterwarnings("error")
 def test_as_precise_as_float64(text, dtype, value, expected):
     """Choosing among float32 needs no float64, but only where float32 is exact."""
@@ -178,10 +197,17 @@ def spell(generator: random.Random, depth: int) -> str:
         return generator.choice(["a", "b", "2", "0.5", "3.25"])
     left, right = spell(generator, depth - 1), spell(generator, depth - 1)
     return generator.choice(
-        [f"{left} + {right}", f"{left} - {right}", f"{left} * {right}",
-         f"({left}) - ({right})", f"-{left}", f"({left}) * {right}",
-         f"{left} / (2 + ({right}) ^ 2)", f"-({left}) ^ 2 * {right}"]
-    )  # fmt: skip
+        [
+            f"{left} + {right}",
+            f"{left} - {right}",
+            f"{left} * {right}",
+            f"({left}) - ({right})",
+            f"-{left}",
+            f"({left}) * {right}",
+            f"{left} / (2 + ({right}) ^ 2)",
+            f"-({left}) ^ 2 * {right}",
+        ]
+    )
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -206,7 +232,7 @@ def names(write_raster) -> list[str]:
 
 
 def test_several_images_and_bands(names):
-    app = pyotb.BandMathX(il=names[:2], exp="im1b1 + im2b1; im1b2; 2 * im1b2;")
+    app = pyotb.BandMathX(il=names[:2], exp="im1b1 + im2b1; im1b2; 2 * im1b2")
     expected = np.stack([A + B.astype(int), B, 2 * B], axis=-1)
     np.testing.assert_allclose(app.to_numpy(), expected, rtol=1e-6)
     assert app.to_numpy().dtype == np.float32
@@ -248,12 +274,18 @@ def test_computed_in_double_precision(write_raster):
         ([0, 2], "im1b1", "images on one grid are expected.*superimpose"),
         ([0, 4], "im1b1", "images of one size are expected, got 8 x 1 and 4 x 1"),
         ([0], "im1b1; im1b2", "one expression is expected; BandMathX takes several"),
-        ([0], "", "one expression is expected"),
+        ([0], "", "one side of a ';' is empty"),
     ],
 )
 def test_inputs_that_do_not_fit(images, text, words, names):
     with pytest.raises(RuntimeError, match=f"BandMath: .*{words}"):
         pyotb.BandMath(il=[names[index] for index in images], exp=text)
+
+
+@pytest.mark.parametrize("text", ["", ";", "im1b1;", "im1b1; ", ";im1b1", "1;;im1b1"])
+def test_semicolons_stand_between_expressions(text, names):
+    with pytest.raises(RuntimeError, match="BandMathX: .*one side of a ';' is empty"):
+        pyotb.BandMathX(il=names[:1], exp=text)
 
 
 def test_a_millionth_of_a_pixel_is_forgiven(names):

@@ -110,14 +110,25 @@ def test_extracted_patches_are_what_they_were_cut_from(tmp_path):
     lr = superimpose()
     centres = str(tmp_path / "centres.geojson")
     pyotb.PatchesSelection(
-        {"in": lr, "grid.step": 8, "grid.psize": 8, "strategy": "all",
-         "outtrain": centres}
-    )  # fmt: skip
+        {
+            "in": lr,
+            "grid.step": 8,
+            "grid.psize": 8,
+            "strategy": "all",
+            "outtrain": centres,
+        }
+    )
     extraction = pyotb.PatchesExtraction(
-        {"source1.il": [lr], "source1.patchsizex": 8, "source1.patchsizey": 8,
-         "vec": centres, "field": "id", "source1.out": str(tmp_path / "patches.tif")},
+        {
+            "source1.il": [lr],
+            "source1.patchsizex": 8,
+            "source1.patchsizey": 8,
+            "vec": centres,
+            "field": "id",
+            "source1.out": str(tmp_path / "patches.tif"),
+        },
         n_sources=1,
-    )  # fmt: skip
+    )
     assert extraction.app.GetImageSize("source1.out")[0] == 8
     patches = pyotb.Input(str(tmp_path / "patches.tif")).to_numpy().reshape(-1, 8, 8, 4)
     image = lr.to_numpy()
@@ -179,7 +190,7 @@ LARGE = {
     "coarser": lambda: resample(FINE, COARSE.grid, "nn"),
     "other CRS": lambda: resample(noise(400, 700, 4, 6.0, 2154), FINE.grid, "bco"),
     "pansharpened": lambda: pansharpen(
-        noise(1024, 1536, 1, 1.5), resample(COARSE, FINE.grid, "bco")
+        noise(1024, 1536, 1, 1.5), resample(COARSE, FINE.grid, "bco"), (9, 9)
     ),
     "operators": lambda: compute(
         [FINE],

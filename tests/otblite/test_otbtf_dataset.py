@@ -285,8 +285,11 @@ def test_the_program_ends_with_iterators_still_open(write_raster):
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
-        capture_output=True, text=True, timeout=60, env=os.environ.copy(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ.copy(),
+    )
     assert (done.returncode, done.stdout) == (0, "ending\n"), done.stderr
 
 

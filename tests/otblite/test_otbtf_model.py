@@ -39,8 +39,13 @@ def test_outputs_have_cropped_twins():
         {"x": np.random.default_rng(0).random((1, 20, 24, 3), np.float32)}
     )
     assert set(outputs) == {
-        "y", "y2", "y_crop2", "y_crop5", "y2_crop2", "y2_crop5",
-    }  # fmt: skip
+        "y",
+        "y2",
+        "y_crop2",
+        "y_crop5",
+        "y2_crop2",
+        "y2_crop5",
+    }
     for crop in (2, 5):
         np.testing.assert_array_equal(
             outputs[f"y2_crop{crop}"], outputs["y2"][:, crop:-crop, crop:-crop]
@@ -142,9 +147,12 @@ def test_apply_mask():
 
 def test_scalars_tile():
     model = as_keras(
-        otbtf.layers.ScalarsTile(), (None, None, 3), (), (),
+        otbtf.layers.ScalarsTile(),
+        (None, None, 3),
+        (),
+        (),
         nested=lambda i: [i[0], [i[1], i[2]]],
-    )  # fmt: skip
+    )
     tiled = model([np.zeros((2, 3, 4, 3)), np.array([1.0, 2.0]), np.array([5.0, 6.0])])
     assert tiled.shape == (2, 3, 4, 2)
     np.testing.assert_array_equal(tiled[0], np.broadcast_to([1, 5], (3, 4, 2)))

@@ -100,9 +100,15 @@ def test_grid(seed, with_nodata, raster, tmp_path):
         array[~valid] = 7
     options = {"nodata": 7} if with_nodata else {}
     found = select(
-        tmp_path, raster("in.tif", array), grid_step=step, grid_psize=psize,
-        grid_offsetx=offset[0], grid_offsety=offset[1], ram=1, **options,
-    )["train"]  # fmt: skip
+        tmp_path,
+        raster("in.tif", array),
+        grid_step=step,
+        grid_psize=psize,
+        grid_offsetx=offset[0],
+        grid_offsety=offset[1],
+        ram=1,
+        **options,
+    )["train"]
     expected = reference(shape, step, psize, offset, valid)
     assert found == [(i, *cell) for i, cell in enumerate(expected)]
 
@@ -120,9 +126,14 @@ def test_even_patch_by_hand(raster, tmp_path):
     """The point of an even patch is the lower-left corner of its pixel."""
     image = raster("in.tif", np.ones((7, 8)))
     pyotb.PatchesSelection(
-        {"in": image, "grid.step": 3, "grid.psize": 4, "strategy": "all",
-         "outtrain": str(tmp_path / "train.geojson")}
-    )  # fmt: skip
+        {
+            "in": image,
+            "grid.step": 3,
+            "grid.psize": 4,
+            "strategy": "all",
+            "outtrain": str(tmp_path / "train.geojson"),
+        }
+    )
     collection = json.loads((tmp_path / "train.geojson").read_text())
     points = [f["geometry"]["coordinates"] for f in collection["features"]]
     assert points == [[1030, 1960]]
@@ -174,9 +185,11 @@ def test_mask_and_nodata_together(raster, tmp_path):
     found = cells(select(tmp_path, image, mask=mask, nodata=0, grid_psize=3)["train"])
     rows = range(1, 8)
     assert found == {
-        (row, col) for row in rows for col in rows
+        (row, col)
+        for row in rows
+        for col in rows
         if max(abs(row - 2), abs(col - 2)) > 1 and max(abs(row - 6), abs(col - 6)) > 1
-    }  # fmt: skip
+    }
 
 
 def test_mask_of_another_size_is_refused(raster, tmp_path):
@@ -188,10 +201,33 @@ def test_mask_of_another_size_is_refused(raster, tmp_path):
 
 
 def test_image_smaller_than_a_patch(raster, tmp_path):
+    """OTBTF gives points there, around which nothing can be cut."""
+    for shape, words in (((5, 9), "9 x 5"), ((9, 7), "7 x 9")):
+        with pytest.raises(RuntimeError, match=f"{words} pixels is smaller .* 8 x 8"):
+            select(tmp_path, raster("in.tif", np.ones(shape)), grid_psize=8)
+
+
+def test_image_of_the_size_of_a_patch(raster, tmp_path):
     """No centre is no error for PatchesSelection; the extraction will tell."""
-    assert select(tmp_path, raster("in.tif", np.ones((5, 5))), grid_psize=8) == {
-        "train": []
-    }
+    image = raster("in.tif", np.ones((8, 8)))
+    assert select(tmp_path, image, grid_psize=8) == {"train": []}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "groups", "empty"),
+    [
+        ("all", "train valid", "outvalid"),
+        ("all", "train test", "outtest"),
+        ("chessboard", "train valid test", "outtest"),
+    ],
+)
+def test_output_that_the_strategy_does_not_fill(
+    strategy, groups, empty, raster, tmp_path
+):
+    image = raster("in.tif", np.ones((9, 9)))
+    words = f"no input to writer: nothing fills '{empty}'"
+    with pytest.raises(RuntimeError, match=words):
+        select(tmp_path, image, groups, strategy=strategy)
 
 
 def order(found: dict[str, list[tuple]]) -> str:
@@ -286,9 +322,13 @@ def test_other_formats_are_refused(name, tmp_path, raster):
     words = f"{path}: points are read and written as .geojson only"
     with pytest.raises(RuntimeError, match=f"PatchesSelection: {words}"):
         pyotb.PatchesSelection(
-            {"in": raster("in.tif", np.ones((5, 5))), "grid.step": 1, "grid.psize": 1,
-             "outtrain": path}
-        )  # fmt: skip
+            {
+                "in": raster("in.tif", np.ones((5, 5))),
+                "grid.step": 1,
+                "grid.psize": 1,
+                "outtrain": path,
+            }
+        )
     with pytest.raises(ValueError, match=words):
         vectors.read(path)
     assert not os.path.exists(path)
@@ -299,12 +339,14 @@ def test_other_formats_are_refused(name, tmp_path, raster):
     [
         ("not json", "not a GeoJSON file of points"),
         ('{"type": "Point"}', "not a GeoJSON file of points"),
-        ('{"features": [{"properties": {}, "geometry": {"type": "Polygon"}}]}',
-         "a Point is expected, got Polygon"),
+        (
+            '{"features": [{"properties": {}, "geometry": {"type": "Polygon"}}]}',
+            "a Point is expected, got Polygon",
+        ),
         ('{"features": [{"properties": {}, "geometry": null}]}', "not a GeoJSON file"),
         (b"\xff\xfe\x00", "not a GeoJSON file of points"),
     ],
-)  # fmt: skip
+)
 def test_files_without_points(content, words, tmp_path):
     path = tmp_path / "points.geojson"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -364,9 +406,10 @@ def test_patches_of_any_order_and_place(numbered):
     random = np.random.default_rng(0)
     windows = [
         Window(int(row), int(col), 4, 6)
-        for row, col in zip(random.integers(36, size=60), random.integers(44, size=60),
-                            strict=True)
-    ]  # fmt: skip
+        for row, col in zip(
+            random.integers(36, size=60), random.integers(44, size=60), strict=True
+        )
+    ]
     stacked = stack(numbered, windows)
     whole = numbered.read_all()
     expected = np.concatenate([whole[window.slices] for window in windows])
@@ -410,9 +453,13 @@ def points(tmp_path, found: dict[tuple, object], field="id") -> str:
 
 def extract(image, vec, size=3, **options) -> pyotb.App:
     parameters = {
-        "source1.il": [image], "source1.patchsizex": size, "source1.patchsizey": size,
-        "vec": vec, "field": "id", **options,
-    }  # fmt: skip
+        "source1.il": [image],
+        "source1.patchsizex": size,
+        "source1.patchsizey": size,
+        "vec": vec,
+        "field": "id",
+        **options,
+    }
     return pyotb.PatchesExtraction(parameters, n_sources=1)
 
 
@@ -422,9 +469,16 @@ def test_labels_follow_their_patches(raster, tmp_path):
     array[8, 8] = 0
     vec = points(
         tmp_path,
-        {(1015, 1985): 7, (1005, 1985): 8, (1045, 1955): None, (1085, 1915): 9,
-         (1055, 1945): "11", (5, 5): 10, (1035, 1965): 4.9},
-    )  # fmt: skip
+        {
+            (1015, 1985): 7,
+            (1005, 1985): 8,
+            (1045, 1955): None,
+            (1085, 1915): 9,
+            (1055, 1945): "11",
+            (5, 5): 10,
+            (1035, 1965): 4.9,
+        },
+    )
     app = extract(raster("in.tif", array), vec, **{"source1.nodata": 0})
     labels = app.app.GetImageAsNumpyArray("outlabels")[:, 0]
     np.testing.assert_array_equal(labels, [7, 11, 4])
@@ -440,13 +494,20 @@ def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
     small = write_raster("small.tif", fine, 2.5, (1040.0, 1960.0))
     vec = points(tmp_path, {(1055, 1945): 1, (1015, 1985): 2, (1065, 1935): 3})
     app = pyotb.PatchesExtraction(
-        {"source1.il": [large], "source1.patchsizex": 3, "source1.patchsizey": 3,
-         "source2.il": [small], "source2.patchsizex": 4, "source2.patchsizey": 2,
-         "vec": vec, "field": "id"},
+        {
+            "source1.il": [large],
+            "source1.patchsizex": 3,
+            "source1.patchsizey": 3,
+            "source2.il": [small],
+            "source2.patchsizex": 4,
+            "source2.patchsizey": 2,
+            "vec": vec,
+            "field": "id",
+        },
         n_sources=2,
-    )  # fmt: skip
-    assert app.app.GetImageSize("source1.out") == (3, 6)
-    assert app.app.GetImageSize("source2.out") == (4, 4)
+    )
+    assert tuple(app.app.GetImageSize("source1.out")) == (3, 6)
+    assert tuple(app.app.GetImageSize("source2.out")) == (4, 4)
     found = app.app.GetImageAsNumpyArray("source2.out")
     expected = np.concatenate([fine[5:7, 4:8], fine[9:11, 8:12]])
     np.testing.assert_array_equal(found, expected)

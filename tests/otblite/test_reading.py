@@ -49,8 +49,9 @@ def test_nodata_tag_hides_nothing(write_raster):
 
 def test_many_threads_read_one_image(write_raster, noise):
     """GDAL's handles must not be shared; each thread sees the right pixels."""
-    name = write_raster("in.tif", noise, compress="deflate", tiled=True,
-                        blockxsize=16, blockysize=16)  # fmt: skip
+    name = write_raster(
+        "in.tif", noise, compress="deflate", tiled=True, blockxsize=16, blockysize=16
+    )
     image = files.open_image(name)
     windows = [Window(r, c, 50, 60) for r in range(0, 200, 9) for c in (0, 100, 190)]
     for window, found in files.in_order(image.read, windows):

@@ -48,10 +48,16 @@ def test_the_output_lies_where_it_belongs(lr, repeating_model, pixels):
     assert place.a == 1.5 and min(found.shape[:2]) >= 4 * (53 - 20) - 4
 
 
-@pytest.mark.parametrize("options", [
-    {"tile": 1}, {"tile": 96}, {"tile": 1000},
-    {"optim.disabletiling": True}, {"rfield": 11, "tile": 24},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tile": 1},
+        {"tile": 96},
+        {"tile": 1000},
+        {"optim.disabletiling": True},
+        {"rfield": 11, "tile": 24},
+    ],
+)
 def test_tiles_leave_no_seam(options, lr, blurring_model):
     """The network sees 3 pixels around; the crop of 16 hr pixels is enough for that."""
     whole = serve(lr, blurring_model, rfield=12, tile=4000)
@@ -110,10 +116,16 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
         made.serve = tf.function(function, input_signature=[spec])
         tf.saved_model.save(made, str(folder / name), {"serving_default": made.serve})
 
-    save("vector", lambda lr: {"hr_dn_crop16": tf.reduce_mean(lr, (1, 2))},
-         [None, None, None, 4])  # fmt: skip
-    save("fixed", lambda lr: {"hr_dn_crop16": tf.reshape(lr, [1, 32, 32, 4])},
-         [None, None, None, 4])  # fmt: skip
+    save(
+        "vector",
+        lambda lr: {"hr_dn_crop16": tf.reduce_mean(lr, (1, 2))},
+        [None, None, None, 4],
+    )
+    save(
+        "fixed",
+        lambda lr: {"hr_dn_crop16": tf.reshape(lr, [1, 32, 32, 4])},
+        [None, None, None, 4],
+    )
 
     def picky(lr):
         repeated = tf.repeat(tf.repeat(lr[:, 4:-4, 4:-4], 4, axis=1), 4, axis=2)
@@ -138,12 +150,16 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
         ({"source1.rfieldy": 21}, "source1.rfieldx and source1.rfieldy must be equal"),
         ({"output.efieldy": 21}, "output.efieldx and output.efieldy must be equal"),
         ({"optim.tilesizey": 2}, "optim.tilesizex and optim.tilesizey must be equal"),
-        ({"output.efieldx": 96, "output.efieldy": 96},
-         "an expression field of 96 needs a receptive field of at least 24, not 20"),
-        ({"source1.rfieldx": 60, "source1.rfieldy": 60},
-         "an image of 53 x 61 pixels is smaller than the receptive field of 60"),
+        (
+            {"output.efieldx": 96, "output.efieldy": 96},
+            "an expression field of 96 needs a receptive field of at least 24, not 20",
+        ),
+        (
+            {"source1.rfieldx": 60, "source1.rfieldy": 60},
+            "an image of 53 x 61 pixels is smaller than the receptive field of 60",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit(options, words, lr, repeating_model):
     with pytest.raises(RuntimeError, match=f"TensorflowModelServe: .*{words}"):
         serve(lr, repeating_model, **options)

@@ -182,14 +182,14 @@ def test_nodata_tag_is_only_a_label(write_raster):
 
 def test_box_mean_by_hand():
     values = np.arange(20.0).reshape(4, 5)
-    np.testing.assert_allclose(box_mean(values, 3), [[6, 7, 8], [11, 12, 13]])
+    np.testing.assert_allclose(box_mean(values, (3, 3)), [[6, 7, 8], [11, 12, 13]])
 
 
 def test_box_mean_of_zeros_is_exactly_zero():
     """Running sums would leave a residue behind large values, and a ratio of 0."""
     values = np.zeros((9, 30), np.float32)
     values[:, :10] = np.random.default_rng(0).uniform(0.1, 9e4, (9, 10))
-    assert (box_mean(values, 7)[:, 10:] == 0).all()
+    assert (box_mean(values, (7, 7))[:, 10:] == 0).all()
 
 
 def pan(values) -> Image:
@@ -203,7 +203,7 @@ def test_pansharpen_by_hand():
     values[7, 7] = 98
     image = pan(values)
     xs = from_array(np.full((15, 15, 2), 10, np.float32), image.grid)
-    found = pansharpen(image, xs).read_all()
+    found = pansharpen(image, xs, (3, 3)).read_all()
     mean = (98 + 48) / 49
     np.testing.assert_allclose(found[7, 7], 10 * 98 / mean, rtol=1e-6)
     np.testing.assert_allclose(found[4, 10], 10 / mean, rtol=1e-6)
@@ -217,14 +217,15 @@ def test_pansharpen_replicates_the_border():
     image = pan(values)
     xs = from_array(np.ones((10, 10, 1), np.float32), image.grid)
     mean = (16 * 50 + 33) / 49
-    assert pansharpen(image, xs).read_all()[0, 0, 0] == pytest.approx(50 / mean)
+    assert pansharpen(image, xs, (3, 3)).read_all()[0, 0, 0] == pytest.approx(50 / mean)
 
 
 def test_pansharpen_where_pan_is_empty():
     """Where the mean is 0 the ratio is 1."""
     image = pan(np.zeros((10, 10)))
     xs = from_array(np.full((10, 10, 1), 7, np.float32), image.grid)
-    np.testing.assert_array_equal(pansharpen(image, xs).read_all(), xs.read_all())
+    found = pansharpen(image, xs, (3, 3)).read_all()
+    np.testing.assert_array_equal(found, xs.read_all())
 
 
 def test_fill_value_is_not_pansharpened():
@@ -234,7 +235,7 @@ def test_fill_value_is_not_pansharpened():
     colours[4, 4, 0] = 5
     image = pan(values)
     xs = from_array(colours, image.grid)
-    found = pansharpen(image, xs, fill=5.0).read_all()
+    found = pansharpen(image, xs, (3, 3), fill=5.0).read_all()
     ratio = found[:, :, 1] / colours[:, :, 1]
     assert found[4, 4, 0] == 5 and found[4, 4, 1] != 5
     np.testing.assert_allclose(

@@ -6,14 +6,12 @@ import sys
 import threading
 
 import numpy as np
-import otbApplication
 import pytest
 import rasterio
 from affine import Affine
 from otblite import files, image
 from otblite.applications.patches import stack
 from otblite.applications.resampling import (
-    BOX,
     box_mean,
     pansharpen,
     sum_of_neighbours,
@@ -21,6 +19,8 @@ from otblite.applications.resampling import (
 from otblite.image import Grid, Window, from_array
 from otblite.warp import interpolate, resample
 from rasterio.crs import CRS
+
+import otbApplication
 
 PLACE = Affine(1.5, 0, 452001, 0, -1.5, 5412003)
 
@@ -37,10 +37,18 @@ def test_sum_of_neighbours_adds_each_line_once(count):
     assert sum_of_neighbours(lines, count).ravel().tolist() == expected
 
 
-def test_box_mean_of_zeros_beside_large_values_is_zero():
-    values = np.zeros((40, 40), np.float32)
+@pytest.mark.parametrize("size", [(7, 7), (19, 19), (3, 5)])
+def test_box_mean_of_zeros_beside_large_values_is_zero(size):
+    values = np.zeros((60, 40), np.float32)
     values[:20] = 1e30
-    assert (box_mean(values, BOX)[20:] == 0).all()
+    assert (box_mean(values, size)[20:] == 0).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 1), (3, 5), (19, 8)])
+def test_box_mean_is_the_mean_of_each_box(size):
+    values = np.random.default_rng(6).random((24, 21))
+    boxes = np.lib.stride_tricks.sliding_window_view(values, size)
+    np.testing.assert_allclose(box_mean(values, size), boxes.mean(axis=(2, 3)))
 
 
 def test_pansharpening_reads_the_same_twice_and_leaves_its_inputs_alone():
@@ -49,7 +57,7 @@ def test_pansharpening_reads_the_same_twice_and_leaves_its_inputs_alone():
     xs_pixels = random.integers(0, 3000, (16, 12, 4)).astype(np.uint16)
     pan = from_array(pan_pixels.copy(), grid(64, 48))
     xs = from_array(xs_pixels.copy(), grid(16, 12, 6.0))
-    sharp = pansharpen(pan, resample(xs, pan.grid, "bco"))
+    sharp = pansharpen(pan, resample(xs, pan.grid, "bco"), (3, 3))
     first, second = sharp.read_all(), sharp.read_all()
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(pan.read_all(), pan_pixels)
@@ -63,7 +71,7 @@ def test_pansharpening_in_chunks_of_lines_is_that_of_one_chunk(monkeypatch):
 
     def sharp():
         fresh = resample(xs, pan.grid, "nn")
-        return pansharpen(pan, fresh).read(Window(3, 4, 41, 30))
+        return pansharpen(pan, fresh, (2, 9)).read(Window(3, 4, 41, 30))
 
     whole = sharp()
     for samples in (1, 1000):
@@ -103,9 +111,18 @@ def test_a_file_is_opened_once_for_all_threads(tmp_path, monkeypatch):
     path = str(tmp_path / "in.tif")
     pixels = np.random.default_rng(4).integers(0, 9999, (1, 400, 300), np.uint16)
     with rasterio.open(
-        path, "w", driver="GTiff", dtype="uint16", count=1, height=400, width=300,
-        transform=PLACE, tiled=True, blockxsize=64, blockysize=64,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        dtype="uint16",
+        count=1,
+        height=400,
+        width=300,
+        transform=PLACE,
+        tiled=True,
+        blockxsize=64,
+        blockysize=64,
+    ) as file:
         file.write(pixels)
     opened, really_open = [], files._open
     monkeypatch.setattr(
@@ -169,9 +186,11 @@ def test_gdal_keeps_as_much_as_the_user_says():
     for given, expected in (({}, "128"), ({"GDAL_CACHEMAX": "7"}, "7")):
         others = {k: v for k, v in os.environ.items() if k != "GDAL_CACHEMAX"}
         done = subprocess.run(
-            [sys.executable, "-c", code], env={**others, **given},
-            capture_output=True, text=True,
-        )  # fmt: skip
+            [sys.executable, "-c", code],
+            env={**others, **given},
+            capture_output=True,
+            text=True,
+        )
         assert done.stdout.strip() == expected, done.stderr
 
 
@@ -181,25 +200,37 @@ def test_patches_in_the_file_are_the_pixels_of_the_image(tmp_path):
     pixels = random.integers(0, 60000, (4, 200, 160), np.uint16)
     source = str(tmp_path / "in.tif")
     with rasterio.open(
-        source, "w", driver="GTiff", dtype="uint16", count=4, height=200, width=160,
-        crs="EPSG:32631", transform=PLACE,
-    ) as file:  # fmt: skip
+        source,
+        "w",
+        driver="GTiff",
+        dtype="uint16",
+        count=4,
+        height=200,
+        width=160,
+        crs="EPSG:32631",
+        transform=PLACE,
+    ) as file:
         file.write(pixels)
     selection = otbApplication.Registry.CreateApplication("PatchesSelection")
     centres = str(tmp_path / "centres.geojson")
     for key, value in {
-        "in": source, "grid.step": 16, "grid.psize": 16, "strategy": "all",
+        "in": source,
+        "grid.step": 16,
+        "grid.psize": 16,
+        "strategy": "all",
         "outtrain": centres,
-    }.items():  # fmt: skip
+    }.items():
         selection.SetParameterValue(key, value)
     selection.ExecuteAndWriteOutput()
     extraction = otbApplication.Registry.CreateApplication("PatchesExtraction")
     extraction.AddParameterStringList("source1.il", source)
     out = str(tmp_path / "patches.tif")
     for key, value in {
-        "source1.patchsizex": 16, "source1.patchsizey": 16, "vec": centres,
+        "source1.patchsizex": 16,
+        "source1.patchsizey": 16,
+        "vec": centres,
         "field": "id",
-    }.items():  # fmt: skip
+    }.items():
         extraction.SetParameterValue(key, value)
     extraction.SetParameterString(
         "source1.out", f"{out}?&gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2"

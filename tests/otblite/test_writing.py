@@ -1,6 +1,7 @@
 """Writing files: pixel types, extended file names, and never a half-written file."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -136,9 +137,16 @@ def test_box_lies_where_it_belongs(ramp, tmp_path, pixels):
 
 @pytest.mark.parametrize(
     ("bands", "expected"),
-    [("2", [2]), ("3,1", [3, 1]), ("2:3", [2, 3]), ("-1", [3]), (":2", [1, 2]),
-     ("2:", [2, 3]), ("1,-2:", [1, 2, 3])],
-)  # fmt: skip
+    [
+        ("2", [2]),
+        ("3,1", [3, 1]),
+        ("2:3", [2, 3]),
+        ("-1", [3]),
+        (":2", [1, 2]),
+        ("2:", [2, 3]),
+        ("1,-2:", [1, 2, 3]),
+    ],
+)
 def test_bands(ramp, bands, expected, tmp_path, pixels):
     write(ramp, f"{tmp_path}/out.tif?&bands={bands}")
     first = pixels(tmp_path / "out.tif")[0, 0]
@@ -161,11 +169,14 @@ def test_nodata_label_of_the_image(dtype, expected, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    ["streaming:type=tiled&streaming:sizemode=height&streaming:sizevalue=3",
-     "streaming:type=stripped&streaming:sizemode=height&streaming:sizevalue=1",
-     "streaming:type=auto&streaming:sizemode=auto&streaming:sizevalue=0",
-     "streaming:type=none", "streaming:sizemode=nbsplits&streaming:sizevalue=4"],
-)  # fmt: skip
+    [
+        "streaming:type=tiled&streaming:sizemode=height&streaming:sizevalue=3",
+        "streaming:type=stripped&streaming:sizemode=height&streaming:sizevalue=1",
+        "streaming:type=auto&streaming:sizemode=auto&streaming:sizevalue=0",
+        "streaming:type=none",
+        "streaming:sizemode=nbsplits&streaming:sizevalue=4",
+    ],
+)
 def test_streaming_options_do_not_change_pixels(ramp, options, tmp_path, pixels):
     write(ramp, f"{tmp_path}/out.tif?&{options}")
     np.testing.assert_array_equal(pixels(tmp_path / "out.tif"), ramp.read_all())
@@ -245,6 +256,51 @@ def test_failure_on_the_way_leaves_nothing(after, error, tmp_path):
     with pytest.raises(type(error)):
         write(failing(after, error), tmp_path / "out.tif")
     assert os.listdir(tmp_path) == []
+
+
+def test_ctrl_c_ends_all_threads_and_leaves_nothing(tmp_path):
+    """The signal comes while windows are computed; the handler runs in the main thread.
+
+    `in_order` computes only a few windows ahead, so the writing cannot be over by then.
+    """
+    fine = image(np.ones((2000, 5)))
+    asked = []
+
+    def read(window):
+        asked.append(window)
+        if len(asked) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        return fine.read(window)
+
+    before = set(threading.enumerate())
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            lazy = Image(fine.grid, 1, fine.dtype, read, tile=(16, 2))
+            write(lazy, tmp_path / "out.tif")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert os.listdir(tmp_path) == []
+    left = {thread.name for thread in set(threading.enumerate()) - before}
+    assert not [name for name in left if name.startswith("ThreadPoolExecutor")]
+    assert len(asked) < 2000 // 16 * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a?b.tif", "a?b.tif"),
+        ("a?b=1&c.tif?&nodata=3", "a?b=1&c.tif"),
+        ("a?&b.tif?&nodata=3", "a?&b.tif"),
+    ],
+)
+def test_the_file_name_ends_at_the_last_mark(name, path, ramp, tmp_path):
+    """As in OTB 9; OTB 8.1 ends it at the first question mark."""
+    write(ramp, tmp_path / name)
+    assert os.listdir(tmp_path) == [path]
+    if "?&" not in path:
+        found = files.open_image(str(tmp_path / path))
+        np.testing.assert_array_equal(found.read_all(), ramp.read_all())
 
 
 def test_existing_file_survives_a_failure(tmp_path, pixels):

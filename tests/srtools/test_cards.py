@@ -1,22 +1,10 @@
-"""What a card says, against what all scripts agree on."""
+"""Cards: reading them, and comparing them with the conventions of all scripts."""
 
 import pytest
 
-from srtools import cards, files
+from srtools import cards
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-
-
-def test_what_is_read_is_never_replaced(tmp_path):
-    image, link = tmp_path / "image.tif", tmp_path / "link.tif"
-    image.write_text("precious")
-    link.symlink_to(image)
-    with pytest.raises(SRError, match="image.tif exists already; give --overwrite"):
-        files.refuse_existing([image], overwrite=False)
-    files.refuse_existing([image], overwrite=True)
-    files.refuse_existing([image], overwrite=True, read=["https://x/y.tif"])
-    with pytest.raises(SRError, match="image.tif is read by this very run"):
-        files.refuse_existing([image], overwrite=True, read=[link])
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "3", "{oops", ""])

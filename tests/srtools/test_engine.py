@@ -37,6 +37,16 @@ def test_an_otb_without_otbtf_is_one_line(monkeypatch):
         engine.need("PatchesSelection", "Superimpose")
 
 
+def test_the_reason_of_the_engine_is_one_line():
+    message = "\nOTB: bad input\n  cannot open it\n\t [[{{node serve}}]]\n"
+    with pytest.raises(SRError, match="^stacking failed: cannot open it$"):
+        with engine.engine_errors("stacking"):
+            raise RuntimeError(message)
+    with pytest.raises(SRError, match="stacking failed: no reason given"):
+        with engine.engine_errors("stacking"):
+            raise RuntimeError
+
+
 @pytest.mark.parametrize("name", ["PROJ_LIB", "PROJ_DATA"])
 def test_rasterio_keeps_its_own_projections(tmp_path, name):
     """A PROJ database that is none stands for one that is too old."""

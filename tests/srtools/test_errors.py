@@ -52,9 +52,13 @@ def test_other_errors_of_the_system_keep_their_traceback():
 def test_a_terminated_script_leaves_nothing_half_written(tmp_path):
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, tmp_path], cwd=root, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", SCRIPT, tmp_path],
+        cwd=root,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     with process:
         assert process.stdout.readline() == "busy\n"
         assert list(tmp_path.iterdir())

@@ -34,9 +34,13 @@ sys.exit(main(sys.argv[1:]))
 def script(tmp_path):
     """Start a script whose engine works until it is sent a line."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, tmp_path], cwd=ROOT, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", SCRIPT, tmp_path],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     with process:
         assert process.stdout.readline() == "busy\n"
         yield process

@@ -24,9 +24,14 @@ class BandMath(Application):
 
     def run(self):
         """Compute one band for each expression."""
-        texts = [text.strip() for text in self["exp"].split(";") if text.strip()]
-        if len(texts) != 1 and not (texts and self.strict):
+        texts = [text.strip() for text in self["exp"].split(";")]
+        if len(texts) > 1 and not self.strict:
             self.fail("one expression is expected; BandMathX takes several")
+        if "" in texts:
+            self.fail(
+                f"expression '{self['exp']}': one side of a ';' is empty; "
+                "it stands between expressions, not after the last one"
+            )
         formulas = [expressions.translate(text, self.strict) for text in texts]
         self.output("out", compute(self.images("il"), formulas))
 

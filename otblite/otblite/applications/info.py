@@ -20,9 +20,13 @@ TYPE_NAMES = {
 }
 INTEGERS = ("indexx", "indexy", "sizex", "sizey", "numberbands")
 FLOATS = (
-    "spacingx", "spacingy", "originx", "originy",
-    "estimatedgroundspacingx", "estimatedgroundspacingy",
-)  # fmt: skip
+    "spacingx",
+    "spacingy",
+    "originx",
+    "originy",
+    "estimatedgroundspacingx",
+    "estimatedgroundspacingy",
+)
 
 
 class ReadImageInfo(Application):

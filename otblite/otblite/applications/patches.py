@@ -69,6 +69,7 @@ class PatchesSelection(Application):
     def run(self):
         """Give the centres of each group that has a file name."""
         image = self.image("in")
+        self._check_size(image.grid)
         cells = list(self._cells(image))
         groups = self._groups(image.grid, cells)
         for group, key in enumerate(GROUPS[: USED[self["strategy"]]]):
@@ -78,6 +79,15 @@ class PatchesSelection(Application):
             points = [self._point(image.grid, *cells[index][:2]) for index in ids]
             attributes = [{"id": index} for index in ids]
             self.output(key, vectors.Points(image.grid.crs, points, attributes))
+
+    def _check_size(self, grid: Grid) -> None:
+        """Refuse what no patch fits into; OTBTF gives points there all the same."""
+        size = self["grid.psize"]
+        if min(grid.width, grid.height) < size:
+            self.fail(
+                f"the image of {grid.width} x {grid.height} pixels is smaller than a "
+                f"patch of {size} x {size}"
+            )
 
     def _cells(self, image: Image) -> Iterator[tuple[int, int, int, int]]:
         """Give (row, column) of each accepted centre and its (row, column) number."""

@@ -5,11 +5,20 @@ from dataclasses import replace
 import numpy as np
 from otblite.application import Application
 from otblite.image import Image, Window
-from otblite.parameters import choice, input_image, number, output_image, ram
+from otblite.parameters import (
+    Parameter,
+    Type,
+    choice,
+    input_image,
+    number,
+    output_image,
+    ram,
+)
 from otblite.warp import resample
 
-# Side of the window over which PAN is averaged, in PAN pixels.
-BOX = 7
+# Pixels on each side of a PAN pixel over which PAN is averaged, as in OTB from 8.1.2
+# on; OTB 8.1.1 and earlier have 3, and no parameter.
+RADIUS = 9
 # Samples of the result that are computed together so that all fits the cache.
 CACHED_SAMPLES = 2**17
 
@@ -25,7 +34,7 @@ def _grid_parameters():
         choice("mode", "default"),
         choice("interpolator", "bco", "nn", "linear"),
     )
-    yield choice("interpolator.bco.radius", "2")
+    yield Parameter("interpolator.bco.radius", Type.Radius, 2, maximum=2, minimum=2)
 
 
 class Superimpose(Application):
@@ -53,6 +62,8 @@ class BundleToPerfectSensor(Application):
         """Declare the parameters."""
         yield from (input_image("inp"), input_image("inxs"), *_grid_parameters())
         yield choice("method", "rcs")
+        for axis in "xy":
+            yield number(f"method.rcs.radius{axis}", RADIUS, minimum=0)
 
     def run(self):
         """Pansharpen by relative spectral contribution (RCS)."""
@@ -61,60 +72,66 @@ class BundleToPerfectSensor(Application):
             self.fail(f"'inp' must have 1 band, it has {pan.bands}")
         fill = self["fv"]
         xs = resample(self.image("inxs"), pan.grid, self["interpolator"], fill)
-        self.output("out", pansharpen(pan, xs, fill))
+        radius = self["method.rcs.radiusy"], self["method.rcs.radiusx"]
+        self.output("out", pansharpen(pan, xs, radius, fill))
 
 
-def pansharpen(pan: Image, xs: Image, fill: float = 0.0) -> Image:
-    """Multiply `xs`, on the grid of `pan`, by PAN over its 7 x 7 mean.
+def pansharpen(
+    pan: Image, xs: Image, radius: tuple[int, int], fill: float = 0.0
+) -> Image:
+    """Multiply `xs`, on the grid of `pan`, by PAN over its local mean.
 
-    The mean replicates the border pixels.  Where it is 0 the ratio is 1.  An XS value
-    of `fill` says that there is nothing, and stays as it is.
+    The mean is that of the pixels up to `radius` (rows, columns) away and replicates
+    the border pixels.  Where it is 0 the ratio is 1.  An XS value of `fill` says that
+    there is nothing, and stays as it is.
 
     Source: OTB application BundleToPerfectSensor, method `rcs`.
     """
 
     def read(window: Window) -> np.ndarray:
-        margin = BOX // 2
-        values = pan.read_padded(window.grow(margin))[:, :, 0].astype(np.float32)
+        values = pan.read_padded(window.grow(*radius))[:, :, 0]
+        ratio = over_mean(values.astype(np.float32, copy=False), radius)
         result = xs.read(window)  # computed for us alone, so it can be changed
         lines = max(1, CACHED_SAMPLES // (window.width * xs.bands))
         for top in range(0, window.height, lines):
             colours = result[top : top + lines]
-            ratio = over_mean(values[top : top + len(colours) + 2 * margin])
             empty = colours == fill
-            colours *= ratio[:, :, None]
+            colours *= ratio[top : top + lines, :, None]
             np.copyto(colours, fill, where=empty)
         return result
 
     return replace(xs, read=read, tile=pan.tile)
 
 
-def over_mean(values: np.ndarray) -> np.ndarray:
+def over_mean(values: np.ndarray, radius: tuple[int, int]) -> np.ndarray:
     """Divide by the mean of the box around each pixel, 1 where that is 0.
 
     Arguments:
         values: [h, w] float32 with the margin that the box needs.
+        radius: (rows, columns) from the centre of the box to its edge.
 
     Returns:
-        [h - BOX + 1, w - BOX + 1] float32.
+        float32, [h, w] less the margin.
     """
-    margin = BOX // 2
-    mean = box_mean(values, BOX)
-    centre = values[margin:-margin, margin:-margin]
+    rows, cols = radius
+    mean = box_mean(values, (2 * rows + 1, 2 * cols + 1))
+    height, width = mean.shape
+    centre = values[rows : rows + height, cols : cols + width]
     return np.divide(centre, mean, out=np.ones_like(mean), where=mean != 0)
 
 
-def box_mean(values: np.ndarray, size: int) -> np.ndarray:
-    """Give the means of all size x size boxes of [h, w], [h - size + 1, w - size + 1].
+def box_mean(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Give the means of all boxes of `size` (height, width) that fit into [h, w].
 
     Sums of neighbours, unlike running sums, are exactly 0 where all values are 0 and
     do not depend on the window.
 
-    >>> box_mean(np.arange(9.0).reshape(3, 3), 3)
+    >>> box_mean(np.arange(9.0).reshape(3, 3), (3, 3))
     array([[4.]])
     """
-    columns = sum_of_neighbours(values, size)
-    return sum_of_neighbours(columns.T, size).T / size**2
+    height, width = size
+    columns = sum_of_neighbours(values, height)
+    return sum_of_neighbours(columns.T, width).T / (height * width)
 
 
 def sum_of_neighbours(values: np.ndarray, count: int) -> np.ndarray:

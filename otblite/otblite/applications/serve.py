@@ -53,7 +53,7 @@ class TensorflowModelServe(Application):
         for key in ("source1.rfield", "output.efield", "optim.tilesize"):
             if self[f"{key}x"] != self[f"{key}y"]:
                 self.fail(f"{key}x and {key}y must be equal")
-        nodata = self["source1.nodata"]
+        name, nodata, empty = self.name, self["source1.nodata"], self["output.bv"]
         network = Network(
             self["model.dir"], self["source1.placeholder"], self["output.names"]
         )
@@ -75,11 +75,11 @@ class TensorflowModelServe(Application):
             pixels = image.read(needed.clip(image.grid.height, image.grid.width))
             shape = (part.height, part.width, bands)
             if nodata is not None and (pixels == nodata).all():
-                return np.full(shape, self["output.bv"], np.float32)
+                return np.full(shape, empty, np.float32)
             result = network(pixels)
             if result.shape != shape:
                 raise RuntimeError(
-                    f"{self.name}: the network made {result.shape[1]} x "
+                    f"{name}: the network made {result.shape[1]} x "
                     f"{result.shape[0]} pixels of {pixels.shape[1]} x "
                     f"{pixels.shape[0]} where {part.width} x {part.height} are "
                     "needed; check rfield, efield and spcscale against the model"

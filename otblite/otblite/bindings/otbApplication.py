@@ -4,8 +4,17 @@ import logging
 import os
 
 from otblite import __version__  # noqa: F401
-from otblite.application import Application, ImageMetadata  # noqa: F401
+from otblite.application import Application
 from otblite.applications import APPLICATIONS
+from otblite.itk import (  # noqa: F401
+    ImageMetadata,
+    itkIndex,
+    itkMetaDataDictionary,
+    itkPoint,
+    itkRegion,
+    itkSize,
+    itkVector,
+)
 from otblite.parameters import Pixel, Type
 
 # `ParameterType_InputImage` and so on; `ImagePixelType_uint16` and so on.

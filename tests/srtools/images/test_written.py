@@ -46,9 +46,16 @@ def test_a_file_that_was_never_begun(tmp_path):
 def test_a_block_that_was_left_out(tmp_path):
     path = tmp_path / "a.tif"
     with rasterio.open(
-        path, "w", driver="GTiff", width=64, height=64, count=1, dtype="uint16",
-        blockysize=16, sparse_ok=True,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        width=64,
+        height=64,
+        count=1,
+        dtype="uint16",
+        blockysize=16,
+        sparse_ok=True,
+    ) as file:
         pixels = np.ones((1, 16, 64), np.uint16)
         file.write(pixels, window=((0, 16), (0, 64)))
     with pytest.raises(SRError, match="not written completely"):

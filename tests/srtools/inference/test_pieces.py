@@ -1,6 +1,7 @@
 """Large images: pieces, shares, runs that are killed, and the file in the end."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +118,30 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
+def test_too_little_room_is_told_before_the_first_piece(tmp_path, job, monkeypatch):
+    """240 x 180 pixels of four 16-bit bands take 0.35 MB."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=340_000))
+    out = tmp_path / "sr.tif"
+    with pytest.raises(SRError, match="1 MB are needed for 12 pieces of the image, "):
+        infer(job, out)
+    assert not list(pieces.folder_of(out).glob("*.tif"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=350_000))
+    infer(job, out)
+
+
+def test_room_that_others_take_is_told_before_the_next_piece(
+    tmp_path, job, monkeypatch
+):
+    usage = shutil.disk_usage(tmp_path)
+    free = iter([10**9, 10**9, 1000])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
+    out = tmp_path / "sr.tif"
+    with pytest.raises(SRError, match="needed for piece r000000_c000064.tif of the"):
+        infer(job, out)
+    assert len(list(pieces.folder_of(out).glob("*.tif"))) == 1
+
+
 def test_a_killed_run_goes_on(tmp_path, job):
     """SIGKILL gives no chance to tidy up; the same command finishes the image."""
     out = tmp_path / "sr.tif"
@@ -163,9 +188,12 @@ def cluster(folder):
     folder.mkdir()
     (folder / "cluster.py").write_text(CLUSTER)
     with subprocess.Popen(
-        [sys.executable, "cluster.py"], cwd=folder, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
+        [sys.executable, "cluster.py"],
+        cwd=folder,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
         yield process.stdout.readline().strip()
         process.stdin.close()
 
@@ -226,9 +254,11 @@ def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
     out = tmp_path / "sr.tif"
     infer(job, out, part=(1, 4))
     for change in (
-        {"offset": 1000}, {"model_dir": repeating_model}, {"tile_size": 16},
+        {"offset": 1000},
+        {"model_dir": repeating_model},
+        {"tile_size": 16},
         {"piece_size": 128},
-    ):  # fmt: skip
+    ):
         with pytest.raises(SRError, match="pieces made from other images"):
             infer({**job, **change}, out)
     Path(job["s2_images"][0]).touch()

@@ -9,9 +9,6 @@ from srtools.network.receptive_field import ReceptiveField, receptive_field
 
 import tensorflow as tf
 
-# Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
-pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
-
 layers = tf.keras.layers
 
 

@@ -37,9 +37,12 @@ def test_mean_and_spread(crooked, tmp_path):
     found = saved_model.load(folder)(lr=tf.constant(lr))
     neighbours = np.stack(
         [
-            lr[:, 4:-4, 5:-3], lr[:, 4:-4, 3:-5], lr[:, 5:-3, 4:-4], lr[:, 3:-5, 4:-4],
+            lr[:, 4:-4, 5:-3],
+            lr[:, 4:-4, 3:-5],
+            lr[:, 5:-3, 4:-4],
+            lr[:, 3:-5, 4:-4],
         ]
-    )  # fmt: skip
+    )
     for name, expected in (("hr_dn_crop16", "mean"), ("std", "std")):
         values = getattr(neighbours.astype(float), expected)(axis=0)
         repeated = values.repeat(4, axis=1).repeat(4, axis=2)

@@ -7,9 +7,6 @@ from srtools.network.receptive_field import layer_table, receptive_field
 
 import tensorflow as tf
 
-# Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
-pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
-
 layers = tf.keras.layers
 
 
@@ -45,7 +42,7 @@ NETWORKS = {
     "bilinear": lambda x: conv(3)(layers.UpSampling2D(2, interpolation="bilinear")(x)),
     "down": lambda x: conv(3, strides=2)(conv(3)(x)),
     "down and up": lambda x: transposed(4, 2)(conv(3, strides=2)(x)),
-}  # fmt: skip
+}
 
 
 def build(make):

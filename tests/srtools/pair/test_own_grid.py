@@ -11,7 +11,11 @@ from rasterio.warp import transform, transform_bounds
 
 import sr_dataset
 from srtools.cli.dataset import Options
+from srtools.images.raster import describe
+from srtools.pair import own_grid
 from tests.conftest import UTM31
+
+import pyotb
 
 
 @pytest.mark.parametrize("crs", [UTM31, "EPSG:2154"])
@@ -61,3 +65,11 @@ def test_published_pixels_are_kept(tmp_path, write_raster, crs):
     part = dn[row : row + found.shape[1], col : col + found.shape[2]].astype(int)
     expected = np.where(part == 0, 0, np.maximum(part - 1000, 1))
     np.testing.assert_array_equal(found, np.moveaxis(expected, -1, 0))
+
+
+def test_nothing_is_made_up_beyond_the_edge_of_sentinel2(tmp_path, write_raster):
+    dn = np.full((10, 10, 4), 900, np.uint16)
+    s2 = write_raster("s2.tif", dn, spacing=10.0)
+    xs = write_raster("xs.tif", np.ones((16, 16, 4), np.uint16), 6.0)
+    record = own_grid.keep(tmp_path, pyotb.Input(s2), s2, describe(xs, "XS"), "")
+    assert record["size"] == [10, 10]

@@ -58,23 +58,53 @@ def test_nothing_is_wrong(scene):
 CASES = {
     "xs": ("xs", 0, "no data", (slice(20, 22), slice(30, 33)), None),
     "one band of xs": ("xs", None, "no data", (slice(9, 10), slice(0, 1)), None),
-    "pan": ("pan", 0, "no data", (slice(40, 48), slice(80, 84)),
-            (slice(10, 12), slice(20, 21))),
-    "s2": ("s2", 0, "no data", (slice(3, 4), slice(6, 9)),
-           (slice(5, 7), slice(10, 15))),
-    "scl missing": ("scl", 0, "no data", (slice(3, 6), slice(3, 6)),
-                    (slice(10, 20), slice(10, 20))),
-    "saturated": ("s2", 65535, "saturated", (slice(3, 4), slice(6, 9)),
-                  (slice(5, 7), slice(10, 15))),
+    "pan": (
+        "pan",
+        0,
+        "no data",
+        (slice(40, 48), slice(80, 84)),
+        (slice(10, 12), slice(20, 21)),
+    ),
+    "s2": (
+        "s2",
+        0,
+        "no data",
+        (slice(3, 4), slice(6, 9)),
+        (slice(5, 7), slice(10, 15)),
+    ),
+    "scl missing": (
+        "scl",
+        0,
+        "no data",
+        (slice(3, 6), slice(3, 6)),
+        (slice(10, 20), slice(10, 20)),
+    ),
+    "saturated": (
+        "s2",
+        65535,
+        "saturated",
+        (slice(3, 4), slice(6, 9)),
+        (slice(5, 7), slice(10, 15)),
+    ),
     "saturated xs": ("xs", 4095, "saturated", (slice(7, 8), slice(8, 9)), None),
-    "saturated pan": ("pan", 4095, "saturated", (slice(40, 48), slice(80, 84)),
-                      (slice(10, 12), slice(20, 21))),
+    "saturated pan": (
+        "pan",
+        4095,
+        "saturated",
+        (slice(40, 48), slice(80, 84)),
+        (slice(10, 12), slice(20, 21)),
+    ),
     **{
-        f"class {code}": ("scl", code, "cloud, shadow or defect",
-                          (slice(3, 6), slice(3, 6)), (slice(10, 20), slice(10, 20)))
+        f"class {code}": (
+            "scl",
+            code,
+            "cloud, shadow or defect",
+            (slice(3, 6), slice(3, 6)),
+            (slice(10, 20), slice(10, 20)),
+        )
         for code in (1, 3, 8, 9, 10)
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -125,7 +155,7 @@ def test_strips_do_not_show(scene, monkeypatch):
         "scl": (slice(9, 12), slice(3, 6), 8),
     }
     whole = scene(change)
-    monkeypatch.setattr(survey, "STRIP", 7)
+    monkeypatch.setattr(survey, "STRIP_ROWS", 7)
     cut = scene(change)
     for reason in survey.REASONS:
         np.testing.assert_array_equal(cut.bad[reason], whole.bad[reason])

@@ -1,14 +1,9 @@
-<<<<<<< HEAD
 """Areas that are asked for: boxes, outlines, footprints of images."""
-=======
-"""The area that is asked for: boxes, outlines, and the pixels over them."""
->>>>>>> houseB
 
 import json
 
 import numpy as np
 import pytest
-<<<<<<< HEAD
 import rasterio
 import shapely
 from affine import Affine
@@ -33,16 +28,6 @@ def test_footprint_follows_the_curve_of_a_side():
     degrees = shape(rasterio.warp.transform_geom(UTM31, "EPSG:4326", mapping(points)))
     assert shape(metres).hausdorff_distance(true) < 0.01
     assert outline.hausdorff_distance(degrees) < 1e-5
-=======
-import shapely
-from affine import Affine
-from rasterio.warp import transform_geom
-from shapely.geometry import mapping, shape
-
-from srtools.errors import SRError
-from srtools.images import raster
-from srtools.sentinel2 import areas
->>>>>>> houseB
 
 
 @pytest.mark.parametrize(
@@ -92,13 +77,8 @@ def test_outlines_that_are_none(tmp_path, text):
 
 def test_part_of_an_image(write_raster):
     """The whole pixels over the area, and no more, as far as the image goes."""
-<<<<<<< HEAD
     path = write_raster("s2.tif", np.ones((40, 50, 4), np.uint16), 10.0)
     image = raster.describe(path, "the Sentinel-2 image")
-=======
-    pixels = np.ones((40, 50, 4), np.uint16)
-    image = raster.describe(write_raster("s2.tif", pixels, 10.0), "Sentinel-2")
->>>>>>> houseB
     left, bottom, right, top = image.bounds
     inside = shapely.box(left + 31, top - 99, left + 59, top - 41)
     degrees = shape(transform_geom(image.crs, "EPSG:4326", mapping(inside)))

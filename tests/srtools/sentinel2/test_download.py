@@ -3,6 +3,7 @@
 import math
 import re
 import resource
+import shutil
 import signal
 import time
 from datetime import datetime, timedelta, timezone
@@ -18,7 +19,7 @@ from shapely.geometry import box, mapping
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import archive as archives
-from srtools.sentinel2 import download
+from srtools.sentinel2 import download, services
 from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import local_copies
@@ -222,6 +223,24 @@ def test_strips_are_read_many_at_a_time(service, tmp_path, monkeypatch):
     assert 1 <= len(opened) <= 3  # to plan, and twice to read: 256 rows and 4
 
 
+def test_too_little_room_is_told_before_a_block_is_fetched(
+    service, tmp_path, monkeypatch, image
+):
+    """256 x 384 pixels of 16 bit are 0.2 MB."""
+    usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    service.files["a_B04.tif"] = image
+    wanted = scene(archive_of(service), ("a", service.url))
+    area = place(452_000, 5_410_000, 300, 400)
+    with pytest.raises(SRError, match=r"^1 MB are needed for .* has 0 MB free; make"):
+        with local_copies(wanted, ["B04"], area, tmp_path):
+            pass
+    (first,) = block_ranges(image, [1], [1])
+    asked = [re.findall(r"\d+", text) for text in service.asked("a_B04.tif") if text]
+    assert all(int(begin) < first[0] for begin, *_ in asked)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- the network -----------------------------------------------------------------
 
 
@@ -291,7 +310,7 @@ def test_a_block_that_cannot_be_read_is_an_error_not_zeros(
 
 
 def test_after_a_failure_no_other_row_is_begun(service, tmp_path, monkeypatch, image):
-    monkeypatch.setattr(download, "WORKERS", 1)
+    monkeypatch.setattr(services, "WORKERS", 1)
     service.files["a_B04.tif"] = image
     asked_for = []
 
@@ -316,8 +335,8 @@ def test_all_together_does_not_outlast_its_patience(
     service, tmp_path, monkeypatch, image
 ):
     # Each row alone would be in time.
-    monkeypatch.setattr(download, "WORKERS", 1)
-    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    monkeypatch.setattr(services, "WORKERS", 1)
+    monkeypatch.setattr(services, "PATIENCE", 0.3)
     service.files["a_B04.tif"] = image
     service.rule = lambda method, part, asked: "trickle"  # at least 0.1 s each
     wanted = scene(archive_of(service), ("a", service.url))
@@ -428,7 +447,7 @@ def test_one_young_token_is_enough(tokens, tmp_path, image):
 
 
 def test_an_old_token_is_renewed_for_each_row(tokens, tmp_path, monkeypatch, image):
-    monkeypatch.setattr(download, "WORKERS", 1)
+    monkeypatch.setattr(services, "WORKERS", 1)
     tokens.expiries = [expiry(minutes=20)]
     wanted, area = signed_scene(tokens, image), place(451_000, 5_411_000, 300, 700)
     with local_copies(wanted, ["B04"], area, tmp_path) as [paths]:

@@ -28,9 +28,10 @@ def reprocessed(answer, baseline, generated):
     facts = answer["properties"]
     facts["s2:datatake_id"] = facts["s2:datatake_id"].replace("02.12", baseline)
     facts["s2:datastrip_id"] = re.sub(
-        r"_\d{8}T\d{6}_(S\w+)_N02.12", rf"_{generated}_\1_N{baseline}",
+        r"_\d{8}T\d{6}_(S\w+)_N02.12",
+        rf"_{generated}_\1_N{baseline}",
         facts["s2:datastrip_id"],
-    )  # fmt: skip
+    )
     facts |= {"s2:processing_baseline": baseline, "s2:generation_time": generated}
     return answer | {"id": f"{answer['id']} {baseline} {generated}"}
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from srtools.training.augmenting import lay_down, random_crop, random_symmetry
+from srtools.training.augmenting import flip, random_crop, random_symmetry
 
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ IMAGE = np.arange(18, dtype=np.uint16).reshape(3, 3, 2)
 
 def test_coins_give_the_eight_symmetries_of_the_square():
     found = {
-        lay_down(IMAGE, list(coins)).numpy().tobytes()
+        flip(IMAGE, list(coins)).numpy().tobytes()
         for coins in itertools.product([False, True], repeat=3)
     }
     expected = {
@@ -25,11 +25,11 @@ def test_coins_give_the_eight_symmetries_of_the_square():
 
 
 def test_quarter_turn_of_the_docstring():
-    turned = lay_down(IMAGE, [True, False, True])
+    turned = flip(IMAGE, [True, False, True])
     np.testing.assert_array_equal(turned, np.rot90(IMAGE, -1))
 
 
-def test_lr_and_hr_are_laid_down_alike_and_in_every_way():
+def test_lr_and_hr_are_flipped_alike_and_in_every_way():
     sample = {"lr": IMAGE, "hr": IMAGE.repeat(4, axis=0).repeat(4, axis=1)}
     seen = set()
     for chances in itertools.product([0.2, 0.7], repeat=3):

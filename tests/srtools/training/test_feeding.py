@@ -1,4 +1,4 @@
-"""What `fit` is fed: every patch in each epoch; only seed and epoch matter."""
+"""Batches for `fit`: every patch in each epoch; only seed and epoch matter."""
 
 import numpy as np
 import pytest
@@ -24,10 +24,8 @@ def files(patches):
 def batches(files, first=0, last=2, streaming=False, **options):
     """Give the batches of some epochs as [(lr, hr), ...] of NumPy arrays."""
     options = {"seed": 1, "augment": True, **options}
-    made = feeding.training_batches(
-        feeding.open_patches(files, streaming), BATCH,
-        first_epoch=first, nb_epochs=last, **options,
-    )  # fmt: skip
+    source = feeding.open_patches(files, streaming)
+    made = feeding.training_batches(source, BATCH, epochs=range(first, last), **options)
     return [(inputs["lr"].numpy(), targets["hr"].numpy()) for inputs, targets in made]
 
 
@@ -130,9 +128,8 @@ def test_keras_knows_the_shapes(files):
     for streaming in (False, True):
         source = feeding.open_patches(files, streaming)
         made = feeding.training_batches(
-            source, BATCH, seed=1, first_epoch=0, nb_epochs=1, augment=True,
-            train_size=3,
-        )  # fmt: skip
+            source, BATCH, epochs=range(1), seed=1, augment=True, train_size=3
+        )
         inputs, targets = made.element_spec
         assert inputs["lr"].shape == tf.TensorShape([BATCH, 3, 3, 4])
         assert targets["hr"].shape == tf.TensorShape([BATCH, 12, 12, 4])

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 COUNTS = {"train": 11, "valid": 5}
 BATCH = 4
+BUFFER = 1000  # more patches than there are
 STEPS = 3  # of an epoch of training, the last one filled up
 
 
@@ -59,10 +60,8 @@ def batches(source, first=0, last=2, **options):
     """Give the batches of some epochs as [(lr, hr), ...] of NumPy arrays."""
     # As sr_train.py does it.
     tf.keras.utils.set_random_seed(options.get("seed", 1))
-    made = feeding.training_batches(
-        source, BATCH, first_epoch=first, nb_epochs=last,
-        **{"seed": 1, "augment": True, **options},
-    )  # fmt: skip
+    options = {"seed": 1, "augment": True, **options}
+    made = feeding.training_batches(source, BATCH, epochs=range(first, last), **options)
     return [(inputs["lr"].numpy(), targets["hr"].numpy()) for inputs, targets in made]
 
 
@@ -76,7 +75,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("group", COUNTS)
 def test_what_goes_in_comes_out(files, folder, group):
     """To the bit, and of the same type; validation patches in their order."""
-    found = stacks(records.open_records(folder, files)[group])
+    found = stacks(records.open_records(folder, files, BUFFER)[group])
     expected = feeding.open_patches(files[group], False).reader.patches_buffer
     order = numbers(found["lr"])
     assert sorted(order) == list(range(COUNTS[group]))
@@ -88,7 +87,7 @@ def test_what_goes_in_comes_out(files, folder, group):
 
 def test_otbtf_reads_them(files, folder):
     """With its own function, which knows nothing of this module."""
-    records.open_records(folder, files)
+    records.open_records(folder, files, BUFFER)
     made = otbtf.TFRecords(str(folder / "train")).read(
         2, target_keys=["hr"], drop_remainder=False
     )
@@ -100,7 +99,7 @@ def test_otbtf_reads_them(files, folder):
 
 def test_validation_is_that_of_patches_in_memory(files, folder):
     in_memory = feeding.open_patches(files["valid"])
-    streamed = records.open_records(folder, files)["valid"]
+    streamed = records.open_records(folder, files, BUFFER)["valid"]
     for fill in (False, True):
         one, other = (
             list(feeding.validation_batches(source, BATCH, fill=fill))
@@ -129,7 +128,7 @@ def test_each_epoch_has_full_batches_every_patch_and_another_order(
 def test_a_single_file_is_shuffled_anew_in_each_epoch(files, folder, monkeypatch):
     """Here only the buffer can do it, not the order of the files."""
     monkeypatch.setattr(records, "PER_FILE", 100)
-    found = batches(records.open_records(folder, files)["train"], last=4)
+    found = batches(records.open_records(folder, files, BUFFER)["train"], last=4)
     lr = np.concatenate([lr for lr, _ in found]).reshape(4, STEPS * BATCH, 6, 6, 4)
     assert len({tuple(numbers(epoch)) for epoch in lr}) == 4
 
@@ -144,13 +143,13 @@ def test_an_epoch_is_the_same_whatever_came_before(files, folder, buffer, option
 
 
 def test_another_seed_is_another_order(files, folder):
-    source = records.open_records(folder, files)["train"]
+    source = records.open_records(folder, files, BUFFER)["train"]
     one, other = (batches(source, seed=seed, last=1) for seed in (1, 2))
     assert numbers(one[0][0]) != numbers(other[0][0])
 
 
 def test_lr_and_hr_are_flipped_and_cropped_alike(files, folder):
-    source = records.open_records(folder, files)["train"]
+    source = records.open_records(folder, files, BUFFER)["train"]
     for lr, hr in batches(source, train_size=3):
         assert lr.shape == (BATCH, 3, 3, 4) and hr.shape == (BATCH, 12, 12, 4)
         np.testing.assert_allclose((lr + 1) * 1e-4, hr[:, ::4, ::4], rtol=1e-6)
@@ -162,42 +161,42 @@ def test_they_are_written_once_and_in_the_same_order(
     files, folder, tmp_path, monkeypatch
 ):
     """A seed gives the same training wherever the TFRecords were written."""
-    first = stacks(records.open_records(folder, files)["train"])
+    first = stacks(records.open_records(folder, files, BUFFER)["train"])
     monkeypatch.setattr(otbtf.TFRecords, "ds2tfrecord", None)
-    assert records.open_records(folder, files)["train"].size == COUNTS["train"]
+    assert records.open_records(folder, files, BUFFER)["train"].size == COUNTS["train"]
     monkeypatch.undo()
     monkeypatch.setattr(records, "PER_FILE", 3)
-    other = stacks(records.open_records(tmp_path / "other", files)["train"])
+    other = stacks(records.open_records(tmp_path / "other", files, BUFFER)["train"])
     np.testing.assert_array_equal(first["lr"], other["lr"])
     np.testing.assert_array_equal(first["hr"], other["hr"])
 
 
 def test_changed_patches_are_noticed(files, folder):
-    records.open_records(folder, files)
+    records.open_records(folder, files, BUFFER)
     path = files["valid"]["hr"]
     stat = os.stat(path)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     with pytest.raises(SRError, match="of other patches, or these have changed since"):
-        records.open_records(folder, files)
+        records.open_records(folder, files, BUFFER)
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_damaged_files_are_noticed(files, folder, damage):
-    records.open_records(folder, files)
+    records.open_records(folder, files, BUFFER)
     path = folder / "train" / "1.records"
     if damage == "gone":
         path.unlink()
     else:
         os.truncate(path, path.stat().st_size - 1)
     with pytest.raises(SRError, match=r"train/1\.records is missing or has not"):
-        records.open_records(folder, files)
+        records.open_records(folder, files, BUFFER)
 
 
 def test_what_is_already_in_the_folder_is_left_alone(files, folder):
     (folder / "train").mkdir(parents=True)
     (folder / "train" / "0.records").write_text("somebody's")
     with pytest.raises(SRError, match="no folder of TFRecords .* train is in it"):
-        records.open_records(folder, files)
+        records.open_records(folder, files, BUFFER)
     assert (folder / "train" / "0.records").read_text() == "somebody's"
 
 
@@ -205,9 +204,15 @@ class Enough(Exception):
     """Something other than a full disk."""
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"),
-                                   tf.errors.ResourceExhaustedError(None, None, "full"),
-                                   KeyboardInterrupt(), Enough()])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "full"),
+        KeyboardInterrupt(),
+        Enough(),
+    ],
+)
 def test_interrupted_writing_leaves_nothing(files, folder, error, monkeypatch):
     """It stops in the second file of the second group."""
     write, calls = tf.io.TFRecordWriter.write, []
@@ -222,14 +227,14 @@ def test_interrupted_writing_leaves_nothing(files, folder, error, monkeypatch):
     before = sorted(folder.parent.iterdir())
     full = isinstance(error, OSError | tf.errors.OpError)
     with pytest.raises(SRError if full else type(error)) as raised:
-        records.open_records(folder, files)
+        records.open_records(folder, files, BUFFER)
     if full:
         assert "cannot be written to" in str(raised.value)
         assert ("No space left" in str(raised.value)) or ("full" in str(raised.value))
     assert sorted(folder.parent.iterdir()) == before
     monkeypatch.undo()
     monkeypatch.setattr(records, "PER_FILE", 3)
-    assert len(stacks(records.open_records(folder, files)["valid"])["lr"]) == 5
+    assert len(stacks(records.open_records(folder, files, BUFFER)["valid"])["lr"]) == 5
 
 
 def test_too_small_a_disk_is_told_before_anything_is_written(
@@ -238,7 +243,7 @@ def test_too_small_a_disk_is_told_before_anything_is_written(
     usage = type("usage", (), {"free": 1000})
     monkeypatch.setattr(records.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(SRError, match="the TFRecords take .* GB are free"):
-        records.open_records(folder, files)
+        records.open_records(folder, files, BUFFER)
     assert not folder.exists()
 
 
@@ -252,7 +257,7 @@ def last_words(source, target):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(source, target)
 records.os.replace = last_words
-records.open_records(sys.argv[1], json.loads(sys.argv[2]))
+records.open_records(sys.argv[1], json.loads(sys.argv[2]), 1000)
 """
 
 
@@ -267,7 +272,7 @@ def test_a_killed_writer_leaves_no_records_and_its_rubbish_is_cleared(files, fol
     assert (left / "records" / records.NOTE).exists()
     kept = folder.parent / ".partial-records-2-abcdefgh"  # of a folder "records-2"
     kept.mkdir()
-    assert len(stacks(records.open_records(folder, files)["train"])["lr"]) == 11
+    assert len(stacks(records.open_records(folder, files, BUFFER)["train"])["lr"]) == 11
     assert not left.exists() and kept.exists()
 
 
@@ -284,10 +289,10 @@ def test_two_workers_at_a_time_write_once(files, folder, monkeypatch):
     found = []
 
     def other():
-        found.append(records.open_records(folder, files)["train"].size)
+        found.append(records.open_records(folder, files, BUFFER)["train"].size)
 
     second = threading.Thread(target=other)
     monkeypatch.setattr(records, "write", slowly)
-    records.open_records(folder, files)
+    records.open_records(folder, files, BUFFER)
     second.join(timeout=60)
     assert found == [COUNTS["train"]] and len(written) == 1

@@ -1,13 +1,16 @@
 """Which strategy is chosen, and what is said where none can work."""
 
-import json
 import subprocess
 import sys
 
 import pytest
 
+import sr_train
+from srtools.cards import read_card
 from srtools.errors import SRError
+from srtools.network.saved_model import CARD
 from srtools.training import strategies
+from tests.training_patches import TINY, write_folder
 
 import tensorflow as tf
 
@@ -100,7 +103,7 @@ def test_precision_is_mixed_inside_only():
 
 
 MIRRORED = """
-import sys, json
+import sys
 from srtools.training import strategies
 from srtools.errors import SRError
 import tensorflow as tf
@@ -118,25 +121,55 @@ sys.exit(sr_train.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.slow
-def test_two_mirrored_devices_learn_like_one(tmp_path):
-    """The same loss curve with the same global batch, within 1e-4."""
-    from tests.training_patches import TINY, write_folder
+@pytest.fixture(scope="module")
+def patches(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("strategies") / "patches")
 
-    patches = write_folder(tmp_path / "patches")
-    losses = {}
-    for name, start in (("two", ["-c", MIRRORED]), ("one", ["sr_train.py"])):
-        options = ["--strategy", {"two": "mirrored", "one": "none"}[name]]
-        finished = subprocess.run(
-            [sys.executable, *start, "--patches", str(patches), *TINY, *options,
-             "--model_dir", str(tmp_path / name), "--nb_epochs", "2"],
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        assert finished.returncode == 0, finished.stderr
-        if name == "two":
-            assert "a batch of 3 patches cannot be shared out evenly to 2" in (
-                finished.stdout
-            )
-        card = json.loads((tmp_path / name / "assets/model_card.json").read_text())
-        losses[name] = [card["training"][key] for key in ("train_loss", "valid_loss")]
-    assert losses["two"] == pytest.approx(losses["one"], rel=1e-4)
+
+def arguments(patches, model, strategy):
+    folders = ["--patches", str(patches), "--model_dir", str(model)]
+    return [*folders, *TINY, "--nb_epochs", "2", "--strategy", strategy]
+
+
+def read_losses(model):
+    training = read_card(model / CARD)["training"]
+    return [training[name] for name in ("train_loss", "valid_loss")]
+
+
+@pytest.fixture(scope="module")
+def losses_without_strategy(patches, tmp_path_factory):
+    model = tmp_path_factory.mktemp("one") / "model"
+    assert sr_train.main(arguments(patches, model, "none")) == 0
+    return read_losses(model)
+
+
+def test_a_mirrored_device_learns_like_one(
+    patches, losses_without_strategy, tmp_path, monkeypatch
+):
+    """One device: TensorFlow must be told of a second one before it computes."""
+    mirrored = tf.distribute.MirroredStrategy(["CPU:0"])
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: mirrored)
+    assert sr_train.main(arguments(patches, tmp_path / "model", "mirrored")) == 0
+    losses = read_losses(tmp_path / "model")
+    assert losses == pytest.approx(losses_without_strategy, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_mirrored_devices_learn_like_one(
+    patches, losses_without_strategy, tmp_path
+):
+    """The same loss curve with the same global batch, within 1e-4."""
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-c", MIRRORED),
+            *arguments(patches, tmp_path / "model", "mirrored"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr
+    refused = "a batch of 3 patches cannot be shared out evenly to 2"
+    assert refused in finished.stdout
+    losses = read_losses(tmp_path / "model")
+    assert losses == pytest.approx(losses_without_strategy, rel=1e-4)

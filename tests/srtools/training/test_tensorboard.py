@@ -1,21 +1,16 @@
-"""Pictures and numbers for TensorBoard, read back without it."""
+"""Numbers and pictures in the event files that TensorBoard reads."""
 
 import numpy as np
 import pytest
 
-from srtools.training import pictures, summaries
+from srtools.training import tensorboard
 
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
-# Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
-pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments to randrange")
-
-GAP = pictures.GAP
-
 
 def read_events(folder):
-    """Read the summaries of a folder without the package tensorboard."""
+    """Read the summaries of the event files of a folder."""
     return [
         (event.step, value)
         for path in sorted(folder.glob("events.out.tfevents.*"))
@@ -48,14 +43,14 @@ def patch_pair(count=3, seed=0):
     return lr, rng.integers(0, 3000, (count, 32, 32, 4)).astype(np.uint16)
 
 
-def show(folder, model, lr, hr, epochs, **options):
-    images = pictures.PatchImages(folder, lr, hr, 1e-4, **options)
+def show(folder, model, lr, hr, epochs):
+    images = tensorboard.PatchImages(folder, lr, hr)
     images.set_model(model)
     for epoch in range(epochs):
         images.on_epoch_begin(epoch)
         images.on_epoch_end(epoch)
     images.on_train_end()
-    return read_events(folder)
+    return read_events(folder / "images")
 
 
 def decode(value):
@@ -71,8 +66,9 @@ def test_versions_of_a_patch_stand_side_by_side_in_true_and_false_colour(tmp_pat
     events = show(tmp_path, Zoom(), *patch_pair(), epochs=1)
     assert [step for step, _ in events] == [0, 0, 1, 1]
     assert [value.tag.split(":")[0] for _, value in events[:2]] == [
-        "true colour", "near infrared, red, green",
-    ]  # fmt: skip
+        "true colour",
+        "near infrared, red, green",
+    ]
     for _, value in events:
         assert value.metadata.plugin_data.plugin_name == "images"
         low, bicubic, sr, truth, error = decode(value)
@@ -104,13 +100,13 @@ def test_error_is_white_where_bicubic_is_worst_and_black_where_all_is_right(tmp_
     assert error.max() == 0
 
 
-def test_pictures_every_so_many_epochs(tmp_path):
-    events = show(tmp_path, Zoom(), *patch_pair(1), epochs=7, every=3)
-    assert [step for step, _ in events] == [0, 0, 3, 3, 6, 6]
+def test_pictures_before_the_first_epoch_and_after_each(tmp_path):
+    events = show(tmp_path, Zoom(), *patch_pair(1), epochs=2)
+    assert [step for step, _ in events] == [0, 0, 1, 1, 2, 2]
 
 
 def test_numbers_are_on_the_disk_after_each_epoch(tmp_path):
-    scalars = summaries.Scalars(tmp_path)
+    scalars = tensorboard.Scalars(tmp_path)
     scalars.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.25, "val_gain": 1.5})
     # Not closed: a training that is killed now has lost nothing.
     train, valid = (read_events(tmp_path / run) for run in ("train", "validation"))
@@ -126,7 +122,7 @@ def test_histograms_only_if_asked_for(tmp_path):
     model = tf.keras.Sequential(
         [tf.keras.Input((2,)), tf.keras.layers.Dense(3, name="dense")]
     )
-    scalars = summaries.Scalars(tmp_path, histograms=True)
+    scalars = tensorboard.Scalars(tmp_path, histograms=True)
     scalars.set_model(model)
     scalars.on_epoch_end(0, {"loss": 0.5})
     scalars.on_train_end()
@@ -146,6 +142,6 @@ def test_forgetting_deletes_event_files_only(tmp_path):
     for path in (*kept, *gone):
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    summaries.forget_events(tmp_path)
+    tensorboard.forget_events(tmp_path)
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)

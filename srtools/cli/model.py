@@ -1,0 +1,40 @@
+"""The command line of exercise 2, and the options of the network for exercise 3."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from srtools.cli import options
+
+DESCRIPTION = "Print the network, layer by layer."
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Size of the network."""
+
+    filters: int = options.option(
+        64, "channels inside the network", kind=options.number(1), group="network"
+    )
+    blocks: int = options.option(
+        4, "residual blocks", kind=options.number(0), group="network"
+    )
+    kernel: int = options.option(
+        4,
+        "side of the kernels of the transposed convolutions, pixels",
+        choices=(2, 4, 6),
+        group="network",
+    )
+
+    @property
+    def network_size(self) -> dict[str, Any]:
+        """These options alone, as parameters of `SRModel`."""
+        return {f.name: getattr(self, f.name) for f in fields(NetworkOptions)}
+
+
+Options = NetworkOptions
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line of sr_model.py; a misuse ends the program."""
+    return options.parse(Options, DESCRIPTION, arguments)

@@ -1,0 +1,139 @@
+"""The command line of exercise 3."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from srtools.cli import options
+from srtools.cli.model import NetworkOptions
+from srtools.training.losses import LOSSES
+
+DESCRIPTION = "Train the network and save it."
+SCHEDULES = ("cosine", "plateau", "constant")
+STRATEGIES = ("auto", "none", "mirrored", "multiworker")
+
+# Options that a training which goes on may change: the weights do not depend on them.
+FREE = ("patches", "model_dir", "logs", "streaming", "histograms", "overwrite")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(NetworkOptions):
+    """Options of a training."""
+
+    patches: str = options.option(help="folder of sr_dataset.py")
+    model_dir: str = options.option(help="SavedModel to write")
+    logs: str | None = options.option(
+        None, "TensorBoard folder (default: MODEL_DIR_logs)", metavar="DIR"
+    )
+    loss: str = options.option(
+        "l1", "mean error per pixel that training minimizes", choices=tuple(LOSSES)
+    )
+    batch_size: int = options.option(
+        4, "patches per step, over all devices together", kind=options.number(1)
+    )
+    learning_rate: float = options.option(
+        1e-3, "rate of the first step", kind=options.number(kind=float, above=0)
+    )
+    lr_schedule: str = options.option(
+        "cosine",
+        "cosine: falls to 0; plateau: halved when the validation loss stalls for a "
+        "quarter of the patience",
+        choices=SCHEDULES,
+    )
+    nb_epochs: int = options.option(
+        60, "passes over the patches, at most", kind=options.number(1)
+    )
+    patience: int = options.option(
+        20,
+        "stop after so many epochs without improvement",
+        kind=options.number(1),
+        metavar="EPOCHS",
+    )
+    finetune: str | None = options.option(
+        None,
+        "start from this model of the same size (default: random weights)",
+        metavar="MODEL_DIR",
+        group="advanced",
+    )
+    augment: bool = options.option(
+        True,
+        "do not flip and turn the patches (default: flip and turn them)",
+        flag="--no_augment",
+        group="advanced",
+    )
+    train_size: int | None = options.option(
+        None,
+        "train on random crops of so many lr pixels a side (default: whole patches)",
+        kind=options.number(1),
+        metavar="PIXELS",
+        group="advanced",
+    )
+    streaming: bool | None = options.option(
+        None,
+        "read patches from the disk when their turn comes (default: if they do not "
+        "fit in a quarter of the memory)",
+        action=argparse.BooleanOptionalAction,
+        group="advanced",
+    )
+    tfrecords: str | None = options.option(
+        None,
+        "stream patches from TFRecords in this folder, which the first training "
+        "writes: as large as the patches are in memory, and fast on slow disks "
+        "(default: no TFRecords)",
+        metavar="DIR",
+        group="advanced",
+    )
+    shuffle_buffer: int = options.option(
+        1000,
+        "with --tfrecords, the files come in random order, and each patch is drawn "
+        "from the next so many: the whole set is shuffled in each epoch only if all of "
+        "it fits in there; 1000 patches of 32 x 32 lr pixels take 140 MB",
+        kind=options.number(1),
+        metavar="PATCHES",
+        group="advanced",
+    )
+    strategy: str = options.option(
+        "auto",
+        "mirrored: all GPUs of this machine; multiworker: the machines named by "
+        "TF_CONFIG or Slurm",
+        choices=STRATEGIES,
+        group="advanced",
+    )
+    scale_learning_rate: bool = options.option(
+        False,
+        "multiply the learning rate by the number of devices (default: do not)",
+        group="advanced",
+    )
+    mixed_precision: bool = options.option(
+        False,
+        "compute in bfloat16: for GPUs that have it, slower on most CPUs (default: "
+        "float32)",
+        group="advanced",
+    )
+    xla: bool = options.option(
+        False, "compile with XLA: slower on CPUs (default: do not)", group="advanced"
+    )
+    histograms: bool = options.option(
+        False, "show the weights in TensorBoard (default: do not)", group="advanced"
+    )
+    seed: int = options.option(1, "seed of weights, order and flips", group="advanced")
+    overwrite: bool = options.option(
+        False, "replace an existing model (default: keep it and stop)", group="advanced"
+    )
+
+    def __post_init__(self):
+        if self.tfrecords and self.streaming is not None:
+            raise options.MisuseError(
+                "--streaming is about patches images: leave it or --tfrecords out"
+            )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Options that the weights depend on, as the card of the model lists them."""
+        return {name: v for name, v in asdict(self).items() if name not in FREE}
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line of sr_train.py; a misuse ends the program."""
+    return options.parse(Options, DESCRIPTION, arguments)

@@ -1,0 +1,234 @@
+"""Callbacks of `fit`: the table and curves of the epochs, and reasons to stop early."""
+
+import csv
+import logging
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from srtools import files, signals
+from srtools.errors import SRError
+from srtools.images import figures
+from srtools.tf import tf
+
+log = logging.getLogger(__name__)
+
+COLUMNS = tuple(
+    "epoch loss val_loss psnr val_psnr val_gain learning_rate patches_per_second "
+    "seconds".split()
+)
+"""Columns of training.csv: epochs from 1, PSNR and gain over bicubic in dB, the seconds
+spent so far, also those before an interruption."""
+
+DRAWING_SECONDS = 20.0
+"""Least time between two drawings of the curves."""
+
+
+class EpochTable(tf.keras.callbacks.Callback):
+    """Complete the logs of each epoch; write training.csv and training.png; log a line.
+
+    To the losses and `psnr` and `val_psnr`, which Keras 2 and 3 name differently, it
+    adds `val_gain` (dB over bicubic), `learning_rate` and `patches_per_second`.
+    Callbacks after this one see them.
+
+    Arguments:
+        folder: folder of the files; None: no file and no line, rows in memory only.
+        nb_epochs: number of epochs asked for.
+        patches: number of patches per epoch.
+        bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
+
+    Attributes:
+        rows: one dict per epoch, with the keys `COLUMNS`.
+    """
+
+    def __init__(
+        self, folder: Path | None, nb_epochs: int, patches: int, bicubic_psnr: float
+    ):
+        super().__init__()
+        self.folder, self.rows = folder, []
+        self.nb_epochs, self.patches = nb_epochs, patches
+        self.bicubic_psnr = bicubic_psnr
+        self.begin, self.last_drawing = None, -DRAWING_SECONDS
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clocks; that of the training includes what was interrupted."""
+        self.epoch_begin, self.steps_end = time.monotonic(), None
+        if self.begin is None:
+            self.begin = self.epoch_begin
+            self.begin -= self.rows[-1]["seconds"] if self.rows else 0.0
+
+    def on_test_begin(self, logs=None):
+        """Note when the training steps of the epoch were done."""
+        self.steps_end = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Complete the logs, add a row and show it."""
+        now = time.monotonic()
+        for key in [key for key in logs if key.endswith("psnr")]:
+            name = "val_psnr" if key.startswith("val_") else "psnr"
+            logs[name] = float(logs.pop(key))
+        logs["val_gain"] = logs["val_psnr"] - self.bicubic_psnr
+        logs["learning_rate"] = learning_rate(self.model)
+        seconds = (self.steps_end or now) - self.epoch_begin
+        logs["patches_per_second"] = self.patches / max(seconds, 1e-9)
+        row = {**logs, "epoch": epoch + 1, "seconds": now - self.begin}
+        self.rows.append({name: float(row[name]) for name in COLUMNS})
+        if self.folder is None:
+            return
+        self.write()
+        if now - self.last_drawing > DRAWING_SECONDS:
+            self.draw()
+            self.last_drawing = now
+        log.info(self.last_line())
+
+    def write(self) -> None:
+        """Write training.csv."""
+        with (
+            files.whole_file(self.folder / "training.csv") as partial,
+            partial.open("w", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for row in self.rows:
+                writer.writerow(f"{row[name]:.9g}" for name in COLUMNS)
+
+    def draw(self) -> None:
+        """Draw training.png."""
+        if self.folder is not None and self.rows:
+            draw_curves(self.folder / "training.png", self.rows)
+
+    def best_row(self) -> dict:
+        """Give the row with the smallest validation loss."""
+        return min(self.rows, key=lambda row: row["val_loss"])
+
+    def last_line(self) -> str:
+        """Describe the last epoch; a star marks the best one so far."""
+        row = self.rows[-1]
+        epoch = int(row["epoch"])
+        left = row["seconds"] / epoch * (self.nb_epochs - epoch)
+        star = " *" if self.best_row() is row else ""
+        return (
+            f"epoch {epoch}/{self.nb_epochs}  loss {row['loss']:.5f}  "
+            f"val_loss {row['val_loss']:.5f}{star}  gain {row['val_gain']:+.2f} dB  "
+            f"learning rate {row['learning_rate']:.1e}  "
+            f"{row['patches_per_second']:.3g} patches/s  "
+            f"{row['seconds']:.0f} s, {left:.0f} s left"
+        )
+
+
+def draw_curves(path: str | Path, rows: list[dict[str, float]]) -> None:
+    """Draw loss, gain over bicubic and learning rate over the epochs.
+
+    Arguments:
+        path: PNG file.
+        rows: rows of training.csv.
+    """
+    figure = Figure(figsize=(12, 3.6), dpi=100)
+    losses, gain, rate = figure.subplots(1, 3)
+    epochs = [row["epoch"] for row in rows]
+    for axes, name, style in (
+        (losses, "loss", {"label": "training"}),
+        (losses, "val_loss", {"label": "validation"}),
+        (gain, "val_gain", {"color": "tab:orange"}),
+        (rate, "learning_rate", {"color": "tab:green"}),
+    ):
+        axes.plot(epochs, [row[name] for row in rows], ".-", **style)
+    losses.set(title="loss", yscale="log")
+    losses.legend()
+    gain.axhline(0, color="black", linewidth=0.8)
+    gain.set(title="gain over bicubic, validation (dB)")
+    rate.set(title="learning rate")
+    for axes in (losses, gain, rate):
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figures.save(figure, path)
+
+
+def learning_rate(model: tf.keras.Model) -> float:
+    """Read the learning rate of the last step, with a schedule or without."""
+    rate = model.optimizer.learning_rate
+    if callable(rate):
+        rate = rate(model.optimizer.iterations)
+    return float(tf.convert_to_tensor(rate))  # the same on each device
+
+
+class Interrupted(Exception):
+    """A signal asked the training to stop; `number` says which."""
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+class StopOnSignal(tf.keras.callbacks.Callback):
+    """Raise `Interrupted` after the step in which SIGINT or SIGTERM came.
+
+    `fit` must run inside `signals.held()`, which remembers them.
+    """
+
+    def check(self, *arguments, **options) -> None:
+        """Raise if a signal has come."""
+        number = signals.take()
+        if number is not None:
+            raise Interrupted(number)
+
+    on_epoch_begin = on_train_batch_end = on_test_batch_end = on_train_end = check
+
+
+class Diverged(SRError):
+    """The weights are of no use, and would be again if the training went on."""
+
+
+class StopOnNaN(tf.keras.callbacks.Callback):
+    """Raise `Diverged` when a loss or a weight is no finite number any more."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Check the loss of the epoch so far."""
+        self.check("the loss", logs["loss"])
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Check the validation loss and the weights.
+
+        The losses are not enough: on a CPU a ReLU turns NaN into 0, so that a network
+        of NaN weights answers 0 and its loss is a number.
+        """
+        self.check("the validation loss", logs["val_loss"])
+        self.check(
+            "a weight", sum(weights.sum() for weights in self.model.get_weights())
+        )
+
+    def check(self, name: str, value: float) -> None:
+        """Raise if the value is NaN or infinite."""
+        if not np.isfinite(value):
+            rate = learning_rate(self.model)
+            raise Diverged(
+                f"the training diverged and nothing was saved: {name} is {value}, a "
+                "number is expected; give a smaller --learning_rate (it was "
+                f"{rate:.1e}), and look for absurd pixels in the patches"
+            )
+
+
+def check_alive(model: tf.keras.Model, batches: tf.data.Dataset, output: str) -> None:
+    """Check that the network answers more than 0 somewhere in every band.
+
+    A ReLU at the end hides a training that diverged: the answer is 0 for ever, and so
+    is the gradient, and no loss is ever NaN.
+
+    Raises:
+        Diverged: if a band is 0 on all patches.
+    """
+    highest = -np.inf
+    for inputs, _ in batches:
+        answer = model(inputs, training=False)[output]
+        highest = np.maximum(highest, tf.reduce_max(answer, axis=(0, 1, 2)).numpy())
+    if not highest.min() > 0:
+        raise Diverged(
+            "the network died and nothing was saved: at most "
+            f"{', '.join(f'{value:.3g}' for value in highest)} is answered in the "
+            f"{len(highest)} bands of the validation patches, more than 0 is expected; "
+            "give a smaller --learning_rate, or another --seed"
+        )

@@ -1,0 +1,118 @@
+"""The folders of a training: held by one training at a time, never half-written."""
+
+import fcntl
+import glob
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from srtools import files
+from srtools.errors import DISK_FULL, SRError
+from srtools.network import saved_model
+from srtools.tf import tf
+from srtools.training.callbacks import Diverged
+from srtools.training.resuming import FILE, Backup
+
+
+class DiskFull(SRError):
+    """There is no room left for a file of the training."""
+
+
+@contextmanager
+def hold(
+    logs: Path, model_dir: Path, settings: dict[str, Any], overwrite: bool, chief: bool
+) -> Iterator[Backup]:
+    """Hold the folders of a training, and give the backup of an interrupted one.
+
+    Arguments:
+        logs: folder of the logs and of the backup.
+        model_dir: SavedModel to write.
+        settings: all that the training depends on.
+        overwrite: whether a model, or a backup with other settings, may be replaced.
+        chief: whether this process writes files; of several workers one does.
+
+    Raises:
+        SRError: if the model exists, or something else in its place, or the backup is
+            one of other settings.
+    """
+    saved_model.check_replaceable(model_dir)
+    backup = Backup(logs / FILE, settings, writes=chief)
+    going_on = backup.load(overwrite)
+    if not going_on:
+        files.refuse_existing([model_dir, logs / "training.csv"], overwrite)
+    if not chief:
+        yield backup
+        return
+    files.make_folder(model_dir.absolute().parent)
+    with one_at_a_time(files.make_folder(logs)):
+        delete_partial(model_dir)
+        for partial in logs.glob(".partial-*"):
+            shutil.rmtree(partial, ignore_errors=True)
+        try:
+            with one_line_if_full(logs):
+                if not going_on:
+                    backup.begin()
+                yield backup
+        except SRError as error:
+            not_begun = not backup.latest and not isinstance(error, DiskFull)
+            if isinstance(error, Diverged) or not_begun:
+                backup.forget()
+            raise
+        finally:
+            with suppress(OSError):
+                logs.rmdir()  # if it is still empty
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold a folder for one training; whatever ends the process sets it free.
+
+    Raises:
+        SRError: if another training holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SRError(
+                f"another training is writing to {folder}; wait for it, or give "
+                "another --model_dir"
+            ) from None
+        except OSError:
+            pass  # some network file systems have no locks
+        yield
+    finally:
+        os.close(handle)
+
+
+def delete_partial(path: Path) -> None:
+    """Delete half-written files that a killed process has left beside `path`."""
+    # Eight letters, or they belong to another path whose name only begins so.
+    pattern = f".partial-{glob.escape(path.name)}-????????"
+    for partial in path.absolute().parent.glob(pattern):
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def one_line_if_full(logs: Path) -> Iterator[None]:
+    """Turn an error of Python or TensorFlow about a full disk into one line.
+
+    Raises:
+        DiskFull: which leaves the backup as it is, since the training can go on.
+    """
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reasons = [os.strerror(number) for number in DISK_FULL]
+        found = [reason for reason in reasons if reason in str(error)]
+        if not found:
+            raise
+        raise DiskFull(
+            f"a file of the training could not be written ({found[0]}; the logs are "
+            f"in {logs}); make room and start the same command again, which goes on "
+            "after the last whole epoch"
+        ) from None

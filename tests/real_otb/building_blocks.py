@@ -1,0 +1,379 @@
+"""The scripts' building blocks, each on a whole scene, on the engine that is found.
+
+    python building_blocks.py BLOCK SCENE.json ANSWER.npz
+
+All that the tests of this folder use of the scripts is imported here.  What a block
+answers is a dict of arrays; their type tells what they are, and with it how well two
+engines must agree (see `test_real_otb.same`).
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+import sr_dataset
+import sr_infer
+from srtools.cli import inference
+from srtools.conventions import GROUPS
+from srtools.engine import engine_errors
+from srtools.errors import SRError
+from srtools.images import vrt
+from srtools.images.grid import Grid
+from srtools.images.radiometry import keep_from_0, remove_offset
+from srtools.images.raster import ImageInfo, describe
+from srtools.pair import fits, own_grid, quality, splits, survey
+
+import otbApplication
+import pyotb
+
+ROOT = Path(__file__).parent.parent.parent
+MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"
+OFFSET = 1000
+PATCH_SIZE = 8
+FITS = [
+    fits.LinearFit(gain, bias, 0.9)
+    for gain, bias in ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))
+]
+
+
+def computed(image) -> np.ndarray:
+    """Give the pixels [h, w, bands] in memory, of the type that the engine gives."""
+    return np.array(image.to_numpy())
+
+
+def exact(pixels: np.ndarray) -> np.ndarray:
+    """Give pixels that no engine may round: they are whole numbers."""
+    assert (pixels == np.rint(pixels)).all()
+    return pixels.astype(np.int32)
+
+
+def written(path: Path | str) -> dict[str, np.ndarray]:
+    """Give the pixels of a file, and what else the file says."""
+    with rasterio.open(path) as file:
+        about = {
+            "type": file.dtypes,
+            "profile": {
+                key: file.profile.get(key)
+                for key in ("compress", "interleave", "tiled", "blockysize")
+            },
+            "predictor": file.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR"),
+        }
+        place = np.array([*file.transform[:6], *file.shape], np.float64)
+        bounds = [round(edge, 4) for edge in file.bounds]
+        return {
+            "pixels": file.read(),
+            "place": place,
+            "epsg": text(file.crs.to_epsg()),
+            "bounds": text(bounds),
+            "about": text(about),
+        }
+
+
+def text(values) -> np.ndarray:
+    return np.array(json.dumps(values, default=str))
+
+
+def named(name: str, answers: dict) -> dict:
+    return {f"{name}, {key}": value for key, value in answers.items()}
+
+
+def pan_of(scene: SimpleNamespace) -> ImageInfo:
+    return describe(scene.pan, "the PAN image")
+
+
+def xs_of(scene: SimpleNamespace) -> ImageInfo:
+    return describe(scene.xs, "the XS image")
+
+
+def stacked(scene: SimpleNamespace) -> pyotb.App:
+    return sr_dataset.stack([scene.s2])
+
+
+def stacking(scene: SimpleNamespace, folder: Path) -> dict:
+    """ConcatenateImages, and Mosaic of two tiles that overlap."""
+    return {
+        "one tile": exact(computed(stacked(scene))),
+        "two tiles": exact(computed(sr_dataset.stack(scene.tiles))),
+    }
+
+
+def offset(scene: SimpleNamespace, folder: Path) -> dict:
+    """pyotb's operators: BandMathX."""
+    removed = remove_offset(stacked(scene), OFFSET)
+    removed.write(str(folder / "removed.tif"), pixel_type="uint16")
+    return {
+        "computed": exact(computed(removed)),
+        "from 0": exact(computed(keep_from_0(removed))),
+        **named("written", written(folder / "removed.tif")),
+    }
+
+
+def pair(scene: SimpleNamespace) -> tuple[pyotb.App, pyotb.App]:
+    return sr_dataset.make_pair(pan_of(scene), xs_of(scene), stacked(scene), OFFSET)
+
+
+def superimpose(scene: SimpleNamespace, folder: Path) -> dict:
+    """`lr`, computed and as patches hold it."""
+    lr, _ = pair(scene)
+    keep_from_0(lr).write(
+        str(folder / "lr.tif"),
+        pixel_type="uint16",
+        ext_fname=sr_dataset.CREATION_OPTIONS,
+    )
+    return {"computed": computed(lr), **named("written", written(folder / "lr.tif"))}
+
+
+def pansharpening(scene: SimpleNamespace, folder: Path) -> dict:
+    """`hr`: computed, in memory (where it has 16 bit), and as patches hold it."""
+    _, hr = pair(scene)
+    hr.write(str(folder / "float.tif"), pixel_type="float")
+    hr.write(
+        str(folder / "hr.tif"),
+        pixel_type="uint16",
+        ext_fname=sr_dataset.CREATION_OPTIONS,
+    )
+    return {
+        **named("float", written(folder / "float.tif")),
+        "in memory": computed(hr),
+        **named("written", written(folder / "hr.tif")),
+    }
+
+
+def harmonizing(scene: SimpleNamespace, folder: Path) -> dict:
+    """BandMathX with an expression for each band."""
+    return {
+        "hr": computed(fits.harmonize(pair(scene)[1], FITS)),
+        "xs": computed(fits.harmonize(scene.xs, FITS)),
+    }
+
+
+def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
+    """What is printed and kept of how well the images fit together."""
+    record = quality.compare(pair(scene)[0], xs_of(scene), days=2).record()
+    # What Spot shows where Sentinel-2 shows a dark and a bright pixel.
+    relations = [
+        [fit["gain"] * dn + fit["bias"] for dn in (500, 3000)] + [fit["r2"]]
+        for fit in record["spot_from_s2"].values()
+        if fit
+    ]
+    return {
+        "verdicts": text([record["verdict"], record["blocks"], record["criteria"]]),
+        "shift": np.array([v or 0 for v in record["shift"].values()], np.float64),
+        "relations": np.array(relations, np.float64),
+        "changed": np.array(record["changed"] or 0, np.float64),
+    }
+
+
+def usable_pixels(scene: SimpleNamespace, folder: Path) -> dict:
+    """What is left out of patches, with and without a scene classification."""
+    answers = {}
+    for name, scl in {"without": None, "with": scene.scl}.items():
+        found = survey.survey_pixels(
+            scene.pan, scene.xs, stacked(scene), scl, scene.saturated
+        )
+        assert 0 < found.usable.sum() < found.usable.size
+        answers |= named(name, found.bad)
+        answers[f"{name}, shares"] = text([found.missing, found.cloud])
+    return answers
+
+
+class Receiver:
+    """Stands for PatchesSelection, which is OTBTF's: takes the mask, and keeps it."""
+
+    masks: list["Receiver"] = []
+
+    def __init__(self, parameters: dict, frozen: bool):
+        self.parameters, self.app = parameters, self
+        self.roi = otbApplication.Registry.CreateApplication("ExtractROI")
+        assert frozen
+
+    def ImportVectorImage(self, key: str, image: dict) -> None:  # noqa: N802
+        assert key == "mask"
+        self.roi.ImportVectorImage("in", image)
+
+    def execute(self) -> None:
+        self.roi.Execute()
+
+    def flush(self) -> None:
+        seen = self.roi.ExportImage("out")
+        self.pixels = np.array(seen["array"], np.float32)
+        self.place = np.array([*seen["origin"], *seen["spacing"]], np.float64)
+        self.crs = rasterio.CRS.from_wkt(self.roi.GetImageProjection("out"))
+        self.masks.append(self)
+
+
+def masks(scene: SimpleNamespace, folder: Path) -> dict:
+    """Where each group may have patches, on its way into PatchesSelection."""
+    info = xs_of(scene)
+    free = np.random.default_rng(0).random((info.height, info.width)) > 0.001
+    plan = splits.split_in_blocks(free, PATCH_SIZE, 4, seed=1)
+    centres = {group: folder / f"{group}.geojson" for group in GROUPS}
+    shares = (0.8, 0.1, 0.1)
+    Receiver.masks.clear()
+    with mock.patch.object(pyotb, "PatchesSelection", Receiver, create=True):
+        for split in (plan, splits.Interleaved(free, PATCH_SIZE, shares)):
+            for mask, parameters in split.selections(centres, 4):
+                sr_dataset.select_patches(scene.xs, mask, parameters)
+    sent = [plan.mask("train", 4), plan.mask("valid"), plan.mask("test"), free]
+    assert len(Receiver.masks) == len(sent)
+    left, top = info.transform @ (0.5, 0.5)
+    for received, array in zip(Receiver.masks, sent, strict=True):
+        assert (received.pixels.squeeze() == array.squeeze()).all()
+        assert np.allclose(
+            received.place, (left, top, info.spacing, -info.spacing), 0, 1e-6
+        )
+        assert received.crs == info.crs
+    return {str(i): m.pixels.astype(bool) for i, m in enumerate(Receiver.masks)}
+
+
+def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
+    """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
+    s2 = remove_offset(stacked(scene), OFFSET)
+    record = own_grid.keep(
+        folder, s2, scene.s2[0], xs_of(scene), sr_dataset.CREATION_OPTIONS
+    )
+    answers = written(folder / record["path"])
+    return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}
+
+
+def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
+    """All of exercise 5, with a zoom in the place of the network.
+
+    Pieces are written with boxes, in strips and by band, and joined; where Sentinel-2
+    has no data there is a hole.
+    """
+    grids = iter(range(1000))
+
+    def zoom(parameters: dict, n_sources: int) -> pyotb.App:
+        """Stand for TensorflowModelServe, which is OTBTF's, and give the same grid."""
+        (lr,) = parameters["source1.il"]
+        lost = parameters["source1.rfieldx"] // 2  # lr pixels on each side
+        height, width = lr.shape[:2]
+        corner = Affine(*lr.transform[:6]) @ Affine.translation(lost, lost)
+        place = Grid(
+            rasterio.CRS.from_wkt(lr.app.GetImageProjection("out")),
+            corner @ Affine.scale(1 / 4),
+            4 * (width - 2 * lost),
+            4 * (height - 2 * lost),
+        )
+        grid = vrt.write_grid(folder / f"sr{next(grids)}.vrt", place)
+        return pyotb.Superimpose(inr=str(grid), inm=lr, interpolator="bco")
+
+    answers = {}
+    for name, like in {"whole": None, "like": scene.xs}.items():
+        out = folder / f"{name}.tif"
+        options = inference.Options(
+            s2_images=tuple(scene.s2),
+            model_dir=str(MODEL),
+            out=str(out),
+            like=like,
+            offset=OFFSET,
+            crop=16,
+            tile_size=256,
+            piece_size=512,
+            overwrite=True,
+        )
+        with mock.patch.object(pyotb, "TensorflowModelServe", zoom, create=True):
+            sr_infer.infer(options)
+        answers |= named(name, written(out))
+    return answers
+
+
+def pieces(scene: SimpleNamespace, folder: Path) -> dict:
+    """How exercise 5 writes: a box of the image, in strips, bands apart."""
+    lr, _ = pair(scene)
+    height, width = lr.shape[:2]
+    options = {
+        "streaming:type": "stripped",
+        "streaming:sizemode": "height",
+        "streaming:sizevalue": 16,
+        "box": f"3:5:{width - 7}:{height - 9}",
+        "gdal:co:INTERLEAVE": "BAND",
+        "gdal:co:BLOCKYSIZE": 32,
+    }
+    path = folder / "piece.tif"
+    lr.write(str(path), pixel_type="uint16", ext_fname=options)
+    return written(path)
+
+
+def terminated(scene: SimpleNamespace, folder: Path) -> dict:
+    """SIGTERM while OTB reports its progress, line by line."""
+    _, hr = pair(scene)
+    path = folder / "hr.tif"
+    lines = {
+        "streaming:type": "stripped",
+        "streaming:sizemode": "height",
+        "streaming:sizevalue": 1,
+    }
+
+    def terminate() -> None:
+        while not path.exists():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    threading.Thread(target=terminate, daemon=True).start()
+    with engine_errors("writing"):
+        hr.write(str(path), pixel_type="uint16", ext_fname=lines)
+    return {}
+
+
+def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
+    """No room for more than 10 kB of a file; give what is said of it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    s2 = remove_offset(stacked(scene), OFFSET)
+    xs, options = xs_of(scene), sr_dataset.CREATION_OPTIONS
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        own_grid.keep(folder, s2, scene.s2[0], xs, options)
+        said = "nothing"
+    except SRError as error:
+        said = str(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    return {"said": text(said)}
+
+
+TROUBLE = {block.__name__: block for block in (terminated, full_disk)}
+BLOCKS = {
+    block.__name__: block
+    for block in (
+        stacking,
+        offset,
+        superimpose,
+        pansharpening,
+        harmonizing,
+        pair_table,
+        usable_pixels,
+        masks,
+        kept_sentinel2,
+        pieces,
+        exercise_5,
+    )
+}
+
+
+def answer(block: str, scene: str | Path, out: str | Path) -> dict[str, np.ndarray]:
+    """Run a block, and keep what it answers."""
+    described = SimpleNamespace(**json.loads(Path(scene).read_text()))
+    with tempfile.TemporaryDirectory(dir=Path(out).parent) as folder:
+        answers = (BLOCKS | TROUBLE)[block](described, Path(folder))
+    np.savez(out, **answers)
+    return answers
+
+
+if __name__ == "__main__":
+    assert "otblite" not in otbApplication.__file__, "the real OTB was not found"
+    for one_scene, one_out in zip(sys.argv[2::2], sys.argv[3::2], strict=True):
+        answer(sys.argv[1], one_scene, one_out)

@@ -1,0 +1,65 @@
+"""The options by which Sentinel-2 is found."""
+
+from datetime import date
+
+import pytest
+
+from srtools.cli.options import MisuseError, parse
+from srtools.cli.search import SearchOptions
+
+
+def read(*arguments: str) -> SearchOptions:
+    return parse(SearchOptions, "", arguments)
+
+
+def test_without_options_the_planetary_computer_is_searched_in_summer():
+    options = read()
+    assert options == SearchOptions()
+    assert "planetarycomputer" in options.stac_url
+    assert (options.start_date, options.end_date) == (
+        date(2022, 6, 15),
+        date(2022, 8, 15),
+    )
+
+
+def test_bands_may_be_renamed_in_several_options():
+    options = read("--assets", "B04=red", "SCL=scl", "--assets", "B08=nir")
+    assert dict(options.assets) == {"B04": "red", "SCL": "scl", "B08": "nir"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"dry_run": True},
+        {"item": ("S2A_x",)},
+        {"assets": (("B04", "red"),)},
+    ],
+)
+def test_a_search_and_images_at_hand_exclude_each_other(changed):
+    (name,) = changed
+    with pytest.raises(MisuseError, match=f"--{name} is for a search"):
+        SearchOptions(s2_images=("s2.tif",), **changed)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_a_number_of_files_that_makes_no_image(count):
+    with pytest.raises(MisuseError, match=f"{count} Sentinel-2 files were given"):
+        SearchOptions(s2_images=("x.tif",) * count)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--start_date", "tomorrow"],
+        ["--end_date", "2022-13-01"],
+        ["--max_cloud_cover", "101"],
+        ["--max_bad_share", "-1"],
+        ["--assets", "B99=red"],
+        ["--offset", "5"],
+    ],
+)
+def test_misuse(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        read(*arguments)
+    assert stop.value.code == 2
+    assert arguments[0] in capsys.readouterr().err

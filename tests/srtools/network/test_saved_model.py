@@ -1,0 +1,170 @@
+"""The SavedModel of the network: its outputs, its crops, its files."""
+
+import numpy as np
+import pytest
+
+import sr_model
+from srtools.errors import SRError
+from srtools.network import saved_model
+from srtools.network.receptive_field import receptive_field
+from srtools.network.saved_model import CARD, SIGNATURE
+
+import tensorflow as tf
+
+CROPS = (16, 32, 64, 96, 128)
+KEYS = {
+    f"{name}{suffix}"
+    for name in ("hr", "hr_dn")
+    for suffix in ("", *(f"_crop{crop}" for crop in CROPS))
+}
+
+
+def make(blocks=1):
+    tf.keras.utils.set_random_seed(0)
+    return sr_model.SRModel(sr_model.element_spec(4), filters=8, blocks=blocks)
+
+
+def scene(height, width, seed=0):
+    """Make DN of a plausible range, [1, height, width, 4] float32."""
+    dn = np.random.default_rng(seed).integers(100, 4000, (1, height, width, 4))
+    return dn.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make()
+
+
+@pytest.fixture(scope="module")
+def signature(model, tmp_path_factory):
+    folder = saved_model.save(
+        model.model, tmp_path_factory.mktemp("model") / "saved", {"a": 1}
+    )
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures[SIGNATURE]
+    signature.keep = loaded, folder  # a signature does not keep its model alive
+    return signature
+
+
+def test_saved_signature_has_the_names_that_otb_is_given(signature):
+    _, inputs = signature.structured_input_signature
+    assert list(inputs) == ["lr"]
+    assert inputs["lr"].shape.as_list() == [None, None, None, 4]
+    assert inputs["lr"].dtype == tf.float32
+    assert set(signature.structured_outputs) == KEYS
+
+
+def test_saved_model_answers_like_the_model(model, signature):
+    for height, width in ((16, 16), (70, 66)):
+        lr = scene(height, width)
+        saved = signature(lr=tf.constant(lr))
+        expected = model.model({"lr": lr})
+        np.testing.assert_allclose(saved["hr"], expected["hr"], atol=1e-6)
+        for crop in CROPS:
+            inner = saved["hr_dn"][:, crop:-crop, crop:-crop]
+            # To the last digit but one: the tight crop is computed on its own.
+            np.testing.assert_allclose(saved[f"hr_dn_crop{crop}"], inner, rtol=1e-6)
+
+
+def test_saved_model_has_a_crop_that_is_the_receptive_field(tmp_path):
+    """Of 13 lr pixels, which is 52 hr pixels: no crop of OTBTF's comes near."""
+    model = make(blocks=4)
+    folder = saved_model.save(model.model, tmp_path / "saved")
+    outputs = saved_model.describe(folder).outputs
+    assert set(outputs) == KEYS | {"hr_dn_crop56"}
+    found = saved_model.load(folder)(lr=scene(40, 50))
+    np.testing.assert_allclose(
+        found["hr_dn_crop56"], found["hr_dn"][:, 56:-56, 56:-56], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["hr", "hr_dn", "hr_crop16", "hr_dn_crop32"])
+def test_a_session_computes_the_output_that_is_asked_for_alone(signature, name):
+    """OTBTF runs the graph so; each convolution must run once, not once per output."""
+    _, folder = signature.keep
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        meta = v1.saved_model.load(session, ["serve"], str(folder))
+        named = meta.signature_def[SIGNATURE]
+        traced = v1.RunMetadata()
+        lr = scene(40, 40)
+        found = session.run(
+            named.outputs[name].name,
+            {named.inputs["lr"].name: lr},
+            options=v1.RunOptions(trace_level=v1.RunOptions.FULL_TRACE),
+            run_metadata=traced,
+        )
+    expected = signature(lr=tf.constant(lr))[name].numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    nodes = {
+        node.node_name.split(":")[0]
+        for device in traced.step_stats.dev_stats
+        for node in device.node_stats
+    }
+    firsts = [node for node in nodes if "first" in node and node.endswith("Relu")]
+    assert len(firsts) == 1
+
+
+def seam(signature, crop, tile=40):
+    """Compute an image tile by tile; give the largest difference to the whole one."""
+    lr = scene(72, 56)
+    whole = signature(lr=tf.constant(lr))["hr"][0].numpy()
+    step = tile - 2 * crop // 4
+    worst = 0.0
+    for row in range(0, 72 - tile + 1, step):
+        for col in range(0, 56 - tile + 1, step):
+            part = tf.constant(lr[:, row : row + tile, col : col + tile])
+            inner = signature(lr=part)[f"hr_crop{crop}"][0].numpy()
+            top, left = 4 * row + crop, 4 * col + crop
+            expected = whole[top : top + len(inner), left : left + inner.shape[1]]
+            worst = max(worst, float(np.abs(inner - expected).max()))
+    return worst
+
+
+def test_tiles_join_to_the_whole_image_if_the_crop_is_the_field(model, signature):
+    needed = 4 * receptive_field(model.output["hr"]).margin
+    assert 16 < needed <= 32
+    assert seam(signature, crop=32) < 1e-6
+    assert seam(signature, crop=16) > 1e-5  # shows that the test can see a seam
+
+
+def test_card_travels_inside(signature):
+    _, folder = signature.keep
+    assert (folder / CARD).read_text() == '{\n  "a": 1\n}\n'
+
+
+def test_a_model_is_replaced_wholly_or_not_at_all(model, tmp_path, monkeypatch):
+    folder = saved_model.save(model.model, tmp_path / "saved", {"version": 1})
+    (folder / "left_over").touch()
+    saved_model.save(model.model, folder, {"version": 2})
+    assert '"version": 2' in (folder / CARD).read_text()
+    assert not (folder / "left_over").exists()
+
+    def fail(module, path, **options):
+        (tmp_path / path).mkdir()
+        raise OSError("disk full")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        saved_model.save(model.model, folder, {"version": 3})
+    assert '"version": 2' in (folder / CARD).read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+
+
+def test_nothing_but_a_model_is_replaced(model, tmp_path):
+    precious = tmp_path / "notes.txt"
+    precious.write_text("precious")
+    with pytest.raises(SRError, match="holds something else than a SavedModel"):
+        saved_model.save(model.model, tmp_path)
+    assert precious.read_text() == "precious"
+
+
+def test_the_fingerprint_changes_with_the_weights(tmp_path):
+    model = make()
+    folder = saved_model.save(model.model, tmp_path / "saved")
+    before = saved_model.fingerprint(folder)
+    assert saved_model.fingerprint(folder) == before
+    kernel = model.get_layer("first").kernel
+    kernel.assign(kernel * 1.5)
+    saved_model.save(model.model, folder)
+    assert saved_model.fingerprint(folder) != before

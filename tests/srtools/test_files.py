@@ -1,0 +1,54 @@
+"""Files that appear complete, and files that must not be lost."""
+
+import pytest
+
+from srtools import files
+from srtools.errors import SRError
+
+
+def test_what_is_read_is_never_replaced(tmp_path):
+    image, link = tmp_path / "image.tif", tmp_path / "link.tif"
+    image.write_text("precious")
+    link.symlink_to(image)
+    with pytest.raises(SRError, match="image.tif exists already; give --overwrite"):
+        files.refuse_existing([image], overwrite=False)
+    files.refuse_existing([image], overwrite=True)
+    files.refuse_existing([image], overwrite=True, read=["https://x/y.tif"])
+    with pytest.raises(SRError, match="image.tif is read by this very run"):
+        files.refuse_existing([image], overwrite=True, read=[link])
+
+
+def test_files_appear_at_the_end_of_the_block(tmp_path):
+    paths = [tmp_path / name for name in ("a.txt", "b.txt")]
+    paths[0].write_text("old")
+    with files.whole_files(paths) as folder:
+        for path in paths:
+            (folder / path.name).write_text("new")
+        assert paths[0].read_text() == "old" and not paths[1].exists()
+    assert [path.read_text() for path in paths] == ["new", "new"]
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_after_an_exception_nothing_has_changed(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        with files.whole_file(path) as partial:
+            partial.write_text("new")
+            raise KeyboardInterrupt
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_place_of_a_file_is_refused_before_the_work(tmp_path):
+    (tmp_path / "b.txt").mkdir()
+    begun = False
+    with pytest.raises(SRError, match="b.txt is a folder; give the name of a file"):
+        with files.whole_files([tmp_path / "a.txt", tmp_path / "b.txt"]):
+            begun = True
+    assert not begun
+
+
+def test_a_question_mark_is_refused():
+    files.check_name("a/s2.tif")
+    with pytest.raises(SRError, match=r"s2\?.tif has a '\?' in its name"):
+        files.check_name("a/s2?.tif")

@@ -93,10 +93,7 @@ def squared_error(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
 
 
 def evaluate(options: cli.Options) -> dict:
-    """Compare the model and simple zooms with the truth on all test patches.
-
-    Returns:
-        Content of metrics.json.
+    """Score the model, and simple zooms, on all test patches: metrics.json.
 
     Raises:
         SRError: if patches and model do not fit together.

@@ -1,4 +1,4 @@
-"""Consistency: would Sentinel-2, looking at the result, see what Sentinel-2 saw?
+"""Consistency: would Sentinel-2, looking at the result, see its pixels again?
 
 The 1.5 m result is blurred as Sentinel-2 blurs, and sampled at the centres of
 Sentinel-2's own 10 m pixels.  Patches of another program do not tell where these lie:
@@ -175,7 +175,7 @@ class Consistency:
         return record
 
     def _summary(self, table: np.ndarray) -> dict:
-        """Sum up what `_compare` gave of each patch, [patches, 5]."""
+        """Sum up the results of `_compare`, [patches, 5]."""
         l1, bias, angle = (_mean(column) for column in table.T[:3])
         shifts = table[~np.isnan(table[:, 3]), 3:]
         east = north = length = None

@@ -67,7 +67,7 @@ class Scores:
         return np.stack([v.mean(axis=1, dtype=np.float64) for v in found], axis=1)
 
     def area(self, area: str) -> dict:
-        """Give the `record` of each method, and what the model gains over bicubic."""
+        """Give the `record` of each method, and the gain of the model over bicubic."""
         methods = [m for known, m in self._tables if known == area]
         found = {method: self.record(area, method) for method in methods}
         model, baseline = (found[m]["psnr_db"] for m in (MODEL, BASELINE))

@@ -66,6 +66,20 @@ def test_gain_and_cards():
     assert found["model_dir"] == "model"
 
 
+def test_the_border_does_not_count():
+    """A model that is wrong in the border alone wins all patches by far."""
+    test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {}, None)
+    assessment = Assessment(test, border=4, sample=0, errors=ERRORS)
+    predicted = predict(LR, TRUTH)
+    model = TRUTH + 1
+    model[:, 4:-4, 4:-4] -= 1
+    assessment.add(LR, {**predicted, "model": model}, TRUTH)
+    found = assessment.metrics(ModelInfo("model", {}, {}, {}))
+    assert found["share_won"] == 1 and (assessment.gains > 20).all()
+    assert found["whole"]["gain_db"] < 0 < found["inner"]["gain_db"]
+    assert found["worst"][0]["gain_db"] > 20
+
+
 def test_model_with_another_factor():
     test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {}, None)
     assessment = Assessment(test, border=0, sample=0, errors=ERRORS)

@@ -1,10 +1,12 @@
 """Sampled scores: of patches spread over the whole test set, whatever the batches."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from srtools.evaluation import sampled
 from srtools.evaluation.sampled import SampledScores
 from srtools.evaluation.test_set import TestSet
 
@@ -55,6 +57,15 @@ def test_sample_is_the_first_the_middle_and_the_last():
         model[patch] = 0.1
         found = score(7, 3, images={**PREDICTED, "model": model})
         assert (found == before) == same
+
+
+def test_patches_keep_their_numbers(monkeypatch):
+    """Sentinel-2's own pixels are asked for by the number in the whole test set."""
+    asked = []
+    own_grid = SimpleNamespace(spacing=10.0, view=asked.append)
+    monkeypatch.setattr(sampled, "open_grid", lambda *_: own_grid)
+    assert score(2, 3)["consistency"] is None
+    assert asked == [0, 3, 6]
 
 
 def test_better_images_score_better():

@@ -99,8 +99,12 @@ def made_up() -> dict:
     """Metrics of an evaluation that never took place."""
     bands, methods = ["B04", "B03"], ["bicubic", "model"]
     by_band = {"B04": 1.0, "B03": 2.0, "all": 1.5}
-    names = ("l1_reflectance", "l2_reflectance", "l1_dn", "l2_dn", "psnr_db", "ssim")
-    scores = {**dict.fromkeys((*names, "ergas"), by_band), "sam_degrees": 2.0}
+    names = ("l1_reflectance", "l1_dn", "l2_reflectance", "l2_dn", "psnr_db", "ssim")
+    scores = {
+        name: {band: value + 10 * number for band, value in by_band.items()}
+        for number, name in enumerate((*names, "ergas"))
+    }
+    scores["sam_degrees"] = 2.0
     area = {**dict.fromkeys(methods, scores), "gain_db": 1.0}
     ends = dict.fromkeys(("l1_dn", "psnr_db", "ssim", "sam_degrees"), [1.0, 2.0])
     robust = {
@@ -182,7 +186,7 @@ def test_numbers_on_the_page(tmp_path, write_report):
     rows = rows_of(text)
     header = "L1", "L1, DN", "L2", "L2, DN²", "PSNR, dB", "SSIM", "SAM, °", "ERGAS"
     assert rows[0] == ["", *header]
-    numbers = ["1.50000", "1.5", "1.50e+00", "2", "1.50", "1.500", "2.00", "1.50"]
+    numbers = ["1.50000", "11.5", "2.15e+01", "32", "41.50", "51.500", "2.00", "61.50"]
     assert rows[2] == ["model", *numbers]
     assert ["bicubic", "30.00", "0.0", "100%", "-"] in rows  # no resolution is known
     assert ["model", "0.33", "0.33", "0.33"] in rows

@@ -33,9 +33,10 @@ from srtools.conventions import (
     patches_name,
 )
 from srtools.errors import SRError
-from srtools.images import checks
+from srtools.images import checks, raster
 from srtools.network.receptive_field import receptive_field
-from srtools.pair import survey
+from srtools.pair import splits, survey
+from srtools.pair.patch_grid import read_windows
 from srtools.pair.quality import compare
 from srtools.sentinel2.source import Sentinel2
 
@@ -685,3 +686,17 @@ def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     for fit in quality.fits:
         assert 1 / fit.gain == pytest.approx(gain, rel=0.01)
         assert -fit.bias / fit.gain == pytest.approx(bias, abs=25)
+
+
+def test_an_interleaved_patch_with_one_unusable_pixel_is_left_out(tmp_path):
+    """The patch begins in row 34 and column 33; the pixel is not its centre."""
+    xs = raster.describe(XS, "XS")
+    usable = np.ones((xs.height, xs.width), bool)
+    usable[36, 35] = False
+    split = splits.Interleaved(usable, SIZE, (0.8, 0.1, 0.1))
+    centres = {group: tmp_path / f"{group}.geojson" for group in GROUPS}
+    for mask, parameters in split.selections(centres):
+        sr_dataset.select_patches(XS, mask, parameters)
+    places = [read_windows(path, xs, SIZE).tolist() for path in centres.values()]
+    found = sum(places, [])
+    assert [34, 33 + SIZE] in found and [34, 33] not in found

@@ -28,12 +28,7 @@ def test_bands_may_be_renamed_in_several_options():
 
 
 @pytest.mark.parametrize(
-    "changed",
-    [
-        {"dry_run": True},
-        {"item": ("S2A_x",)},
-        {"assets": (("B04", "red"),)},
-    ],
+    "changed", [{"dry_run": True}, {"item": ("S2A_x",)}, {"assets": (("B04", "red"),)}]
 )
 def test_a_search_and_images_at_hand_exclude_each_other(changed):
     (name,) = changed

@@ -11,10 +11,7 @@ import rasterio
 from srtools.errors import SRError
 from srtools.pair.layouts import TEST, TRAIN, VALID
 from srtools.pair.leakage import check_groups
-from srtools.pair.splits import (
-    GROUPS,
-    split_in_blocks,
-)
+from srtools.pair.splits import GROUPS, split_in_blocks
 
 import pyotb
 

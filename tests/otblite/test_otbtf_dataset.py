@@ -228,7 +228,9 @@ def test_scalars_and_texts_reach_tensorflow(write_patches):
 def test_a_reader_of_another_kind_and_a_maximum():
     dataset = otbtf.Dataset(Numbers(10), iterator_cls=InOrder, max_nb_of_samples=4)
     batches = dataset.get_tf_dataset(2)
-    epochs = [[int(v) for b in batches for v in b["number"]] for _ in range(2)]
+    epochs = [
+        [int(v[0]) for b in batches for v in b["number"].numpy()] for _ in range(2)
+    ]
     # The iterator goes on where it was.
     assert epochs == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert dataset.get_stats() == {"number": {"max": 9}}

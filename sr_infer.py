@@ -9,7 +9,7 @@ Out: a 16-bit Cloud Optimized GeoTIFF at 1.5 m, seamless, in its place, with a c
     # only the area of another image, on its grid, and a picture to look at
     python sr_infer.py --s2_images s2.tif --like pan.tif --model_dir model \
         --out sr.tif --preview sr.png
-    # the clearest image of an area, whoever has it
+    # the clearest image of an area, found by a search
     python sr_infer.py --bbox 2.30 48.84 2.38 48.88 --model_dir model --out sr.tif
 
 Tiles join without a seam, because each is computed with more of its surroundings

@@ -103,6 +103,7 @@ def evaluate(options: cli.Options) -> dict:
     model = saved_model.describe(options.model_dir)
     model.need(INPUT, OUTPUT)
     test_set.check_model(model, test.dataset, INPUT, options.ignore_offset)
+    test_set.check_ground(model, test, options.accept_ground)
     results.check_folder(options.out_dir, options.overwrite)
     network = saved_model.load(options.model_dir, OUTPUT)
 

@@ -95,6 +95,8 @@ def train(options: cli.Options) -> dict:
     files = {g: patch_files.check_patches(options.patches, g, FACTOR) for g in GROUPS}
     patch_files.check_train_size(options.train_size, files["train"])
     dataset_card = patch_files.check_card(options.patches)
+    if verdict := patch_files.pair_verdict(dataset_card):
+        log.warning("%s", verdict)
     model_dir = Path(options.model_dir)
     logs = Path(options.logs or f"{model_dir}_logs")
     settings = options.settings | resuming.circumstances(files)

@@ -66,3 +66,7 @@ def patches_name(group: str, kind: str) -> str:
     'train_lr_patches.tif'
     """
     return f"{group}_{kind}_patches.tif"
+
+
+OFFSET_TAG = "SENTINEL2_OFFSET_SUBTRACTED"
+"""Tag of an image whose DN are less this offset already."""

@@ -169,7 +169,13 @@ def test_offset(tmp_path, write_raster):
     xs = write_raster("xs.tif", np.full((64, 80, 4), 900, np.uint16))
     pan = write_raster("pan.tif", np.full((256, 320), 800, np.uint16), spacing=1.5)
     options = blocks(
-        tmp_path / "out", pan=pan, xs=xs, s2_images=tile, offset=1000, margin=21
+        tmp_path / "out",
+        pan=pan,
+        xs=xs,
+        s2_images=tile,
+        offset=1000,
+        margin=21,
+        accept_pair=True,
     )
     card = sr_dataset.create_dataset(options)
     lr = unstack(tmp_path / "out" / "train_lr_patches.tif")
@@ -460,7 +466,9 @@ def test_patches_under_clouds_are_left_out_and_counted(tmp_path, write_raster, s
         classes = np.full((file.height // 2, width), 5, np.uint8)
     classes[-8:, :] = 9  # 160 m in the south
     scl = write_raster("scl.tif", classes, 20.0, (left, top))
-    options = replace(options, out_dir=str(tmp_path / "cloudy"), scl=scl)
+    options = replace(
+        options, out_dir=str(tmp_path / "cloudy"), scl=scl, accept_pair=True
+    )
     cloudy = sr_dataset.create_dataset(options)
     why = "cloud, shadow or defect"
     assert clear["left_out"][why] == 0 < cloudy["left_out"][why]
@@ -555,7 +563,8 @@ def displaced(tmp_path_factory) -> cli.Options:
 
 def test_shift_and_radiometry_are_measured_and_corrected(displaced, tmp_path):
     """Afterwards hr, averaged, is what Sentinel-2 shows."""
-    raw = sr_dataset.create_dataset(replace(displaced, out_dir=str(tmp_path / "raw")))
+    options = replace(displaced, out_dir=str(tmp_path / "raw"), accept_pair=True)
+    raw = sr_dataset.create_dataset(options)
     assert raw["pair"]["shift"]["east"] == pytest.approx(4.2, abs=0.3)
     assert raw["pair"]["shift"]["north"] == pytest.approx(-2.6, abs=0.3)
     assert raw["coregistered"] is None and not raw["harmonized"]
@@ -588,16 +597,47 @@ def test_the_darkest_ground_is_not_written_as_no_data(tmp_path, write_raster):
         "pan.tif", random.integers(1, 900, (256, 320)).astype(np.uint16), spacing=1.5
     )
     dark = {"pan": pan, "xs": xs, "s2_images": tuple(tile), "offset": 1000}
+    dark["accept_pair"] = True
     sr_dataset.create_dataset(blocks(tmp_path / "out", margin=0, **dark))
     for group in GROUPS:
         assert (unstack(tmp_path / "out" / f"{group}_lr_patches.tif") == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"offset": 0}, "too bright in all bands: --offset 1000?"),
+        ({}, "shift 4.9 m: --coregister"),
+        ({"coregister": True, "swap": True}, "called B02 B03 B04 B08"),
+    ],
+)
+def test_a_pair_that_fails_leaves_no_patches(
+    displaced, tmp_path, capfd, changed, words
+):
+    """The line says why, and the way out; --accept_pair writes them all the same."""
+    changed = dict(changed)
+    if changed.pop("swap", False):
+        red, green, blue, infrared = displaced.s2_images
+        links = [tmp_path / f"{i}.tif" for i in range(4)]  # whose names say nothing
+        for link, path in zip(links, (blue, green, red, infrared), strict=True):
+            link.symlink_to(path)
+        changed["s2_images"] = tuple(map(str, links))
+    options = replace(displaced, out_dir=str(tmp_path / "out"), **changed)
+    with pytest.raises(SRError, match="the pair fails .* no patches are written") as e:
+        sr_dataset.create_dataset(options)
+    assert words in str(e.value)
+    assert "verdict: fail" in capfd.readouterr().out
+    assert not list((tmp_path / "out").iterdir())
+    card = sr_dataset.create_dataset(replace(options, accept_pair=True))
+    assert card["pair"]["verdict"] == "fail"
+    assert words in "; ".join(card["pair"]["diagnoses"])
 
 
 def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
     flat = write_raster("flat.tif", np.full((70, 80), 700, np.uint16), 10.0)
     xs = write_raster("xs.tif", np.full((64, 80, 4), 900, np.uint16))
     pan = write_raster("pan.tif", np.full((256, 320), 800, np.uint16), spacing=1.5)
-    arguments = command(tmp_path, pan=pan, xs=xs, s2=[flat] * 4)
+    arguments = [*command(tmp_path, pan=pan, xs=xs, s2=[flat] * 4), "--accept_pair"]
     assert sr_dataset.main([*arguments, "--offset", "0", "--coregister"]) == 1
     assert "do without --coregister" in capfd.readouterr().err.splitlines()[-1]
     assert sr_dataset.main([*arguments, "--offset", "0", "--harmonize"]) == 1

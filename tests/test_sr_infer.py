@@ -226,6 +226,35 @@ def test_offset_is_subtracted_once(tmp_path, write_raster, repeating_model):
     check_pixels(result, repeat(expected))
 
 
+def test_an_offset_is_not_subtracted_twice_nor_forgotten(
+    tmp_path, write_raster, repeating_model, capfd
+):
+    """The image's tag and the model's card tell what the pixels do not."""
+    raw = write_raster("raw.tif", image(16, 16))
+    less = write_raster("less.tif", image(16, 16))
+    with rasterio.open(less, "r+") as file:
+        file.update_tags(SENTINEL2_OFFSET_SUBTRACTED=1000)
+    trained = tmp_path / "trained"
+    shutil.copytree(repeating_model, trained)
+    files.make_folder(trained / "assets")
+    cards.write_card(trained / saved_model.CARD, {"offset_removed": 1000})
+
+    def main(path: str, *more: str) -> str:
+        arguments = ["--s2_images", path, "--model_dir", str(trained), "--overwrite"]
+        code = sr_infer.main([*arguments, "--out", str(tmp_path / "sr.tif"), *more])
+        error = capfd.readouterr().err
+        assert (code == 1) == error.startswith("error: ")
+        return error
+
+    assert "less.tif says that 1000 DN were subtracted" in main(
+        less, "--offset", "1000"
+    )
+    assert "trained on Sentinel-2 less 1000 DN, nothing is subtracted" in main(raw)
+    main(less)
+    main(raw, "--offset", "0")
+    main(raw, "--offset", "1000")
+
+
 def test_place_is_right_on_an_engine_that_is_wrong(
     tmp_path, write_raster, repeating_model, monkeypatch
 ):

@@ -28,6 +28,9 @@ class Options(SearchOptions):
     harmonize: bool = option(
         False, "map Spot to the radiometry of Sentinel-2 (default: only compare it)"
     )
+    accept_pair: bool = option(
+        False, "make patches of a pair that fails (default: refuse to)"
+    )
     patch_size: int = option(
         32,
         "side of the lr patches, pixels; of hr 4 times as many",

@@ -54,6 +54,13 @@ class Options:
         group="advanced",
     )
 
+    accept_ground: bool = option(
+        False,
+        "score test patches whose ground the model was trained on, too (default: "
+        "refuse them)",
+        group="advanced",
+    )
+
     def __post_init__(self):
         if self.model_dir and self.compare:
             raise MisuseError("--model_dir and --compare exclude each other; give one")

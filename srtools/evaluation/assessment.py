@@ -74,7 +74,9 @@ class Assessment:
     def metrics(self, model: ModelInfo) -> dict:
         """Give the content of metrics.json."""
         blocks, kind = runs.blocks(self.test)
-        card, dataset = model.card, self.test.dataset
+        dataset = self.test.dataset
+        left_out = ("dataset", "ground")  # long, and known from the model
+        card = {k: v for k, v in model.card.items() if k not in left_out}
         return {
             "patches": self.test.count,
             "test_set": f"{self._checksum:08x}",
@@ -88,7 +90,9 @@ class Assessment:
             **self._sampled.record(),
             "worst": self._scores.worst("inner", self.test.windows),
             "model_dir": model.folder,
-            "model_card": {k: v for k, v in card.items() if k != "dataset"},
+            "model_card": {
+                k: v for k, v in card.items() if k not in ("dataset", "ground")
+            },
             "dataset": {k: v for k, v in dataset.items() if k != "groups"},
             "versions": cards.versions(),
         }

@@ -1,6 +1,7 @@
 """The scores as lines of text, for the terminal."""
 
 from srtools.evaluation.bootstrap import FEWEST_BLOCKS
+from srtools.images.patch_files import pair_verdict
 
 DASH = "-"
 DIGITS = {"l1_dn": 1, "l2_dn": 0, "ssim": 4}  # of the scores that do not have 2
@@ -58,10 +59,21 @@ def evaluation(metrics: dict) -> str:
         for band in (*metrics["bands"], "all"):
             lines.append(line(method, band, *_cells(scores, band)))
     lines += [*_gain(metrics), *_detail(metrics), *_consistency(metrics)]
+    lines += remarks(metrics)
     sample = metrics["closer_look"]["patches"]
     if sample < metrics["patches"]:
         lines.append(f"from cPSNR on: {sample} patches, evenly spread")
     return "\n".join(lines)
+
+
+def remarks(metrics: dict) -> list[str]:
+    """Say in words what must not be overlooked: a doubtful pair, a model that loses."""
+    found = []
+    if verdict := pair_verdict(metrics.get("dataset", {})):
+        found.append(f"{verdict}: what is measured against it is doubtful, too")
+    if metrics["inner"]["gain_db"] <= 0:
+        found.append("the model does not beat bicubic, which costs nothing")
+    return found
 
 
 def _cells(scores: dict, band: str) -> list[str]:

@@ -155,6 +155,19 @@ def warn_of_leak(card: dict, field: int) -> None:
         )
 
 
+def pair_verdict(card: dict) -> str | None:
+    """Say what exercise 1 found of the pair, unless it passed; None if it did.
+
+    Arguments:
+        card: contents of dataset.json.
+    """
+    pair = card.get("pair") or {}
+    if pair.get("verdict", "pass") == "pass":
+        return None
+    reasons = "; ".join(pair.get("diagnoses", [])) or "see dataset.json"
+    return f"the pair of these patches: {pair['verdict']} ({reasons})"
+
+
 def read_dataset_card(patches: str | Path) -> dict:
     """Read dataset.json; patches made elsewhere have none, and that is allowed."""
     path = Path(patches) / DATASET_CARD

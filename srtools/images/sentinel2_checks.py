@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from srtools.conventions import BANDS, OFFSET_DN, S2_SPACING_METRES
+from srtools.conventions import BANDS, OFFSET_DN, OFFSET_TAG, S2_SPACING_METRES
 from srtools.errors import SRError
 from srtools.images import checks, raster
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
+from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +157,38 @@ def check_pixels(s2: Sequence[ImageInfo], offset: int) -> None:
             low,
             OFFSET_DN,
             OFFSET_DN,
+        )
+
+
+def check_offset(
+    paths: Sequence[str], offset: int, trained: int | None, explicit: bool
+) -> None:
+    """Check that the offset is subtracted once, as it was for the model.
+
+    Arguments:
+        paths: files of the image.
+        offset: DN that will be subtracted.
+        trained: DN that were subtracted from the images of the training, if known.
+        explicit: whether the user named the offset.
+
+    Raises:
+        SRError: if it was subtracted before, or the model expects it and nobody says
+            what became of it.
+    """
+    before = 0
+    for path in paths:
+        with raster.reading(path) as file:
+            before = max(before, int(file.tags().get(OFFSET_TAG) or 0))
+    if offset and before:
+        raise SRError(
+            f"{redact(paths[0])} says that {before} DN were subtracted from it "
+            "already; give --offset 0"
+        )
+    if trained and not (offset or before or explicit):
+        raise SRError(
+            f"the model was trained on Sentinel-2 less {trained} DN, nothing is "
+            f"subtracted from {redact(paths[0])}: give --offset {trained}, or "
+            "--offset 0 if its DN are reflectance x 10000"
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srtools import cards, files
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
 from srtools.images import figures, raster
 from srtools.inference import cog, pieces
@@ -86,7 +86,7 @@ class Outputs:
             "AREA_OR_POINT": "Area",
             "PROCESSING": f"super-resolution by {card['model_dir']}",
             "SENTINEL2": " ".join(map(str, seen)),
-            "SENTINEL2_OFFSET_SUBTRACTED": str(card["offset"]),
+            OFFSET_TAG: str(card["offset"]),
         }
         for path, numbers in self.images.items():
             bands = dict(zip(numbers, BANDS, strict=True))

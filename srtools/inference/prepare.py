@@ -128,6 +128,13 @@ def job(
     like = area.as_image(s2[0])
     sentinel2_checks.check_area(s2, like)
     sentinel2_checks.check_pixels(s2, found.offset)
+    if not found.record:  # of a search the items tell
+        sentinel2_checks.check_offset(
+            [path for tile in found.tiles for path in tile],
+            found.offset,
+            model.card.get("offset_removed"),
+            explicit=options.offset is not None,
+        )
     plan = plans.make(s2[0], like, model, crop)
     tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
     # Pieces of whole tiles, so that no tile is computed twice.
@@ -137,7 +144,7 @@ def job(
         "sentinel2": found.record or {"files": [image.record() for image in s2]},
         "offset": found.offset,
         "model_dir": str(options.model_dir),
-        "model_card": model.card,
+        "model_card": {k: v for k, v in model.card.items() if k != "ground"},
         "crop": crop,
         "tile_size": tile_size,
         "self_ensemble": options.self_ensemble or options.uncertainty,

@@ -62,7 +62,17 @@ def make(
             "bicubic_psnr_db": bicubic_psnr,
             "gain_db": best["val_gain"],
         },
-        # Where each patch lies is of no use here.
+        "ground": _ground(dataset),
+        # Where the other patches lie is of no use here.
         "dataset": {key: value for key, value in dataset.items() if key != "groups"},
         "versions": cards.versions(),
     }
+
+
+def _ground(dataset: dict) -> dict | None:
+    """Give the place of each training patch, so that no test is made on its ground."""
+    windows = dataset.get("groups", {}).get("train", {}).get("windows")
+    if windows is None or "xs" not in dataset:
+        return None
+    grid = {key: dataset["xs"].get(key) for key in ("crs", "origin", "spacing")}
+    return {**grid, "patch_size": dataset["lr"]["patch_size"], "windows": windows}

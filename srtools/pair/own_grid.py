@@ -7,9 +7,10 @@ own pixels lie on another grid, perhaps in another CRS; one small image keeps th
 from pathlib import Path
 from typing import Any
 
+import rasterio
 from affine import Affine
 
-from srtools.conventions import OWN_GRID_IMAGE
+from srtools.conventions import BANDS, OFFSET_TAG, OWN_GRID_IMAGE
 from srtools.engine import engine_errors
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, check_written, describe
@@ -18,7 +19,9 @@ MARGIN_METRES = 20.0  # kept around the area
 
 
 @engine_errors("keeping Sentinel-2")
-def keep(folder: Path, s2: Any, original: str, area: ImageInfo, options: str) -> dict:
+def keep(
+    folder: Path, s2: Any, original: str, area: ImageInfo, options: str, offset: int = 0
+) -> dict:
     """Write the pixels of Sentinel-2 over an area as they are, on their own grid.
 
     Arguments:
@@ -27,6 +30,7 @@ def keep(folder: Path, s2: Any, original: str, area: ImageInfo, options: str) ->
         original: file whose CRS that of `s2` is.
         area: the image whose area it is.
         options: GDAL's creation options, as in OTB's extended file names.
+        offset: DN that were subtracted, which a tag of the file tells.
 
     Returns:
         The card's facts about it.
@@ -38,5 +42,8 @@ def keep(folder: Path, s2: Any, original: str, area: ImageInfo, options: str) ->
     part = s2[grid.clip(over)]
     part.write(str(path), pixel_type="uint16", ext_fname=options)
     check_written(path)
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = BANDS
+        file.update_tags(**{OFFSET_TAG: offset})
     record = describe(path, "the kept Sentinel-2 image").record()
     return {**record, "path": OWN_GRID_IMAGE}

@@ -21,6 +21,7 @@ from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.images.registration import Block, BlockShift, block_shift, read_blocks
+from srtools.pair import diagnosis
 from srtools.pair.fits import (
     CHANGE_SUPPORT_METRES,
     FIT_SUPPORT_METRES,
@@ -47,17 +48,18 @@ class Limits(NamedTuple):
 # move the image rather than to sharpen it.
 SHIFT = Limits(1.5, 3.0)  # metres, length of the median shift
 SPREAD = Limits(1.5, 3.0)  # metres; larger where relief or parallax shifts locally
-UNUSED = Limits(0.5, 0.9)  # share of blocks that gave no shift
+UNUSED = Limits(0.5, np.inf)  # share of blocks that gave no shift: unknown, not wrong
 UNEXPLAINED = Limits(0.2, 0.5)  # 1 - R2 of the worst band
-# Gains only ever warn, because `fits.harmonize` cures them.  A bias of 1000 DN is a
-# forgotten offset.
-GAIN = Limits(0.1, np.inf)  # away from 1, worst band
+# Haze and view angle change a gain by some 0.2; 12-bit counts have 0.4 or less.
+GAIN = Limits(0.1, 0.5)  # away from 1, worst band
 BIAS = Limits(100.0, 500.0)  # DN, worst band
 CHANGE = Limits(0.05, 0.15)  # share of the ground
 DAYS = Limits(15, 45)  # crops ripen and are cut within weeks
 CLOUD = Limits(0.005, 0.02)  # share; bright roofs alone can make 0.005
 MISSING = Limits(0.0, 0.01)  # share
-VERDICTS = ("unknown", "pass", "warn", "fail")
+DISORDER = Limits(0.005, 0.02)  # mean correlation that another order of bands gains
+VERDICTS = ("pass", "unknown", "warn", "fail")
+ALWAYS_KNOWN = ("shift", "radiometry", "order")  # first words of criteria
 
 
 class Criterion(NamedTuple):
@@ -94,6 +96,8 @@ class PairQuality:
     """Share of Spot's ground under cloud or shadow, 0-1."""
     missing: float | None = None
     """Share of Spot's ground that Sentinel-2 lacks, 0-1."""
+    harmonized: bool = False
+    """Whether gains and biases are removed afterwards, so that they do not count."""
 
     def criteria(self) -> list[Criterion]:
         """Judge the pair."""
@@ -109,40 +113,143 @@ class PairQuality:
             _line("its spread", self.spread, SPREAD, "{:.2f} m"),
             _line("blocks without shift", unused, UNUSED, "{:.0%}", reasons),
         ]
-        wanted = (
-            f"gain 1 +- {GAIN.passes}, bias +- {BIAS.passes:g} DN, "
-            f"R2 >= {1 - UNEXPLAINED.passes:g}"
-        )
-        for band, fit in zip(BANDS, self.fits, strict=True):
-            text, verdict = "-", "unknown"
-            if fit:
-                bias = round(fit.bias)
-                text = f"gain {fit.gain:.3f}, bias {bias:+d} DN, R2 {fit.r2:.3f}"
-                verdict = _worst(
-                    _judge(abs(fit.gain - 1), GAIN),
-                    _judge(abs(fit.bias), BIAS),
-                    _judge(1 - fit.r2, UNEXPLAINED),
-                )
-            lines.append(Criterion(f"radiometry {band}", text, verdict, wanted))
+        lines += [self._radiometry(number) for number in range(len(BANDS))]
+        order, gained = diagnosis.better_order(*self.samples[:2])
         return [
             *lines,
+            Criterion(
+                "order of bands",
+                " ".join(order) + (f" (correlation {gained:+.3f})" if gained else ""),
+                _judge(gained, DISORDER),
+                "as given",
+            ),
             _line("changed ground", self.changed, CHANGE, "{:.2%}"),
             _line("days between", self.days, DAYS, "{:g}"),
             _line("cloud and shadow", self.cloud, CLOUD, "{:.2%}"),
             _line("missing in Sentinel-2", self.missing, MISSING, "{:.2%}"),
         ]
 
+    def _radiometry(self, number: int) -> Criterion:
+        """Judge the relation of one band, or its brightness where there is none."""
+        wanted = f"R2 >= {1 - UNEXPLAINED.passes:g}"
+        if not self.harmonized:
+            wanted = f"gain 1 +- {GAIN.passes}, bias +- {BIAS.passes:g} DN, {wanted}"
+        fit, text, verdict = self.fits[number], "-", "unknown"
+        ratios = diagnosis.median_ratios(*self.samples[:2])
+        if fit:
+            text = f"gain {fit.gain:.3f}, bias {round(fit.bias):+d} DN, R2 {fit.r2:.3f}"
+            verdict = _judge(1 - fit.r2, UNEXPLAINED)
+            if not self.harmonized:
+                gain, bias = (
+                    _judge(abs(fit.gain - 1), GAIN),
+                    _judge(abs(fit.bias), BIAS),
+                )
+                verdict = _worst(verdict, gain, bias)
+        elif ratios is not None:
+            text = f"too even for a line; medians {ratios[number]:.2f} : 1"
+            off = abs(ratios[number] - 1) > GAIN.warns
+            verdict = "fail" if off else "unknown"
+        return Criterion(f"radiometry {BANDS[number]}", text, verdict, wanted)
+
+    @property
+    def _unrelated(self) -> bool:
+        """Whether nothing at all shows that both images show the same ground."""
+        return self.shift is None and not any(self.fits)
+
     @property
     def verdict(self) -> str:
-        """The worst of all criteria."""
-        return _worst(*(line.verdict for line in self.criteria()))
+        """The worst of all criteria.
+
+        Days, clouds and missing ground are known of found scenes only; that shift and
+        radiometry cannot be measured is no pass.
+        """
+        lines = self.criteria()
+        judged = [
+            line.verdict
+            for line in lines
+            if line.verdict != "unknown" or line.name.startswith(ALWAYS_KNOWN)
+        ]
+        if diagnosis.offset_left(self.fits):
+            judged.append("fail")  # harmonizing Spot does not mend Sentinel-2
+        if self._unrelated:
+            judged.append("fail")
+        return _worst(*judged)
+
+    def diagnoses(self) -> list[str]:
+        """Say what is wrong with the pair, and what to do."""
+        lines = {line.name: line for line in self.criteria()}
+        found = []
+        offset = diagnosis.offset_left(self.fits)
+        gains = [fit.gain for fit in self.fits if fit]
+        ratios = diagnosis.median_ratios(*self.samples[:2])
+        gain = np.median(gains or (ratios if ratios is not None else [1.0]))
+        biases = [abs(fit.bias) for fit in self.fits if fit]
+        off = abs(gain - 1) > GAIN.passes or max(biases, default=0) > BIAS.passes
+        if offset:
+            remedy = f"--offset {max(offset, 0)}"
+            found.append(
+                f"Sentinel-2 is some {abs(offset)} DN too "
+                f"{'bright' if offset > 0 else 'dark'} in all bands: {remedy}?"
+            )
+        elif off and not self.harmonized:
+            counts = abs(gain - 1) > GAIN.warns
+            reason = ": Spot is not reflectance x 10000" if counts else ""
+            bias = f", bias up to {max(biases):.0f} DN" if biases else ""
+            found.append(f"gain {gain:.2g}{bias}{reason}: --harmonize")
+        weak = [
+            b
+            for b, f in zip(BANDS, self.fits, strict=True)
+            if f and 1 - f.r2 > UNEXPLAINED.warns
+        ]
+        if self._unrelated:
+            found.append("nothing shows that both images show the same ground")
+        if weak:
+            found.append(
+                f"{', '.join(weak)} hardly relate to Spot: other ground, clouds, or "
+                "another band?"
+            )
+        if lines["shift"].verdict in ("warn", "fail"):
+            found.append(f"shift {np.hypot(*self.shift):.1f} m: --coregister")
+        if lines["order of bands"].verdict in ("warn", "fail"):
+            found.append(
+                "the bands look like Spot's in another order: where "
+                f"{', '.join(BANDS)} are expected, give those that are now called "
+                f"{lines['order of bands'].value.partition(' (')[0]}"
+            )
+        for name in ("changed ground", "days between", "cloud and shadow"):
+            if lines[name].verdict in ("warn", "fail"):
+                found.append(f"{name}: {lines[name].value}; take another image")
+        unknown = [line.name for line in lines.values() if line.verdict == "unknown"]
+        if unknown:
+            found.append(f"not measured: {', '.join(unknown)}")
+        return found
 
     def table(self) -> str:
-        """Lay the criteria out as text."""
+        """Lay the criteria out as text, the diagnoses below them."""
         line = "{:21} {:40} {:8} {}".format
         rows = [line("criterion", "value", "verdict", "passes")]
         rows += [line(*criterion) for criterion in self.criteria()]
-        return "\n".join(rows)
+        rows.append(f"verdict: {self.verdict}")
+        return "\n".join([*rows, *(f"- {text}" for text in self.diagnoses())])
+
+    def check(self, accepted: bool) -> None:
+        """Refuse a pair that fails.
+
+        Arguments:
+            accepted: whether the user wants its patches all the same.
+
+        Raises:
+            SRError: naming what fails.
+        """
+        if self.verdict != "fail" or accepted:
+            return
+        failed = [line.name for line in self.criteria() if line.verdict == "fail"]
+        reasons = ", ".join(failed) or "see the table"
+        advice = "; ".join(self.diagnoses())
+        raise SRError(
+            f"the pair fails ({reasons}), no patches are written: {advice}; "
+            "--accept_pair writes them all the same"
+        )
 
     def reliable_shift(self) -> tuple[float, float]:
         """Give the shift, measured in enough blocks to correct it.
@@ -173,6 +280,7 @@ class PairQuality:
             "cloud": self.cloud,
             "missing": self.missing,
             "criteria": {line.name: line.verdict for line in self.criteria()},
+            "diagnoses": self.diagnoses(),
         }
 
 

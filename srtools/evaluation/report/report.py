@@ -93,6 +93,7 @@ def _write(path: str | Path, template: str, **content: Any) -> None:
         "span": tables.span,
         "percent": "{:.0%}".format,
         "interval_kind": tables.interval_kind,
+        "remarks": tables.remarks,
         "svg_uri": lambda svg: pictures.data_uri(svg.encode(), "image/svg+xml"),
     }
     text = environment.get_template(template).render(DIGITS=tables.DIGITS, **content)

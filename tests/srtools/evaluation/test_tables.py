@@ -108,3 +108,15 @@ def test_comparison(blocks, words):
     assert lines[1].split() == ["a", "a_long_name", "difference"]
     assert lines[2].split() == ["ssim", "0.5000", "0.7500", "+0.2500", "-"]
     assert lines[3] == f"a_long_name wins on 50% {words}"
+
+
+def test_remarks_say_what_must_not_be_overlooked():
+    """A pair that failed, and a model that loses, in words."""
+    assert tables.remarks(metrics()) == []
+    pair = {"verdict": "fail", "diagnoses": ["shift 5.0 m: --coregister"]}
+    scores = {**metrics()["inner"], "gain_db": -0.2}
+    found = metrics(dataset={"pair": pair}, inner=scores)
+    lines = tables.evaluation(found).splitlines()[-2:]
+    assert lines == tables.remarks(found)
+    assert lines[0].startswith("the pair of these patches: fail (shift 5.0 m: --coreg")
+    assert lines[1] == "the model does not beat bicubic, which costs nothing"

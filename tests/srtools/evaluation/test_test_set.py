@@ -7,6 +7,8 @@ import pytest
 
 from srtools.errors import SRError
 from srtools.evaluation.test_set import (
+    TestSet,
+    check_ground,
     check_model,
     check_numbers,
     check_size,
@@ -125,3 +127,27 @@ def test_pixels_that_are_no_numbers():
         check_numbers(bad, bad)
     with pytest.raises(SRError, match="its training has diverged"):
         check_numbers(good, bad)
+
+
+def test_ground_that_was_trained_on_is_refused(tmp_path):
+    """Patches of 8 lr pixels of 6 m; two of three test patches touch a training one."""
+    xs = {"crs": "EPSG:32631", "origin": [452000.0, 5412000.0], "spacing": 6.0}
+    ground = {**xs, "patch_size": 8, "windows": [[0, 0], [40, 16]]}
+
+    def look(windows, card=ground, **changed):
+        model = ModelInfo("model", {}, {}, {"ground": card})
+        test = TestSet(
+            tmp_path, {}, len(windows), 32, {"xs": {**xs, **changed}}, np.array(windows)
+        )
+        return lambda **accepted: check_ground(model, test, **accepted)
+
+    overlapping = look([[7, 7], [8, 0], [33, 9]])
+    with pytest.raises(SRError, match="^2 of 3 test patches show ground that"):
+        overlapping()
+    overlapping(accepted=True)
+    look([[8, 0], [0, 8], [48, 16], [32, 16]])()  # they touch
+    look([[7, 7]], crs="EPSG:2154")()  # elsewhere
+    look([[7, 7]], origin=[452048.0, 5412000.0])()
+    with pytest.raises(SRError, match="^1 of 1"):
+        look([[7, 0]], origin=[452042.0, 5412000.0])()
+    look([[7, 7]], card=None)()  # a model that does not tell

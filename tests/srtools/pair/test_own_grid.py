@@ -43,6 +43,7 @@ def test_published_pixels_are_kept(tmp_path, write_raster, crs):
         s2_images=tuple(tile),
         out_dir=str(out),
         offset=1000,
+        accept_pair=True,  # of random pixels
         patch_size=16,
         split="interleaved",
     )

@@ -1,11 +1,13 @@
 """Shift, radiometry and change of a pair: measured, judged, recorded."""
 
 import json
+import re
 import warnings
 
 import numpy as np
 import pytest
 
+from srtools.errors import SRError
 from srtools.images.registration import Block, BlockShift
 from srtools.pair import pictures
 from srtools.pair.fits import LinearFit, harmonize
@@ -150,7 +152,9 @@ def test_nothing_to_measure(value, tmp_path):
     assert quality.changed is None
     verdicts = {line.name: line.verdict for line in quality.criteria()}
     assert verdicts["shift"] == verdicts["radiometry B04"] == "unknown"
-    assert verdicts["blocks without shift"] == "fail"
+    assert verdicts["blocks without shift"] == "warn"
+    assert quality.verdict == "fail"  # nothing relates the images
+    assert "nothing shows that both" in "; ".join(quality.diagnoses())
     assert json.loads(json.dumps(quality.record()))["shift"]["east"] is None
 
 
@@ -207,11 +211,71 @@ def test_table():
         BlockShift(0, 32, 64, 0.0, 0.0, 0.0, "flat"),
     ]
     lines = quality_of(blocks=blocks, shift=(0.3, -1.0)).table().splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 14
+    assert lines[-1] == "verdict: pass"
     assert "1.04 m (+0.30 east, -1.00 north)" in lines[1]
     assert "50% (1 flat)" in lines[3]
     assert "gain 1.020, bias +10 DN, R2 0.980" in lines[4]
     assert all(len(line) < 120 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict", "words"),
+    [
+        ({}, "pass", None),
+        ({"fits": [LinearFit(0.07, 5.0, 0.99)] * 4}, "fail", "0.07.*--harmonize"),
+        ({"fits": [LinearFit(0.4, 0.0, 0.99)] * 4}, "fail", "not reflectance x 10000"),
+        ({"fits": [LinearFit(0.4, 0.0, 0.99)] * 4, "harmonized": True}, "pass", None),
+        ({"fits": [LinearFit(1.2, 50.0, 0.99)] * 4}, "warn", "gain 1.2.*--harmonize"),
+        ({"fits": [LinearFit(1.0, -980.0, 0.9)] * 4}, "fail", "--offset 1000"),
+        (
+            {"fits": [LinearFit(0.5, -500.0, 0.9)] * 4, "harmonized": True},
+            "fail",
+            "1000 DN too bright in all bands: --offset 1000",
+        ),
+        ({"fits": [LinearFit(1.0, 1010.0, 0.9)] * 4}, "fail", "dark .*: --offset 0"),
+        ({"fits": [LinearFit(1.0, 0.0, 0.3)] * 4}, "fail", "hardly relate to Spot"),
+        ({"fits": [None] * 4}, "unknown", "not measured: radiometry B04"),
+        ({"shift": None, "spread": None}, "unknown", "not measured: shift"),
+        ({"shift": (2.0, -2.3)}, "fail", "shift 3.0 m: --coregister"),
+        ({"days": 439}, "fail", "days between: 439"),
+        ({"days": None, "cloud": None}, "pass", "not measured: days between, cloud"),
+    ],
+)
+def test_verdict_and_diagnosis(changed, verdict, words):
+    quality = quality_of(**changed)
+    assert quality.verdict == quality.record()["verdict"] == verdict
+    text = "; ".join(quality.diagnoses())
+    assert re.search(words, text) if words else not text
+    if verdict == "fail":
+        with pytest.raises(SRError, match="--accept_pair writes them all the same"):
+            quality.check(accepted=False)
+    quality.check(accepted=True)
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(0.4, "fail"), (0.9, "unknown")])
+def test_even_ground_has_a_brightness(ratio, verdict):
+    """Without texture no line can be fitted: the medians tell of 12-bit counts."""
+    dn = np.random.default_rng(1).normal(2000, 3, (200, 4))
+    samples = (dn, ratio * dn, np.zeros(200, bool))
+    quality = quality_of(fits=[None] * 4, samples=samples)
+    assert quality.verdict == verdict
+    assert ("--harmonize" in "; ".join(quality.diagnoses())) == (verdict == "fail")
+
+
+def test_another_order_of_bands_is_named():
+    """Blue for red: the bands resemble each other, each its own the most."""
+    random = np.random.default_rng(2)
+    ground = random.normal(1500, 300, (500, 1)) + random.normal(0, 120, (500, 4))
+    spot = ground + random.normal(0, 20, (500, 4))
+    samples = (ground[:, [2, 1, 0, 3]], spot, np.zeros(500, bool))
+    quality = quality_of(samples=samples)
+    assert quality.verdict == "fail"
+    assert "are now called B02 B03 B04 B08" in "; ".join(quality.diagnoses())
+    right = quality_of(samples=(ground, spot, np.zeros(500, bool)))
+    assert right.verdict == "pass"
+    noise = random.normal(1500, 300, (500, 4))
+    assert quality_of(samples=(noise, spot, np.zeros(500, bool))).verdict == "pass"
 
 
 def test_record_holds_the_fits_exactly():

@@ -147,7 +147,7 @@ def create_dataset(options: cli.Options) -> dict:
         files.whole_files(outputs) as folder,
     ):
         s2 = replace(s2, scl=[options.scl]) if options.scl else s2
-        sentinel2_checks.check_tiles(s2.tiles, xs, s2.scl)
+        sentinel2_checks.check_tiles(s2.tiles, xs, s2.scl, s2.offset, s2.said_by)
         return make_patches(options, pan, xs, s2, folder)
 
 
@@ -182,7 +182,7 @@ def make_patches(
     if options.harmonize:
         log.info("Spot is harmonized by these gains and biases")
         hr = fits.harmonize(hr, quality.fits)
-    lr = keep_from_0(lr)  # patches hold no pixel without data
+    lr, hr = keep_from_0(lr), keep_from_0(hr)  # patches hold no pixel without data
 
     left_out = patch_grid.count_left_out(found.bad, size)
     log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))

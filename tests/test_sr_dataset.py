@@ -233,6 +233,11 @@ def test_an_input_is_never_replaced(tmp_path):
     assert kept.read_bytes() == before
 
 
+def four_of(path: str) -> list[str]:
+    """Copy an image of one band so that there is one file for each band."""
+    return [shutil.copy(path, f"{path[:-4]}_{number}.tif") for number in range(4)]
+
+
 def command(tmp_path: Path, **changed: str) -> list[str]:
     values = {"pan": PAN, "xs": XS, **changed}
     s2 = values.pop("s2", None)
@@ -294,15 +299,16 @@ def bad_inputs(tmp_path_factory, write_raster_in) -> dict[str, tuple[dict, str]]
             {"pan": write_raster("q.tif", zeros, 2.0, (452307.0, 5411213.0))},
             "4 times are expected",
         ),
-        "not covered": ({"s2": [far] * 4}, "covers 0% of the Spot image"),
+        "not covered": ({"s2": four_of(far)}, "covers 0% of the Spot image"),
         "grids differ": ({"s2": [*TILE[:3], far]}, "does not lie on the grid"),
         "too small": ({"patch_size": "64"}, "less than a patch"),
         "only nodata": (
             {"pan": write_raster("z.tif", zeros, **pan)},
-            "0 usable patches of 8 x 8 pixels are not enough",
+            "holds nothing but 0, which is no data",
         ),
+        "one file for all": ({"s2": [TILE[0]] * 4}, "are not four different ones"),
         "unwritable": ({"out_dir": str(blocked / "out")}, "cannot be written to"),
-        "reflectance": ({"s2": [floats] * 4}, "are float32, DN"),
+        "reflectance": ({"s2": four_of(floats)}, "are float32, DN"),
         "8 bit": ({"pan": bytes_}, "are uint8, DN"),
         "no data": ({"pan": minus}, "declares -9999 to be no data, 0 is expected"),
         "degrees": (
@@ -324,7 +330,7 @@ def bad_inputs(tmp_path_factory, write_raster_in) -> dict[str, tuple[dict, str]]
             "pixels of 1.5 x 3 m, square ones are expected",
         ),
         "s2 degrees": (
-            {"s2": [write_raster("ds.tif", zeros + 1, **degrees)] * 4},
+            {"s2": four_of(write_raster("ds.tif", zeros + 900, **degrees))},
             "is in EPSG:4326, a CRS in metres is expected",
         ),
         "scl missing": ({"scl": "no.tif"}, "the scene classification no.tif does not"),
@@ -346,6 +352,7 @@ CASES = [
     "grids differ",
     "too small",
     "only nodata",
+    "one file for all",
     "unwritable",
     "reflectance",
     "8 bit",
@@ -589,10 +596,13 @@ def test_shift_and_radiometry_are_measured_and_corrected(displaced, tmp_path):
 
 
 def test_the_darkest_ground_is_not_written_as_no_data(tmp_path, write_raster):
-    """DN 500 less 1000 is 1; interpolated it is 0.9999999, which OTB would cut."""
+    """DN 500 less 1000 is 1; interpolated it is 0.9999999, which OTB would cut.
+
+    Pansharpening, too, makes DN below 1 where PAN is darker than around it.
+    """
     random = np.random.default_rng(0)
-    tile = [write_raster("dark.tif", np.full((64, 80), 500, np.uint16), 10.0)] * 4
-    xs = write_raster("xs.tif", random.integers(1, 9, (64, 80, 4)).astype(np.uint16))
+    tile = four_of(write_raster("dark.tif", np.full((64, 80), 500, np.uint16), 10.0))
+    xs = write_raster("xs.tif", random.integers(1, 900, (64, 80, 4)).astype(np.uint16))
     pan = write_raster(
         "pan.tif", random.integers(1, 900, (256, 320)).astype(np.uint16), spacing=1.5
     )
@@ -601,6 +611,7 @@ def test_the_darkest_ground_is_not_written_as_no_data(tmp_path, write_raster):
     sr_dataset.create_dataset(blocks(tmp_path / "out", margin=0, **dark))
     for group in GROUPS:
         assert (unstack(tmp_path / "out" / f"{group}_lr_patches.tif") == 1).all()
+        assert (unstack(tmp_path / "out" / f"{group}_hr_patches.tif") >= 1).all()
 
 
 @pytest.mark.parametrize(
@@ -637,7 +648,7 @@ def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
     flat = write_raster("flat.tif", np.full((70, 80), 700, np.uint16), 10.0)
     xs = write_raster("xs.tif", np.full((64, 80, 4), 900, np.uint16))
     pan = write_raster("pan.tif", np.full((256, 320), 800, np.uint16), spacing=1.5)
-    arguments = [*command(tmp_path, pan=pan, xs=xs, s2=[flat] * 4), "--accept_pair"]
+    arguments = [*command(tmp_path, pan=pan, xs=xs, s2=four_of(flat)), "--accept_pair"]
     assert sr_dataset.main([*arguments, "--offset", "0", "--coregister"]) == 1
     assert "do without --coregister" in capfd.readouterr().err.splitlines()[-1]
     assert sr_dataset.main([*arguments, "--offset", "0", "--harmonize"]) == 1

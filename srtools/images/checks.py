@@ -1,4 +1,4 @@
-"""Checks of images before anything is computed: pixel type, CRS, grids that fit."""
+"""Checks of images before anything is computed: CRS, grids that fit, Spot as a pair."""
 
 import logging
 from collections.abc import Sequence
@@ -9,12 +9,14 @@ import shapely
 
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
+from srtools.images import pixels
+from srtools.images.band_names import check_order, spot_band
+from srtools.images.declared import check_declared
 from srtools.images.raster import ImageInfo, describe
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
-DN_TYPES = ("uint16", "int16", "uint32", "int32")
 WEB_MERCATOR = 3857  # EPSG code; its metres are true only at the equator
 SQUARE_TOLERANCE = 1e-6  # of the ratio of the sides of a pixel
 FACTOR_TOLERANCE = 0.01  # of the ratio of the pixels of XS and PAN
@@ -30,12 +32,14 @@ def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo
         patch_size: side of a patch, XS pixels.
 
     Raises:
-        SRError: if they are no pair of PAN and XS, or smaller than a patch.
+        SRError: if they are no pair of PAN and XS, smaller than a patch, or their
+            pixels cannot be DN.
     """
     pan_info = describe(pan, "the PAN image", bands=1)
     xs_info = describe(xs, "the XS image", bands=len(BANDS))
-    check_dn(pan_info, "the PAN image")
-    check_dn(xs_info, "the XS image")
+    check_declared(pan_info, "the PAN image")
+    check_declared(xs_info, "the XS image")
+    check_order([xs_info], "the XS image", spot_band)
     check_spot_pair(pan_info, xs_info)
     if min(xs_info.width, xs_info.height) < patch_size + 1:
         raise SRError(
@@ -43,27 +47,9 @@ def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo
             f"patch of {patch_size} and one more; take a larger image or a smaller "
             "--patch_size"
         )
+    pixels.check_plausible([pan_info], "the PAN image")
+    pixels.check_plausible([xs_info], "the XS image")
     return pan_info, xs_info
-
-
-def check_dn(image: ImageInfo, what: str) -> None:
-    """Check that the pixels are DN (reflectance x 10000) and that nodata is 0.
-
-    Raises:
-        SRError: if they are reflectances or 8-bit colours, or nodata is not 0.
-    """
-    name = redact(image.path)
-    if image.dtype not in DN_TYPES:
-        raise SRError(
-            f"the pixels of {what} {name} are {image.dtype}, DN (reflectance x 10000) "
-            "as whole numbers of 16 bit are expected: gdal_translate -ot UInt16, and "
-            "for reflectances also -scale 0 1 0 10000"
-        )
-    if image.nodata not in (None, 0):
-        raise SRError(
-            f"{what} {name} declares {image.nodata:g} to be no data, 0 is expected; "
-            "make it so with gdalwarp -dstnodata 0"
-        )
 
 
 def check_metres(image: ImageInfo) -> None:

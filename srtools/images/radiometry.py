@@ -7,14 +7,12 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
     """Turn DN into reflectance x 10000: nodata stays 0, else max(DN - offset, 1).
 
     Since processing baseline 04.00 ESA adds 1000 to every DN, so that dark pixels
-    need not be negative.
+    need not be negative.  In signed products of others they are; 1 here means both.
 
     Arguments:
         s2: Sentinel-2 image, DN.
         offset: DN to subtract, 1000 or 0.
     """
-    if offset == 0:
-        return s2
     shifted = pyotb.where(s2 < offset + 1, 1, s2 - offset)
     return pyotb.where(s2 == 0, 0, shifted)
 
@@ -22,7 +20,7 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
 def keep_from_0(image: pyotb.App) -> pyotb.App:
     """Give at least 1, for an image whose pixels all have data: 0 would be nodata.
 
-    Interpolation darkens the darkest pixels a little, and OTB cuts off the decimals;
-    a network may answer 0.
+    Interpolation and pansharpening darken the darkest pixels, and OTB cuts off the
+    decimals; a network may answer 0.
     """
     return pyotb.where(image < 1, 1, image)

@@ -1,6 +1,7 @@
 """An image as its file describes it; every script checks this before any pixel."""
 
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -14,17 +15,35 @@ import rasterio.warp
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.enums import Interleaving
+from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.files import check_name
 from srtools.images.grid import Grid
-from srtools.urls import gdal_path, is_remote, redact
+from srtools.urls import gdal_path, is_remote, redact, without_secrets
 
 # Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
+
+
+@dataclass(frozen=True)
+class BandInfo:
+    """A band of an image, as its file declares it."""
+
+    dtype: str
+    nodata: float | None
+    title: str
+    """Description of the band; "" if there is none."""
+    colour: str
+    """Colour interpretation: "red", "alpha", "palette", "undefined"..."""
+    scale: float
+    """Physical value of one DN; 1 if the file does not say."""
+    offset: float
+    """Physical value of DN 0."""
+    masked: bool
+    """Whether a mask or an alpha band says which pixels have data."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +58,8 @@ class ImageInfo:
     crs: CRS
     transform: Affine
     """From (column, row) of a pixel's upper left corner to coordinates."""
-    nodata: float | None = None
-    """Value that the file declares as nodata."""
+    declared: tuple[BandInfo, ...] = ()
+    """Declarations of each band."""
 
     @property
     def grid(self) -> Grid:
@@ -101,28 +120,118 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
     if not is_remote(path):
         check_name(path)
         if not os.path.exists(path):
-            raise SRError(f"{what} {name} does not exist; check the path")
+            advice = _advice(path, "") or "check the path"
+            raise SRError(f"{what} {name} does not exist; {advice}")
     try:
         with rasterio.open(gdal_path(path)) as file:
-            size = file.width, file.height, file.count
-            place = file.crs, file.transform
-            info = ImageInfo(path, *size, file.dtypes[0], *place, file.nodata)
-    except (RasterioError, OSError, IndexError):
+            info = info_of(file, path)
+    except IndexError:  # no band at all
+        advice = _advice(path, "") or "give one of them, as a GeoTIFF"
         raise SRError(
-            f"{what} {name} cannot be read as an image; "
+            f"{what} {name} is a list of images and none itself; {advice}"
+        ) from None
+    except (RasterioError, OSError) as error:
+        reason = without_secrets(" ".join(str(root_cause(error)).split()))
+        advice = _advice(path, reason) or (
             "a GeoTIFF or another format that GDAL reads is expected"
+        )
+        raise SRError(
+            f"{what} {name} cannot be read as an image ({reason}); {advice}"
         ) from None
     if bands is not None and info.bands != bands:
+        alpha = any(band.colour == "alpha" for band in info.declared)
         raise SRError(
             f"{what} {name} has {info.bands} band(s), {bands} are expected"
             + (f" ({', '.join(BANDS)} in this order)" if bands == len(BANDS) else "")
+            + ("; gdalwarp -dstnodata 0 turns an alpha band into 0" if alpha else "")
         )
-    if not info.crs or info.transform.b or info.transform.d or info.transform.e >= 0:
-        raise SRError(
-            f"{what} {name} is not a north-up image with a CRS; "
-            "orthorectify it first (gdalwarp, or OTB's OrthoRectification)"
-        )
+    _check_north_up(info, f"{what} {name}")
     return info
+
+
+ADVICE = {
+    r"SENTINEL2_L\w+:|MTD_\w+\.xml$": "give the .SAFE folder itself",
+    r"\.(zip|tgz|tar|tar\.gz|7z)$": "unpack it, and give the image or the .SAFE folder",
+    r"^s3://|^/vsis3/": "keys are needed there: set AWS_ACCESS_KEY_ID, "
+    "AWS_SECRET_ACCESS_KEY and, for another server than Amazon's, AWS_S3_ENDPOINT; or "
+    "fetch the file first",
+    r"\b40[139]\b": "the server refuses the link, perhaps because its token has ended: "
+    "take a fresh one",
+    r"\b404\b": "the server has no such file: check the link",
+    r"missing codec": "GDAL lacks the compression: copy it with a GDAL that has it "
+    "(gdal_translate -co COMPRESS=DEFLATE)",
+}
+"""What to do about an image, by patterns of its path and of GDAL's reason."""
+
+
+def _advice(path: str, reason: str) -> str | None:
+    """Say what to do about an image that cannot be read, if that is known."""
+    for pattern, advice in ADVICE.items():
+        if re.search(pattern, path, re.I) or re.search(pattern, reason):
+            return advice
+    return None
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Give the first of the errors that led to `error`: the one GDAL truly met."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
+def _check_north_up(image: ImageInfo, name: str) -> None:
+    """Check that an image has a place, rows from north to south, columns to the east.
+
+    Raises:
+        SRError: saying which of these it has not, and how to mend that.
+    """
+    place = image.transform
+    if place == Affine.identity():
+        trouble = "has no georeference: orthorectify it (OTB's OrthoRectification)"
+    elif not image.crs:
+        trouble = "has no CRS: gdal_edit.py -a_srs EPSG:... names it, if it is known"
+    elif place.b or place.d:
+        trouble = "is rotated: gdalwarp turns it north up"
+    elif place.e > 0:
+        trouble = "lies with its south up: gdalwarp turns it north up"
+    elif place.a < 0:
+        trouble = "is mirrored, its columns go west: gdalwarp turns it"
+    else:
+        return
+    raise SRError(f"{name} {trouble}; an image that is north up is expected")
+
+
+def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
+    """Describe an open image; `path` is its name."""
+    try:
+        colours = [colour.name for colour in file.colorinterp]
+    except ValueError:  # GDAL knows more of them than rasterio
+        colours = ["undefined"] * file.count
+    masked = [
+        bool({MaskFlags.per_dataset, MaskFlags.alpha} & set(flags))
+        for flags in file.mask_flag_enums
+    ]
+    titles = [title or "" for title in file.descriptions]
+    bands = zip(
+        file.dtypes,
+        file.nodatavals,
+        titles,
+        colours,
+        file.scales,
+        file.offsets,
+        masked,
+        strict=True,
+    )
+    return ImageInfo(
+        path,
+        file.width,
+        file.height,
+        file.count,
+        file.dtypes[0],
+        file.crs,
+        file.transform,
+        tuple(BandInfo(*band) for band in bands),
+    )
 
 
 @contextmanager
@@ -135,10 +244,11 @@ def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
     try:
         with rasterio.open(gdal_path(str(path))) as file:
             yield file
-    except RasterioError:
+    except RasterioError as error:
+        reason = without_secrets(" ".join(str(root_cause(error)).split()))
         raise SRError(
-            f"the pixels of {redact(str(path))} cannot all be read; the file is "
-            "damaged or not complete: fetch it again"
+            f"the pixels of {redact(str(path))} cannot all be read ({reason}); the "
+            "file is damaged or not complete: fetch it again"
         ) from None
 
 
@@ -156,7 +266,7 @@ def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
     """
     height, width = min(image.height, samples), min(image.width, samples)
     with reading(image.path) as file:
-        has_data = (file.read(out_shape=(image.bands, height, width)) > 0).all(axis=0)
+        has_data = file.read(out_shape=(image.bands, height, width)).all(axis=0)
     rows = np.flatnonzero(has_data.any(axis=1))
     if not rows.size:
         raise SRError(f"{redact(image.path)} holds no data, all its pixels are 0")

@@ -1,16 +1,16 @@
 """Checks of Sentinel-2 images; exercises 1 and 5 ask the same questions."""
 
 import logging
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import rasterio
 
 from srtools.conventions import BANDS, OFFSET_DN, OFFSET_TAG, S2_SPACING_METRES
 from srtools.errors import SRError
-from srtools.images import checks, raster
+from srtools.images import checks, pixels, raster
+from srtools.images.band_names import check_order, sentinel2_band
+from srtools.images.declared import check_declared, offset_dn
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
 from srtools.urls import redact
@@ -18,9 +18,6 @@ from srtools.urls import redact
 log = logging.getLogger(__name__)
 
 SPACING_TOLERANCE = 0.02  # of 10 m, because no two CRS agree quite on a metre
-LOWEST_DN = -1000  # after the offset was subtracted from a dark pixel
-SAMPLE_PIXELS = 512  # a side, of which the values are read
-MOST_BLACK_SHARE = 0.5  # of the pixels, that a true offset turns black
 
 
 def check_images(paths: Sequence[str]) -> list[ImageInfo]:
@@ -44,50 +41,37 @@ def check_images(paths: Sequence[str]) -> list[ImageInfo]:
         for path, label in zip(paths, labels, strict=True)
     ]
     for image in s2:
-        checks.check_dn(image, "the Sentinel-2 image")
-    checks.check_stack(s2)
-    names = [_band_name(title) for image in s2 for title in _titles(image)]
-    if all(names) and names != list(BANDS):
+        check_declared(image, "the Sentinel-2 image")
+    if len(set(paths)) < len(paths):
         raise SRError(
-            f"the Sentinel-2 bands are named {', '.join(map(str, names))}, "
-            f"{', '.join(BANDS)} in this order are expected"
+            f"{redact(paths[0])} and the other Sentinel-2 files are not four different "
+            f"ones; one for each of {', '.join(BANDS)} is expected"
         )
+    checks.check_stack(s2)
+    check_order(s2, "the Sentinel-2 image", sentinel2_band)
     return s2
 
 
-def _titles(image: ImageInfo) -> list[str]:
-    """Give the names of a file's bands; of a file with one, else the file's name."""
-    with raster.reading(image.path) as file:
-        titles = [title or "" for title in file.descriptions]
-    return titles if image.bands > 1 else [titles[0] or Path(image.path).stem]
-
-
-def _band_name(title: str) -> str | None:
-    """Find the name of a Sentinel-2 band in a text.
-
-    >>> _band_name("T31UDQ_20220714T105629_B08_10m"), _band_name("B4, red")
-    ('B08', 'B04')
-    >>> _band_name("reflectance"), _band_name("B8A")
-    (None, 'B8A')
-    """
-    found = re.search(r"(?<![A-Za-z0-9])B(\d{1,2}|8A)(?![A-Za-z0-9])", title)
-    return found and f"B{found[1].zfill(2)}"
-
-
 def check_tiles(
-    tiles: Sequence[Sequence[str]], xs: ImageInfo, scl: Sequence[str] = ()
+    tiles: Sequence[Sequence[str]],
+    xs: ImageInfo,
+    scl: Sequence[str] = (),
+    offset: int = 0,
+    said_by: str = "",
 ) -> None:
-    """Check that tiles are Sentinel-2 images and cover the ground of XS.
+    """Check that tiles are Sentinel-2 images, can be DN, and cover the ground of XS.
 
     Arguments:
         tiles: for each tile its files, as in `check_images`.
         xs: the XS image of Spot.
         scl: scene classification of each tile, if there is one.
+        offset, said_by: as in `check_pixels`.
 
     Raises:
         SRError: if they do not.
     """
-    firsts = [check_images(paths)[0] for paths in tiles]
+    images = [check_images(paths) for paths in tiles]
+    firsts = [tile[0] for tile in images]
     for first in firsts:
         checks.check_metres(first)
     outline = raster.data_outline(xs)
@@ -95,6 +79,8 @@ def check_tiles(
     if scl:
         classes = [raster.describe(path, "the scene classification", 1) for path in scl]
         checks.check_covers(classes, xs, outline, "scene classification")
+    for tile in images:
+        check_pixels(tile, offset, said_by)
 
 
 def check_area(s2: Sequence[ImageInfo], area: ImageInfo | None) -> None:
@@ -120,44 +106,27 @@ def check_area(s2: Sequence[ImageInfo], area: ImageInfo | None) -> None:
         )
 
 
-def check_pixels(s2: Sequence[ImageInfo], offset: int) -> None:
-    """Look at a sample of the pixels: nodata that is not 0, an offset that is wrong.
+def check_pixels(s2: Sequence[ImageInfo], offset: int, said_by: str = "") -> None:
+    """Look at a sample of the pixels: can they be DN, and is the offset right?
 
     Arguments:
         s2: images of one tile.
         offset: DN that will be subtracted.
+        said_by: metadata that say so, `pixels.OFFSET_OPTION`, or "" for nobody.
 
     Raises:
-        SRError: if all pixels are nodata, or nodata is not 0.
+        SRError: if they cannot be DN, or metadata and pixels contradict each other.
     """
-    sample = [_sample(image) for image in s2]
-    values = np.concatenate([pixels[pixels != 0] for pixels in sample])
-    if not values.size:
-        raise SRError(
-            f"{s2[0].path} holds nothing but 0, which is no data; check the file"
+    declared = {offset_dn(band) for image in s2 for band in image.declared}
+    if OFFSET_DN in declared and not offset:
+        seen = (
+            f"the tags of {redact(s2[0].path)} say that {OFFSET_DN} is still in its DN"
         )
-    if values.min() < LOWEST_DN:
-        raise SRError(
-            f"{s2[0].path} or a band beside it holds DN of {values.min()}, which look "
-            "like no data; 0 is expected there (gdalwarp -srcnodata ... -dstnodata 0)"
-        )
-    black = (values <= offset).mean()
-    if offset and black > MOST_BLACK_SHARE:
-        log.warning(
-            "%.0f %% of the pixels are not brighter than the offset of %d and become "
-            "black, as if it had been subtracted before: give --offset 0",
-            100 * black,
-            offset,
-        )
-    low = np.percentile(values, 1)
-    if low >= OFFSET_DN and not offset:
-        log.warning(
-            "no pixel is darker than DN %.0f, as if the offset of %d were still in "
-            "them; ESA products of baseline 04.00 or later need --offset %d",
-            low,
-            OFFSET_DN,
-            OFFSET_DN,
-        )
+        if said_by != pixels.OFFSET_OPTION:
+            raise SRError(f"{seen}: give --offset {OFFSET_DN}, or 0 if they are wrong")
+        log.warning("%s, and nothing is subtracted", seen)
+    bands = pixels.check_plausible(s2, "the Sentinel-2 image")
+    pixels.check_offset(bands, offset, said_by)
 
 
 def check_offset(
@@ -190,13 +159,6 @@ def check_offset(
             f"subtracted from {redact(paths[0])}: give --offset {trained}, or "
             "--offset 0 if its DN are reflectance x 10000"
         )
-
-
-def _sample(image: ImageInfo) -> np.ndarray:
-    step = max(1, max(image.width, image.height) // SAMPLE_PIXELS)
-    shape = image.bands, max(image.height // step, 1), max(image.width // step, 1)
-    with raster.reading(image.path) as file:
-        return file.read(out_shape=shape)
 
 
 def has_nodata(s2: Sequence[ImageInfo], area: Grid) -> bool:

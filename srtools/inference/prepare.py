@@ -127,7 +127,7 @@ def job(
     s2 = sentinel2_checks.check_images(vrt.write_mosaics(found.tiles, temporary))
     like = area.as_image(s2[0])
     sentinel2_checks.check_area(s2, like)
-    sentinel2_checks.check_pixels(s2, found.offset)
+    sentinel2_checks.check_pixels(s2, found.offset, found.said_by)
     if not found.record:  # of a search the items tell
         sentinel2_checks.check_offset(
             [path for tile in found.tiles for path in tile],

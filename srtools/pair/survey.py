@@ -60,8 +60,8 @@ def survey_pixels(
     bad = {reason: np.zeros(shape, bool) for reason in REASONS}
     spot_pixels = missing_pixels = cloud_pixels = 0
     for rows, of_xs, of_s2, of_scl, (darkest, brightest) in strips:
-        spot = (of_xs > 0).all(axis=-1) & (darkest > 0)
-        missing = (of_s2 <= 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
+        spot = (of_xs != 0).all(axis=-1) & (darkest != 0)
+        missing = (of_s2 == 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
         cloud = np.isin(of_scl, list(BAD_CLASSES)).any(axis=-1)
         full = (of_s2 >= SATURATED_DN).any(axis=-1)
         if saturated:
@@ -85,7 +85,8 @@ def read_strips(
 
     Returns:
         Height and width; and an iterator over: rows (a slice); XS, Sentinel-2 and SCL
-        (no band if there is none) [rows, width, bands]; smallest and largest PAN DN.
+        (no band if there is none) [rows, width, bands]; PAN DN nearest to 0, and the
+        largest.
 
     Raises:
         SRError: if the scene classification holds something else than classes.
@@ -132,7 +133,7 @@ class PanInXS:
         )
 
     def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the smallest and the largest DN in each pixel of some rows of XS.
+        """Give the DN nearest to 0 and the largest in each pixel of some rows of XS.
 
         Arguments:
             rows: first and (excluded) last one.
@@ -151,8 +152,8 @@ class PanInXS:
             np.float32,
         )
         found = []
-        for extreme in (np.minimum, np.maximum):
-            lines = _reduce(pixels, extreme, height, self.tall)
+        for extreme, dn in ((np.minimum, np.abs(pixels)), (np.maximum, pixels)):
+            lines = _reduce(dn, extreme, height, self.tall)
             found.append(_reduce(lines.T, extreme, width, self.wide).T)
         return tuple(found)
 

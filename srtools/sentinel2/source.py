@@ -31,6 +31,7 @@ from typing import Any
 import shapely
 
 from srtools.conventions import BANDS
+from srtools.images.pixels import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import download, safe, scenes
 from srtools.sentinel2.archive import Archive
@@ -49,6 +50,8 @@ class Sentinel2:
     """Scene classification of each tile; empty if there is none."""
     offset: int = 0
     """DN to subtract."""
+    said_by: str = ""
+    """Who says so: an option, metadata, or "" for nobody."""
     record: dict[str, Any] | None = None
     """Facts for the card; None for images at hand."""
     day: date | None = None
@@ -106,6 +109,7 @@ def sentinel2(
             tiles=[[tile[band] for band in BANDS] for tile in copies],
             scl=[tile["SCL"] for tile in copies] if scl else [],
             offset=offset,
+            said_by=scene.tiles[0].id if options.offset is None else OFFSET_OPTION,
             record=scene.record(offset),
             day=scene.when.date(),
         )
@@ -123,15 +127,16 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
     """
     if len(paths) == 1 and safe.is_safe(paths[0]):
         product = safe.read_safe(paths[0])
-        if offset is None:
-            offset = product.known_offset()
-        return Sentinel2([product.bands], product.scl, offset)
+        said_by = str(paths[0]) if offset is None else OFFSET_OPTION
+        offset = product.known_offset() if offset is None else offset
+        return Sentinel2([product.bands], product.scl, offset, said_by)
     if offset is None:
         log.info(
             "no offset is subtracted from --s2_images; ESA products of baseline 04.00 "
             "or later need --offset 1000"
         )
-    return Sentinel2([list(paths)], offset=offset or 0)
+        return Sentinel2([list(paths)])
+    return Sentinel2([list(paths)], offset=offset, said_by=OFFSET_OPTION)
 
 
 def find_scene(

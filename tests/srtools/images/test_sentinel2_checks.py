@@ -33,18 +33,6 @@ def dn(write_raster):
     return write
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.float64, np.int64])
-def test_reflectance_and_colours_are_refused(dn, dtype):
-    with pytest.raises(SRError, match="DN .* are expected: gdal_translate"):
-        dn(0.01, 255, dtype)
-
-
-def test_no_data_that_is_not_0_is_refused(write_raster):
-    path = write_raster("s2.tif", np.ones((8, 8, 4), np.uint16), nodata=65535)
-    with pytest.raises(SRError, match="declares 65535 to be no data, 0 is expected"):
-        check_images([path])
-
-
 def test_no_data_that_nobody_declared_is_refused(write_raster):
     pixels = np.full((8, 8, 4), 500, np.int16)
     pixels[2, 3] = -10000
@@ -59,29 +47,10 @@ def test_an_image_that_is_cut_off_is_one_line(write_raster):
     whole = Path(path).read_bytes()
     Path(path).write_bytes(whole[: len(whole) // 2])
     s2 = check_images([path])
-    with pytest.raises(SRError, match="s2.tif cannot all be read; the file is damaged"):
+    with pytest.raises(SRError, match=r"s2.tif cannot all be read \(.*\); the file is"):
         check_pixels(s2, 0)
-    with pytest.raises(SRError, match="s2.tif cannot all be read; the file is damaged"):
+    with pytest.raises(SRError, match=r"s2.tif cannot all be read \(.*\); the file is"):
         has_nodata(s2, s2[0].grid)
-
-
-def test_nothing_is_refused(dn):
-    with pytest.raises(SRError, match="nothing but 0"):
-        check_pixels(dn(0, 0), 0)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "offset", "words"),
-    [
-        (1050, 5000, 0, "need --offset 1000"),
-        (1050, 5000, 1000, ""),
-        (200, 5000, 0, ""),
-        (200, 1500, 1000, "as if it had been subtracted before: give --offset 0"),
-    ],
-)
-def test_an_offset_that_is_still_there_or_no_more(dn, caplog, low, high, offset, words):
-    check_pixels(dn(low, high), offset)
-    assert words in caplog.text if words else not caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""Names of bands, as descriptions and file names give them, in any order."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from srtools.conventions import BANDS
+from srtools.errors import SRError
+from srtools.images.raster import ImageInfo
+from srtools.urls import redact
+
+COLOURS = ("red", "green", "blue", "near infrared")  # of BANDS
+SPOT_CODES = {"B2": "B04", "B1": "B03", "B0": "B02", "B3": "B08"}
+# In English and French.  A letter beside a word makes another word of it.
+WORDS = {
+    "B04": r"(?<![a-z])(red|rouge)(?![a-z])(?!.?edge)",
+    "B03": r"(?<![a-z])(green|vert)(?![a-z])",
+    "B02": r"(?<![a-z])(blue|bleu)(?![a-z])",
+    "B08": r"(?<![a-z])(?<!narrow.)(nir|pir|near.?infra.?red|proche.?infra.?rouge)(?![a-z0-9])",
+    "B8A": r"(?<![a-z])(nir0?8|narrow.?nir)(?![a-z0-9])",
+    "red edge": r"(?<![a-z])red.?edge",
+}
+
+
+def sentinel2_band(text: str) -> str | None:
+    """Find the one band of Sentinel-2 that a text names.
+
+    A code of two characters counts more than a colour, a colour more than a code of
+    one digit, which may be a mere number.
+
+    >>> sentinel2_band("T31UDQ_20220714T105629_B08_10m"), sentinel2_band("FRE_B4")
+    ('B08', 'B04')
+    >>> sentinel2_band("B1, red"), sentinel2_band("B8A, nir"), sentinel2_band("B2-B4")
+    ('B04', 'B8A', None)
+    """
+    codes = re.findall(r"(?<![A-Za-z0-9])B(\d\d|8A)(?![A-Za-z0-9])", text)
+    digits = re.findall(r"(?<![A-Za-z0-9])B(\d)(?![A-Za-z0-9])", text)
+    for found in (
+        {f"B{code}" for code in codes},
+        _colours(text),
+        {f"B0{digit}" for digit in digits},
+    ):
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def spot_band(text: str) -> str | None:
+    """Find the one band of Spot that a text names, as the band of Sentinel-2 it is.
+
+    >>> spot_band("B0 Blue"), spot_band("B2"), spot_band("Band 1")
+    ('B02', 'B04', None)
+    """
+    codes = re.findall(r"(?<![A-Za-z0-9])B[0-3](?![A-Za-z0-9])", text)
+    found = _colours(text) or {SPOT_CODES[code] for code in codes}
+    return found.pop() if len(found) == 1 else None
+
+
+def _colours(text: str) -> set[str]:
+    return {band for band, word in WORDS.items() if re.search(word, text.lower())}
+
+
+def check_order(
+    images: Sequence[ImageInfo], what: str, read: Callable[[str], str | None]
+) -> None:
+    """Check that no name of a band says that it is another one than its place does.
+
+    Arguments:
+        images: four with one band, or one with four.
+        what: name of the image, for the message.
+        read: `sentinel2_band` or `spot_band`.
+
+    Raises:
+        SRError: with the order that was found.
+    """
+    titles = [band.title for image in images for band in image.declared]
+    if len(set(titles)) == 1:  # names that are all alike tell nothing
+        titles = [""] * len(titles)
+    names = [read(title) for title in titles]
+    if len(images) > 1:
+        stems = [Path(redact(image.path)).stem for image in images]
+        names = [name or read(stem) for name, stem in zip(names, stems, strict=True)]
+        titles = [title or stem for title, stem in zip(titles, stems, strict=True)]
+    elif not any(names):
+        titles = [band.colour for band in images[0].declared]
+        names = [read(title) for title in titles]
+    wrong = [name and name != band for name, band in zip(names, BANDS, strict=True)]
+    if not any(wrong):
+        return
+    order = ""
+    if len(images) == 1 and set(names) == set(BANDS):
+        places = " ".join(f"-b {names.index(band) + 1}" for band in BANDS)
+        order = f": gdal_translate {places}"
+    found = ", ".join(name or "?" for name in names)
+    raise SRError(
+        f"the bands of {what} are named {found} ({', '.join(t or '-' for t in titles)})"
+        f"; {', '.join(BANDS)} in this order are expected, which is "
+        f"{', '.join(COLOURS)}{order}"
+    )

@@ -1,0 +1,117 @@
+"""Declarations of a file about its bands: type, nodata, alpha, mask, scale.
+
+OTB reads neither masks nor alpha bands nor scales; only a DN of 0 is missing for it.  A
+file that means something else is refused here.
+"""
+
+import math
+
+from rasterio.windows import Window
+
+from srtools.conventions import OFFSET_DN, SCALE
+from srtools.errors import SRError
+from srtools.images.raster import BandInfo, ImageInfo, reading
+from srtools.urls import redact
+
+DN_TYPES = ("uint16", "int16", "uint32", "int32")
+STRIP_ROWS = 256  # that are read at a time
+TO_DN = "DN (reflectance x 10000) as whole numbers of 16 bit are expected"
+TO_0 = "gdalwarp -dstnodata 0 makes it so"
+
+
+def check_declared(image: ImageInfo, what: str) -> None:
+    """Check that all bands are DN (reflectance x 10000) and that only 0 is nodata.
+
+    Arguments:
+        image: description of a file.
+        what: its name, for messages.
+
+    Raises:
+        SRError: naming the band, what it declares, and the remedy.
+    """
+    name = f"{what} {redact(image.path)}"
+    types = [band.dtype for band in image.declared]
+    if len(set(types)) > 1:
+        raise SRError(
+            f"the bands of {name} are {', '.join(types)}, one type is expected; {TO_DN}"
+            ": gdal_translate -ot UInt16"
+        )
+    for number, band in enumerate(image.declared, 1):
+        place = name if image.bands == 1 else f"band {number} of {name}"
+        _check_type(band, place)
+        if band.colour == "alpha":
+            raise SRError(
+                f"{place} is alpha (transparency) and no ground; take an image with "
+                "the near infrared, or if it is that, tell so: gdal_edit.py "
+                f"-colorinterp_{number} undefined"
+            )
+        if band.nodata not in (None, 0):
+            raise SRError(
+                f"{place} declares {band.nodata:g} to be no data, 0 is expected; {TO_0}"
+            )
+        _check_scale(band, place)
+    if any(band.masked for band in image.declared):
+        _check_mask(image, name)
+
+
+def _check_type(band: BandInfo, place: str) -> None:
+    if band.dtype in DN_TYPES and band.colour != "palette":
+        return
+    if band.colour == "palette":
+        advice = "these are numbers of colours in a palette: take the bands themselves"
+    elif band.dtype.startswith("complex"):
+        advice = "complex numbers come from a radar: take an optical image"
+    elif band.dtype in ("uint8", "int8"):
+        advice = (
+            "8 bits hold a picture or classes and no reflectance: take the bands of "
+            "the product"
+        )
+    elif band.dtype.startswith("float"):
+        advice = (
+            "gdal_translate -ot UInt16, and for reflectances from 0 to 1 also "
+            "-scale 0 1 0 10000"
+        )
+    else:
+        advice = "gdal_translate -ot UInt16"
+    raise SRError(f"the pixels of {place} are {band.dtype}, {TO_DN}: {advice}")
+
+
+def _check_scale(band: BandInfo, place: str) -> None:
+    """Check that one DN is declared to be 1e-4, or nothing is declared."""
+    if not any(math.isclose(band.scale, scale, rel_tol=1e-3) for scale in (1, SCALE)):
+        raise SRError(
+            f"{place} declares a scale of {band.scale:g} per DN, {SCALE:g} is expected;"
+            f" apply it and make DN of it (gdal_translate -unscale -ot Float32, then "
+            "-scale 0 1 0 10000 -ot UInt16), or correct the tag (gdal_edit.py -scale "
+            f"{SCALE:g})"
+        )
+    if offset_dn(band) not in (0, OFFSET_DN):
+        raise SRError(
+            f"{place} declares an offset of {band.offset:g}, 0 or "
+            f"{-OFFSET_DN * SCALE:g} is expected; apply it (gdal_translate -unscale "
+            "-ot Float32, then -scale 0 1 0 10000 -ot UInt16)"
+        )
+
+
+def offset_dn(band: BandInfo) -> int:
+    """Give the DN that a band declares to be still in its pixels.
+
+    A scale of 1e-4 and an offset of -0.1 are those of 1000 DN.
+    """
+    return round(-band.offset / band.scale)
+
+
+def _check_mask(image: ImageInfo, name: str) -> None:
+    """Check that all pixels that a mask hides are 0."""
+    with reading(image.path) as file:
+        for row in range(0, image.height, STRIP_ROWS):
+            rows = min(STRIP_ROWS, image.height - row)
+            strip = Window(0, row, image.width, rows)
+            hidden = (file.read_masks(window=strip) == 0) & (
+                file.read(window=strip) != 0
+            )
+            if hidden.any():
+                raise SRError(
+                    f"{name} has a mask that hides pixels which are not 0; no data is "
+                    f"expected to be 0; {TO_0}"
+                )

@@ -1,0 +1,218 @@
+"""A sample of the pixels: can they be DN, and is ESA's offset still in them?
+
+Every band is judged.  Reflectance x 10000 lies between some 0 and 12000; what lies far
+beyond is a fill value, a wrapped number, or another scale.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from srtools.conventions import OFFSET_DN
+from srtools.errors import SRError
+from srtools.images.raster import ImageInfo, reading
+from srtools.urls import redact
+
+log = logging.getLogger(__name__)
+
+SAMPLE_PIXELS = 512  # a side
+
+LOWEST_DN = -1000  # 0 less the offset; darkest ground is brighter
+HIGHEST_DN = 30000  # no ground reflects three times the light
+WRAPPED_DN = 2**16 - OFFSET_DN  # from here on: numbers below 0, taken as unsigned
+WHITE_DN = 12000  # clouds and snow in the sun
+MOST_FILL_SHARE = 0.01  # of a band, above `HIGHEST_DN`: roofs and clouds saturate
+MOST_WHITE_SHARE = 0.02  # of a band, above `WHITE_DN`
+MOST_ALIKE_SHARE = 0.01  # of a band, with the most extreme value
+MOST_MEDIAN_DN = 15000  # of a band
+LARGEST_BYTE = 255
+DARK_SCALE_DN = 1000  # above which at least a pixel in a thousand should be
+
+DARKEST_SHARE = 0.001  # of a band, that is left out as outliers
+DARK_DN = 700  # a product without offset has something darker, one with it has not
+MOST_DARK_SHARE = 0.01  # of a band, darker than that
+MOST_BELOW_SHARE = 0.03  # of a band, darker than the offset
+OFFSET_OPTION = "--offset"  # who gives it is warned; metadata are not believed
+
+
+def sample(images: Sequence[ImageInfo]) -> dict[str, np.ndarray]:
+    """Read some pixels of each band; {name of the band: DN but 0}."""
+    found = {}
+    for image in images:
+        shape = (min(size, SAMPLE_PIXELS) for size in (image.height, image.width))
+        with reading(image.path) as file:
+            pixels = file.read(out_shape=(image.bands, *shape))
+        name = redact(image.path)
+        for number, band in enumerate(pixels, 1):
+            place = name if image.bands == 1 else f"band {number} of {name}"
+            found[place] = band[band != 0].astype(np.int64)
+    return found
+
+
+def check_plausible(images: Sequence[ImageInfo], what: str) -> dict[str, np.ndarray]:
+    """Check that pixels can be DN, and give the sample.
+
+    Arguments:
+        images: of one scene; only 0 is no data.
+        what: its name, for messages.
+
+    Raises:
+        SRError: naming the band and the value that cannot be, if there are many.
+    """
+    bands = sample(images)
+    for place, values in bands.items():
+        if not values.size:
+            raise SRError(
+                f"{what} {place} holds nothing but 0, which is no data; check the file"
+            )
+        _check_low(values, f"{what} {place}")
+        _check_high(values, f"{what} {place}")
+    _check_scale(bands, what)
+    _check_constant(bands, what)
+    return bands
+
+
+def _check_low(values: np.ndarray, place: str) -> None:
+    lowest = values.min()
+    share = (values == lowest).mean()
+    if lowest <= LOWEST_DN or lowest < 0 and share > MOST_ALIKE_SHARE:
+        raise SRError(
+            f"{place} holds DN of {lowest}, which look like no data; 0 is expected "
+            f"there (gdalwarp -srcnodata {lowest} -dstnodata 0)"
+        )
+
+
+def _check_high(values: np.ndarray, place: str) -> None:
+    """Tell fill values, wrapped numbers and scales that are too large."""
+    middle = np.median(values)
+    high = values[values > HIGHEST_DN]
+    share = high.size / values.size
+    if share:
+        found, counts = np.unique(high, return_counts=True)
+        fill, fills = found[counts.argmax()], counts.max() / high.size
+        if fills > 0.5 and share > MOST_FILL_SHARE:
+            raise SRError(
+                f"{place} holds DN of {fill} in {share:.1%} of its pixels, which look "
+                "like no data or transparency; 0 is expected where there is no data "
+                f"(gdalwarp -srcnodata {fill} -dstnodata 0)"
+            )
+        if np.mean(high >= WRAPPED_DN) > 0.5 and share > MOST_FILL_SHARE:
+            raise SRError(
+                f"{place} holds DN from {high.min()} to {high.max()} in {share:.1%} of "
+                "its pixels, as if numbers below 0 had been written without their sign "
+                f"({WRAPPED_DN} is {WRAPPED_DN - 2**16}); take the product as it was "
+                f"published and give --offset {OFFSET_DN}"
+            )
+    if share > MOST_FILL_SHARE or middle > MOST_MEDIAN_DN:
+        raise SRError(
+            f"{place} holds DN up to {values.max()}, half of them above {middle:.0f}; "
+            "reflectance x 10000 is expected: if 65535 is a reflectance of 1, "
+            "gdal_translate -scale 0 65535 0 10000; a stretched picture is of no use"
+        )
+    if share:
+        log.warning(
+            "%s holds DN up to %d, brighter than any ground, in %.3f %% of its pixels; "
+            "if they mean no data, make them 0 (gdalwarp -srcnodata ... -dstnodata 0)",
+            place,
+            high.max(),
+            100 * share,
+        )
+    brightest, white = values.max(), (values > WHITE_DN).mean()
+    if white > MOST_WHITE_SHARE:
+        log.warning(
+            "%.0f %% of the pixels of %s are brighter than DN %d; where there is no "
+            "cloud and no snow they are not reflectance x 10000",
+            100 * white,
+            place,
+            WHITE_DN,
+        )
+    elif brightest > 0.75 * WHITE_DN:
+        alike = (values == brightest).mean()
+        if alike > MOST_ALIKE_SHARE and alike < 1:
+            log.warning(
+                "%.0f %% of the pixels of %s have the DN %d, and none is brighter: if "
+                "it means no data, make it 0 (gdalwarp -srcnodata ... -dstnodata 0)",
+                100 * alike,
+                place,
+                brightest,
+            )
+
+
+def _check_scale(bands: dict[str, np.ndarray], what: str) -> None:
+    """Tell scales that are too small, which no single band can prove."""
+    place = next(iter(bands))
+    largest = max(values.max() for values in bands.values())
+    if largest <= LARGEST_BYTE:
+        kind = "reflectances cut to whole numbers" if largest <= 1 else "8-bit colours"
+        raise SRError(
+            f"{what} {place} holds no DN above {largest}, as {kind} do; reflectance x "
+            "10000 is expected: take the bands of the product"
+        )
+    bright = max(np.quantile(v, 1 - DARKEST_SHARE) for v in bands.values())
+    if bright < DARK_SCALE_DN:
+        log.warning(
+            "%s %s is nowhere brighter than DN %.0f, a reflectance of %.2f: is it "
+            "water, or has it another scale than 10000?",
+            what,
+            place,
+            bright,
+            bright / 10000,
+        )
+
+
+def _check_constant(bands: dict[str, np.ndarray], what: str) -> None:
+    """Tell a band that is one value where others show ground."""
+    flat = [place for place, values in bands.items() if np.ptp(values) == 0]
+    if flat and len(flat) < len(bands):
+        raise SRError(
+            f"{what} {flat[0]} holds nothing but DN {bands[flat[0]][0]}, as "
+            "transparency or an empty band does, other bands show ground; take the "
+            "band itself"
+        )
+
+
+def check_offset(bands: dict[str, np.ndarray], offset: int, said_by: str = "") -> None:
+    """Look whether the offset that will be subtracted is in the pixels.
+
+    The darkest pixels of all bands tell: shadow and water have a reflectance near 0,
+    so that their DN are near 0 without the offset and near 1000 with it.
+
+    Arguments:
+        bands: of one Sentinel-2 image, DN but 0; see `sample`.
+        offset: DN that will be subtracted.
+        said_by: metadata that say so, `OFFSET_OPTION`, or "" for nobody.
+
+    Raises:
+        SRError: if metadata and pixels contradict each other.
+    """
+    darkest = min(np.quantile(values, DARKEST_SHARE) for values in bands.values())
+    below = {place: (values <= offset).mean() for place, values in bands.items()}
+    place = max(below, key=below.get)
+    dark = max((values < DARK_DN).mean() for values in bands.values())
+    told = None
+    if offset and below[place] > MOST_BELOW_SHARE:
+        seen = (
+            f"{below[place]:.0%} of the pixels of {place} are not brighter than the "
+            f"offset of {offset} and become black"
+        )
+        if dark > MOST_DARK_SHARE:
+            told = (
+                f"{seen}, and {dark:.0%} are darker than DN {DARK_DN}, as if it had "
+                "been subtracted before: give --offset 0"
+            )
+        else:
+            log.info("%s; dark water does that", seen)
+    elif not offset and darkest >= DARK_DN:
+        told = (
+            f"no pixel is darker than DN {darkest:.0f}, as if the offset of {OFFSET_DN}"
+            " were still in them; ESA products of baseline 04.00 or later need "
+            f"--offset {OFFSET_DN}"
+        )
+    if told and said_by not in ("", OFFSET_OPTION):
+        raise SRError(
+            f"{said_by} says that {offset} is to be subtracted from the DN, but {told} "
+            f"(or --offset {offset} if that is right)"
+        )
+    if told:
+        log.warning("%s", told)

@@ -1,0 +1,147 @@
+"""Pixels that cannot be DN, and the offset that is still there or no more."""
+
+import numpy as np
+import pytest
+
+from srtools.errors import SRError
+from srtools.images.pixels import OFFSET_OPTION, check_offset, check_plausible, sample
+from srtools.images.raster import describe
+
+SIDE = 60
+WHOLE = slice(None)
+
+
+def ground(low=60, high=4500, seed=0):
+    """Make four bands of DN, [side, side, 4]."""
+    return np.random.default_rng(seed).uniform(low, high, (SIDE, SIDE, 4))
+
+
+def with_part(value, share, bands=WHOLE, low=60, high=4500):
+    """Replace a share of the rows of some bands."""
+    pixels = ground(low, high)
+    pixels[: round(share * SIDE), :, bands] = value
+    return pixels
+
+
+IMPOSSIBLE = {
+    "fill of 65535": (with_part(65535, 0.1), "uint16", "DN of 65535 in 10.0% of"),
+    "fill of 65000 in one band": (with_part(65000, 0.1, 2), "uint16", "band 3 .*65000"),
+    "wrapped": (
+        with_part(ground(-400, -1)[:6], 0.1) % 2**16,
+        "uint16",
+        "as if numbers below 0 had been written without their sign",
+    ),
+    "-9999": (with_part(-9999, 0.1), "int16", "DN of -9999, which look like no data"),
+    "-10 as a constant": (with_part(-10, 0.1), "int16", "DN of -10, which look like"),
+    "-32768": (
+        with_part(-32768, 0.1, 3),
+        "int16",
+        "band 4 .*-32768.*-srcnodata -32768",
+    ),
+    "0 to 1": (ground(0.6, 1.2), "uint16", "above 1, as reflectances cut to whole"),
+    "0 to 255": (ground(1, 255), "uint16", "no DN above 25., as 8-bit colours do"),
+    "1 is 65535": (ground(2000, 64000), "uint16", "-scale 0 65535 0 10000"),
+    "nothing": (ground(0, 0), "uint16", "holds nothing but 0, which is no data"),
+    "one empty band": (with_part(0, 1, 1), "uint16", "band 2 .* nothing but 0"),
+    "one constant band": (with_part(4095, 1, 3), "uint16", "band 4 .* nothing but DN"),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_pixels_that_cannot_be_dn(write_raster, name):
+    pixels, dtype, words = IMPOSSIBLE[name]
+    image = describe(write_raster("s2.tif", pixels.astype(dtype), 10.0), "the image")
+    with pytest.raises(SRError, match=words):
+        check_plausible([image], "the image")
+
+
+def few_saturated():
+    """Make ground of which half a percent is as bright as the sensor can tell."""
+    pixels = ground()
+    pixels[:3, :6] = 65535
+    return pixels
+
+
+DOUBTFUL = {
+    "few saturated": (few_saturated(), "brighter than any ground"),
+    "much snow": (with_part(ground(13000, 16000)[:30], 0.5), "brighter than DN 12000"),
+    "white fill": (with_part(10000, 0.1), "have the DN 10000, and none is brighter"),
+    "another scale": (ground(5, 600), "nowhere brighter than DN 599"),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_pixels_that_are_doubtful_are_told(write_raster, caplog, name):
+    pixels, words = DOUBTFUL[name]
+    image = describe(write_raster("s2.tif", pixels.astype("uint16"), 10.0), "the image")
+    check_plausible([image], "the image")
+    assert words in caplog.text
+
+
+TRUE = {
+    "ground": (ground(), "uint16"),
+    "negative reflectance": (ground(-80, 3000), "int16"),
+    "clouds": (with_part(ground(4000, 11800)[:20], 0.33), "uint16"),
+    "deep water": (with_part(ground(1, 90)[:40], 0.66), "uint16"),
+    "no data beside": (with_part(0, 0.5), "uint16"),
+    "with its offset": (ground(1050, 5500), "uint16"),
+    "12 bits": (ground(20, 4095), "uint16"),
+}
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_true_pixels_pass_in_silence(write_raster, caplog, name):
+    pixels, dtype = TRUE[name]
+    image = describe(write_raster("s2.tif", pixels.astype(dtype), 10.0), "the image")
+    check_plausible([image], "the image")
+    assert not caplog.text
+
+
+def arid():
+    """Make bright ground whose offset has been subtracted, a part of it below 1000."""
+    random = np.random.default_rng(1)
+    dark = random.random((SIDE, SIDE, 4)) < [0.45, 0.5, 0.6, 0.05]
+    return np.where(dark, ground(400, 1000), ground(1000, 3500))
+
+
+def coast():
+    """Make land and sea with their offset; the sea lies on both sides of DN 1000."""
+    sea = 1040 + 60 * np.random.default_rng(1).normal(size=(20, SIDE, 4))
+    return with_part(sea, 0.33, low=1150)
+
+
+OFFSETS = {
+    "still there": (ground(1050, 5000), 0, "need --offset 1000"),
+    "still there, a coast": (coast(), 0, "need --offset 1000"),
+    "taken twice": (ground(200, 1500), 1000, "give --offset 0"),
+    "taken twice, bright ground": (arid(), 1000, "of band 3 .* give --offset 0"),
+    "taken twice, one band": (
+        with_part(ground(90, 700)[:6, :, 3], 0.1, 3, 1100),
+        1000,
+        "band 4 .* give --offset 0",
+    ),
+    "there, and subtracted": (ground(1050, 5000), 1000, ""),
+    "a coast, subtracted": (coast(), 1000, ""),
+    "not there": (ground(200, 5000), 0, ""),
+}
+
+
+@pytest.mark.parametrize("said_by", ["", OFFSET_OPTION, "MTD_MSIL2A.xml"])
+@pytest.mark.parametrize("name", OFFSETS)
+def test_an_offset_that_is_still_there_or_no_more(write_raster, caplog, name, said_by):
+    """People are warned; metadata that the pixels contradict are not believed."""
+    pixels, offset, words = OFFSETS[name]
+    path = write_raster("s2.tif", pixels.astype("uint16"), 10.0)
+    bands = sample([describe(path, "the image")])
+    if words and said_by.endswith("xml"):
+        with pytest.raises(
+            SRError, match=f"MTD_MSIL2A.xml says that {offset} .*{words}"
+        ):
+            check_offset(bands, offset, said_by)
+        return
+    with caplog.at_level("WARNING"):
+        check_offset(bands, offset, said_by)
+    told = caplog.text.replace("\n", " ")
+    assert bool(told) == bool(words)
+    for word in words.split(" .* "):
+        assert word in told

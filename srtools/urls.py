@@ -2,6 +2,12 @@
 
 import re
 
+KEYS_FOR_S3 = (
+    "links of s3:// need keys: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for "
+    "another server than Amazon's, AWS_S3_ENDPOINT"
+)
+"""What is needed to read such links."""
+
 
 def redact(url: str) -> str:
     """Give `url` without its query, and without a password: fit to be printed.

@@ -16,7 +16,8 @@ WORDS = {
     "B04": r"(?<![a-z])(red|rouge)(?![a-z])(?!.?edge)",
     "B03": r"(?<![a-z])(green|vert)(?![a-z])",
     "B02": r"(?<![a-z])(blue|bleu)(?![a-z])",
-    "B08": r"(?<![a-z])(?<!narrow.)(nir|pir|near.?infra.?red|proche.?infra.?rouge)(?![a-z0-9])",
+    "B08": r"(?<![a-z])(?<!narrow.)(nir|pir|near.?infra.?red|proche.?infra.?rouge)"
+    r"(?![a-z0-9])",
     "B8A": r"(?<![a-z])(nir0?8|narrow.?nir)(?![a-z0-9])",
     "red edge": r"(?<![a-z])red.?edge",
 }

@@ -22,7 +22,7 @@ from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.files import check_name
 from srtools.images.grid import Grid
-from srtools.urls import gdal_path, is_remote, redact, without_secrets
+from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, without_secrets
 
 # Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -152,9 +152,7 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
 ADVICE = {
     r"SENTINEL2_L\w+:|MTD_\w+\.xml$": "give the .SAFE folder itself",
     r"\.(zip|tgz|tar|tar\.gz|7z)$": "unpack it, and give the image or the .SAFE folder",
-    r"^s3://|^/vsis3/": "keys are needed there: set AWS_ACCESS_KEY_ID, "
-    "AWS_SECRET_ACCESS_KEY and, for another server than Amazon's, AWS_S3_ENDPOINT; or "
-    "fetch the file first",
+    r"^s3://|^/vsis3/": f"{KEYS_FOR_S3}, or fetch the file first",
     r"\b40[139]\b": "the server refuses the link, perhaps because its token has ended: "
     "take a fresh one",
     r"\b404\b": "the server has no such file: check the link",

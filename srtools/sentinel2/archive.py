@@ -31,7 +31,7 @@ from srtools.sentinel2.services import (
     keep_secrets_out_of_logs,
     within,
 )
-from srtools.urls import gdal_path, is_remote, redact
+from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -40,6 +40,7 @@ PAGE_ITEMS = 100  # asked for; a server may give fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
+NO_POST = (403, 405, 501)  # HTTP status of servers that have a search with GET only
 LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
 
 
@@ -96,19 +97,26 @@ class Archive:
             ) from None
 
     def _search(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Begin again if an answer was cut off, which urllib3 does not repeat."""
+        """Begin again if an answer was cut off, which urllib3 does not repeat.
+
+        And with GET, which the standard lets a server have alone, if POST is refused.
+        """
+        get = False
         for attempt in range(1, ATTEMPTS):
             try:
-                return self._pages(parameters)
+                return self._pages(parameters, get)
             except APIError as error:
                 cut = requests.exceptions.ChunkedEncodingError
+                if not get and getattr(error, "status_code", None) in NO_POST:
+                    get = True
+                    continue
                 if not isinstance(error.__context__, cut):
                     raise
             time.sleep(RETRY_SECONDS * attempt)
-        return self._pages(parameters)
+        return self._pages(parameters, get)
 
-    def _pages(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Ask page after page; see `search`."""
+    def _pages(self, parameters: dict[str, Any], get: bool) -> list[dict[str, Any]]:
+        """Ask page after page, with GET or as the landing page says; see `search`."""
         retries = urllib3.Retry(
             total=5,
             connect=2,
@@ -121,13 +129,17 @@ class Archive:
         stac_io = StacApiIO(max_retries=retries, timeout=self.timeout)
         try:
             landing_page = stac_io.read_json(self.url)
-            paths = [x["href"] for x in landing_page["links"] if x["rel"] == "search"]
-            if not paths:
+            links = [x for x in landing_page["links"] if x["rel"] == "search"]
+            if not links:
                 raise KeyError("no link to a search")
+            # POST has room for any outline; a few servers have GET only.
+            posts = [x for x in links if x.get("method", "POST") == "POST"]
+            method = "GET" if get or not posts else "POST"
             pages = pystac_client.ItemSearch(
                 # A root URL may come with or without its last slash.
-                urljoin(f"{self.url.rstrip('/')}/", paths[0]),
+                urljoin(f"{self.url.rstrip('/')}/", (posts or links)[0]["href"]),
                 stac_io=stac_io,
+                method=method,
                 collections=[self.collection],
                 limit=PAGE_ITEMS,
                 **parameters,
@@ -212,6 +224,11 @@ class Archive:
                 tokens.forget()
             elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
                 break  # the server will not change its mind
+        if href.startswith("s3://"):
+            raise SRError(
+                f"{redact(href)} cannot be read ({trouble}); {KEYS_FOR_S3}, or search "
+                "an archive whose links are open"
+            )
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
         raise (ServiceError if outage else SRError)(
             f"{redact(href)} cannot be read ({trouble}); "

@@ -50,9 +50,11 @@ def read_outlines(path: str) -> shapely.Polygon:
         SRError: if the file holds no area in degrees.
     """
     try:
-        found = json.loads(Path(path).read_text())
-        parts = found.get("features", [found])
-        area = shapely.union_all([shape(p.get("geometry", p)) for p in parts])
+        # Windows puts a byte order mark before the text.
+        found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        parts = [part.get("geometry", part) for part in found.get("features", [found])]
+        # A feature may have no geometry (RFC 7946, 3.2).
+        area = shapely.union_all([shape(part) for part in parts if part])
     except (OSError, *WRONG_VALUES) as error:
         raise SRError(
             f"{path} cannot be read as GeoJSON ({error}); an outline in degrees of "
@@ -61,7 +63,9 @@ def read_outlines(path: str) -> shapely.Polygon:
     west, south, east, north = area.bounds or (0, 0, 0, 0)
     if not area.area or max(abs(west), abs(east)) > 180 or max(-south, north) > 90:
         raise SRError(
-            f"{path} holds no area in degrees of longitude and latitude; draw a polygon"
+            f"{path} holds no area in degrees of longitude and latitude (it lies from "
+            f"{west:g}, {south:g} to {east:g}, {north:g}); draw a polygon, or turn "
+            "metres into degrees with ogr2ogr -t_srs EPSG:4326"
         )
     return area
 

@@ -16,6 +16,14 @@ from srtools.conventions import OFFSET_DN
 
 # From this processing baseline on, DN = 10000 x reflectance + 1000 (ESA, 2022-01-25).
 OFFSET_BASELINE = (4, 0)
+# Users' own runs of Sen2Cor say 99.99 or 99.33, whatever they were made of.
+FOREIGN_BASELINE = (90, 0)
+BASELINE_KEYS = (
+    "s2:processing_baseline",
+    "sentinel:processing_baseline",  # Earth Search v0, Digital Earth Africa
+    "processing:version",  # Copernicus Data Space
+)
+APPLIED_KEYS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 # Exceptions of `Tile.from_item` for an item that lacks something it must have.
 UNUSABLE_ITEM = (KeyError, TypeError, ValueError, AttributeError, ShapelyError)
 
@@ -68,9 +76,10 @@ class Tile:
             when = when.replace(tzinfo=timezone.utc)
         datatake = str(facts.get("s2:datatake_id") or published)
         strip = re.search(r"_S(\d{8}T\d{6})", str(facts.get("s2:datastrip_id")))
-        baseline = parse_baseline(facts.get("s2:processing_baseline"))
+        told = (parse_baseline(facts.get(key)) for key in BASELINE_KEYS)
+        baseline = next(filter(None, told), ())
         offset = offset_of(baseline)
-        if facts.get("earthsearch:boa_offset_applied"):
+        if any(str(facts.get(key)).lower() == "true" for key in APPLIED_KEYS):
             offset = 0  # that archive has subtracted it from the pixels already
         elevation = number(facts.get("view:sun_elevation"))
         zenith = None if elevation is None else 90.0 - elevation
@@ -116,20 +125,20 @@ class Tile:
 def parse_baseline(text: object) -> tuple[int, ...]:
     """Give a processing baseline as numbers that compare as baselines do.
 
-    >>> parse_baseline("04.00"), parse_baseline("05.10"), parse_baseline(None)
+    >>> parse_baseline("04.00"), parse_baseline("05.10"), parse_baseline("1.4.2")
     ((4, 0), (5, 10), ())
     """
-    found = re.search(r"(\d+)\.(\d+)", str(text))
+    found = re.fullmatch(r"(\d+)\.(\d\d)", str(text))
     return (int(found[1]), int(found[2])) if found else ()
 
 
 def offset_of(baseline: tuple[int, ...]) -> int | None:
-    """Give the DN to subtract for a processing baseline, None if it is unknown.
+    """Give the DN to subtract for a processing baseline of ESA, None if it is unknown.
 
-    >>> offset_of((2, 12)), offset_of((4, 0)), offset_of(())
-    (0, 1000, None)
+    >>> offset_of((2, 12)), offset_of((4, 0)), offset_of(()), offset_of((99, 99))
+    (0, 1000, None, None)
     """
-    if not baseline:
+    if not baseline or baseline >= FOREIGN_BASELINE:
         return None
     return OFFSET_DN if baseline >= OFFSET_BASELINE else 0
 

@@ -58,10 +58,13 @@ class Scene:
             SRError: if the archive does not give the processing baseline.
         """
         if self.tiles[0].offset is None:
+            told = self.tiles[0].baseline_text
+            found = f"says baseline {told}" if told else "has no s2:processing_baseline"
             raise SRError(
-                f"item {self.tiles[0].id} has no s2:processing_baseline, on which the "
-                f"offset of its DN depends; give the offset yourself: {OFFSET_DN} if "
-                "it was processed with baseline 04.00 or later, else 0"
+                f"item {self.tiles[0].id} {found}, on which the offset of its DN "
+                f"depends; give it yourself: --offset {OFFSET_DN} if it was processed "
+                "with ESA's baseline 04.00 or later and nobody has subtracted it, "
+                "else --offset 0"
             )
         return self.tiles[0].offset
 

@@ -8,6 +8,8 @@ from srtools.conventions import BANDS, OFFSET_DN
 from srtools.errors import SRError
 from srtools.sentinel2.items import offset_of, parse_baseline
 
+IMAGES = (".jp2", ".tif", ".tiff")
+
 
 class Product(NamedTuple):
     """Files and offset of a SAFE folder."""
@@ -27,9 +29,9 @@ class Product(NamedTuple):
         """
         if self.offset is None:
             raise SRError(
-                "the SAFE folder does not say its processing baseline, on which the "
-                f"offset of the DN depends; give --offset {OFFSET_DN} from baseline "
-                "04.00 on, else 0"
+                "the SAFE folder names no BOA_ADD_OFFSET and no baseline of ESA's "
+                "processing (a user's own Sen2Cor says 99.99); give --offset 0, or "
+                f"--offset {OFFSET_DN} if its DN are reflectance x 10000 + {OFFSET_DN}"
             )
         return self.offset
 
@@ -64,9 +66,13 @@ def read_safe(folder: str | Path) -> Product:
 
 
 def _images(folder: str | Path, pattern: str) -> list[str]:
-    """Find images, without the XML files that GDAL leaves beside them."""
+    """Find images, without what GDAL, QGIS and macOS leave beside them."""
     found = sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/{pattern}"))
-    return [str(path) for path in found if path.suffix != ".xml"]
+    return [
+        str(path)
+        for path in found
+        if path.suffix.lower() in IMAGES and not path.name.startswith(".")
+    ]
 
 
 def _offset(folder: Path) -> int | None:
@@ -80,6 +86,5 @@ def _offset(folder: Path) -> int | None:
         return -int(added.pop())
     baseline = re.search(r"<PROCESSING_BASELINE>\s*(\d\d\.\d\d)", text)
     name = re.search(r"_N(\d\d)(\d\d)_", folder.name)
-    if baseline:
-        return offset_of(parse_baseline(baseline[1]))
-    return offset_of(parse_baseline(".".join(name.groups()))) if name else None
+    told = baseline[1] if baseline else ".".join(name.groups()) if name else None
+    return offset_of(parse_baseline(told))

@@ -54,6 +54,29 @@ def test_outlines(tmp_path):
     assert areas.read_area(None, None) is None
 
 
+def test_geojson_as_other_programs_write_it(tmp_path):
+    """With a byte order mark, a feature without geometry, and a third dimension."""
+    square = mapping(shapely.box(2, 48, 3, 49))
+    feature = {"type": "Feature", "properties": {}, "geometry": square}
+    nothing = {**feature, "geometry": None}
+    deep = {**square, "coordinates": [[[*p, 0.0] for p in square["coordinates"][0]]]}
+    path = tmp_path / "area.geojson"
+    for features in ([nothing, feature], [{**feature, "geometry": deep}]):
+        content = json.dumps({"type": "FeatureCollection", "features": features})
+        for mark in (b"", b"\xef\xbb\xbf"):
+            path.write_bytes(mark + content.encode())
+            assert areas.read_area(None, str(path)).bounds == (2, 48, 3, 49)
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [nothing]}))
+    with pytest.raises(SRError, match="holds no area in degrees"):
+        areas.read_area(None, str(path))
+    metres = {**feature, "geometry": mapping(shapely.box(450000, 5e6, 451000, 6e6))}
+    path.write_text(json.dumps(metres))
+    with pytest.raises(
+        SRError, match="from 450000, 5e[+]06 .*ogr2ogr -t_srs EPSG:4326"
+    ):
+        areas.read_area(None, str(path))
+
+
 @pytest.mark.parametrize(
     "text",
     [

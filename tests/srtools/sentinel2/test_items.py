@@ -25,14 +25,33 @@ def test_no_baseline_no_offset(baseline):
     scene = scene_of(Archive(), AREA, [tile])
     with pytest.raises(SRError, match="item a has no s2:processing_baseline.*1000 if"):
         _ = scene.offset
-    with pytest.raises(SRError, match="give the offset yourself"):
+    with pytest.raises(SRError, match="give it yourself: --offset 1000 if"):
         scene.record()
     assert scene.record(offset=1000)["offset_dn"] == 1000
 
 
-def test_no_offset_where_the_archive_has_subtracted_it():
-    tile = Tile.from_item(item("a", **{"earthsearch:boa_offset_applied": True}))
-    assert tile.offset == 0
+@pytest.mark.parametrize(
+    ("facts", "offset"),
+    [
+        ({"earthsearch:boa_offset_applied": True}, 0),
+        ({"sentinel:boa_offset_applied": True}, 0),
+        ({"sentinel:boa_offset_applied": "true"}, 0),
+        ({"earthsearch:boa_offset_applied": False}, 1000),
+        ({"s2:processing_baseline": None, "processing:version": "05.10"}, 1000),
+        ({"s2:processing_baseline": None, "processing:version": "02.14"}, 0),
+        ({"s2:processing_baseline": None, "processing:version": "1.4.2"}, None),
+        (
+            {"s2:processing_baseline": None, "sentinel:processing_baseline": "04.00"},
+            1000,
+        ),
+        ({"s2:processing_baseline": "99.99"}, None),
+        ({"s2:processing_baseline": "99.33"}, None),
+    ],
+)
+def test_the_words_of_other_archives(facts, offset):
+    """Earth Search, its elder version, Digital Earth Africa, Copernicus Data Space."""
+    answer = item("a", **{"s2:processing_baseline": "04.00", **facts})
+    assert Tile.from_item(answer).offset == offset
 
 
 @pytest.mark.parametrize(

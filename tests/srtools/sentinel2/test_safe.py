@@ -1,5 +1,7 @@
 """SAFE folders: bands, scene classification and offset of a Level-2A product."""
 
+from pathlib import Path
+
 import pytest
 
 from srtools.conventions import BANDS
@@ -34,6 +36,9 @@ def product(tmp_path):
         ("a_N0500_b.SAFE", '<BOA_ADD_OFFSET band_id="1">-1000</BOA_ADD_OFFSET>', 1000),
         ("a.SAFE", "<PROCESSING_BASELINE>05.09</PROCESSING_BASELINE>", 1000),
         ("a.SAFE", "", None),
+        ("a_N9999_b.SAFE", "<PROCESSING_BASELINE>99.99</PROCESSING_BASELINE>", None),
+        ("a_N9999_b.SAFE", "<BOA_ADD_OFFSET>-1000</BOA_ADD_OFFSET>", 1000),
+        ("a_N9933_b.SAFE", "", None),
     ],
 )
 def test_safe(product, name, xml, offset):
@@ -44,7 +49,7 @@ def test_safe(product, name, xml, offset):
     assert [path[-11:-8] for path in found.scl] == ["SCL"]
     assert found.offset == offset
     if offset is None:
-        with pytest.raises(SRError, match="give --offset 1000"):
+        with pytest.raises(SRError, match="give --offset 0, or --offset 1000 if"):
             found.known_offset()
     else:
         assert found.known_offset() == offset
@@ -58,3 +63,15 @@ def test_safe_of_the_wrong_level(tmp_path):
         safe.read_safe(tmp_path)
     with pytest.raises(SRError, match="0 files of band B04"):
         safe.read_safe(tmp_path / "GRANULE")
+
+
+@pytest.mark.parametrize(
+    "name", ["{}.ovr", "._{}", "{}.aux.xml", "{}.msk", ".{}.swp", "{}.tmp", "{}~"]
+)
+def test_what_other_programs_leave_beside_the_images(product, name):
+    folder = product()
+    expected = safe.read_safe(folder)
+    for path in (*expected.bands, *expected.scl):
+        path = Path(path)
+        path.with_name(name.format(path.name)).write_bytes(b"x")
+    assert safe.read_safe(folder) == expected

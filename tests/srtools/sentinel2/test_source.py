@@ -49,7 +49,7 @@ def test_a_safe_folder_says_its_offset(tmp_path):
 
 def test_a_safe_folder_that_does_not_say_its_offset(tmp_path):
     options = SearchOptions(s2_images=(product(tmp_path, "renamed"),))
-    with pytest.raises(SRError, match="give --offset 1000"):
+    with pytest.raises(SRError, match="give --offset 0, or --offset 1000 if"):
         with source.sentinel2(options, None, tmp_path):
             pass
 

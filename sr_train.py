@@ -157,7 +157,7 @@ def train(options: cli.Options) -> dict:
             watchers = [tensorboard.Scalars(logs, options.histograms), pictures]
         deciders = make_deciders(options)
         backup.callbacks = [table, *deciders]
-        guards = [callbacks.StopOnSignal(), callbacks.StopOnNaN()]
+        guards = [callbacks.StopOnSignal(), callbacks.StopOnNaN(files)]
 
         # 5. The training.
         interrupted = None

@@ -13,6 +13,11 @@ from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
 PACKAGES = ("otblite", "pyotb", "otbtf", "tensorflow", "keras", "rasterio", "numpy")
+SECTIONS = frozenset(
+    "ground groups hr lr network pair receptive_field split training xs".split()
+)
+"""Entries that are objects themselves."""
+
 TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
@@ -49,6 +54,10 @@ def read_card(path: str | Path) -> dict[str, Any]:
         card = json.loads(Path(path).read_text())
         if not isinstance(card, dict):
             raise ValueError(f"a {type(card).__name__} instead of an object")
+        card = {key: value for key, value in card.items() if value is not None}
+        for key in SECTIONS & card.keys():
+            if not isinstance(card[key], dict):
+                raise ValueError(f"{key} is {card[key]!r} instead of an object")
         return card
     except FileNotFoundError:
         raise SRError(

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from srtools.errors import SRError
 
+SIDE_FILES = (".aux.xml", ".ovr", ".msk")
+"""What GDAL and QGIS put beside an image: statistics, overviews, mask."""
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -25,7 +28,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_files(paths: list[Path]) -> Iterator[Path]:
     """Give a temporary folder; its files become `paths` at the end of the block.
 
-    The block writes each file there under its own name.  After an exception in it all
+    The block writes each file there under its own name.  What describes a file that is
+    replaced goes with it.  After an exception in it all
     of `paths` are as they were.  At the end each file appears complete, one after the
     other: a power cut in that moment leaves some new and some old.
 
@@ -40,6 +44,8 @@ def whole_files(paths: list[Path]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
         yield Path(partial)
         for path in paths:
+            for suffix in SIDE_FILES:  # of the image that was there
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
             os.replace(Path(partial) / path.name, path)
 
 
@@ -53,6 +59,20 @@ def check_name(path: str | Path) -> None:
         raise SRError(
             f"{path} has a '?' in its name, which OTB takes for the start of options; "
             "rename the file or folder"
+        )
+
+
+def check_no_pattern(path: str | Path) -> None:
+    """Check that TensorFlow takes a path as it is.
+
+    Raises:
+        SRError: if it holds one of `[]*?`, which TensorFlow takes for a pattern of
+            several names: it would write a model there that nobody can load.
+    """
+    if found := set("[]*?") & set(str(Path(path).absolute())):
+        raise SRError(
+            f"{path} has {' '.join(sorted(found))} in its name or that of a folder "
+            "above, which TensorFlow takes for a pattern; choose another name"
         )
 
 

@@ -6,18 +6,21 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from srtools.urls import redact
+
 
 def of_files(paths: Iterable[str | Path]) -> list[list]:
     """Give name, size and time of the last change of each file, without reading it.
 
-    A remote image, which has no such state, is told by its path alone.
+    A remote image, which has no such state, is told by its path alone, without the
+    token, which changes.
     """
     return [_state(path) for path in paths]
 
 
 def _state(path: str | Path) -> list:
     if not Path(path).exists():
-        return [str(path)]
+        return [redact(str(path))]
     state = Path(path).stat()
     return [Path(path).name, state.st_size, state.st_mtime_ns]
 

@@ -26,6 +26,12 @@ Options = TypeVar("Options")
 REQUIRED = dataclasses.MISSING
 
 
+SEVERAL = (
+    "does a * stand for several files, where one is expected?  A Spot product of "
+    "several tiles (R1C1, R1C2) is opened by its DIM_*.XML"
+)
+
+
 class MisuseError(SRError):
     """Options that contradict each other; the command line exits with 2."""
 
@@ -56,6 +62,7 @@ def option(
 def make_parser(options: type, description: str) -> argparse.ArgumentParser:
     """Build the command line of a dataclass whose fields are declared by `option`."""
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser.given = {}  # values of the options, for `Once`
     groups: dict[str | None, Any] = {None: parser}
     hints = typing.get_type_hints(options)
     # Required options come first.  The groups come in the order of their first option,
@@ -93,7 +100,22 @@ def _argument(field: dataclasses.Field, hint: Any, details: dict) -> dict[str, A
         text = f"{text} (default: {shown})"
     if details.get("action") in (None, "extend"):
         details["type"] = kind or _plain(hint)
+        details.setdefault("action", Once)
     return {**details, "help": text.replace("%", "%%")}
+
+
+class Once(argparse.Action):
+    """Store the value of an option, which may come once: the last would win."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Store the value, or refuse the second."""
+        given = parser.given
+        if self.dest in given:
+            raise argparse.ArgumentError(
+                self, f"it is given twice, {given[self.dest]} and {values}; give one"
+            )
+        given[self.dest] = values
+        setattr(namespace, self.dest, values)
 
 
 def _plain(hint: Any) -> Callable[[str], Any]:
@@ -114,7 +136,14 @@ def parse(
         arguments: words of the command line; None: those of the program.
     """
     parser = make_parser(options, description)
-    values = vars(parser.parse_args(arguments))
+    found, unknown = parser.parse_known_args(arguments)
+    values = vars(found)
+    if unknown:
+        several = not unknown[0].startswith("-")
+        parser.error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+            + (f"; {SEVERAL}" if several else "")
+        )
     try:
         return options(
             **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
@@ -140,7 +169,7 @@ def number(
         above: bound that is not taken itself.
     """
     wanted = "a whole number" if kind is int else "a number"
-    wanted += f" that {multiple} divides" if multiple > 1 else ""
+    wanted = f"a multiple of {multiple}" if multiple > 1 else wanted
     wanted += f" of at least {least:g}" if least > -math.inf else ""
     wanted += f" above {above:g}" if above > -math.inf else ""
     wanted += f" up to {most:g}" if most < math.inf else ""

@@ -1,7 +1,10 @@
 """Checks of images before anything is computed: CRS, grids that fit, Spot as a pair."""
 
+import glob
 import logging
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import rasterio.warp
@@ -13,7 +16,7 @@ from srtools.images import pixels
 from srtools.images.band_names import check_order, spot_band
 from srtools.images.declared import check_declared
 from srtools.images.raster import ImageInfo, describe
-from srtools.urls import redact
+from srtools.urls import is_remote, redact
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo
     check_declared(pan_info, "the PAN image")
     check_declared(xs_info, "the XS image")
     check_order([xs_info], "the XS image", spot_band)
+    for image in (pan_info, xs_info):
+        _tell_tiles(image.path)
     check_spot_pair(pan_info, xs_info)
     if min(xs_info.width, xs_info.height) < patch_size + 1:
         raise SRError(
@@ -50,6 +55,20 @@ def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo
     pixels.check_plausible([pan_info], "the PAN image")
     pixels.check_plausible([xs_info], "the XS image")
     return pan_info, xs_info
+
+
+def _tell_tiles(path: str) -> None:
+    """Tell if a file is one of several tiles of a Spot product."""
+    name = Path(path)
+    pattern = re.sub(r"_R\d+C\d+(?=\.)", "_R*C*", glob.escape(name.name))
+    tiles = [] if is_remote(path) else list(name.parent.glob(pattern))
+    if len(tiles) > 1:
+        log.warning(
+            "%s is one of %d tiles of its product; the product's DIM_*.XML opens all "
+            "of them as one image",
+            name.name,
+            len(tiles),
+        )
 
 
 def check_metres(image: ImageInfo) -> None:

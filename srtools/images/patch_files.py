@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -12,6 +13,7 @@ from rasterio.windows import Window
 from srtools.cards import check_conventions, read_card
 from srtools.conventions import BANDS, DATASET_CARD, KINDS, leak_margin, patches_name
 from srtools.errors import SRError
+from srtools.images import raster
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,11 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
     files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
     lr, hr = (describe_patches(files[kind]) for kind in KINDS)
     for kind, info in zip(KINDS, (lr, hr), strict=True):
+        if not raster.is_whole(files[kind]):
+            raise SRError(
+                f"{files[kind]} is damaged, a part of its pixels is missing; make it "
+                "again with sr_dataset.py, or copy it again"
+            )
         _check_dn(files[kind])
         if info.bands != len(BANDS):
             raise SRError(
@@ -120,6 +127,23 @@ def _check_dn(path: str) -> None:
             "if they were reflectances; DN (reflectance x 10000) are expected: make "
             "them again with sr_dataset.py"
         )
+
+
+def first_without_number(files: dict[str, str]) -> str | None:
+    """Name the first pixel that is nan or infinite in patches images, if there is one.
+
+    Only files of floats can hold such: OTB writes them unless told not to.
+    """
+    for path in files.values():
+        with raster.reading(path) as file:
+            if not np.issubdtype(file.dtypes[0], np.floating):
+                continue
+            side = file.width
+            for patch in range(file.height // side):
+                pixels = file.read(window=Window(0, patch * side, side, side))
+                if not np.isfinite(pixels).all():
+                    return f"patch {patch} of {path} holds nan or infinite pixels"
+    return None
 
 
 def check_train_size(train_size: int | None, files: dict[str, str]) -> None:

@@ -276,24 +276,31 @@ def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
     return shapely.convex_hull(shapely.MultiPoint(np.stack([x, y], axis=1)))
 
 
-def check_written(path: str | os.PathLike) -> None:
-    """Check that a GeoTIFF which the engine wrote is complete.
+def is_whole(path: str | os.PathLike) -> bool:
+    """Tell whether a GeoTIFF has all its blocks, none cut off or over another one.
 
-    On a full disk OTB's writer returns without an error; the file is short, empty, or
-    lacks blocks.  The places of the blocks tell, without reading their pixels.
-
-    Raises:
-        SRError: if a block is missing, cut off, or lies over another one.
+    Their places tell, without reading their pixels.
     """
     try:
         with rasterio.open(path) as file:
             blocks = np.array(sorted(_blocks(file)), np.int64)
         first, length = blocks.T
         ends = np.append(first[1:], os.path.getsize(path))
-        whole = length.all() and (first + length <= ends).all()
+        return bool(length.all() and (first + length <= ends).all())
     except (RasterioError, OSError):
-        whole = False
-    if not whole:
+        return False
+
+
+def check_written(path: str | os.PathLike) -> None:
+    """Check that a GeoTIFF which the engine wrote is complete.
+
+    On a full disk OTB's writer returns without an error; the file is short, empty, or
+    lacks blocks.
+
+    Raises:
+        SRError: if not.
+    """
+    if not is_whole(path):
         free = shutil.disk_usage(Path(path).parent).free
         raise SRError(
             f"{Path(path).name} was not written completely; the disk is probably full "

@@ -65,6 +65,10 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
                 f"the Dask cluster {address} gave up ({type(error).__name__}: "
                 f"{error}); the same command goes on with the pieces that are there"
             ) from None
-    failed = [share.stderr for share in done if share.returncode]
+    failed = next((share for share in done if share.returncode), None)
     if failed:
-        raise SRError(f"a worker failed: {failed[0].strip().splitlines()[-1]}")
+        said = failed.stderr.strip().splitlines() or ["it said nothing"]
+        raise SRError(
+            f"a worker ended with exit code {failed.returncode}: {said[-1]}; the same "
+            "command goes on with the pieces that are there"
+        )

@@ -10,6 +10,7 @@ from srtools.errors import SRError
 from srtools.images import figures, raster
 from srtools.inference import cog, pieces
 from srtools.inference.prepare import Job
+from srtools.urls import redact
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Outputs:
             The card with the description of the image.
         """
         card, paths = dict(job.card), [image.path for image in job.s2]
-        seen = card["sentinel2"].get("items") or [Path(path).name for path in paths]
+        seen = card["sentinel2"].get("items") or [Path(redact(p)).name for p in paths]
         about = {
             "AREA_OR_POINT": "Area",
             "PROCESSING": f"super-resolution by {card['model_dir']}",

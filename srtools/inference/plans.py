@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from dataclasses import dataclass
 
 from affine import Affine
@@ -88,7 +89,8 @@ def choose_crop(
         SRError: if the model has none.
     """
     prefix = f"{output}_crop"
-    crops = sorted(int(n.removeprefix(prefix)) for n in model.outputs if prefix in n)
+    found = (re.fullmatch(rf"{re.escape(prefix)}(\d+)", name) for name in model.outputs)
+    crops = sorted(int(match[1]) for match in found if match)
     field = model.card.get("receptive_field", {})
     if crop is None:
         # Without a card the receptive field is unknown: the largest crop is safest.

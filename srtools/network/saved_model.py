@@ -136,6 +136,7 @@ def describe(folder: str | Path) -> ModelInfo:
         SRError: if the folder is not a SavedModel with a serving signature, or its
             card cannot be read.
     """
+    files.check_no_pattern(folder)
     try:
         signature = _read_graph(folder).meta_graphs[0].signature_def[SIGNATURE]
     except (OSError, DecodeError, IndexError):
@@ -185,8 +186,9 @@ def check_replaceable(folder: str | Path) -> None:
     """Check that a SavedModel written to `folder` replaces nothing but another one.
 
     Raises:
-        SRError: if anything else is there.
+        SRError: if anything else is there, or TensorFlow would not find it again.
     """
+    files.check_no_pattern(folder)
     folder = Path(folder)
     empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not (empty or (folder / GRAPH).exists()):

@@ -4,6 +4,7 @@ import csv
 import logging
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 
 from srtools import files, signals
 from srtools.errors import SRError
-from srtools.images import figures
+from srtools.images import figures, patch_files
 from srtools.tf import tf
 
 log = logging.getLogger(__name__)
@@ -184,7 +185,15 @@ class Diverged(SRError):
 
 
 class StopOnNaN(tf.keras.callbacks.Callback):
-    """Raise `Diverged` when a loss or a weight is no finite number any more."""
+    """Raise `Diverged` when a loss or a weight is no finite number any more.
+
+    Arguments:
+        files: the patches images of each group; the fault may be theirs.
+    """
+
+    def __init__(self, files: Mapping[str, dict[str, str]] | None = None):
+        super().__init__()
+        self.files = files or {}
 
     def on_train_batch_end(self, batch, logs=None):
         """Check the loss of the epoch so far."""
@@ -204,6 +213,9 @@ class StopOnNaN(tf.keras.callbacks.Callback):
     def check(self, name: str, value: float) -> None:
         """Raise if the value is NaN or infinite."""
         if not np.isfinite(value):
+            for group in self.files.values():
+                if fault := patch_files.first_without_number(group):
+                    raise Diverged(f"{fault}; make the patches again, as uint16")
             rate = learning_rate(self.model)
             raise Diverged(
                 f"the training diverged and nothing was saved: {name} is {value}, a "

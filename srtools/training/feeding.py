@@ -9,13 +9,18 @@ after epoch 7 sees in epoch 8 what it would have seen anyway.
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.errors import RasterioError
 
 from srtools import fingerprints
 from srtools.conventions import INPUT, KINDS, OUTPUT, SCALE
+from srtools.errors import SRError
+from srtools.images.raster import root_cause
 from srtools.tf import tf
 from srtools.training.augmenting import random_crop, random_symmetry
 
@@ -32,10 +37,29 @@ CHANCES = 5
 """Random numbers per patch: three flips, and the row and column of the crop."""
 
 
+CONTAINER_LIMITS = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
+"""Where Linux tells a container its limit: control groups of version 2 and 1."""
+
+
 def must_stream(reader: Any) -> bool:
     """Tell whether the patches of a reader take too much memory to be kept there."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return size_in_memory(reader) > MEMORY_SHARE * memory
+    return size_in_memory(reader) > MEMORY_SHARE * memory_bytes()
+
+
+def memory_bytes(groups: Sequence[str] = CONTAINER_LIMITS) -> int:
+    """Give the memory of this machine, or of the container if it may use less.
+
+    Arguments:
+        groups: files in which a container's limit may stand.
+    """
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in groups:
+        with suppress(OSError, ValueError):  # "max" is no limit
+            found.append(int(Path(path).read_text()))
+    return min(found)
 
 
 def size_in_memory(reader: Any) -> int:
@@ -213,15 +237,23 @@ def to_pair(sample: Sample) -> tuple[Sample, Sample]:
 def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:
     """Give a function for `map` that reads the sample of an index."""
     if not reader.use_streaming:
-        stacks = {key: tf.constant(a) for key, a in reader.patches_buffer.items()}
+        # Taken out one by one, so that the patches are held once.
+        kept = reader.patches_buffer
+        stacks = {key: tf.constant(kept.pop(key)) for key in list(kept)}
         return lambda index: {key: stack[index] for key, stack in stacks.items()}
     first = reader.get_sample(0)
     keys = list(first)
     lock = threading.Lock()  # a data set of GDAL serves one thread at a time
 
     def read(index: np.ndarray) -> list[np.ndarray]:
-        with lock:
-            sample = reader.get_sample(int(index))
+        try:
+            with lock:
+                sample = reader.get_sample(int(index))
+        except (RasterioError, OSError) as error:
+            raise SRError(
+                f"patch {index} cannot be read ({root_cause(error)}); copy the patches "
+                "again, or make them again with sr_dataset.py"
+            ) from None
         return [sample[key] for key in keys]
 
     def read_as_tensors(index: tf.Tensor) -> Sample:

@@ -13,6 +13,7 @@ from srtools import files
 from srtools.errors import DISK_FULL, SRError
 from srtools.network import saved_model
 from srtools.tf import tf
+from srtools.training import tensorboard
 from srtools.training.callbacks import Diverged
 from srtools.training.resuming import FILE, Backup
 
@@ -36,13 +37,15 @@ def hold(
 
     Raises:
         SRError: if the model exists, or something else in its place, or the backup is
-            one of other settings.
+            one of other settings, or somebody else's logs are there.
     """
     saved_model.check_replaceable(model_dir)
     backup = Backup(logs / FILE, settings, writes=chief)
     going_on = backup.load(overwrite)
     if not going_on:
-        files.refuse_existing([model_dir, logs / "training.csv"], overwrite)
+        others = [] if backup.path.exists() else tensorboard.event_files(logs)
+        kept = [model_dir, logs / "training.csv", *others]
+        files.refuse_existing(kept, overwrite)
     if not chief:
         yield backup
         return

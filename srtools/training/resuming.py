@@ -29,6 +29,9 @@ FILE = "interrupted.npz"
 STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter", "rows")
 """Attributes that callbacks must remember."""
 
+FILES = "files"
+"""Setting that tells the patches apart."""
+
 WEIGHTS = "best_weights"
 """One more, a list of arrays."""
 
@@ -84,9 +87,9 @@ class Backup(tf.keras.callbacks.Callback):
             with self.path.open("rb") as file, np.load(file) as archive:
                 arrays = dict(archive)
             state = json.loads(str(arrays.pop("state")))
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise SRError(
-                f"{self.path} is not a readable backup ({error}); delete it to start "
+                f"{self.path} is not a readable backup ({error}); delete it to begin "
                 "again"
             ) from None
         differing = differences(state["settings"], self.settings)
@@ -182,7 +185,12 @@ class Backup(tf.keras.callbacks.Callback):
 def differences(old: dict, new: dict) -> str:
     """List the settings that differ, as "name old, now new"."""
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return ", ".join(f"{n} {old.get(n)}, now {new.get(n)}" for n in names)
+    return ", ".join(
+        "the patches have changed since"
+        if name == FILES
+        else f"{name} {old.get(name)}, now {new.get(name)}"
+        for name in names
+    )
 
 
 def optimizer_variables(model: tf.keras.Model) -> list[tf.Variable]:
@@ -206,6 +214,6 @@ def circumstances(patches: dict[str, dict[str, str]]) -> dict[str, Any]:
         Fingerprints of the files, and the versions of TensorFlow and Keras.
     """
     return {
-        "files": feeding.fingerprints_of(patches),
+        FILES: feeding.fingerprints_of(patches),
         "versions": [tf.__version__, KERAS],
     }

@@ -1,5 +1,6 @@
 """Training on several devices or machines: which of TensorFlow's strategies to use."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,9 +48,26 @@ def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
 
 def guess() -> str:
     """Choose a strategy by the environment and the GPUs of this machine."""
-    if "TF_CONFIG" in os.environ or int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+    if machines() > 1 or int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
         return "multiworker"
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "none"
+
+
+def machines() -> int:
+    """Count the machines that TF_CONFIG names; platforms set it for a single one, too.
+
+    Raises:
+        SRError: if it cannot be read.
+    """
+    text = os.environ.get("TF_CONFIG", "")
+    try:
+        cluster = json.loads(text or "{}").get("cluster", {})
+        return sum(len(addresses) for addresses in cluster.values())
+    except (ValueError, AttributeError, TypeError):
+        raise SRError(
+            f"TF_CONFIG is {text!r}, a JSON object with a cluster and a task is "
+            "expected; correct or unset it, or give --strategy none"
+        ) from None
 
 
 def multiworker() -> tf.distribute.Strategy:

@@ -124,6 +124,11 @@ class PatchImages(tf.keras.callbacks.Callback):
 
 def forget_events(folder: str | Path) -> None:
     """Delete the event files of an earlier training, which would mix with the new."""
-    for run in RUNS:
-        for events in (Path(folder) / run).glob("events.out.tfevents.*"):
-            events.unlink()
+    for events in event_files(folder):
+        events.unlink()
+
+
+def event_files(folder: str | Path) -> list[Path]:
+    """List the event files of all runs that a training writes."""
+    found = (Path(folder, run).glob("events.out.tfevents.*") for run in RUNS)
+    return [events for run in found for events in run]

@@ -1,5 +1,7 @@
 """Cards: reading them, and comparing them with the conventions of all scripts."""
 
+import json
+
 import pytest
 
 from srtools import cards
@@ -26,3 +28,22 @@ def test_another_convention_is_refused(wrong):
         cards.check_conventions({**good, **wrong}, "the card", "start anew")
     expected = f"the card says {key} {value}, {good[key]} is expected; start anew"
     assert str(error.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"receptive_field": 13}, "receptive_field is 13 instead of an object"),
+        ({"split": "blocks"}, "split is 'blocks' instead of an object"),
+        ({"split": None}, None),
+        ({"split": {"margin": 21}}, None),
+    ],
+)
+def test_odd_entries(tmp_path, content, words):
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(content))
+    if words:
+        with pytest.raises(SRError, match=words):
+            cards.read_card(path)
+    else:
+        assert cards.read_card(path).get("split", {}) == (content["split"] or {})

@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rasterio._err import CPLE_AppDefinedError
+from rasterio.errors import CRSError, RasterioIOError
 
 from srtools import errors
+
+import tensorflow as tf
 
 SCRIPT = """
 import sys
@@ -66,3 +70,84 @@ def test_a_terminated_script_leaves_nothing_half_written(tmp_path):
         assert process.wait(timeout=60) == 128 + signal.SIGTERM
         assert process.stderr.read() == "error: terminated\n"
     assert not list(tmp_path.iterdir())
+
+
+def run(error, capsys):
+    """Raise an error in a script; give its exit code and last line."""
+
+    @errors.one_line_errors
+    def main(argv):
+        raise error
+
+    return main([]), capsys.readouterr().err.splitlines()[-1]
+
+
+MACHINE = {
+    "no such file": (FileNotFoundError(2, "No such file", "a"), "a cannot be used (No"),
+    "permission": (
+        PermissionError(13, "Permission denied", "a"),
+        "a cannot be used (P",
+    ),
+    "read-only": (
+        OSError(errno.EROFS, "Read-only", "a"),
+        "a cannot be used (Read-only)",
+    ),
+    "input/output": (OSError(errno.EIO, "I/O error"), "the system (I/O error)"),
+    "memory": (MemoryError("9 GiB"), "the memory is full (9 GiB); give a smaller"),
+    "empty": (EOFError("No data left"), "a file ends too early (No data left)"),
+    "GDAL": (RasterioIOError("http://h/a.tif?sig=SECRET 404"), "GDAL cannot go on"),
+    "GDAL's own": (CPLE_AppDefinedError(3, 1, "full"), "GDAL cannot go on (full)"),
+    "CRS": (CRSError("PROJ: wrong layout"), "PROJ_LIB and GDAL_DATA are not those"),
+    "damaged": (
+        tf.errors.DataLossError(None, None, "truncated record at 7\nmore"),
+        "a file is missing or damaged (truncated record at 7); make it again",
+    ),
+    "GPU memory": (
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"),
+        "the memory or the disk is full (OOM when allocating); give a smaller",
+    ),
+    "in a data set": (
+        tf.errors.UnknownError(None, None, "{{f}} SRError: patch 3 is damaged\nTrace"),
+        "error: patch 3 is damaged",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MACHINE)
+def test_what_a_machine_may_do_is_one_line(capsys, name):
+    error, words = MACHINE[name]
+    code, line = run(error, capsys)
+    assert code == 1 and line.startswith("error: ") and words in line
+    assert "SECRET" not in line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("x"),
+        ValueError("x"),
+        KeyError("x"),
+        AssertionError("x"),
+        OSError(errno.EINVAL, "Invalid argument"),
+        tf.errors.InvalidArgumentError(None, None, "Incompatible shapes"),
+    ],
+)
+def test_a_programming_error_keeps_its_traceback(capsys, error):
+    with pytest.raises(type(error)):
+        run(error, capsys)
+
+
+def test_a_reader_that_has_read_enough_is_no_error():
+    """As in `python sr_model.py | head -3`."""
+    much = "print(9 * 10**6 * 'x', flush=True)"
+    script = SCRIPT.replace("with files", f"{much}\n    with files")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "."],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

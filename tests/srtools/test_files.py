@@ -52,3 +52,25 @@ def test_a_question_mark_is_refused():
     files.check_name("a/s2.tif")
     with pytest.raises(SRError, match=r"s2\?.tif has a '\?' in its name"):
         files.check_name("a/s2?.tif")
+
+
+@pytest.mark.parametrize("suffix", [".aux.xml", ".ovr", ".msk"])
+def test_what_describes_a_replaced_image_goes_with_it(tmp_path, suffix):
+    """Statistics that QGIS wrote for the old image would stretch the new one."""
+    path, other = tmp_path / "sr.tif", tmp_path / f"other.tif{suffix}"
+    for each in (path, other, tmp_path / f"sr.tif{suffix}"):
+        each.write_text("old")
+    with pytest.raises(ZeroDivisionError):
+        with files.whole_file(path):
+            _ = 1 / 0
+    assert (tmp_path / f"sr.tif{suffix}").exists()
+    with files.whole_file(path) as partial:
+        partial.write_text("new")
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])
+
+
+@pytest.mark.parametrize("name", ["a [1]", "b]", "c*", "d?"])
+def test_a_pattern_is_no_name_for_tensorflow(tmp_path, name):
+    with pytest.raises(SRError, match="TensorFlow takes for a pattern"):
+        files.check_no_pattern(tmp_path / name / "model")
+    files.check_no_pattern(tmp_path / "a & {b} (c) é")

@@ -54,3 +54,22 @@ def test_help_loads_no_engine_and_tells_every_default():
     described = [entry for entry in entries if "default:" in entry]
     optional = len(dataset.Options.__dataclass_fields__) - len(LEAST)
     assert len(described) == optional
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--pan", "a.tif"], "it is given twice, pan.tif and a.tif; give one"),
+        (["--offset", "0", "--offset", "1000"], "it is given twice, 0 and 1000"),
+        (["IMG_P_R1C2.TIF"], "several tiles (R1C1, R1C2) is opened by its DIM_*.XML"),
+        (["--patch_size", "7"], "'7' is not a multiple of 2 of at least 2"),
+        (["--colour"], "unrecognized arguments: --colour\n"),
+    ],
+)
+def test_misuse_is_told(capsys, words, told):
+    least = [f"--{key}={value}" for key, value in LEAST.items()]
+    with pytest.raises(SystemExit) as end:
+        dataset.parse([*least, *words])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+    assert dataset.parse([*least, "--overwrite", "--overwrite"]).overwrite

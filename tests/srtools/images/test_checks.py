@@ -58,3 +58,14 @@ def test_a_shift_between_bands_is_told(write_raster):
     ]
     with pytest.raises(SRError, match="from 600, 910 .* grid of .* from 600, 900"):
         checks.check_stack(images)
+
+
+def test_one_tile_of_several_is_told(write_raster, tmp_path, caplog):
+    """Delivered as two tiles each, `IMG_*_P_*.TIF` stands for two files."""
+    pan = write_raster("IMG_P_R1C1.TIF", np.full((64, 64), 900, np.uint16), 1.5)
+    xs = write_raster("IMG_MS_R1C1.TIF", np.full((16, 16, 4), 900, np.uint16))
+    checks.check_spot(pan, xs, 8)
+    assert "tiles of its product" not in caplog.text
+    write_raster("IMG_P_R1C2.TIF", np.full((64, 64), 900, np.uint16), 1.5)
+    checks.check_spot(pan, xs, 8)
+    assert "IMG_P_R1C1.TIF is one of 2 tiles of its product" in caplog.text

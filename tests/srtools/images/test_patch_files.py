@@ -10,6 +10,7 @@ from srtools.images.patch_files import (
     check_count,
     check_patches,
     check_train_size,
+    first_without_number,
     warn_of_leak,
 )
 
@@ -97,3 +98,23 @@ def test_a_patch_that_is_missing_is_told(patches):
     check_count(folder / "train_lr_patches.tif", 3)
     with pytest.raises(SRError, match="3 patches were cut at 4 places"):
         check_count(folder / "train_lr_patches.tif", 4)
+
+
+def test_patches_that_are_cut_off(patches):
+    folder = patches("train", zeros(3, 4), zeros(30, 16)[:3])
+    path = folder / "train_hr_patches.tif"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SRError, match="hr_patches.tif is damaged, a part of its"):
+        check_patches(folder, "train", factor=4)
+
+
+def test_the_first_pixel_that_is_no_number(tmp_path, write_raster):
+    stack = np.full((24, 8, 4), 900, np.float32)
+    paths = {"lr": write_raster("lr.tif", stack.astype(np.uint16), crs=None)}
+    paths["hr"] = write_raster("hr.tif", stack, crs=None)
+    assert first_without_number(paths) is None
+    stack[17, 3, 2] = np.nan
+    write_raster("hr.tif", stack, crs=None)
+    assert first_without_number(paths) == (
+        f"patch 2 of {paths['hr']} holds nan or infinite pixels"
+    )

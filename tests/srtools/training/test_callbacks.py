@@ -213,3 +213,12 @@ def test_a_signal_waits_for_the_end_of_the_step(number, request):
             assert raised.value.number == number
         # The block ends without acting on it once more.
         assert signal.getsignal(number) is before
+
+
+def test_patches_that_are_no_numbers_are_no_divergence(compiled, write_raster):
+    stack = np.full((24, 8, 4), np.nan, np.float32)
+    path = write_raster("train_hr_patches.tif", stack, crs=None)
+    stop = callbacks.StopOnNaN({"train": {"hr": path}})
+    stop.set_model(compiled)
+    with pytest.raises(SRError, match="patch 0 of .*hr_patches.tif holds nan .*again"):
+        stop.on_train_batch_end(0, {"loss": float("nan")})

@@ -5,6 +5,7 @@ import pytest
 
 from srtools.training import feeding
 
+import otbtf
 import tensorflow as tf
 
 COUNT, BATCH = 11, 4
@@ -65,6 +66,12 @@ def test_streamed_patches_are_those_in_memory(files, options):
     assert_same(batches(files, **options), batches(files, streaming=True, **options))
 
 
+def held(files):
+    """Give all lr patches as OTBTF's reader holds them."""
+    names = {key: [file] for key, file in files.items()}
+    return otbtf.PatchesImagesReader(names).patches_buffer["lr"]
+
+
 def test_another_seed_is_another_order(files):
     one, other = (batches(files, seed=seed, last=1) for seed in (1, 2))
     assert numbers(one[0][0]) != numbers(other[0][0])
@@ -77,7 +84,7 @@ def test_lr_is_dn_and_hr_reflectance_of_the_same_ground(files):
 
 
 def test_patches_are_flipped_only_if_asked_for(files):
-    stacks = feeding.open_patches(files, streaming=False).reader.patches_buffer["lr"]
+    stacks = held(files)
     shares = {}
     for augment in (False, True):
         lr = np.concatenate([lr for lr, _ in batches(files, 0, 9, augment=augment)])
@@ -113,7 +120,7 @@ def test_a_filled_batch_leaves_the_mean_as_it_is(files):
     weights = weights.ravel()
     assert (weights[:COUNT] > 1).all() and (weights[COUNT:] == 0).all()
     weighted = (values.mean(axis=(1, 2, 3)) * weights).mean()
-    expected = source.reader.patches_buffer["lr"].mean()
+    expected = held(files).mean()
     assert weighted == pytest.approx(expected, rel=1e-6)
 
 
@@ -133,3 +140,28 @@ def test_keras_knows_the_shapes(files):
         inputs, targets = made.element_spec
         assert inputs["lr"].shape == tf.TensorShape([BATCH, 3, 3, 4])
         assert targets["hr"].shape == tf.TensorShape([BATCH, 12, 12, 4])
+
+
+def test_patches_are_held_once(files):
+    source = feeding.open_patches(files, streaming=False)
+    assert not source.reader.patches_buffer
+    assert source.read(tf.constant(1))["hr"].shape[-1] == 4
+
+
+@pytest.mark.parametrize(
+    ("texts", "limit"),
+    [
+        ((), None),
+        (("max\n",), None),
+        (("1000\n",), 1000),
+        (("9223372036854771712\n",), None),
+        (("max\n", "77\n"), 77),
+    ],
+)
+def test_the_memory_is_that_of_the_container(tmp_path, texts, limit):
+    paths = [tmp_path / str(number) for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    machine = feeding.memory_bytes([tmp_path / "no"])
+    assert machine > 2**20
+    assert feeding.memory_bytes(paths) == (limit or machine)

@@ -107,3 +107,15 @@ def test_a_worker_that_is_not_the_chief_makes_no_folder(tmp_path):
     with hold(tmp_path, chief=False) as backup:
         finish(backup, epochs=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_logs_of_somebody_else_are_kept(tmp_path):
+    events = tmp_path / "logs" / "train" / "events.out.tfevents.1.host"
+    events.parent.mkdir(parents=True)
+    events.write_text("precious")
+    with pytest.raises(SRError, match="events.out.tfevents.1.host exists already"):
+        with hold(tmp_path):
+            pass
+    assert events.read_text() == "precious"
+    with hold(tmp_path, overwrite=True):
+        pass

@@ -76,7 +76,8 @@ def assert_same(one, other):
 def test_what_goes_in_comes_out(files, folder, group):
     """To the bit, and of the same type; validation patches in their order."""
     found = stacks(records.open_records(folder, files, BUFFER)[group])
-    expected = feeding.open_patches(files[group], False).reader.patches_buffer
+    names = {kind: [file] for kind, file in files[group].items()}
+    expected = otbtf.PatchesImagesReader(names).patches_buffer
     order = numbers(found["lr"])
     assert sorted(order) == list(range(COUNTS[group]))
     assert (order == sorted(order)) is (group == "valid")

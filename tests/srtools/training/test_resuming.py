@@ -89,3 +89,10 @@ def test_a_broken_file_is_one_line(tmp_path):
     path.write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(SRError, match="backup.npz is not a readable backup"):
         resuming.Backup(path, SETTINGS).load(overwrite=False)
+
+
+def test_patches_that_changed_are_told_in_words():
+    old, new = ({"files": [["a.tif", 7, time]], "seed": 1} for time in (1, 2))
+    assert resuming.differences(old, new) == "the patches have changed since"
+    both = resuming.differences(old, {**new, "seed": 3})
+    assert both == "the patches have changed since, seed 1, now 3"

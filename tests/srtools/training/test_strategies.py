@@ -32,7 +32,11 @@ def devices(count):
         ({}, 0, "none"),
         ({}, 1, "none"),
         ({}, 2, "mirrored"),
-        ({"TF_CONFIG": "{}"}, 2, "multiworker"),
+        ({"TF_CONFIG": "{}"}, 2, "mirrored"),
+        ({"TF_CONFIG": ""}, 0, "none"),
+        ({"TF_CONFIG": '{"cluster": {"worker": ["a:1"]}}'}, 0, "none"),
+        ({"TF_CONFIG": '{"cluster": {"chief": ["a:1"]}}'}, 2, "mirrored"),
+        ({"TF_CONFIG": '{"cluster": {"worker": ["a:1", "b:1"]}}'}, 0, "multiworker"),
         ({"SLURM_STEP_NUM_TASKS": "2"}, 0, "multiworker"),
         ({"SLURM_STEP_NUM_TASKS": "1"}, 2, "mirrored"),
     ],
@@ -42,6 +46,13 @@ def test_auto_follows_machine_and_environment(monkeypatch, environment, gpus, ex
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(tf.config, "list_physical_devices", devices(gpus))
     assert strategies.guess() == expected
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", '{"cluster": 3}'])
+def test_a_damaged_description_of_the_machines_is_one_line(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(SRError, match="TF_CONFIG is .* correct or unset it"):
+        strategies.choose("auto", 4)
 
 
 def test_keras_3_says_what_several_workers_need(monkeypatch):

@@ -138,6 +138,7 @@ def create_dataset(options: cli.Options) -> dict:
     engine.need("PatchesSelection", "PatchesExtraction")
     files.check_name(options.out_dir)
     outputs = card.output_files(options.out_dir)
+    files.refuse_folders(outputs)
     files.refuse_existing(outputs, options.overwrite, options.inputs)
     pan, xs = checks.check_spot(options.pan, options.xs, options.patch_size)
     search = {"around": xs, "near": options.spot_date, "scl": True}

@@ -20,7 +20,6 @@ several machines can share one image (`--part`, `--dask`).
 Source: OTBTF application TensorflowModelServe.
 """
 
-import functools
 import sys
 import tempfile
 from pathlib import Path
@@ -39,6 +38,7 @@ from srtools.errors import one_line_errors
 from srtools.images import vrt
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
+from srtools.images.sentinel2_checks import Content
 from srtools.inference import cluster, pieces, plans, prepare, surroundings
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
@@ -165,6 +165,7 @@ def infer(options: cli.Options) -> dict | None:
     crop = plans.choose_crop(model, INPUT, OUTPUT_DN, options.crop)
     outputs.make_folders()
     with (
+        pieces.hold(pieces.folder_of(options.out), shared=bool(options.part)),
         source.sentinel2(
             options, area.in_degrees, outputs.image.parent, margin_metres=AROUND_METRES
         ) as found,
@@ -181,21 +182,23 @@ def infer(options: cli.Options) -> dict | None:
             lr = put_on_lr_grid(job.context, job.plan, found.offset, folder)
             sr = keep_from_0(serve(lr, served, names, crop, job.tile_size))
             masked = keep_nodata(sr, job.masking, job.plan, len(names), folder)
-        # Asked when a piece is made, and when all are joined.
-        has_nodata = functools.cache(job.has_nodata)
+        spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
 
         def write(piece: Piece, path: Path) -> None:
+            there = job.content(piece)
+            if there == Content.NONE:
+                return pieces.write_empty(path, piece, bands)
             with engine_errors("super-resolving"):
                 # The mask costs time, and most pieces need none.
-                result = masked if has_nodata(piece) else sr
+                result = sr if there == Content.ALL else masked
                 write_piece(result, piece, job.tile_size, path)
 
         own = pieces.share(job.pieces, *options.part) if options.part else job.pieces
-        spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
-        pieces.make(job.folder, own, write, spacing, pixel_bytes=2 * bands)
+        size = {"pixel_bytes": 2 * bands, "joins": not options.part}
+        pieces.make(job.folder, own, write, spacing, **size)
         if options.part:
             return None
-        return outputs.write(job, any(map(has_nodata, job.pieces)))
+        return outputs.write(job)
 
 
 @one_line_errors

@@ -1,11 +1,13 @@
 """Files that appear complete or not at all, and files that must not be lost."""
 
+import fcntl
+import glob
 import math
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from srtools.errors import SRError
@@ -40,13 +42,73 @@ def whole_files(paths: list[Path]) -> Iterator[Path]:
         SRError: if one of them is a folder, or theirs cannot be written to.
     """
     refuse_folders(paths)
-    folder = make_folder(paths[0].parent)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
-        yield Path(partial)
+    with partial_folder(paths[0]) as partial:
+        yield partial
         for path in paths:
             for suffix in SIDE_FILES:  # of the image that was there
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-            os.replace(Path(partial) / path.name, path)
+            os.replace(partial / path.name, path)
+
+
+@contextmanager
+def partial_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder on the disk of `path`, for what is going to be `path`.
+
+    It is removed at the end.  What killed processes have left there for the same path
+    is removed before; those that live hold a lock.
+
+    Raises:
+        SRError: if it cannot be made.
+    """
+    path = Path(path)
+    parent, prefix = make_folder(path.absolute().parent), f".partial-{path.name}-"
+    # Eight letters, or they belong to another path whose name only begins so.
+    for left in parent.glob(f"{glob.escape(prefix)}????????"):
+        with suppress(SRError, OSError), hold(left, "it is in use", sure=True):
+            shutil.rmtree(left)
+    with (
+        tempfile.TemporaryDirectory(
+            prefix=prefix, dir=parent, ignore_cleanup_errors=True
+        ) as folder,
+        hold(folder, f"{path} is being written by another process"),
+    ):
+        yield Path(folder)
+
+
+@contextmanager
+def hold(
+    folder: str | Path, busy: str, shared: bool = False, sure: bool = False
+) -> Iterator[None]:
+    """Hold a folder for one process; whatever ends the process sets it free.
+
+    Some network file systems have no locks; there everybody gets the folder.
+
+    Arguments:
+        folder: folder that exists.
+        busy: message if another process holds it.
+        shared: whether others may hold it at the same time, if they share it, too.
+        sure: whether a file system without locks is an error.
+
+    Raises:
+        SRError: if another process holds it.
+        OSError: if there are no locks, or no such folder any more.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            wish = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, wish | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SRError(busy) from None
+        except OSError:
+            if sure:
+                raise
+        # Another process may have removed it a moment ago, with its lock.
+        if not os.path.samestat(os.stat(folder), os.fstat(handle)):
+            raise SRError(busy)
+        yield
+    finally:
+        os.close(handle)
 
 
 def check_name(path: str | Path) -> None:

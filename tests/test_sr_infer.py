@@ -426,8 +426,8 @@ def test_bad_input_is_one_line(bad_folder, bad_inputs, case, words, capfd):
         (["--model_dir", "m", "--das", "tcp://x:1"], "unrecognized arguments: --das"),
         (["--model_dir", "m", "--offset", "70000"], "choose from"),
         (
-            ["--model_dir", "m", "--s2_images", "a", "b"],
-            "2 Sentinel-2 files were given",
+            ["--model_dir", "m", "--s2_images", "b"],
+            "argument --s2_images: it is given twice, ['a.tif'] and ['b']; give one",
         ),
         (["--model_dir", "m", "--part", "0/3"], "'0/3' is no share; one such as 1/8"),
         (["--model_dir", "m", "--part", "4/3"], "'4/3' is no share"),

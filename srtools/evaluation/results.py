@@ -21,7 +21,9 @@ def check_folder(
         SRError: if one of them exists and may not be replaced, or the folder cannot be
             written to.
     """
-    files.refuse_existing([Path(out_dir) / name for name in names], overwrite)
+    paths = [Path(out_dir) / name for name in names]
+    files.refuse_folders(paths)
+    files.refuse_existing(paths, overwrite)
     files.make_folder(out_dir)
 
 

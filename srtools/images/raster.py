@@ -14,6 +14,7 @@ import rasterio
 import rasterio.warp
 import shapely
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -26,6 +27,11 @@ from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, without_secr
 
 # Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
+
+
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+"""Errors of reading and writing; copying and overviews raise the second, which is of
+no public class."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
         raise SRError(
             f"{what} {name} is a list of images and none itself; {advice}"
         ) from None
-    except (RasterioError, OSError) as error:
+    except (*GDAL_ERRORS, OSError) as error:
         reason = without_secrets(" ".join(str(root_cause(error)).split()))
         advice = _advice(path, reason) or (
             "a GeoTIFF or another format that GDAL reads is expected"
@@ -242,7 +248,7 @@ def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
     try:
         with rasterio.open(gdal_path(str(path))) as file:
             yield file
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         reason = without_secrets(" ".join(str(root_cause(error)).split()))
         raise SRError(
             f"the pixels of {redact(str(path))} cannot all be read ({reason}); the "

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from enum import Enum
 
 import numpy as np
 import rasterio
@@ -11,7 +12,7 @@ from srtools.errors import SRError
 from srtools.images import checks, pixels, raster
 from srtools.images.band_names import check_order, sentinel2_band
 from srtools.images.declared import check_declared, offset_dn
-from srtools.images.grid import Grid
+from srtools.images.grid import Grid, Window
 from srtools.images.raster import ImageInfo
 from srtools.urls import redact
 
@@ -161,14 +162,38 @@ def check_offset(
         )
 
 
-def has_nodata(s2: Sequence[ImageInfo], area: Grid) -> bool:
-    """Tell whether some pixel of an area may be nodata: 0, or beyond the images.
+class Content(Enum):
+    """Share of the pixels of an area that have data."""
+
+    ALL = "all of them"
+    SOME = "some of them, or it is not known"
+    NONE = "none"
+
+
+def content(s2: Sequence[ImageInfo], area: Grid) -> Content:
+    """Tell how many pixels of an area have data: are not 0, nor beyond the images.
 
     Arguments:
         s2: images on one grid.
         area: grid of finer pixels; each takes the pixel of `s2` below its centre.
     """
-    image, half = s2[0], area.transform.a / 2
+    grid = s2[0].grid
+    window = _seen_from(area, s2[0])
+    inside = grid.clip(window)
+    if any(part.stop == part.start for part in inside):
+        return Content.NONE
+    empty = True
+    for image in s2:
+        pixels = _read(image, inside)
+        empty = empty and not pixels.any()
+        if not empty and (inside != window or not pixels.all()):
+            return Content.SOME
+    return Content.NONE if empty else Content.ALL
+
+
+def _seen_from(area: Grid, image: ImageInfo) -> Window:
+    """Give the pixels of an image below the centres of those of a grid."""
+    half = area.transform.a / 2
     # A straight line in one CRS is bent in another, by less than a pixel.
     around = 0 if image.crs == area.crs else 1
     left, bottom, right, top = area.bounds
@@ -178,10 +203,10 @@ def has_nodata(s2: Sequence[ImageInfo], area: Grid) -> bool:
     first, last = ~image.transform @ centres[::3], ~image.transform @ centres[2:0:-1]
     col, row = (int(np.floor(x)) - around for x in first)
     last_col, last_row = (int(np.floor(x)) + 1 + around for x in last)
-    if min(col, row) < 0 or last_col > image.width or last_row > image.height:
-        return True
-    for each in s2:
-        with raster.reading(each.path) as file:
-            if not file.read(window=((row, last_row), (col, last_col))).all():
-                return True
-    return False
+    return slice(row, last_row), slice(col, last_col)
+
+
+def _read(image: ImageInfo, window: Window) -> np.ndarray:
+    rows, cols = ((part.start, part.stop) for part in window)
+    with raster.reading(image.path) as file:
+        return file.read(window=(rows, cols))

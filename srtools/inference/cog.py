@@ -6,11 +6,10 @@ from pathlib import Path
 import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 
 from srtools.conventions import SCALE
 from srtools.errors import SRError
-from srtools.images import vrt
+from srtools.images import raster, vrt
 from srtools.images.grid import Grid
 from srtools.inference.pieces import Piece
 
@@ -81,9 +80,10 @@ def join(
         # GDAL finds the overviews beside the image only if it reads the folder.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
             rasterio.shutil.copy(str(whole), str(out), **COG_OPTIONS)
-    except (RasterioError, OSError) as error:
+    except (*raster.GDAL_ERRORS, OSError) as error:
+        reason = " ".join(str(raster.root_cause(error)).split())
         raise SRError(
-            f"{out.name} cannot be written ({' '.join(str(error).split())}); the "
+            f"{out.name} cannot be written ({reason}); the "
             f"pieces are kept in {folder}: make room and run the same command again"
         ) from None
 

@@ -71,12 +71,11 @@ class Outputs:
         for path in self.paths:
             files.make_folder(path.parent)
 
-    def write(self, job: Job, has_nodata: bool) -> dict:
+    def write(self, job: Job) -> dict:
         """Join the pieces; write the card and the preview.
 
         Arguments:
             job: image whose pieces are made.
-            has_nodata: whether some pixels may be 0.
 
         Returns:
             The card with the description of the image.
@@ -89,21 +88,24 @@ class Outputs:
             "SENTINEL2": " ".join(map(str, seen)),
             OFFSET_TAG: str(card["offset"]),
         }
-        for path, numbers in self.images.items():
-            bands = dict(zip(numbers, BANDS, strict=True))
-            with files.whole_file(path) as partial:
+        # All or none: the pieces are removed when nothing can fail any more.
+        with files.whole_files([*self.images, self.card]) as partial:
+            for path, numbers in self.images.items():
+                bands = dict(zip(numbers, BANDS, strict=True))
                 cog.join(
                     job.folder,
                     job.pieces,
-                    partial,
+                    partial / path.name,
                     bands,
                     job.plan.grid,
                     about,
-                    has_nodata,
+                    job.has_nodata,
                 )
+            made = partial / self.image.name
+            record = raster.describe(made, "the output").record()
+            card["output"] = {**record, "path": str(self.image)}
+            cards.write_card(partial / self.card.name, card)
+            if self.preview:
+                figures.save_preview(self.preview, paths, card["offset"], made)
         pieces.remove(job.folder)
-        card["output"] = raster.describe(self.image, "the output").record()
-        cards.write_card(self.card, card)
-        if self.preview:
-            figures.save_preview(self.preview, paths, card["offset"], self.image)
         return card

@@ -5,14 +5,19 @@ piece.  Several machines can share the pieces.  In the end they are joined, and 
 folder is removed.
 """
 
+import fcntl
 import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import rasterio
 
 from srtools import cards, files, fingerprints
 from srtools.errors import SRError
@@ -22,6 +27,9 @@ from srtools.images.grid import Window
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
+JOINED_SHARE = 1.0
+"""Bytes that joining takes, per byte of all pieces: overviews 1/3, and the image, which
+is compressed to some 2/3."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +88,34 @@ def folder_of(out: str | Path) -> Path:
     return Path(f"{out}.pieces")
 
 
+@contextmanager
+def hold(folder: Path, shared: bool) -> Iterator[None]:
+    """Hold the folder of the pieces: one run at a time, or several shares.
+
+    Arguments:
+        folder: folder of the pieces, which is made if need be.
+        shared: whether this run makes a share only.
+
+    Raises:
+        SRError: if another run makes this image, or shares are still made while all
+            are to be joined.
+    """
+    busy = (
+        f"another run is making this image (it holds {folder}); wait for it, or give "
+        "another output"
+    )
+    with files.hold(files.make_folder(folder), busy, shared):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                folder.rmdir()  # if it is still empty
+
+
 def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
-    """Make the folder, or go on with one that was made for the same plan.
+    """Take the folder, or go on with pieces that were made for the same plan.
+
+    Shares that begin at the same time do this one after the other.
 
     Arguments:
         folder: folder of the pieces.
@@ -91,25 +125,38 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     Raises:
         SRError: if it was made for another plan, or by another program.
     """
-    found = [path for path in folder.glob("*") if not path.name.startswith(".")]
-    if found and not (folder / PLAN).exists():
-        raise SRError(
-            f"{folder} holds {found[0].name} but no {PLAN}, so nobody knows what its "
-            "files were made for; remove or rename the folder"
-        )
     fingerprint = fingerprints.of_settings(plan)
-    if (folder / PLAN).exists():
-        if cards.read_card(folder / PLAN).get("fingerprint") == fingerprint:
-            return
-        if not overwrite:
+    with _one_at_a_time(folder):
+        found = [path for path in folder.glob("*") if not path.name.startswith(".")]
+        if found and not (folder / PLAN).exists():
             raise SRError(
-                f"{folder} holds pieces made from other images, with another model or "
-                "other options; give the same ones to go on, or --overwrite to start "
-                "anew"
+                f"{folder} holds {found[0].name} but no {PLAN}, so nobody knows what "
+                "its files were made for; remove or rename the folder"
             )
-        shutil.rmtree(folder)
-    files.make_folder(folder)
-    cards.write_card(folder / PLAN, {"fingerprint": fingerprint, **plan})
+        if (folder / PLAN).exists():
+            if cards.read_card(folder / PLAN).get("fingerprint") == fingerprint:
+                return
+            if not overwrite:
+                raise SRError(
+                    f"{folder} holds pieces made from other images, with another model "
+                    "or other options; give the same ones to go on, or --overwrite to "
+                    "start anew"
+                )
+            for path in found:  # the folder stays: this run holds it
+                path.unlink()
+        cards.write_card(folder / PLAN, {"fingerprint": fingerprint, **plan})
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process prepares pieces beside these."""
+    handle = os.open(folder.absolute().parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _is_whole(path: Path) -> bool:
@@ -130,6 +177,7 @@ def make(
     write: Callable[[Piece, Path], None],
     spacing: float,
     pixel_bytes: int,
+    joins: bool = True,
 ) -> None:
     """Make the pieces that are missing, and tell the progress.
 
@@ -139,6 +187,7 @@ def make(
         write: function that writes one of them to a file.
         spacing: pixel size in metres.
         pixel_bytes: size of a pixel of a piece, all bands together.
+        joins: whether this run joins them afterwards.
 
     Raises:
         SRError: if the disk does not take them.
@@ -147,7 +196,12 @@ def make(
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
     sizes = [piece.width * piece.height * pixel_bytes for piece in todo]
-    files.check_room(folder, sum(sizes), f"{len(todo)} pieces of the image")
+    joined = sum(piece.width * piece.height for piece in pieces) * pixel_bytes
+    files.check_room(
+        folder,
+        sum(sizes) + (round(JOINED_SHARE * joined) if joins else 0),
+        f"{len(todo)} pieces of the image" + (" and the image" if joins else ""),
+    )
     areas = [piece.width * piece.height * spacing**2 / 1e6 for piece in todo]
     start, done = time.monotonic(), 0.0
     for piece, area, size in zip(todo, areas, sizes, strict=True):
@@ -169,6 +223,22 @@ def make(
             speed,
             (sum(areas) - done) / speed,
         )
+
+
+def write_empty(path: Path, piece: Piece, bands: int) -> None:
+    """Write a piece without data, which needs no network."""
+    profile = {"dtype": "uint16", "compress": "DEFLATE", "interleave": "band"}
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=piece.width,
+        height=piece.height,
+        count=bands,
+        **profile,
+    ) as file:
+        for band in range(1, bands + 1):
+            file.write(np.zeros((piece.height, piece.width), np.uint16), band)
 
 
 def remove(folder: Path) -> None:

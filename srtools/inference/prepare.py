@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import shapely
 
 from srtools import cards, fingerprints
 from srtools.conventions import FACTOR
+from srtools.errors import SRError
 from srtools.images import checks, raster, sentinel2_checks, vrt
 from srtools.images.raster import ImageInfo
+from srtools.images.sentinel2_checks import Content
 from srtools.inference import pieces, plans, surroundings
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
@@ -19,6 +21,7 @@ from srtools.network import saved_model
 from srtools.network.saved_model import ModelInfo
 from srtools.sentinel2 import areas
 from srtools.sentinel2.source import Sentinel2
+from srtools.urls import redact
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class Job:
     """Folder of the pieces."""
     card: dict
     """Contents of the card so far."""
+    contents: dict[Piece, Content] = field(default_factory=dict)
+    """What is known of the pixels of each piece."""
 
     @property
     def masking(self) -> list[ImageInfo]:
@@ -98,9 +103,29 @@ class Job:
         """
         return self.context if self.plan.inside else self.s2
 
-    def has_nodata(self, piece: Piece) -> bool:
-        """Tell whether some pixel of a piece may be nodata."""
-        return sentinel2_checks.has_nodata(self.masking, self.plan.grid_of(piece))
+    def content(self, piece: Piece) -> Content:
+        """Tell how many pixels of a piece have data; asked twice, read once."""
+        if piece not in self.contents:
+            grid = self.plan.grid_of(piece)
+            self.contents[piece] = sentinel2_checks.content(self.masking, grid)
+        return self.contents[piece]
+
+    @property
+    def has_nodata(self) -> bool:
+        """Whether some pixel of the image may be nodata."""
+        return any(self.content(piece) != Content.ALL for piece in self.pieces)
+
+    def check_data(self) -> None:
+        """Check that there is something to see.
+
+        Raises:
+            SRError: if no pixel has data.
+        """
+        if all(self.content(piece) == Content.NONE for piece in self.pieces):
+            raise SRError(
+                f"{redact(self.s2[0].path)} has no data in the area that was asked "
+                "for, all pixels there are 0; take another image or another area"
+            )
 
 
 def job(
@@ -159,10 +184,12 @@ def job(
         "piece_size": piece_size,
         "files": _states(s2, found),
     }
-    pieces.prepare(folder, depends_on, options.overwrite)
     context = surroundings.reflect(s2, plan, temporary)
     cut = pieces.cut(width, height, piece_size)
-    return Job(s2, context, plan, tile_size, cut, folder, card)
+    made = Job(s2, context, plan, tile_size, cut, folder, card)
+    made.check_data()
+    pieces.prepare(folder, depends_on, options.overwrite)
+    return made
 
 
 def _states(s2: Sequence[ImageInfo], found: Sentinel2) -> list | None:

@@ -1,7 +1,6 @@
 """SavedModels: written so that OTBTF runs them well, read with either Keras."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +74,8 @@ def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) 
         weight if isinstance(weight, tf.Variable) else weight.value
         for weight in network.weights
     ]
-    parent = files.make_folder(folder.absolute().parent)
-    prefix = f".partial-{folder.name}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as partial:
-        new, old = Path(partial) / "new", Path(partial) / "old"
+    with files.partial_folder(folder) as partial:
+        new, old = partial / "new", partial / "old"
         signatures = {SIGNATURE: _serving_function(network)}
         tf.saved_model.save(module, str(new), signatures=signatures)
         split_outputs(new)

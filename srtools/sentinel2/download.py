@@ -10,7 +10,6 @@ read, or `services.PATIENCE` at its end, ends the download at once.
 import functools
 import math
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from rasterio.windows import Window
 from tqdm import tqdm
 
 from srtools.errors import SRError
-from srtools.files import check_room, make_folder
+from srtools.files import check_room, make_folder, partial_folder
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import services
@@ -110,9 +109,7 @@ def local_copies(
     remote = [key for key, href in hrefs.items() if is_remote(href)]
     parts = dict(services.in_parallel(plan, remote, end))
     shown = _tiles_that_show(scene.tiles, bands, parts)
-    with tempfile.TemporaryDirectory(
-        prefix=".partial-", dir=folder, ignore_cleanup_errors=True
-    ) as temporary:
+    with partial_folder(folder / "sentinel2") as temporary:
         tiles, wanted = [], {}
         for index in shown:
             name = re.sub(r"\W", "_", scene.tiles[index].id)

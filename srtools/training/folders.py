@@ -1,9 +1,6 @@
 """The folders of a training: held by one training at a time, never half-written."""
 
-import fcntl
-import glob
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,10 +47,11 @@ def hold(
         yield backup
         return
     files.make_folder(model_dir.absolute().parent)
-    with one_at_a_time(files.make_folder(logs)):
-        delete_partial(model_dir)
-        for partial in logs.glob(".partial-*"):
-            shutil.rmtree(partial, ignore_errors=True)
+    busy = (
+        f"another training is writing to {logs}; wait for it, or give another "
+        "--model_dir"
+    )
+    with files.hold(files.make_folder(logs), busy):
         try:
             with one_line_if_full(logs):
                 if not going_on:
@@ -67,37 +65,6 @@ def hold(
         finally:
             with suppress(OSError):
                 logs.rmdir()  # if it is still empty
-
-
-@contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold a folder for one training; whatever ends the process sets it free.
-
-    Raises:
-        SRError: if another training holds it.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SRError(
-                f"another training is writing to {folder}; wait for it, or give "
-                "another --model_dir"
-            ) from None
-        except OSError:
-            pass  # some network file systems have no locks
-        yield
-    finally:
-        os.close(handle)
-
-
-def delete_partial(path: Path) -> None:
-    """Delete half-written files that a killed process has left beside `path`."""
-    # Eight letters, or they belong to another path whose name only begins so.
-    pattern = f".partial-{glob.escape(path.name)}-????????"
-    for partial in path.absolute().parent.glob(pattern):
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import itertools
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,8 +20,9 @@ import numpy as np
 
 from srtools import cards, files
 from srtools.errors import SRError
+from srtools.files import partial_folder
 from srtools.tf import tf
-from srtools.training import feeding, folders
+from srtools.training import feeding
 
 import otbtf
 
@@ -146,7 +146,6 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
         SRError: if there is no room for them.
     """
     folder = folder.absolute()
-    folders.delete_partial(folder)
     sources = {g: feeding.open_patches(files[g], streaming=True) for g in files}
     needed = sum(feeding.size_in_memory(source.reader) for source in sources.values())
     free = shutil.disk_usage(folder).free
@@ -157,10 +156,9 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
         )
     log.info("writing %.2g GB of TFRecords to %s", needed / 1e9, folder)
     note = {"made_of": feeding.fingerprints_of(files), "patches": {}, "bytes": {}}
-    prefix = f".partial-{folder.name}-"
     try:
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder.parent) as partial:
-            whole = Path(partial) / folder.name
+        with partial_folder(folder) as partial:
+            whole = partial / folder.name
             for group, source in sources.items():
                 write_group(whole / group, source.reader, mixed=group == "train")
                 note["patches"][group] = source.size

@@ -74,3 +74,43 @@ def test_a_pattern_is_no_name_for_tensorflow(tmp_path, name):
     with pytest.raises(SRError, match="TensorFlow takes for a pattern"):
         files.check_no_pattern(tmp_path / name / "model")
     files.check_no_pattern(tmp_path / "a & {b} (c) é")
+
+
+def test_what_killed_processes_were_writing_is_cleared_away(tmp_path):
+    """A living process holds its own, and other paths are left alone."""
+    path = tmp_path / "sr.tif"
+    gone, living, other, longer = (
+        tmp_path / f".partial-{name}"
+        for name in (
+            "sr.tif-abcdefgh",
+            "sr.tif-12345678",
+            "a.tif-abcdefgh",
+            "sr.tif-2-abcdefgh",
+        )
+    )
+    for folder in (gone, living, other, longer):
+        folder.mkdir()
+        (folder / "half.tif").touch()
+    with files.hold(living, "busy"):
+        with files.whole_file(path) as partial:
+            partial.write_text("new")
+            assert partial.parent.parent == tmp_path
+            with pytest.raises(SRError, match="it is busy"):
+                with files.hold(partial.parent, "it is busy"):
+                    pass
+    assert sorted(tmp_path.iterdir()) == sorted([path, living, other, longer])
+    with files.whole_file(path) as partial:
+        partial.write_text("newer")
+    assert not living.exists() and path.read_text() == "newer"
+
+
+def test_a_folder_is_held_by_one_or_shared(tmp_path):
+    with files.hold(tmp_path, "busy", shared=True):
+        with files.hold(tmp_path, "busy", shared=True):
+            with pytest.raises(SRError, match="busy"):
+                with files.hold(tmp_path, "busy"):
+                    pass
+    with files.hold(tmp_path, "busy"):
+        with pytest.raises(SRError, match="busy"):
+            with files.hold(tmp_path, "busy", shared=True):
+                pass

@@ -14,11 +14,16 @@ from srtools.errors import SRError
 from srtools.images import raster
 from srtools.images.grid import Grid
 from srtools.images.sentinel2_checks import (
+    Content,
     check_area,
     check_images,
     check_pixels,
-    has_nodata,
+    content,
 )
+
+
+def lacks(s2, area):
+    return content(s2, area) != Content.ALL
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def test_an_image_that_is_cut_off_is_one_line(write_raster):
     with pytest.raises(SRError, match=r"s2.tif cannot all be read \(.*\); the file is"):
         check_pixels(s2, 0)
     with pytest.raises(SRError, match=r"s2.tif cannot all be read \(.*\); the file is"):
-        has_nodata(s2, s2[0].grid)
+        content(s2, s2[0].grid)
 
 
 @pytest.mark.parametrize(
@@ -128,17 +133,37 @@ def test_where_pixels_have_no_data(write_raster):
         place = Affine(1.5, 0, left, 0, -1.5, top)
         return Grid(s2[0].crs, place, width, height)
 
-    assert has_nodata(s2, area(500, 900, 26, 26))
-    assert not has_nodata(s2, area(500, 900, 20, 26))  # to 530 m
-    assert not has_nodata(s2, area(500, 900, 33, 13))  # to 880.5 m
-    assert has_nodata(s2, area(500, 900, 33, 14))  # to 879 m
+    assert lacks(s2, area(500, 900, 26, 26))
+    assert not lacks(s2, area(500, 900, 20, 26))  # to 530 m
+    assert not lacks(s2, area(500, 900, 33, 13))  # to 880.5 m
+    assert lacks(s2, area(500, 900, 33, 14))  # to 879 m
     # The last pixel lies half beyond 550 m, its centre at 549.75 m does not.
-    assert not has_nodata(s2, area(501, 900, 33, 13))
-    assert has_nodata(s2, area(502, 900, 33, 13))
-    assert has_nodata(s2, area(499, 900, 4, 4))
-    assert has_nodata(s2, area(500, 902, 4, 4))
-    assert has_nodata(s2, area(546, 900, 4, 4))
+    assert not lacks(s2, area(501, 900, 33, 13))
+    assert lacks(s2, area(502, 900, 33, 13))
+    assert lacks(s2, area(499, 900, 4, 4))
+    assert lacks(s2, area(500, 902, 4, 4))
+    assert lacks(s2, area(546, 900, 4, 4))
     away = transform_bounds("EPSG:32631", "EPSG:32630", 510, 880, 520, 890)
     place = Affine(1.5, 0, away[0], 0, -1.5, away[3])
     other = rasterio.CRS.from_epsg(32630)
-    assert not has_nodata(s2, Grid(other, place, 4, 4))
+    assert not lacks(s2, Grid(other, place, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ((500.0, 900.0), Content.ALL),
+        ((560.0, 900.0), Content.NONE),  # zeros
+        ((545.0, 900.0), Content.SOME),
+        ((575.0, 900.0), Content.NONE),  # zeros, and beyond the image
+        ((900.0, 900.0), Content.NONE),
+        ((500.0, 860.0), Content.SOME),  # zeros in one band
+    ],
+)
+def test_content(write_raster, place, expected):
+    pixels = np.full((8, 8, 4), 900, np.uint16)
+    pixels[:, 5:] = 0
+    pixels[4:, :, 2] = 0
+    s2 = check_images([write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))])
+    grid = Grid(s2[0].crs, Affine(1.5, 0, place[0], 0, -1.5, place[1]), 10, 10)
+    assert content(s2, grid) == expected

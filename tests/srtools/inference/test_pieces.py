@@ -119,14 +119,16 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
 
 
 def test_too_little_room_is_told_before_the_first_piece(tmp_path, job, monkeypatch):
-    """240 x 180 pixels of four 16-bit bands take 0.35 MB."""
+    """240 x 180 pixels of four 16-bit bands take 0.346 MB, and as much when joined."""
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=340_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=690_000))
     out = tmp_path / "sr.tif"
-    with pytest.raises(SRError, match="1 MB are needed for 12 pieces of the image, "):
+    with pytest.raises(
+        SRError, match="1 MB are needed for 12 pieces of the image and the image, "
+    ):
         infer(job, out)
     assert not list(pieces.folder_of(out).glob("*.tif"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=350_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=700_000))
     infer(job, out)
 
 
@@ -338,3 +340,115 @@ def test_cut_covers_each_pixel_once():
     assert (count == 1).all()
     parts = [pieces.share(pieces.cut(50, 37, 16), part, 5) for part in range(1, 6)]
     assert sorted(sum(parts, []), key=str) == sorted(pieces.cut(50, 37, 16), key=str)
+
+
+def test_two_runs_of_one_image_are_told_apart(tmp_path, job):
+    """The second one ends at once, and the first one's image is right."""
+    out = tmp_path / "sr.tif"
+    folder = pieces.folder_of(out)
+    with pieces.hold(folder, shared=False):
+        with pytest.raises(SRError, match="another run is making this image"):
+            infer(job, out)
+        with pytest.raises(SRError, match="another run is making this image"):
+            infer(job, out, part=(1, 2))
+    infer(job, out)
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_nothing_is_joined_while_a_share_is_made(tmp_path, job):
+    out = tmp_path / "sr.tif"
+    with pieces.hold(pieces.folder_of(out), shared=True):
+        for part in (1, 2):
+            infer(job, out, part=(part, 2))
+        with pytest.raises(SRError, match="another run is making this image"):
+            infer(job, out)
+    infer(job, out)
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_shares_that_overwrite_do_not_race(tmp_path, job, repeating_model):
+    """Each may find the old folder; the first one clears it, for all."""
+    out = tmp_path / "sr.tif"
+    old = {**job, "model_dir": repeating_model}
+    infer(old, out, part=(1, 2))
+    command = [sys.executable, "sr_infer.py", *arguments(job, out), "--overwrite"]
+    shares = [
+        subprocess.Popen([*command, "--part", f"{part}/3"], cwd=ROOT)
+        for part in (1, 2, 3)
+    ]
+    assert [share.wait() for share in shares] == [0, 0, 0]
+    infer(job, out, overwrite=True)
+    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+
+
+def test_an_area_without_data_is_refused(tmp_path, job, write_raster):
+    pixels = np.zeros((45, 60, 4), np.uint16)
+    pixels[:20, :20] = 900
+    path = write_raster("half.tif", pixels, 10.0)
+    like = write_raster(
+        "like.tif", np.ones((16, 16), np.uint16), 10.0, (452351.0, 5411803.0)
+    )
+    out = tmp_path / "sr.tif"
+    job = {**job, "s2_images": (path,), "like": like}
+    with pytest.raises(SRError, match="half.tif has no data in the area"):
+        infer(job, out)
+    assert not out.exists() and not pieces.folder_of(out).exists()
+
+
+def test_pieces_without_data_do_not_pass_the_network(
+    tmp_path, job, write_raster, monkeypatch
+):
+    pixels = np.random.default_rng(1).integers(1, 8000, (45, 60, 4)).astype(np.uint16)
+    pixels[:, 28:] = 0
+    job["s2_images"] = (write_raster("half.tif", pixels),)
+    expected = whole(tmp_path, job)
+    computed = []
+    write = sr_infer.write_piece
+
+    def watch(sr, piece, tile_size, path):
+        computed.append(piece)
+        write(sr, piece, tile_size, path)
+
+    monkeypatch.setattr(sr_infer, "write_piece", watch)
+    infer(job, tmp_path / "sr.tif")
+    np.testing.assert_array_equal(read(tmp_path / "sr.tif"), expected)
+    assert {piece.col for piece in computed} == {0, 64}  # of 0, 64, 128 and 192
+
+
+@pytest.mark.parametrize("what", ["preview", "second image"])
+def test_pieces_are_kept_until_nothing_can_fail(tmp_path, job, monkeypatch, what):
+    """And the same command finishes, without --overwrite."""
+    out, join = tmp_path / "sr.tif", cog.join
+    options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
+
+    def fail(*arguments, **_):
+        raise SRError("the disk is full")
+
+    def fail_second(folder, cut, path, *rest):
+        (fail if path.stem.endswith("_std") else join)(folder, cut, path, *rest)
+
+    with monkeypatch.context() as patch:
+        if what == "preview":
+            patch.setattr("srtools.images.figures.save_preview", fail)
+        else:
+            patch.setattr(cog, "join", fail_second)
+        with pytest.raises(SRError, match="the disk is full"):
+            infer(job, out, **options)
+    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
+    assert not out.exists()
+    made = []
+    monkeypatch.setattr(sr_infer, "write_piece", lambda *_: made.append(1))
+    infer(job, out, **options)
+    assert out.exists() and (tmp_path / "sr_std.tif").exists() and not made
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (4, 3)])
+def test_tiny_images(tmp_path, write_raster, repeating_model, size):
+    pixels = np.full((*size, 4), 900, np.uint16)
+    pixels[0, 0] = 300
+    job = {"s2_images": (write_raster("s2.tif", pixels),), "model_dir": repeating_model}
+    out = tmp_path / "sr.tif"
+    infer(job, out)
+    height, width = size
+    assert read(out).shape == (4, 4 * height, 4 * width)
+    assert read(out)[:, 1, 1].tolist() == [300] * 4

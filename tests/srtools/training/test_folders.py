@@ -89,20 +89,6 @@ def test_a_full_graphics_card_is_no_full_disk(tmp_path):
             raise error
 
 
-def test_what_a_killed_training_was_writing_is_cleared_away(tmp_path):
-    name = "8letters"  # as many as tempfile takes
-    gone = [tmp_path / f".partial-model-{name}", tmp_path / "logs" / f".partial-{name}"]
-    # Another training may be writing "model-2" at this moment.
-    kept = [tmp_path / f".partial-{other}-{name}" for other in ("other", "model-2")]
-    kept.append(tmp_path / "logs" / "notes")
-    for folder in (*gone, *kept):
-        folder.mkdir(parents=True)
-        (folder / "file").touch()
-    with hold(tmp_path):
-        assert not any(folder.exists() for folder in gone)
-        assert all(folder.exists() for folder in kept)
-
-
 def test_a_worker_that_is_not_the_chief_makes_no_folder(tmp_path):
     with hold(tmp_path, chief=False) as backup:
         finish(backup, epochs=1)

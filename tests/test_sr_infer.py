@@ -21,6 +21,7 @@ from demo.scene import make_scene
 from demo.server import Server
 from srtools import cards, files
 from srtools.cli.inference import Options
+from srtools.conventions import BANDS
 from srtools.images import figures, raster, vrt
 from srtools.network import saved_model
 
@@ -581,3 +582,28 @@ def test_a_full_tile_needs_no_more_memory_than_a_part(tmp_path, repeating_model)
         peaks.append(measure.run(command, Path(sr_infer.__file__).parent).peak_bytes)
         assert len(list(tmp_path.glob("sr.tif.pieces/*.tif"))) == 5
     assert peaks[1] < 1.2 * peaks[0] and peaks[1] < 3e9
+
+
+def test_no_token_is_kept_or_printed(tmp_path, write_raster, blurring_model, capfd):
+    """Signed links at hand: nothing that is written or said holds the signature."""
+    paths = make_scene(tmp_path / "scene", size=128)["s2"]
+    query = "?sv=2020&sig=SECRET%2Babc%3D"
+    with Server(tmp_path / "scene") as server:
+        names = [path.relative_to(tmp_path / "scene") for path in paths]
+        links = [f"{server.url}/files/{name}{query}" for name in names]
+        out = tmp_path / "out" / "sr.tif"
+        arguments = ["--model_dir", blurring_model, "--out", str(out), "--offset=1000"]
+        arguments.append("--s2_images")
+        preview = ["--preview", str(tmp_path / "out" / "sr.png")]
+        assert sr_infer.main([*arguments, *links, *preview, "--part", "1/1"]) == 0
+        plan = Path(f"{out}.pieces") / "plan.json"
+        assert "SECRET" not in plan.read_text() and "B04" in plan.read_text()
+        assert sr_infer.main([*arguments, *links, *preview]) == 0
+        gone = [link.replace("B08", "B09") for link in links]
+        assert sr_infer.main([*arguments, *gone, "--overwrite"]) == 1
+    printed = capfd.readouterr()
+    assert "404" in printed.err
+    for text in (printed.out, printed.err):
+        assert "SECRET" not in text
+    for path in out.parent.iterdir():
+        assert b"SECRET" not in path.read_bytes()

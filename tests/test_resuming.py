@@ -54,9 +54,9 @@ def patches(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("resuming") / "patches")
 
 
-def arguments(patches, model, *options):
+def arguments(patches, model, *options, nb_epochs=EPOCHS):
     folders = ["--patches", str(patches), "--model_dir", str(model)]
-    size = ["--nb_epochs", str(EPOCHS), "--batch_size", "2"]
+    size = ["--nb_epochs", str(nb_epochs), "--batch_size", "2"]
     return [*folders, *TINY, *size, *options]
 
 
@@ -187,7 +187,7 @@ def test_a_signal_before_the_first_epoch_is_over_saves_nothing(patches, tmp_path
 
 
 def test_two_trainings_do_not_write_to_one_folder(patches, tmp_path):
-    command = arguments(patches, tmp_path / "model", "--nb_epochs", "1000")
+    command = arguments(patches, tmp_path / "model", nb_epochs=1000)
     first = start(command)
     for line in first.stdout:
         if line.startswith("epoch 1/"):

@@ -21,7 +21,6 @@ from demo.scene import make_scene
 from demo.server import Server
 from srtools import cards, files
 from srtools.cli.inference import Options
-from srtools.conventions import BANDS
 from srtools.images import figures, raster, vrt
 from srtools.network import saved_model
 

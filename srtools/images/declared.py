@@ -14,6 +14,9 @@ from srtools.images.raster import BandInfo, ImageInfo, reading
 from srtools.urls import redact
 
 DN_TYPES = ("uint16", "int16", "uint32", "int32")
+PICTURE_COLOURS = frozenset(
+    "Cb Cr Y black cyan hue lightness magenta saturation yellow".split()
+)
 STRIP_ROWS = 256  # that are read at a time
 TO_DN = "DN (reflectance x 10000) as whole numbers of 16 bit are expected"
 TO_0 = "gdalwarp -dstnodata 0 makes it so"
@@ -44,6 +47,11 @@ def check_declared(image: ImageInfo, what: str) -> None:
                 f"{place} is alpha (transparency) and no ground; take an image with "
                 "the near infrared, or if it is that, tell so: gdal_edit.py "
                 f"-colorinterp_{number} undefined"
+            )
+        if band.colour in PICTURE_COLOURS:
+            raise SRError(
+                f"{place} is the {band.colour} of a picture; take the bands of the "
+                "product"
             )
         if band.nodata not in (None, 0):
             raise SRError(

@@ -97,7 +97,8 @@ def _check_high(values: np.ndarray, place: str) -> None:
                 "like no data or transparency; 0 is expected where there is no data "
                 f"(gdalwarp -srcnodata {fill} -dstnodata 0)"
             )
-        if np.mean(high >= WRAPPED_DN) > 0.5 and share > MOST_FILL_SHARE:
+        wrapped = np.mean((high >= WRAPPED_DN) & (high < 2**16))
+        if wrapped > 0.5 and share > MOST_FILL_SHARE:
             raise SRError(
                 f"{place} holds DN from {high.min()} to {high.max()} in {share:.1%} of "
                 "its pixels, as if numbers below 0 had been written without their sign "

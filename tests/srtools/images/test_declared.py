@@ -10,6 +10,7 @@ from srtools.images.declared import check_declared
 from srtools.images.raster import describe
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+CMYK = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
 GREYS = (ColorInterp.gray,) + (ColorInterp.undefined,) * 3
 
 
@@ -65,6 +66,7 @@ def declare(**values):
         (declare(colorinterp=RGBA), "band 4 of the image .*s2.tif is alpha"),
         (declare(scales=(1, 1, 2.75e-5, 1)), "band 3 .* a scale of 2.75e-05 per DN"),
         (declare(scales=(1e-4,) * 4, offsets=(0.2,) * 4), "an offset of 0.2"),
+        (declare(colorinterp=CMYK), "band 1 .* is the cyan of a picture"),
         (declare(colorinterp=GREYS), None),
         (declare(scales=(1e-4,) * 4), None),
         (declare(scales=(1e-4,) * 4, offsets=(-0.1,) * 4), None),

@@ -41,6 +41,7 @@ IMPOSSIBLE = {
     "0 to 1": (ground(0.6, 1.2), "uint16", "above 1, as reflectances cut to whole"),
     "0 to 255": (ground(1, 255), "uint16", "no DN above 25., as 8-bit colours do"),
     "1 is 65535": (ground(2000, 64000), "uint16", "-scale 0 65535 0 10000"),
+    "a thousand times": (1000 * ground(), "uint32", "if 65535 is a reflectance of 1"),
     "nothing": (ground(0, 0), "uint16", "holds nothing but 0, which is no data"),
     "one empty band": (with_part(0, 1, 1), "uint16", "band 2 .* nothing but 0"),
     "one constant band": (with_part(4095, 1, 3), "uint16", "band 4 .* nothing but DN"),

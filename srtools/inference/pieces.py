@@ -27,9 +27,9 @@ from srtools.images.grid import Window
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
-JOINED_SHARE = 1.0
-"""Bytes that joining takes, per byte of all pieces: overviews 1/3, and the image, which
-is compressed to some 2/3."""
+JOINED_SHARE = 0.9
+"""Bytes that joining takes, per byte of all pieces: overviews a third, and the image,
+which is compressed, little more than half."""
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
             f"{what} {name} is a list of images and none itself; {advice}"
         ) from None
     except (*GDAL_ERRORS, OSError) as error:
-        reason = without_secrets(" ".join(str(root_cause(error)).split()))
+        reason = reason_of(error)
         advice = _advice(path, reason) or (
             "a GeoTIFF or another format that GDAL reads is expected"
         )
@@ -176,11 +176,13 @@ def _advice(path: str, reason: str) -> str | None:
     return None
 
 
-def root_cause(error: BaseException) -> BaseException:
-    """Give the first of the errors that led to `error`: the one GDAL truly met."""
+def reason_of(error: BaseException) -> str:
+    """Say in one line what GDAL truly met: the first of the errors that led to this."""
     while error.__cause__:
         error = error.__cause__
-    return error
+    # libtiff does not know the place, and says 4294967295.
+    text = re.sub(r" at row \d+, col \d+", "", str(error))
+    return without_secrets(" ".join(text.split()))
 
 
 def _check_north_up(image: ImageInfo, name: str) -> None:
@@ -249,7 +251,7 @@ def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
         with rasterio.open(gdal_path(str(path))) as file:
             yield file
     except GDAL_ERRORS as error:
-        reason = without_secrets(" ".join(str(root_cause(error)).split()))
+        reason = reason_of(error)
         raise SRError(
             f"the pixels of {redact(str(path))} cannot all be read ({reason}); the "
             "file is damaged or not complete: fetch it again"

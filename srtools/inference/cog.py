@@ -81,7 +81,7 @@ def join(
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
             rasterio.shutil.copy(str(whole), str(out), **COG_OPTIONS)
     except (*raster.GDAL_ERRORS, OSError) as error:
-        reason = " ".join(str(raster.root_cause(error)).split())
+        reason = raster.reason_of(error)
         raise SRError(
             f"{out.name} cannot be written ({reason}); the "
             f"pieces are kept in {folder}: make room and run the same command again"

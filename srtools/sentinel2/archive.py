@@ -23,6 +23,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from srtools.errors import SRError
+from srtools.images.raster import reason_of
 from srtools.sentinel2 import tokens
 from srtools.sentinel2.defaults import PLANETARY_COMPUTER, SENTINEL2_L2A
 from srtools.sentinel2.services import (
@@ -218,7 +219,7 @@ class Archive:
                 with rasterio.Env(**settings), rasterio.open(path) as source:
                     return reader(source)
             except rasterio.errors.RasterioError as error:
-                trouble = _root(error)
+                trouble = brief(reason_of(error))
             if self.signs:
                 # Perhaps the token ended early; GDAL does not say why a block failed.
                 tokens.forget()
@@ -255,11 +256,3 @@ def _api_trouble(name: str, error: APIError) -> str:
         f"{name} does not answer ({brief(str(cause).rsplit(': ', 1)[-1])}); "
         "check the URL and the network, or try again later"
     )
-
-
-def _root(error: BaseException) -> str:
-    """Give the first of the errors that led to `error`: the one GDAL truly met."""
-    while error.__cause__:
-        error = error.__cause__
-    # libtiff does not know the place, and says 4294967295.
-    return brief(re.sub(r" at row \d+, col \d+", "", str(error)))

@@ -20,7 +20,7 @@ from rasterio.errors import RasterioError
 from srtools import fingerprints
 from srtools.conventions import INPUT, KINDS, OUTPUT, SCALE
 from srtools.errors import SRError
-from srtools.images.raster import root_cause
+from srtools.images.raster import reason_of
 from srtools.tf import tf
 from srtools.training.augmenting import random_crop, random_symmetry
 
@@ -251,7 +251,7 @@ def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:
                 sample = reader.get_sample(int(index))
         except (RasterioError, OSError) as error:
             raise SRError(
-                f"patch {index} cannot be read ({root_cause(error)}); copy the patches "
+                f"patch {index} cannot be read ({reason_of(error)}); copy the patches "
                 "again, or make them again with sr_dataset.py"
             ) from None
         return [sample[key] for key in keys]

@@ -231,6 +231,15 @@ def test_a_cluster_that_is_lost_is_one_line(tmp_path, job, monkeypatch):
             clusters.over_dask(address, "x.py", ["--dask", address])
 
 
+def test_a_worker_that_dies_silently_is_one_line(tmp_path):
+    pytest.importorskip("distributed")
+    script = tmp_path / "killed.py"
+    script.write_text("import os; os.kill(os.getpid(), 9)")
+    with cluster(tmp_path / "elsewhere") as address:
+        with pytest.raises(SRError, match="ended with exit code -9: it said nothing"):
+            clusters.over_dask(address, str(script), ["--dask", address])
+
+
 def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
     distributed = pytest.importorskip("distributed")
     client = distributed.Client

@@ -37,6 +37,7 @@ def test_the_grid_of_the_image():
 def test_a_crop_that_leaves_seams_is_told(caplog):
     card = {"receptive_field": {"margin": 13}}
     names = {f"hr_dn_crop{crop}": 4 for crop in (16, 56, 64)}
+    names |= {"my_hr_dn_crop16": 4, "hr_dn_crop_wide": 4}  # somebody else's
     model = ModelInfo("m", {"lr": 4}, names, card)
     assert plans.choose_crop(model, "lr", "hr_dn", None) == 56
     assert plans.choose_crop(model, "lr", "hr_dn", 64) == 64

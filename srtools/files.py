@@ -31,9 +31,9 @@ def whole_files(paths: list[Path]) -> Iterator[Path]:
     """Give a temporary folder; its files become `paths` at the end of the block.
 
     The block writes each file there under its own name.  What describes a file that is
-    replaced goes with it.  After an exception in it all
-    of `paths` are as they were.  At the end each file appears complete, one after the
-    other: a power cut in that moment leaves some new and some old.
+    replaced goes with it.  After an exception in it all of `paths` are as they were.
+    At the end each file appears complete, one after the other: a power cut in that
+    moment leaves some new and some old.
 
     Arguments:
         paths: files of one folder.
@@ -106,6 +106,21 @@ def hold(
         # Another process may have removed it a moment ago, with its lock.
         if not os.path.samestat(os.stat(folder), os.fstat(handle)):
             raise SRError(busy)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def one_at_a_time(folder: str | Path) -> Iterator[None]:
+    """Wait until no other process is in this block for the same folder.
+
+    Some network file systems have no locks; there nobody waits.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

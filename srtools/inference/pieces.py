@@ -5,7 +5,6 @@ piece.  Several machines can share the pieces.  In the end they are joined, and 
 folder is removed.
 """
 
-import fcntl
 import logging
 import os
 import shutil
@@ -126,7 +125,8 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
         SRError: if it was made for another plan, or by another program.
     """
     fingerprint = fingerprints.of_settings(plan)
-    with _one_at_a_time(folder):
+    # Not the folder itself, which this run, or its share, holds already.
+    with files.one_at_a_time(folder.absolute().parent):
         found = [path for path in folder.glob("*") if not path.name.startswith(".")]
         if found and not (folder / PLAN).exists():
             raise SRError(
@@ -145,18 +145,6 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
             for path in found:  # the folder stays: this run holds it
                 path.unlink()
         cards.write_card(folder / PLAN, {"fingerprint": fingerprint, **plan})
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process prepares pieces beside these."""
-    handle = os.open(folder.absolute().parent, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _is_whole(path: Path) -> bool:

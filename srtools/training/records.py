@@ -6,7 +6,6 @@ hold.  They are about as large as the patches are in memory, and are read one af
 other, for which the slowest disk is fast enough.
 """
 
-import fcntl
 import itertools
 import logging
 import os
@@ -122,19 +121,16 @@ def one_writer(folder: Path) -> Iterator[None]:
     Raises:
         SRError: if there is something in the folder.
     """
-    handle = os.open(files.make_folder(folder), os.O_RDONLY)
     try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        names = os.listdir(folder)
-        if names and NOTE not in names:
-            raise SRError(
-                f"{folder} is no folder of TFRecords of sr_train.py, {names[0]} is in "
-                "it; give an empty or a new one to --tfrecords"
-            )
-        yield
+        with files.one_at_a_time(files.make_folder(folder)):
+            names = os.listdir(folder)
+            if names and NOTE not in names:
+                raise SRError(
+                    f"{folder} is no folder of TFRecords of sr_train.py, {names[0]} is "
+                    "in it; give an empty or a new one to --tfrecords"
+                )
+            yield
     finally:
-        os.close(handle)
         with suppress(OSError):
             folder.rmdir()  # if it is still empty
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import sr_model
 from srtools.network.receptive_field import receptive_field
@@ -72,7 +73,7 @@ def test_dn_of_any_type_are_normalized(model):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("filters", [8, 32])
+@pytest.mark.parametrize("filters", [4, 32])
 def test_a_fresh_model_is_alive(seed, filters):
     """A ReLU that answers 0 has no gradient: a model that begins so never learns."""
     model = make(filters=filters, blocks=2, seed=seed)
@@ -85,16 +86,44 @@ def test_a_fresh_model_is_alive(seed, filters):
     assert all(float(tf.reduce_max(tf.abs(gradient))) > 0 for gradient in gradients)
 
 
+def interpolate(image):
+    """Zoom [h, w, bands] linearly by 2, twice, as if 0 were around it."""
+    for _ in range(2):
+        for axis in (0, 1):
+            image = np.moveaxis(image, axis, 0)
+            padded = np.pad(image, ((1, 1), (0, 0), (0, 0)))
+            before, after = padded[:-2], padded[2:]
+            pairs = [0.75 * image + 0.25 * other for other in (before, after)]
+            image = np.stack(pairs, axis=1).reshape(-1, *image.shape[1:])
+            image = np.moveaxis(image, 0, axis)
+    return image
+
+
+@pytest.mark.parametrize("kernel", [2, 4, 6])
+@pytest.mark.parametrize("filters", [4, 5, 64])
+def test_a_fresh_network_is_a_linear_interpolation(filters, kernel):
+    lr = scene(14, 18)
+    for seed in range(2):
+        model = make(filters=filters, blocks=4, kernel=kernel, seed=seed)
+        hr = model.model({"lr": lr})["hr"].numpy()[0]
+        difference = np.abs(hr - interpolate(lr[0] * 1e-4))
+        # A kernel of 2 repeats pixels, and a triangle makes a line of them: at the rim
+        # it meets the 0 around the image.
+        rim = 4 if kernel == 2 else 0
+        assert difference[rim : 56 - rim, rim : 72 - rim].max() < 1e-3
+
+
 @pytest.mark.parametrize("size", [2, 4, 6])
 def test_a_fresh_zoom_is_smooth(size):
-    """Each pair of channels: one number, times a binomial kernel."""
+    """Each pair of channels: one number, times a linear interpolation."""
     weights = sr_model.SmoothZoom()((size, size, 3, 5), "float32").numpy()
     line = {
         2: [1, 1],
         4: [0.25, 0.75, 0.75, 0.25],
-        6: np.array([1, 5, 10, 10, 5, 1]) / 16,
+        6: [0, 0.25, 0.75, 0.75, 0.25, 0],
     }[size]
-    numbers = weights[0, 0] / line[0] ** 2
+    middle = size // 2
+    numbers = weights[middle, middle] / line[middle] ** 2
     np.testing.assert_allclose(
         weights, np.outer(line, line)[:, :, None, None] * numbers, rtol=1e-5
     )
@@ -157,12 +186,13 @@ def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
 
 
 def train_briefly(model, steps=150):
-    """Teach a network to sharpen noise, which is far from flat."""
-    rng = np.random.default_rng(0)
-    hr = rng.uniform(0.05, 0.35, (8, 48, 48, 4)).astype(np.float32)
+    """Teach a network to sharpen, which is far from flat."""
+    noise = np.random.default_rng(0).normal(0, 1, (8, 48, 48, 4))
+    smooth = gaussian_filter(noise, (0, 2, 2, 0), mode="wrap")
+    hr = (0.2 + 0.05 * smooth / smooth.std()).astype(np.float32)
     lr = hr.reshape(8, 12, 4, 12, 4, 4).mean(axis=(2, 4)) * 1e4
     trainer = tf.keras.Model(model.input, {"hr": model.output["hr"]})
-    trainer.compile(tf.keras.optimizers.Adam(3e-3), loss="mae", jit_compile=False)
+    trainer.compile(tf.keras.optimizers.Adam(1e-3), loss="mae", jit_compile=False)
     before = model.model({"lr": lr})["hr"]
     data = tf.data.Dataset.from_tensors(({"lr": lr}, {"hr": hr})).repeat()
     trainer.fit(data, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
@@ -177,7 +207,7 @@ def test_a_trained_network_makes_no_checkerboard(monkeypatch, even):
         monkeypatch.setattr(sr_model, "EvenZoom", lambda: None)
     model = make(filters=8, blocks=1)
     before, after = train_briefly(model)
-    assert after < 0.95 * before
+    assert after < 0.8 * before
     images = flat_and_ramp()
     if even:
         assert checkerboard(model, images["flat"]) < 1e-5
@@ -215,4 +245,10 @@ def test_run_alone_it_prints_the_network(capsys):
     assert "receptive field: 19 x 19 lr pixels (114 m)" in printed
     assert "9 (54 m) on each side" in printed
     (line,) = (line for line in printed.splitlines() if line.startswith("hr "))
-    assert line.split()[1:] == ["Conv2D", *"4 h x 4 w x 4".split(), "3140", "9", "px"]
+    assert line.split()[1:] == [
+        "BlockwiseConv2D",
+        *"4 h x 4 w x 4".split(),
+        "3140",
+        "9",
+        "px",
+    ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from srtools.cli import options
+from srtools.conventions import BANDS
 
 DESCRIPTION = "Print the network, layer by layer."
 
@@ -14,7 +15,10 @@ class NetworkOptions:
     """Size of the network."""
 
     filters: int = options.option(
-        64, "channels inside the network", kind=options.number(1), group="network"
+        64,
+        "channels inside the network",
+        kind=options.number(len(BANDS)),  # each band has a channel to begin with
+        group="network",
     )
     blocks: int = options.option(
         4, "residual blocks", kind=options.number(0), group="network"

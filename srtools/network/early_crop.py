@@ -8,7 +8,6 @@ off.  The pixels that are kept have the same values.
 from math import ceil, inf
 from typing import Any
 
-from srtools.network import blockwise
 from srtools.network.receptive_field import (
     ReceptiveField,
     inputs_first,
@@ -58,13 +57,8 @@ def early_crop(output: Any, crop: int, pixels: tf.Tensor) -> tf.Tensor:
             continue
         done = max(computed[id(source)][1] for source in sources)
         parts = [_cut(*computed[id(source)], done) for source in sources]
-        zoom_before = zooms[id(sources[0])]
-        # The size is a multiple of the zoom, and both sides lose the same.
-        if blockwise.suits(layer) and zoom_before % 2 == 0:
-            values = blockwise.convolve(layer, *parts)
-        else:
-            values = layer(parts if len(parts) > 1 else parts[0])
-        done = int(done * zooms[id(tensor)] / zoom_before)
+        values = layer(parts if len(parts) > 1 else parts[0])
+        done = int(done * zooms[id(tensor)] / zooms[id(sources[0])])
         wanted = unneeded[id(tensor)]
         if wanted - done >= least_cut[id(tensor)] * zooms[id(tensor)]:
             values, done = _cut(values, done, wanted), wanted

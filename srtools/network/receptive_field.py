@@ -18,6 +18,10 @@ POINTWISE = frozenset(
     "leakyrelu maximum minimum multiply prelu relu rescaling softmax subtract".split()
 )
 
+CONVOLUTIONS = frozenset(
+    "BlockwiseConv2D Conv2D Conv2DTranspose DepthwiseConv2D SeparableConv2D".split()
+)
+
 
 @dataclass(frozen=True)
 class ReceptiveField:
@@ -156,7 +160,7 @@ def _trace(tensors: list[Any], axis: int, pixel: int) -> tuple[int, int]:
 def span_before(layer: Any, axis: int, low: int, high: int) -> tuple[int, int]:
     """Give the first and last input pixel that output pixels `low` to `high` need."""
     kind = getattr(layer, "symbol", type(layer).__name__).rsplit(".")[-1]
-    if kind in ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"):
+    if kind in CONVOLUTIONS:
         stride = layer.strides[axis]
         reach = (layer.kernel_size[axis] - 1) * layer.dilation_rate[axis]
         if layer.padding != "same" and reach:

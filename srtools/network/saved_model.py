@@ -54,13 +54,25 @@ class ModelInfo:
                 )
 
 
-def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) -> Path:
+def save(
+    network: tf.keras.Model,
+    folder: str | Path,
+    card: dict | None = None,
+    crop: int | None = None,
+) -> Path:
     """Write a SavedModel, completely or not at all, replacing an earlier one.
 
     Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and gives
     all outputs under their names; Keras 2 and Keras 3 write the same.  The card goes
     into `assets/model_card.json`, and the weights once more into `assets/weights.npz`,
     from which another training can start.
+
+    Arguments:
+        network: Keras model with the input `lr` and the outputs `hr` and `hr_dn`.
+        folder: SavedModel to write.
+        card: content of its card.
+        crop: output pixels that one output more, `hr_dn_crop<crop>`, has less on each
+            side.  Default: the fewest that leave no seam between tiles.
 
     Raises:
         SRError: if the folder cannot be written, or holds something else.
@@ -76,7 +88,7 @@ def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) 
     ]
     with files.partial_folder(folder) as partial:
         new, old = partial / "new", partial / "old"
-        signatures = {SIGNATURE: _serving_function(network)}
+        signatures = {SIGNATURE: _serving_function(network, crop)}
         tf.saved_model.save(module, str(new), signatures=signatures)
         split_outputs(new)
         weights.write(new / weights.FILE, network)
@@ -88,13 +100,10 @@ def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) 
     return folder
 
 
-def _serving_function(network: tf.keras.Model) -> Callable:
-    """Give the network as a function of tensors, with one output more.
-
-    It is the smallest crop that leaves no seam between tiles: the receptive field.
-    """
+def _serving_function(network: tf.keras.Model, crop: int | None) -> Callable:
+    """Give the network as a function of tensors, with one output more, cropped."""
     output = network.output[OUTPUT_DN]
-    crop = smallest_crop(receptive_field(output))
+    crop = crop or smallest_crop(receptive_field(output))
 
     def serve(lr: tf.Tensor) -> dict:
         cropped = {f"{OUTPUT_DN}_crop{crop}": early_crop(output, crop, lr)}

@@ -1,61 +1,92 @@
-"""Convolutions in blocks against the Keras layers that they stand for."""
+"""The convolution in blocks against the Keras layer that it stands for."""
 
 import numpy as np
 import pytest
 
-from srtools.network import blockwise
+from srtools.network.blockwise import BlockwiseConv2D
 
 import tensorflow as tf
 
 layers = tf.keras.layers
+CHANNELS = 6
+KINDS = {
+    "course": {"filters": 4, "kernel_size": 7, "activation": "relu"},
+    "one pixel": {"filters": 2, "kernel_size": 1},
+    "as many bands as channels": {"filters": CHANNELS, "kernel_size": 3},
+    "bands that sum up to 1": {
+        "filters": 4,
+        "kernel_size": 5,
+        "activation": "softmax",  # which needs all bands of a pixel
+    },
+}
 
-SAME = {
-    "course": layers.Conv2D(4, 7, padding="same", activation="relu"),
-    "one pixel": layers.Conv2D(2, 1, padding="same"),
-    "wide": layers.Conv2D(3, (3, 9), padding="same", use_bias=False),
-    "bands that sum up to 1": layers.Conv2D(4, 5, padding="same", activation="softmax"),
-}
-OTHER = {
-    "many channels": layers.Conv2D(5, 3, padding="same"),
-    "even": layers.Conv2D(4, (3, 4), padding="same"),
-    "strides": layers.Conv2D(4, 3, 2, padding="same"),
-    "holes": layers.Conv2D(4, 3, padding="same", dilation_rate=(1, 2)),
-    "groups": layers.Conv2D(4, 3, padding="same", groups=2),
-    "valid": layers.Conv2D(4, 3),
-    "transposed": layers.Conv2DTranspose(4, 3, padding="same"),
-    "no convolution": layers.ReLU(),
-}
+
+def both(options, seed=1):
+    """Make the layer and Keras' own with the same random weights."""
+    random = np.random.default_rng(seed)
+    pair = BlockwiseConv2D(**options), layers.Conv2D(**options, padding="same")
+    for layer in pair:
+        layer.build((None, None, None, CHANNELS))
+    weights = [random.normal(size=w.shape) for w in pair[0].get_weights()]
+    for layer in pair:
+        layer.set_weights(weights)
+    return pair
 
 
 @pytest.mark.parametrize("size", [(2, 4), (10, 16), (32, 6)])
-@pytest.mark.parametrize("name", SAME)
-def test_as_the_layer_does(name, size):
-    """To the edge of the image, and of images smaller than the kernel."""
-    random = np.random.default_rng(1)
-    image = random.normal(size=(2, *size, 6)).astype(np.float32)
-    layer = SAME[name]
-    layer(image)  # which makes its weights, the first time
-    layer.set_weights([random.normal(size=w.shape) for w in layer.get_weights()])
-    assert blockwise.suits(layer)
-    expected = layer(image).numpy()
-    found = blockwise.convolve(layer, tf.constant(image)).numpy()
+@pytest.mark.parametrize("name", KINDS)
+def test_as_keras_does(name, size):
+    """To the edge of the image, of images smaller than the kernel, and the way back."""
+    layer, plain = both(KINDS[name])
+    image = np.random.default_rng(2).normal(size=(2, *size, CHANNELS))
+    image = tf.constant(image, tf.float32)
+    found, expected = layer(image).numpy(), plain(image).numpy()
     assert found.shape == expected.shape and expected.std() > 0.1
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    gradients = []
+    for each in (layer, plain):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(each(image) ** 2)
+        gradients.append(tape.gradient(loss, each.trainable_variables))
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_mixed_precision(dtype):
-    """The input has the type of the layer before, the weights are float32."""
-    image = np.random.default_rng(1).normal(size=(1, 16, 16, 6)).astype(np.float32)
-    image = tf.cast(image, tf.bfloat16)
-    layer = layers.Conv2D(4, 3, padding="same", bias_initializer="ones", dtype=dtype)
-    expected, found = layer(image), blockwise.convolve(layer, image)
-    assert found.dtype == expected.dtype
-    found, expected = (tf.cast(a, tf.float32).numpy() for a in (found, expected))
-    step = 2**-8 if dtype == "mixed_bfloat16" else 2**-23
-    np.testing.assert_allclose(found, expected, atol=4 * step * np.abs(expected).max())
+def test_the_shape_is_known_before_the_image():
+    symbolic = BlockwiseConv2D(4, 7)(tf.keras.Input((None, None, CHANNELS)))
+    assert tuple(symbolic.shape) == (None, None, None, 4)
+    assert symbolic.dtype == "float32" or symbolic.dtype == tf.float32
 
 
-@pytest.mark.parametrize("name", OTHER)
-def test_what_it_does_not_suit(name):
-    assert not blockwise.suits(OTHER[name])
+def test_of_bfloat16_the_answer_has_no_steps():
+    """A layer like a trained one: it takes a band from a channel, and sharpens it."""
+    random = np.random.default_rng(3)
+    layer, _ = both({"filters": 4, "kernel_size": 7})
+    kernel, bias = layer.get_weights()
+    own = np.arange(4)
+    kernel *= 2e-3
+    kernel[2:5, 2:5, own, own] -= 0.02
+    kernel[3, 3, own, own] += 0.7
+    layer.set_weights([kernel, 0 * bias])
+    image = tf.constant(random.uniform(0.3, 0.6, (2, 24, 24, CHANNELS)), tf.bfloat16)
+    exact = layer(tf.cast(image, tf.float32)).numpy()
+    found = layer(image)
+    assert found.dtype == tf.float32
+    plain = tf.nn.conv2d(image, tf.cast(kernel, tf.bfloat16), 1, "SAME")
+    plain = tf.cast(plain, tf.float32).numpy()
+    error, usual = (np.abs(a - exact)[:, 3:-3, 3:-3].mean() for a in (found, plain))
+    assert error < 1e-4 < 3e-4 < usual  # 1 DN; what TensorFlow alone would do
+    values, steps = (len(np.unique(np.rint(1e4 * a))) for a in (found.numpy(), plain))
+    assert values > 4 * steps
+
+
+def test_in_mixed_precision_the_weights_stay_float32():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        body, layer = layers.Conv2D(CHANNELS, 3), BlockwiseConv2D(4, 3)
+        between = body(tf.ones((1, 10, 12, 2)))
+        found = layer(between)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert between.dtype == tf.bfloat16 and found.dtype == tf.float32
+    assert all(weight.dtype in ("float32", tf.float32) for weight in layer.weights)

@@ -23,6 +23,7 @@ Source: OTBTF application TensorflowModelServe.
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from affine import Affine
 
@@ -31,6 +32,7 @@ from srtools.cli import inference as cli
 if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
 
+from sr_model import SRModel, element_spec
 from srtools import engine
 from srtools.conventions import BANDS, FACTOR, INPUT, OUTPUT_DN
 from srtools.engine import engine_errors
@@ -43,7 +45,7 @@ from srtools.inference import cluster, pieces, plans, prepare, surroundings
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
-from srtools.network import ensemble
+from srtools.network import ensemble, precision
 from srtools.sentinel2 import source
 
 import pyotb
@@ -128,9 +130,12 @@ def keep_nodata(
     return pyotb.where(seen == 0, 0, sr)
 
 
-def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None:
+def write_piece(
+    sr: pyotb.App, piece: Piece, tile_size: int, compressed: bool, path: Path
+) -> None:
     """Compute one piece of the output, and write it as uint16."""
     extended = {
+        **(pieces.COMPRESSION if compressed else {}),
         # Strips as high as a tile, so that no tile is computed twice.
         "streaming:type": "stripped",
         "streaming:sizemode": "height",
@@ -141,6 +146,11 @@ def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None
         "gdal:co:BLOCKYSIZE": 32,
     }
     sr.write(str(path), pixel_type="uint16", ext_fname=extended)
+
+
+def make_network(**size: int) -> Any:
+    """Make the Keras model of exercise 2, with first weights."""
+    return SRModel(element_spec(len(BANDS)), **size).model
 
 
 def infer(options: cli.Options) -> dict | None:
@@ -162,6 +172,7 @@ def infer(options: cli.Options) -> dict | None:
     outputs = Outputs(Path(options.out), preview, options.uncertainty)
     outputs.check(options.overwrite, prepare.files_read(options))
     model = prepare.check_model(options.model_dir)
+    arithmetic = precision.choose(options.precision)
     crop = plans.choose_crop(model, INPUT, OUTPUT_DN, options.crop)
     outputs.make_folders()
     with (
@@ -172,10 +183,13 @@ def infer(options: cli.Options) -> dict | None:
         tempfile.TemporaryDirectory() as temporary,
     ):
         folder = Path(temporary)
-        job = prepare.job(options, found, area, model, crop, folder)
+        job = prepare.job(options, found, area, model, arithmetic, crop, folder)
         name = f"{OUTPUT_DN}_crop{crop}"
         names = [name, STD] if options.uncertainty else [name]
         served = options.model_dir
+        if arithmetic == "bfloat16":
+            half = folder / "bfloat16"
+            served = precision.save_in_bfloat16(served, make_network, crop, half)
         if job.card["self_ensemble"]:
             served = ensemble.save(served, INPUT, name, STD, folder / "ensemble")
         with engine_errors("preparing the image"):
@@ -183,6 +197,7 @@ def infer(options: cli.Options) -> dict | None:
             sr = keep_from_0(serve(lr, served, names, crop, job.tile_size))
             masked = keep_nodata(sr, job.masking, job.plan, len(names), folder)
         spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
+        compressed = pieces.compresses(job.pieces, 2 * bands)
 
         def write(piece: Piece, path: Path) -> None:
             there = job.content(piece)
@@ -191,14 +206,14 @@ def infer(options: cli.Options) -> dict | None:
             with engine_errors("super-resolving"):
                 # The mask costs time, and most pieces need none.
                 result = sr if there == Content.ALL else masked
-                write_piece(result, piece, job.tile_size, path)
+                write_piece(result, piece, job.tile_size, compressed, path)
 
         own = pieces.share(job.pieces, *options.part) if options.part else job.pieces
-        size = {"pixel_bytes": 2 * bands, "joins": not options.part}
-        pieces.make(job.folder, own, write, spacing, **size)
+        size = {"pixel_bytes": 2 * bands, "compressed": compressed}
+        pieces.make(job.folder, own, write, spacing, joins=not options.part, **size)
         if options.part:
             return None
-        return outputs.write(job)
+        return outputs.write(job, compressed)
 
 
 @one_line_errors

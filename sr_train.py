@@ -29,7 +29,7 @@ from srtools import signals
 from srtools.conventions import FACTOR, OUTPUT
 from srtools.errors import one_line_errors
 from srtools.images import patch_files
-from srtools.network import model_card, saved_model
+from srtools.network import model_card, precision, saved_model
 from srtools.network.receptive_field import receptive_field
 from srtools.training import (
     callbacks,
@@ -50,6 +50,7 @@ keras = tf.keras
 log = logging.getLogger("srtools.sr_train")
 
 GROUPS = ("train", "valid")
+WARM_UP = 0.05  # of all steps
 SHOWN = 4  # validation patches whose pictures go to TensorBoard
 
 
@@ -62,10 +63,16 @@ def open_sources(options: cli.Options, files: dict) -> dict:
 
 def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
     """Give the learning rate, or how it falls over all steps of the training."""
-    first = options.learning_rate * (devices if options.scale_learning_rate else 1)
-    if options.lr_schedule == "cosine":  # to 0: Loshchilov and Hutter, 2017
-        return keras.optimizers.schedules.CosineDecay(first, steps)
-    return first
+    full = options.learning_rate * (devices if options.scale_learning_rate else 1)
+    if options.lr_schedule != "cosine":
+        return full
+    # From 0 to the full rate in the first steps, so that Adam, which knows little yet,
+    # does not spoil the zoom that the network begins as; then a cosine, back to 0.
+    # Source: Loshchilov and Hutter, SGDR, 2017; Goyal et al., 2017, for the warm-up.
+    warm_up = max(1, round(WARM_UP * steps))
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warm_up), warmup_target=full, warmup_steps=warm_up
+    )
 
 
 def make_deciders(options: cli.Options) -> list[keras.callbacks.Callback]:
@@ -92,6 +99,7 @@ def train(options: cli.Options) -> dict:
     # 1. Devices, patches, and the backup of an earlier run, if one was interrupted.
     devices = strategies.choose(options.strategy, options.batch_size)
     replicas, chief = devices.num_replicas_in_sync, strategies.is_chief(devices)
+    arithmetic = precision.choose(options.precision)
     files = {g: patch_files.check_patches(options.patches, g, FACTOR) for g in GROUPS}
     patch_files.check_train_size(options.train_size, files["train"])
     dataset_card = patch_files.check_card(options.patches)
@@ -109,6 +117,7 @@ def train(options: cli.Options) -> dict:
         sources = open_sources(options, files)
         counts = {group: source.size for group, source in sources.items()}
         log.info("%d patches to train on, %d to validate", *counts.values())
+        log.info("convolutions are computed in %s", arithmetic)
         batch_size, nb_epochs = options.batch_size, options.nb_epochs
         steps = feeding.steps_per_epoch(counts["train"], batch_size)
         train_batches = feeding.training_batches(
@@ -126,7 +135,7 @@ def train(options: cli.Options) -> dict:
         bicubic_psnr = scores.bicubic_psnr(valid_batches)
 
         # 3. The network.
-        with devices.scope(), strategies.precision(options.mixed_precision):
+        with devices.scope(), precision.layers_in(arithmetic):
             model = SRModel(train_batches.element_spec, **options.network_size)
             # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
             trainer = keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
@@ -187,7 +196,7 @@ def train(options: cli.Options) -> dict:
         card = model_card.make(
             network={**options.network_size, "parameters": best_model.count_params()},
             margin=field,
-            settings=options.settings,
+            settings=options.settings | {"precision": arithmetic},
             patches=counts,
             rows=table.rows,
             best=table.best_row(),

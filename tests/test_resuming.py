@@ -108,8 +108,8 @@ def uninterrupted(request, patches, tmp_path_factory):
         # Streamed, and drawn from fewer patches than there are.
         options += ["--tfrecords", str(folder / "records"), "--shuffle_buffer", "4"]
     if request.param == "plateau":
-        # So fast that it stalls at once, and the rate is halved after each such epoch.
-        options += ["--patience", "4", "--learning_rate", "5e-2", "--train_size", "6"]
+        # So fast that it stalls, and the rate is halved.
+        options += ["--patience", "4", "--learning_rate", "2e-3", "--train_size", "6"]
     assert sr_train.main(arguments(patches, model, *options)) == 0
     return options, model
 

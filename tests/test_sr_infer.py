@@ -16,6 +16,7 @@ from rasterio.warp import transform, transform_bounds
 from shapely.geometry import box, mapping
 
 import sr_infer
+import sr_model
 from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
@@ -23,6 +24,9 @@ from srtools import cards, files
 from srtools.cli.inference import Options
 from srtools.images import figures, raster, vrt
 from srtools.network import saved_model
+from srtools.network.receptive_field import receptive_field
+
+import tensorflow as tf
 
 
 def image(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -531,6 +535,54 @@ def test_uncertainty_is_a_second_image(tmp_path, write_raster, blurring_model):
     np.testing.assert_array_equal(spread == 0, plain == 0)
     assert spread.max() == 1  # 0 is no data
     assert place["transform"] == profile["transform"]
+
+
+@pytest.fixture(scope="module")
+def small_network(tmp_path_factory) -> str:
+    """Save the network of exercise 2, small, and with every channel in use."""
+    size = {"filters": 8, "blocks": 1, "kernel": 4}
+    tf.keras.utils.set_random_seed(0)
+    network = sr_model.SRModel(sr_model.element_spec(4), **size).model
+    random = np.random.default_rng(0)
+    for layer in network.layers:
+        shaken = [w + random.normal(0, 0.02, w.shape) for w in layer.get_weights()]
+        layer.set_weights(shaken)
+    folder = tmp_path_factory.mktemp("small_network") / "model"
+    margin = receptive_field(network.output["hr"]).margin
+    card = {"network": size, "receptive_field": {"margin": margin}}
+    return str(saved_model.save(network, folder, card))
+
+
+@pytest.mark.parametrize("options", [{}, {"crop": 64}, {"self_ensemble": True}])
+def test_bfloat16_is_almost_the_same(tmp_path, write_raster, small_network, options):
+    """Tile by tile, without steps, and with any crop; the card tells."""
+    job = {
+        "s2_images": (write_raster("s2.tif", image(60, 70)),),
+        "model_dir": small_network,
+        "tile_size": 96,
+        **options,
+    }
+    whole, _ = run(tmp_path, "whole.tif", **job)
+    half, _ = run(tmp_path, "half.tif", precision="bfloat16", **job)
+    difference = np.abs(half.astype(int) - whole)
+    assert 0.1 < difference.mean() < 30 and difference.max() < 300
+    assert len(np.unique(half)) > 0.9 * len(np.unique(whole))
+    for name in ("whole", "half"):
+        card = json.loads((tmp_path / f"{name}.json").read_text())
+        expected = "bfloat16" if name == "half" else "float32"
+        assert card["precision"] == expected
+
+
+def test_bfloat16_needs_the_network_of_exercise_2(
+    tmp_path, write_raster, blurring_model, capfd
+):
+    path = write_raster("s2.tif", image(30, 40))
+    arguments = ["--s2_images", path, "--model_dir", blurring_model, "--out"]
+    arguments += [str(tmp_path / "sr.tif"), "--precision", "bfloat16"]
+    assert sr_infer.main(arguments) == 1
+    line = capfd.readouterr().err.strip().splitlines()[-1]
+    assert "weights" in line and "train it anew with sr_train.py" in line
+    assert not (tmp_path / "sr.tif").exists()
 
 
 def test_an_area_or_images_are_needed(capfd):

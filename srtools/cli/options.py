@@ -24,7 +24,8 @@ from srtools.errors import SRError
 
 Options = TypeVar("Options")
 REQUIRED = dataclasses.MISSING
-
+PRECISIONS = ("auto", "float32", "bfloat16")
+"""Arithmetic of the network, see `srtools.network.precision`."""
 
 SEVERAL = (
     "does a * stand for several files, where one is expected?  A Spot product of "

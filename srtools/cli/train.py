@@ -58,7 +58,8 @@ class Options(NetworkOptions):
     )
     augment: bool = options.option(
         True,
-        "do not flip and turn the patches (default: flip and turn them)",
+        "leave the patches as they are (default: flip and turn them, and change their "
+        "light)",
         flag="--no_augment",
         group="advanced",
     )
@@ -105,10 +106,11 @@ class Options(NetworkOptions):
         "multiply the learning rate by the number of devices (default: do not)",
         group="advanced",
     )
-    mixed_precision: bool = options.option(
-        False,
-        "compute in bfloat16: for GPUs that have it, slower on most CPUs (default: "
-        "float32)",
+    precision: str = options.option(
+        "auto",
+        "arithmetic of the convolutions; bfloat16 is faster where the processor or the "
+        "GPU has it, which auto looks up; weights and the saved model are float32",
+        choices=options.PRECISIONS,
         group="advanced",
     )
     xla: bool = options.option(
@@ -117,7 +119,9 @@ class Options(NetworkOptions):
     histograms: bool = options.option(
         False, "show the weights in TensorBoard (default: do not)", group="advanced"
     )
-    seed: int = options.option(1, "seed of weights, order and flips", group="advanced")
+    seed: int = options.option(
+        1, "seed of weights, order, flips and light", group="advanced"
+    )
     overwrite: bool = options.option(
         False, "replace an existing model (default: keep it and stop)", group="advanced"
     )

@@ -24,6 +24,11 @@ COG_OPTIONS = {
     "bigtiff": "IF_SAFER",
     "num_threads": "ALL_CPUS",
 }
+COMPRESSED_OVERVIEWS = {
+    "COMPRESS_OVERVIEW": "DEFLATE",
+    "PREDICTOR_OVERVIEW": 2,
+    "ZLEVEL_OVERVIEW": 1,
+}
 OVERVIEW_OPTIONS = {
     "COMPRESS_OVERVIEW": "NONE",  # like the pieces: they are read once
     "INTERLEAVE_OVERVIEW": "BAND",
@@ -40,6 +45,7 @@ def join(
     grid: Grid,
     about: Mapping[str, str],
     has_nodata: bool,
+    compressed: bool = False,
 ) -> None:
     """Write the pieces as one Cloud Optimized GeoTIFF.
 
@@ -51,6 +57,7 @@ def join(
         grid: pixels of the whole image.
         about: metadata.
         has_nodata: whether some pixels may be 0.
+        compressed: whether to save room rather than time while joining.
 
     Raises:
         SRError: if the disk is full.
@@ -75,7 +82,7 @@ def join(
     try:
         # Means that need not look for nodata are made in half the time.
         describe(nodata=has_nodata)
-        _build_overviews(whole, max(grid.width, grid.height))
+        _build_overviews(whole, max(grid.width, grid.height), compressed)
         describe(nodata=True)
         # GDAL finds the overviews beside the image only if it reads the folder.
         with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
@@ -88,7 +95,7 @@ def join(
         ) from None
 
 
-def _build_overviews(whole: Path, side: int) -> None:
+def _build_overviews(whole: Path, side: int, compressed: bool) -> None:
     """Put smaller versions beside the image, which the COG takes over.
 
     GDAL's COG driver compresses its own overviews twice, which doubles the time.
@@ -96,10 +103,12 @@ def _build_overviews(whole: Path, side: int) -> None:
     Arguments:
         whole: VRT file.
         side: longer side of the image, pixels.
+        compressed: whether they are compressed.
     """
     Path(f"{whole}.ovr").unlink(missing_ok=True)  # of a run that was killed
     block = COG_OPTIONS["blocksize"]
     factors = [2**i for i in range(1, 24) if side > 2 ** (i - 1) * block]
-    with rasterio.Env(**OVERVIEW_OPTIONS), rasterio.open(whole, "r+") as image:
+    options = OVERVIEW_OPTIONS | (COMPRESSED_OVERVIEWS if compressed else {})
+    with rasterio.Env(**options), rasterio.open(whole, "r+") as image:
         if factors:
             image.build_overviews(factors, Resampling.average)

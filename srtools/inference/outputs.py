@@ -71,11 +71,12 @@ class Outputs:
         for path in self.paths:
             files.make_folder(path.parent)
 
-    def write(self, job: Job) -> dict:
+    def write(self, job: Job, compressed: bool) -> dict:
         """Join the pieces; write the card and the preview.
 
         Arguments:
             job: image whose pieces are made.
+            compressed: whether they are compressed.
 
         Returns:
             The card with the description of the image.
@@ -100,6 +101,7 @@ class Outputs:
                     job.plan.grid,
                     about,
                     job.has_nodata,
+                    compressed,
                 )
             made = partial / self.image.name
             record = raster.describe(made, "the output").record()

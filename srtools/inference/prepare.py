@@ -133,6 +133,7 @@ def job(
     found: Sentinel2,
     area: Area,
     model: ModelInfo,
+    arithmetic: str,
     crop: int,
     temporary: Path,
 ) -> Job:
@@ -143,6 +144,7 @@ def job(
         found: Sentinel-2.
         area: area to make.
         model: network.
+        arithmetic: "float32" or "bfloat16".
         crop: output pixels that the network cuts off on each side.
         temporary: folder for small VRT files.
 
@@ -172,6 +174,7 @@ def job(
         "model_card": {k: v for k, v in model.card.items() if k != "ground"},
         "crop": crop,
         "tile_size": tile_size,
+        "precision": arithmetic,
         "self_ensemble": options.self_ensemble or options.uncertainty,
         "grid": {"transform": plan.grid.transform[:6], "size": [width, height]},
         "versions": cards.versions(),

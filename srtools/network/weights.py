@@ -50,6 +50,6 @@ def read(folder: str | Path) -> dict[str, np.ndarray]:
             return dict(archive)
     except (OSError, ValueError, BadZipFile) as error:
         raise SRError(
-            f"{folder} cannot be trained further: {FILE} is missing or no archive of "
-            f"weights ({error}); train it anew with sr_train.py"
+            f"the weights of {folder} cannot be taken over: {FILE} is missing or no "
+            f"archive of weights ({error}); train it anew with sr_train.py"
         ) from None

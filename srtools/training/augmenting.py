@@ -1,8 +1,12 @@
-"""Random flips, quarter turns and crops of patches, the same for lr and hr."""
+"""Random flips, quarter turns, crops and light of patches, the same for lr and hr."""
 
 from typing import Any
 
 from srtools.tf import tf
+
+LIGHT, BAND_LIGHT = 0.3, 0.15
+"""Largest change of the light of all bands together, and of each band, as logarithms:
+a factor of exp(-0.3) = 0.74 to exp(0.3) = 1.35."""
 
 
 def random_symmetry(sample: dict[str, Any], chances: Any) -> dict[str, Any]:
@@ -56,3 +60,18 @@ def random_crop(sample: dict[str, Any], size: int, chances: Any) -> dict[str, An
         square = image[row : row + zoom * size, column : column + zoom * size]
         cropped[name] = tf.ensure_shape(square, [zoom * size, zoom * size, None])
     return cropped
+
+
+def random_light(sample: dict[str, Any], chances: Any) -> dict[str, Any]:
+    """Multiply lr and hr by one factor for all bands, and by one more for each.
+
+    Another season or another place has other colours.  A network that has seen only
+    those of one scene turns them into what it knows.
+
+    Arguments:
+        sample: `{name: image}`, floating-point images `[h, w, bands]` whose 0 is black.
+        chances: 1 + bands random numbers from 0 to 1.
+    """
+    way = 2 * tf.convert_to_tensor(chances) - 1  # from -1 to 1: darker to brighter
+    factors = tf.exp(LIGHT * way[0] + BAND_LIGHT * way[1:])
+    return {name: image * factors for name, image in sample.items()}

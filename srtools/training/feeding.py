@@ -1,4 +1,4 @@
-"""Batches for `fit`, whose order, flips and crops follow from seed and epoch alone.
+"""Batches for `fit`; their order, flips and light follow from seed and epoch alone.
 
 OTBTF's `DatasetFromPatchesImages` hands over one patch at a time from a Python thread,
 in an order that depends on all that was drawn before.  Here the patches stay in memory
@@ -18,11 +18,11 @@ import numpy as np
 from rasterio.errors import RasterioError
 
 from srtools import fingerprints
-from srtools.conventions import INPUT, KINDS, OUTPUT, SCALE
+from srtools.conventions import BANDS, INPUT, KINDS, OUTPUT, SCALE
 from srtools.errors import SRError
 from srtools.images.raster import reason_of
 from srtools.tf import tf
-from srtools.training.augmenting import random_crop, random_symmetry
+from srtools.training.augmenting import random_crop, random_light, random_symmetry
 
 import otbtf
 
@@ -33,9 +33,9 @@ Sample = dict[str, tf.Tensor]
 MEMORY_SHARE = 0.25
 """Share of the machine's memory that patches may take before they are streamed."""
 
-CHANCES = 5
-"""Random numbers per patch: three flips, and the row and column of the crop."""
-
+CHANCES = 6 + len(BANDS)
+"""Random numbers per patch: three flips, row and column of the crop, light, and the
+light of each band."""
 
 CONTAINER_LIMITS = (
     "/sys/fs/cgroup/memory.max",
@@ -157,8 +157,8 @@ def training_batches(
         source: `Patches` or `records.Records`.
         batch_size: patches per batch.
         epochs: numbers of the epochs, from 0.
-        seed: seed of order, flips and crops.
-        augment: whether patches are flipped and turned.
+        seed: seed of order, flips, crops and light.
+        augment: whether patches are flipped and turned, and their light is changed.
         train_size: lr pixels a side; larger patches are cropped at random.
 
     Returns:
@@ -174,9 +174,10 @@ def training_batches(
     def prepare(key: tf.Tensor, chances: tf.Tensor) -> tuple[Sample, Sample]:
         sample = source.read(key)
         if train_size:
-            sample = random_crop(sample, train_size, chances[3:])
+            sample = random_crop(sample, train_size, chances[3:5])
         if augment:
             sample = random_symmetry(sample, chances[:3])
+            sample = random_light(as_floats(sample), chances[5:])
         return to_pair(sample)
 
     numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
@@ -230,8 +231,13 @@ def steps_per_epoch(patches: int, batch_size: int) -> int:
 
 def to_pair(sample: Sample) -> tuple[Sample, Sample]:
     """Split a sample; the target in reflectance, the input is scaled in the model."""
-    lr, hr = (tf.cast(sample[key], tf.float32) for key in KINDS)
-    return {INPUT: lr}, {OUTPUT: hr * SCALE}
+    sample = as_floats(sample)
+    return {INPUT: sample["lr"]}, {OUTPUT: sample["hr"] * SCALE}
+
+
+def as_floats(sample: Sample) -> Sample:
+    """Give the images of a sample as float32."""
+    return {key: tf.cast(sample[key], tf.float32) for key in KINDS}
 
 
 def read_function(reader: Any) -> Callable[[tf.Tensor], Sample]:

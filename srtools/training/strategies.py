@@ -105,20 +105,6 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 @contextmanager
-def precision(mixed: bool) -> Iterator[None]:
-    """Build the layers of this block in bfloat16 with weights of float32, if `mixed`.
-
-    bfloat16 has the range of float32, so that no loss must be scaled.
-    """
-    mixed_precision = tf.keras.mixed_precision
-    mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
-    try:
-        yield
-    finally:
-        mixed_precision.set_global_policy("float32")
-
-
-@contextmanager
 def lost_workers(devices: tf.distribute.Strategy) -> Iterator[None]:
     """Turn TensorFlow's error about a worker that was lost into one line.
 

@@ -119,16 +119,16 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
 
 
 def test_too_little_room_is_told_before_the_first_piece(tmp_path, job, monkeypatch):
-    """240 x 180 pixels of four 16-bit bands take 0.346 MB; joining, 0.9 of that."""
+    """240 x 180 pixels of four 16-bit bands take 0.346 MB; joining, 1.1 times that."""
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=650_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=720_000))
     out = tmp_path / "sr.tif"
     with pytest.raises(
         SRError, match="1 MB are needed for 12 pieces of the image and the image, "
     ):
         infer(job, out)
     assert not list(pieces.folder_of(out).glob("*.tif"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=660_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=730_000))
     infer(job, out)
 
 
@@ -414,14 +414,37 @@ def test_pieces_without_data_do_not_pass_the_network(
     computed = []
     write = sr_infer.write_piece
 
-    def watch(sr, piece, tile_size, path):
+    def watch(sr, piece, *how):
         computed.append(piece)
-        write(sr, piece, tile_size, path)
+        write(sr, piece, *how)
 
     monkeypatch.setattr(sr_infer, "write_piece", watch)
     infer(job, tmp_path / "sr.tif")
     np.testing.assert_array_equal(read(tmp_path / "sr.tif"), expected)
     assert {piece.col for piece in computed} == {0, 64}  # of 0, 64, 128 and 192
+
+
+def test_pieces_of_a_large_image_are_compressed(tmp_path, job, monkeypatch):
+    """They take less room, ask for less, and make the same image."""
+    expected = whole(tmp_path, job)
+    sizes, asked, join = {}, {}, cog.join
+    for name, limit in (("raw", 1e9), ("compressed", 100)):
+
+        def watch(folder, cut, *rest, name=name, **options):
+            made = folder.glob("r*.tif")
+            sizes[name] = sum(path.stat().st_size for path in made)
+            join(folder, cut, *rest, **options)
+
+        def note(folder, size, what, name=name):
+            asked.setdefault(name, size)
+
+        monkeypatch.setattr(cog, "join", watch)
+        monkeypatch.setattr("srtools.files.check_room", note)
+        monkeypatch.setattr(pieces, "COMPRESSED_FROM", limit)
+        infer(job, tmp_path / f"{name}.tif")
+        np.testing.assert_array_equal(read(tmp_path / f"{name}.tif"), expected)
+    assert sizes["compressed"] < 0.95 * sizes["raw"]
+    assert 0.7 < asked["compressed"] / asked["raw"] < 0.95
 
 
 @pytest.mark.parametrize("what", ["preview", "second image"])

@@ -3,8 +3,14 @@
 import itertools
 
 import numpy as np
+import pytest
 
-from srtools.training.augmenting import flip, random_crop, random_symmetry
+from srtools.training.augmenting import (
+    flip,
+    random_crop,
+    random_light,
+    random_symmetry,
+)
 
 import tensorflow as tf
 
@@ -51,3 +57,21 @@ def test_crops_show_the_same_ground_and_reach_every_corner():
         np.testing.assert_array_equal(crop["lr"], crop["hr"][::4, ::4])
         seen.add(int(crop["lr"][0, 0, 0]))
     assert seen == {2 * (5 * row + column) for row in range(3) for column in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("chances", "factors"),
+    [
+        ([0.5, 0.5, 0.5], [1, 1]),
+        ([1, 0.5, 0.5], [np.exp(0.3), np.exp(0.3)]),
+        ([0, 0.5, 0.5], [np.exp(-0.3), np.exp(-0.3)]),
+        ([0.5, 1, 0], [np.exp(0.15), np.exp(-0.15)]),
+        ([1, 1, 0.5], [np.exp(0.45), np.exp(0.3)]),
+    ],
+)
+def test_light_has_one_factor_for_all_bands_and_one_for_each(chances, factors):
+    """No light is no light, whatever the factor: 0 stays 0."""
+    sample = {"lr": IMAGE.astype("float32"), "hr": 2 * IMAGE.astype("float32")}
+    changed = random_light(sample, chances)
+    for name, image in sample.items():
+        np.testing.assert_allclose(changed[name], image * factors, rtol=1e-6)

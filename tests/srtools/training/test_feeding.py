@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 
-from srtools.training import feeding
+from srtools.training import augmenting, feeding
 
 import otbtf
 import tensorflow as tf
 
 COUNT, BATCH = 11, 4
 STEPS = 3  # the last of which is filled up
+
+
+@pytest.fixture(autouse=True)
+def one_light(monkeypatch):
+    """Patches are known by their pixels here; the light is not what is tested."""
+    monkeypatch.setattr(augmenting, "LIGHT", 0.0)
+    monkeypatch.setattr(augmenting, "BAND_LIGHT", 0.0)
 
 
 @pytest.fixture
@@ -92,6 +99,24 @@ def test_patches_are_flipped_only_if_asked_for(files):
         shares[augment] = np.mean(as_was)
     assert shares[False] == 1
     assert 0.02 < shares[True] < 0.35  # one in eight is left as it was
+
+
+def test_the_light_is_changed_only_if_asked_for(files, monkeypatch):
+    """By one factor per patch and band, which lr and hr share."""
+    monkeypatch.undo()
+    stacks = held(files)
+    for augment in (False, True):
+        lr, hr = zip(*batches(files, 0, 3, augment=augment), strict=True)
+        lr, hr = np.concatenate(lr), np.concatenate(hr)
+        np.testing.assert_allclose(lr * 1e-4, hr[:, ::4, ::4], rtol=1e-6)
+        # Of a patch all pixels are within 100 DN: the ratio of the means is the light.
+        means = stacks.mean(axis=(1, 2))
+        known = means[np.argmin(abs(lr.mean((1, 2, 3))[:, None] - means.mean(1)), 1)]
+        light = lr.mean(axis=(1, 2)) / known
+        if augment:
+            assert light.std() > 0.05 and light.std(axis=1).min() > 1e-3
+        else:
+            np.testing.assert_allclose(light, 1, rtol=1e-5)
 
 
 def test_crops_differ_from_epoch_to_epoch(files):

@@ -74,10 +74,10 @@ def test_a_model_without_a_file_of_weights_is_refused(saved, tmp_path):
     folder = saved_model.save(make(1).model, tmp_path / "m", {})
     assert json.loads((folder / saved_model.CARD).read_text()) == {}
     (folder / weights.FILE).write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(SRError, match="m cannot be trained further: .*weights.npz"):
+    with pytest.raises(SRError, match="m cannot be taken over: .*weights.npz"):
         finetuning.start_from(make(2).model, folder, {})
     (folder / weights.FILE).unlink()
-    with pytest.raises(SRError, match="m cannot be trained further: .*weights.npz"):
+    with pytest.raises(SRError, match="m cannot be taken over: .*weights.npz"):
         finetuning.start_from(make(2).model, folder, {})
     with pytest.raises(SRError, match="is not a SavedModel"):
         finetuning.start_from(make(2).model, tmp_path / "nowhere", {})

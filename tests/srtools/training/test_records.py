@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.training import feeding, records
+from srtools.training import augmenting, feeding, records
 
 import otbtf
 import tensorflow as tf
@@ -19,6 +19,13 @@ COUNTS = {"train": 11, "valid": 5}
 BATCH = 4
 BUFFER = 1000  # more patches than there are
 STEPS = 3  # of an epoch of training, the last one filled up
+
+
+@pytest.fixture(autouse=True)
+def one_light(monkeypatch):
+    """Patches are known by their pixels here; the light is not what is tested."""
+    monkeypatch.setattr(augmenting, "LIGHT", 0.0)
+    monkeypatch.setattr(augmenting, "BAND_LIGHT", 0.0)
 
 
 @pytest.fixture(autouse=True)

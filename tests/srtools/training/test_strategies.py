@@ -104,15 +104,6 @@ def test_a_lost_worker_is_one_line():
             raise error
 
 
-def test_precision_is_mixed_inside_only():
-    policy = tf.keras.mixed_precision.global_policy
-    with strategies.precision(True):
-        assert policy().name == "mixed_bfloat16"
-    assert policy().name == "float32"
-    with strategies.precision(False):
-        assert policy().name == "float32"
-
-
 MIRRORED = """
 import sys
 from srtools.training import strategies

@@ -1,0 +1,109 @@
+"""The arithmetic of the convolutions: float32, or bfloat16 where a machine has it.
+
+A bfloat16 has the range of a float32 and 8 of its 24 digits.  Newer processors (AMX,
+avx512_bf16) and GPUs multiply them 2 to 16 times as fast, and add the products up in
+float32.  Weights stay float32 in training, and in the saved model.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from srtools.conventions import OUTPUT, OUTPUT_DN
+from srtools.errors import SRError
+from srtools.network import saved_model, weights
+from srtools.tf import tf
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+CPU_INFO = "/proc/cpuinfo"
+FAST_FLAGS = {"amx_bf16", "avx512_bf16"}
+FAST_GPU = (8, 0)
+"""Compute capability from which NVIDIA's GPUs multiply bfloat16."""
+
+
+def choose(name: str, cpu_info: str = CPU_INFO) -> str:
+    """Give "float32" or "bfloat16" for "auto", whichever is faster on this machine.
+
+    It follows from what the processor or the GPU says of itself, not from a clock, so
+    that a training that goes on after a break goes on as it began.
+
+    Arguments:
+        name: "auto", or what is given back as it is.
+        cpu_info: file in which Linux lists the features of the processor.
+    """
+    if name != "auto":
+        return name
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = map(tf.config.experimental.get_device_details, gpus)
+        known = [found.get("compute_capability", (0, 0)) for found in details]
+        return "bfloat16" if min(known) >= FAST_GPU else "float32"
+    # TensorFlow computes with it in oneDNN only, which can be turned off.
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() in ("0", "false"):
+        return "float32"
+    return "bfloat16" if FAST_FLAGS & cpu_flags(cpu_info) else "float32"
+
+
+def cpu_flags(cpu_info: str = CPU_INFO) -> set[str]:
+    """Give the features of the processor as Linux names them, elsewhere none."""
+    try:
+        text = Path(cpu_info).read_text()
+    except OSError:
+        return set()
+    found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return set(found[1].split()) if found else set()
+
+
+@contextmanager
+def layers_in(name: str) -> Iterator[None]:
+    """Let Keras make the layers of this block for "float32" or "bfloat16".
+
+    bfloat16 has the range of float32, so that no loss must be scaled.
+    """
+    policy = tf.keras.mixed_precision.set_global_policy
+    policy(POLICIES[name])
+    try:
+        yield
+    finally:
+        policy("float32")
+
+
+def save_in_bfloat16(
+    model_dir: str, make: Callable[..., tf.keras.Model], crop: int, folder: Path
+) -> str:
+    """Write a SavedModel that computes in bfloat16 with the weights of another one.
+
+    It has the outputs `hr` and `hr_dn`, and `hr_dn` less `crop` pixels on each side.
+
+    Arguments:
+        model_dir: a SavedModel that sr_train.py wrote.
+        make: function that makes its network, given the options of the network.
+        crop: output pixels.
+        folder: path of the new model.
+
+    Returns:
+        The folder.
+
+    Raises:
+        SRError: if the card does not describe the network, or the weights do not fit.
+    """
+    card = saved_model.describe(model_dir).card
+    size = {k: v for k, v in card.get("network", {}).items() if k != "parameters"}
+    known = weights.read(model_dir)
+    try:
+        with layers_in("bfloat16"):
+            network = make(**size)
+        for name, weight in weights.by_name(network).items():
+            weight.assign(known[name])
+    except (TypeError, ValueError, KeyError) as error:
+        raise SRError(
+            f"{model_dir} cannot be computed in bfloat16: its card describes the "
+            f"network {size}, which does not fit its weights ({error}); leave "
+            "--precision bfloat16 out"
+        ) from None
+    # The cropped outputs of OTBTF would be bfloat16 here.
+    outputs = {name: network.output[name] for name in (OUTPUT, OUTPUT_DN)}
+    network = tf.keras.Model(network.input, outputs)
+    return str(saved_model.save(network, folder, card, crop))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 TITLES = ("size", "what", "measured", "target")
-WIDTHS = (6, 52, 20, 12)
+WIDTHS = (6, 58, 20, 18)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import rasterio
 
 import sr_model
+from srtools.network import precision
 from srtools.tf import tf
 from srtools.training import callbacks, feeding, losses, records, scores
 
@@ -23,6 +24,9 @@ ROUNDS, STEPS, WARMING = 12, 8, 3
 MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
 SOURCES = ("patches in memory", "patches streamed", "TFRecords streamed")
 LEAST_OF_BARE = 0.8  # of the speed of Keras' step without callbacks
+# Times as fast as the same network in float32 with a Conv2D as its last layer.
+LEAST_FASTER = {"float32": 1.25, "bfloat16": 3.0}
+NEEDED_FOR = {"float32": "", "bfloat16": " with AMX"}
 
 
 class Clock(tf.keras.callbacks.Callback):
@@ -50,10 +54,12 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
     """Give the rows of the bench; `sizes` of scenes do not matter here."""
     from bench.report import Row
 
-    found = measure_steps(write_patches(folder), folder / "tfrecords")
+    arithmetic = precision.choose("auto")
+    files = write_patches(folder)
+    found = measure_steps(files, folder / "tfrecords", arithmetic)
     rounds = {name: np.median(times, axis=1) for name, times in found.items()}
     seconds = {name: float(np.median(times)) for name, times in rounds.items()}
-    kind = f"step of {BATCH} patches, 64 filters, 4 blocks: "
+    kind = f"step of {BATCH} patches, {arithmetic}: "
     for name, value in seconds.items():
         yield Row(PATCH, kind + name, f"{1000 * value:.1f} ms")
     for name in SOURCES:
@@ -61,6 +67,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
         yield Row(PATCH, f"  {name}", f"{ratio:.3f} x", f"<= {MOST_FOR_DATA} x")
     share = np.median(rounds["bare Keras"] / rounds["patches in memory"])
     yield Row(PATCH, "  of bare Keras", f"{share:.0%}", f">= {LEAST_OF_BARE:.0%}")
+    yield from compare_networks(files)
     speed = flops_per_step() / seconds["patches in memory"] / 1e9
     peaks = {"convolution": convolution_speed(), "matrix product": matrix_speed()}
     yield Row(PATCH, "  achieved", f"{speed:.0f} GFLOP/s")
@@ -90,9 +97,42 @@ def write_patches(folder: Path) -> dict[str, str]:
     return files
 
 
-def make_trainer() -> tf.keras.Model:
+def compare_networks(files: dict[str, str]) -> Iterator:
+    """Compare steps in float32 and bfloat16 with those of an ordinary last layer."""
+    from bench.report import Row
+
+    source = feeding.open_patches(files, streaming=False)
+    data = feeding.training_batches(
+        source, BATCH, epochs=range(1000), seed=1, augment=True
+    )
+    trainers = {name: make_trainer(name) for name in LEAST_FASTER}
+    blockwise = sr_model.BlockwiseConv2D
+    sr_model.BlockwiseConv2D = lambda *size, **options: tf.keras.layers.Conv2D(
+        *size, padding="same", **options
+    )
+    trainers["ordinary"] = make_trainer("float32")
+    sr_model.BlockwiseConv2D = blockwise
+    clocks = defaultdict(Clock)
+    for _ in range(ROUNDS):
+        for name, trainer in trainers.items():
+            fit(trainer, data, [clocks[name]])
+    rounds = {name: np.median(clock.seconds, axis=1) for name, clock in clocks.items()}
+    for name, least in LEAST_FASTER.items():
+        ratio = np.median(rounds["ordinary"] / rounds[name])
+        what = f"  {name}, times as fast as with an ordinary last layer"
+        yield Row(PATCH, what, f"{ratio:.2f} x", f">= {least} x{NEEDED_FOR[name]}")
+
+
+def fit(trainer: tf.keras.Model, data: tf.data.Dataset, watching: list) -> None:
+    """Train for a few steps."""
+    options = {"epochs": 1, "verbose": 0, "shuffle": False, "callbacks": watching}
+    trainer.fit(data, steps_per_epoch=STEPS, **options)
+
+
+def make_trainer(arithmetic: str) -> tf.keras.Model:
     """Make the network of sr_train.py's defaults, compiled as there."""
-    model = sr_model.SRModel(sr_model.element_spec(4))
+    with precision.layers_in(arithmetic):
+        model = sr_model.SRModel(sr_model.element_spec(4))
     trainer = tf.keras.Model(model.input, {"hr": model.output["hr"]})
     trainer.compile(
         tf.keras.optimizers.Adam(1e-4),
@@ -103,9 +143,11 @@ def make_trainer() -> tf.keras.Model:
     return trainer
 
 
-def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
+def measure_steps(
+    files: dict[str, str], folder: Path, arithmetic: str
+) -> dict[str, np.ndarray]:
     """Measure steps: `{kind: [rounds, steps] seconds}`; TFRecords go to `folder`."""
-    trainer = make_trainer()
+    trainer = make_trainer(arithmetic)
     opened = [feeding.open_patches(files, streaming) for streaming in (False, True)]
     opened.append(records.open_records(folder, {"train": files}, BUFFER)["train"])
     batches = {
@@ -126,14 +168,7 @@ def measure_steps(files: dict[str, str], folder: Path) -> dict[str, np.ndarray]:
             # The validation loss is looked at after an epoch only.
             for check in checks:
                 check.on_epoch_end = lambda *arguments, **options: None
-            trainer.fit(
-                data,
-                steps_per_epoch=STEPS,
-                epochs=1,
-                verbose=0,
-                shuffle=False,
-                callbacks=[*checks, clocks[name]],
-            )
+            fit(trainer, data, [*checks, clocks[name]])
     return {name: np.array(clocks[name].seconds) for name in kinds}
 
 

@@ -143,7 +143,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument(
-        "--nb_epochs", type=int, default=40, help="of training (default: %(default)s)"
+        "--nb_epochs", type=int, default=70, help="of training (default: %(default)s)"
     )
     return parser
 

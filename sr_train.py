@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 from sr_model import SRModel
 from srtools import signals
-from srtools.conventions import FACTOR, OUTPUT
+from srtools.conventions import OUTPUT
 from srtools.errors import one_line_errors
 from srtools.images import patch_files
 from srtools.network import model_card, precision, saved_model
@@ -43,13 +43,13 @@ from srtools.training import (
     tensorboard,
 )
 from srtools.training.losses import LOSSES
+from srtools.training.scenes import Scene, files_of, read_scenes
 
 import tensorflow as tf
 
 keras = tf.keras
 log = logging.getLogger("srtools.sr_train")
 
-GROUPS = ("train", "valid")
 WARM_UP = 0.05  # of all steps
 SHOWN = 4  # validation patches whose pictures go to TensorBoard
 
@@ -83,6 +83,22 @@ def make_deciders(options: cli.Options) -> list[keras.callbacks.Callback]:
     return [stop, slower] if options.lr_schedule == "plateau" else [stop]
 
 
+def score_scenes(scenes: list[Scene], network: Any, batch_size: int) -> list[dict]:
+    """Score the validation patches of each scene by itself, if there are several."""
+    records = []
+    for scene in scenes:
+        metrics = None
+        if len(scenes) > 1 and "valid" in scene.files:
+            source = feeding.open_patches(scene.files["valid"], streaming=True)
+            batches = feeding.validation_batches(source, batch_size)
+            psnr = scores.network_psnr(batches, network)
+            gain = psnr - scores.bicubic_psnr(batches)
+            log.info("%s: %+.2f dB over bicubic", scene.name, gain)
+            metrics = {"psnr_db": psnr, "gain_db": gain}
+        records.append(scene.record(metrics))
+    return records
+
+
 def train(options: cli.Options) -> dict:
     """Train a model and save the weights that did best on the validation patches.
 
@@ -100,11 +116,8 @@ def train(options: cli.Options) -> dict:
     devices = strategies.choose(options.strategy, options.batch_size)
     replicas, chief = devices.num_replicas_in_sync, strategies.is_chief(devices)
     arithmetic = precision.choose(options.precision)
-    files = {g: patch_files.check_patches(options.patches, g, FACTOR) for g in GROUPS}
-    patch_files.check_train_size(options.train_size, files["train"])
-    dataset_card = patch_files.check_card(options.patches)
-    if verdict := patch_files.pair_verdict(dataset_card):
-        log.warning("%s", verdict)
+    scenes = read_scenes(options.patches, options.train_size)
+    files = files_of(scenes)
     model_dir = Path(options.model_dir)
     logs = Path(options.logs or f"{model_dir}_logs")
     settings = options.settings | resuming.circumstances(files)
@@ -151,7 +164,8 @@ def train(options: cli.Options) -> dict:
             if backup.found:
                 backup.restore_model(trainer)
         field = receptive_field(model.output[OUTPUT]).margin
-        patch_files.warn_of_leak(dataset_card, field)
+        for scene in scenes:
+            patch_files.warn_of_leak(scene.card, field)
 
         # 4. After each epoch, in this order: measure, show, decide, keep.
         table = callbacks.EpochTable(
@@ -202,7 +216,7 @@ def train(options: cli.Options) -> dict:
             best=table.best_row(),
             bicubic_psnr=bicubic_psnr,
             interrupted=interrupted,
-            dataset=dataset_card,
+            scenes=score_scenes(scenes, best_model.model, options.batch_size),
         )
         if chief:
             saved_model.save(best_model.model, model_dir, card)

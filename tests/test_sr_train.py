@@ -118,7 +118,7 @@ def test_card_says_what_was_done(trained):
     assert (card["lr_spacing"], card["hr_spacing"]) == (6.0, 1.5)
     assert card["offset_removed"] == 1000
     assert card["receptive_field"]["margin"] == 3 + 2 + 2
-    assert card["dataset"] == DATASET
+    assert card["scenes"][0]["dataset"] == DATASET
     assert "tensorflow" in card["versions"]
     training = card["training"]
     assert training["patches"] == COUNTS

@@ -21,7 +21,11 @@ FREE = ("patches", "model_dir", "logs", "streaming", "histograms", "overwrite")
 class Options(NetworkOptions):
     """Options of a training."""
 
-    patches: str = options.option(help="folder of sr_dataset.py")
+    patches: tuple[str, ...] = options.option(
+        help="folders of sr_dataset.py: one scene, or several to learn from together",
+        nargs="+",
+        kind=str,
+    )
     model_dir: str = options.option(help="SavedModel to write")
     logs: str | None = options.option(
         None, "TensorBoard folder (default: MODEL_DIR_logs)", metavar="DIR"

@@ -75,7 +75,7 @@ class Assessment:
         """Give the content of metrics.json."""
         blocks, kind = runs.blocks(self.test)
         dataset = self.test.dataset
-        left_out = ("dataset", "ground")  # long, and known from the model
+        left_out = ("dataset", "ground", "scenes")  # long, and known from the model
         card = {k: v for k, v in model.card.items() if k not in left_out}
         return {
             "patches": self.test.count,
@@ -90,9 +90,7 @@ class Assessment:
             **self._sampled.record(),
             "worst": self._scores.worst("inner", self.test.windows),
             "model_dir": model.folder,
-            "model_card": {
-                k: v for k, v in card.items() if k not in ("dataset", "ground")
-            },
+            "model_card": {k: v for k, v in card.items() if k not in left_out},
             "dataset": {k: v for k, v in dataset.items() if k != "groups"},
             "versions": cards.versions(),
         }

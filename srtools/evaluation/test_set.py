@@ -9,7 +9,7 @@ import numpy as np
 from srtools.cards import agree, check_conventions
 from srtools.conventions import BANDS, DATASET_CARD, FACTOR, HR_SPACING_METRES, KINDS
 from srtools.errors import SRError
-from srtools.images import patch_files
+from srtools.images import ground, patch_files
 from srtools.network.saved_model import ModelInfo
 
 
@@ -113,31 +113,16 @@ def check_ground(info: ModelInfo, test: TestSet, accepted: bool = False) -> None
     Raises:
         SRError: saying how many do.
     """
-    ground, xs = info.card.get("ground"), test.dataset.get("xs", {})
-    if accepted or not ground or test.windows is None or ground["crs"] != xs.get("crs"):
-        return
-    # Left and upper edges in metres, right and down.
-    trained = _corners(ground["windows"], ground["origin"], ground["spacing"])
-    tested = _corners(test.windows, xs["origin"], xs["spacing"])
-    side = ground["patch_size"] * ground["spacing"]
-    own_side = test.size // FACTOR * xs["spacing"]
-    seen = sum(
-        bool(((corner - trained < side) & (trained - corner < own_side)).all(1).any())
-        for corner in tested
-    )
-    if seen:
+    tested = ground.ground_of(test.dataset, "test")
+    # Cards of earlier versions know one scene, and tell of it themselves.
+    scenes = info.card.get("scenes", [info.card])
+    seen = max(ground.shared(scene.get("ground"), tested) for scene in scenes)
+    if seen and not accepted:
         raise SRError(
             f"{seen} of {test.count} test patches show ground that the model "
             f"{info.folder} was trained on, so the scores would flatter it; give the "
             "patches that were made with its training patches, or --accept_ground"
         )
-
-
-def _corners(windows: Any, origin: list[float], spacing: float) -> np.ndarray:
-    """Give the distance of each patch's corner east and south of the CRS's origin."""
-    rows, cols = np.reshape(windows, (-1, 2)).T
-    left, top = origin
-    return np.stack([left + spacing * cols, -top + spacing * rows], axis=1) + 1e-6
 
 
 def check_size(predicted: Any, truth: np.ndarray) -> None:

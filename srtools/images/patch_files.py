@@ -129,12 +129,17 @@ def _check_dn(path: str) -> None:
         )
 
 
-def first_without_number(files: dict[str, str]) -> str | None:
+def as_list(files: str | list[str]) -> list[str]:
+    """Give the patches images of several scenes, or of one, as a list."""
+    return [files] if isinstance(files, str) else list(files)
+
+
+def first_without_number(files: dict[str, str | list[str]]) -> str | None:
     """Name the first pixel that is nan or infinite in patches images, if there is one.
 
     Only files of floats can hold such: OTB writes them unless told not to.
     """
-    for path in files.values():
+    for path in (path for found in files.values() for path in as_list(found)):
         with raster.reading(path) as file:
             if not np.issubdtype(file.dtypes[0], np.floating):
                 continue

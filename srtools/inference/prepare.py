@@ -23,6 +23,9 @@ from srtools.sentinel2 import areas
 from srtools.sentinel2.source import Sentinel2
 from srtools.urls import redact
 
+LONG = ("ground", "scenes")
+"""Entries of a model's card that the image's need not repeat."""
+
 
 @dataclass(frozen=True)
 class Area:
@@ -171,7 +174,7 @@ def job(
         "sentinel2": found.record or {"files": [image.record() for image in s2]},
         "offset": found.offset,
         "model_dir": str(options.model_dir),
-        "model_card": {k: v for k, v in model.card.items() if k != "ground"},
+        "model_card": {k: v for k, v in model.card.items() if k not in LONG},
         "crop": crop,
         "tile_size": tile_size,
         "precision": arithmetic,

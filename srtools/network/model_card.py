@@ -20,7 +20,7 @@ def make(
     best: dict,
     bicubic_psnr: float,
     interrupted: int | None,
-    dataset: dict,
+    scenes: list[dict],
 ) -> dict:
     """Put the card together.
 
@@ -33,13 +33,16 @@ def make(
         best: the row of the best epoch.
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
         interrupted: number of the signal that ended the training, if one did.
-        dataset: content of dataset.json.
+        scenes: what is known of each scene, among it the card of its patches and the
+            place of each training patch, so that no test is made on its ground.
     """
+    dataset = scenes[0]["dataset"]
+    offsets = {scene["dataset"].get("offset") for scene in scenes}
     return {
         "bands": list(BANDS),
         "scale": SCALE,
         "factor": FACTOR,
-        "offset_removed": dataset.get("offset"),
+        "offset_removed": offsets.pop() if len(offsets) == 1 else None,
         "offset_convention": "DN less the offset, times scale, is reflectance; "
         "0 is no data",
         "lr_spacing": dataset.get("lr", {}).get("spacing", LR_SPACING_METRES),
@@ -62,17 +65,6 @@ def make(
             "bicubic_psnr_db": bicubic_psnr,
             "gain_db": best["val_gain"],
         },
-        "ground": _ground(dataset),
-        # Where the other patches lie is of no use here.
-        "dataset": {key: value for key, value in dataset.items() if key != "groups"},
+        "scenes": scenes,
         "versions": cards.versions(),
     }
-
-
-def _ground(dataset: dict) -> dict | None:
-    """Give the place of each training patch, so that no test is made on its ground."""
-    windows = dataset.get("groups", {}).get("train", {}).get("windows")
-    if windows is None or "xs" not in dataset:
-        return None
-    grid = {key: dataset["xs"].get(key) for key in ("crs", "origin", "spacing")}
-    return {**grid, "patch_size": dataset["lr"]["patch_size"], "windows": windows}

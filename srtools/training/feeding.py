@@ -20,6 +20,7 @@ from rasterio.errors import RasterioError
 from srtools import fingerprints
 from srtools.conventions import BANDS, INPUT, KINDS, OUTPUT, SCALE
 from srtools.errors import SRError
+from srtools.images import patch_files
 from srtools.images.raster import reason_of
 from srtools.tf import tf
 from srtools.training.augmenting import random_crop, random_light, random_symmetry
@@ -99,15 +100,17 @@ class Patches:
         )
 
 
-def open_patches(files: dict[str, str], streaming: bool | None = None) -> Patches:
+def open_patches(
+    files: dict[str, str | list[str]], streaming: bool | None = None
+) -> Patches:
     """Open patches images with OTBTF's reader.
 
     Arguments:
-        files: the patches image of each key, "lr" and "hr".
+        files: the patches image of each key, "lr" and "hr", or those of several scenes.
         streaming: whether each patch is read from the disk when its turn comes; None:
             only if all of them would take more than `MEMORY_SHARE`.
     """
-    names = {key: [file] for key, file in files.items()}
+    names = {key: patch_files.as_list(found) for key, found in files.items()}
     reader = otbtf.PatchesImagesReader(names, use_streaming=True)
     if streaming is None:
         streaming = must_stream(reader)
@@ -121,7 +124,10 @@ def open_patches(files: dict[str, str], streaming: bool | None = None) -> Patche
 def fingerprints_of(files: dict[str, dict[str, str]]) -> list:
     """Describe the patches images of each key of each group, to notice a change."""
     return fingerprints.of_files(
-        path for kinds in files.values() for path in kinds.values()
+        path
+        for kinds in files.values()
+        for found in kinds.values()
+        for path in patch_files.as_list(found)
     )
 
 

@@ -1,6 +1,7 @@
 """The score of the validation patches during training: PSNR, and that of bicubic."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +29,30 @@ class PSNR(tf.keras.metrics.MeanSquaredError):
 
 
 def bicubic_psnr(batches: Iterable[tuple[dict, dict]]) -> float:
-    """Compute the PSNR of the bicubic zoom of all batches, dB.
+    """Compute the PSNR of the bicubic zoom of all batches, dB."""
+    return psnr_of(batches, lambda lr, size: bicubic(lr * SCALE, size))
+
+
+def network_psnr(
+    batches: Iterable[tuple[dict, dict]], network: tf.keras.Model
+) -> float:
+    """Compute the PSNR of the output `hr` of a network over all batches, dB."""
+    return psnr_of(batches, lambda lr, size: network({INPUT: lr})[OUTPUT])
+
+
+def psnr_of(
+    batches: Iterable[tuple[dict, dict]], enlarge: Callable[[tf.Tensor, tuple], Any]
+) -> float:
+    """Compute the PSNR of all pixels of all batches, dB.
 
     Arguments:
         batches: batches of `({"lr": DN}, {"hr": reflectance})`.
+        enlarge: function of lr [n, h, w, bands] and a size (height, width).
     """
     squares = count = 0
     for inputs, targets in batches:
         truth = targets[OUTPUT].numpy()
-        error = bicubic(inputs[INPUT] * SCALE, truth.shape[1:3]) - truth
+        error = np.asarray(enlarge(inputs[INPUT], truth.shape[1:3])) - truth
         squares += float(np.square(error, dtype=np.float64).sum())
         count += truth.size
     return float(psnr(squares / count))

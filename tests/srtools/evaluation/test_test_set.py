@@ -136,15 +136,24 @@ def test_ground_that_was_trained_on_is_refused(tmp_path):
 
     def look(windows, card=ground, **changed):
         model = ModelInfo("model", {}, {}, {"ground": card})
-        test = TestSet(
-            tmp_path, {}, len(windows), 32, {"xs": {**xs, **changed}}, np.array(windows)
-        )
+        dataset = {
+            "xs": {**xs, **changed},
+            "lr": {"patch_size": 8},
+            "groups": {"test": {"windows": windows}},
+        }
+        test = TestSet(tmp_path, {}, len(windows), 32, dataset, np.array(windows))
         return lambda **accepted: check_ground(model, test, **accepted)
 
     overlapping = look([[7, 7], [8, 0], [33, 9]])
     with pytest.raises(SRError, match="^2 of 3 test patches show ground that"):
         overlapping()
     overlapping(accepted=True)
+    scenes = [{"ground": None}, {"ground": ground}]
+    model = ModelInfo("model", {}, {}, {"scenes": scenes})
+    groups = {"test": {"windows": [[7, 7]]}}
+    dataset = {"xs": xs, "lr": {"patch_size": 8}, "groups": groups}
+    with pytest.raises(SRError, match="^1 of 1 test patches"):
+        check_ground(model, TestSet(tmp_path, {}, 1, 32, dataset, np.array([[7, 7]])))
     look([[8, 0], [0, 8], [48, 16], [32, 16]])()  # they touch
     look([[7, 7]], crs="EPSG:2154")()  # elsewhere
     look([[7, 7]], origin=[452048.0, 5412000.0])()

@@ -29,7 +29,7 @@ if __name__ == "__main__":
 import numpy as np
 
 from srtools import engine, files
-from srtools.conventions import FACTOR, GROUPS, KINDS, patches_name
+from srtools.conventions import FACTOR, KINDS, patches_name
 from srtools.engine import engine_errors
 from srtools.errors import one_line_errors
 from srtools.images import checks, figures, patch_files, raster, sentinel2_checks
@@ -145,7 +145,9 @@ def create_dataset(options: cli.Options) -> dict:
     area = areas.data_footprint(xs)
     with (
         source.sentinel2(options, area, options.out_dir, **search) as s2,
-        files.whole_files(outputs) as folder,
+        files.whole_files(
+            card.output_files(options.out_dir, options.groups), outputs
+        ) as folder,
     ):
         s2 = replace(s2, scl=[options.scl]) if options.scl else s2
         sentinel2_checks.check_tiles(s2.tiles, xs, s2.scl, s2.offset, s2.said_by)
@@ -189,12 +191,12 @@ def make_patches(
     log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
     quicklook = figures.quicklook(xs.path)
     split = splits.make_split(options, found.usable, quicklook)
-    centres = {group: folder / f"{group}_centres.geojson" for group in GROUPS}
+    centres = {g: folder / f"{g}_centres.geojson" for g in options.groups}
     for mask, parameters in split.selections(centres, options.step):
         select_patches(xs.path, mask, parameters)
     windows = read_groups(centres, xs, split)
 
-    for group in GROUPS:
+    for group in windows:
         log.info("extracting the %s patches", group)
         paths = {kind: folder / patches_name(group, kind) for kind in KINDS}
         with engine_errors(f"extracting {group} patches of {size} x {size} pixels"):
@@ -223,7 +225,8 @@ def main(argv: list[str] | None = None) -> int:
     made = create_dataset(options)
     for group, found in made["groups"].items():
         print(f"{group:5s} {found['patches']:6d} patches")
-    print(f"written: {options.out_dir}/{{train,valid,test}}_{{lr,hr}}_patches.tif")
+    groups = ",".join(options.groups)
+    print(f"written: {options.out_dir}/{{{groups}}}_{{lr,hr}}_patches.tif")
     print(f"look at: {options.out_dir}/{{{card.PAIR_PICTURE},{card.SPLIT_PICTURE}}}")
     return 0
 

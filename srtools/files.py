@@ -27,7 +27,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_files(paths: list[Path]) -> Iterator[Path]:
+def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Path]:
     """Give a temporary folder; its files become `paths` at the end of the block.
 
     The block writes each file there under its own name.  What describes a file that is
@@ -37,6 +37,7 @@ def whole_files(paths: list[Path]) -> Iterator[Path]:
 
     Arguments:
         paths: files of one folder.
+        replaced: files of an earlier run that go, unless they are among `paths`.
 
     Raises:
         SRError: if one of them is a folder, or theirs cannot be written to.
@@ -44,10 +45,13 @@ def whole_files(paths: list[Path]) -> Iterator[Path]:
     refuse_folders(paths)
     with partial_folder(paths[0]) as partial:
         yield partial
-        for path in paths:
+        for path in {**dict.fromkeys(paths), **dict.fromkeys(replaced)}:
             for suffix in SIDE_FILES:  # of the image that was there
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-            os.replace(partial / path.name, path)
+            if path in paths:
+                os.replace(partial / path.name, path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Exercise 1: the patches are the pixels they should be, and no other file is left."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -385,7 +386,9 @@ def test_every_bad_input_is_tried(bad_inputs):
     "wrong",
     [
         ["--patch_size", "7"],
-        ["--proportions", "1", "0", "0"],
+        ["--proportions", "0", "0", "0"],
+        ["--proportions", "0", "1", "1"],
+        ["--proportions", "1", "0", "1", "--split", "interleaved"],
         ["--step", "0"],
         ["--step", "4", "--split", "interleaved"],
         ["--margin", "-1"],
@@ -442,6 +445,26 @@ def test_no_group_touches_another_one(tmp_path, margin, step):
         touching = sr_dataset.create_dataset(blocks(tmp_path / "b", margin=margin))
         assert len(places["train"]) > 2 * touching["groups"]["train"]["patches"]
         assert touching["groups"]["test"] == card["groups"]["test"]
+
+
+@pytest.mark.parametrize(
+    ("proportions", "groups"),
+    [((0, 0, 1), ["test"]), ((1, 0, 0), ["train"]), ((4, 1, 0), ["train", "valid"])],
+)
+def test_a_group_may_stay_empty(tmp_path, proportions, groups):
+    """Then it has no file, not even one of an earlier run; the card says 0."""
+    options = blocks(tmp_path / "out")
+    sr_dataset.create_dataset(options)
+    changed = dataclasses.replace(options, proportions=proportions, overwrite=True)
+    card = sr_dataset.create_dataset(changed)
+    images = {path.name for path in (tmp_path / "out").glob("*_patches.tif")}
+    assert images == {
+        f"{group}_{kind}_patches.tif" for group in groups for kind in ("lr", "hr")
+    }
+    assert list(card["groups"]) == ["train", "valid", "test"]
+    for group, found in card["groups"].items():
+        assert bool(found["patches"]) is (group in groups)
+        assert len(found["windows"]) == found["patches"]
 
 
 def test_the_seed_moves_the_blocks(tmp_path):

@@ -7,7 +7,7 @@ from datetime import date
 from srtools.cli import options
 from srtools.cli.options import MisuseError, day, number, option
 from srtools.cli.search import SearchOptions
-from srtools.conventions import FIELD_LR_PIXELS, SPLITS, leak_margin
+from srtools.conventions import FIELD_LR_PIXELS, GROUPS, SPLITS, leak_margin
 
 DESCRIPTION = (
     "Make training, validation and test patches of Spot-7 (hr, 1.5 m) and Sentinel-2 "
@@ -74,8 +74,8 @@ class Options(SearchOptions):
     )
     proportions: tuple[float, float, float] = option(
         (0.8, 0.1, 0.1),
-        "shares of the groups",
-        kind=number(above=0, kind=float),
+        "shares of the groups; 0 0 1 makes a scene for testing only",
+        kind=number(0, kind=float),
         nargs=3,
         metavar=("TRAIN", "VALID", "TEST"),
         group="advanced",
@@ -93,12 +93,29 @@ class Options(SearchOptions):
             raise MisuseError(
                 "--step is for --split blocks: interleaved patches must not meet"
             )
+        if not any(self.proportions):
+            raise MisuseError("--proportions are all 0, so no group has a patch")
+        if len(self.groups) > 1 and not self.proportions[0]:
+            raise MisuseError(
+                "--proportions without training patches make one group, such as 0 0 1"
+            )
+        if len(self.groups) < len(GROUPS) and self.split == "interleaved":
+            raise MisuseError(
+                "--split interleaved deals out to three groups; with a proportion of 0 "
+                "take --split blocks"
+            )
         if self.s2_images and self.spot_date:
             raise MisuseError(
                 "--spot_date is for a search, and --s2_images are at hand"
             )
         if self.scl and not self.s2_images:
             raise MisuseError("--scl is for --s2_images; a search finds its own")
+
+    @property
+    def groups(self) -> list[str]:
+        """Groups that have patches."""
+        shares = zip(GROUPS, self.proportions, strict=True)
+        return [group for group, share in shares if share]
 
     @property
     def inputs(self) -> list[str]:

@@ -1,5 +1,6 @@
 """The files of exercise 1, and the card that says how they were made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from srtools.urls import redact
 PAIR_PICTURE, SPLIT_PICTURE = "pair.png", "split.png"
 
 
-def output_files(out_dir: str | Path) -> list[Path]:
-    """List the files that the exercise makes."""
-    patches = [patches_name(group, kind) for group in GROUPS for kind in KINDS]
+def output_files(out_dir: str | Path, groups: Sequence[str] = GROUPS) -> list[Path]:
+    """List the files that the exercise makes for some groups."""
+    patches = [patches_name(group, kind) for group in groups for kind in KINDS]
     others = (OWN_GRID_IMAGE, PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
     return [Path(out_dir) / name for name in (*patches, *others)]
 
@@ -90,8 +91,8 @@ def write_card(
         "sentinel2_own_grid": made.own_grid,
         "versions": cards.versions(),
         "groups": {
-            group: {"patches": len(places), "windows": places.tolist()}
-            for group, places in made.windows.items()
+            group: {"patches": len(places), "windows": np.asarray(places).tolist()}
+            for group, places in {**dict.fromkeys(GROUPS, ()), **made.windows}.items()
         },
     }
     cards.write_card(folder / DATASET_CARD, card)

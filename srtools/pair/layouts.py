@@ -26,14 +26,14 @@ def best_layout(
 
     Arguments:
         cells: [rows, cols] bool, which cells can be used.
-        shares: of train, valid and test; their sum is 1.
+        shares: of train, valid and test; their sum is 1, and train's is not 0.
         gap: cells between groups, at least.
         seed: the same seed gives the same layout.
         quicklook: [any h, any w, bands] the image at any scale, to compare groups by.
 
     Returns:
-        The group of each cell [rows, cols] uint8, None if there is no room for three;
-        and the number of blocks that valid and test each have.
+        The group of each cell [rows, cols] uint8, None if there is no room for all
+        whose share is not 0; and the number of blocks that valid and test each have.
     """
     count = int(cells.sum())
     if count < 3:
@@ -41,7 +41,7 @@ def best_layout(
     features = None if quicklook is None else _features(quicklook, cells)
     random = np.random.default_rng(seed)
     best, best_score = None, -np.inf
-    blocks = _number_of_blocks(count, shares[1:].min(), gap)
+    blocks = _number_of_blocks(count, shares[1:][shares[1:] > 0].min(), gap)
     while best is None and blocks:
         # Small images are drawn more often: there the layouts differ most.
         for _ in range(int(np.clip(10**6 / cells.size, 300, 2000))):
@@ -83,8 +83,9 @@ def _draw(
     near = np.zeros(cells.shape, bool)
     # The loss in the gaps is not known yet; it is guessed, differently in each layout.
     wanted = shares * cells.sum() * (1 - 0.4 * random.random() ** 2)
+    held = [group for group in (VALID, TEST) if shares[group - 1]]
     for left in range(blocks, 0, -1):
-        for group in (VALID, TEST):
+        for group in held:
             area = (wanted[group - 1] - (groups == group).sum()) / left
             if left > 1:
                 area *= random.uniform(0.7, 1.3)
@@ -96,7 +97,7 @@ def _draw(
             near[around] = True
     groups[cells & ~near] = TRAIN
     train = (groups == TRAIN).sum()
-    for group in (VALID, TEST):
+    for group in held:
         members = np.flatnonzero(groups == group)
         most = max(1, round(train * shares[group - 1] / shares[0]))
         groups.flat[members[most:]] = 0  # surplus patches are left out
@@ -134,12 +135,13 @@ def _score(
 ) -> float:
     """Rate a layout; 1 would be perfect."""
     members = np.bincount(groups.ravel(), minlength=4)[1:]
-    if not members.all():
+    if not members[shares > 0].all():
         return -np.inf
     wrong = np.abs(members - shares * members.sum()).sum() / 2
     score = (members.sum() - IMBALANCE_PENALTY * wrong) / count
     if features is not None:
-        means = [features[groups == g].mean(axis=0) for g in (TRAIN, VALID, TEST)]
+        found = [g for g in (TRAIN, VALID, TEST) if members[g - 1]]
+        means = [features[groups == group].mean(axis=0) for group in found]
         score -= (
             UNLIKENESS_PENALTY
             * np.abs(np.subtract(means[1:], means[0])).mean(axis=1).max()

@@ -183,13 +183,17 @@ def split_in_blocks(
         patch_size: in pixels.
         margin: pixels between patches of different groups, at least; see
             `conventions.leak_margin`.
-        proportions: of train, valid and test.
+        proportions: of train, valid and test; 0 for a group without patches.
         seed: the same seed gives the same blocks.
         quicklook: [any h, any w, bands] the image at any scale, to compare groups by.
 
     Raises:
-        SRError: if there is not enough room for three groups.
+        SRError: if there is not enough room for the groups.
     """
+    if np.count_nonzero(proportions) == 1:
+        group = np.argmax(proportions) + 1
+        areas = (group * usable).astype(np.uint8)
+        return Blocks(areas, patch_size, margin, seed, blocks=0, lost=0)
     rows, cols = corners(usable.shape, patch_size, patch_size)
     cells = fitting(usable, rows, cols, patch_size)
     shares = np.divide(proportions, sum(proportions))
@@ -198,8 +202,9 @@ def split_in_blocks(
     if best is None:
         raise SRError(
             f"{cells.sum()} usable patches of {patch_size} x {patch_size} pixels are "
-            f"not enough for three groups {margin} pixels apart; take a larger image, "
-            "a smaller --patch_size or --margin, or --split interleaved"
+            f"not enough for {np.count_nonzero(shares)} groups {margin} pixels apart; "
+            "take a larger image, a smaller --patch_size or --margin, or --split "
+            "interleaved"
         )
     areas = TRAIN * usable.astype(np.uint8)
     held = [(rows[i], cols[j], best[i, j]) for i, j in np.argwhere(best > TRAIN)]

@@ -105,6 +105,17 @@ def test_other_proportions():
     assert counts / counts.sum() == pytest.approx([0.5, 0.2, 0.3], abs=0.01)
 
 
+def test_a_group_may_be_all_or_nothing():
+    usable = whole((300, 350))
+    split = split_in_blocks(usable, 16, 9, proportions=(0, 0, 1))
+    counts = [len(split.windows(group)) for group in GROUPS]
+    assert counts == [0, 0, (300 // 16) * (350 // 16)]
+    split = split_in_blocks(usable, 16, 9, proportions=(0.9, 0.1, 0))
+    train, valid, test = (len(split.windows(group)) for group in GROUPS)
+    assert test == 0 and valid / (train + valid) == pytest.approx(0.1, abs=0.02)
+    check_groups({g: split.windows(g) for g in GROUPS[:2]}, 16, 9)
+
+
 def test_seed():
     """The same seed gives the same areas, another one gives others."""
     areas = [split_in_blocks(whole((300, 350)), 16, 9, seed=s).areas for s in (3, 3, 4)]

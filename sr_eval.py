@@ -6,6 +6,8 @@ Out: a table, metrics.json, patches.csv, patches.png, and report.html to look at
 
     python sr_eval.py --patches patches --model_dir model --out_dir eval
     # two models on the same patches, or two results of this script
+    # a table of several scenes
+    python sr_eval.py --patches nice lille --model_dir model --out_dir eval
     python sr_eval.py --patches patches --compare model_a model_b --out_dir both
     python sr_eval.py --compare eval_a eval_b --out_dir both
 
@@ -28,7 +30,7 @@ if __name__ == "__main__":
 from srtools.ahead import ahead
 from srtools.conventions import FACTOR, INPUT, OUTPUT, SCALE
 from srtools.errors import one_line_errors
-from srtools.evaluation import results, side_by_side, tables, test_set
+from srtools.evaluation import results, scenes, side_by_side, tables, test_set
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import pictures
 from srtools.images.zooms import ZOOMS, zoom
@@ -99,7 +101,8 @@ def evaluate(options: cli.Options) -> dict:
         SRError: if patches and model do not fit together.
     """
     # 1. The test patches and the model, which must have been made for such patches.
-    test = test_set.read_test_set(options.patches, options.border)
+    (folder,) = options.patches
+    test = test_set.read_test_set(folder, options.border)
     model = saved_model.describe(options.model_dir)
     model.need(INPUT, OUTPUT)
     test_set.check_model(model, test.dataset, INPUT, options.ignore_offset)
@@ -121,6 +124,18 @@ def evaluate(options: cli.Options) -> dict:
     shown = look_at(network, test.files, pictures.choose(assessment.gains))
     results.write(options.out_dir, metrics, assessment, shown)
     return metrics
+
+
+def evaluate_scenes(options: cli.Options) -> dict:
+    """Score the model on several scenes, one after the other: scenes.json."""
+
+    def evaluate_one(folder: str, out_dir: str) -> dict:
+        one = dataclasses.replace(options, patches=(folder,), out_dir=out_dir)
+        return evaluate(one)
+
+    return scenes.evaluate(
+        options.patches, evaluate_one, options.out_dir, options.overwrite
+    )
 
 
 def look_at(
@@ -145,7 +160,7 @@ def compare(options: cli.Options) -> dict:
         evaluate=evaluate_one,
         look_at=look_at_one,
         out_dir=options.out_dir,
-        patches=options.patches,
+        patches=options.patches and options.patches[0],
         overwrite=options.overwrite,
     )
 
@@ -157,6 +172,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.compare:
         print(tables.comparison(compare(options)))
         written = results.COMPARISON_FILES
+    elif len(options.patches) > 1:
+        print(tables.scenes(evaluate_scenes(options)))
+        written = (scenes.FILE, *(f"{n}/" for n in scenes.names_of(options.patches)))
     else:
         print(tables.evaluation(evaluate(options)))
         written = results.FILES

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -22,7 +23,8 @@ import tensorflow as tf
 ROOT = Path(__file__).parent.parent
 
 
-def evaluate(**options) -> dict:
+def evaluate(*, patches, **options) -> dict:
+    options["patches"] = (str(patches),)
     return sr_eval.evaluate(Options(**options))
 
 
@@ -423,3 +425,39 @@ def misnamed(folder, case: str) -> str:
         serve = tf.function(lambda x: {"hr": x}, input_signature=[spec])
     tf.saved_model.save(toy, str(folder), signatures={"serving_default": serve})
     return str(folder)
+
+
+def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys):
+    """Each has its own folder of results; the mean is over scenes, not patches."""
+    folders = []
+    for name, count, error in (("nice", 5, 40), ("lille", 2, 400)):
+        lr = lr_patches(count)
+        made = patches("test", lr, repeat(lr) + error * (lr[:, :1, :1] % 2))
+        folders.append(shutil.copytree(made, tmp_path / name))
+    out = tmp_path / "eval"
+    arguments = ["--model_dir", repeating_model, "--out_dir", str(out), "--patches"]
+    arguments += map(str, folders)
+    assert sr_eval.main(arguments) == 0
+    summary = json.loads((out / "scenes.json").read_text())
+    assert [row["name"] for row in summary["scenes"]] == ["nice", "lille"]
+    gains = []
+    for row in summary["scenes"]:
+        metrics = json.loads((out / row["name"] / "metrics.json").read_text())
+        assert (out / row["name"] / "report.html").exists()
+        assert row["patches"] == metrics["patches"]
+        assert row["gain_db"] == metrics["inner"]["gain_db"]
+        gains.append(row["gain_db"])
+    assert gains[0] > gains[1] + 1
+    assert summary["gain_db"] == pytest.approx(np.mean(gains))
+    low, high = summary["interval"]
+    assert low <= summary["gain_db"] <= high and high - low > 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["scene", "patches"]
+    assert lines[1].split()[:2] == ["nice", "5"]
+    assert any(line.startswith("mean gain over 2 scenes: ") for line in lines)
+    # Nothing is replaced, and no name may stand for two.
+    assert sr_eval.main(arguments) == 1
+    (tmp_path / "elsewhere").mkdir()
+    twin = shutil.copytree(folders[0], tmp_path / "elsewhere" / "nice")
+    assert sr_eval.main([*arguments, str(twin), "--overwrite"]) == 1
+    assert "two --patches are called nice" in capsys.readouterr().err

@@ -13,10 +13,12 @@ DESCRIPTION = "Score the saved model, and simple zooms beside it, on all test pa
 class Options:
     """The options of `sr_eval.py`: one model, or two that are compared."""
 
-    patches: str | None = option(
+    patches: tuple[str, ...] | None = option(
         None,
-        "folder of sr_dataset.py (default: none; two folders of results, compared, "
-        "need none)",
+        "folder of sr_dataset.py, or several: a folder of results for each (default: "
+        "none; two folders of results, compared, need none)",
+        nargs="+",
+        kind=str,
     )
     model_dir: str | None = option(
         None, "SavedModel of sr_train.py (default: none, with --compare)"
@@ -68,6 +70,8 @@ class Options:
             raise MisuseError("one of --model_dir and --compare is required")
         if self.model_dir and self.patches is None:
             raise MisuseError("--patches is required with --model_dir")
+        if self.compare and len(self.patches or ()) > 1:
+            raise MisuseError("--compare takes one scene: one folder of --patches")
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

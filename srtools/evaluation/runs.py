@@ -1,6 +1,7 @@
 """The scores of an evaluation with their intervals, kept in files to compare two."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,11 +123,7 @@ def read_run(folder: str | Path) -> Run:
     folder = Path(folder)
     metrics = read_card(folder / METRICS)
     try:
-        with open(folder / PATCHES, newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = [f"{name}_model" for name in COLUMNS]
-        columns = np.array([[float(row[name]) for name in names] for row in rows])
-        blocks = np.array([int(row["block"]) for row in rows])
+        columns, blocks = read_patches(folder, (MODEL,))
         if not COMPARED_KEYS <= metrics.keys():
             raise KeyError(*COMPARED_KEYS - metrics.keys())
     except (OSError, KeyError, ValueError, TypeError):
@@ -135,6 +132,21 @@ def read_run(folder: str | Path) -> Run:
             f"{METRICS} is missing; evaluate its model again"
         ) from None
     return Run(folder.resolve().name, metrics, columns, blocks)
+
+
+def read_patches(
+    folder: str | Path, methods: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read patches.csv.
+
+    Returns:
+        [n, 4 x methods] the `COLUMNS` of each method, and [n] the block of each patch.
+    """
+    with open(Path(folder) / PATCHES, newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [f"{name}_{method}" for method in methods for name in COLUMNS]
+    columns = np.array([[float(row[name]) for name in names] for row in rows])
+    return columns, np.array([int(row["block"]) for row in rows])
 
 
 def gains(one: Run, other: Run) -> np.ndarray:

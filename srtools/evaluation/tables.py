@@ -45,6 +45,38 @@ def interval_kind(bounds: dict) -> str:
     return f"{bounds['level']:.0%} interval over {bounds['blocks']} {kind}{rough}"
 
 
+def scenes(summary: dict) -> str:
+    """Lay out scenes.json: a line for each scene, and the mean of all."""
+    rows = summary["scenes"]
+    width = max(12, *(len(row["name"]) for row in rows))
+    line = "{:{}} {:>7} {:>10} {:>8} {:>7} {:18} {:>4} {:>5} {:>5}".format
+    names = "patches", "bicubic dB", "model dB", "gain dB", "", "won", "angle", "truth"
+    lines = [line("scene", width, *names)]
+    for row in rows:
+        angles = row["spectral_angle_degrees"]
+        lines.append(
+            line(
+                row["name"],
+                width,
+                row["patches"],
+                number(row["bicubic_psnr_db"]),
+                number(row["psnr_db"]),
+                number(row["gain_db"], sign=True),
+                span(row["interval"], sign=True),
+                f"{row['share_won']:.0%}",
+                number(angles["model"]),
+                number(angles["truth"]),
+            )
+        )
+    ends = span(summary["interval"], sign=True)
+    lines.append(
+        f"mean gain over {len(rows)} scenes: "
+        f"{number(summary['gain_db'], sign=True)} dB {ends} ({summary['level']:.0%}, over scenes and blocks of neighbours)"
+    )
+    lines.append("angle: spectral angle to Sentinel-2, degrees, and that of the truth")
+    return "\n".join(lines)
+
+
 def evaluation(metrics: dict) -> str:
     """Lay out metrics.json: L1 and L2 first, one line per method and band."""
     line = "{:8} {:>4} {:>8} {:>10} {:>8} {:>10} {:>8} {:>6} {:>6} {:>6}".format

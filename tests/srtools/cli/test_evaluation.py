@@ -11,7 +11,7 @@ MODEL = ["--patches", "patches", "--model_dir", "model", "--out_dir", "eval"]
 
 def test_defaults():
     assert evaluation.parse(MODEL) == Options(
-        patches="patches",
+        patches=("patches",),
         model_dir="model",
         compare=None,
         out_dir="eval",

@@ -1,0 +1,114 @@
+"""One model on several scenes: a folder of results for each, and one table of all."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from srtools import cards
+from srtools.errors import SRError
+from srtools.evaluation import bootstrap, results, runs
+from srtools.evaluation.scores import BASELINE, MODEL
+from srtools.metrics import psnr
+
+FILE = "scenes.json"
+
+
+def names_of(folders: Sequence[str]) -> list[str]:
+    """Give the names of the scenes, those of their folders.
+
+    Raises:
+        SRError: if two have the same.
+    """
+    names = [Path(folder).absolute().name for folder in folders]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise SRError(
+            f"two --patches are called {twice.pop()}, as their results would be; "
+            "rename one of the folders"
+        )
+    return names
+
+
+def evaluate(
+    folders: Sequence[str],
+    evaluate_one: Callable[[str, str], dict],
+    out_dir: str,
+    overwrite: bool,
+) -> dict:
+    """Evaluate a model scene by scene.
+
+    Arguments:
+        folders: of sr_dataset.py.
+        evaluate_one: evaluates the patches of a folder, given it and the folder for
+            its results; gives the content of metrics.json.
+        out_dir: folder for those folders, and for scenes.json.
+        overwrite: whether existing files may be replaced.
+
+    Returns:
+        Content of scenes.json: `scenes`, a row for each, and the mean `gain_db` with
+        its interval over scenes and, within them, blocks of neighbours.
+    """
+    names = names_of(folders)
+    results.check_folder(out_dir, overwrite, (FILE,))
+    rows, gains = [], []
+    for name, folder in zip(names, folders, strict=True):
+        made = str(Path(out_dir) / name)
+        rows.append({"name": name, **_row(evaluate_one(folder, made))})
+        gains.append(resampled_gains(made))
+    summary = {
+        "scenes": rows,
+        "gain_db": float(np.mean([row["gain_db"] for row in rows])),
+        "interval": over_scenes(np.stack(gains)),
+        "level": bootstrap.LEVEL,
+    }
+    cards.write_card(Path(out_dir) / FILE, summary)
+    return summary
+
+
+def _row(metrics: dict) -> dict:
+    """Take the scores of one scene out of metrics.json."""
+    inner = metrics["inner"]
+    seen = metrics.get("consistency") or {}
+    return {
+        "patches": metrics["patches"],
+        "bicubic_psnr_db": inner[BASELINE]["psnr_db"]["all"],
+        "psnr_db": inner[MODEL]["psnr_db"]["all"],
+        "gain_db": inner["gain_db"],
+        "interval": metrics["intervals"]["gain_db"],
+        "share_won": metrics["share_won"],
+        "spectral_angle_degrees": {
+            who: seen.get(who, {}).get("spectral_angle_degrees")
+            for who in (MODEL, "truth")
+        },
+    }
+
+
+def resampled_gains(folder: str) -> np.ndarray:
+    """Give the gain over bicubic for blocks drawn with replacement, dB, [resamples]."""
+    columns, blocks = runs.read_patches(folder, (MODEL, BASELINE))
+    first = runs.COLUMNS.index("l2")
+    l2 = columns[:, [first, len(runs.COLUMNS) + first]]
+    means = bootstrap.resampled_means(l2, blocks)
+    return psnr(means[:, 0]) - psnr(means[:, 1])
+
+
+def over_scenes(gains: np.ndarray, seed: int = 0) -> list[float] | None:
+    """Give the interval of the mean gain if other scenes had been tested, dB.
+
+    Arguments:
+        gains: [scenes, resamples] gain of each scene, for blocks drawn within it.
+        seed: start of the random numbers.
+
+    Returns:
+        None for a single scene.
+    """
+    count, draws = gains.shape
+    if count < bootstrap.FEWEST_BLOCKS:
+        return None
+    random = np.random.default_rng(seed)
+    # Of each scene that is drawn, another draw of its blocks.
+    scenes, blocks = (
+        random.integers(0, most, (draws, count)) for most in (count, draws)
+    )
+    return bootstrap.interval(gains[scenes, blocks].mean(axis=1))

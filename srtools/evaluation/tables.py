@@ -71,7 +71,8 @@ def scenes(summary: dict) -> str:
     ends = span(summary["interval"], sign=True)
     lines.append(
         f"mean gain over {len(rows)} scenes: "
-        f"{number(summary['gain_db'], sign=True)} dB {ends} ({summary['level']:.0%}, over scenes and blocks of neighbours)"
+        f"{number(summary['gain_db'], sign=True)} dB {ends} "
+        f"({summary['level']:.0%}, over scenes and blocks of neighbours)"
     )
     lines.append("angle: spectral angle to Sentinel-2, degrees, and that of the truth")
     return "\n".join(lines)

@@ -6,6 +6,7 @@ import rasterio
 from rasterio.warp import transform_geom
 from shapely.geometry import box, mapping, shape
 
+from srtools.conventions import BANDS
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
@@ -39,7 +40,8 @@ def item(name, day="2022-07-15", cloud=1.0, *, outline=None, href="", **facts):
         "id": name,
         "collection": "sentinel-2-l2a",
         "geometry": mapping(outline or outline_of()),
-        "assets": {"SCL": {"href": str(href)}, "B04": {"href": f"{name}_B04.tif"}},
+        # What the bands show does not matter here, only that they can be opened.
+        "assets": {key: {"href": str(href)} for key in ("SCL", *BANDS)},
         "properties": {
             "datetime": f"{day}T10:56:31.024Z",
             "eo:cloud_cover": cloud,

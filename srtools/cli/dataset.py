@@ -45,11 +45,18 @@ class Options(SearchOptions):
     overwrite: bool = option(False, "replace existing files (default: refuse to)")
     spot_date: date | None = option(
         None,
-        "day when Spot came by, to search near it (default: near the middle of the "
-        "period)",
+        "day when Spot came by, to search near it and to count the days between "
+        "(default: near the middle of the period)",
         kind=day,
         metavar="DAY",
-        group="search for Sentinel-2",
+    )
+    s2_date: date | None = option(
+        None,
+        "day of --s2_images (default: the one in their names, as in "
+        "T31UDQ_20220714T105629_B04_10m.jp2)",
+        kind=day,
+        metavar="DAY",
+        group="advanced",
     )
     scl: str | None = option(
         None,
@@ -104,10 +111,8 @@ class Options(SearchOptions):
                 "--split interleaved deals out to three groups; with a proportion of 0 "
                 "take --split blocks"
             )
-        if self.s2_images and self.spot_date:
-            raise MisuseError(
-                "--spot_date is for a search, and --s2_images are at hand"
-            )
+        if self.s2_date and not self.s2_images:
+            raise MisuseError("--s2_date is for --s2_images; a search finds the day")
         if self.scl and not self.s2_images:
             raise MisuseError("--scl is for --s2_images; a search finds its own")
 

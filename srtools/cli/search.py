@@ -40,11 +40,28 @@ class SearchOptions:
         "baseline 04.00 or later (default: what the product says; 0 for image files)",
         choices=(0, OFFSET_DN),
     )
-    start_date: date = option(
-        defaults.START_DATE, "first day", kind=day, metavar="DAY", group=SEARCH
+    start_date: date | None = option(
+        None,
+        f"first day (default: {defaults.AROUND_SPOT.days} days before --spot_date; "
+        f"{defaults.START_DATE} if that is not given)",
+        kind=day,
+        metavar="DAY",
+        group=SEARCH,
     )
-    end_date: date = option(
-        defaults.END_DATE, "last day", kind=day, metavar="DAY", group=SEARCH
+    end_date: date | None = option(
+        None,
+        f"last day (default: {defaults.AROUND_SPOT.days} days after --spot_date; "
+        f"{defaults.END_DATE} if that is not given)",
+        kind=day,
+        metavar="DAY",
+        group=SEARCH,
+    )
+    archive: str = option(
+        next(iter(defaults.ARCHIVES)),
+        "where to search: the Planetary Computer, Earth Search (no key or token), or "
+        "ESA's Copernicus Data Space (keys for its s3:// links)",
+        choices=tuple(defaults.ARCHIVES),
+        group=SEARCH,
     )
     dry_run: bool = option(
         False,
@@ -72,19 +89,21 @@ class SearchOptions:
         metavar="SHARE",
         group="advanced",
     )
-    stac_url: str = option(
-        defaults.PLANETARY_COMPUTER,
-        "STAC API to search",
+    stac_url: str | None = option(
+        None,
+        "another STAC API to search (default: that of --archive)",
         metavar="URL",
         group="advanced",
     )
-    collection: str = option(
-        defaults.SENTINEL2_L2A, "collection of that API", group="advanced"
+    collection: str | None = option(
+        None,
+        f"collection of that API (default: {defaults.SENTINEL2_L2A})",
+        group="advanced",
     )
     assets: tuple[tuple[str, str], ...] | None = option(
         None,
         "how the collection names the bands, for instance B04=red SCL=scl (default: as "
-        "ESA does)",
+        "--archive does)",
         kind=renamed_band,
         nargs="+",
         action="extend",
@@ -94,6 +113,8 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
+        if self.stac_url and self.archive != next(iter(defaults.ARCHIVES)):
+            raise MisuseError("--archive and --stac_url are two archives; give one")
         if not self.s2_images:
             return
         if len(self.s2_images) not in (1, len(BANDS)):
@@ -106,3 +127,14 @@ class SearchOptions:
                 raise MisuseError(
                     f"--{name} is for a search, and --s2_images are at hand"
                 )
+
+    @property
+    def period(self) -> tuple[date, date]:
+        """First and last day to search, both included."""
+        spot = getattr(self, "spot_date", None)
+        if spot and not (self.start_date or self.end_date):
+            return spot - defaults.AROUND_SPOT, spot + defaults.AROUND_SPOT
+        return (
+            self.start_date or defaults.START_DATE,
+            self.end_date or defaults.END_DATE,
+        )

@@ -12,6 +12,7 @@ cloud cover is a mean over 110 km, and a published outline may be wrong.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -19,7 +20,9 @@ from typing import Any
 import shapely
 from shapely.geometry import mapping
 
+from srtools.conventions import BANDS
 from srtools.errors import SRError
+from srtools.sentinel2 import services
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.clouds import scl_shares
 from srtools.sentinel2.defaults import (
@@ -30,7 +33,7 @@ from srtools.sentinel2.defaults import (
 )
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
-from srtools.sentinel2.services import ServiceError
+from srtools.sentinel2.services import ServiceError, in_parallel
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)
@@ -118,9 +121,10 @@ def choose(
     max_bad_share: float = MAX_BAD_SHARE,
     looks: int = LOOKS,
 ) -> Scene:
-    """Give the first candidate whose SCL pixels over `area` are all there and clear.
+    """Give the first candidate that is clear, whole, and can be read.
 
-    At most the share `max_bad_share` (0-1) may be in one of `BAD_CLASSES`; of a
+    Its SCL pixels over `area` are all there, and every band can be opened.  At most the
+    share `max_bad_share` (0-1) may be in one of `BAD_CLASSES`; of a
     forced scene that share is only measured.  The pixels of at most `looks`
     candidates are read.  `shares` and `rejected` of the candidates are filled in.
 
@@ -147,10 +151,12 @@ def choose(
             continue
         if scene.shares["missing"]:
             scene.rejected = "pixels are missing"
-        elif scene.forced or scene.bad_share <= max_bad_share:
-            return scene
-        else:
+        elif not scene.forced and scene.bad_share > max_bad_share:
             scene.rejected = f"more than {max_bad_share:.2%} cloud, shadow or cirrus"
+        elif trouble := unreadable(scene):
+            scene.rejected = trouble
+        else:
+            return scene
     log.warning("%s", ranking_table(candidates))
     if candidates[0].forced:
         raise SRError(
@@ -162,6 +168,32 @@ def choose(
         f"(the best one: {candidates[0].rejected}); see the table above, then allow "
         "another period, more cloud or a larger bad share, or name the items to take"
     )
+
+
+def unreadable(scene: Scene) -> str | None:
+    """Open every band, and say which one cannot be; None if all can.
+
+    Items exist whose classification is there and whose bands answer 404.
+
+    Raises:
+        ServiceError: if the server of the images or tokens does not answer.
+    """
+
+    def trouble(href: str) -> str | None:
+        try:
+            scene.archive.read(href, lambda image: image.profile)
+        except ServiceError:
+            raise
+        except SRError as error:
+            return str(error)
+        return None
+
+    try:
+        hrefs = [href for band in BANDS for href in scene.hrefs(band)]
+    except SRError as error:
+        return str(error)
+    end = time.monotonic() + services.PATIENCE
+    return next(filter(None, in_parallel(trouble, hrefs, end)), None)
 
 
 def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> str:

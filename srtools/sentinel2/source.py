@@ -21,10 +21,11 @@ is searched for in vain.  The room on the disk is checked in here, before the do
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,10 @@ import shapely
 from srtools.conventions import BANDS
 from srtools.images.pixels import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
-from srtools.sentinel2 import download, safe, scenes
+from srtools.sentinel2 import defaults, download, safe, scenes
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.areas import as_image
+from srtools.sentinel2.services import ServiceError
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class Sentinel2:
     record: dict[str, Any] | None = None
     """Facts for the card; None for images at hand."""
     day: date | None = None
-    """Day of acquisition, UTC; None for images at hand."""
+    """Day of acquisition, UTC; None if not known."""
 
     def days_to(self, day: date | None) -> int | None:
         """Give the number of days between the image and a day, if both are known."""
@@ -104,7 +106,10 @@ def sentinel2(
         )
     bands = (*BANDS, "SCL") if scl else BANDS
     place = around or as_image(area)
-    with download.local_copies(scene, bands, place, folder, margin_metres) as copies:
+    with (
+        outages_told(options),
+        download.local_copies(scene, bands, place, folder, margin_metres) as copies,
+    ):
         yield Sentinel2(
             tiles=[[tile[band] for band in BANDS] for tile in copies],
             scl=[tile["SCL"] for tile in copies] if scl else [],
@@ -113,6 +118,21 @@ def sentinel2(
             record=scene.record(offset),
             day=scene.when.date(),
         )
+
+
+def day_in(paths: tuple[str, ...]) -> date | None:
+    """Read the day of acquisition in the names of files, as ESA writes it.
+
+    >>> day_in(("S2A_MSIL2A_20220714T105629_N0400_R051_T31UDQ_20220714T170000.SAFE",))
+    datetime.date(2022, 7, 14)
+    """
+    names = [Path(path).name for path in paths]
+    days = {day for name in names for day in re.findall(r"_(\d{8})T\d{6}_", name)[:1]}
+    try:
+        (day,) = days
+        return datetime.strptime(day, "%Y%m%d").date()
+    except ValueError:  # none, several, or no day at all
+        return None
 
 
 def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
@@ -129,14 +149,43 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
         product = safe.read_safe(paths[0])
         said_by = str(paths[0]) if offset is None else OFFSET_OPTION
         offset = product.known_offset() if offset is None else offset
-        return Sentinel2([product.bands], product.scl, offset, said_by)
+        day = day_in(paths)
+        return Sentinel2([product.bands], product.scl, offset, said_by, day=day)
     if offset is None:
         log.info(
             "no offset is subtracted from --s2_images; ESA products of baseline 04.00 "
             "or later need --offset 1000"
         )
-        return Sentinel2([list(paths)])
-    return Sentinel2([list(paths)], offset=offset, said_by=OFFSET_OPTION)
+        return Sentinel2([list(paths)], day=day_in(paths))
+    said = {"offset": offset, "said_by": OFFSET_OPTION, "day": day_in(paths)}
+    return Sentinel2([list(paths)], **said)
+
+
+def archive_of(options: Any) -> Archive:
+    """Give the archive that was named, or another STAC API."""
+    known = defaults.ARCHIVES[options.archive]
+    if options.stac_url:
+        known = defaults.KnownArchive(options.stac_url)
+    assets = {**known.assets, **dict(options.assets or ())}
+    return Archive(known.url, options.collection or known.collection, assets)
+
+
+@contextmanager
+def outages_told(options: Any) -> Iterator[None]:
+    """Name another archive where a known one does not answer.
+
+    Raises:
+        ServiceError: with that advice.
+    """
+    try:
+        yield
+    except ServiceError as error:
+        if options.stac_url:
+            raise
+        other = next(name for name in defaults.ARCHIVES if name != options.archive)
+        raise ServiceError(
+            f"{error}; --archive {other} searches another archive"
+        ) from None
 
 
 def find_scene(
@@ -146,16 +195,15 @@ def find_scene(
 
     With `--dry_run` a script calls this alone.
     """
-    archive = Archive(options.stac_url, options.collection, dict(options.assets or ()))
-    candidates = scenes.search(
-        archive,
-        area,
-        options.start_date,
-        options.end_date,
-        near=near,
-        max_cloud_cover=options.max_cloud_cover,
-        items=options.item or (),
-    )
-    scene = scenes.choose(candidates, area, max_bad_share=options.max_bad_share)
+    with outages_told(options):
+        candidates = scenes.search(
+            archive_of(options),
+            area,
+            *options.period,
+            near=near,
+            max_cloud_cover=options.max_cloud_cover,
+            items=options.item or (),
+        )
+        scene = scenes.choose(candidates, area, max_bad_share=options.max_bad_share)
     print(scenes.ranking_table(candidates, scene))
     return scene

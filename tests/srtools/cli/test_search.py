@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from srtools.cli import dataset
 from srtools.cli.options import MisuseError, parse
 from srtools.cli.search import SearchOptions
 
@@ -15,11 +16,23 @@ def read(*arguments: str) -> SearchOptions:
 def test_without_options_the_planetary_computer_is_searched_in_summer():
     options = read()
     assert options == SearchOptions()
-    assert "planetarycomputer" in options.stac_url
-    assert (options.start_date, options.end_date) == (
-        date(2022, 6, 15),
-        date(2022, 8, 15),
-    )
+    assert options.archive == "planetary" and options.stac_url is None
+    assert options.period == (date(2022, 6, 15), date(2022, 8, 15))
+
+
+def test_the_period_follows_spot():
+    """Unless one is given: then what is not given is that of the exercise."""
+    spot = ["--pan", "p", "--xs", "x", "--out_dir", "o", "--spot_date", "2021-05-20"]
+    options = dataset.parse(spot)
+    assert options.period == (date(2021, 4, 20), date(2021, 6, 19))
+    options = dataset.parse([*spot, "--start_date", "2021-05-01"])
+    assert options.period == (date(2021, 5, 1), date(2022, 8, 15))
+
+
+def test_two_archives_are_a_misuse():
+    assert read("--archive", "cdse").archive == "cdse"
+    with pytest.raises(MisuseError, match="--archive and --stac_url are two archives"):
+        SearchOptions(archive="cdse", stac_url="http://localhost")
 
 
 def test_bands_may_be_renamed_in_several_options():

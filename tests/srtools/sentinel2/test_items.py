@@ -74,6 +74,7 @@ def test_crs_is_found_wherever_it_stands(on_item, on_asset):
 
 def test_relative_hrefs_are_those_of_the_item():
     answer = item("a", href="/data/SCL.tif")
+    answer["assets"]["B04"]["href"] = "a_B04.tif"
     answer["links"] = [{"rel": "self", "href": "https://host/stac/items/a"}]
     hrefs = Tile.from_item(answer).hrefs
     assert hrefs["B04"] == "https://host/stac/items/a_B04.tif"

@@ -286,13 +286,37 @@ def test_small_shares_do_not_look_like_none(tmp_path):
 def test_assets_may_have_other_names(tmp_path):
     href = scl(tmp_path / "SCL.tif", np.full((150, 150), 4, np.uint8))
     answer = item("a")
-    answer["assets"] = {"scl": {"href": str(href)}, "red": {"href": "https://h/r.tif"}}
-    archive = Archive("http://unused", assets={"SCL": "scl", "B04": "red"})
+    names = {"SCL": "scl", "B04": "red", "B03": "green", "B02": "blue", "B08": "nir"}
+    answer["assets"] = {name: {"href": str(href)} for name in names.values()}
+    archive = Archive("http://unused", assets=names)
     scene = scene_of(archive, AREA, [Tile.from_item(answer)])
     assert scenes.choose([scene], AREA) is scene
-    assert scene.hrefs("B04") == ["https://h/r.tif"]
-    with pytest.raises(SRError, match="no asset 'B03' for B03; it has scl, red"):
+    assert scene.hrefs("B04") == [str(href)]
+    del answer["assets"]["green"]
+    scene = scene_of(archive, AREA, [Tile.from_item(answer)])
+    reason = "no asset 'green' for B03; it has scl, red"
+    with pytest.raises(SRError, match=reason):
         scene.hrefs("B03")
+    with pytest.raises(SRError, match=reason):
+        scenes.choose([scene], AREA)
+
+
+@pytest.mark.parametrize("band", ["B04", "B03", "B02", "B08"])
+def test_a_candidate_whose_bands_cannot_be_read_is_passed_over(tmp_path, band):
+    """Items exist whose classification is fine and whose bands answer 404."""
+    href = scl(tmp_path / "SCL.tif", np.full((150, 150), 4, np.uint8))
+    candidates = []
+    for name in ("best", "second"):
+        answer = item(name, href=href)
+        if name == "best":
+            answer["assets"][band]["href"] = str(tmp_path / f"{band}_gone.tif")
+        tile = Tile.from_item(answer)
+        candidates.append(scene_of(Archive("http://unused"), AREA, [tile]))
+    chosen = scenes.choose(candidates, AREA)
+    assert chosen is candidates[1]
+    assert f"{band}_gone.tif cannot be read" in candidates[0].rejected
+    table = scenes.ranking_table(candidates, chosen)
+    assert f"{band}_gone.tif" in table
 
 
 def test_the_demo_period_and_archive_are_the_defaults():

@@ -2,14 +2,20 @@
 
 import logging
 from contextlib import contextmanager
+from datetime import date
+from urllib.parse import urlparse
 
 import pytest
+from shapely.geometry import mapping
 
 from srtools.cli.search import SearchOptions
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.sentinel2 import source
 from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.items import Tile
+from srtools.sentinel2.passes import scene_of
+from srtools.sentinel2.services import ServiceError
 from tests.stac_items import AREA, candidate
 
 
@@ -85,3 +91,109 @@ def test_the_bands_of_the_best_image_are_copied(tmp_path, monkeypatch, caplog):
     with source.sentinel2(options, AREA, tmp_path, scl=True) as s2:
         assert s2.scl == ["SCL.tif"] and s2.offset == 0
     assert "offset of 0 is subtracted, the item says 1000" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("names", "day"),
+    [
+        (["S2B_MSIL2A_20210520T105629_N0500_R051_T31UDQ_20230101T000000.SAFE"], 20),
+        ([f"T31UDQ_20210520T105629_{band}_10m.jp2" for band in BANDS], 20),
+        (["s2.tif"], None),
+        (["T31UDQ_20219920T105629_B04_10m.jp2"], None),
+        (["T31UDQ_20210520T105629_B04.tif", "T31UDQ_20210521T105629_B03.tif"], None),
+    ],
+)
+def test_the_day_stands_in_the_names(names, day):
+    assert source.day_in(tuple(names)) == (day and date(2021, 5, day))
+
+
+def test_the_days_between_are_known_of_images_at_hand(tmp_path):
+    options = SearchOptions(s2_images=("T31UDQ_20210520T105629_all_10m.tif",), offset=0)
+    with source.sentinel2(options, None, tmp_path) as s2:
+        assert s2.days_to(date(2021, 6, 1)) == 12
+
+
+KNOWN = {
+    "planetary": ("planetarycomputer.microsoft.com", True, "B04"),
+    "earth-search": ("earth-search.aws.element84.com", False, "red"),
+    "cdse": ("stac.dataspace.copernicus.eu", False, "B04_10m"),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_archives(name):
+    host, signs, red = KNOWN[name]
+    archive = source.archive_of(SearchOptions(archive=name))
+    assert urlparse(archive.url).hostname == host
+    assert archive.signs is signs and archive.collection == "sentinel-2-l2a"
+    assert archive.assets.get("B04", "B04") == red
+    renamed = source.archive_of(SearchOptions(archive=name, assets=(("B04", "x"),)))
+    assert renamed.assets["B04"] == "x"
+
+
+def test_another_api_names_its_bands_as_esa_does():
+    archive = source.archive_of(SearchOptions(stac_url="http://localhost"))
+    assert archive == Archive("http://localhost")
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_when_an_archive_is_down_another_one_is_named(name, monkeypatch):
+    def fail(*_, **__):
+        raise ServiceError("the STAC service does not answer; try again later")
+
+    monkeypatch.setattr(source.scenes, "search", fail)
+    other = "earth-search" if name == "planetary" else "planetary"
+    words = f"try again later; --archive {other} searches another archive$"
+    with pytest.raises(ServiceError, match=words):
+        source.find_scene(SearchOptions(archive=name), AREA)
+    with pytest.raises(ServiceError, match="try again later$"):
+        source.find_scene(SearchOptions(stac_url="http://localhost"), AREA)
+
+
+# As the two archives answer, cut to what is read.
+EARTH_SEARCH = {
+    "id": "S2A_31UDQ_20220714_0_L2A",
+    "properties": {
+        "datetime": "2022-07-14T11:06:41.123000Z",
+        "grid:code": "MGRS-31UDQ",
+        "proj:epsg": 32631,
+        "eo:cloud_cover": 3.2,
+        "s2:processing_baseline": "04.00",
+        "s2:datatake_id": "GS2A_20220714T105631_036874_N04.00",
+        "earthsearch:boa_offset_applied": True,
+        "view:sun_elevation": 60.5,
+    },
+}
+COPERNICUS = {
+    "id": "S2A_MSIL2A_20220714T105631_N0510_R094_T31UDQ_20240611T000000",
+    "properties": {
+        "datetime": "2022-07-14T10:56:31.024Z",
+        "grid:code": "MGRS-31UDQ",
+        "proj:code": "EPSG:32631",
+        "eo:cloud_cover": 3.2,
+        "processing:version": "05.10",
+        "view:sun_elevation": 60.5,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "offset"),
+    [("earth-search", EARTH_SEARCH, 0), ("cdse", COPERNICUS, 1000)],
+)
+def test_answers_of_known_archives(name, answer, offset):
+    archive = source.archive_of(SearchOptions(archive=name))
+    assets = {key: {"href": f"s3://eodata/{key}"} for key in archive.assets.values()}
+    outline = candidate("any", "").tiles[0].outline
+    whole = {
+        **answer,
+        "collection": archive.collection,
+        "geometry": mapping(outline),
+        "assets": assets,
+    }
+    tile = Tile.from_item(whole)
+    assert (tile.mgrs, tile.crs, tile.offset) == ("31UDQ", "EPSG:32631", offset)
+    assert tile.sun_zenith == pytest.approx(29.5)
+    scene = scene_of(archive, AREA, [tile])
+    for band in (*BANDS, "SCL"):
+        assert scene.hrefs(band) == [f"s3://eodata/{archive.assets[band]}"]

@@ -140,7 +140,7 @@ def create_dataset(options: cli.Options) -> dict:
     outputs = card.output_files(options.out_dir)
     files.refuse_folders(outputs)
     files.refuse_existing(outputs, options.overwrite, options.inputs)
-    pan, xs = checks.check_spot(options.pan, options.xs, options.patch_size)
+    pan, xs = checks.check_spot(*options.spot)
     search = {"around": xs, "near": options.spot_date, "scl": True}
     area = areas.data_footprint(xs)
     with (
@@ -220,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
     if options.dry_run:
-        _, xs = checks.check_spot(options.pan, options.xs, options.patch_size)
+        _, xs = checks.check_spot(*options.spot)
         source.find_scene(options, areas.data_footprint(xs), options.spot_date)
         return 0
     made = create_dataset(options)

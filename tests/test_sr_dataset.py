@@ -618,6 +618,39 @@ def test_shift_and_radiometry_are_measured_and_corrected(displaced, tmp_path):
     assert not list(tmp_path.glob("*/*.vrt"))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "gain", "bias"), [("uint8", 0.025, 9.0), ("uint16", 0.4, 31.0)]
+)
+def test_spot_in_any_linear_coding_can_be_harmonized(
+    displaced, tmp_path, capsys, dtype, gain, bias
+):
+    """Eight bits, or raw counts: hr is what it is of reflectances, as far as it can."""
+    recoded = {}
+    for name in ("pan", "xs"):
+        with rasterio.open(getattr(displaced, name)) as file:
+            pixels, profile = file.read(), file.profile
+        coded = np.clip(np.rint(pixels * gain + bias), 1, 254 if gain < 0.1 else 4095)
+        recoded[name] = str(tmp_path / f"{name}.tif")
+        # Else GDAL calls the fourth band of 8 bits alpha.
+        profile.update(dtype=dtype, driver="GTiff", photometric="MINISBLACK")
+        with rasterio.open(recoded[name], "w", **profile) as file:
+            file.write(np.where(pixels == 0, 0, coded).astype(dtype))
+    options = replace(displaced, coregister=True, harmonize=True)
+    images = {}
+    for name, changed in (("whole", {}), ("coded", recoded)):
+        out = tmp_path / name
+        sr_dataset.create_dataset(replace(options, out_dir=str(out), **changed))
+        images[name] = unstack(out / "train_hr_patches.tif").astype(float)
+    # With a bias PAN's ratio has another contrast: the mean stays, details do not.
+    difference = images["coded"] - images["whole"]
+    assert abs(difference.mean()) < 0.02 * images["whole"].mean()
+    assert np.corrcoef(*(image.ravel() for image in images.values()))[0, 1] > 0.98
+    # Without, it is no reflectance.
+    plain = replace(displaced, out_dir=str(tmp_path / "plain"), **recoded)
+    with pytest.raises(SRError, match="--harmonize"):
+        sr_dataset.create_dataset(plain)
+
+
 def test_the_darkest_ground_is_not_written_as_no_data(tmp_path, write_raster):
     """DN 500 less 1000 is 1; interpolated it is 0.9999999, which OTB would cut.
 

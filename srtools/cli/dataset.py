@@ -26,7 +26,9 @@ class Options(SearchOptions):
         False, "correct the shift between the images (default: only measure it)"
     )
     harmonize: bool = option(
-        False, "map Spot to the radiometry of Sentinel-2 (default: only compare it)"
+        False,
+        "map Spot, in any linear coding (raw counts, 8 bits), to the radiometry of "
+        "Sentinel-2 (default: only compare it)",
     )
     accept_pair: bool = option(
         False, "make patches of a pair that fails (default: refuse to)"
@@ -115,6 +117,11 @@ class Options(SearchOptions):
             raise MisuseError("--s2_date is for --s2_images; a search finds the day")
         if self.scl and not self.s2_images:
             raise MisuseError("--scl is for --s2_images; a search finds its own")
+
+    @property
+    def spot(self) -> tuple[str, str, int, bool]:
+        """What `check_spot` checks: PAN, XS, and how they are used."""
+        return self.pan, self.xs, self.patch_size, self.harmonize
 
     @property
     def groups(self) -> list[str]:

@@ -27,12 +27,16 @@ MOST_OFF_PAN_PIXELS = 0.05  # between the grids of PAN and XS
 SAME_GRID_PIXELS = 1e-3  # between the corners of two bands
 
 
-def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo]:
+def check_spot(
+    pan: str, xs: str, patch_size: int, linear: bool = False
+) -> tuple[ImageInfo, ImageInfo]:
     """Check the Spot images, before Sentinel-2 is fetched for them.
 
     Arguments:
         pan, xs: files with 1 and 4 bands.
         patch_size: side of a patch, XS pixels.
+        linear: whether any linear coding of reflectance will do, because Spot is going
+            to be harmonized: raw counts, or 8 bits.
 
     Raises:
         SRError: if they are no pair of PAN and XS, smaller than a patch, or their
@@ -40,8 +44,8 @@ def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo
     """
     pan_info = describe(pan, "the PAN image", bands=1)
     xs_info = describe(xs, "the XS image", bands=len(BANDS))
-    check_declared(pan_info, "the PAN image")
-    check_declared(xs_info, "the XS image")
+    check_declared(pan_info, "the PAN image", linear)
+    check_declared(xs_info, "the XS image", linear)
     check_order([xs_info], "the XS image", spot_band)
     for image in (pan_info, xs_info):
         _tell_tiles(image.path)
@@ -52,8 +56,8 @@ def check_spot(pan: str, xs: str, patch_size: int) -> tuple[ImageInfo, ImageInfo
             f"patch of {patch_size} and one more; take a larger image or a smaller "
             "--patch_size"
         )
-    pixels.check_plausible([pan_info], "the PAN image")
-    pixels.check_plausible([xs_info], "the XS image")
+    pixels.check_plausible([pan_info], "the PAN image", linear)
+    pixels.check_plausible([xs_info], "the XS image", linear)
     return pan_info, xs_info
 
 

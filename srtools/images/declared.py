@@ -22,12 +22,13 @@ TO_DN = "DN (reflectance x 10000) as whole numbers of 16 bit are expected"
 TO_0 = "gdalwarp -dstnodata 0 makes it so"
 
 
-def check_declared(image: ImageInfo, what: str) -> None:
+def check_declared(image: ImageInfo, what: str, linear: bool = False) -> None:
     """Check that all bands are DN (reflectance x 10000) and that only 0 is nodata.
 
     Arguments:
         image: description of a file.
         what: its name, for messages.
+        linear: whether any linear coding of reflectance will do, 8 bits included.
 
     Raises:
         SRError: naming the band, what it declares, and the remedy.
@@ -41,7 +42,7 @@ def check_declared(image: ImageInfo, what: str) -> None:
         )
     for number, band in enumerate(image.declared, 1):
         place = name if image.bands == 1 else f"band {number} of {name}"
-        _check_type(band, place)
+        _check_type(band, place, linear)
         if band.colour == "alpha":
             raise SRError(
                 f"{place} is alpha (transparency) and no ground; take an image with "
@@ -57,13 +58,15 @@ def check_declared(image: ImageInfo, what: str) -> None:
             raise SRError(
                 f"{place} declares {band.nodata:g} to be no data, 0 is expected; {TO_0}"
             )
-        _check_scale(band, place)
+        if not linear:
+            _check_scale(band, place)
     if any(band.masked for band in image.declared):
         _check_mask(image, name)
 
 
-def _check_type(band: BandInfo, place: str) -> None:
-    if band.dtype in DN_TYPES and band.colour != "palette":
+def _check_type(band: BandInfo, place: str, linear: bool) -> None:
+    types = (*DN_TYPES, "uint8") if linear else DN_TYPES
+    if band.dtype in types and band.colour != "palette":
         return
     if band.colour == "palette":
         advice = "these are numbers of colours in a palette: take the bands themselves"
@@ -72,7 +75,7 @@ def _check_type(band: BandInfo, place: str) -> None:
     elif band.dtype in ("uint8", "int8"):
         advice = (
             "8 bits hold a picture or classes and no reflectance: take the bands of "
-            "the product"
+            "the product, or, for a Spot product in 8 bits, give --harmonize"
         )
     elif band.dtype.startswith("float"):
         advice = (

@@ -50,12 +50,15 @@ def sample(images: Sequence[ImageInfo]) -> dict[str, np.ndarray]:
     return found
 
 
-def check_plausible(images: Sequence[ImageInfo], what: str) -> dict[str, np.ndarray]:
+def check_plausible(
+    images: Sequence[ImageInfo], what: str, linear: bool = False
+) -> dict[str, np.ndarray]:
     """Check that pixels can be DN, and give the sample.
 
     Arguments:
         images: of one scene; only 0 is no data.
         what: its name, for messages.
+        linear: whether any linear coding of reflectance will do.
 
     Raises:
         SRError: naming the band and the value that cannot be, if there are many.
@@ -67,8 +70,10 @@ def check_plausible(images: Sequence[ImageInfo], what: str) -> dict[str, np.ndar
                 f"{what} {place} holds nothing but 0, which is no data; check the file"
             )
         _check_low(values, f"{what} {place}")
-        _check_high(values, f"{what} {place}")
-    _check_scale(bands, what)
+        if not linear:
+            _check_high(values, f"{what} {place}")
+    if not linear:
+        _check_scale(bands, what)
     _check_constant(bands, what)
     return bands
 

@@ -14,7 +14,8 @@ LUMINANCE = [0, 1, 2]  # near infrared is left out: it changes most between date
 LARGEST_SHIFT = 30.0  # metres; a peak further out is due to chance
 UPSAMPLING = 50  # the peak is searched on a grid of 1/50 pixel, 0.12 m
 MOST_MISSING = 0.05  # of a block
-LEAST_TEXTURE = 20.0  # DN, standard deviation; below it noise is as strong
+LEAST_TEXTURE = 20.0  # DN of Sentinel-2, standard deviation; below it is much noise
+LEAST_LEVELS = 0.5  # the same of Spot, whose coding may be coarse
 LEAST_CORRELATION = 0.4  # blocks of unlike ground stay below it
 
 
@@ -93,10 +94,10 @@ def block_shift(block: Block, spacing: float) -> BlockShift:
     if 1 - there.mean() > MOST_MISSING:
         return BlockShift(*place, 0.0, 0.0, 0.0, "missing")
     spectra = []
-    for pixels in (block.xs, block.lr):
+    for pixels, least in ((block.xs, LEAST_LEVELS), (block.lr, LEAST_TEXTURE)):
         image = pixels[..., LUMINANCE].mean(axis=-1, dtype=float)
         image = np.where(there, image - image[there].mean(), 0)
-        if image.std() < LEAST_TEXTURE:
+        if image.std() < least:
             return BlockShift(*place, 0.0, 0.0, 0.0, "flat")
         taper = np.hanning(len(image))
         spectra.append(np.fft.fft2(image * np.outer(taper, taper)))

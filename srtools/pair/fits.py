@@ -9,7 +9,7 @@ from scipy import ndimage
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images.optics import BLUR_METRES
-from srtools.images.registration import LEAST_TEXTURE, Block, present
+from srtools.images.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, present
 
 import pyotb
 
@@ -98,7 +98,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     Source: Theil-Sen's slopes between pairs, Rousseeuw's shortest interval in the
     place of their median; geometric mean regression (reduced major axis).
     """
-    if len(x) < LEAST_SAMPLES or min(x.std(), y.std()) < LEAST_TEXTURE:
+    if len(x) < LEAST_SAMPLES or x.std() < LEAST_TEXTURE or y.std() < LEAST_LEVELS:
         return None
     x, y = x.astype(float), y.astype(float)
     one, other = np.random.default_rng(0).integers(0, len(x), (2, SLOPES))

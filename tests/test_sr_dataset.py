@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,14 @@ def test_card(tmp_path):
     assert card["lr"] == {"patch_size": 8, "spacing": 6.0}
     assert card["hr"] == {"patch_size": 32, "spacing": 1.5}
     assert card["sentinel2"] == {"items": ["S2A_x"]}
+
+
+def test_the_card_knows_the_days(tmp_path):
+    """Those of images at hand, too: from their names, or as they are given."""
+    options = replace(scene(tmp_path / "out"), spot_date=date(2022, 7, 20))
+    options = replace(options, s2_date=date(2022, 7, 14))
+    card = sr_dataset.create_dataset(options)
+    assert card["s2_day"] == "2022-07-14" and card["pair"]["days"] == 6
 
 
 def test_tensorflow_is_not_needed():

@@ -14,7 +14,7 @@ from srtools.errors import SRError
 from srtools.images import checks, raster, sentinel2_checks, vrt
 from srtools.images.raster import ImageInfo
 from srtools.images.sentinel2_checks import Content
-from srtools.inference import pieces, plans, surroundings
+from srtools.inference import pieces, plans, season, surroundings
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
 from srtools.network import saved_model
@@ -165,6 +165,7 @@ def job(
             model.card.get("offset_removed"),
             explicit=options.offset is not None,
         )
+    season.warn(model.card, found.day)
     plan = plans.make(s2[0], like, model, crop)
     tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
     # Pieces of whole tiles, so that no tile is computed twice.

@@ -88,6 +88,7 @@ def write_card(
         "xs": xs.record(),
         "sentinel2": s2.record
         or {"files": [[redact(path) for path in tile] for tile in s2.tiles]},
+        "s2_day": s2.day and s2.day.isoformat(),
         "sentinel2_own_grid": made.own_grid,
         "versions": cards.versions(),
         "groups": {

@@ -32,7 +32,6 @@ from srtools.cli import inference as cli
 if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
 
-from sr_model import SRModel, element_spec
 from srtools import engine
 from srtools.conventions import BANDS, FACTOR, INPUT, OUTPUT_DN
 from srtools.engine import engine_errors
@@ -150,6 +149,8 @@ def write_piece(
 
 def make_network(**size: int) -> Any:
     """Make the Keras model of exercise 2, with first weights."""
+    from sr_model import SRModel, element_spec  # and otbtf, which nothing else needs
+
     return SRModel(element_spec(len(BANDS)), **size).model
 
 

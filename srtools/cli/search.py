@@ -42,16 +42,16 @@ class SearchOptions:
     )
     start_date: date | None = option(
         None,
-        f"first day (default: {defaults.AROUND_SPOT.days} days before --spot_date; "
-        f"{defaults.START_DATE} if that is not given)",
+        f"first day (default: {defaults.START_DATE}; exercise 1, if it is given a "
+        f"--spot_date: {defaults.AROUND_SPOT.days} days before)",
         kind=day,
         metavar="DAY",
         group=SEARCH,
     )
     end_date: date | None = option(
         None,
-        f"last day (default: {defaults.AROUND_SPOT.days} days after --spot_date; "
-        f"{defaults.END_DATE} if that is not given)",
+        f"last day (default: {defaults.END_DATE}; exercise 1, if it is given a "
+        f"--spot_date: {defaults.AROUND_SPOT.days} days after)",
         kind=day,
         metavar="DAY",
         group=SEARCH,

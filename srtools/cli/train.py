@@ -37,7 +37,9 @@ class Options(NetworkOptions):
         4, "patches per step, over all devices together", kind=options.number(1)
     )
     learning_rate: float = options.option(
-        1e-3, "rate of the first step", kind=options.number(kind=float, above=0)
+        1e-3,
+        "learning rate, once the first steps have warmed up",
+        kind=options.number(kind=float, above=0),
     )
     lr_schedule: str = options.option(
         "cosine",
@@ -56,7 +58,7 @@ class Options(NetworkOptions):
     )
     finetune: str | None = options.option(
         None,
-        "start from this model of the same size (default: random weights)",
+        "start from this model of the same size (default: weights that zoom)",
         metavar="MODEL_DIR",
         group="advanced",
     )

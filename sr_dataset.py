@@ -32,7 +32,14 @@ from srtools import engine, files
 from srtools.conventions import FACTOR, KINDS, patches_name
 from srtools.engine import engine_errors
 from srtools.errors import one_line_errors
-from srtools.images import checks, figures, patch_files, raster, sentinel2_checks
+from srtools.images import (
+    checks,
+    dimap,
+    figures,
+    patch_files,
+    raster,
+    sentinel2_checks,
+)
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
 from srtools.pair import card, fits, own_grid, patch_grid, pictures, splits, survey
@@ -219,6 +226,8 @@ def make_patches(
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
+    if not options.spot_date:
+        options = replace(options, spot_date=dimap.imaging_date(options.pan))
     if options.dry_run:
         _, xs = checks.check_spot(*options.spot)
         source.find_scene(options, areas.data_footprint(xs), options.spot_date)

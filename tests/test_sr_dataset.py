@@ -165,6 +165,24 @@ def test_the_card_knows_the_days(tmp_path):
     assert card["s2_day"] == "2022-07-14" and card["pair"]["days"] == 6
 
 
+def test_the_day_of_spot_is_read_in_its_product(tmp_path):
+    """As metadata beside PAN tell it; an option counts more."""
+    product = tmp_path / "product"
+    product.mkdir()
+    options = scene(tmp_path / "out")
+    shutil.copy(options.pan, product / "IMG_SPOT7_P_x.tif")
+    told = "<Dimap_Document><IMAGING_DATE>2022-07-20</IMAGING_DATE></Dimap_Document>"
+    (product / "DIM_SPOT7_P_x.XML").write_text(told)
+    command = ["--pan", str(product / "IMG_SPOT7_P_x.tif"), "--xs", options.xs]
+    command += ["--s2_images", *options.s2_images, "--s2_date", "2022-07-14"]
+    command += ["--offset", "0", "--patch_size", str(SIZE)]
+    command += ["--split", options.split, "--out_dir"]
+    for name, more, days in (("a", [], 6), ("b", ["--spot_date", "2022-07-15"], 1)):
+        assert sr_dataset.main([*command, str(tmp_path / name), *more]) == 0
+        card = json.loads((tmp_path / name / "dataset.json").read_text())
+        assert card["pair"]["days"] == days
+
+
 def test_tensorflow_is_not_needed():
     """It takes seconds and half a gigabyte to import."""
     code = "import sr_dataset, sys; sys.exit('tensorflow' in sys.modules)"

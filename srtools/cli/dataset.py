@@ -48,7 +48,7 @@ class Options(SearchOptions):
     spot_date: date | None = option(
         None,
         "day when Spot came by, to search near it and to count the days between "
-        "(default: near the middle of the period)",
+        "(default: what the DIM_*.XML of PAN says, or the middle of the period)",
         kind=day,
         metavar="DAY",
     )

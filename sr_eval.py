@@ -5,9 +5,9 @@ In:  the SavedModel of sr_train.py, test_{lr,hr}_patches.tif and dataset.json of
 Out: a table, metrics.json, patches.csv, patches.png, and report.html to look at.
 
     python sr_eval.py --patches patches --model_dir model --out_dir eval
-    # two models on the same patches, or two results of this script
     # a table of several scenes
     python sr_eval.py --patches nice lille --model_dir model --out_dir eval
+    # two models on the same patches, or two results of this script
     python sr_eval.py --patches patches --compare model_a model_b --out_dir both
     python sr_eval.py --compare eval_a eval_b --out_dir both
 

@@ -45,7 +45,7 @@ def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Pa
     refuse_folders(paths)
     with partial_folder(paths[0]) as partial:
         yield partial
-        for path in {**dict.fromkeys(paths), **dict.fromkeys(replaced)}:
+        for path in dict.fromkeys([*paths, *replaced]):
             for suffix in SIDE_FILES:  # of the image that was there
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
             if path in paths:

@@ -4,6 +4,8 @@ In:  Spot-7 PAN (1.5 m) and XS (6 m), and Sentinel-2 from a STAC API or from fil
 Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, and two pictures: how well
      the images fit (pair.png) and where the groups lie (split.png).  No intermediate
      image is written: the applications hand their images to each other in memory.
+     Only the centres of the patches, small vectors, lie for a while in the system's
+     temporary folder, from which PatchesExtraction reads them.
 
     # search the Planetary Computer for a cloud-free image
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
@@ -17,6 +19,7 @@ BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction
 
 import logging
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -199,17 +202,18 @@ def make_patches(
     log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
     quicklook = figures.quicklook(xs.path)
     split = splits.make_split(options, found.usable, quicklook)
-    centres = {g: folder / f"{g}_centres.geojson" for g in options.groups}
-    for mask, parameters in split.selections(centres, options.step):
-        select_patches(xs.path, mask, parameters)
-    windows = read_groups(centres, xs, split)
+    with tempfile.TemporaryDirectory() as vectors:
+        centres = {g: Path(vectors, f"{g}_centres.geojson") for g in options.groups}
+        for mask, parameters in split.selections(centres, options.step):
+            select_patches(xs.path, mask, parameters)
+        windows = read_groups(centres, xs, split)
 
-    for group in windows:
-        log.info("extracting the %s patches", group)
-        paths = {kind: folder / patches_name(group, kind) for kind in KINDS}
-        with engine_errors(f"extracting {group} patches of {size} x {size} pixels"):
-            extract_patches(lr, hr, centres[group], size, paths)
-        patch_files.check_count(paths["lr"], len(windows[group]))
+        for group in windows:
+            log.info("extracting the %s patches", group)
+            paths = {kind: folder / patches_name(group, kind) for kind in KINDS}
+            with engine_errors(f"extracting {group} patches of {size} x {size} pixels"):
+                extract_patches(lr, hr, centres[group], size, paths)
+            patch_files.check_count(paths["lr"], len(windows[group]))
     reflectance = remove_offset(s2_image, s2.offset)
     kept = own_grid.keep(
         folder, reflectance, s2.tiles[0][0], xs, CREATION_OPTIONS, s2.offset

@@ -152,6 +152,7 @@ def create_dataset(options: cli.Options) -> dict:
     files.refuse_existing(outputs, options.overwrite, options.inputs)
     pan, xs = checks.check_spot(*options.spot)
     search = {"around": xs, "near": options.spot_date, "scl": True}
+    search["links"] = not options.download
     area = areas.data_footprint(xs)
     with (
         source.sentinel2(options, area, options.out_dir, **search) as s2,

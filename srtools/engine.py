@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from srtools import signals
-from srtools.errors import SRError
+from srtools.errors import PixelError, SRError
 
 try:
     import pyotb
@@ -48,7 +48,7 @@ def engine_errors(doing: str) -> Iterator[None]:
         doing: the work, for messages ("extracting patches").
 
     Raises:
-        SRError: saying what was being done, and the engine's reason.
+        PixelError: saying what was being done, and the engine's reason.
     """
     try:
         with signals.held():
@@ -58,4 +58,4 @@ def engine_errors(doing: str) -> Iterator[None]:
         # TensorFlow ends its errors with the names of nodes: `[[{{node ...`.
         reasons = [line for line in lines if not line.startswith("[[")]
         reason = reasons[-1] if reasons else "no reason given"
-        raise SRError(f"{doing} failed: {reason}") from None
+        raise PixelError(f"{doing} failed: {reason}") from None

@@ -29,6 +29,10 @@ class SRError(ValueError):
     """
 
 
+class PixelError(SRError):
+    """Pixels that the engine, or GDAL, could not read or make, and its own reason."""
+
+
 def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
     """Turn an `SRError`, and what a machine may do, into one line and exit code 1.
 

@@ -150,7 +150,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
     """Run the script as a user would, with an archive of little patience."""
     caplog.set_level(logging.INFO)
 
-    def run(service, *options, timeout=5, patience=20, sign=None):
+    def run(service, *options, timeout=5, patience=20, sign=None, links=False):
         archive = functools.partial(
             Archive, timeout=timeout, patience=patience, sign=sign
         )
@@ -160,6 +160,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
         code = sr_dataset.main(
             ["--pan", pan, "--xs", xs, "--out_dir", str(out_dir), "--patch_size", "8"]
             + ["--split", "interleaved", "--stac_url", service.url, *options]
+            + ([] if links else ["--download"])
         )
         result = Run(code, "".join(capfd.readouterr()), out_dir)
         card = "".join(path.read_text() for path in out_dir.glob("*.json"))
@@ -174,7 +175,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
 
 @pytest.fixture(scope="module")
 def faultless(spot, images, tmp_path_factory):
-    """The patches of a run in which nothing fails."""
+    """The patches of a run over links in which nothing fails."""
     out_dir = tmp_path_factory.mktemp("faultless")
     pan, xs = map(str, spot)
     with serve(FakeService()) as service:
@@ -206,9 +207,10 @@ def assert_one_line(result, words):
     assert result.files == []
 
 
-def test_nothing_fails(run, service, faultless):
+@pytest.mark.parametrize("links", [True, False])
+def test_nothing_fails(run, service, faultless, links):
     """What the others are compared with: the offset removed, nothing left out."""
-    result = run(service)
+    result = run(service, links=links)
     assert_same(result, faultless)
     assert result.card()["offset"] == 1000
     lr = faultless["train_lr_patches.tif"]
@@ -240,21 +242,23 @@ def at_blocks(images, fault, *bands, times=10**6):
     return rule
 
 
+@pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("fault", [503, (429, 0), "cut"], ids=str)
-def test_a_burst_everywhere_is_outlived(run, service, faultless, fault):
+def test_a_burst_everywhere_is_outlived(run, service, faultless, fault, links):
     """Each part of the service fails twice, before it answers."""
     parts = ["", "search", *service.files]
     service.faults = {part: [fault] * 2 for part in parts}
     if fault == "cut":  # the search begins again from the start, three times in all
         service.faults |= {"": ["cut"], "search": ["cut"]}
-    assert_same(run(service), faultless)
+    assert_same(run(service, links=links), faultless)
     assert not any(service.faults.values())  # all of them were met
 
 
+@pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("fault", [503, "cut", "short", "long", "lie", "elsewhere"])
-def test_a_block_that_fails_at_first(run, service, images, faultless, fault):
+def test_a_block_that_fails_at_first(run, service, images, faultless, fault, links):
     service.rule = at_blocks(images, fault, "B03", "B08", times=1)
-    assert_same(run(service), faultless)
+    assert_same(run(service, links=links), faultless)
     assert not any(service.rule.left.values())
 
 
@@ -381,6 +385,14 @@ def test_a_truncated_image(run, service, images):
 def test_an_image_that_is_none(run, service):
     service.files["good-B08"] = b"<html>sorry</html>" * 999
     assert_one_line(run(service), "good-B08/image.tif.*not recognized as being in a")
+
+
+@pytest.mark.parametrize("fault", [503, 403, "cut", "short", "elsewhere", "lie"])
+def test_a_link_that_dies(run, service, images, monkeypatch, fault):
+    monkeypatch.setenv("GDAL_NUM_THREADS", "ALL_CPUS")
+    service.rule = at_blocks(images, fault, "B03")
+    words = "good-B03/image.tif.*read over links.*--download copies its pixels first"
+    assert_one_line(run(service, links=True), words)
 
 
 def test_a_band_that_is_not_there(run, service):

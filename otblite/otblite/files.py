@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ import rasterio
 import rasterio.env
 import rasterio.shutil
 from otblite import names
+from otblite.blocks import Blocks
 from otblite.image import (
     WORKERS,
     Grid,
@@ -42,6 +44,9 @@ log = logging.getLogger("otblite")
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
+# Seconds before a remote window is read again, beside GDAL's own retries, which know
+# nothing of connections that break off.
+PAUSES = (0.5, 2.0, 4.0)
 REMOTE = ("http://", "https://", "/vsi")
 
 
@@ -57,24 +62,42 @@ class _Handle:
         self.path = path
         self.lock = threading.Lock()
         self.file: rasterio.DatasetReader | None = None
+        self.settings: dict[str, str] = {}
 
     def read(self, window: Window) -> np.ndarray:
         """Read a window [bands, h, w]; what fails is opened anew the next time."""
+        pauses = list(PAUSES if self.path.startswith(REMOTE) else ())
         with self.lock:
-            file = self.open()
-            try:
-                span = rasterio.windows.Window.from_slices(*window.slices)
-                return file.read(window=span)
-            except RasterioIOError as error:
-                # A connection that broke leaves GDAL with errors in its cache.
-                self.file = None
-                file.close()
-                raise RuntimeError(f"{public(self.path)}: {_reason(error)}") from None
+            while True:
+                try:
+                    span = rasterio.windows.Window.from_slices(*window.slices)
+                    return self.open().read(window=span)
+                except RasterioIOError as error:
+                    reason = f"{public(self.path)}: {_reason(error)}"
+                except RuntimeError as error:  # it could be opened before
+                    reason = str(error)
+                self.forget()
+                if not pauses:
+                    raise RuntimeError(reason)
+                time.sleep(pauses.pop(0))
+
+    def forget(self) -> None:
+        """Close the data set, and drop what a broken connection left in GDAL's cache.
+
+        Half a block there would be taken for the end of the file.
+        """
+        if self.file is not None:
+            self.file.close()
+        self.file = None
+        if self.path.startswith(REMOTE):
+            self.settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"}
+            with suppress(RuntimeError):
+                _open(self.path, **self.settings).close()  # which forgets the file
 
     def open(self) -> rasterio.DatasetReader:
         """Give the data set, opened at the first time."""
         if self.file is None:
-            self.file = _open(self.path)
+            self.file = _open(self.path, **self.settings)
         return self.file
 
 
@@ -108,10 +131,18 @@ def open_image(name: str) -> Image:
     shared = None if remote or path.lower().endswith(".vrt") else _Handle(path)
     own = _OwnHandle(path)
 
-    def read(window: Window) -> np.ndarray:
-        return np.moveaxis((shared or own.handle).read(window), 0, -1)
-
     first = (shared or own.handle).open()
+
+    def fetch(window: Window) -> np.ndarray:
+        return (shared or own.handle).read(window)
+
+    if remote and not path.startswith("/vsimem/"):
+        shape = first.height, first.width
+        fetch = Blocks(path, shape, first.block_shapes[0], fetch).read
+
+    def read(window: Window) -> np.ndarray:
+        return np.moveaxis(fetch(window), 0, -1)
+
     dtypes = set(first.dtypes)
     if len(dtypes) != 1 or any(dtype.startswith("complex") for dtype in dtypes):
         raise RuntimeError(
@@ -127,10 +158,10 @@ def open_image(name: str) -> Image:
     return Image(grid, first.count, dtype, read, nodata=first.nodata)
 
 
-def _open(path: str) -> rasterio.DatasetReader:
+def _open(path: str, **settings: str) -> rasterio.DatasetReader:
     try:
         # With several threads GDAL gives zeros where a server fails, and no error.
-        with rasterio.env.Env(GDAL_NUM_THREADS=1):
+        with rasterio.env.Env(GDAL_NUM_THREADS=1, **settings):
             return rasterio.open(path)
     except RasterioIOError as error:
         raise RuntimeError(

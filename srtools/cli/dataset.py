@@ -6,7 +6,7 @@ from datetime import date
 
 from srtools.cli import options
 from srtools.cli.options import MisuseError, day, number, option
-from srtools.cli.search import SearchOptions
+from srtools.cli.search import SEARCH, SearchOptions
 from srtools.conventions import FIELD_LR_PIXELS, GROUPS, SPLITS, leak_margin
 
 DESCRIPTION = (
@@ -51,6 +51,12 @@ class Options(SearchOptions):
         "(default: what the DIM_*.XML of PAN says, or the middle of the period)",
         kind=day,
         metavar="DAY",
+    )
+    download: bool = option(
+        False,
+        "copy the pixels of Sentinel-2 for a while, for bad networks, long runs and "
+        "OTB 8.1 (default: OTB reads them over links)",
+        group=SEARCH,
     )
     s2_date: date | None = option(
         None,
@@ -113,6 +119,8 @@ class Options(SearchOptions):
                 "--split interleaved deals out to three groups; with a proportion of 0 "
                 "take --split blocks"
             )
+        if self.download and self.s2_images:
+            raise MisuseError("--download is for a search; --s2_images are at hand")
         if self.s2_date and not self.s2_images:
             raise MisuseError("--s2_date is for --s2_images; a search finds the day")
         if self.scl and not self.s2_images:

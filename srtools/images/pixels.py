@@ -5,18 +5,22 @@ beyond is a fill value, a wrapped number, or another scale.
 """
 
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import rasterio
+from rasterio.windows import Window
 
 from srtools.conventions import OFFSET_DN
-from srtools.errors import SRError
+from srtools.errors import PixelError, SRError
 from srtools.images.raster import ImageInfo, reading
-from srtools.urls import redact
+from srtools.urls import is_remote, redact
 
 log = logging.getLogger(__name__)
 
 SAMPLE_PIXELS = 512  # a side
+REMOTE_STEP = 8  # pixels of a remote image, from one of the sample to the next
 
 LOWEST_DN = -1000  # 0 less the offset; darkest ground is brighter
 HIGHEST_DN = 30000  # no ground reflects three times the light
@@ -36,13 +40,20 @@ MOST_BELOW_SHARE = 0.03  # of a band, darker than the offset
 OFFSET_OPTION = "--offset"  # who gives it is warned; metadata are not believed
 
 
-def sample(images: Sequence[ImageInfo]) -> dict[str, np.ndarray]:
-    """Read some pixels of each band; {name of the band: DN but 0}."""
+def sample(
+    images: Sequence[ImageInfo], area: ImageInfo | None = None
+) -> dict[str, np.ndarray]:
+    """Read some pixels of each band, over an area; {name of the band: DN but 0}."""
     found = {}
     for image in images:
-        shape = (min(size, SAMPLE_PIXELS) for size in (image.height, image.width))
-        with reading(image.path) as file:
-            pixels = file.read(out_shape=(image.bands, *shape))
+        window = [slice(0, image.height), slice(0, image.width)]
+        if area:
+            window = image.grid.clip(image.grid.touched(area.grid.bounds_in(image.crs)))
+        # Of a remote image the overviews are enough, which are a 64th of the bytes.
+        thinned = REMOTE_STEP if is_remote(image.path) else 1
+        sides = [math.ceil((part.stop - part.start) / thinned) for part in window]
+        shape = [min(side, SAMPLE_PIXELS) for side in sides]
+        pixels = _read(image, Window.from_slices(*window), (image.bands, *shape))
         name = redact(image.path)
         for number, band in enumerate(pixels, 1):
             place = name if image.bands == 1 else f"band {number} of {name}"
@@ -50,8 +61,25 @@ def sample(images: Sequence[ImageInfo]) -> dict[str, np.ndarray]:
     return found
 
 
+def _read(image: ImageInfo, window: Window, shape: tuple[int, ...]) -> np.ndarray:
+    """Read a window, thinned out to a shape; three times if it lies behind a link."""
+    remote = is_remote(image.path)
+    # Or GDAL remembers what a broken connection left.
+    settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"} if remote else {}
+    for attempts_left in (2, 1, 0) if remote else (0,):
+        try:
+            with rasterio.Env(**settings), reading(image.path) as file:
+                return file.read(window=window, out_shape=shape)
+        except PixelError:
+            if not attempts_left:
+                raise
+
+
 def check_plausible(
-    images: Sequence[ImageInfo], what: str, linear: bool = False
+    images: Sequence[ImageInfo],
+    what: str,
+    linear: bool = False,
+    area: ImageInfo | None = None,
 ) -> dict[str, np.ndarray]:
     """Check that pixels can be DN, and give the sample.
 
@@ -59,11 +87,12 @@ def check_plausible(
         images: of one scene; only 0 is no data.
         what: its name, for messages.
         linear: whether any linear coding of reflectance will do.
+        area: image over whose rectangle to look; None: everywhere.
 
     Raises:
         SRError: naming the band and the value that cannot be, if there are many.
     """
-    bands = sample(images)
+    bands = sample(images, area)
     for place, values in bands.items():
         if not values.size:
             raise SRError(

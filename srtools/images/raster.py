@@ -20,7 +20,7 @@ from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from srtools.conventions import BANDS
-from srtools.errors import SRError
+from srtools.errors import PixelError, SRError
 from srtools.files import check_name
 from srtools.images.grid import Grid
 from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, without_secrets
@@ -245,14 +245,14 @@ def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
     """Open an image to read its pixels.
 
     Raises:
-        SRError: if pixels cannot be read.
+        PixelError: if pixels cannot be read.
     """
     try:
         with rasterio.open(gdal_path(str(path))) as file:
             yield file
     except GDAL_ERRORS as error:
         reason = reason_of(error)
-        raise SRError(
+        raise PixelError(
             f"the pixels of {redact(str(path))} cannot all be read ({reason}); the "
             "file is damaged or not complete: fetch it again"
         ) from None

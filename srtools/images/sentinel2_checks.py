@@ -81,7 +81,7 @@ def check_tiles(
         classes = [raster.describe(path, "the scene classification", 1) for path in scl]
         checks.check_covers(classes, xs, outline, "scene classification")
     for tile in images:
-        check_pixels(tile, offset, said_by)
+        check_pixels(tile, offset, said_by, xs)
 
 
 def check_area(s2: Sequence[ImageInfo], area: ImageInfo | None) -> None:
@@ -107,13 +107,19 @@ def check_area(s2: Sequence[ImageInfo], area: ImageInfo | None) -> None:
         )
 
 
-def check_pixels(s2: Sequence[ImageInfo], offset: int, said_by: str = "") -> None:
+def check_pixels(
+    s2: Sequence[ImageInfo],
+    offset: int,
+    said_by: str = "",
+    area: ImageInfo | None = None,
+) -> None:
     """Look at a sample of the pixels: can they be DN, and is the offset right?
 
     Arguments:
         s2: images of one tile.
         offset: DN that will be subtracted.
         said_by: metadata that say so, `pixels.OFFSET_OPTION`, or "" for nobody.
+        area: image over whose rectangle to look; None: everywhere.
 
     Raises:
         SRError: if they cannot be DN, or metadata and pixels contradict each other.
@@ -126,7 +132,7 @@ def check_pixels(s2: Sequence[ImageInfo], offset: int, said_by: str = "") -> Non
         if said_by != pixels.OFFSET_OPTION:
             raise SRError(f"{seen}: give --offset {OFFSET_DN}, or 0 if they are wrong")
         log.warning("%s, and nothing is subtracted", seen)
-    bands = pixels.check_plausible(s2, "the Sentinel-2 image")
+    bands = pixels.check_plausible(s2, "the Sentinel-2 image", area=area)
     pixels.check_offset(bands, offset, said_by)
 
 

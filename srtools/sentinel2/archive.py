@@ -7,6 +7,7 @@ the error is one line that names the service.  URLs carry secrets: `redact` and
 """
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -42,6 +43,9 @@ MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
 NO_POST = (403, 405, 501)  # HTTP status of servers that have a search with GET only
+# What GDAL keeps of remote files, so that a pipeline that passes several times fetches
+# each block once.  The five bands over a whole scene of Spot (60 km) are 300 MB.
+os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(2**30))
 LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
 
 
@@ -177,6 +181,20 @@ class Archive:
         """
         return gdal_path(tokens.sign(href, self.timeout) if self.signs else href)
 
+    def settings(self) -> dict[str, Any]:
+        """Give GDAL's options for reading the archive's images."""
+        return {
+            # With several threads GDAL gives zeros for a block that it cannot read.
+            "GDAL_NUM_THREADS": 1,
+            # A slow answer may take long, a silent one may not.
+            "GDAL_HTTP_TIMEOUT": self.patience,
+            "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
+            "GDAL_HTTP_LOW_SPEED_LIMIT": LEAST_SPEED,
+            "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
+            "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
+            "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
+        }
+
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
         """Open `href` and give what `reader` makes of the open rasterio dataset.
 
@@ -199,15 +217,7 @@ class Archive:
             # GDAL remembers a failure, or half a file, for as long as the process
             # lives, unless told not to: a second attempt would never be made.
             "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
-            # With several threads GDAL gives zeros for a block that it cannot read.
-            "GDAL_NUM_THREADS": 1,
-            # A slow answer may take long, a silent one may not.
-            "GDAL_HTTP_TIMEOUT": self.patience,
-            "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
-            "GDAL_HTTP_LOW_SPEED_LIMIT": LEAST_SPEED,
-            "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
-            "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
-            "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
+            **self.settings(),
         }
         keep_secrets_out_of_logs()
         remote = is_remote(href)

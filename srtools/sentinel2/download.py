@@ -1,14 +1,16 @@
-"""Remote images over an area, read once: their blocks become small local files.
+"""Remote images over an area: links for the engine, or local copies of their blocks.
 
-OTB opens an image again and again, and a link to it lives for less than an hour.  So
-the pixels over the area are read beforehand: whole blocks of the Cloud Optimized
-GeoTIFF, each once, several at a time, each row of blocks with a fresh link and retries
-of its own.  A broken connection costs a row, never wrong pixels.  A row that cannot be
-read, or `services.PATIENCE` at its end, ends the download at once.
+Links need no file, but live for less than an hour, and OTB has no more than GDAL's own
+retries.  For long runs and bad networks the pixels over the area are read beforehand:
+whole blocks of the Cloud Optimized GeoTIFF, each once, several at a time, each row of
+blocks with a fresh link and retries of its own.  A broken connection costs a row, never
+wrong pixels.  A row that cannot be read, or `services.PATIENCE` at its end, ends the
+download at once.
 """
 
 import functools
 import math
+import os
 import re
 import threading
 import time
@@ -24,7 +26,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from tqdm import tqdm
 
-from srtools.errors import SRError
+from srtools.errors import PixelError, SRError
 from srtools.files import check_room, make_folder, partial_folder
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
@@ -36,6 +38,11 @@ from srtools.urls import gdal_path, is_remote, redact
 
 # Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
 MARGIN_METRES = 100.0
+FOR_LINKS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # or OTB asks for 30 files beside each
+    "GDAL_HTTP_MAX_RETRY": 6,  # each after twice the time: half a minute without answer
+}
+"""Beside the options of the archive."""
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
 
 
@@ -93,21 +100,9 @@ def local_copies(
         ServiceError: if its server, or the token service, does not answer, or all
             together takes longer than `services.PATIENCE`.
     """
-    hrefs = {
-        (index, band): href
-        for band in bands
-        for index, href in enumerate(scene.hrefs(band))
-    }
-    end = time.monotonic() + services.PATIENCE
-
-    def plan(key: tuple[int, str]) -> tuple[tuple[int, str], Part | None]:
-        href = hrefs[key]
-        read = functools.partial(_plan, href=href, area=area, margin=margin_metres)
-        return key, scene.archive.read(href, read)
-
     folder = make_folder(folder)  # or say now that it cannot be written
-    remote = [key for key, href in hrefs.items() if is_remote(href)]
-    parts = dict(services.in_parallel(plan, remote, end))
+    end = time.monotonic() + services.PATIENCE
+    hrefs, parts = find_parts(scene, bands, area, margin_metres, end)
     shown = _tiles_that_show(scene.tiles, bands, parts)
     with partial_folder(folder / "sentinel2") as temporary:
         tiles, wanted = [], {}
@@ -123,6 +118,81 @@ def local_copies(
         check_room(folder, needed, "the temporary copies of Sentinel-2")
         _fetch(scene.archive, wanted, end)
         yield tiles
+
+
+@contextmanager
+def open_links(
+    scene: Scene,
+    bands: Sequence[str],
+    area: ImageInfo,
+    margin_metres: float = MARGIN_METRES,
+) -> Iterator[list[dict[str, str]]]:
+    """Give for each tile that shows the area the link by which to read each band now.
+
+    GDAL, whichever the engine brings, reads over them with retries and keeps what it
+    has read for as long as the process lives.  Arguments and errors are those of
+    `local_copies`.
+
+    Raises:
+        SRError: if an error of the engine comes out of the block, with advice.
+    """
+    end = time.monotonic() + services.PATIENCE
+    hrefs, parts = find_parts(scene, bands, area, margin_metres, end)
+    shown = _tiles_that_show(scene.tiles, bands, parts)
+    services.keep_secrets_out_of_logs()
+    with environment({**scene.archive.settings(), **FOR_LINKS}):
+        try:
+            yield [
+                {band: scene.archive.path(hrefs[index, band]) for band in bands}
+                for index in shown
+            ]
+        except PixelError as error:
+            raise SRError(
+                f"{error}; Sentinel-2 was read over links, which OTB 8.1 cannot if "
+                "they are signed, and which may die: --download copies its pixels first"
+            ) from None
+
+
+@contextmanager
+def environment(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Set variables of the environment for a while: OTB's GDAL listens to no other."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update({name: str(value) for name, value in settings.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+Key = tuple[int, str]  # number of the tile, name of the band
+
+
+def find_parts(
+    scene: Scene, bands: Sequence[str], area: ImageInfo, margin: float, end: float
+) -> tuple[dict[Key, str], dict[Key, Part | None]]:
+    """Open every image, and find its blocks near the area before the time `end`.
+
+    Returns:
+        The href of each image, and, of those that are remote, the blocks; None if the
+        image does not reach the area.
+    """
+    hrefs = {
+        (index, band): href
+        for band in bands
+        for index, href in enumerate(scene.hrefs(band))
+    }
+
+    def plan(key: Key) -> tuple[Key, Part | None]:
+        href = hrefs[key]
+        read = functools.partial(_plan, href=href, area=area, margin=margin)
+        return key, scene.archive.read(href, read)
+
+    remote = [key for key, href in hrefs.items() if is_remote(href)]
+    return hrefs, dict(services.in_parallel(plan, remote, end))
 
 
 def _tiles_that_show(

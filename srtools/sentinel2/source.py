@@ -74,10 +74,11 @@ def sentinel2(
     margin_metres: float = download.MARGIN_METRES,
     near: date | None = None,
     scl: bool = False,
+    links: bool = False,
 ) -> Iterator[Sentinel2]:
-    """Give the image at hand, or search for the best one and copy its pixels.
+    """Give the image at hand, or search for the best one.
 
-    The copies are deleted at the end.
+    Its pixels are copied, and the copies deleted at the end, or read over links.
 
     Arguments:
         options: `srtools.cli.search.SearchOptions`.
@@ -88,6 +89,7 @@ def sentinel2(
         margin_metres: what is copied beyond it.
         near: day that the image should be close to.
         scl: whether the scene classification is wanted, too.
+        links: whether to give links, which are secrets, instead of copies.
 
     Raises:
         SRError: if no image fits, the disk has too little room for the copies, or
@@ -106,13 +108,14 @@ def sentinel2(
         )
     bands = (*BANDS, "SCL") if scl else BANDS
     place = around or as_image(area)
-    with (
-        outages_told(options),
-        download.local_copies(scene, bands, place, folder, margin_metres) as copies,
-    ):
+    if links:
+        images = download.open_links(scene, bands, place, margin_metres)
+    else:
+        images = download.local_copies(scene, bands, place, folder, margin_metres)
+    with outages_told(options), images as tiles:
         yield Sentinel2(
-            tiles=[[tile[band] for band in BANDS] for tile in copies],
-            scl=[tile["SCL"] for tile in copies] if scl else [],
+            tiles=[[tile[band] for band in BANDS] for tile in tiles],
+            scl=[tile["SCL"] for tile in tiles] if scl else [],
             offset=offset,
             said_by=scene.tiles[0].id if options.offset is None else OFFSET_OPTION,
             record=scene.record(offset),

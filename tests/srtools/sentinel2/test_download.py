@@ -1,6 +1,8 @@
-"""Local copies of remote blocks: the same pixels, each fetched once, then gone."""
+"""Local copies of remote blocks, and links for the engine: each block fetched once."""
 
+import logging
 import math
+import os
 import re
 import resource
 import shutil
@@ -16,17 +18,20 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 from shapely.geometry import box, mapping
 
+from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download, services
 from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.download import local_copies
+from srtools.sentinel2.download import local_copies, open_links
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
 from srtools.sentinel2.services import ServiceError
 from tests.fake_stac import FakeService, block_ranges, geotiff, serve
+
+import pyotb
 
 UTM31 = "EPSG:32631"
 BLOCK, SIZE = 128, 1000  # pixels
@@ -475,3 +480,114 @@ def test_a_token_that_ends_between_two_blocks_is_replaced(tokens, tmp_path, imag
     with local_copies(wanted, ["B04"], area, tmp_path) as [paths]:
         check_copy(paths["B04"], PIXELS[0], TILE, area)
     assert len(tokens.asked("token")) >= 2
+
+
+# --- links -----------------------------------------------------------------------
+
+
+AREA = place(456_000, 5_406_000, 1500, 2000)  # columns 590-1510, rows 590-1810
+PASSES = 3
+WINDOW = slice(600, 1800), slice(600, 1500)
+
+
+def look_several_times(tile):
+    """Read a window as the pipeline does, over and over."""
+    with engine_errors("stacking"):
+        stack = pyotb.ConcatenateImages(il=[tile["B04"], tile["B03"]])
+        part = stack[WINDOW[0], WINDOW[1], :]
+        return [part.to_numpy() for _ in range(PASSES)]
+
+
+def large_scene(service, **options):
+    """Two bands of 13 MB of noise; {pixels} and {file} of each."""
+    made = {}
+    for number, band in enumerate(("B04", "B03")):
+        random = np.random.default_rng(number)
+        pixels = random.integers(1, 2**16, (2560, 2560), np.uint16)
+        file = geotiff(pixels, TILE, blockxsize=512, blockysize=512)
+        service.files[f"a_{band}.tif"] = file
+        made[band] = pixels, file
+    archive = archive_of(service, **options)
+    return scene(archive, ("a", service.url), bands=("B04", "B03")), made
+
+
+def blocks_of(made, band):
+    return block_ranges(made[band][1], range(1, 4), range(1, 3))
+
+
+def test_the_engine_reads_each_block_once_over_links(service):
+    wanted, made = large_scene(service)
+    before = dict(os.environ)
+    with open_links(wanted, ["B04", "B03"], AREA) as [tile]:
+        looks = look_several_times(tile)
+    assert dict(os.environ) == before
+    expected = np.stack([made[band][0][WINDOW] for band in ("B04", "B03")], axis=-1)
+    for look in looks:
+        np.testing.assert_array_equal(look, expected)
+    for band in made:
+        blocks = blocks_of(made, band)
+        smallest = sum(last - first + 1 for first, last in blocks)
+        assert smallest < service.sent[f"a_{band}.tif"] <= 1.1 * smallest
+
+
+@pytest.mark.parametrize("fault", [503, "cut"])
+def test_a_burst_of_failures_is_outlived(service, fault):
+    wanted, made = large_scene(service)
+    middles = [(first + last) // 2 for first, last in blocks_of(made, "B04")]
+    failures = []
+
+    def rule(method, part, asked):
+        first, last = map(int, re.findall(r"\d+", asked or "bytes=0-0"))
+        if part != "a_B04.tif" or not any(first <= m <= last for m in middles):
+            return None
+        failures.append(fault)
+        return fault if len(failures) <= 2 else None
+
+    service.rule = rule
+    with open_links(wanted, ["B04", "B03"], AREA) as [tile]:
+        look = look_several_times(tile)[-1]
+    assert len(failures) > 2
+    np.testing.assert_array_equal(look[:, :, 0], made["B04"][0][WINDOW])
+
+
+@pytest.mark.parametrize("fault", [404, 503, "cut", "short", "whole"])
+def test_a_link_that_dies_is_one_line(service, monkeypatch, fault):
+    monkeypatch.setenv("GDAL_NUM_THREADS", "ALL_CPUS")  # gives zeros, and no error
+    wanted, made = large_scene(service)
+    bad = blocks_of(made, "B04")[-1]
+    arrived = np.zeros(len(made["B04"][1]), bool)
+
+    def rule(method, part, asked):
+        first, last = map(int, re.findall(r"\d+", asked or "bytes=0-0"))
+        if part != "a_B04.tif" or first > bad[1] or last < bad[0]:
+            return None
+        if fault in ("cut", "short"):
+            arrived[first : (first + min(last, arrived.size - 1)) // 2 + 1] = True
+        return fault
+
+    service.rule = rule
+    try:
+        with open_links(wanted, ["B04", "B03"], AREA) as [tile]:
+            look = look_several_times(tile)[-1]
+            # Now and then GDAL keeps the half that it got, and asks for the rest.
+            assert arrived[bad[0] : bad[1] + 1].all()
+            np.testing.assert_array_equal(look[:, :, 0], made["B04"][0][WINDOW])
+    except SRError as error:
+        assert re.match(r"stacking failed: .*a_B04\.tif.*--download", str(error))
+        assert "\n" not in str(error)
+
+
+def test_links_are_signed_and_stay_secret(tokens, image, caplog):
+    caplog.set_level(logging.DEBUG)
+    tokens.expiries = [expiry(hours=2)]
+    wanted, area = signed_scene(tokens, image), place(451_000, 5_411_000, 300, 700)
+    with pytest.raises(SRError, match="stacking failed.*--download") as caught:
+        with open_links(wanted, ["B04"], area) as [tile]:
+            assert "secret1" in tile["B04"]
+            with engine_errors("stacking"):
+                stack = pyotb.ConcatenateImages(il=[tile["B04"]])
+                got = stack[200:300, 200:300, :].to_numpy()
+                np.testing.assert_array_equal(got[:, :, 0], PIXELS[0][200:300, 200:300])
+                tokens.refused = "secret1"
+                stack[600:700, 200:300, :].to_numpy()
+    assert "secret" not in str(caught.value) + caplog.text

@@ -1,0 +1,124 @@
+"""Blocks of remote images: each fetched once, and kept for all that want it.
+
+GDAL keeps blocks only as long as an image is open, and its cache of ranges is passed
+over when it asks for several blocks together.  A pipeline opens an image again and
+again, by several threads.
+"""
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from otblite.image import Window
+
+# Bytes that are kept of all images together.
+LIMIT = 2**30
+# Pixels, at least, along each side of what is fetched at once.
+LEAST_SIDE = 256
+
+Key = tuple[str, int, int]  # name of the image, row and column of the block
+_kept: OrderedDict[Key, Future] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The pixels of one image, in its own blocks or several of these together."""
+
+    name: str
+    shape: tuple[int, int]
+    """Height and width of the image."""
+    block: tuple[int, int]
+    """Height and width of a block in the file."""
+    fetch: Callable[[Window], np.ndarray]
+    """Reads a window, [bands, h, w]."""
+
+    def read(self, window: Window) -> np.ndarray:
+        """Give the pixels of a window inside the image, [bands, h, w]."""
+        height, width = (
+            side * math.ceil(LEAST_SIDE / side) if side < LEAST_SIDE else side
+            for side in self.block
+        )
+        rows = range(window.row // height, -(-(window.row + window.height) // height))
+        cols = range(window.col // width, -(-(window.col + window.width) // width))
+        places = {
+            (self.name, row, col): Window(row * height, col * width, height, width)
+            for row, col in product(rows, cols)
+        }
+        futures = self._futures(places)
+        pixels = None
+        for key, place in places.items():
+            block = futures[key].result()
+            if pixels is None:
+                shape = len(block), window.height, window.width
+                pixels = np.empty(shape, block.dtype)
+            both = _common(window, place.clip(*self.shape))
+            there = both.shift(-window.row, -window.col).slices
+            here = both.shift(-place.row, -place.col).slices
+            pixels[:, there[0], there[1]] = block[:, here[0], here[1]]
+        return pixels
+
+    def _futures(self, places: dict[Key, Window]) -> dict[Key, Future]:
+        """Give the futures of blocks; what nobody has fetched yet is fetched here."""
+        with _lock:
+            mine = [key for key in places if key not in _kept]
+            _kept.update((key, Future()) for key in mine)
+            futures = {key: _kept[key] for key in places}
+            for key in places:
+                _kept.move_to_end(key)
+        left = set(mine)
+        try:
+            for run in _runs(mine):
+                first, last = places[run[0]], places[run[-1]]
+                together = first._replace(width=last.col + last.width - first.col)
+                found = self.fetch(together.clip(*self.shape))
+                for key in run:
+                    start = places[key].col - first.col
+                    part = found[:, :, start : start + first.width]
+                    # A copy, or one block would keep all of its run in memory.
+                    futures[key].set_result(part.copy())
+                    left.discard(key)
+        except BaseException as error:
+            with _lock:
+                for key in left:
+                    _kept.pop(key, None)
+            for key in left:
+                futures[key].set_exception(error)
+            raise
+        if mine:
+            _forget_the_oldest()
+        return futures
+
+
+def _runs(keys: Sequence[Key]) -> Iterator[list[Key]]:
+    """Give neighbours in a row together: the server is asked once for them."""
+    run: list[Key] = []
+    for key in keys:
+        if run and key != (run[-1][0], run[-1][1], run[-1][2] + 1):
+            yield run
+            run = []
+        run.append(key)
+    if run:
+        yield run
+
+
+def _common(one: Window, other: Window) -> Window:
+    row, col = max(one.row, other.row), max(one.col, other.col)
+    bottom = min(one.row + one.height, other.row + other.height)
+    right = min(one.col + one.width, other.col + other.width)
+    return Window(row, col, bottom - row, right - col)
+
+
+def _forget_the_oldest() -> None:
+    with _lock:
+        done = [key for key, future in _kept.items() if future.done()]
+        size = sum(_kept[key].result().nbytes for key in done)
+        for key in done:
+            if size <= LIMIT:
+                break
+            size -= _kept.pop(key).result().nbytes

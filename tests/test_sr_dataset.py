@@ -779,6 +779,35 @@ def test_through_a_stac_api(tmp_path, capfd):
         )
 
 
+def test_no_intermediate_file(tmp_path, monkeypatch):
+    """While patches are cut the results grow, and small vectors lie elsewhere."""
+    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    seen = []
+
+    def look(*arguments):
+        seen.append({path for path in tmp_path.rglob("*") if path.is_file()} - before)
+        return extract(*arguments)
+
+    extract = sr_dataset.extract_patches
+    monkeypatch.setattr(sr_dataset, "extract_patches", look)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    arguments = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
+    arguments += ["--patch_size", str(SIZE), "--margin", "0", "--out_dir", str(out)]
+    with Server(tmp_path / "scene") as server:
+        assert sr_dataset.main([*arguments, "--stac_url", server.stac_url]) == 0
+    assert len(seen) == len(GROUPS)
+    for files in seen:
+        centres = {path for path in files if path.is_relative_to(temporary)}
+        assert {path.name for path in centres} == {
+            f"{g}_centres.geojson" for g in GROUPS
+        }
+        assert {path.name for path in files - centres} <= set(FILES)
+    assert list(temporary.iterdir()) == []
+
+
 def test_only_the_ground_that_spot_shows_counts(tmp_path, capfd):
     """Sentinel-2 may lack what lies in the wedges of 0 beside a slanted image."""
     paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)

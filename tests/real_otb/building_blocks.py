@@ -25,7 +25,7 @@ from affine import Affine
 import sr_dataset
 import sr_infer
 from srtools.cli import inference
-from srtools.conventions import GROUPS
+from srtools.conventions import BANDS, GROUPS
 from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images import vrt
@@ -33,6 +33,9 @@ from srtools.images.grid import Grid
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo, describe
 from srtools.pair import fits, own_grid, quality, splits, survey
+from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.download import open_links
+from tests.fake_stac import FakeService, serve
 
 import otbApplication
 import pyotb
@@ -106,6 +109,39 @@ def stacking(scene: SimpleNamespace, folder: Path) -> dict:
         "one tile": exact(computed(stacked(scene))),
         "two tiles": exact(computed(sr_dataset.stack(scene.tiles))),
     }
+
+
+def published(scene: SimpleNamespace, service: FakeService) -> SimpleNamespace:
+    """Give what an archive knows of Sentinel-2 that a server has."""
+    hrefs = {}
+    for band, path in zip(BANDS, scene.s2, strict=True):
+        service.files[band] = Path(path).read_bytes()
+        hrefs[band] = [f"{service.url}/{band}/image.tif"]
+    archive = Archive(service.url, timeout=5, patience=30)
+    tiles = [SimpleNamespace(id="one")]
+    return SimpleNamespace(hrefs=hrefs.__getitem__, tiles=tiles, archive=archive)
+
+
+def links(scene: SimpleNamespace, folder: Path) -> dict:
+    """Sentinel-2 read over links, though the server fails now and then."""
+    with serve(FakeService()) as service:
+        found = published(scene, service)
+        with open_links(found, BANDS, xs_of(scene)) as [tile]:
+            service.faults["B03"] = [503, 503]
+            return {"pixels": exact(computed(sr_dataset.stack([[*tile.values()]])))}
+
+
+def dead_link(scene: SimpleNamespace, folder: Path) -> dict:
+    """The server has lost a file when its pixels are wanted."""
+    with serve(FakeService()) as service:
+        found = published(scene, service)
+        try:
+            with open_links(found, BANDS, xs_of(scene)) as [tile]:
+                del service.files["B03"]
+                sr_dataset.stack([[*tile.values()]])
+        except SRError as error:
+            return {"said": text(str(error))}
+    return {"said": text("nothing")}
 
 
 def offset(scene: SimpleNamespace, folder: Path) -> dict:
@@ -345,11 +381,12 @@ def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
     return {"said": text(said)}
 
 
-TROUBLE = {block.__name__: block for block in (terminated, full_disk)}
+TROUBLE = {block.__name__: block for block in (terminated, full_disk, dead_link)}
 BLOCKS = {
     block.__name__: block
     for block in (
         stacking,
+        links,
         offset,
         superimpose,
         pansharpening,

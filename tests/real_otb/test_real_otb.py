@@ -240,3 +240,11 @@ def test_no_room_while_otb_writes(scenes, tmp_path):
     done = run("full_disk", scenes["demo"], tmp_path / "said.npz")
     assert done.returncode == 0, done.stderr
     assert "was not written completely" in str(np.load(tmp_path / "said.npz")["said"])
+
+
+def test_a_link_that_dies(scenes, tmp_path):
+    """One line, which names the other way."""
+    done = run("dead_link", scenes["demo"], tmp_path / "said.npz")
+    assert done.returncode == 0, done.stderr
+    said = str(np.load(tmp_path / "said.npz")["said"])
+    assert "stacking Sentinel-2 failed" in said and "--download" in said

@@ -150,7 +150,7 @@ def create_dataset(options: cli.Options) -> dict:
     outputs = card.output_files(options.out_dir)
     files.refuse_folders(outputs)
     files.refuse_existing(outputs, options.overwrite, options.inputs)
-    pan, xs = checks.check_spot(*options.spot)
+    pan, xs = checks.check_spot(*options.pair)
     search = {"around": xs, "near": options.spot_date, "scl": True}
     search["links"] = not options.download
     area = areas.data_footprint(xs)
@@ -231,10 +231,13 @@ def make_patches(
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
+    if options.spot:
+        pan, xs = dimap.find_pair(options.spot)
+        options = replace(options, pan=pan, xs=xs, spot=None)
     if not options.spot_date:
         options = replace(options, spot_date=dimap.imaging_date(options.pan))
     if options.dry_run:
-        _, xs = checks.check_spot(*options.spot)
+        _, xs = checks.check_spot(*options.pair)
         source.find_scene(options, areas.data_footprint(xs), options.spot_date)
         return 0
     made = create_dataset(options)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 
 import sr_dataset
@@ -777,6 +778,27 @@ def test_through_a_stac_api(tmp_path, capfd):
         np.testing.assert_array_equal(
             read(tmp_path / "found" / name), read(tmp_path / "there" / name)
         )
+
+
+def test_the_folder_of_a_product(tmp_path):
+    """Its metadata files, here mosaics of GDAL, are opened as the images."""
+    for kind, image in (("P", PAN), ("MS", XS)):
+        folder = tmp_path / "product" / kind
+        folder.mkdir(parents=True)
+        file = folder / f"DIM_SPOT7_{kind}.XML"
+        rasterio.shutil.copy(image, file, driver="VRT")
+        told = f"<!-- <SPECTRAL_PROCESSING>{kind}</SPECTRAL_PROCESSING> -->"
+        day = "<!-- <IMAGING_DATE>2022-07-20</IMAGING_DATE> -->"
+        file.write_text(f"{file.read_text()}{told}{day}")
+    command = ["--s2_images", *TILE, "--s2_date", "2022-07-14", "--offset", "0"]
+    command += ["--patch_size", str(SIZE), "--split", "interleaved", "--out_dir"]
+    out, same = tmp_path / "out", tmp_path / "same"
+    product = ["--spot", str(tmp_path / "product")]
+    assert sr_dataset.main([*command, str(out), *product]) == 0
+    assert sr_dataset.main([*command, str(same), "--pan", PAN, "--xs", XS]) == 0
+    for name in FILES:
+        np.testing.assert_array_equal(read(out / name), read(same / name))
+    assert json.loads((out / "dataset.json").read_text())["pair"]["days"] == 6
 
 
 def test_no_intermediate_file(tmp_path, monkeypatch):

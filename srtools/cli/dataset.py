@@ -19,8 +19,21 @@ DESCRIPTION = (
 class Options(SearchOptions):
     """Images, patches and groups of exercise 1."""
 
-    pan: str = option(help="Spot-7 panchromatic image, 1.5 m", metavar="FILE")
-    xs: str = option(help="Spot-7 XS image, 4 bands, 6 m", metavar="FILE")
+    pan: str | None = option(
+        None,
+        "Spot-7 panchromatic image, 1.5 m (default: that of --spot)",
+        metavar="FILE",
+    )
+    xs: str | None = option(
+        None,
+        "Spot-7 XS image, 4 bands, 6 m (default: that of --spot)",
+        metavar="FILE",
+    )
+    spot: str | None = option(
+        None,
+        "folder of a Spot product with both images (default: --pan and --xs)",
+        metavar="FOLDER",
+    )
     out_dir: str = option(help="folder for the patches", metavar="FOLDER")
     coregister: bool = option(
         False, "correct the shift between the images (default: only measure it)"
@@ -102,6 +115,11 @@ class Options(SearchOptions):
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
         super().__post_init__()
+        if bool(self.pan) != bool(self.xs) or bool(self.pan) == bool(self.spot):
+            raise MisuseError(
+                "give the two Spot images, --pan and --xs, or the folder of a product "
+                "with both, --spot"
+            )
         if self.step is not None and self.step > self.patch_size:
             raise MisuseError("--step must be no more than --patch_size")
         if self.step and self.split != "blocks":
@@ -127,7 +145,7 @@ class Options(SearchOptions):
             raise MisuseError("--scl is for --s2_images; a search finds its own")
 
     @property
-    def spot(self) -> tuple[str, str, int, bool]:
+    def pair(self) -> tuple[str, str, int, bool]:
         """What `check_spot` checks: PAN, XS, and how they are used."""
         return self.pan, self.xs, self.patch_size, self.harmonize
 

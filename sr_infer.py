@@ -11,6 +11,8 @@ Out: a 16-bit Cloud Optimized GeoTIFF at 1.5 m, seamless, in its place, with a c
         --out sr.tif --preview sr.png
     # the clearest image of an area, found by a search
     python sr_infer.py --bbox 2.30 48.84 2.38 48.88 --model_dir model --out sr.tif
+    # an image of each of several products
+    python sr_infer.py --s2_images A.SAFE B.SAFE --model_dir model --out_dir images
 
 Tiles join without a seam, because each is computed with more of its surroundings
 than the network's receptive field, and only the middle (the `_crop` output) is kept.
@@ -40,7 +42,7 @@ from srtools.images import vrt
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
 from srtools.images.sentinel2_checks import Content
-from srtools.inference import cluster, pieces, plans, prepare, surroundings
+from srtools.inference import batch, cluster, pieces, plans, prepare, surroundings
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
@@ -221,6 +223,8 @@ def infer(options: cli.Options) -> dict | None:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
+    if options.out_dir:
+        return 1 if batch.run(options, infer) else 0
     if options.dask:
         cluster.over_dask(options.dask, __file__, argv or sys.argv[1:])
     card = infer(options)

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -436,6 +437,7 @@ def test_bad_input_is_one_line(bad_folder, bad_inputs, case, words, capfd):
         (["--model_dir", "m", "--part", "0/3"], "'0/3' is no share; one such as 1/8"),
         (["--model_dir", "m", "--part", "4/3"], "'4/3' is no share"),
         (["--model_dir", "m", "--part", "a"], "'a' is no share"),
+        (["--model_dir", "m", "--out_dir", "o"], "give --out for one image, or --out_"),
     ],
 )
 def test_misuse_is_exit_code_2(capfd, wrong, words):
@@ -519,6 +521,45 @@ def test_a_safe_folder(tmp_path, write_raster, repeating_model):
     arguments = [*model, "--s2_images", whole, "--offset", "1000", "--out", at_hand]
     assert sr_infer.main(arguments) == 0
     np.testing.assert_array_equal(read(from_safe)[0], read(at_hand)[0])
+
+
+def test_several_products(tmp_path, write_raster, repeating_model, capfd):
+    """A bad one is told and stops no other; what is there is not made again."""
+    pixels = {name: image(20, 24, seed) for seed, name in enumerate("ac")}
+    paths = {name: write_raster(f"{name}.tif", pixels[name], 10.0) for name in pixels}
+    absent, out = str(tmp_path / "b.tif"), tmp_path / "out"
+    command = ["--model_dir", repeating_model, "--out_dir", str(out)]
+    command += ["--s2_images", paths["a"], absent, paths["c"]]
+    assert sr_infer.main(command) == 1
+    lines = capfd.readouterr().out.splitlines()
+    first, last = out / "a_sr.tif", out / "c_sr.tif"
+    assert lines[::2] == [f"written: {first}", f"written: {last}"]
+    assert re.match(rf"failed: {absent}: .*does not exist; check the path$", lines[1])
+    for name, path in (("a", first), ("c", last)):
+        alone, _ = run(
+            tmp_path, s2_images=(paths[name],), model_dir=str(repeating_model)
+        )
+        np.testing.assert_array_equal(read(str(path))[0], alone)
+    assert {path.name for path in out.iterdir()} == {
+        f"{name}_sr.{kind}" for name in "ac" for kind in ("tif", "json")
+    }
+    # Again, when the bad one is there: only that is made.
+    before = contents(out)
+    write_raster("b.tif", pixels["a"], 10.0)
+    assert sr_infer.main(command) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        f"is there: {first}",
+        f"written: {out / 'b_sr.tif'}",
+        f"is there: {last}",
+    ]
+    assert before.items() <= contents(out).items()
+
+
+def test_several_products_of_one_name(tmp_path, repeating_model, capfd):
+    command = ["--model_dir", repeating_model, "--out_dir", str(tmp_path / "out")]
+    assert sr_infer.main([*command, "--s2_images", "a/x.tif", "b/x.tif"]) == 1
+    assert "a/x.tif and b/x.tif would both become" in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_uncertainty_is_a_second_image(tmp_path, write_raster, blurring_model):

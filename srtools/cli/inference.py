@@ -29,7 +29,17 @@ class Options(SearchOptions):
     """Options of sr_infer.py."""
 
     model_dir: str = option(help="SavedModel of sr_train.py")
-    out: str = option(help="GeoTIFF to write: uint16, reflectance x 10000, nodata 0")
+    out: str | None = option(
+        None,
+        "GeoTIFF to write: uint16, reflectance x 10000, nodata 0 (default: --out_dir)",
+        metavar="TIF",
+    )
+    out_dir: str | None = option(
+        None,
+        "folder for the images of several products, SAFE folders or files of four "
+        "bands, all of them --s2_images (default: --out)",
+        metavar="FOLDER",
+    )
     preview: str | None = option(
         None,
         "PNG to write, input and output side by side (default: none)",
@@ -116,14 +126,31 @@ class Options(SearchOptions):
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
+        self._check_outputs()
         super().__post_init__()
         areas = [area for area in (self.like, self.bbox, self.aoi) if area]
         if len(areas) > 1:
             raise MisuseError("--like, --bbox and --aoi are three ways to say the same")
         if not (self.s2_images or areas):
             raise MisuseError("--s2_images, or an area to search, is needed")
+        if self.out_dir and (self.part or self.dask or self.preview):
+            raise MisuseError("--part, --dask and --preview are for a single --out")
         if self.dask and self.part:
             raise MisuseError("--dask makes all the shares, --part one of them")
+
+    @property
+    def several(self) -> bool:
+        """Whether each of `s2_images` is a product of its own."""
+        return bool(self.out_dir)
+
+    def _check_outputs(self) -> None:
+        """Refuse no output, or two kinds of it."""
+        if bool(self.out) == bool(self.out_dir):
+            raise MisuseError(
+                "give --out for one image, or --out_dir for one of each product"
+            )
+        if self.out_dir and not self.s2_images:
+            raise MisuseError("--out_dir is for --s2_images; a search finds one image")
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

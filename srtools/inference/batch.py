@@ -1,0 +1,75 @@
+"""Several products in one command, one image each; a bad one does not stop the others.
+
+A run that was interrupted goes on: images that are there are left as they are, and the
+pieces of the one that was begun are used.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from srtools.errors import SRError, of_the_machine
+from srtools.urls import without_secrets
+
+
+def outputs(products: tuple[str, ...], folder: str) -> dict[str, Path]:
+    """Give the image of each product, named after it.
+
+    >>> outputs(("in/S2A_x.SAFE",), "out")
+    {'in/S2A_x.SAFE': PosixPath('out/S2A_x_sr.tif')}
+
+    Raises:
+        SRError: if two have the same name.
+    """
+    named: dict[Path, str] = {}
+    for product in products:
+        path = Path(folder) / f"{Path(product).stem}_sr.tif"
+        if path in named:
+            raise SRError(
+                f"{named[path]} and {product} would both become {path}; rename one of "
+                "them, or give it by itself"
+            )
+        named[path] = product
+    return {product: path for path, product in named.items()}
+
+
+def run(options: Any, infer: Callable[[Any], dict | None]) -> int:
+    """Make an image of each product, and print a line for each.
+
+    Arguments:
+        options: `srtools.cli.inference.Options` with `out_dir`.
+        infer: makes one image.
+
+    Returns:
+        Number of products that failed.
+
+    Raises:
+        SRError: if two products have the same name.
+    """
+    failed = 0
+    for line, good in _lines(options, infer):
+        tqdm.write(line)
+        failed += not good
+    return failed
+
+
+def _lines(
+    options: Any, infer: Callable[[Any], dict | None]
+) -> Iterator[tuple[str, bool]]:
+    for product, path in outputs(options.s2_images, options.out_dir).items():
+        # The card appears last, when everything is complete.
+        if path.with_suffix(".json").exists() and not options.overwrite:
+            yield f"is there: {path}", True
+            continue
+        one = replace(options, s2_images=(product,), out=str(path), out_dir=None)
+        try:
+            infer(one)
+            yield f"written: {path}", True
+        except Exception as error:
+            told = str(error) if isinstance(error, SRError) else of_the_machine(error)
+            if told is None:  # a mistake of the program
+                raise
+            yield f"failed: {product}: {without_secrets(' '.join(told.split()))}", False

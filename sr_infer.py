@@ -42,7 +42,7 @@ from srtools.images import vrt
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
 from srtools.images.sentinel2_checks import Content
-from srtools.inference import batch, cluster, pieces, plans, prepare, surroundings
+from srtools.inference import batch, cluster, mask, pieces, plans, prepare, surroundings
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
@@ -181,7 +181,11 @@ def infer(options: cli.Options) -> dict | None:
     with (
         pieces.hold(pieces.folder_of(options.out), shared=bool(options.part)),
         source.sentinel2(
-            options, area.in_degrees, outputs.image.parent, margin_metres=AROUND_METRES
+            options,
+            area.in_degrees,
+            outputs.image.parent,
+            margin_metres=AROUND_METRES,
+            scl=options.mask == mask.SCL,
         ) as found,
         tempfile.TemporaryDirectory() as temporary,
     ):

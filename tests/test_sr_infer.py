@@ -222,6 +222,66 @@ def test_no_data_stays_no_data(tmp_path, write_raster, blurring_model):
     np.testing.assert_array_equal(result[reach:], clean[reach:])
 
 
+@pytest.mark.parametrize("piece_size", [32, 4096])
+def test_what_a_file_leaves_out(tmp_path, write_raster, blurring_model, piece_size):
+    """0 there, and beyond it, is no data; the network still sees the true pixels."""
+    options = {"model_dir": blurring_model, "tile_size": 32, "piece_size": piece_size}
+    options["s2_images"] = (write_raster("s2.tif", image(40, 40), 10.0),)
+    keep = np.ones((17, 20), np.uint8)  # of 20 m; the last 6 rows of 10 m lie beyond
+    keep[3, 5] = 0
+    clean, _ = run(tmp_path, **options)
+    result, profile = run(
+        tmp_path, "masked.tif", mask=write_raster("mask.tif", keep, 20.0), **options
+    )
+    assert profile["nodata"] == 0
+    rows, cols = ((np.arange(side) + 0.5) * 1.5 for side in clean.shape[:2])
+    kept = (rows < 340)[:, None] & (cols < 400)
+    kept &= ~(((rows > 60) & (rows < 80))[:, None] & ((cols > 100) & (cols < 120)))
+    expected = np.where(kept[..., None], clean, 0)
+    np.testing.assert_array_equal(result, expected)
+    assert json.loads((tmp_path / "masked.json").read_text())["mask"].endswith(
+        "mask.tif"
+    )
+
+
+def test_clouds_of_a_safe_folder_are_left_out(tmp_path, write_raster, repeating_model):
+    """Classes 0, 1, 3, 8, 9 and 10 are; dark ground, water and snow are not."""
+    folder = tmp_path / "S2A_MSIL2A_20220714T105631_N0400_R051_T31UDQ_x.SAFE"
+    classes = np.repeat(np.arange(12, dtype=np.uint8), 2)[None].repeat(10, axis=0)
+    pixels = image(20, 48) + 1000
+    images = {f"B0{n}": pixels[..., i] for i, n in enumerate((4, 3, 2, 8))}
+    for name, array in {**images, "SCL": classes}.items():
+        metres = 20 if name == "SCL" else 10
+        file = write_raster(f"T31UDQ_x_{name}_{metres}m.tif", array, float(metres))
+        there = folder / "GRANULE" / "L2A_T31UDQ" / "IMG_DATA" / f"R{metres}m"
+        there.mkdir(parents=True, exist_ok=True)
+        Path(file).rename(there / Path(file).name)
+    options = {"s2_images": (str(folder),), "model_dir": repeating_model}
+    clean, _ = run(tmp_path, **options)
+    result, _ = run(tmp_path, mask="SCL", **options)
+    cols = (np.arange(clean.shape[1]) + 0.5) * 1.5
+    left_out = np.isin(cols // 40, (0, 1, 3, 8, 9, 10))
+    np.testing.assert_array_equal(result, np.where(left_out[:, None], 0, clean))
+
+
+def test_masks_that_do_not_fit(tmp_path, write_raster, repeating_model, capfd):
+    s2 = write_raster("s2.tif", image(20, 20), 10.0)
+    keep = np.ones((20, 20), np.uint8)
+    elsewhere = write_raster("elsewhere.tif", keep, 10.0, corner=(460000.0, 5412003.0))
+    cloudy = write_raster("cloudy.tif", 0 * keep, 10.0)
+    command = ["--model_dir", repeating_model, "--s2_images", s2]
+    command += ["--out", str(tmp_path / "sr.tif"), "--mask"]
+    for mask, words in (
+        ("SCL", "needs the scene classification.*give the .SAFE folder"),
+        (elsewhere, "elsewhere.tif does not show"),
+        (cloudy, "has no data in the area"),
+        (str(tmp_path / "absent.tif"), "the mask .*absent.tif does not exist"),
+    ):
+        assert sr_infer.main([*command, mask]) == 1
+        assert re.search(words, capfd.readouterr().err), mask
+    assert not (tmp_path / "sr.tif").exists()
+
+
 def test_offset_is_subtracted_once(tmp_path, write_raster, repeating_model):
     pixels = image(16, 16)
     pixels[0, 0], pixels[0, 1] = 0, 400
@@ -487,6 +547,11 @@ def test_through_a_stac_api(tmp_path, repeating_model, capfd):
         assert sr_infer.main([*search, "--dry_run"]) == 0
         assert "chosen" in capfd.readouterr().out and not Path(found).exists()
         assert sr_infer.main([*search, "--preview", str(tmp_path / "sr.png")]) == 0
+        masked = [*search[:-1], str(tmp_path / "scene" / "masked.tif"), "--mask", "SCL"]
+        assert sr_infer.main(masked) == 0
+    clear, _ = read(found)
+    kept, _ = read(masked[-3])
+    assert 0.99 < (kept > 0).mean() and (kept[kept > 0] == clear[kept > 0]).all()
     np.testing.assert_array_equal(read(found)[0], read(at_hand)[0])
     card = json.loads((tmp_path / "found.json").read_text())
     assert card["offset"] == 1000 and card["sentinel2"]["items"]

@@ -68,6 +68,13 @@ class Options(SearchOptions):
         group=AREA,
     )
 
+    mask: str | None = option(
+        None,
+        "leave out clouds and shadows, as no data, by the scene classification of a "
+        "search or a SAFE folder (SCL), or what is 0 in a file (default: nothing)",
+        metavar="SCL|FILE",
+        group=AREA,
+    )
     self_ensemble: bool = option(
         False,
         "mean over the 8 flips and turns: a little better, 8 times slower (default: "

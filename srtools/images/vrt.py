@@ -41,6 +41,8 @@ class Band:
     """A later copy lies over an earlier one; the rest of the band is 0."""
     see_through: bool = False
     """Whether a pixel of 0 shows the copy below."""
+    mask: Copy | None = None
+    """Image over all copies, whose 1 shows what is below and whose 0 is 0."""
     nodata: bool = False
     """Whether the band declares 0 as nodata."""
     title: str | None = None
@@ -83,17 +85,26 @@ def _add_band(root: Element, number: int, band: Band) -> None:
     if band.scale is not None:
         _add(element, "Scale", repr(band.scale))
     for copy in band.copies:
-        source = _add(element, "ComplexSource" if band.see_through else "SimpleSource")
-        file = gdal_path(copy.file)
-        file = file if file.startswith("/vsi") else str(Path(file).resolve())
-        _add(source, "SourceFilename", file, relativeToVRT=0)
-        _add(source, "SourceBand", band.number)
-        size = copy.window[2:]
-        for name, place in (("SrcRect", copy.window[:2]), ("DstRect", copy.place)):
-            names = ("xOff", "yOff", "xSize", "ySize")
-            _add(source, name, **dict(zip(names, (*place, *size), strict=True)))
-        if band.see_through:
-            _add(source, "NODATA", 0)
+        _add_source(element, copy, band.number, 0 if band.see_through else None)
+    if band.mask:
+        _add_source(element, band.mask, 1, see_through=1)
+
+
+def _add_source(
+    element: Element, copy: Copy, number: int, see_through: int | None
+) -> None:
+    """Add pixels of a band, of which the value `see_through` shows those below."""
+    source = _add(element, "SimpleSource" if see_through is None else "ComplexSource")
+    file = gdal_path(copy.file)
+    file = file if file.startswith("/vsi") else str(Path(file).resolve())
+    _add(source, "SourceFilename", file, relativeToVRT=0)
+    _add(source, "SourceBand", number)
+    size = copy.window[2:]
+    for name, place in (("SrcRect", copy.window[:2]), ("DstRect", copy.place)):
+        names = ("xOff", "yOff", "xSize", "ySize")
+        _add(source, name, **dict(zip(names, (*place, *size), strict=True)))
+    if see_through is not None:
+        _add(source, "NODATA", see_through)
 
 
 def _add(parent: Element, name: str, text: object = None, **attributes) -> Element:
@@ -156,6 +167,22 @@ def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
     ]
     bands = _bands(images[0], copies, see_through=True)
     return write(path, grid.part(whole), bands)
+
+
+def write_masked(path: Path, image: ImageInfo, mask: ImageInfo) -> Path:
+    """Write `image` with 0 where `mask` is 0.
+
+    Arguments:
+        path: file to write.
+        image: georeferenced image.
+        mask: image of 0 and 1 on the same grid.
+    """
+    whole, over = (
+        Copy(each.path, (0, 0, image.width, image.height), (0, 0))
+        for each in (image, mask)
+    )
+    bands = [replace(band, mask=over) for band in _bands(image, [whole])]
+    return write(path, image.grid, bands)
 
 
 def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:

@@ -14,7 +14,7 @@ from srtools.errors import SRError
 from srtools.images import checks, raster, sentinel2_checks, vrt
 from srtools.images.raster import ImageInfo
 from srtools.images.sentinel2_checks import Content
-from srtools.inference import pieces, plans, season, surroundings
+from srtools.inference import mask, pieces, plans, season, surroundings
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
 from srtools.network import saved_model
@@ -61,7 +61,7 @@ def read_area(options: Any) -> Area:
 
 def files_read(options: Any) -> list[str]:
     """List the files that the run reads, and must not replace."""
-    found = (*(options.s2_images or ()), options.like, options.aoi)
+    found = (*(options.s2_images or ()), options.like, options.aoi, options.mask)
     return [path for path in found if path]
 
 
@@ -87,6 +87,8 @@ class Job:
     """Sentinel-2, four images with one band or one with four."""
     context: list[ImageInfo]
     """The same with reflections around them, as the network sees them."""
+    masking: list[ImageInfo]
+    """Images whose 0 is nodata in the output."""
     plan: Plan
     tile_size: int
     """Side of a tile, output pixels; whole lr pixels."""
@@ -97,14 +99,6 @@ class Job:
     """Contents of the card so far."""
     contents: dict[Piece, Content] = field(default_factory=dict)
     """What is known of the pixels of each piece."""
-
-    @property
-    def masking(self) -> list[ImageInfo]:
-        """Images whose 0 is nodata in the output.
-
-        An output pixel at the edge that lies partly in the image has data.
-        """
-        return self.context if self.plan.inside else self.s2
 
     def content(self, piece: Piece) -> Content:
         """Tell how many pixels of a piece have data; asked twice, read once."""
@@ -178,6 +172,7 @@ def job(
         "model_card": {k: v for k, v in model.card.items() if k not in LONG},
         "crop": crop,
         "tile_size": tile_size,
+        "mask": options.mask and redact(options.mask),
         "precision": arithmetic,
         "self_ensemble": options.self_ensemble or options.uncertainty,
         "grid": {"transform": plan.grid.transform[:6], "size": [width, height]},
@@ -190,10 +185,19 @@ def job(
         "uncertainty": options.uncertainty,
         "piece_size": piece_size,
         "files": _states(s2, found),
+        "mask": fingerprints.of_files([options.mask]) if options.mask else None,
     }
     context = surroundings.reflect(s2, plan, temporary)
+    kept, around = s2, context
+    if options.mask:
+        folder_of_mask = temporary / "mask"
+        folder_of_mask.mkdir()
+        kept = mask.lay_over(s2, options.mask, found, folder_of_mask)
+        around = surroundings.reflect(kept, plan, folder_of_mask)
+    # An output pixel at the edge that lies partly in the image has data.
+    masking = around if plan.inside else kept
     cut = pieces.cut(width, height, piece_size)
-    made = Job(s2, context, plan, tile_size, cut, folder, card)
+    made = Job(s2, context, masking, plan, tile_size, cut, folder, card)
     made.check_data()
     pieces.prepare(folder, depends_on, options.overwrite)
     return made

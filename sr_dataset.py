@@ -45,7 +45,16 @@ from srtools.images import (
 )
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
-from srtools.pair import card, fits, own_grid, patch_grid, pictures, splits, survey
+from srtools.pair import (
+    card,
+    fits,
+    own_grid,
+    patch_grid,
+    per_patch,
+    pictures,
+    splits,
+    survey,
+)
 from srtools.pair.displacement import displace
 from srtools.pair.leakage import read_groups
 from srtools.pair.quality import compare
@@ -200,9 +209,12 @@ def make_patches(
     lr, hr = keep_from_0(lr), keep_from_0(hr)  # patches hold no pixel without data
 
     left_out = patch_grid.count_left_out(found.bad, size)
-    log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
     quicklook = figures.quicklook(xs.path)
     split = splits.make_split(options, found.usable, quicklook)
+    if options.per_patch:
+        split, unfit = per_patch.leave_out(split, lr, xs, quality, found.usable)
+        left_out |= unfit
+    log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
     with tempfile.TemporaryDirectory() as vectors:
         centres = {g: Path(vectors, f"{g}_centres.geojson") for g in options.groups}
         for mask, parameters in split.selections(centres, options.step):

@@ -43,6 +43,11 @@ class Options(SearchOptions):
         "map Spot, in any linear coding (raw counts, 8 bits), to the radiometry of "
         "Sentinel-2 (default: only compare it)",
     )
+    per_patch: bool = option(
+        False,
+        "leave out training patches that are shifted, changed or unlike by themselves "
+        "(default: judge the pair as a whole)",
+    )
     accept_pair: bool = option(
         False, "make patches of a pair that fails (default: refuse to)"
     )
@@ -137,6 +142,8 @@ class Options(SearchOptions):
                 "--split interleaved deals out to three groups; with a proportion of 0 "
                 "take --split blocks"
             )
+        if self.per_patch and self.split != "blocks":
+            raise MisuseError("--per_patch is for --split blocks")
         if self.download and self.s2_images:
             raise MisuseError("--download is for a search; --s2_images are at hand")
         if self.s2_date and not self.s2_images:

@@ -129,19 +129,40 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
 
 
 def is_changed(
-    lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
+    lr: np.ndarray,
+    xs: np.ndarray,
+    fits: Sequence[LinearFit | None],
+    limits: Sequence[float] | None = None,
 ) -> np.ndarray:
     """Tell which samples [n, bands] are off the line of one of the bands, [n] bool.
 
-    Off means by more than 3 robust standard deviations and by more than `CHANGED_DN`.
+    Off means by more than the limit of the band; by default that of these samples.
     """
+    if limits is None:
+        limits = change_limits(lr, xs, fits)
     changed = np.zeros(len(lr), bool)
+    for x, y, fit, limit in zip(lr.T, xs.T, fits, limits, strict=True):
+        if fit:
+            changed |= np.abs(y - fit.gain * x - fit.bias) > limit
+    return changed
+
+
+def change_limits(
+    lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
+) -> list[float]:
+    """Give how far off its line ground may be in each band, DN of Spot.
+
+    That is 3 robust standard deviations of samples [n, bands], and at least
+    `CHANGED_DN` of Sentinel-2.
+    """
+    limits = []
     for x, y, fit in zip(lr.T, xs.T, fits, strict=True):
         if fit and len(x):
             residual = np.abs(y - fit.gain * x - fit.bias)
-            limit = max(3 * _sigma(residual), CHANGED_DN * abs(fit.gain))
-            changed |= residual > limit
-    return changed
+            limits.append(max(3 * _sigma(residual), CHANGED_DN * abs(fit.gain)))
+        else:
+            limits.append(np.inf)
+    return limits
 
 
 def _sigma(residual: np.ndarray) -> float:

@@ -7,7 +7,7 @@ check_groups({group: split.windows(group) for group in GROUPS}, 32, 21)
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +58,10 @@ class Blocks:
         fits = fitting(inside, rows, cols, self.patch_size)
         i, j = np.nonzero(fits)
         return np.stack([rows[i], cols[j]], axis=1)
+
+    def without_training(self, bad: np.ndarray) -> "Blocks":
+        """Give the same groups, whose training patches hold no bad pixel, [h, w]."""
+        return replace(self, areas=np.where(bad & (self.areas == TRAIN), 0, self.areas))
 
     def mask(self, group: str, step: int | None = None) -> np.ndarray:
         """Give 1 in the centres of the `windows`, [h, w, 1] float32."""

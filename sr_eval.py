@@ -165,14 +165,35 @@ def compare(options: cli.Options) -> dict:
     )
 
 
+def compare_scenes(options: cli.Options) -> dict:
+    """Put two models side by side on several scenes: scenes_comparison.json."""
+
+    def compare_one(folder: str, out_dir: str) -> dict:
+        one = dataclasses.replace(options, patches=(folder,), out_dir=out_dir)
+        return compare(one)
+
+    return scenes.compare(
+        options.patches,
+        options.compare,
+        compare_one,
+        options.out_dir,
+        options.overwrite,
+    )
+
+
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
-    if options.compare:
+    several = len(options.patches or ()) > 1
+    if options.compare and several:
+        print(tables.scenes_compared(compare_scenes(options)))
+        names = scenes.names_of(options.patches)
+        written = (scenes.COMPARED_FILE, *(f"{name}/" for name in names))
+    elif options.compare:
         print(tables.comparison(compare(options)))
         written = results.COMPARISON_FILES
-    elif len(options.patches) > 1:
+    elif several:
         print(tables.scenes(evaluate_scenes(options)))
         written = (scenes.FILE, *(f"{n}/" for n in scenes.names_of(options.patches)))
     else:

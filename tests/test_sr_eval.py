@@ -427,6 +427,35 @@ def misnamed(folder, case: str) -> str:
     return str(folder)
 
 
+def test_two_models_on_several_scenes(tmp_path, patches, repeating_model, capsys):
+    """The second is 5 % too bright, in each scene and in the mean of them."""
+    bright = Toy(radius=0, gain=1.05).save(tmp_path / "bright")
+    folders = []
+    for name, count in (("nice", 5), ("lille", 2)):
+        lr = lr_patches(count)
+        made = patches("test", lr, repeat(lr) + 20 * (lr[:, :1, :1] % 2))
+        folders.append(str(shutil.copytree(made, tmp_path / name)))
+    out = tmp_path / "eval"
+    command = ["--compare", repeating_model, bright, "--out_dir", str(out)]
+    assert sr_eval.main([*command, "--patches", *folders]) == 0
+    summary = json.loads((out / "scenes_comparison.json").read_text())
+    for row in summary["scenes"]:
+        alone = json.loads((out / row["name"] / "comparison.json").read_text())
+        assert row["difference_db"] == alone["scores"]["psnr_db"]["difference"] < -1
+        assert row["patches"] == alone["patches"]
+    differences = [row["difference_db"] for row in summary["scenes"]]
+    assert summary["difference_db"] == pytest.approx(np.mean(differences))
+    low, high = summary["interval"]
+    assert low <= summary["difference_db"] <= high < 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["nice", "lille"]
+    assert lines[3].startswith("mean difference over 2 scenes: -")
+    # Two results are no models.
+    command = ["--compare", str(out / "nice"), bright, "--out_dir", str(tmp_path / "x")]
+    assert sr_eval.main([*command, "--patches", *folders]) == 1
+    assert "nice is no SavedModel; on several" in capsys.readouterr().err
+
+
 def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys):
     """Each has its own folder of results; the mean is over scenes, not patches."""
     folders = []

@@ -70,8 +70,6 @@ class Options:
             raise MisuseError("one of --model_dir and --compare is required")
         if self.model_dir and self.patches is None:
             raise MisuseError("--patches is required with --model_dir")
-        if self.compare and len(self.patches or ()) > 1:
-            raise MisuseError("--compare takes one scene: one folder of --patches")
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

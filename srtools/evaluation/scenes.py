@@ -1,4 +1,4 @@
-"""One model on several scenes: a folder of results for each, and one table of all."""
+"""Several scenes: a folder of results for each, and one table of all."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from srtools.evaluation.scores import BASELINE, MODEL
 from srtools.metrics import psnr
 
 FILE = "scenes.json"
+COMPARED_FILE = "scenes_comparison.json"
 
 
 def names_of(folders: Sequence[str]) -> list[str]:
@@ -63,6 +64,69 @@ def evaluate(
         "level": bootstrap.LEVEL,
     }
     cards.write_card(Path(out_dir) / FILE, summary)
+    return summary
+
+
+def compare(
+    folders: Sequence[str],
+    models: Sequence[str],
+    compare_one: Callable[[str, str], dict],
+    out_dir: str,
+    overwrite: bool,
+) -> dict:
+    """Put two models side by side, scene by scene.
+
+    Arguments:
+        folders: of sr_dataset.py.
+        models: SavedModels.
+        compare_one: compares on the patches of a folder, given it and the folder for
+            its results; gives the content of comparison.json.
+        out_dir: folder for those folders, and for scenes_comparison.json.
+        overwrite: whether existing files may be replaced.
+
+    Returns:
+        Content of scenes_comparison.json: `runs`, `scenes`, a row for each, and the
+        mean `difference_db` with its interval over scenes and, within them, blocks.
+
+    Raises:
+        SRError: if one of `models` is none.
+    """
+    for model in models:
+        if not (Path(model) / "saved_model.pb").exists():
+            raise SRError(
+                f"{model} is no SavedModel; on several scenes two models are compared, "
+                "for two results give no --patches"
+            )
+    names = names_of(folders)
+    results.check_folder(out_dir, overwrite, (COMPARED_FILE,))
+    rows, differences, compared = [], [], []
+    for name, folder in zip(names, folders, strict=True):
+        made = Path(out_dir) / name
+        found = compare_one(folder, str(made))
+        compared = found["runs"]
+        scores = found["scores"]["psnr_db"]
+        rows.append(
+            {
+                "name": name,
+                "patches": found["patches"],
+                "psnr_db": scores["values"],
+                "difference_db": scores["difference"],
+                "interval": scores["interval"],
+                "share_won_by_second": found["share_won_by_second"],
+            }
+        )
+        one, other = (runs.read_run(made / run) for run in compared)
+        values = np.stack([one.columns[:, 1], other.columns[:, 1]], axis=1)  # L2
+        means = bootstrap.resampled_means(values, one.blocks)
+        differences.append(psnr(means[:, 1]) - psnr(means[:, 0]))
+    summary = {
+        "runs": compared,
+        "scenes": rows,
+        "difference_db": float(np.mean([row["difference_db"] for row in rows])),
+        "interval": over_scenes(np.stack(differences)),
+        "level": bootstrap.LEVEL,
+    }
+    cards.write_card(Path(out_dir) / COMPARED_FILE, summary)
     return summary
 
 

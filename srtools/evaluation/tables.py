@@ -78,6 +78,35 @@ def scenes(summary: dict) -> str:
     return "\n".join(lines)
 
 
+def scenes_compared(summary: dict) -> str:
+    """Lay out scenes_comparison.json: a line for each scene, and the mean of all."""
+    rows = summary["scenes"]
+    one, other = summary["runs"]
+    width = max(12, *(len(row["name"]) for row in rows))
+    wide = max(len(one), len(other), 8)
+    models = f"{{:>{wide}}} {{:>{wide}}}"
+    line = f"{{:{width}}} {{:>7}} {models} {{:>10}} {{:18}} {{:>4}}".format
+    lines = [line("PSNR, dB", "patches", one, other, "difference", "", "won")]
+    for row in rows:
+        lines.append(
+            line(
+                row["name"],
+                row["patches"],
+                *map(number, row["psnr_db"]),
+                number(row["difference_db"], sign=True),
+                span(row["interval"], sign=True),
+                f"{row['share_won_by_second']:.0%}",
+            )
+        )
+    ends = span(summary["interval"], sign=True)
+    lines.append(
+        f"mean difference over {len(rows)} scenes: "
+        f"{number(summary['difference_db'], sign=True)} dB {ends} "
+        f"({summary['level']:.0%}, over scenes and blocks of neighbours)"
+    )
+    return "\n".join(lines)
+
+
 def evaluation(metrics: dict) -> str:
     """Lay out metrics.json: L1 and L2 first, one line per method and band."""
     line = "{:8} {:>4} {:>8} {:>10} {:>8} {:>10} {:>8} {:>6} {:>6} {:>6}".format

@@ -43,6 +43,12 @@ class Options(SearchOptions):
         "map Spot, in any linear coding (raw counts, 8 bits), to the radiometry of "
         "Sentinel-2 (default: only compare it)",
     )
+    spot_reflectance: bool = option(
+        False,
+        "compute top-of-atmosphere reflectance of raw counts, by gain, bias and sun in "
+        "the DIM_*.XML of Spot (default: take them as they are)",
+        group="advanced",
+    )
     per_patch: bool = option(
         False,
         "leave out training patches that are shifted, changed or unlike by themselves "
@@ -154,7 +160,8 @@ class Options(SearchOptions):
     @property
     def pair(self) -> tuple[str, str, int, bool]:
         """What `check_spot` checks: PAN, XS, and how they are used."""
-        return self.pan, self.xs, self.patch_size, self.harmonize
+        linear = self.harmonize or self.spot_reflectance
+        return self.pan, self.xs, self.patch_size, linear
 
     @property
     def groups(self) -> list[str]:

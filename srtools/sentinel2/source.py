@@ -42,6 +42,10 @@ from srtools.sentinel2.services import ServiceError
 log = logging.getLogger(__name__)
 
 
+LEVEL_1C = re.compile(r"T\d\d[A-Z]{3}_\d{8}T\d{6}_B\d\d\.jp2$")
+"""Names of its images; those of Level-2A tell their resolution."""
+
+
 @dataclass(frozen=True)
 class Sentinel2:
     """One Sentinel-2 image: the files of its tiles, and the facts about it."""
@@ -154,6 +158,12 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
         offset = product.known_offset() if offset is None else offset
         day = day_in(paths)
         return Sentinel2([product.bands], product.scl, offset, said_by, day=day)
+    if any(map(LEVEL_1C.search, paths)):
+        log.warning(
+            "%s is named like Level-1C, which still has the light of the atmosphere; "
+            "Level-2A, whose names end in _10m, is what networks here are made for",
+            Path(paths[0]).name,
+        )
     if offset is None:
         log.info(
             "no offset is subtracted from --s2_images; ESA products of baseline 04.00 "

@@ -107,6 +107,14 @@ def test_the_day_stands_in_the_names(names, day):
     assert source.day_in(tuple(names)) == (day and date(2021, 5, day))
 
 
+@pytest.mark.parametrize("level", [1, 2])
+def test_level_1c_is_told_by_its_names(tmp_path, caplog, level):
+    end = "" if level == 1 else "_10m"
+    names = tuple(f"T31UDQ_20210520T105629_{band}{end}.jp2" for band in BANDS)
+    with source.sentinel2(SearchOptions(s2_images=names, offset=0), None, tmp_path):
+        assert ("is named like Level-1C" in caplog.text) is (level == 1)
+
+
 def test_the_days_between_are_known_of_images_at_hand(tmp_path):
     options = SearchOptions(s2_images=("T31UDQ_20210520T105629_all_10m.tif",), offset=0)
     with source.sentinel2(options, None, tmp_path) as s2:

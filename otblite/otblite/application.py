@@ -477,6 +477,7 @@ def borrow(array: np.ndarray, grid: Grid, place: str) -> Image:
     return replace(from_array(np.atleast_3d(array), grid), read=read)
 
 
-def sources() -> int:
-    """Give the number of `source*` groups, which OTBTF takes from the environment."""
-    return max(1, int(os.environ.get("OTB_TF_NSOURCES") or 1))
+def source_names() -> list[str]:
+    """List the groups "source1"..., whose number OTBTF takes from the environment."""
+    count = max(1, int(os.environ.get("OTB_TF_NSOURCES") or 1))
+    return [f"source{number + 1}" for number in range(count)]

@@ -349,3 +349,93 @@ def test_serve(scene, output, crop, rfield, tile, pixel, tmp_path):
     ours, theirs = profile["transform"], truth["transform"]
     assert theirs.c - ours.c == pytest.approx(2.25, abs=1e-6)
     assert ours.f - theirs.f == pytest.approx(2.25, abs=1e-6)
+
+
+TWO_SOURCES = [
+    # answer, outputs, efield, rfield, tile
+    ("serve2_label_crop16_ef32_rf16", ["label_crop16"], 32, 16, None),
+    ("serve2_map_crop16_ef32_rf16_tile64", ["map_crop16"], 32, 16, 64),
+    (
+        "serve2_map_label_crop16_ef64_rf24",
+        ["map_crop16", "label_crop16"],
+        64,
+        24,
+        None,
+    ),
+    ("serve2_rank3_ef64_rf16", ["label_rank3"], 64, 16, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "outputs", "efield", "rfield", "tile"),
+    TWO_SOURCES,
+    ids=[case[0] for case in TWO_SOURCES],
+)
+def test_serve_two_sources(scene, answer, outputs, efield, rfield, tile, tmp_path):
+    """PAN and XS together; the output has PAN's spacing."""
+    app = pyotb.TensorflowModelServe(
+        {
+            "source1.il": [scene.pan],
+            "source1.rfieldx": 4 * rfield,
+            "source1.rfieldy": 4 * rfield,
+            "source1.placeholder": "p",
+            "source2.il": [scene.xs],
+            "source2.rfieldx": rfield,
+            "source2.rfieldy": rfield,
+            "source2.placeholder": "xs",
+            "model.dir": str(FOLDER / "two_sources"),
+            "model.fullyconv": True,
+            "output.names": outputs,
+            "output.efieldx": efield,
+            "output.efieldy": efield,
+            **({"optim.tilesizex": tile, "optim.tilesizey": tile} if tile else {}),
+        },
+        n_sources=2,
+    )
+    pixels, profile = written(app, tmp_path, "float")
+    expected, truth = scene.answer(answer)
+    assert profile["transform"].almost_equals(truth["transform"], 1e-6)
+    assert pixels.shape == expected.shape
+    for name, first in zip(outputs, (0, 3), strict=False):
+        bands = slice(first, first + (3 if name.startswith("map") else 1))
+        ours, theirs = pixels[bands], expected[bands]
+        if name.startswith("label"):
+            np.testing.assert_array_equal(ours, theirs)
+        else:
+            assert np.abs(ours - theirs).max() <= 1e-3 * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize(
+    ("answer", "output", "scale"),
+    [
+        ("servep_label", "label", 1),
+        ("servep_prob", "prob", 1),
+        ("servep_prob_scale4", "prob", 4),
+    ],
+)
+@pytest.mark.parametrize("tile", [16, 7])
+def test_serve_patch_by_patch(scene, answer, output, scale, tile, tmp_path):
+    """Each output pixel is a patch's; it lies over the middle pixel of the patch."""
+    app = pyotb.TensorflowModelServe(
+        {
+            "source1.il": [scene.xs],
+            "source1.rfieldx": 16,
+            "source1.rfieldy": 16,
+            "source1.placeholder": "xs",
+            "model.dir": str(FOLDER / "patch_based"),
+            "model.fullyconv": False,
+            "output.names": [output],
+            "output.spcscale": scale,
+            "optim.tilesizex": tile,
+            "optim.tilesizey": tile,
+        },
+        n_sources=1,
+    )
+    expected, truth = scene.answer(answer)
+    pixels, profile = written(app, tmp_path, "float")
+    assert profile["transform"].almost_equals(truth["transform"], 1e-6)
+    assert pixels.shape == expected.shape
+    if output == "label":
+        np.testing.assert_array_equal(pixels, expected)
+    else:
+        assert np.abs(pixels - expected).max() <= 1e-3 * np.abs(expected).max()

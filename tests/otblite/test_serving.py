@@ -144,19 +144,17 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"model.fullyconv": False}, "only fully convolutional models: set model.ful"),
+        ({"model.fullyconv": False}, "the expression field is 1"),
         ({"source1.placeholder": "x"}, "input 'x' is not among lr"),
         ({"output.names": ["sr"]}, "output 'sr' is not among hr, hr_crop16"),
-        ({"source1.rfieldy": 21}, "source1.rfieldx and source1.rfieldy must be equal"),
-        ({"output.efieldy": 21}, "output.efieldx and output.efieldy must be equal"),
-        ({"optim.tilesizey": 2}, "optim.tilesizex and optim.tilesizey must be equal"),
+        ({"model.userplaceholders": ["x=1"]}, "input 'x' is not among lr"),
         (
             {"output.efieldx": 96, "output.efieldy": 96},
             "an expression field of 96 needs a receptive field of at least 24, not 20",
         ),
         (
             {"source1.rfieldx": 60, "source1.rfieldy": 60},
-            "an image of 53 x 61 pixels is smaller than the receptive field of 60",
+            r"smaller than the receptive field \(53 pixels for 60\)",
         ),
     ],
 )
@@ -171,7 +169,6 @@ def test_what_does_not_fit(options, words, lr, repeating_model):
         ("empty", r"is not a SavedModel \(saved_model.pb is missing\)"),
         ("broken", "is not a SavedModel to serve"),
         ("cut", "is not a SavedModel to serve"),
-        ("vector", r"outputs of shape \[batch, height, width, bands\] are expected"),
     ],
 )
 def test_folders_that_hold_no_such_model(model, words, lr, odd_models):
@@ -185,11 +182,11 @@ def test_bands_are_counted(lr, repeating_model):
         serve(pyotb.Input(lr)[:, :, :3], repeating_model)
 
 
-def test_one_source_only(lr, monkeypatch):
+def test_two_sources_are_needed(lr, repeating_model, monkeypatch):
     monkeypatch.setenv("OTB_TF_NSOURCES", "2")
-
-    with pytest.raises(RuntimeError, match="one source is supported; OTB_TF_NSOURCES"):
-        pyotb.TensorflowModelServe({"source1.il": [lr], "model.dir": "x"}, n_sources=2)
+    both = {"source1.il": [lr], "model.dir": repeating_model}
+    with pytest.raises(RuntimeError, match="parameter 'source2.il' is mandatory"):
+        pyotb.TensorflowModelServe(both, n_sources=2)
 
 
 @pytest.mark.parametrize(
@@ -227,3 +224,109 @@ def test_network_that_cannot_be_run(lr, odd_models, tmp_path):
         app.write(str(tmp_path / "out.tif"))
     assert "\n" not in str(e.value)
     assert not (tmp_path / "out.tif").exists()
+
+
+# --- two sources, constants, ranks, names, fields that are not square -----------------
+
+
+@pytest.fixture(scope="module")
+def fused(tmp_path_factory) -> str:
+    """PAN and XS of a quarter of its size: a 5 x 3 mean of PAN plus what XS shows."""
+    folder = str(tmp_path_factory.mktemp("fused"))
+    made = tf.Module()
+
+    def function(pan, xs, gain, plus):
+        mean = tf.nn.avg_pool2d(pan, (5, 3), 1, "VALID")
+        seen = tf.repeat(tf.repeat(xs, 4, axis=1), 4, axis=2)
+        sum_ = gain * mean[:, 2:-2, 3:-3] + seen[:, 4:-4, 4:-4] + plus
+        return {
+            "fused": sum_,
+            "label": tf.argmax(sum_, -1, tf.int32),  # rank 3
+            "first": sum_[..., 0],
+            "zz": -sum_,
+        }
+
+    specs = [
+        tf.TensorSpec([None, None, None, 1], tf.float32, name="pan"),
+        tf.TensorSpec([None, None, None, 4], tf.float32, name="xs"),
+        tf.TensorSpec([], tf.float32, name="gain"),
+        tf.TensorSpec([4], tf.float32, name="plus"),
+    ]
+    made.serve = tf.function(function, input_signature=specs)
+    tf.saved_model.save(made, folder, {"serving_default": made.serve})
+    return folder
+
+
+def fuse(pan, xs, model, **options):
+    """8 pixels of PAN more than the output are needed on both sides together."""
+    parameters = {
+        "source1.il": [pan],
+        "source1.rfieldx": 16 + 8,
+        "source1.rfieldy": 8 + 8,
+        "source1.placeholder": "pan:0",
+        "source2.il": [xs],
+        "source2.rfieldx": 4 + 2,
+        "source2.rfieldy": 2 + 2,
+        "source2.placeholder": "xs",
+        "model.dir": model,
+        "model.fullyconv": True,
+        "model.userplaceholders": ["gain=0.5", "plus=(1, 2, 3, 4)"],
+        "output.efieldx": 16,
+        "output.efieldy": 8,
+        "optim.tilesizex": 32,
+        "optim.tilesizey": 8,
+    }
+    return pyotb.TensorflowModelServe(parameters | options, n_sources=2)
+
+
+@pytest.fixture
+def pan_and_xs(write_raster):
+    random = np.random.default_rng(4)
+    pan = random.integers(1, 4000, (96, 128)).astype(np.uint16)
+    xs = random.integers(1, 4000, (24, 32, 4)).astype(np.uint16)
+    images = write_raster("pan.tif", pan, 1.5), write_raster("xs.tif", xs, 6.0)
+    mean = np.lib.stride_tricks.sliding_window_view(pan, (5, 3)).mean((2, 3))
+    seen = xs.repeat(4, 0).repeat(4, 1)
+    whole = 0.5 * mean[2:-2, 3:-3, None] + seen[4:-4, 4:-4] + (1, 2, 3, 4)
+    return images, whole  # whole begins at the pixel (4, 4) of PAN
+
+
+@pytest.mark.parametrize("tile", [(32, 8), (16, 8), (64, 24), (1, 1)])
+def test_two_sources_are_the_network_run_by_hand(pan_and_xs, fused, tile):
+    """Every pixel, whatever the tiles; receptive fields are not square."""
+    (pan, xs), whole = pan_and_xs
+    options = {"optim.tilesizex": tile[0], "optim.tilesizey": tile[1]}
+    app = fuse(pan, xs, fused, **{"output.names": ["fused:0"]}, **options)
+    found = app.to_numpy()
+    assert found.shape[0] >= 80 and found.shape[1] >= 112
+    np.testing.assert_allclose(found, whole[: found.shape[0], : found.shape[1]], 1e-5)
+    west, north = pyotb.Input(pan).transform[2], pyotb.Input(pan).transform[5]
+    assert app.transform[2] == west + 4 * 1.5 and app.transform[5] == north - 4 * 1.5
+
+
+def test_outputs_without_bands_and_the_first_one(pan_and_xs, fused):
+    (pan, xs), whole = pan_and_xs
+    both = fuse(pan, xs, fused, **{"output.names": ["label", "first"]}).to_numpy()
+    part = whole[: both.shape[0], : both.shape[1]]
+    np.testing.assert_array_equal(both[..., 0], part.argmax(-1))
+    np.testing.assert_allclose(both[..., 1], part[..., 0], 1e-5)
+    first = fuse(pan, xs, fused).to_numpy()  # "first" is the first in the alphabet
+    assert first.shape[2] in (1, 4)
+    np.testing.assert_allclose(first[..., 0], part[..., 0], 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"source2.placeholder": "pan"}, "each is expected once"),
+        ({"model.userplaceholders": ["gain=1"]}, "each is expected once"),
+        ({"model.userplaceholders": ["gain=big"]}, "'gain=big' is no value for an inp"),
+        ({"model.userplaceholders": ["gain"]}, "'gain' is no value for an input"),
+        ({"source2.il": ["pan"]}, "the model takes 4 bands, the image has 1"),
+    ],
+)
+def test_sources_that_do_not_fit(pan_and_xs, fused, options, words):
+    (pan, xs), _ = pan_and_xs
+    given = {k: [pan] if v == ["pan"] else v for k, v in options.items()}
+    with pytest.raises(RuntimeError, match=words):
+        fuse(pan, xs, fused, **given)

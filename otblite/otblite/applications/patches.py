@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from otblite import vectors
-from otblite.application import Application, sources
+from otblite.application import Application, source_names
 from otblite.applications.stacking import concatenate
 from otblite.image import (
     Grid,
@@ -232,7 +232,7 @@ class PatchesExtraction(Application):
 
     def declare(self):
         """Declare the parameters; OTB_TF_NSOURCES says how many sources there are."""
-        for source in self._names():
+        for source in source_names():
             yield input_images(f"{source}.il")
             yield output_image(f"{source}.out")
             for key in ("patchsizex", "patchsizey"):
@@ -241,10 +241,6 @@ class PatchesExtraction(Application):
         yield Parameter("vec", Type.InputVectorData)
         yield output_image("outlabels", mandatory=False, pixel=Pixel.uint8)
         yield Parameter("field", Type.String)
-
-    @staticmethod
-    def _names() -> list[str]:
-        return [f"source{index + 1}" for index in range(sources())]
 
     def run(self):
         """Find the patches that lie inside every source; pixels are read later."""
@@ -260,7 +256,7 @@ class PatchesExtraction(Application):
         if not labels:
             self.fail(f"{self['vec']} has no point with the attribute '{field}'")
         images = {
-            name: concatenate(self.images(f"{name}.il")) for name in self._names()
+            name: concatenate(self.images(f"{name}.il")) for name in source_names()
         }
         sizes = {
             name: (self[f"{name}.patchsizey"], self[f"{name}.patchsizex"])

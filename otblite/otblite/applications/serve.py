@@ -1,14 +1,15 @@
-"""TensorflowModelServe of OTBTF, fully convolutional."""
+"""TensorflowModelServe of OTBTF: fully convolutional, or patch by patch."""
 
-import math
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from affine import Affine
-from otblite.application import Application, sources
+from otblite.application import Application, source_names
 from otblite.applications.stacking import concatenate
-from otblite.image import Grid, Image, Window
+from otblite.fields import Geometry
+from otblite.image import Image, Window
 from otblite.parameters import (
     Parameter,
     Type,
@@ -20,18 +21,20 @@ from otblite.parameters import (
 
 
 class TensorflowModelServe(Application):
-    """Run a SavedModel over an image, tile by tile."""
+    """Run a SavedModel over one or several images, tile by tile."""
 
     name = "TensorflowModelServe"
 
     def declare(self):
-        """Declare the parameters."""
-        yield input_images("source1.il")
-        for axis in "xy":
-            yield number(f"source1.rfield{axis}", 1, minimum=1)
-        yield Parameter("source1.placeholder", Type.String, mandatory=False)
-        yield number("source1.nodata", mandatory=False)
+        """Declare the parameters; OTB_TF_NSOURCES says how many sources there are."""
+        for source in source_names():
+            yield input_images(f"{source}.il")
+            for axis in "xy":
+                yield number(f"{source}.rfield{axis}", 1, minimum=1)
+            yield Parameter(f"{source}.placeholder", Type.String, mandatory=False)
+            yield number(f"{source}.nodata", mandatory=False)
         yield Parameter("model.dir", Type.Directory)
+        yield Parameter("model.userplaceholders", Type.StringList, mandatory=False)
         yield Parameter("model.fullyconv", Type.Bool, False, mandatory=False)
         yield number("output.spcscale", 1.0)
         yield Parameter("output.names", Type.StringList, mandatory=False)
@@ -45,44 +48,50 @@ class TensorflowModelServe(Application):
 
     def run(self):
         """Describe the output; the network runs when pixels are asked for."""
-        if sources() > 1:
-            self.fail("one source is supported; OTB_TF_NSOURCES asks for more")
-        if not self["model.fullyconv"]:
-            self.fail("only fully convolutional models: set model.fullyconv=on")
-        image = concatenate(self.images("source1.il"))
-        for key in ("source1.rfield", "output.efield", "optim.tilesize"):
-            if self[f"{key}x"] != self[f"{key}y"]:
-                self.fail(f"{key}x and {key}y must be equal")
-        name, nodata, empty = self.name, self["source1.nodata"], self["output.bv"]
+        names = source_names()
+        images = [concatenate(self.images(f"{name}.il")) for name in names]
+        nodata = [self[f"{name}.nodata"] for name in names]
+        rfields = [self._pair(f"{name}.rfield") for name in names]
+        efield, tile = self._pair("output.efield"), self._pair("optim.tilesize")
+        patches, empty, name = not self["model.fullyconv"], self["output.bv"], self.name
+        if patches and efield != (1, 1):
+            self.fail("patch by patch (model.fullyconv off) the expression field is 1")
         network = Network(
-            self["model.dir"], self["source1.placeholder"], self["output.names"]
+            self["model.dir"],
+            [self[f"{name}.placeholder"] for name in names],
+            self["output.names"],
+            self["model.userplaceholders"] or [],
         )
-        bands = network.check(image.bands)
+        bands = network.check([image.bands for image in images])
         geometry = Geometry(
-            image.grid,
-            rfield=self["source1.rfieldx"],
-            efield=self["output.efieldx"],
-            scale=self["output.spcscale"],
+            [image.grid for image in images],
+            rfields,
+            efield,
+            self["output.spcscale"],
+            patches,
         )
-        tile = self["optim.tilesizex"]
         if self["optim.disabletiling"]:
-            tile = max(geometry.grid.width, geometry.grid.height)
+            tile = geometry.grid.height, geometry.grid.width
         # OTBTF rounds up to the next multiple of the expression field.
-        tile = -(-tile // geometry.efield) * geometry.efield
+        tile = tuple(-(-t // e) * e for t, e in zip(tile, efield, strict=True))
+        cut = whole_patches if patches else regions
 
         def compute(part: Window) -> np.ndarray:
-            needed = geometry.needed(part)
-            pixels = image.read(needed.clip(image.grid.height, image.grid.width))
+            pixels = cut(images, geometry, part)
             shape = (part.height, part.width, bands)
-            if nodata is not None and (pixels == nodata).all():
+            if any(value is not None for value in nodata) and all(
+                value is None or (given == value).all()
+                for given, value in zip(pixels, nodata, strict=True)
+            ):
                 return np.full(shape, empty, np.float32)
-            result = network(pixels)
+            result = network(pixels, shape[:2])
             if result.shape != shape:
+                given = pixels[0].shape
                 raise RuntimeError(
                     f"{name}: the network made {result.shape[1]} x "
-                    f"{result.shape[0]} pixels of {pixels.shape[1]} x "
-                    f"{pixels.shape[0]} where {part.width} x {part.height} are "
-                    "needed; check rfield, efield and spcscale against the model"
+                    f"{result.shape[0]} pixels of {given[2]} x {given[1]} where "
+                    f"{part.width} x {part.height} are needed; check rfield, efield "
+                    "and spcscale against the model"
                 )
             return result
 
@@ -96,74 +105,55 @@ class TensorflowModelServe(Application):
                 result[place.slices] = pixels[own.slices]
             return result
 
-        grid = geometry.grid
-        self.output("out", Image(grid, bands, np.dtype(np.float32), read, (tile, tile)))
+        kind = np.dtype(np.float32)
+        self.output("out", Image(geometry.grid, bands, kind, read, tile))
+
+    def _pair(self, key: str) -> tuple[int, int]:
+        """Give (height, width) of what has an x and a y."""
+        return self[f"{key}y"], self[f"{key}x"]
 
 
-class Geometry:
-    """Which input pixels a piece of the output needs, and where the output lies.
-
-    `rfield` (input pixels) and `efield` (output pixels) are OTBTF's receptive and
-    expression field, `scale` is the output's pixel size over the input's.  In
-    OTBTF's terms: an input of rfield pixels gives efield pixels.
-    """
-
-    def __init__(self, source: Grid, rfield: int, efield: int, scale: float):
-        self.efield = efield
-        # Input pixels that efield output pixels stand for, and what must be added
-        # on the two sides so that the network can make them.
-        own = 1 + int((efield - 1) * scale)
-        if own > rfield:
-            raise ValueError(
-                f"an expression field of {efield} needs a receptive field of at least "
-                f"{own}, not {rfield}"
-            )
-        self.padding = rfield - own
-        self.scale = scale
-        sizes = []
-        for extent in (source.width, source.height):
-            size = math.floor((extent - rfield + 1) / scale) + efield - 1
-            sizes.append(size - size % efield)
-        if min(sizes) < efield:
-            raise ValueError(
-                f"an image of {source.width} x {source.height} pixels is smaller than "
-                f"the receptive field of {rfield}"
-            )
-        # The network's output is centred on what it was given: the first input
-        # region starts at pixel 0, and `padding` of it is consumed, half of it first.
-        self.first = math.ceil(self.padding / 2)
-        transform = (
-            source.transform
-            @ Affine.translation(self.first, self.first)
-            @ Affine.scale(scale)
-        )
-        self.grid = Grid(source.crs, transform, *sizes)
-
-    def align(self, window: Window) -> Window:
-        """Widen a window of the output to whole expression fields."""
-        field = self.efield
-        row, col = window.row // field * field, window.col // field * field
-        bottom = -(-(window.row + window.height) // field) * field
-        right = -(-(window.col + window.width) // field) * field
-        return Window(row, col, bottom - row, right - col)
-
-    def needed(self, window: Window) -> Window:
-        """Give the input pixels for an aligned window of the output."""
-        scale = self.scale
-        return Window(
-            math.floor(window.row * scale),
-            math.floor(window.col * scale),
-            math.ceil(window.height * scale) + self.padding,
-            math.ceil(window.width * scale) + self.padding,
-        )
-
-
-def tiles_of(window: Window, size: int) -> list[Window]:
-    """Cut a window along a grid of square tiles that starts at the image's corner."""
+def regions(images: Sequence[Image], geometry: Geometry, part: Window) -> list:
+    """Read what a fully convolutional network needs, [1, h, w, bands] each."""
     found = []
-    for row in range(window.row // size * size, window.row + window.height, size):
-        for col in range(window.col // size * size, window.col + window.width, size):
-            tile = Window(row, col, size, size).shift(-window.row, -window.col)
+    for number_of, image in enumerate(images):
+        needed = geometry.needed(number_of, part)
+        inside = needed.clip(image.grid.height, image.grid.width)
+        found.append(image.read(inside)[None])
+    return found
+
+
+def whole_patches(images: Sequence[Image], geometry: Geometry, part: Window) -> list:
+    """Read the patch of each source for each output pixel, [n, h, w, bands]."""
+    found = []
+    for number_of, image in enumerate(images):
+        rows = geometry.rows.patches_of(number_of, part.row, part.height)
+        cols = geometry.cols.patches_of(number_of, part.col, part.width)
+        size = (
+            geometry.rows.spans[number_of].rfield,
+            geometry.cols.spans[number_of].rfield,
+        )
+        top, left = rows[0], cols[0]
+        together = Window(
+            top, left, rows[-1] - top + size[0], cols[-1] - left + size[1]
+        )
+        pixels = image.read_padded(together)
+        seen = np.lib.stride_tricks.sliding_window_view(pixels, size, (0, 1))
+        chosen = seen[np.ix_(np.subtract(rows, top), np.subtract(cols, left))]
+        # [rows, cols, bands, h, w] to [n, h, w, bands].
+        chosen = np.moveaxis(chosen, 2, -1)
+        found.append(chosen.reshape(-1, *chosen.shape[2:]))
+    return found
+
+
+def tiles_of(window: Window, size: tuple[int, int]) -> list[Window]:
+    """Cut a window along a grid of tiles (height, width) from the image's corner on."""
+    found = []
+    height, width = size
+    bottom, right = window.row + window.height, window.col + window.width
+    for row in range(window.row // height * height, bottom, height):
+        for col in range(window.col // width * width, right, width):
+            tile = Window(row, col, height, width).shift(-window.row, -window.col)
             inside = tile.clip(window.height, window.width)
             found.append(inside.shift(window.row, window.col))
     return found
@@ -172,7 +162,24 @@ def tiles_of(window: Window, size: int) -> list[Window]:
 class Network:
     """A SavedModel's `serving_default` signature, loaded when it is first needed."""
 
-    def __init__(self, folder: str, placeholder: str | None, names: list[str] | None):
+    def __init__(
+        self,
+        folder: str,
+        placeholders: Sequence[str | None],
+        names: list[str] | None,
+        constants: Sequence[str] = (),
+    ):
+        """Load it.
+
+        Arguments:
+            folder: SavedModel.
+            placeholders: name of the input for each source; None: the next one.
+            names: outputs, stacked; None: the first one.
+            constants: "name=value" for inputs that are no images.
+
+        Raises:
+            ValueError: if it is no SavedModel, or has no such input or output.
+        """
         # TensorFlow takes seconds to import: only who serves a model pays for it.
         import tensorflow as tf
 
@@ -189,58 +196,124 @@ class Network:
             ) from None
         _, inputs = self._signature.structured_input_signature
         outputs = self._signature.structured_outputs
-        self.placeholder = _one_of(inputs, placeholder, f"{folder}: input")
-        self.names = [_one_of(outputs, n, f"{folder}: output") for n in names or [None]]
-        self._input = inputs[self.placeholder]
+        told = dict(self._constant(inputs, text, folder) for text in constants)
+        free = [name for name in inputs if name not in told]
+        self.placeholders = [
+            _one_of(inputs, name, free[number_of : number_of + 1], f"{folder}: input")
+            for number_of, name in enumerate(placeholders)
+        ]
+        missing = set(free) - set(self.placeholders)
+        if missing or len(set(self.placeholders)) < len(self.placeholders):
+            raise ValueError(
+                f"{folder}: the inputs are {', '.join(sorted(inputs))}, and each is "
+                f"expected once; the sources give {', '.join(self.placeholders)}"
+            )
+        wished = names or [None]
+        first = sorted(outputs)[:1]
+        self.names = [_one_of(outputs, n, first, f"{folder}: output") for n in wished]
+        self._inputs = [inputs[name] for name in self.placeholders]
         self._outputs = [outputs[name] for name in self.names]
 
-        def wanted(pixels: tf.Tensor) -> list[tf.Tensor]:
-            answer = self._signature(**{self.placeholder: pixels})
+        def wanted(*pixels: tf.Tensor) -> list[tf.Tensor]:
+            given = dict(zip(self.placeholders, pixels, strict=True))
+            answer = self._signature(**given, **told)
             return [answer[name] for name in self.names]
 
         # Inside a function TensorFlow leaves out what does not lead to its results,
         # as OTBTF's session does: the other outputs are not computed.
-        self._run = tf.function(wanted, [self._input], autograph=False)
+        self._run = tf.function(wanted, self._inputs, autograph=False)
         # TensorFlow uses all cores by itself: one tile at a time keeps memory low
         # while other threads read and write.
         self._lock = threading.Lock()
 
-    def check(self, bands: int) -> int:
-        """Check the number of input bands; give the number of output bands."""
-        expected = self._input.shape[-1]
-        if expected not in (None, bands):
-            raise ValueError(f"the model takes {expected} bands, the image has {bands}")
-        shapes = [output.shape for output in self._outputs]
-        if any(shape.rank != 4 or shape[-1] is None for shape in shapes):
-            raise ValueError(
-                f"outputs of shape [batch, height, width, bands] are expected, got "
-                f"{', '.join(map(str, shapes))}"
-            )
-        return sum(shape[-1] for shape in shapes)
-
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Run the network on [h, w, bands]; give [h', w', output bands] float32."""
+    @staticmethod
+    def _constant(inputs: dict, text: str, folder: str) -> tuple[str, Any]:
+        """Read "name=value" for an input that is no image."""
         import tensorflow as tf
 
-        batch = tf.constant(pixels[None].astype(self._input.dtype.as_numpy_dtype))
+        name, equals, value = text.partition("=")
+        name = _one_of(inputs, name.strip(), [], f"{folder}: input")
+        kind = inputs[name].dtype
+        try:
+            if not equals:
+                raise ValueError
+            value = value.strip()
+            if kind == tf.bool:
+                return name, tf.constant({"true": True, "false": False}[value.lower()])
+            numbers = [float(part) for part in value.strip("()").split(",")]
+            pixels = numbers if value.startswith("(") else numbers[0]
+            return name, tf.cast(tf.constant(pixels), kind)
+        except (ValueError, KeyError):
+            raise ValueError(
+                f"'{text}' is no value for an input; name=0.5, name=true or "
+                "name=(1, 2) is expected"
+            ) from None
+
+    def check(self, bands: Sequence[int]) -> int:
+        """Check the number of input bands; give the number of output bands."""
+        for spec, count in zip(self._inputs, bands, strict=True):
+            expected = spec.shape[-1] if spec.shape.rank else None
+            if expected not in (None, count):
+                raise ValueError(
+                    f"the model takes {expected} bands, the image has {count}"
+                )
+        shapes = [output.shape for output in self._outputs]
+        if not all(shape.rank in (1, 2, 3, 4) for shape in shapes):
+            raise ValueError(
+                f"outputs of 1 to 4 dimensions are expected, got "
+                f"{', '.join(map(str, shapes))}"
+            )
+        counts = [shape[-1] if shape.rank in (2, 4) else 1 for shape in shapes]
+        if None in counts:
+            raise ValueError(
+                f"the number of bands must be known, got {', '.join(map(str, shapes))}"
+            )
+        return sum(counts)
+
+    def __call__(self, pixels: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+        """Run the network.
+
+        Arguments:
+            pixels: of each source, [n, h, w, bands].
+            size: (height, width) of the output.
+
+        Returns:
+            [h, w, output bands] float32.
+        """
+        import tensorflow as tf
+
+        batch = [
+            tf.constant(given.astype(spec.dtype.as_numpy_dtype))
+            for given, spec in zip(pixels, self._inputs, strict=True)
+        ]
         try:
             with self._lock:
-                outputs = self._run(batch)
-        except tf.errors.OpError as error:
-            height, width = pixels.shape[:2]
+                outputs = self._run(*batch)
+        except (tf.errors.OpError, ValueError) as error:
+            height, width = pixels[0].shape[1:3]
             raise RuntimeError(
                 f"the network cannot be run on {width} x {height} pixels: "
                 f"{str(error).splitlines()[0]}"
             ) from None
-        parts = [output.numpy()[0] for output in outputs]
-        pixels = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
-        return pixels.astype(np.float32, copy=False)
+        parts = [as_image(output.numpy(), size) for output in outputs]
+        stacked = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+        return stacked.astype(np.float32, copy=False)
 
 
-def _one_of(known: dict, name: str | None, what: str) -> str:
-    """Check a name; where none is given there must be just one."""
-    if name is None and len(known) == 1:
-        return next(iter(known))
-    if name not in known:
-        raise ValueError(f"{what} '{name}' is not among {', '.join(sorted(known))}")
-    return name
+def as_image(output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Give [h, w, bands] of [1, h, w, bands], [1, h, w], [n, bands] or [n]."""
+    if output.ndim == 4:
+        return output[0]
+    if output.ndim == 3:
+        return output[0][..., None]
+    return output.reshape(*size, -1) if len(output) == size[0] * size[1] else output
+
+
+def _one_of(known: dict, name: str | None, first: list[str], what: str) -> str:
+    """Check a name, which may end in ":0" as those of tensors; None: the first one."""
+    if name is None and first:
+        return first[0]
+    for spelled in (name, str(name).removesuffix(":0")):
+        if spelled in known:
+            return spelled
+    raise ValueError(f"{what} '{name}' is not among {', '.join(sorted(known))}")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from otblite import files, vectors
+from otblite.bindings_extras import IMAGES, Extras
 from otblite.image import Grid, Image, Window, from_array
 from otblite.itk import (
     ImageMetadata,
@@ -39,7 +40,7 @@ EXPORTED = {
 }
 
 
-class Application:
+class Application(Extras):
     """One run of an application.  Method names are those of OTB's bindings."""
 
     name = ""
@@ -70,16 +71,20 @@ class Application:
 
     def __getitem__(self, key: str) -> Any:
         """Give the value of a parameter, or its default."""
-        return self._parameter(key).current
+        parameter = self._parameter(key)
+        return parameter.current if parameter.enabled else parameter.default
 
     def has(self, key: str) -> bool:
         """Tell whether a parameter has a value (a default counts)."""
         parameter = self._parameter(key)
+        if not parameter.enabled:
+            return parameter.default is not None
         return bool(parameter.images) or parameter.current is not None
 
     def images(self, key: str) -> list[Image]:
         """Give the input images of a parameter, opening files."""
-        images = self._parameter(key).images
+        parameter = self._parameter(key)
+        images = parameter.images if parameter.enabled else []
         return [self._open(i) if isinstance(i, str) else i for i in images]
 
     def _open(self, name: str) -> Image:
@@ -173,7 +178,8 @@ class Application:
 
     def IsParameterEnabled(self, key: str) -> bool:
         """Tell whether a parameter is in use: it is mandatory or has a value."""
-        return self._parameter(key).mandatory or self.has(key)
+        parameter = self._parameter(key)
+        return parameter.enabled and (parameter.mandatory or self.has(key))
 
     def IsMandatory(self, key: str) -> bool:
         """Tell whether a parameter must have a value."""
@@ -280,6 +286,8 @@ class Application:
         """Give a number."""
         return float(self._number(key))
 
+    GetParameterDouble = GetParameterFloat
+
     def _number(self, key: str) -> float:
         value = self.GetParameterValue(key)
         if not isinstance(value, (int, float)):
@@ -371,7 +379,9 @@ class Application:
             "metadata": self.GetImageMetadata(key),
         }
 
-    def ImportVectorImage(self, key: str, exported: dict[str, Any]) -> None:
+    def ImportVectorImage(
+        self, key: str, exported: dict[str, Any], index: int = 0
+    ) -> None:
         """Use a dict like `ExportImage`'s, its array perhaps replaced, as input.
 
         The memory of the array is borrowed, as in OTB: the array must be there until
@@ -382,8 +392,7 @@ class Application:
             RuntimeError: where OTB crashes, because the application that exported the
                 image is gone, or goes on without a word, because sizes differ.
         """
-        parameter = self._parameter(key)
-        if parameter.type not in (Type.InputImage, Type.InputImageList):
+        if self._parameter(key).type not in IMAGES:
             self.fail(f"parameter '{key}' is not an input image")
         array = exported["array"]
         self._check_pixels(key, array)
@@ -408,7 +417,8 @@ class Application:
         (x, y), (dx, dy) = exported["origin"], exported["spacing"]
         transform = Affine(dx, 0, x - dx / 2, 0, dy, y - dy / 2)
         grid = Grid(CRS.from_wkt(wkt) if wkt else None, transform, width, height)
-        parameter.images = [borrow(array, grid, f"{self.name}: parameter '{key}'")]
+        image = borrow(array, grid, f"{self.name}: parameter '{key}'")
+        self.put_image(key, image, index)
 
     def _check_pixels(self, key: str, array: np.ndarray) -> None:
         words = f"{self.name}: parameter '{key}': "
@@ -428,23 +438,25 @@ class Application:
                 "pass numpy.ascontiguousarray(array) and keep it"
             )
 
-    def ImportImage(self, key: str, exported: dict[str, Any]) -> None:
+    def ImportImage(self, key: str, exported: dict[str, Any], index: int = 0) -> None:
         """Do the same for an array of one band."""
-        array = exported["array"]
+        self._check_one_band(key, exported["array"])
+        self.ImportVectorImage(key, exported, index)
+
+    def _check_one_band(self, key: str, array: np.ndarray) -> None:
         if array.ndim == 3 and array.shape[2] > 1:
             raise ValueError(
                 f"{self.name}: parameter '{key}': one band is expected, got "
-                f"{array.shape[2]}; use ImportVectorImage"
+                f"{array.shape[2]}; use the method for vector images"
             )
-        self.ImportVectorImage(key, exported)
 
-    def GetVectorImageAsNumpyArray(self, key: str) -> np.ndarray:
-        """Give the pixels [h, w, bands] as float32 or float64."""
+    def GetVectorImageAsNumpyArray(self, key: str, dt: str = "float") -> np.ndarray:
+        """Give the pixels [h, w, bands] as float32 or float64; `dt` has no meaning."""
         kind = self._parameter(key).pixel.numpy
         pixels = self._image(key).read_all()
         return pixels.astype(kind if kind.kind == "f" else np.float32, order="C")
 
-    def GetImageAsNumpyArray(self, key: str) -> np.ndarray:
+    def GetImageAsNumpyArray(self, key: str, dt: str = "float") -> np.ndarray:
         """Give the pixels [h, w] of an image of one band."""
         pixels = self.GetVectorImageAsNumpyArray(key)
         if pixels.shape[2] > 1:

@@ -87,6 +87,8 @@ class Parameter:
     """What the user set, or what the application computed."""
     images: list[Image | str] = field(default_factory=list)
     """For input images: connected images, and names of files to open."""
+    enabled: bool = True
+    """Whether the value counts."""
     pixel: Pixel = Pixel.float
     """For output images: the pixel type of the file."""
 

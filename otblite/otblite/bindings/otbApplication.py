@@ -6,6 +6,7 @@ import os
 from otblite import __version__  # noqa: F401
 from otblite.application import Application
 from otblite.applications import APPLICATIONS
+from otblite.bindings_extras import ApplicationProxy  # noqa: F401
 from otblite.itk import (  # noqa: F401
     ImageMetadata,
     itkIndex,
@@ -20,10 +21,6 @@ from otblite.parameters import Pixel, Type
 # `ParameterType_InputImage` and so on; `ImagePixelType_uint16` and so on.
 globals().update({f"ParameterType_{kind.name}": kind.value for kind in Type})
 globals().update({f"ImagePixelType_{pixel.name}": pixel.value for pixel in Pixel})
-
-
-class ApplicationProxy:
-    """The type that OTB gives for parameters it cannot convert; never used here."""
 
 
 class Registry:
@@ -58,6 +55,10 @@ class Registry:
     def CreateApplicationWithoutLogger(name: str) -> Application:
         """Create an application that is quiet."""
         return Registry.CreateApplication(name, progress=False)
+
+
+# The same as a plain function, as SWIG makes it.
+Registry_GetAvailableApplications = Registry.GetAvailableApplications
 
 
 # pyotb looks for the plugins of an OTB installation unless this is set.

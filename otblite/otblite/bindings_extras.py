@@ -1,0 +1,237 @@
+"""Methods of OTB's bindings that build on the others: short forms, lists, XML.
+
+    app.IN, app.OUT = "in.tif", "out.tif"
+    app.SetParameters({"in": "in.tif", "out": "out.tif"})
+
+Source: `otbApplication.i` of OTB 8.1.1, and its Cookbook.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from affine import Affine
+from otblite.image import Grid, Image
+from otblite.parameters import INPUT, OUTPUT, Type
+
+IMAGES = (Type.InputImage, Type.InputImageList)
+
+
+class ApplicationProxy:
+    """A group of parameters, or a choice: `app.METHOD.RCS`, `app.SOURCE1.IL`."""
+
+    def __init__(self, application: Any, key: str):
+        self.__dict__.update(application=application, key=key)
+
+    def __getattr__(self, name: str) -> Any:
+        return self.application.value_or_group(f"{self.key}.{name.lower()}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.application.SetParameterValue(f"{self.key}.{name.lower()}", value)
+
+    def __str__(self) -> str:
+        return self.application.GetParameterString(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other)
+
+    __hash__ = object.__hash__
+
+
+class Extras:
+    """What `Application` inherits; it has the methods that these ones call."""
+
+    # Parameters as attributes.
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not name.isupper():
+            raise AttributeError(f"{self.name} has no attribute '{name}'")
+        return self.value_or_group(name.lower())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        elif name.isupper() and name.lower() in self._parameters:
+            self.SetParameterValue(name.lower(), value)
+        else:
+            raise AttributeError(
+                f"{self.name} takes no attribute '{name}'; parameters are set by "
+                f"their names in capitals, {', '.join(self._short_forms())}, or by "
+                "SetParameterString and the like"
+            )
+
+    def _short_forms(self) -> list[str]:
+        return [key.upper() for key in self._parameters if "." not in key]
+
+    def value_or_group(self, key: str) -> Any:
+        """Give the value of a parameter, or a group of them.
+
+        Raises:
+            AttributeError: if there is no such key.
+        """
+        groups = any(other.startswith(f"{key}.") for other in self._parameters)
+        parameter = self._parameters.get(key)
+        if groups or (parameter and parameter.type is Type.Choice):
+            return ApplicationProxy(self, key)
+        if parameter is None:
+            raise AttributeError(f"{self.name} has no parameter '{key}'")
+        return self.GetParameterValue(key)
+
+    # Several parameters.
+
+    def SetParameters(self, values: Mapping[str, Any]) -> None:
+        """Set several parameters."""
+        for key, value in values.items():
+            self.SetParameterValue(key, value)
+
+    def GetParameters(self) -> dict[str, Any]:
+        """Give the inputs that have a value."""
+        return {
+            key: self.GetParameterValue(key)
+            for key in self.GetParametersKeys()
+            if self.GetParameterRole(key) == INPUT and self.IsParameterEnabled(key)
+            if self.HasValue(key)
+        }
+
+    def UpdateParameters(self) -> None:
+        """Do nothing: no parameter here follows from others before `Execute`."""
+
+    def IsApplicationReady(self) -> bool:
+        """Tell whether every mandatory input has a value."""
+        return all(
+            self.HasValue(key)
+            for key in self.GetParametersKeys()
+            if self.IsMandatory(key) and self.GetParameterRole(key) == INPUT
+        )
+
+    def EnableParameter(self, key: str) -> None:
+        """Let the value of a parameter count."""
+        self._parameter(key).enabled = True
+
+    def DisableParameter(self, key: str) -> None:
+        """Let the parameter be as if it had no value of its own."""
+        self._parameter(key).enabled = False
+
+    def GetParameterTypeAsString(self, kind: int) -> str:
+        """Give the name of a type of parameters."""
+        return f"ParameterType_{Type(kind).name}"
+
+    def SaveParametersToXML(self, path: str) -> None:
+        """Write the values that were set as an XML file."""
+        root = ElementTree.Element("OTB")
+        told = ElementTree.SubElement(root, "application")
+        ElementTree.SubElement(told, "name").text = self.name
+        for key, parameter in self._parameters.items():
+            if (
+                not self.HasUserValue(key)
+                or parameter.role == OUTPUT
+                and not (isinstance(parameter.value, str))
+            ):
+                continue
+            if any(not isinstance(image, str) for image in parameter.images):
+                self.fail(
+                    f"parameter '{key}' is an image in memory, which no file holds"
+                )
+            entry = ElementTree.SubElement(told, "parameter")
+            ElementTree.SubElement(entry, "key").text = key
+            ElementTree.SubElement(entry, "type").text = parameter.type.name
+            value = self.GetParameterValue(key)
+            if isinstance(value, list):
+                values = ElementTree.SubElement(entry, "values")
+                for item in value:
+                    ElementTree.SubElement(values, "value").text = str(item)
+            else:
+                ElementTree.SubElement(entry, "value").text = str(value)
+        ElementTree.indent(root)
+        ElementTree.ElementTree(root).write(path, encoding="utf-8")
+
+    def LoadParametersFromXML(self, path: str) -> None:
+        """Set the values that an XML file of this application holds."""
+        try:
+            told = ElementTree.parse(path).getroot().find("application")
+            name = told.findtext("name")
+        except (ElementTree.ParseError, OSError, AttributeError) as error:
+            self.fail(f"{path} is no XML file of parameters ({error})")
+        if name != self.name:
+            self.fail(f"{path} holds the parameters of {name}")
+        for entry in told.findall("parameter"):
+            key, values = entry.findtext("key"), entry.find("values")
+            if values is None:
+                self.SetParameterString(key, entry.findtext("value") or "")
+            else:
+                self.SetParameterStringList(key, [value.text for value in values])
+
+    # Images.
+
+    def GetParameterOutputImage(self, key: str) -> Image:
+        """Give an output image, to hand it to `SetParameterInputImage`."""
+        return self._image(key)
+
+    def SetParameterInputImage(self, key: str, image: Image) -> None:
+        """Take an image in memory as input."""
+        self._of_type(key, Type.InputImage).images = [image]
+
+    def AddImageToParameterInputImageList(self, key: str, image: Image) -> None:
+        """Append an image in memory to a list."""
+        self._of_type(key, Type.InputImageList).images.append(image)
+
+    def SetNthParameterInputImageList(self, key: str, index: int, image: Image) -> None:
+        """Replace an image of a list."""
+        self._of_type(key, Type.InputImageList).images[index] = image
+
+    def ClearParameterInputImageList(self, key: str) -> None:
+        """Empty a list of images."""
+        self._of_type(key, Type.InputImageList).images = []
+
+    def GetNumberOfElementsInParameterInputImageList(self, key: str) -> int:
+        """Count the images of a list."""
+        return len(self._of_type(key, Type.InputImageList).images)
+
+    def _of_type(self, key: str, *types: Type) -> Any:
+        parameter = self._parameter(key)
+        if parameter.type not in types:
+            names = " or ".join(kind.name for kind in types)
+            self.fail(f"parameter '{key}' is a {parameter.type.name}, no {names}")
+        return parameter
+
+    def PropagateConnectMode(self, in_memory: bool) -> None:
+        """Choose how connected applications hand on images; here always in memory."""
+
+    def SetVectorImageFromNumpyArray(
+        self, key: str, array: np.ndarray, index: int = 0
+    ) -> Image:
+        """Take an array [h, w] or [h, w, bands] as input; it has no georeference.
+
+        Its memory is borrowed, as by `ImportVectorImage`.
+        """
+        from otblite.application import borrow
+
+        self._check_pixels(key, array)
+        height, width = array.shape[:2]
+        grid = Grid(None, Affine(1, 0, -0.5, 0, 1, -0.5), width, height)
+        image = borrow(array, grid, f"{self.name}: parameter '{key}'")
+        self.put_image(key, image, index)
+        return image
+
+    def SetImageFromNumpyArray(
+        self, key: str, array: np.ndarray, index: int = 0
+    ) -> Image:
+        """Do the same for an array of one band."""
+        self._check_one_band(key, array)
+        return self.SetVectorImageFromNumpyArray(key, array, index)
+
+    def put_image(self, key: str, image: Image, index: int) -> None:
+        """Make an image the input, or the one of that index in a list."""
+        parameter = self._of_type(key, *IMAGES)
+        if parameter.type is Type.InputImage:
+            parameter.images = [image]
+        elif index < len(parameter.images):
+            parameter.images[index] = image
+        elif index == len(parameter.images):
+            parameter.images.append(image)
+        else:
+            self.fail(
+                f"parameter '{key}' has {len(parameter.images)} images, and the one of "
+                f"index {index} was given"
+            )

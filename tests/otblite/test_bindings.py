@@ -1,0 +1,134 @@
+"""Methods of OTB's bindings that scripts of the Cookbook call."""
+
+import numpy as np
+import pytest
+
+import otbApplication as otb
+
+
+@pytest.fixture
+def image(write_raster) -> str:
+    pixels = np.random.default_rng(1).integers(0, 9000, (20, 30, 4)).astype(np.uint16)
+    return write_raster("in.tif", pixels, 6.0)
+
+
+def roi(image: str, **values) -> otb.Application:
+    app = otb.Registry.CreateApplicationWithoutLogger("ExtractROI")
+    app.SetParameters({"in": image, "sizex": 8, "sizey": 6, **values})
+    return app
+
+
+def test_parameters_as_attributes(image, tmp_path, pixels):
+    app = otb.Registry.CreateApplication("ExtractROI")
+    app.IN, app.SIZEX, app.SIZEY = image, 8, 6
+    app.OUT = str(tmp_path / "out.tif")
+    app.ExecuteAndWriteOutput()
+    assert (app.IN, app.SIZEX) == (image, 8)
+    np.testing.assert_array_equal(pixels(app.OUT), pixels(image)[:6, :8])
+
+
+def test_groups_and_choices_as_attributes(image):
+    app = otb.Registry.CreateApplication("Superimpose")
+    app.INTERPOLATOR = "nn"
+    assert app.INTERPOLATOR == "nn" and str(app.INTERPOLATOR) == "nn"
+    app = otb.Registry.CreateApplication("PatchesSelection")
+    app.GRID.PSIZE = 7
+    assert app.GetParameterInt("grid.psize") == app.GRID.PSIZE == 7
+
+
+def test_other_attributes_are_refused(image):
+    app = otb.Registry.CreateApplication("ExtractROI")
+    for name in ("OTHER", "in_", "out", "Execute2"):
+        with pytest.raises(AttributeError, match=f"takes no attribute '{name}'"):
+            setattr(app, name, image)
+        with pytest.raises(AttributeError):
+            getattr(app, name)
+    with pytest.raises(TypeError):
+        app.SIZEX = "8"
+
+
+def test_several_parameters_at_once(image):
+    app = roi(image)
+    given = app.GetParameters()
+    assert given["in"] == image and given["sizex"] == 8 and "out" not in given
+    assert app.IsApplicationReady()
+    assert not otb.Registry.CreateApplication("ExtractROI").IsApplicationReady()
+    assert app.GetParameterTypeAsString(app.GetParameterType("in")) == (
+        "ParameterType_InputImage"
+    )
+
+
+def test_disabled_parameters_do_not_count(image):
+    app = roi(image)
+    app.DisableParameter("sizex")
+    app.Execute()
+    assert not app.IsParameterEnabled("sizex")
+    assert tuple(app.GetImageSize("out")) == (30, 6)
+    app.EnableParameter("sizex")
+    app.Execute()
+    assert tuple(app.GetImageSize("out")) == (8, 6)
+
+
+def test_images_are_handed_on(image, pixels):
+    first = roi(image)
+    first.Execute()
+    second = otb.Registry.CreateApplication("ConcatenateImages")
+    out = first.GetParameterOutputImage("out")
+    second.AddImageToParameterInputImageList("il", out)
+    second.AddImageToParameterInputImageList("il", out)
+    assert second.GetNumberOfElementsInParameterInputImageList("il") == 2
+    second.PropagateConnectMode(True)
+    second.Execute()
+    part = pixels(image)[:6, :8]
+    np.testing.assert_array_equal(
+        second.GetVectorImageAsNumpyArray("out"), np.concatenate([part, part], -1)
+    )
+    third = otb.Registry.CreateApplication("ExtractROI")
+    third.SetParameterInputImage("in", out)
+    third.Execute()
+    np.testing.assert_array_equal(third.GetVectorImageAsNumpyArray("out", "int"), part)
+    with pytest.raises(RuntimeError, match="'il' is a InputImageList, no InputImage"):
+        second.SetParameterInputImage("il", out)
+    second.ClearParameterInputImageList("il")
+    assert second.GetNumberOfElementsInParameterInputImageList("il") == 0
+
+
+def test_arrays_by_index():
+    one, two = (np.full((4, 5), value, np.float32) for value in (1, 2))
+    app = otb.Registry.CreateApplication("ConcatenateImages")
+    app.SetImageFromNumpyArray("il", one)
+    app.SetVectorImageFromNumpyArray("il", two, 1)
+    app.Execute()
+    assert app.GetVectorImageAsNumpyArray("out")[2, 3].tolist() == [1, 2]
+    app.SetImageFromNumpyArray("il", two, 0)
+    app.Execute()
+    assert app.GetVectorImageAsNumpyArray("out")[2, 3].tolist() == [2, 2]
+    with pytest.raises(RuntimeError, match="has 2 images, and the one of index 5"):
+        app.SetImageFromNumpyArray("il", two, 5)
+    with pytest.raises(ValueError, match="one band is expected, got 3"):
+        app.SetImageFromNumpyArray("il", np.zeros((2, 2, 3), np.float32))
+    with pytest.raises(ValueError, match="one band is expected"):
+        app.GetImageAsNumpyArray("out")
+
+
+def test_parameters_in_xml(image, tmp_path):
+    path = str(tmp_path / "parameters.xml")
+    app = otb.Registry.CreateApplication("BandMath")
+    app.SetParameters({"il": [image], "exp": "im1b1 < 3 && im1b2 > 1"})
+    app.SaveParametersToXML(path)
+    other = otb.Registry.CreateApplication("BandMath")
+    other.LoadParametersFromXML(path)
+    assert other.GetParameters() == app.GetParameters()
+    with pytest.raises(RuntimeError, match="holds the parameters of BandMath"):
+        otb.Registry.CreateApplication("Mosaic").LoadParametersFromXML(path)
+    with pytest.raises(RuntimeError, match="is no XML file of parameters"):
+        other.LoadParametersFromXML(image)
+    app.AddImageToParameterInputImageList(
+        "il", roi(image).GetParameterOutputImage("out")
+    )
+    with pytest.raises(RuntimeError, match="'il' is an image in memory"):
+        app.SaveParametersToXML(path)
+
+
+def test_names_of_applications():
+    assert "ExtractROI" in otb.Registry_GetAvailableApplications()

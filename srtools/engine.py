@@ -35,8 +35,7 @@ def need(*applications: str) -> None:
     raise SRError(
         f"the Orfeo ToolBox that pyotb found has no {' and no '.join(missing)}: "
         f"{whose} is not complete in {os.environ.get('OTB_APPLICATION_PATH') or 'it'}; "
-        "use a Docker image mdl4eo/otbtf, or an environment without that OTB, in which "
-        "the scripts run on the embedded engine"
+        "use a Docker image mdl4eo/otbtf, or set OTBLITE=1 for the embedded engine"
     )
 
 

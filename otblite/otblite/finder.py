@@ -5,6 +5,9 @@ place, so a real OTB or OTBTF on `PYTHONPATH` or in `site-packages` always wins.
 It also stands aside where pyotb would find a real OTB by itself: in `OTB_ROOT`, and
 in the folders where OTB is usually installed.
 
+Only who sets `OTBLITE=1` in the environment has otblite come first, for instance beside
+an OTB without OTBTF.
+
 This module is imported whenever Python starts, so it imports next to nothing.
 """
 
@@ -36,13 +39,18 @@ def real_bindings() -> str | None:
     return None
 
 
+def chosen() -> bool:
+    """Tell whether otblite was asked for by name."""
+    return os.environ.get("OTBLITE") == "1"
+
+
 class LastResort:
     """A meta path finder for the two modules in `MODULES`."""
 
     @staticmethod
     def find_spec(name: str, path=None, target=None):
         """Give the stand-in for `name`, or None if a real OTB is installed."""
-        if name not in MODULES or real_bindings():
+        if name not in MODULES or not chosen() and real_bindings():
             return None
         from importlib.util import spec_from_file_location
 
@@ -52,6 +60,6 @@ class LastResort:
 
 
 def install() -> None:
-    """Put the hook at the end of `sys.meta_path`, once."""
+    """Put the hook at the end of `sys.meta_path`, once; or first, if it was chosen."""
     if LastResort not in sys.meta_path:
-        sys.meta_path.append(LastResort)
+        sys.meta_path.insert(0 if chosen() else len(sys.meta_path), LastResort)

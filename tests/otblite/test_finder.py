@@ -68,6 +68,33 @@ except ImportError as error:
     assert run(code, PYTHONPATH=tmp_path) == "libOTB.so"
 
 
+@pytest.mark.parametrize("value", ["1", "0", ""])
+def test_who_asks_for_it_has_it(tmp_path, value):
+    """Beside one on the path, and one in OTB_ROOT."""
+    fake(tmp_path)
+    fake(tmp_path / "lib/python")
+    places = {"PYTHONPATH": tmp_path, "OTB_ROOT": tmp_path}
+    for origin in run(WHERE, OTBLITE=value, **places).split():
+        assert (os.path.join("otblite", "bindings") in origin) is (value == "1")
+
+
+def test_the_report_names_the_engine(tmp_path):
+    """`python -m otblite`, on otblite, beside another OTB, and a broken one."""
+    code = "import runpy; runpy.run_module('otblite', run_name='__main__')"
+    code = f"try:\n    {code}\nexcept SystemExit as end:\n    assert end.code == 0"
+    told = run(code)
+    for word in ("engine       otblite", "otbtf        of otblite", "pyotb", "GDAL"):
+        assert word in told
+    (tmp_path / "otbApplication.py").write_text(
+        "class Registry:\n    GetAvailableApplications = lambda: ('Mosaic',)\n"
+    )
+    real = run(code, PYTHONPATH=tmp_path)
+    assert f"Orfeo ToolBox at {tmp_path}, 1 applications, without those" in real
+    assert "engine       otblite" in run(code, PYTHONPATH=tmp_path, OTBLITE="1")
+    (tmp_path / "otbApplication.py").write_text("raise ImportError('libOTB.so')")
+    assert "that cannot be loaded (libOTB.so)" in run(code, PYTHONPATH=tmp_path)
+
+
 @pytest.mark.parametrize("folder", ["lib/python", "lib/otb/python"])
 def test_stands_aside_for_otb_root(tmp_path, folder):
     """Pyotb puts these folders on the path itself, after a first failed import."""

@@ -3,6 +3,7 @@
 from otblite.application import Application
 from otblite.applications.bandmath import BandMath, BandMathX
 from otblite.applications.info import ReadImageInfo
+from otblite.applications.measuring import ComputeImagesStatistics, PixelValue
 from otblite.applications.patches import PatchesExtraction, PatchesSelection
 from otblite.applications.resampling import BundleToPerfectSensor, Superimpose
 from otblite.applications.serve import TensorflowModelServe
@@ -14,11 +15,13 @@ APPLICATIONS: dict[str, type[Application]] = {
         BandMath,
         BandMathX,
         BundleToPerfectSensor,
+        ComputeImagesStatistics,
         ConcatenateImages,
         ExtractROI,
         Mosaic,
         PatchesExtraction,
         PatchesSelection,
+        PixelValue,
         ReadImageInfo,
         Superimpose,
         TensorflowModelServe,

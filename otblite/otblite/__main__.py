@@ -1,0 +1,117 @@
+"""`python -m otblite` says what scripts run on: the first thing in a report.
+
+python -m otblite https://planetarycomputer.microsoft.com/api/stac/v1
+
+also asks whether that service answers.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+import urllib.request
+from pathlib import Path
+
+PACKAGES = ("pyotb", "tensorflow", "keras", "numpy", "rasterio")
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+def engine() -> str:
+    """Say which OTB is found."""
+    try:
+        import otbApplication
+    except (ImportError, OSError, SystemError) as error:
+        return f"an Orfeo ToolBox that cannot be loaded ({error})"
+    applications = otbApplication.Registry.GetAvailableApplications()
+    place = Path(otbApplication.__file__)
+    if "otblite" in place.parts:
+        return f"otblite {otbApplication.__version__}, {len(applications)} applications"
+    otbtf = "with" if "TensorflowModelServe" in applications else "without"
+    return (
+        f"Orfeo ToolBox at {place.parent}, {len(applications)} applications, {otbtf} "
+        "those of OTBTF"
+    )
+
+
+def otbtf() -> str:
+    """Say which otbtf package is found."""
+    try:
+        place = Path(importlib.import_module("otbtf").__file__)
+    except (ImportError, OSError) as error:
+        return f"cannot be imported ({error})"
+    return "of otblite" if "otblite" in place.parts else f"OTBTF's, {place.parent}"
+
+
+def version(package: str) -> str:
+    """Give the version of an installed package."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "is not installed"
+
+
+def processor() -> str:
+    """Say what the processor has for networks."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return f"{platform.machine()}, {os.cpu_count()} cores"
+    found = dict(
+        line.split(":", 1) for line in text.splitlines() if line.count(":") == 1
+    )
+    entries = {key.strip(): value.strip() for key, value in found.items()}
+    flags = entries.get("flags", "").split()
+    has = [feature for feature in FEATURES if feature in flags]
+    name = entries.get("model name", platform.machine())
+    return f"{name}, {os.cpu_count()} cores, {' '.join(has) or 'no AVX2'}"
+
+
+def devices() -> str:
+    """Say which GPUs TensorFlow sees."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        tf = importlib.import_module("tensorflow")
+    except ImportError as error:
+        return f"unknown, TensorFlow cannot be imported ({error})"
+    found = tf.config.list_physical_devices("GPU")
+    return ", ".join(device.name for device in found) or "none"
+
+
+def gdal() -> str:
+    """Give the version of GDAL that comes with rasterio."""
+    return importlib.import_module("rasterio").__gdal_version__
+
+
+def answers(url: str) -> str:
+    """Ask whether a service answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return f"answers (HTTP {answer.status})"
+    except (OSError, ValueError) as error:
+        return f"does not answer ({error})"
+
+
+def main(urls: list[str]) -> int:
+    """Print the report."""
+    lines = {
+        "engine": engine(),
+        "otbtf": otbtf(),
+        "Python": f"{platform.python_version()}, {platform.platform()}",
+        **{package: version(package) for package in PACKAGES},
+        "GDAL": gdal(),
+        "processor": processor(),
+        "GPU": devices(),
+    }
+    for name in ("OTB_APPLICATION_PATH", "OTB_ROOT", "TF_USE_LEGACY_KERAS"):
+        if os.environ.get(name):
+            lines[name] = os.environ[name]
+    for name, value in lines.items():
+        print(f"{name:12} {value}")
+    for url in urls:
+        print(f"{url} {answers(url)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

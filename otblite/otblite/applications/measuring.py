@@ -1,0 +1,148 @@
+"""PixelValue and ComputeImagesStatistics: numbers out of images."""
+
+import math
+from collections.abc import Iterable
+from xml.etree import ElementTree
+
+import numpy as np
+from otblite.application import Application
+from otblite.image import Image, Window, in_order, strip_height, tiles
+from otblite.parameters import (
+    OUTPUT,
+    Parameter,
+    Type,
+    choice,
+    input_image,
+    input_images,
+    number,
+    ram,
+)
+from otblite.warp import project
+from rasterio.crs import CRS
+
+DIGITS = 6  # significant ones, as OTB writes numbers
+
+
+def spell(values: Iterable[float]) -> str:
+    """Write numbers as OTB does.
+
+    >>> spell([766.90800781, 3.0])
+    '[766.908, 3]'
+    """
+    return f"[{', '.join(f'{value:.{DIGITS}g}' for value in values)}]"
+
+
+class PixelValue(Application):
+    """Tell the value of a pixel."""
+
+    name = "PixelValue"
+
+    def declare(self):
+        """Declare the parameters."""
+        yield input_image()
+        yield Parameter("coordx", Type.Float)
+        yield Parameter("coordy", Type.Float)
+        yield choice("mode", "index", "physical", "epsg")
+        yield number("mode.epsg.code", 4326)
+        yield Parameter("cl", Type.ListView, mandatory=False)
+        yield Parameter("value", Type.String, role=OUTPUT)
+
+    def run(self):
+        """Read the pixel: by its index, its place, or its place in another CRS."""
+        image = self.image("in")
+        x, y = self["coordx"], self["coordy"]
+        col, row = round(x), round(y)
+        if self["mode"] != "index":
+            if self["mode"] == "epsg":
+                other = CRS.from_epsg(self["mode.epsg.code"])
+                (x,), (y,) = project(other, image.grid.crs, [x], [y])
+            col, row = map(math.floor, ~image.grid.transform @ (x, y))
+        grid = image.grid
+        if not (0 <= col < grid.width and 0 <= row < grid.height):
+            self.fail(
+                f"the pixel of column {col} and row {row} lies outside the image of "
+                f"{grid.width} x {grid.height} pixels"
+            )
+        values = image.read(Window(row, col, 1, 1))[0, 0]
+        names = [f"Channel{band + 1}" for band in range(image.bands)]
+        wanted = self["cl"] or names
+        if unknown := set(wanted) - set(names):
+            self.fail(f"{', '.join(sorted(unknown))} is not among {', '.join(names)}")
+        self.output("value", spell(values[names.index(name)] for name in wanted))
+
+
+class ComputeImagesStatistics(Application):
+    """Measure mean, least, largest value and standard deviation of each band."""
+
+    name = "ComputeImagesStatistics"
+
+    def declare(self):
+        """Declare the parameters."""
+        yield input_images()
+        yield number("bv", mandatory=False)
+        yield Parameter("out.xml", Type.OutputFilename, mandatory=False)
+        for key in ("mean", "min", "max", "std"):
+            yield Parameter(f"out.{key}", Type.String, role=OUTPUT)
+        yield ram()
+
+    def run(self):
+        """Read every pixel but those whose bands are all the background value.
+
+        The variance is that within the images, (n - 1) of each counted together.
+        """
+        images = self.images("il")
+        if len({image.bands for image in images}) > 1:
+            self.fail("images with one number of bands are expected")
+        found = [moments(image, self["bv"], self["ram"]) for image in images]
+        counts, sums, squares, least, largest = map(np.array, zip(*found, strict=True))
+        if not counts.all():
+            self.fail("an image has no pixel but of the background value")
+        mean = sums.sum(0) / counts.sum()
+        within = (squares - sums**2 / counts[:, None]).sum(0)
+        deviation = np.sqrt(np.maximum(within, 0) / max((counts - 1).sum(), 1))
+        result = {
+            "mean": mean,
+            "min": least.min(0),
+            "max": largest.max(0),
+            "std": deviation,
+        }
+        for key, values in result.items():
+            self.output(f"out.{key}", spell(values))
+        if self["out.xml"]:
+            write_statistics(self["out.xml"], result)
+
+
+def moments(image: Image, background: float | None, memory: int) -> tuple:
+    """Give number, sums, sums of squares, least and largest values of the pixels.
+
+    Sums are taken in float64 around nothing: fine for 16 bits, where squares of a
+    whole tile stay exact to nine digits.
+    """
+    bands = image.bands
+    count, sums, squares = 0, np.zeros(bands), np.zeros(bands)
+    least, largest = np.full(bands, np.inf), np.full(bands, -np.inf)
+    windows = list(tiles(image.grid, strip_height(image, memory), image.grid.width))
+    for _, pixels in in_order(image.read, windows):
+        pixels = pixels.reshape(-1, bands).astype(np.float64)
+        if background is not None:
+            pixels = pixels[(pixels != background).any(1)]
+        if len(pixels):
+            count += len(pixels)
+            sums += pixels.sum(0)
+            squares += (pixels**2).sum(0)
+            least = np.minimum(least, pixels.min(0))
+            largest = np.maximum(largest, pixels.max(0))
+    return count, sums, squares, least, largest
+
+
+def write_statistics(path: str, result: dict[str, np.ndarray]) -> None:
+    """Write them as OTB's XML file, which its image classifiers read."""
+    root = ElementTree.Element("FeatureStatistics")
+    for key, values in result.items():
+        name = "stddev" if key == "std" else key
+        entry = ElementTree.SubElement(root, "Statistic", name=name)
+        for value in values:
+            text = f"{value:.{DIGITS}g}"
+            ElementTree.SubElement(entry, "StatisticVector", value=text)
+    ElementTree.indent(root)
+    ElementTree.ElementTree(root).write(path, xml_declaration=True, encoding="utf-8")

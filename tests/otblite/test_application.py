@@ -30,7 +30,7 @@ def values(xs, pixels) -> np.ndarray:
 
 def test_registry():
     names = otb.Registry.GetAvailableApplications()
-    assert len(names) == 11 and "TensorflowModelServe" in names
+    assert len(names) == 13 and "TensorflowModelServe" in names
     for name in names:
         assert create(name).GetName() == name
         assert otb.Registry.CreateApplicationWithoutLogger(name).GetName() == name
@@ -689,14 +689,6 @@ def test_numpy_functions(xs, values):
     one = app[:, :, 0] + 0.0
     total = np.add(one, np.ones((6, 8, 1)))
     np.testing.assert_allclose(total.to_numpy(), values[..., :1] + 1)
-
-
-def test_what_pyotb_needs_and_otblite_lacks_is_named(xs):
-    with pytest.raises(RuntimeError, match="application 'PixelValue' is not supported"):
-        pyotb.Input(xs)[1, 2]
-    words = "application 'ComputeImagesStatistics' is not supported"
-    with pytest.raises(RuntimeError, match=words):
-        pyotb.Input(xs).get_statistics()
 
 
 def test_write(xs, values, tmp_path, pixels):

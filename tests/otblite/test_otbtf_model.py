@@ -101,6 +101,54 @@ def test_training_one_output_leaves_the_others_alone():
     assert losses[-1] < losses[0]
 
 
+class Idiom(Model):
+    """As OTBTF's documentation normalizes: by functions of TensorFlow."""
+
+    def normalize_inputs(self, inputs):
+        return {"x": tf.cast(inputs["x"], tf.float32) * 0.01}
+
+
+def test_functions_of_tensorflow_normalize(tmp_path):
+    model = Idiom(SPEC, input_keys=["x"], inference_cropping=[4])
+    x = np.random.default_rng(0).integers(0, 1000, (2, 16, 16, 3)).astype(np.float32)
+    kernel, bias = model.get_layer("y").get_weights()
+    expected = tf.nn.conv2d(x * np.float32(0.01), kernel, 1, "SAME") + bias
+    np.testing.assert_allclose(
+        model.model({"x": x})["y"], expected, rtol=1e-4, atol=1e-4
+    )
+    if KERAS_2:
+        model.save(str(tmp_path / "saved"), save_format="tf")
+    else:
+        model.export(str(tmp_path / "saved"), verbose=False)
+    saved = tf.saved_model.load(str(tmp_path / "saved"))
+    served = saved.signatures["serving_default"](x=tf.constant(x))["y_crop4"]
+    cropped = expected[:, 4:-4, 4:-4]
+    np.testing.assert_allclose(served, cropped, rtol=1e-4, atol=1e-4)
+
+
+def test_metrics_are_those_of_outputs_that_have_targets():
+    model = Idiom(SPEC, input_keys=["x"], inference_cropping=[4])
+    error = tf.keras.metrics.MeanAbsoluteError(name="error")
+    model.compile("adam", loss={"y": "mean_squared_error"}, metrics={"y": [error]})
+    x, y = np.ones((8, 16, 16, 3), np.float32), np.ones((8, 16, 16, 2), np.float32)
+    data = tf.data.Dataset.from_tensor_slices(({"x": x}, {"y": y})).batch(4)
+    model.fit(data, validation_data=data, shuffle=False, verbose=0)
+    found = model.evaluate(data, return_dict=True, verbose=0)
+    (name,) = (name for name in found if name.endswith("error") and name != "loss")
+    expected = np.abs(model.predict({"x": x}, verbose=0)["y"] - y).mean()
+    assert found[name] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.skipif(KERAS_2, reason="works on Keras 2")
+def test_functions_of_tensorflow_in_the_network_are_told():
+    class Inside(Model):
+        def get_outputs(self, normalized_inputs):
+            return {"y": tf.nn.relu(normalized_inputs["x"])}
+
+    with pytest.raises(TypeError, match="Inside: functions .* TF_USE_LEGACY_KERAS=1"):
+        Inside(SPEC, input_keys=["x"])
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match=r"\['z'\] are not in .*\['x', 'day'\]"):
         Model(SPEC, input_keys=["z"])

@@ -11,6 +11,21 @@ log = logging.getLogger(__name__)
 
 Tensors = dict[str, Any]
 
+# What Keras 3 says when a function of TensorFlow is called while a model is built.
+NOT_SYMBOLIC = "KerasTensor cannot be used as input to a TensorFlow function"
+
+
+class _Inside(tf.keras.layers.Layer):
+    """A function of a dict of tensors as a layer, in which TensorFlow's work."""
+
+    def __init__(self, function: Callable[[Tensors], Tensors]):
+        super().__init__(name=function.__name__, dtype="float32", autocast=False)
+        self.function = function
+
+    def call(self, inputs: Tensors) -> Tensors:
+        """Call the function."""
+        return self.function(inputs=inputs)
+
 
 class ModelBase(abc.ABC):
     """A Keras model made of functions to fill in, with outputs cropped for serving.
@@ -108,16 +123,41 @@ class ModelBase(abc.ABC):
         return extra
 
     def create_network(self) -> tf.keras.Model:
-        """Build the Keras model (inside `strategy.scope()` if there is a strategy)."""
+        """Build the Keras model (inside `strategy.scope()` if there is a strategy).
+
+        On Keras 3 `normalize_inputs` may use TensorFlow's functions as on Keras 2: it
+        becomes a layer then.
+
+        Raises:
+            TypeError: if `get_outputs` uses them on Keras 3.
+        """
         inputs = self.get_inputs()
-        normalized_inputs = self.normalize_inputs(inputs=inputs)
-        outputs = self.get_outputs(normalized_inputs=normalized_inputs)
-        extra = self.postprocess_outputs(
-            outputs=outputs, inputs=inputs, normalized_inputs=normalized_inputs
-        )
-        return tf.keras.Model(
+        try:
+            normalized_inputs = self.normalize_inputs(inputs=inputs)
+        except ValueError as error:
+            if NOT_SYMBOLIC not in str(error):
+                raise
+            normalized_inputs = _Inside(self.normalize_inputs)(inputs)
+        try:
+            outputs = self.get_outputs(normalized_inputs=normalized_inputs)
+            extra = self.postprocess_outputs(
+                outputs=outputs, inputs=inputs, normalized_inputs=normalized_inputs
+            )
+        except ValueError as error:
+            if NOT_SYMBOLIC not in str(error):
+                raise
+            raise TypeError(
+                f"{type(self).__name__}: functions of TensorFlow cannot be called on "
+                "the tensors of a Keras 3 model; use layers or tf.keras.ops, or run "
+                "with Keras 2: the packages of requirements-keras2.txt, or "
+                "`pip install tf_keras` and TF_USE_LEGACY_KERAS=1"
+            ) from error
+        model = tf.keras.Model(
             inputs=inputs, outputs={**outputs, **extra}, name=type(self).__name__
         )
+        if hasattr(model, "stateless_call"):  # Keras 3
+            model.compute_metrics = _of_targets(model.compute_metrics)
+        return model
 
     def summary(self, strategy: Any = None, **kwargs) -> None:
         """Print the layers (on the chief worker only, if there are several)."""
@@ -136,6 +176,20 @@ class ModelBase(abc.ABC):
 def cropped_tensor_name(tensor_name: str, crop: int) -> str:
     """Name the output that is `tensor_name` less `crop` pixels on each side."""
     return f"{tensor_name}_crop{crop}"
+
+
+def _of_targets(compute_metrics: Callable) -> Callable:
+    """Leave the outputs without a target out of the metrics.
+
+    Keras 2 does so by itself; Keras 3 looks for the targets of all of them.
+    """
+
+    def compute(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
+        if isinstance(y, dict) and isinstance(y_pred, dict):
+            y_pred = {key: value for key, value in y_pred.items() if key in y}
+        return compute_metrics(x, y, y_pred, sample_weight)
+
+    return compute
 
 
 def _layer_of(tensor: Any) -> Any:

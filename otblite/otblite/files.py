@@ -20,6 +20,7 @@ os.environ.setdefault("GDAL_CACHEMAX", "128")
 import rasterio
 import rasterio.env
 import rasterio.shutil
+from affine import Affine
 from otblite import names
 from otblite.blocks import Blocks
 from otblite.image import (
@@ -34,7 +35,9 @@ from otblite.image import (
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from tqdm import tqdm
 
-DRIVERS = {".tif": "GTiff", ".tiff": "GTiff"}
+DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jp2": "JP2OpenJPEG"}
+# Those that GDAL only copies from another file, and of these pixel types only.
+COPIED = {"PNG": ("uint8", "uint16"), "JP2OpenJPEG": ("uint8", "int16", "uint16")}
 # Bytes of a strip in a file.
 LARGEST_STRIP = 2**22
 
@@ -115,12 +118,11 @@ def open_image(name: str) -> Image:
         FileNotFoundError: if a local file does not exist.
         RuntimeError: if it is not an image that GDAL can read.
     """
-    path, options = names.split(name)
-    if options:
-        raise RuntimeError(
-            f"{public(path)}: options after '?&' are not supported when reading: "
-            f"{', '.join(option.split('=')[0] for option in options)}"
-        )
+    try:
+        wanted = names.parse_input(name)
+    except ValueError as error:
+        raise RuntimeError(f"{public(names.split(name)[0])}: {error}") from None
+    path = wanted.path
     remote = path.startswith(REMOTE)
     if not remote and not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file")
@@ -140,8 +142,17 @@ def open_image(name: str) -> Image:
         shape = first.height, first.width
         fetch = Blocks(path, shape, first.block_shapes[0], fetch).read
 
+    try:
+        all_bands = list(range(first.count))
+        bands = (
+            names.read_bands(wanted.bands, first.count) if wanted.bands else all_bands
+        )
+    except ValueError as error:
+        raise RuntimeError(f"{public(path)}: {error}") from None
+
     def read(window: Window) -> np.ndarray:
-        return np.moveaxis(fetch(window), 0, -1)
+        pixels = fetch(window)
+        return np.moveaxis(pixels if bands == all_bands else pixels[bands], 0, -1)
 
     dtypes = set(first.dtypes)
     if len(dtypes) != 1 or any(dtype.startswith("complex") for dtype in dtypes):
@@ -153,9 +164,12 @@ def open_image(name: str) -> Image:
         raise RuntimeError(
             f"{public(path)}: a rotated image is not supported; warp it first"
         )
-    grid = Grid(first.crs, first.transform, first.width, first.height)
+    place = (
+        (None, Affine.identity()) if wanted.skip_carto else (first.crs, first.transform)
+    )
+    grid = Grid(*place, first.width, first.height)
     dtype = np.dtype(dtypes.pop())
-    return Image(grid, first.count, dtype, read, nodata=first.nodata)
+    return Image(grid, len(bands), dtype, read, nodata=first.nodata)
 
 
 def _open(path: str, **settings: str) -> rasterio.DatasetReader:
@@ -196,7 +210,10 @@ def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) -> None:
-    """Write an image window by window as GeoTIFF, complete or not at all.
+    """Write an image window by window, complete or not at all.
+
+    It is a GeoTIFF, or by its ending a PNG or a JPEG 2000, which is lossy unless
+    creation options say otherwise.
 
     Arguments:
         image: what to write; windows are computed by a pool of threads.
@@ -213,7 +230,17 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
     path = wanted.path
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in DRIVERS:
-        raise ValueError(f"{path}: images are written as GeoTIFF (.tif) only")
+        raise ValueError(
+            f"{path}: images are written as GeoTIFF (.tif), PNG (.png) and JPEG 2000 "
+            "(.jp2) only"
+        )
+    driver = DRIVERS[suffix]
+    types = COPIED.get(driver, (dtype.name,))
+    if dtype.name not in types:
+        raise ValueError(
+            f"{path}: a {driver} has pixels of {' or '.join(types)}, not {dtype.name}; "
+            f"give a pixel type, like {types[0]}"
+        )
     box = wanted.box or image.grid.window
     if box.clip(image.grid.height, image.grid.width) != box or 0 in box[2:]:
         raise ValueError(
@@ -222,19 +249,20 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         )
     grid = image.grid.part(box)
     bands = wanted.bands or list(range(image.bands))
+    options = {key.upper(): value for key, value in wanted.creation_options.items()}
     profile = {
-        "driver": DRIVERS[suffix],
+        "driver": "GTiff",
         "width": grid.width,
         "height": grid.height,
         "count": len(bands),
         "dtype": dtype,
-        "crs": grid.crs,
+        "crs": rasterio.crs.CRS.from_epsg(wanted.epsg) if wanted.epsg else grid.crs,
         "transform": grid.transform,
         "nodata": _nodata(image, dtype) if wanted.nodata is None else wanted.nodata,
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": WORKERS,
         **_strips(image, grid.width, len(bands), dtype),
-        **{key.upper(): value for key, value in wanted.creation_options.items()},
+        **({} if driver in COPIED else options),
     }
     everything = bands == list(range(image.bands))
 
@@ -248,7 +276,8 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
     todo = list(tiles(grid, *_tile_size(image, grid.width, wanted.streaming, ram)))
     try:
         with _complete_or_not_at_all(path) as partial:
-            with rasterio.open(partial, "w", **profile) as file:
+            tiff = f"{partial}.tif" if driver in COPIED else partial
+            with rasterio.open(tiff, "w", **profile) as file:
                 done = tqdm(
                     in_order(compute, todo),
                     Path(path).name,
@@ -261,7 +290,10 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
                     span = rasterio.windows.Window.from_slices(*tile.slices)
                     file.write(pixels, window=span)
             if partial != path and "SPARSE_OK" not in profile:
-                _check_complete(partial)
+                _check_complete(tiff)
+            if driver in COPIED:
+                rasterio.shutil.copy(tiff, partial, driver=driver, **options)
+                rasterio.shutil.delete(tiff)
     except (RasterioError, OSError) as error:
         raise OSError(f"{path}: cannot be written ({_reason(error)})") from None
 

@@ -1,11 +1,30 @@
 """Extended file names: `image.tif?&key=value&...`, as OTB 9 reads them."""
 
+import logging
 import re
 from dataclasses import dataclass, field
 
 from otblite.image import Window
 
+log = logging.getLogger("otblite")
+
 STREAMING = ("streaming:type", "streaming:sizemode", "streaming:sizevalue")
+# What OTB knows, and what changes nothing here: files of sensor geometry, tags of
+# rational polynomials, and whether several images are written in one pass.
+WRITING_NOTHING = ("writegeom", "writerpctags", "multiwrite")
+READING_NOTHING = ("skipgeom", "skiprpctag", "geom")
+TRUE = ("true", "on", "yes", "1")
+
+
+@dataclass
+class InputName:
+    """What an input's extended file name asks for."""
+
+    path: str
+    bands: str = ""
+    """As `bands` of an output, in words: how many there are is not known yet."""
+    skip_carto: bool = False
+    """Whether to forget where the image lies: pixels of 1 x 1 from 0, and no CRS."""
 
 
 @dataclass
@@ -16,6 +35,8 @@ class OutputName:
     creation_options: dict[str, str] = field(default_factory=dict)
     box: Window | None = None
     nodata: float | None = None
+    epsg: int | None = None
+    """CRS to write instead of the image's own."""
     bands: list[int] | None = None
     """Indices from 0."""
     streaming: tuple[str, int] | None = None
@@ -31,11 +52,39 @@ def split(name: str) -> tuple[str, list[str]]:
     return (path, [o for o in options.split("&") if o]) if mark else (name, [])
 
 
+def _unknown(option: str) -> None:
+    """Go on, as OTB does."""
+    log.warning("The option '%s' of a file name is not known and has no effect", option)
+
+
+def parse_input(name: str) -> InputName:
+    """Read the extended file name of an input image.
+
+    Raises:
+        ValueError: naming an option that OTB knows and that is not supported.
+    """
+    path, options = split(name)
+    found = InputName(path)
+    for option in options:
+        key, _, value = option.partition("=")
+        if key == "bands":
+            if not value:
+                raise ValueError("'bands' of a file name has no value")
+            found.bands = option
+        elif key == "skipcarto":
+            found.skip_carto = value.lower() in TRUE
+        elif key in ("resol", "sdataidx") and value != "0":
+            raise ValueError(f"'{key}' of a file name is not supported when reading")
+        elif key not in (*READING_NOTHING, "resol", "sdataidx"):
+            _unknown(key)
+    return found
+
+
 def parse_output(name: str, bands: int) -> OutputName:
     """Read the extended file name of an output image that has `bands` bands.
 
     Raises:
-        ValueError: naming an option or a value that is not supported.
+        ValueError: naming a value that is not supported.
     """
     path, options = split(name)
     found = OutputName(path)
@@ -47,16 +96,22 @@ def parse_output(name: str, bands: int) -> OutputName:
         elif key == "box":
             found.box = _box(option, value)
         elif key == "nodata":
-            found.nodata = _number(option, value)
+            # `value`, or `band:value,...`; of a GeoTIFF it is one for all bands, and
+            # GDAL keeps the last.
+            numbers = {_number(option, p.split(":")[-1]) for p in value.split(",")}
+            found.nodata = _number(option, re.split("[,:]", value)[-1])
+            if len(numbers) > 1:
+                log.warning("A GeoTIFF has one no-data value: %s", found.nodata)
         elif key == "bands":
-            found.bands = _bands(option, value, bands)
+            found.bands = read_bands(option, bands)
+        elif key == "epsg":
+            found.epsg = int(value) if value.isdigit() else None
+            if not found.epsg:
+                log.warning("'%s' of a file name is no EPSG code", option)
         elif key in STREAMING:
             streaming[key] = value
-        else:
-            raise ValueError(
-                f"extended file name option '{key}' is not supported; supported are "
-                f"gdal:co:NAME, box, nodata, bands and {', '.join(STREAMING)}"
-            )
+        elif key not in WRITING_NOTHING:
+            _unknown(key)
     if streaming.get("streaming:sizemode") == "height":
         height = int(_number(STREAMING[2], streaming.get(STREAMING[2], "")))
         found.streaming = streaming.get("streaming:type", "auto"), max(height, 1)
@@ -78,10 +133,17 @@ def _box(option: str, value: str) -> Window:
     return Window(row, col, height, width)
 
 
-def _bands(option: str, value: str, count: int) -> list[int]:
-    """Read `bands=1,3:4,-1`: numbers from 1, from the end if negative, ranges."""
+def read_bands(option: str, count: int) -> list[int]:
+    """Read `bands=1,3:4,-1`: numbers from 1, from the end if negative, ranges.
+
+    Returns:
+        Indices from 0.
+
+    Raises:
+        ValueError: if it is not that, or an image of `count` bands lacks one.
+    """
     chosen: list[int] = []
-    for part in value.split(","):
+    for part in option.partition("=")[2].split(","):
         match = re.fullmatch(r"(-?\d*)(:?)(-?\d*)", part)
         if not match or part in ("", ":"):
             raise ValueError(f"'{option}' is not a list of bands like 1,3:4")

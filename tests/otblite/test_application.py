@@ -521,9 +521,9 @@ def test_only_outputs_with_a_name_are_written(xs, tmp_path):
 
 def test_errors_when_writing_name_the_application(xs):
     with pytest.raises(
-        RuntimeError, match="ConcatenateImages: out.png: images are .* G"
+        RuntimeError, match="ConcatenateImages: out.jpg: images are .* G"
     ):
-        pyotb.ConcatenateImages(il=[xs], out="out.png")
+        pyotb.ConcatenateImages(il=[xs], out="out.jpg")
 
 
 # What pyotb makes of it.

@@ -124,10 +124,47 @@ def test_truncated_file_is_named_when_writing(tmp_path, write_raster, noise):
     assert not (tmp_path / "out.tif").exists()
 
 
-def test_options_when_reading_are_refused_without_their_values(write_raster):
+@pytest.mark.parametrize("option", ["resol=1", "sdataidx=2"])
+def test_options_that_cannot_be_followed_are_refused(write_raster, option):
     name = write_raster("in.tif", np.ones((2, 2)))
-    with pytest.raises(RuntimeError, match="not supported when reading: geom, sig$"):
-        files.open_image(f"{name}?&geom=a.geom&sig=VERYSECRET")
+    with pytest.raises(RuntimeError, match=f"'{option[:-2]}' .* is not supported"):
+        files.open_image(f"{name}?&{option}")
+
+
+def test_options_without_effect_are_told_without_their_values(write_raster, caplog):
+    name = write_raster("in.tif", np.ones((2, 2)))
+    files.open_image(f"{name}?&skipgeom=true&geom=a.geom&resol=0")
+    assert not caplog.text
+    files.open_image(f"{name}?&sig=VERYSECRET")
+    assert "'sig'" in caplog.text
+    assert "VERYSECRET" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("bands", "expected"), [("3,1", [2, 0]), ("-1,2:", [2, 1, 2]), (":2", [0, 1])]
+)
+def test_bands_are_chosen_when_reading(tmp_path, write_raster, bands, expected):
+    noise = np.random.default_rng(0).integers(0, 255, (3, 20, 30))
+    name = write_raster("in.tif", np.moveaxis(noise, 0, -1))
+    image = files.open_image(f"{name}?&bands={bands}")
+    assert image.bands == len(expected)
+    np.testing.assert_array_equal(np.moveaxis(image.read_all(), -1, 0), noise[expected])
+
+
+@pytest.mark.parametrize("bands", ["9", "", "a"])
+def test_bands_that_are_not_there_are_refused(write_raster, bands):
+    name = write_raster("in.tif", np.ones((2, 2)))
+    with pytest.raises(RuntimeError, match="in.tif: .*bands"):
+        files.open_image(f"{name}?&bands={bands}")
+
+
+@pytest.mark.parametrize(("value", "skipped"), [("true", True), ("false", False)])
+def test_the_place_is_forgotten_when_reading(write_raster, value, skipped):
+    name = write_raster("in.tif", np.ones((2, 2)))
+    grid = files.open_image(f"{name}?&skipcarto={value}").grid
+    assert (grid.crs is None) == skipped
+    if skipped:
+        assert (grid.origin, grid.spacing) == ((0.5, 0.5), (1, 1))
 
 
 def test_memory_file(tmp_path, write_raster, noise):

@@ -185,8 +185,6 @@ def test_streaming_options_do_not_change_pixels(ramp, options, tmp_path, pixels)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("geom=file.geom", "'geom' is not supported; supported are gdal:co:NAME, box"),
-        ("writegeom=true", "'writegeom' is not supported"),
         ("box=1:2:3", "'box=1:2:3' is not box=startx:starty:sizex:sizey"),
         ("box=5:1:4:3", "box 5:1:4:3 is not inside the image of 8 x 6 pixels"),
         ("box=0:0:0:3", "box 0:0:0:3 is not inside"),
@@ -206,8 +204,74 @@ def test_what_a_file_name_cannot_say(ramp, options, words, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["out.png", "out.jp2", "out", "out.vrt", "out.tif.gz"])
-def test_only_geotiff(ramp, name, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "warning"),
+    [
+        ("geom=a.geom&sig=SECRET", "option 'geom' of a file name is not known"),
+        ("skipcarto=true", "option 'skipcarto' of a file name is not known"),
+        ("epsg=abc", "'epsg=abc' of a file name is no EPSG code"),
+        ("writegeom=false&writerpctags=true&multiwrite=true", None),
+    ],
+)
+def test_what_has_no_effect(ramp, options, warning, tmp_path, pixels, caplog):
+    """OTB warns and goes on."""
+    write(ramp, f"{tmp_path}/out.tif?&{options}")
+    np.testing.assert_array_equal(pixels(tmp_path / "out.tif"), ramp.read_all())
+    assert warning in caplog.text if warning else not caplog.text
+    assert "SECRET" not in caplog.text
+
+
+def test_another_crs_is_written(ramp, tmp_path):
+    write(ramp, f"{tmp_path}/out.tif?&epsg=32632")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.crs.to_epsg() == 32632
+        assert file.transform == ramp.grid.transform
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "warns"),
+    [("2:5", 5, False), ("1:0,2:0", 0, False), ("1:0,2:7", 7, True)],
+)
+def test_nodata_label_of_single_bands(ramp, value, expected, warns, tmp_path, caplog):
+    """Of a GeoTIFF all bands have the last one, as with OTB."""
+    write(ramp, f"{tmp_path}/out.tif?&nodata={value}")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert file.nodatavals == (expected,) * 3
+    assert ("one no-data value" in caplog.text) == warns
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "exact"),
+    [
+        ("out.png", "uint8", True),
+        ("out.png", "uint16", True),
+        ("out.jp2", "uint16", False),
+        ("out.jp2?&gdal:co:QUALITY=100&gdal:co:REVERSIBLE=YES", "uint16", True),
+    ],
+)
+def test_png_and_jpeg_2000(name, dtype, exact, ramp, tmp_path, pixels):
+    ramp = image(np.tile(ramp.read_all(), (10, 10, 1)))
+    write(ramp, tmp_path / name, dtype)
+    path = tmp_path / name.split("?")[0]
+    expected = files.convert(ramp.read_all(), np.dtype(dtype))
+    np.testing.assert_allclose(pixels(path), expected, atol=0 if exact else 40)
+    # A PNG's place is in a file beside it.
+    with (
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"),
+        rasterio.open(path) as file,
+    ):
+        assert (file.crs, file.transform) == (ramp.grid.crs, ramp.grid.transform)
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jp2"])
+def test_pixel_types_of_png_and_jpeg_2000(ramp, name, tmp_path):
+    with pytest.raises(ValueError, match="has pixels of uint8 .*, not float32"):
+        write(ramp, tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out", "out.vrt", "out.tif.gz"])
+def test_only_some_formats(ramp, name, tmp_path):
     with pytest.raises(ValueError, match=f"{name}: images are written as GeoTIFF"):
         write(ramp, tmp_path / name)
     assert os.listdir(tmp_path) == []

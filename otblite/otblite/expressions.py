@@ -1,16 +1,22 @@
-"""The expressions of BandMath and BandMathX that pyotb writes, run by numexpr.
+"""The expressions of BandMath and BandMathX that scripts write, run by numexpr.
 
-Understood are numbers, bands (`im1b2`), `? :`, `||`, `&&`, comparisons, `+ - * / ^`,
-signs, parentheses and the functions in `FUNCTIONS`.  Anything else is refused by name.
+Understood are numbers, `pi`, `e`, bands (`im1b2`), places (`idxX`, `idxY`), `? :`,
+`||`, `&&`, `or`, `and`, comparisons, `+ - * / ^`, signs, parentheses and functions.  What
+else there is is refused by name.
 
 BandMath's parser (muParser) has C's logic: zero is false, everything else is true.
 BandMathX's (muParserX) is strict: a number is no condition and a comparison is no
 number, it takes `(im1b1 > 2 ? 1 : 0)`.  What it refuses is refused here as well.
+It also has vectors: all bands of an image (`im1`), `{im1b1, 2}`, the operators and
+functions on them, measures of neighbourhoods (`mean(im1b1N3x3)`), and those of whole
+bands (`im1b1Mean`).
+
+Source: muParser, muParserX; OTB's functions: its Cookbook, and what OTB 8.1.1 answers.
 """
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,30 +27,50 @@ logging.getLogger("numexpr.utils").setLevel(logging.WARNING)
 
 import numexpr  # noqa: E402
 
-# Those that only BandMath has are in the second set.
+# Functions of one number, and numexpr's code for them.
 FUNCTIONS = {
-    "abs",
-    "sqrt",
-    "exp",
-    "log",
-    "log10",
-    "sin",
-    "cos",
-    "tan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "min",
-    "max",
+    name: f"{name}({{0}})"
+    for name in (
+        *("abs", "sqrt", "exp", "log", "log10"),
+        *("sin", "cos", "tan", "sinh", "cosh", "tanh"),
+    )
+} | {"ln": "log({0})", "log2": f"(log({{0}}) / {np.log(2)!r})"}
+# Those that one of the two parsers does not have; BandMathX writes vasin.
+ARCS = {"asin": "arcsin({0})", "acos": "arccos({0})", "atan": "arctan({0})"}
+NOT_STRICT = ARCS | {
+    "asinh": "arcsinh({0})",
+    "acosh": "arccosh({0})",
+    "atanh": "arctanh({0})",
+    "rint": "floor({0} + 0.5)",
+    "sign": "where({0} > 0, 1.0, where({0} < 0, -1.0, 0.0))",
 }
-NOT_STRICT = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+# The same for each component of a vector: vsqrt, vacos...
+OF_COMPONENTS = {f"v{name}": code for name, code in (FUNCTIONS | ARCS).items()}
+CONSTANTS = {"pi": np.pi, "e": np.e}
+NOT_STRICT_CONSTANTS = CONSTANTS | {"_pi": np.pi, "_e": np.e}
+# Words between vectors: numexpr's operator, and whether the right one is a number.
+WORDS = {
+    "mult": ("*", False),
+    "div": ("/", False),
+    "pow": ("**", False),
+    "mlt": ("*", True),
+    "dv": ("/", True),
+    "pw": ("**", True),
+}
+NUMBER, TRUTH, VECTOR, NEIGHBOURHOOD = "number", "truth", "vector", "neighbourhood"
+MEASURES = ("mean", "var", "median", "vmin", "vmax")
 # numexpr takes at most 31 operands and its result.
 MOST_OPERANDS = 31
 TOKEN = re.compile(
     r"\s*(?:(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
-    r"|([A-Za-z_]\w*)|(&&|\|\||[<>=!]=|[-+*/^<>?:(),]))"
+    r"|([A-Za-z_]\w*)|(&&|\|\||[<>=!]=|[-+*/^<>?:(),{}]))"
 )
 BAND = re.compile(r"im([1-9]\d*)b([1-9]\d*)")
+WHOLE = re.compile(r"im([1-9]\d*)")
+AROUND = re.compile(r"im([1-9]\d*)b([1-9]\d*)N(\d*[13579])x(\d*[13579])")
+OF_BAND = re.compile(r"im([1-9]\d*)b([1-9]\d*)(Mini|Maxi|Mean|Sum|Var)")
+SPACING = re.compile(r"im([1-9]\d*)Phy([XY])")
+INDEX = re.compile(r"idx[XY]")
 
 
 @dataclass(frozen=True)
@@ -52,8 +78,9 @@ class Formula:
     """An expression in numexpr's words, where every part is in parentheses."""
 
     code: str
-    bands: frozenset[tuple[int, int]]
-    """The bands it uses as (image, band), both from 1."""
+    operands: frozenset[str]
+    """What it needs by name: bands (`im1b2`), `idxX`, what is measured of a band
+    (`im1b2Mean`), or around each pixel (`im1b2N3x3mean`)."""
     numbers: dict[str, float]
     """Its numbers by name: numexpr would compute with literals like Python does,
     where 1 / 0 is an error."""
@@ -62,15 +89,26 @@ class Formula:
     hold them does alike."""
 
 
-class _Parser:
-    """Recursive descent; each method gives (numexpr code, whether it is a truth)."""
+@dataclass(frozen=True)
+class Value:
+    """A part of an expression: code for each component, and what it is."""
 
-    def __init__(self, text: str, strict: bool):
-        self.text, self.strict = text, strict
+    codes: tuple[str, ...]
+    kind: str = NUMBER
+
+
+class _Parser:
+    """Recursive descent; each method gives a value."""
+
+    def __init__(self, text: str, strict: bool, bands: tuple[int, ...]):
+        self.text, self.strict, self.bands = text, strict, bands
         self.tokens = list(self._tokens())
-        self.bands: set[tuple[int, int]] = set()
+        self.operands: set[str] = set()
         self.numbers: dict[str, float] = {}
         self.chooses = True
+        self.functions = FUNCTIONS | (OF_COMPONENTS if strict else NOT_STRICT)
+        self.own = SHARED | (WITH_VECTORS if strict else WITHOUT_VECTORS)
+        self.constants = CONSTANTS if strict else NOT_STRICT_CONSTANTS
 
     def _tokens(self) -> Iterator[str]:
         text, position = self.text.rstrip(), 0
@@ -99,66 +137,141 @@ class _Parser:
         if not self.take(wanted):
             self.unsupported(self.peek())
 
-    def truth(self, part: tuple[str, bool]) -> str:
-        code, is_truth = part
-        if self.strict and not is_truth:
-            self.fail("BandMathX needs a comparison as condition, not a number")
-        return code if is_truth else f"({code} != 0)"
+    # Kinds of values.
 
-    def number(self, part: tuple[str, bool]) -> str:
-        code, is_truth = part
-        if self.strict and is_truth:
+    def truth(self, part: Value) -> str:
+        if part.kind == TRUTH:
+            return part.codes[0]
+        if self.strict:
+            self.fail(f"BandMathX needs a comparison as condition, not a {part.kind}")
+        return f"({part.codes[0]} != 0)"
+
+    def number(self, part: Value) -> str:
+        if part.kind == TRUTH and self.strict:
             self.fail(
                 "BandMathX does not compute with the result of a comparison; "
                 "write (comparison ? 1 : 0)"
             )
-        return _one_or_zero(code) if is_truth else code
+        if part.kind == VECTOR:
+            self.fail(
+                "a number is expected, not a vector; operators between vectors are "
+                "+, -, mult, div and pow, with a number on the right mlt, dv and pw"
+            )
+        if part.kind == NEIGHBOURHOOD:
+            self.fail(
+                "of a neighbourhood only a measure can be used: "
+                f"{', '.join(MEASURES)}, like mean(im1b1N3x3)"
+            )
+        return _one_or_zero(part.codes[0]) if part.kind == TRUTH else part.codes[0]
 
-    def parse(self) -> str:
-        code = self.number(self.choice())
+    def vector(self, part: Value) -> tuple[str, ...]:
+        return part.codes if part.kind == VECTOR else (self.number(part),)
+
+    def alike(self, one: Value, other: Value) -> list[tuple[str, str]]:
+        """Pair the components of two vectors."""
+        if {one.kind, other.kind} != {VECTOR} or len(one.codes) != len(other.codes):
+            self.fail(
+                "two vectors of one length are expected, got "
+                f"{_spell(one)} and {_spell(other)}"
+            )
+        return list(zip(one.codes, other.codes, strict=True))
+
+    # From the loosest to the tightest.
+
+    def parse(self) -> tuple[str, ...]:
+        result = self.choice()
+        codes = result.codes if result.kind == VECTOR else (self.number(result),)
         if self.tokens:
             self.unsupported(self.peek())
-        if len(self.bands) + len(self.numbers) > MOST_OPERANDS:
-            self.fail(f"more than {MOST_OPERANDS} different bands and numbers")
-        return code
+        return codes
 
-    def choice(self) -> tuple[str, bool]:
+    def formula(self, code: str) -> Formula:
+        names = set(re.findall(r"[A-Za-z_]\w*", code))
+        numbers = {key: self.numbers[key] for key in self.numbers if key in names}
+        operands = frozenset(names & self.operands)
+        if len(operands) + len(numbers) > MOST_OPERANDS:
+            self.fail(f"more than {MOST_OPERANDS} different bands and numbers")
+        return Formula(code, operands, numbers, self.chooses)
+
+    def choice(self) -> Value:
         condition = self.binary(0)
         if not self.take("?"):
             return condition
-        yes = self.number(self.choice())
+        yes = self.choice()
         self.need(":")
-        no = self.number(self.choice())
-        return f"where({self.truth(condition)}, {yes}, {no})", False
+        no = self.choice()
+        test = self.truth(condition)
+        if VECTOR in (yes.kind, no.kind):
+            codes = (f"where({test}, {a}, {b})" for a, b in self.alike(yes, no))
+            return Value(tuple(codes), VECTOR)
+        return Value((f"where({test}, {self.number(yes)}, {self.number(no)})",))
 
-    # From the loosest to the tightest: operators, numexpr's name, kind of operands.
-    LEVELS = (
-        ({"||": "|"}, "truth"),
-        ({"&&": "&"}, "truth"),
-        ({op: op for op in ("==", "!=", "<", ">", "<=", ">=")}, "comparison"),
-        ({"+": "+", "-": "-"}, "number"),
-        ({"*": "*", "/": "/"}, "number"),
+    # Operators, numexpr's name, kind of operands.  BandMath has `and` and `or` beside
+    # `||`; BandMathX where one expects them.
+    COMPARISONS = ({op: op for op in ("==", "!=", "<", ">", "<=", ">=")}, "comparison")
+    ARITHMETIC = (
+        ({"+": "+", "-": "-"}, NUMBER),
+        ({"*": "*", "/": "/", **{word: word for word in WORDS}}, NUMBER),
     )
+    LEVELS = {
+        False: (
+            ({"||": "|", "or": "|", "and": "&"}, TRUTH),
+            ({"&&": "&"}, TRUTH),
+            COMPARISONS,
+            *ARITHMETIC,
+        ),
+        True: (
+            ({"||": "|", "or": "|"}, TRUTH),
+            ({"&&": "&", "and": "&"}, TRUTH),
+            COMPARISONS,
+            *ARITHMETIC,
+        ),
+    }
 
-    def binary(self, level: int) -> tuple[str, bool]:
-        if level == len(self.LEVELS):
+    def binary(self, level: int) -> Value:
+        if level == len(self.LEVELS[self.strict]):
             return self.sign()
-        operators, kind = self.LEVELS[level]
+        operators, kind = self.LEVELS[self.strict][level]
         left = self.binary(level + 1)
         while operator := self.take(*operators):
             right = self.binary(level + 1)
-            if kind == "comparison" and left[1] and right[1]:
-                codes = _one_or_zero(left[0]), _one_or_zero(right[0])
+            self.chooses &= kind != NUMBER
+            if VECTOR in (left.kind, right.kind) or operator in WORDS:
+                left = self.of_vectors(left, operator, right)
+                continue
+            if kind == "comparison" and left.kind == right.kind == TRUTH:
+                codes = _one_or_zero(left.codes[0]), _one_or_zero(right.codes[0])
             else:
-                operand = self.truth if kind == "truth" else self.number
+                operand = self.truth if kind == TRUTH else self.number
                 codes = operand(left), operand(right)
-            left = f"({codes[0]} {operators[operator]} {codes[1]})", kind != "number"
-            self.chooses &= kind != "number"
+            code = f"({codes[0]} {operators[operator]} {codes[1]})"
+            left = Value((code,), NUMBER if kind == NUMBER else TRUTH)
         return left
 
-    def sign(self) -> tuple[str, bool]:
+    def of_vectors(self, left: Value, operator: str, right: Value) -> Value:
+        """Compute component by component, or all of them with one number."""
+        symbol, by_number = WORDS.get(operator, (operator, operator == "*"))
+        if operator in WORDS and not self.strict:
+            self.unsupported(operator)
+        if by_number:
+            if operator == "*" and left.kind != VECTOR:
+                left, right = right, left
+            if left.kind != VECTOR:
+                self.fail(f"'{operator}' needs a vector on its left")
+            other = self.number(right)
+            pairs = [(code, other) for code in left.codes]
+        elif operator in ("+", "-", *WORDS):
+            pairs = self.alike(left, right)
+        else:
+            self.fail(
+                f"'{operator}' does not take vectors; between them it is mult, div, "
+                "pow, with a number on the right mlt, dv, pw"
+            )
+        return Value(tuple(f"({a} {symbol} {b})" for a, b in pairs), VECTOR)
+
+    def sign(self) -> Value:
         if self.take("-"):
-            return f"(-{self.number(self.sign())})", False
+            return Value((f"(-{self.number(self.sign())})",))
         if not self.strict and self.take("+"):
             return self.sign()
         base = self.atom()
@@ -167,69 +280,200 @@ class _Parser:
             exponent = self.number(self.sign())
             # numexpr is fast where it knows the exponent.
             exponent = self.numbers.get(exponent, exponent)
-            return f"({self.number(base)} ** {exponent})", False
+            return Value((f"({self.number(base)} ** {exponent})",))
         return base
 
-    def atom(self) -> tuple[str, bool]:
+    def atom(self) -> Value:
         token = self.tokens.pop(0) if self.tokens else "end"
         if token == "(":
             inner = self.choice()
             self.need(")")
             return inner
+        if token == "{" and self.strict:
+            return Value(tuple(map(self.number, self.arguments("}"))), VECTOR)
         if token[0].isdigit() or token[0] == ".":
-            name = f"n{len(self.numbers)}"
-            self.numbers[name] = float(token)
-            return name, False
-        if match := BAND.fullmatch(token):
-            self.bands.add((int(match[1]), int(match[2])))
-            return token, False
-        if token in FUNCTIONS or (token in NOT_STRICT and not self.strict):
-            return self.function(token), False
+            return Value((self.constant(float(token)),))
+        if token in self.constants and self.peek() != "(":
+            return Value((self.constant(self.constants[token]),))
+        if BAND.fullmatch(token) or INDEX.fullmatch(token):
+            return Value((self.operand(token),))
+        if self.strict and (OF_BAND.fullmatch(token) or SPACING.fullmatch(token)):
+            return Value((self.operand(token),))
+        if self.strict and AROUND.fullmatch(token):
+            return Value((token,), NEIGHBOURHOOD)
+        if self.strict and (match := WHOLE.fullmatch(token)):
+            image = int(match[1])
+            if image > len(self.bands):
+                self.fail(f"'{token}' is not among the inputs")
+            numbers = range(1, self.bands[image - 1] + 1)
+            return Value(tuple(self.operand(f"{token}b{n}") for n in numbers), VECTOR)
+        if token in self.functions or token in self.own:
+            self.need("(")
+            return self.function(token, self.arguments(")"))
         return self.unsupported(token)
 
-    def function(self, name: str) -> str:
-        self.need("(")
-        given = [self.number(self.choice())]
-        while name in ("min", "max") and self.take(","):
-            given.append(self.number(self.choice()))
-        self.need(")")
-        if name not in ("min", "max"):
-            self.chooses = False
-            return f"{NOT_STRICT.get(name, name)}({given[0]})"
-        comparison = "<" if name == "min" else ">"
-        # In rounds of pairs: one by one the code would double with each number.
-        while len(given) > 1:
-            pairs = zip(given[::2], given[1::2], strict=False)
-            odd = given[-1:] if len(given) % 2 else []
-            given = [f"where({a} {comparison} {b}, {a}, {b})" for a, b in pairs] + odd
-        return given[0]
+    def constant(self, number: float) -> str:
+        name = f"n{len(self.numbers)}"
+        self.numbers[name] = number
+        return name
+
+    def operand(self, name: str) -> str:
+        self.operands.add(name)
+        return name
+
+    def arguments(self, end: str) -> list[Value]:
+        given = [self.choice()]
+        while self.take(","):
+            given.append(self.choice())
+        self.need(end)
+        return given
+
+    def function(self, name: str, given: list[Value]) -> Value:
+        self.chooses &= self.own.get(name) is _Parser.extreme
+        if name in self.functions:
+            (value,) = self.count(name, given, 1)
+            of = self.vector if name in OF_COMPONENTS else lambda v: (self.number(v),)
+            kind = VECTOR if name in OF_COMPONENTS else NUMBER
+            codes = (self.functions[name].format(code) for code in of(value))
+            return Value(tuple(codes), kind)
+        return self.own[name](self, name, given)
+
+    def count(self, name: str, given: list[Value], wanted: int) -> list[Value]:
+        if len(given) != wanted:
+            self.fail(f"{name} takes {wanted} value(s), got {len(given)}")
+        return given
+
+    # Functions of several values.
+
+    def extreme(self, name: str, given: list[Value]) -> Value:
+        numbers = [self.number(value) for value in given]
+        return Value((_extreme(numbers, "<" if name == "min" else ">"),))
+
+    def sum(self, name: str, given: list[Value]) -> Value:
+        total = f"({' + '.join(self.number(value) for value in given)})"
+        return Value((total if name == "sum" else f"({total} / {len(given)}.0)",))
+
+    def ndvi(self, name: str, given: list[Value]) -> Value:
+        red, near = (self.number(value) for value in self.count(name, given, 2))
+        ratio = f"(({near} - {red}) / ({near} + {red}))"
+        return Value((f"where(abs({near} + {red}) < 1e-6, 0.0, {ratio})",))
+
+    def atan2(self, name: str, given: list[Value]) -> Value:
+        y, x = (self.number(value) for value in self.count(name, given, 2))
+        return Value((f"arctan2({y}, {x})",))
+
+    def choose(self, name: str, given: list[Value]) -> Value:
+        vector, wanted = self.count(name, given, 2)
+        codes, chosen = self.vector(vector), []
+        if wanted.kind != VECTOR:
+            self.fail("bands() takes a list of numbers, like bands(im1, {1, 2})")
+        for code in self.vector(wanted):
+            # They are numbers that stand in the expression.
+            index = self.numbers.get(code, code)
+            if index not in range(1, len(codes) + 1):
+                self.fail(f"bands() takes numbers from 1 to {len(codes)}, not {index}")
+            chosen.append(codes[int(index) - 1])
+        return Value(tuple(chosen), VECTOR)
+
+    def join(self, name: str, given: list[Value]) -> Value:
+        return Value(sum((self.vector(value) for value in given), ()), VECTOR)
+
+    def scalar(self, name: str, given: list[Value]) -> Value:
+        (value,) = self.count(name, given, 1)
+        return Value(self.vector(value)[:1])
+
+    def products(self, name: str, given: list[Value]) -> Value:
+        if name == "vnorm":
+            (codes,) = (self.vector(value) for value in self.count(name, given, 1))
+            return Value((f"sqrt({' + '.join(f'{c} * {c}' for c in codes)})",), VECTOR)
+        pairs = self.alike(*self.count(name, given, 2))
+        return Value((f"({' + '.join(f'{a} * {b}' for a, b in pairs)})",), VECTOR)
+
+    def measure(self, name: str, given: list[Value]) -> Value:
+        if name in ("vmin", "vmax"):
+            self.count(name, given, 1)
+        return Value(tuple(self.measured(name, value) for value in given), VECTOR)
+
+    def measured(self, name: str, value: Value) -> str:
+        if value.kind == NEIGHBOURHOOD:
+            return self.operand(value.codes[0] + name)
+        codes = self.vector(value)
+        if name in ("vmin", "vmax"):
+            return _extreme(list(codes), "<" if name == "vmin" else ">")
+        mean = f"(({' + '.join(codes)}) / {len(codes)}.0)"
+        if name == "mean":
+            return mean
+        if name == "var":
+            squares = " + ".join(f"({code} - {mean}) ** 2" for code in codes)
+            return f"(({squares}) / {len(codes)}.0)"
+        return self.fail("median takes neighbourhoods only, like im1b1N3x3")
+
+
+SHARED: dict[str, Callable] = {
+    "min": _Parser.extreme,
+    "max": _Parser.extreme,
+    "sum": _Parser.sum,
+    "ndvi": _Parser.ndvi,
+}
+WITHOUT_VECTORS: dict[str, Callable] = {"avg": _Parser.sum, "atan2": _Parser.atan2}
+WITH_VECTORS: dict[str, Callable] = {
+    "bands": _Parser.choose,
+    "cat": _Parser.join,
+    "vect2scal": _Parser.scalar,
+    "vnorm": _Parser.products,
+    "dotpr": _Parser.products,
+    **dict.fromkeys(MEASURES, _Parser.measure),
+}
 
 
 def _one_or_zero(truth: str) -> str:
     return f"where({truth}, 1.0, 0.0)"
 
 
+def _spell(value: Value) -> str:
+    return f"one of {len(value.codes)}" if value.kind == VECTOR else f"a {value.kind}"
+
+
+def _extreme(given: list[str], comparison: str) -> str:
+    """Pick the least or the largest, in rounds of pairs.
+
+    One by one the code would double with each number.
+    """
+    while len(given) > 1:
+        pairs = zip(given[::2], given[1::2], strict=False)
+        odd = given[-1:] if len(given) % 2 else []
+        given = [f"where({a} {comparison} {b}, {a}, {b})" for a, b in pairs] + odd
+    return given[0]
+
+
 @lru_cache(maxsize=256)
-def translate(expression: str, strict: bool = False) -> Formula:
+def translate(
+    expression: str, strict: bool = False, bands: tuple[int, ...] = ()
+) -> tuple[Formula, ...]:
     """Translate one expression to numexpr.
 
     Arguments:
         expression: in muParser's words, or with `strict` in muParserX's.
-        strict: whether numbers and truths are two things.
+        strict: whether numbers and truths are two things, and there are vectors.
+        bands: number of bands of each image, for expressions of all of them.
+
+    Returns:
+        One formula, or one for each component of a vector.
 
     Raises:
         ValueError: naming what is not supported.
 
-    >>> translate("(im1b1 > 2 ? 1 : 0)").code
+    >>> translate("(im1b1 > 2 ? 1 : 0)")[0].code
     'where((im1b1 > n0), n1, n2)'
+    >>> [formula.code for formula in translate("im1 mlt 2", True, (2,))]
+    ['(im1b1 * n0)', '(im1b2 * n0)']
     """
-    parser = _Parser(expression, strict)
-    code = parser.parse()
-    return Formula(code, frozenset(parser.bands), parser.numbers, parser.chooses)
+    parser = _Parser(expression, strict, bands)
+    return tuple(map(parser.formula, parser.parse()))
 
 
-def evaluate(formula: Formula, bands: dict[str, np.ndarray]) -> np.ndarray:
-    """Evaluate on bands [h, w], in float64 as the parsers do.
+def evaluate(formula: Formula, operands: dict[str, np.ndarray]) -> np.ndarray:
+    """Evaluate on operands [h, w], in float64 as the parsers do.
 
     Where nothing is computed float32 gives the same in half the time.  Without any
     band the result is one number, [].
@@ -237,10 +481,12 @@ def evaluate(formula: Formula, bands: dict[str, np.ndarray]) -> np.ndarray:
     numbers = {name: np.float64(value) for name, value in formula.numbers.items()}
     with np.errstate(over="ignore"):
         exact = all(number == np.float32(number) for number in numbers.values())
-    exact &= all(np.can_cast(band.dtype, np.float32) for band in bands.values())
+    exact &= all(
+        np.can_cast(operand.dtype, np.float32) for operand in operands.values()
+    )
     dtype = np.float32 if formula.chooses and exact else np.float64
-    operands = {
+    given = {
         name: value.astype(dtype, copy=False)
-        for name, value in (bands | numbers).items()
+        for name, value in (operands | numbers).items()
     }
-    return numexpr.evaluate(formula.code, local_dict=operands, global_dict={})
+    return numexpr.evaluate(formula.code, local_dict=given, global_dict={})

@@ -1,8 +1,11 @@
 """BandMath and BandMathX."""
 
+from itertools import chain
+
 import numpy as np
 from otblite import expressions
 from otblite.application import Application
+from otblite.applications.operands import Operands
 from otblite.image import Grid, Image, Window
 from otblite.parameters import Parameter, Type, input_images, output_image, ram
 
@@ -23,7 +26,7 @@ class BandMath(Application):
         return input_images(), output_image(), ram(), Parameter("exp", Type.String)
 
     def run(self):
-        """Compute one band for each expression."""
+        """Compute one band for each expression, and each component of a vector."""
         texts = [text.strip() for text in self["exp"].split(";")]
         if len(texts) > 1 and not self.strict:
             self.fail("one expression is expected; BandMathX takes several")
@@ -32,19 +35,21 @@ class BandMath(Application):
                 f"expression '{self['exp']}': one side of a ';' is empty; "
                 "it stands between expressions, not after the last one"
             )
-        formulas = [expressions.translate(text, self.strict) for text in texts]
-        self.output("out", compute(self.images("il"), formulas))
+        images = self.images("il")
+        bands = tuple(image.bands for image in images)
+        found = [expressions.translate(text, self.strict, bands) for text in texts]
+        self.output("out", compute(images, list(chain(*found))))
 
 
 class BandMathX(BandMath):
-    """Expressions separated by semicolons, each giving one band."""
+    """Expressions separated by semicolons, each giving one band, or several."""
 
     name = "BandMathX"
     strict = True
 
 
 def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
-    """Make an image of one band for each expression.
+    """Make an image of one band for each formula.
 
     It is computed in float64, clamped to what float32 can hold, and float32.
 
@@ -54,20 +59,17 @@ def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
     first = images[0]
     for image in images[1:]:
         _check_grids(first.grid, image.grid)
-    used = set().union(*(formula.bands for formula in formulas))
-    for image, band in used:
-        if image > len(images) or band > images[image - 1].bands:
-            raise ValueError(f"'im{image}b{band}' is not among the inputs")
+    names = set().union(*(formula.operands for formula in formulas))
+    operands = Operands(names, images)
 
     def read(window: Window) -> np.ndarray:
-        needed = {image for image, _ in used}
-        pixels = {image: images[image - 1].read(window) for image in needed}
+        given = operands.read(window)
         # Band by band in memory, as it is computed here and written later.
         shape = (len(formulas), window.height, window.width)
         result = np.empty(shape, np.float32)
         for index, formula in enumerate(formulas):
-            bands = {f"im{i}b{b}": pixels[i][:, :, b - 1] for i, b in formula.bands}
-            values = expressions.evaluate(formula, bands)
+            own = {name: given[name] for name in formula.operands}
+            values = expressions.evaluate(formula, own)
             np.clip(values, -LARGEST, LARGEST, out=result[index], casting="same_kind")
         return np.moveaxis(result, 0, -1)
 

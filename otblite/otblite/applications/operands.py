@@ -1,0 +1,112 @@
+"""What expressions are made of, by name, for a window of the images."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from otblite import expressions
+from otblite.applications.measuring import moments
+from otblite.applications.resampling import box_mean
+from otblite.image import Image, Window
+from otblite.parameters import RAM
+from scipy import ndimage
+
+
+class Operands:
+    """Bands, what is measured of them or around each pixel, and places.
+
+    What is measured of a whole band is measured on construction, in one pass over the
+    image.
+
+    Raises:
+        ValueError: naming a band that does not exist.
+    """
+
+    def __init__(self, names: Iterable[str], images: list[Image]):
+        self.images = images
+        self.bands: dict[str, tuple[int, int]] = {}
+        self.constants: dict[str, np.ndarray] = {}
+        self.around: dict[str, Callable[[Window], np.ndarray]] = {}
+        self.places = {name for name in names if expressions.INDEX.fullmatch(name)}
+        measured: dict[int, dict[str, np.ndarray]] = {}
+        for name in sorted(set(names) - self.places):
+            if match := expressions.SPACING.fullmatch(name):
+                grid = self._image(name, match[1]).grid
+                self.constants[name] = np.float64(grid.spacing["XY".index(match[2])])
+                continue
+            match = expressions.BAND.match(name)
+            image, band = int(match[1]) - 1, int(match[2]) - 1
+            if band >= self._image(match[0], match[1]).bands:
+                self._missing(match[0])
+            if match := expressions.OF_BAND.fullmatch(name):
+                if image not in measured:
+                    measured[image] = measure(images[image])
+                self.constants[name] = measured[image][match[3]][band]
+            elif match := expressions.AROUND.match(name):
+                size = int(match[4]), int(match[3])  # OTB has the width first
+                kind = name[match.end() :]
+                self.around[name] = _around(images[image], band, size, kind)
+            else:
+                self.bands[name] = image, band
+
+    def _image(self, name: str, number: str) -> Image:
+        if int(number) > len(self.images):
+            self._missing(name)
+        return self.images[int(number) - 1]
+
+    def _missing(self, name: str) -> None:
+        raise ValueError(f"'{name}' is not among the inputs")
+
+    def read(self, window: Window) -> dict[str, np.ndarray]:
+        """Give each operand, [h, w] or [], for a window."""
+        needed = {image for image, _ in self.bands.values()}
+        pixels = {image: self.images[image].read(window) for image in needed}
+        found = {name: pixels[i][:, :, b] for name, (i, b) in self.bands.items()}
+        found |= {name: compute(window) for name, compute in self.around.items()}
+        rows, cols = np.mgrid[window.slices] if self.places else (None, None)
+        found |= {name: cols if name == "idxX" else rows for name in self.places}
+        return found | self.constants
+
+
+def measure(image: Image) -> dict[str, np.ndarray]:
+    """Measure each band of a whole image, each value [bands] float64."""
+    count, sums, squares, least, largest = moments(image, None, RAM)
+    variance = (squares - sums**2 / count) / max(count - 1, 1)
+    return {
+        "Mini": least,
+        "Maxi": largest,
+        "Mean": sums / count,
+        "Sum": sums,
+        "Var": np.maximum(variance, 0),
+    }
+
+
+def _around(
+    image: Image, band: int, size: tuple[int, int], kind: str
+) -> Callable[[Window], np.ndarray]:
+    """Give the function that measures the box of `size` around each pixel.
+
+    At the border of the image its pixels are replicated.
+    """
+    height, width = size
+    rows, cols = height // 2, width // 2
+    rank = {
+        "median": ndimage.median_filter,
+        "vmin": ndimage.minimum_filter,
+        "vmax": ndimage.maximum_filter,
+    }
+
+    def read(window: Window) -> np.ndarray:
+        pixels = image.read_padded(window.grow(rows, cols))[:, :, band]
+        pixels = pixels.astype(np.float64)
+        if kind in rank:
+            found = rank[kind](pixels, size=size)
+            return found[rows : rows + window.height, cols : cols + window.width]
+        mean = box_mean(pixels, size)
+        if kind == "mean":
+            return mean
+        # Around a number near to all of them: squares of large numbers lose digits.
+        middle = pixels.mean()
+        squares = box_mean((pixels - middle) ** 2, size)
+        return np.maximum(squares - (mean - middle) ** 2, 0)
+
+    return read

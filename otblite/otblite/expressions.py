@@ -1,8 +1,8 @@
 """The expressions of BandMath and BandMathX that scripts write, run by numexpr.
 
 Understood are numbers, `pi`, `e`, bands (`im1b2`), places (`idxX`, `idxY`), `? :`,
-`||`, `&&`, `or`, `and`, comparisons, `+ - * / ^`, signs, parentheses and functions.  What
-else there is is refused by name.
+`||`, `&&`, `or`, `and`, comparisons, `+ - * / ^`, signs, parentheses, functions.  What
+else is written is refused by name.
 
 BandMath's parser (muParser) has C's logic: zero is false, everything else is true.
 BandMathX's (muParserX) is strict: a number is no condition and a comparison is no

@@ -194,7 +194,7 @@ LARGE = {
     ),
     "operators": lambda: compute(
         [FINE],
-        [translate(f"im1b{b} < 9 ? 1 : im1b{b} - 9", True) for b in (1, 2, 3, 4)],
+        [translate(f"im1b{b} < 9 ? 1 : im1b{b} - 9", True)[0] for b in (1, 2, 3, 4)],
     ),
 }
 

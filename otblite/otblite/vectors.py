@@ -1,12 +1,15 @@
-"""Points in GeoJSON files, on disk or in memory (`/vsimem/`)."""
+"""Points in files: GeoJSON (also in memory, `/vsimem/`), GeoPackage, Shapefile."""
 
 import json
 import os
+import struct
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rasterio.crs import CRS
 
 # Vector files under /vsimem/ live here, for as long as the process does.
@@ -22,19 +25,32 @@ class Points:
     attributes: list[dict[str, Any]]
 
 
-def _check_name(path: str) -> None:
-    if not path.lower().endswith((".geojson", ".json")):
-        raise ValueError(f"{path}: points are read and written as .geojson only")
+GEOJSON = (".geojson", ".json")
+DRIVERS = {".gpkg": "GPKG", ".shp": "ESRI Shapefile"}
+# A point without and with a height in well-known binary: byte order, type, x, y.
+POINT, POINT_TYPES = struct.Struct("<BIdd"), (1, 1001, 0x80000001)
+
+
+def _suffix(path: str) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in (*GEOJSON, *DRIVERS):
+        raise ValueError(
+            f"{path}: points are read and written as .geojson, .gpkg and .shp only"
+        )
+    return suffix
 
 
 def write(points: Points, path: str) -> None:
-    """Write points as a GeoJSON feature collection, complete or not at all.
+    """Write points, complete or not at all.
 
     Raises:
-        ValueError: if the name does not end in `.geojson`.
+        ValueError: if the name ends in none of the known ways.
         OSError: if the file cannot be written.
     """
-    _check_name(path)
+    suffix = _suffix(path)
+    if suffix in DRIVERS:
+        _write_ogr(points, path, DRIVERS[suffix])
+        return
     features = [
         {
             "type": "Feature",
@@ -67,13 +83,14 @@ def write(points: Points, path: str) -> None:
 
 
 def read(path: str) -> Points:
-    """Read the points of a GeoJSON file.
+    """Read the points of a file.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it does not hold points.
     """
-    _check_name(path)
+    if _suffix(path) in DRIVERS:
+        return _read_ogr(path)
     if path.startswith("/vsimem/"):
         if path not in MEMORY:
             raise FileNotFoundError(f"{path}: no such file in memory")
@@ -99,3 +116,82 @@ def _point(feature: dict[str, Any]) -> tuple[float, float]:
         raise ValueError(f"a Point is expected, got {geometry['type']}")
     x, y = geometry["coordinates"][:2]
     return float(x), float(y)
+
+
+def _write_ogr(points: Points, path: str, driver: str) -> None:
+    """Write points through GDAL: several files, for a Shapefile."""
+    import pyogrio
+
+    names = list(points.attributes[0]) if points.attributes else ["id"]
+    geometry = np.empty(len(points.coordinates), object)
+    geometry[:] = [POINT.pack(1, 1, *xy) for xy in points.coordinates]
+    folder, base = os.path.split(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder or ".") as own:
+            pyogrio.raw.write(
+                os.path.join(own, base),
+                geometry,
+                [np.array([a[name] for a in points.attributes]) for name in names],
+                names,
+                geometry_type="Point",
+                crs=points.crs.to_wkt() if points.crs else None,
+                driver=driver,
+            )
+            for written in os.listdir(own):
+                os.replace(os.path.join(own, written), os.path.join(folder, written))
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(f"{path}: cannot be written ({reason})") from None
+
+
+def _read_ogr(path: str) -> Points:
+    import pyogrio
+
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        meta, _, geometry, columns = pyogrio.raw.read(path)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: not a file of points ({error})") from None
+    if geometry is None or any(_kind(binary) not in POINT_TYPES for binary in geometry):
+        raise ValueError(f"{path}: points are expected, got {meta['geometry_type']}")
+    coordinates = [POINT.unpack_from(binary)[2:] for binary in geometry]
+    names = [str(name) for name in meta["fields"]]
+    values = [[_plain(value) for value in column] for column in columns]
+    attributes = [
+        dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)
+    ]
+    crs = CRS.from_user_input(meta["crs"]) if meta["crs"] else None
+    return Points(crs, coordinates, attributes or [{} for _ in coordinates])
+
+
+def _kind(binary: bytes | None) -> int | None:
+    """Give the type of a geometry in (little-endian) well-known binary."""
+    return POINT.unpack_from(binary)[1] if binary and len(binary) > 20 else None
+
+
+def _plain(value: Any) -> Any:
+    """Give Python's own number, and None for what is missing."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if value != value else value
+
+
+def extent(path: str) -> tuple[CRS | None, tuple[float, float, float, float]]:
+    """Give the CRS and extent (left, bottom, right, top) of any vector file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not one, or is empty.
+    """
+    import pyogrio
+
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        found = pyogrio.read_info(path, force_total_bounds=True)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: not a file of vector data ({error})") from None
+    if found["total_bounds"] is None or not np.isfinite(found["total_bounds"]).all():
+        raise ValueError(f"{path}: there is nothing in it")
+    crs = CRS.from_user_input(found["crs"]) if found["crs"] else None
+    return crs, tuple(map(float, found["total_bounds"]))

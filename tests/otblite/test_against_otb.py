@@ -11,6 +11,7 @@ import pytest
 import rasterio
 import rasterio.warp
 from affine import Affine
+from otblite import vectors
 
 import pyotb
 
@@ -246,7 +247,11 @@ def test_operators(scene, tmp_path):
     ],
 )
 def test_regions(scene, options, tmp_path):
-    parameters = {"in": scene["xs"], **options}
+    same_region({"in": scene["xs"], **options}, tmp_path)
+
+
+def same_region(parameters: dict, tmp_path) -> None:
+    """The same pixels at the same place."""
     theirs = otb("ExtractROI", tmp_path / "otb.tif", "float", **parameters)
     mine = ours(pyotb.ExtractROI(parameters), tmp_path)
     np.testing.assert_array_equal(mine, theirs)
@@ -255,6 +260,79 @@ def test_regions(scene, options, tmp_path):
         rasterio.open(tmp_path / "ours.tif") as other,
     ):
         assert one.transform.almost_equals(other.transform, 1e-6)
+
+
+@pytest.fixture
+def numbered(tmp_path) -> str:
+    """An image of 100 x 90 pixels of 10 m, all of which are different."""
+    pixels = np.arange(9000, dtype=np.float32).reshape(90, 100)
+    return write(tmp_path / "in.tif", pixels, 10, (500000, 4800000), "EPSG:32631")
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("unit", ["pxl", "phy", "lonlat"])
+@pytest.mark.parametrize("radius_unit", ["pxl", "phy"])
+def test_regions_around_a_point(seed, unit, radius_unit, numbered, tmp_path):
+    random = np.random.default_rng(seed)
+    # OTB keeps coordinates in float32, that is half metres; so not near to an edge.
+    col, row = random.integers(1, 88, 2) + random.uniform(0.2, 0.8, 2)
+    x, y = {
+        "pxl": (col, row),
+        "phy": (500000 + 10 * col, 4800000 - 10 * row),
+        "lonlat": [
+            values[0]
+            for values in rasterio.warp.transform(
+                "EPSG:32631", "EPSG:4326", [500000 + 10 * col], [4800000 - 10 * row]
+            )
+        ],
+    }[unit]
+    radius = float(random.integers(0, 9) if radius_unit == "pxl" else 47 + seed)
+    parameters = {"in": numbered, "mode": "radius", "mode.radius.r": radius}
+    parameters |= {"mode.radius.unitr": radius_unit, "mode.radius.unitc": unit}
+    parameters |= {"mode.radius.cx": x, "mode.radius.cy": y}
+    same_region(parameters, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("crs", ["EPSG:32631", "EPSG:4326"])
+def test_regions_of_another_image(seed, crs, numbered, tmp_path):
+    random = np.random.default_rng(seed)
+    x, y = 500000 + random.uniform(-60, 400), 4800000 - random.uniform(-60, 400)
+    spacing = 6 + seed / 3
+    if crs == "EPSG:4326":
+        ((x,), (y,)) = rasterio.warp.transform("EPSG:32631", crs, [x], [y])
+        spacing = 1e-4
+    pixels = np.ones((30 + seed, 41), np.uint8)
+    other = write(tmp_path / "other.tif", pixels, spacing, (x, y), crs)
+    parameters = {"in": numbered, "mode": "fit", "mode.fit.im": other}
+    same_region(parameters, tmp_path)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32631", "EPSG:4326"])
+def test_regions_of_vector_data(crs, numbered, tmp_path):
+    xs, ys = [500103, 500307], [4799551, 4799803]
+    xs, ys = rasterio.warp.transform("EPSG:32631", crs, xs, ys)
+    path = tmp_path / "two.geojson"
+    corners = vectors.Points(
+        rasterio.crs.CRS.from_user_input(crs),
+        list(zip(xs, ys, strict=True)),
+        [{"id": 0}, {"id": 1}],
+    )
+    vectors.write(corners, str(path))
+    parameters = {"in": numbered, "mode": "fit", "mode.fit.vect": str(path)}
+    same_region(parameters, tmp_path)
+
+
+@pytest.mark.parametrize("unit", ["phy", "lonlat"])
+def test_regions_between_corners(unit, numbered, tmp_path):
+    xs, ys = [500103.5, 500307], [4799803, 4799551.5]
+    if unit == "lonlat":
+        xs, ys = rasterio.warp.transform("EPSG:32631", "EPSG:4326", xs, ys[::-1])
+    parameters = {"in": numbered, "mode": "extent", "mode.extent.unit": unit}
+    for index, corner in enumerate(("ul", "lr")):
+        parameters[f"mode.extent.{corner}x"] = xs[index]
+        parameters[f"mode.extent.{corner}y"] = ys[index]
+    same_region(parameters, tmp_path)
 
 
 @pytest.mark.parametrize("nodata", [0, 9])

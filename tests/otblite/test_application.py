@@ -100,7 +100,7 @@ def test_choices():
         ("Superimpose", "interpolator.bco.radius", 3, "at most 2 is supported"),
         ("Superimpose", "mode", "phr", "choose from default"),
         ("BundleToPerfectSensor", "method", "bayes", "choose from rcs"),
-        ("ExtractROI", "mode", "fit", "choose from standard, extent"),
+        ("ExtractROI", "mode", "all", "choose from standard, extent"),
         ("ExtractROI", "sizex", -1, "at least 0 is expected"),
         ("Mosaic", "comp.feather", "large", "choose from none"),
         ("Mosaic", "interpolator", "bco", "choose from nn"),

@@ -1,14 +1,25 @@
 """PatchesSelection and PatchesExtraction beyond the conformance scenes."""
 
+import itertools
 import json
 import math
 import os
+import shutil
+import struct
+import subprocess
 
 import numpy as np
+import pyogrio
 import pytest
 from affine import Affine
 from otblite import vectors
-from otblite.applications.patches import complete, patch_window, split, stack
+from otblite.applications.patches import (
+    complete,
+    patch_window,
+    shuffle,
+    split,
+    stack,
+)
 from otblite.image import Grid, Image, Window, from_array
 from rasterio.crs import CRS
 
@@ -283,6 +294,49 @@ def test_no_share_at_all_is_refused(raster, tmp_path):
         select(tmp_path, image, "train", **shares(train=0, valid=1, test=1))
 
 
+def test_groups_at_random(tmp_path, raster):
+    """The same each time, the shares kept, and another order than without."""
+    name = raster("in.tif", np.ones((60, 60)))
+    options = {"strategy": "split", "grid.step": 2, "grid.psize": 3}
+    groups = "train valid test"
+    plain = select(tmp_path, name, groups, **options)
+    options |= {"strategy.split.random": True}
+    mixed = select(tmp_path, name, groups, **options)
+    assert mixed == select(tmp_path, name, groups, **options)
+    assert mixed != plain
+    points = [point for group in mixed.values() for point in group]
+    assert sorted(points) == sorted(p for group in plain.values() for p in group)
+    shares = [len(group) / len(points) for group in mixed.values()]
+    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25], atol=0.02)
+
+
+SHUFFLE = """
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <numeric>
+#include <random>
+#include <vector>
+int main(int, char ** argv) {
+  std::vector<int> values(std::atoi(argv[1]));
+  std::iota(values.begin(), values.end(), 0);
+  auto rng = std::default_random_engine {};
+  std::shuffle(values.begin(), values.end(), rng);
+  for (int value : values) std::cout << value << " ";
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="there is no g++")
+def test_shuffled_like_a_program_of_gcc(tmp_path):
+    (tmp_path / "shuffle.cpp").write_text(SHUFFLE)
+    program = str(tmp_path / "shuffle")
+    subprocess.run(["g++", "-o", program, f"{program}.cpp"], check=True)
+    for count in (0, 1, 2, 3, 6, 7, 1000, 1001, 46339, 46340, 46341, 50000):
+        done = subprocess.run([program, str(count)], check=True, capture_output=True)
+        assert shuffle(list(range(count))) == [int(v) for v in done.stdout.split()]
+
+
 # Files of points.
 
 POINTS = vectors.Points(
@@ -314,12 +368,50 @@ def test_points_without_an_epsg_code(tmp_path):
     assert vectors.read(path).crs is None
 
 
-@pytest.mark.parametrize(
-    "name", ["points.shp", "points.sqlite", "points.gpkg", "points"]
-)
+@pytest.mark.parametrize("name", ["points.gpkg", "points.shp"])
+def test_geopackage_and_shapefile(name, tmp_path):
+    vectors.write(POINTS, str(tmp_path / name))
+    found = vectors.read(str(tmp_path / name))
+    assert found.coordinates == POINTS.coordinates
+    assert found.attributes == POINTS.attributes
+    assert found.crs == POINTS.crs
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_no_point_at_all_is_written(tmp_path):
+    for name in ("none.gpkg", "none.shp"):
+        vectors.write(vectors.Points(POINTS.crs, [], []), str(tmp_path / name))
+        assert vectors.read(str(tmp_path / name)).coordinates == []
+
+
+def test_files_of_something_else(tmp_path):
+    path = tmp_path / "points.gpkg"
+    path.write_bytes(b"not a database")
+    with pytest.raises(ValueError, match=f"{path}: not a file of points"):
+        vectors.read(str(path))
+    lines = np.empty(1, object)
+    lines[0] = struct.pack("<BIIdddd", 1, 2, 2, 0, 0, 1, 1)
+    path = str(tmp_path / "lines.gpkg")
+    pyogrio.raw.write(
+        path,
+        lines,
+        [np.array([1])],
+        ["id"],
+        geometry_type="LineString",
+        crs="EPSG:32631",
+        driver="GPKG",
+    )
+    with pytest.raises(ValueError, match=f"{path}: points are expected, got LineStr"):
+        vectors.read(path)
+    assert vectors.extent(path) == (CRS.from_epsg(32631), (0, 0, 1, 1))
+    with pytest.raises(FileNotFoundError, match="missing.gpkg: no such file"):
+        vectors.read(str(tmp_path / "missing.gpkg"))
+
+
+@pytest.mark.parametrize("name", ["points.sqlite", "points.kml", "points"])
 def test_other_formats_are_refused(name, tmp_path, raster):
     path = str(tmp_path / name)
-    words = f"{path}: points are read and written as .geojson only"
+    words = f"{path}: points are read and written as .geojson, .gpkg and .shp only"
     with pytest.raises(RuntimeError, match=f"PatchesSelection: {words}"):
         pyotb.PatchesSelection(
             {
@@ -354,11 +446,33 @@ def test_files_without_points(content, words, tmp_path):
         vectors.read(str(path))
 
 
+@pytest.mark.parametrize("name", ["points.geojson", "points.gpkg"])
+def test_points_in_another_crs_are_told(name, tmp_path, write_raster):
+    image = write_raster("in.tif", np.ones((20, 20)), RES, (452000, 5412000))
+    path = str(tmp_path / name)
+    points = vectors.Points(CRS.from_epsg(4326), [(2.3, 48.9)], [{"id": 0}])
+    vectors.write(points, path)
+    options = {
+        "source1.il": [image],
+        "source1.patchsizex": 3,
+        "source1.patchsizey": 3,
+        "field": "id",
+        "vec": path,
+    }
+    with pytest.raises(RuntimeError, match="is in EPSG:4326 and the image in EPSG:326"):
+        pyotb.PatchesExtraction(options)
+    # Another name of the same CRS is none.
+    wkt = CRS.from_epsg(32631).to_wkt().replace("WGS 84 / UTM zone 31N", "mine")
+    mine = CRS.from_wkt(wkt)
+    vectors.write(vectors.Points(mine, [(452100, 5411900)], [{"id": 0}]), path)
+    assert pyotb.PatchesExtraction(options)["source1.out"].shape == (3, 3, 1)
+
+
 def test_points_that_cannot_be_written(tmp_path):
     """One error that names the file, and what was there stays."""
     (tmp_path / "file.txt").touch()
-    for folder in ("missing", "file.txt"):
-        path = str(tmp_path / folder / "points.geojson")
+    for folder, kind in itertools.product(("missing", "file.txt"), ("geojson", "gpkg")):
+        path = str(tmp_path / folder / f"points.{kind}")
         with pytest.raises(OSError, match=f"{path}: cannot be written"):
             vectors.write(POINTS, path)
     assert os.listdir(tmp_path) == ["file.txt"]

@@ -32,6 +32,7 @@ from otblite.parameters import (
     output_image,
     ram,
 )
+from otblite.warp import project
 from scipy.ndimage import minimum_filter1d
 
 GROUPS = ("outtrain", "outvalid", "outtest")
@@ -60,6 +61,7 @@ class PatchesSelection(Application):
         yield choice("strategy", "chessboard", "split", "all")
         for key, share in zip(PROPORTIONS, (50.0, 25.0, 25.0), strict=True):
             yield number(f"strategy.split.{key}", share, minimum=0.0)
+        yield Parameter("strategy.split.random", Type.Bool, False, mandatory=False)
         for key in GROUPS:
             yield Parameter(
                 key, Type.OutputVectorData, role=OUTPUT, mandatory=key == "outtrain"
@@ -151,7 +153,10 @@ class PatchesSelection(Application):
             self.fail("the proportions of the groups are all 0")
         step = self["grid.step"]
         limit = (grid.width // step + 1) * (grid.height // step + 1)
-        return split(len(cells), shares, limit)
+        if not self["strategy.split.random"]:
+            return split(len(cells), shares, limit)
+        # OTBTF shuffles the groups of all cells of the grid, with or without a point.
+        return shuffle(split(limit, shares, limit))[: len(cells)]
 
     def _point(self, grid: Grid, row: int, col: int) -> tuple[float, float]:
         """Give the centre of a pixel or, for even patches, its lower-left corner."""
@@ -184,6 +189,46 @@ def split(count: int, shares: list[float], limit: int) -> list[int]:
         groups.append(group)
         counters[group] += growth[group]
     return groups
+
+
+def shuffle(values: list[int]) -> list[int]:
+    """Shuffle as C++ programs made with GCC do, by its default generator, unseeded.
+
+    Source: std::shuffle and std::uniform_int_distribution of libstdc++, and the
+    generator minstd_rand0 of Park and Miller (Communications of the ACM 31, 1988).
+
+    >>> shuffle([0, 1, 2, 3, 4, 5])
+    [2, 3, 1, 4, 5, 0]
+    """
+    values, state = list(values), 1
+    modulus = 2**31 - 1
+    span = modulus - 2  # between the least and the largest number of the generator
+
+    def draw(count: int) -> int:
+        """Give a number below `count`."""
+        nonlocal state
+        size = span // count
+        while True:
+            state = 16807 * state % modulus
+            if state - 1 < size * count:
+                return (state - 1) // size
+
+    def swap(i: int, j: int) -> None:
+        values[i], values[j] = values[j], values[i]
+
+    total = len(values)
+    if total and span // total < total:
+        for i in range(1, total):
+            swap(i, draw(i + 1))
+        return values
+    # Of short lists one number serves two swaps.
+    if total and total % 2 == 0:
+        swap(1, draw(2))
+    for i in range(2 - total % 2, total, 2):
+        first, second = divmod(draw((i + 1) * (i + 2)), i + 2)
+        swap(i, first)
+        swap(i + 1, second)
+    return values
 
 
 def _byte(pixels: np.ndarray) -> np.ndarray:
@@ -258,6 +303,8 @@ class PatchesExtraction(Application):
         images = {
             name: concatenate(self.images(f"{name}.il")) for name in source_names()
         }
+        for image in images.values():
+            self._check_place(points, image.grid)
         sizes = {
             name: (self[f"{name}.patchsizey"], self[f"{name}.patchsizex"])
             for name in images
@@ -286,6 +333,22 @@ class PatchesExtraction(Application):
         ids = np.asarray([labels[index][1] for index in chosen], np.float32)
         grid = Grid(None, Affine(1, 0, -0.5, 0, 1, -0.5), 1, len(ids))
         self.output("outlabels", from_array(ids.reshape(-1, 1, 1), grid))
+
+    def _check_place(self, points: vectors.Points, grid: Grid) -> None:
+        """Refuse points whose coordinates are others in the CRS of an image.
+
+        OTBTF takes them as they are.
+        """
+        if points.crs in (None, grid.crs) or not grid.crs:
+            return
+        here = np.array(points.coordinates)
+        there = np.stack(project(points.crs, grid.crs, *here.T), axis=1)
+        if abs(there - here).max() > EDGE * min(map(abs, grid.spacing)):
+            self.fail(
+                f"{self['vec']} is in {points.crs.to_string()} and the image in "
+                f"{grid.crs.to_string()}; bring the points into the CRS of the image "
+                "(ogr2ogr -t_srs)"
+            )
 
     def _label(self, value: Any) -> int:
         try:

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from otblite import vectors
 from otblite.application import Application
 from otblite.image import Grid, Image, Window
 from otblite.parameters import (
@@ -16,6 +17,8 @@ from otblite.parameters import (
     output_image,
     ram,
 )
+from otblite.warp import project
+from rasterio.crs import CRS
 
 # How far grids may disagree, in pixels, and still be called the same.
 TOLERANCE = 1e-3
@@ -65,10 +68,16 @@ class ExtractROI(Application):
     def declare(self):
         """Declare the parameters; what is not given reaches to the image's edge."""
         yield from (input_image(), output_image(), ram())
-        yield choice("mode", "standard", "extent")
+        yield choice("mode", "standard", "extent", "fit", "radius")
         for key in ("ulx", "uly", "lrx", "lry"):
             yield number(f"mode.extent.{key}", mandatory=False)
-        yield choice("mode.extent.unit", "pxl", "phy")
+        yield choice("mode.extent.unit", "pxl", "phy", "lonlat")
+        yield input_image("mode.fit.im", mandatory=False)
+        yield Parameter("mode.fit.vect", Type.InputVectorData, mandatory=False)
+        for key in ("r", "cx", "cy"):
+            yield number(f"mode.radius.{key}", mandatory=False)
+        yield choice("mode.radius.unitr", "pxl", "phy")
+        yield choice("mode.radius.unitc", "pxl", "phy", "lonlat")
         yield from (number("startx", 0), number("starty", 0))
         yield from (number("sizex", 0, minimum=0), number("sizey", 0, minimum=0))
         yield Parameter("cl", Type.ListView, mandatory=False)
@@ -76,7 +85,13 @@ class ExtractROI(Application):
     def run(self):
         """Give the part that lies inside the image; its place is kept."""
         image = self.image("in")
-        wanted = self._extent(image) if self["mode"] == "extent" else self._box(image)
+        modes = {
+            "standard": self._box,
+            "extent": self._extent,
+            "fit": self._fit,
+            "radius": self._radius,
+        }
+        wanted = modes[self["mode"]](image)
         grid = image.grid
         window = wanted.clip(grid.height, grid.width)
         if 0 in window[2:]:
@@ -96,19 +111,86 @@ class ExtractROI(Application):
     def _extent(self, image: Image) -> Window:
         """Read the corners, which are both inside."""
         grid = image.grid
+        unit = self["mode.extent.unit"]
         corners = [self[f"mode.extent.{key}"] for key in ("ulx", "uly", "lrx", "lry")]
-        if self["mode.extent.unit"] == "phy":
+        if unit != "pxl":
             if None in corners:
                 self.fail("all four of mode.extent.ulx, uly, lrx, lry are expected")
             ulx, uly, lrx, lry = corners
-            first, last = (~grid.transform @ xy for xy in ((ulx, uly), (lrx, lry)))
-            corners = [math.floor(value) for value in (*first, *last)]
+            if unit == "lonlat":
+                # So OTB wants it: the first latitude is the smaller one.
+                if ulx > lrx or uly > lry:
+                    self.fail(
+                        "the extent is inverted; in lonlat, uly is the southern and "
+                        "lry the northern latitude"
+                    )
+                uly, lry = lry, uly
+            points = self._index(grid, unit, (ulx, uly), (lrx, lry))
+            corners = [value for point in points for value in point]
         defaults = (0, 0, grid.width - 1, grid.height - 1)
         left, top, right, bottom = (
             math.floor((default if corner is None else corner) + 0.5)
             for corner, default in zip(corners, defaults, strict=True)
         )
         return Window(top, left, bottom - top + 1, right - left + 1)
+
+    def _fit(self, image: Image) -> Window:
+        """Read the extent of another image, or of vector data."""
+        if self.has("mode.fit.im"):
+            other = self.image("mode.fit.im").grid
+            # OTB takes centres of pixels, that of the last one beyond the last row.
+            ends = (0.5, 0.5), (other.width + 0.5, other.height + 0.5)
+            first, last = (other.transform @ end for end in ends)
+            crs = other.crs
+        elif self.has("mode.fit.vect"):
+            crs, (left, bottom, right, top) = vectors.extent(self["mode.fit.vect"])
+            first, last = (left, top), (right, bottom)
+        else:
+            self.fail("mode.fit.im or mode.fit.vect is expected")
+        (left, top), (right, bottom) = self._index(image.grid, crs, first, last)
+        return Window(top, left, bottom - top, right - left)
+
+    def _radius(self, image: Image) -> Window:
+        """Read a centre and a radius."""
+        grid = image.grid
+        centre, radius = (
+            (self["mode.radius.cx"], self["mode.radius.cy"]),
+            self["mode.radius.r"],
+        )
+        if None in (*centre, radius):
+            self.fail("all of mode.radius.r, cx, cy are expected")
+        unit = self["mode.radius.unitc"]
+        if unit == "pxl":
+            col, row = map(int, centre)
+            x, y = grid.transform @ (col + 0.5, row + 0.5)
+        else:
+            ((x, y),) = self._project(grid, unit, centre)
+            ((col, row),) = self._index(grid, "phy", (x, y))
+        if self["mode.radius.unitr"] == "pxl":
+            return Window(row, col, 1, 1).grow(int(radius), int(radius))
+        ends = (x - radius, y + radius), (x + radius, y - radius)
+        (left, top), (right, bottom) = self._index(grid, "phy", *ends)
+        return Window(top, left, bottom - top + 1, right - left + 1)
+
+    def _project(
+        self, grid: Grid, unit: str | CRS | None, *points: tuple[float, float]
+    ) -> list[tuple[float, float]]:
+        """Give points, in lonlat or a CRS, in the CRS of the image."""
+        crs = CRS.from_epsg(4326) if unit == "lonlat" else unit
+        if crs == "phy" or crs == grid.crs or not crs:
+            return list(points)
+        if not grid.crs:
+            self.fail("the image has no CRS, so that no other can be made its own")
+        return list(
+            zip(*project(crs, grid.crs, *zip(*points, strict=True)), strict=True)
+        )
+
+    def _index(
+        self, grid: Grid, unit: str | CRS | None, *points: tuple[float, float]
+    ) -> list[tuple[int, int]]:
+        """Give the (column, row) of the pixel that holds each point."""
+        found = [~grid.transform @ xy for xy in self._project(grid, unit, *points)]
+        return [(math.floor(col), math.floor(row)) for col, row in found]
 
     def _channel(self, name: str, count: int) -> int:
         index = int(name.removeprefix("Channel")) if name[7:].isdigit() else 0

@@ -531,3 +531,25 @@ def test_image_info(scene):
         assert mine[key] == pytest.approx(float(told[key]), rel=1e-6)
     for key in ("estimatedgroundspacingx", "estimatedgroundspacingy"):
         assert mine[key] == pytest.approx(float(told[key]), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"ref.channel": 2, "meas.channel": 1},
+        {"roi.startx": 3, "roi.starty": 1, "roi.sizex": 4, "roi.sizey": 2},
+    ],
+)
+def test_compared_images(options, two_bands, tmp_path):
+    values = np.random.default_rng(1).integers(0, 20, (2, 5, 9)).astype(np.int16)
+    other = write(tmp_path / "other.tif", values, 6, (452000, 5412000), "EPSG:32631")
+    parameters = {"ref.in": two_bands, "meas.in": other, **options}
+    command = ["otbcli_CompareImages"]
+    for key, value in parameters.items():
+        command += [f"-{key}", str(value)]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    told = dict(re.findall(r"^(\w+): (\S+)$", done.stdout, re.MULTILINE))
+    mine = pyotb.CompareImages(parameters).data
+    for key in ("mse", "mae", "psnr", "count"):
+        assert mine[key] == pytest.approx(float(told[key]), rel=1e-6)

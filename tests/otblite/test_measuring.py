@@ -75,3 +75,23 @@ def test_only_pixels_that_are_background_in_all_bands_are_left_out(write_raster)
     empty = write_raster("empty.tif", 0 * pixels)
     with pytest.raises(RuntimeError, match="no pixel but of the background value"):
         pyotb.ComputeImagesStatistics({"il": [empty], "bv": 0.0})
+
+
+def test_compared_images(write_raster):
+    one = np.arange(12.0).reshape(3, 4)
+    other = np.where(one > 8, one + 3, one)
+    names = write_raster("a.tif", one), write_raster("b.tif", other)
+    parameters = {"ref.in": names[0], "meas.in": names[1]}
+    found = pyotb.CompareImages(parameters).data
+    expected = {"mse": 27 / 12, "mae": 9 / 12, "count": 3}
+    expected["psnr"] = 10 * np.log10(11**2 / expected["mse"])
+    assert {key: found[key] for key in expected} == pytest.approx(expected)
+    found = pyotb.CompareImages(parameters | {"roi.sizex": 2, "roi.sizey": 1}).data
+    assert [found[key] for key in ("mse", "mae", "psnr", "count")] == [0, 0, 0, 0]
+    for wrong, words in (
+        ({"meas.channel": 2}, "'meas.channel': the image has 1 band"),
+        ({"roi.startx": 3, "roi.sizex": 2}, "not inside the image of 4 x 3 pixels"),
+        ({"ref.in": XS}, "images of one size are expected"),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            pyotb.CompareImages(parameters | wrong)

@@ -3,7 +3,11 @@
 from otblite.application import Application
 from otblite.applications.bandmath import BandMath, BandMathX
 from otblite.applications.info import ReadImageInfo
-from otblite.applications.measuring import ComputeImagesStatistics, PixelValue
+from otblite.applications.measuring import (
+    CompareImages,
+    ComputeImagesStatistics,
+    PixelValue,
+)
 from otblite.applications.patches import PatchesExtraction, PatchesSelection
 from otblite.applications.resampling import BundleToPerfectSensor, Superimpose
 from otblite.applications.serve import TensorflowModelServe
@@ -15,6 +19,7 @@ APPLICATIONS: dict[str, type[Application]] = {
         BandMath,
         BandMathX,
         BundleToPerfectSensor,
+        CompareImages,
         ComputeImagesStatistics,
         ConcatenateImages,
         ExtractROI,

@@ -1,4 +1,4 @@
-"""PixelValue and ComputeImagesStatistics: numbers out of images."""
+"""PixelValue, CompareImages and ComputeImagesStatistics: numbers out of images."""
 
 import math
 from collections.abc import Iterable
@@ -69,6 +69,77 @@ class PixelValue(Application):
         if unknown := set(wanted) - set(names):
             self.fail(f"{', '.join(sorted(unknown))} is not among {', '.join(names)}")
         self.output("value", spell(values[names.index(name)] for name in wanted))
+
+
+class CompareImages(Application):
+    """Measure how far one band of an image is from one of another."""
+
+    name = "CompareImages"
+
+    def declare(self):
+        """Declare the parameters."""
+        for key in ("ref", "meas"):
+            yield input_image(f"{key}.in")
+            yield number(f"{key}.channel", 1, minimum=1)
+        for key in ("startx", "starty", "sizex", "sizey"):
+            yield number(f"roi.{key}", 0, minimum=0)
+        for key in ("mse", "mae", "psnr", "count"):
+            yield Parameter(key, Type.Float, role=OUTPUT)
+        yield ram()
+
+    def run(self):
+        """Measure mean squares, mean, peak ratio in dB, and how many pixels differ.
+
+        The peak is the range of the reference; without any difference the ratio is 0.
+        """
+        reference, other = self.image("ref.in"), self.image("meas.in")
+        bands = self["ref.channel"] - 1, self["meas.channel"] - 1
+        for key, image, band in zip(
+            ("ref", "meas"), (reference, other), bands, strict=True
+        ):
+            if band >= image.bands:
+                self.fail(f"'{key}.channel': the image has {image.bands} band(s)")
+        sizes = [image.grid.window[2:] for image in (reference, other)]
+        if sizes[0] != sizes[1]:
+            self.fail(f"images of one size are expected, got {sizes[0]} and {sizes[1]}")
+        height, width = sizes[0]
+        row, col = self["roi.starty"], self["roi.startx"]
+        box = Window(
+            row,
+            col,
+            self["roi.sizey"] or height - row,
+            self["roi.sizex"] or width - col,
+        )
+        if box.clip(height, width) != box or 0 in box[2:]:
+            self.fail(
+                f"the region is not inside the image of {width} x {height} pixels"
+            )
+
+        def look(window: Window) -> np.ndarray:
+            window = window.shift(box.row, box.col)
+            one, two = (
+                image.read(window)[:, :, band].astype(np.float64)
+                for image, band in zip((reference, other), bands, strict=True)
+            )
+            apart = one - two
+            return np.array(
+                [
+                    *((apart**2).sum(), abs(apart).sum(), (apart != 0).sum()),
+                    *(one.min(), one.max()),
+                ]
+            )
+
+        grid = reference.grid.part(box)
+        windows = tiles(grid, strip_height(reference, self["ram"]), grid.width)
+        found = np.array([seen for _, seen in in_order(look, list(windows))])
+        squares, distance, count = found[:, :3].sum(0)
+        pixels = box.height * box.width
+        peak = found[:, 4].max() - found[:, 3].min()
+        self.output("mse", float(squares / pixels))
+        self.output("mae", float(distance / pixels))
+        ratio = 10 * math.log10(peak**2 / (squares / pixels)) if squares and peak else 0
+        self.output("psnr", float(ratio))
+        self.output("count", float(count))
 
 
 class ComputeImagesStatistics(Application):

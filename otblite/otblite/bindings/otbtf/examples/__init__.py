@@ -1,0 +1,1 @@
+"""Networks and programs like OTBTF's examples, under the names that scripts import."""

@@ -1,0 +1,1 @@
+"""A fully convolutional network that tells classes, and programs to train it."""

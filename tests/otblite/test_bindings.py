@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import otbApplication as otb
+import pyotb
 
 
 @pytest.fixture
@@ -132,3 +133,13 @@ def test_parameters_in_xml(image, tmp_path):
 
 def test_names_of_applications():
     assert "ExtractROI" in otb.Registry_GetAvailableApplications()
+
+
+def test_an_application_that_is_not_supported_is_told_by_pyotb():
+    with pytest.raises(
+        AttributeError, match="'DynamicConvert' is not supported by otb"
+    ):
+        _ = pyotb.DynamicConvert
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'$"):
+        _ = pyotb.nothing
+    assert not hasattr(pyotb, "DynamicConvert")

@@ -304,6 +304,19 @@ def test_two_sources_are_the_network_run_by_hand(pan_and_xs, fused, tile):
     assert app.transform[2] == west + 4 * 1.5 and app.transform[5] == north - 4 * 1.5
 
 
+def test_one_source_without_data_is_enough(fused, write_raster):
+    """As in OTBTF: a tile of which one source is empty is not served."""
+    pan = np.full((96, 128), 100, np.uint16)
+    xs = np.full((24, 32, 4), 7, np.uint16)
+    xs[:, 16:] = 0
+    images = write_raster("pan.tif", pan, 1.5), write_raster("xs.tif", xs, 6.0)
+    options = {"source1.nodata": 0.0, "source2.nodata": 0.0, "output.bv": -1.0}
+    options |= {"output.names": ["fused"], "optim.tilesizex": 16}
+    found = fuse(*images, fused, **options).to_numpy()
+    # The network sees four columns of PAN, one of XS, beside a tile of 16.
+    assert (found[:, :64] != -1).all() and (found[:, 64:112] == -1).all()
+
+
 def test_outputs_without_bands_and_the_first_one(pan_and_xs, fused):
     (pan, xs), whole = pan_and_xs
     both = fuse(pan, xs, fused, **{"output.names": ["label", "first"]}).to_numpy()

@@ -79,8 +79,9 @@ class TensorflowModelServe(Application):
         def compute(part: Window) -> np.ndarray:
             pixels = cut(images, geometry, part)
             shape = (part.height, part.width, bands)
-            if any(value is not None for value in nodata) and all(
-                value is None or (given == value).all()
+            # One source without any data is enough.
+            if any(
+                value is not None and (given == value).all()
                 for given, value in zip(pixels, nodata, strict=True)
             ):
                 return np.full(shape, empty, np.float32)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sys
+from typing import Any
 
 from otblite import __version__  # noqa: F401
 from otblite.application import Application
@@ -23,12 +25,28 @@ globals().update({f"ParameterType_{kind.name}": kind.value for kind in Type})
 globals().update({f"ImagePixelType_{pixel.name}": pixel.value for pixel in Pixel})
 
 
+def _not_supported(name: str) -> str:
+    return (
+        f"application '{name}' is not supported by otblite; "
+        f"supported are {', '.join(APPLICATIONS)}"
+    )
+
+
+def _missing_in_pyotb(name: str) -> Any:
+    """Say what there is when an application is looked for in pyotb, `pyotb.Name`."""
+    known = name[:1].isupper() and name.isalnum()
+    reason = f": {_not_supported(name)}" if known else ""
+    raise AttributeError(f"module 'pyotb' has no attribute '{name}'{reason}")
+
+
 class Registry:
     """Makes applications by name."""
 
     @staticmethod
     def GetAvailableApplications() -> tuple[str, ...]:
         """List the applications that exist here."""
+        if "pyotb" in sys.modules:  # which asks while it is imported
+            vars(sys.modules["pyotb"]).setdefault("__getattr__", _missing_in_pyotb)
         return tuple(APPLICATIONS)
 
     @staticmethod
@@ -45,10 +63,7 @@ class Registry:
             RuntimeError: naming the application, if it does not exist here.
         """
         if name not in APPLICATIONS:
-            raise RuntimeError(
-                f"application '{name}' is not supported by otblite; "
-                f"supported are {', '.join(APPLICATIONS)}"
-            )
+            raise RuntimeError(_not_supported(name))
         return APPLICATIONS[name](progress)
 
     @staticmethod

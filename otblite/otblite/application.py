@@ -105,6 +105,10 @@ class Application(Extras):
         else:
             self._parameter(key).value = value
 
+    def choose(self, key: str, value: Any) -> None:
+        """Say what a parameter is that the user did not set."""
+        self._parameter(key).automatic = value
+
     # Execution.
 
     def Execute(self) -> int:
@@ -115,6 +119,8 @@ class Application(Extras):
                 if not self.has(parameter.key):
                     self.fail(f"parameter '{parameter.key}' is mandatory")
         # Inputs and parameters may have changed since the last time.
+        for parameter in self._parameters.values():
+            parameter.automatic = None
         for found in (self._files, self._outputs, self._points):
             found.clear()
         try:
@@ -257,7 +263,8 @@ class Application(Extras):
     def ClearValue(self, key: str) -> None:
         """Forget the value."""
         parameter = self._parameter(key)
-        parameter.value, parameter.images = None, []
+        parameter.value = parameter.automatic = None
+        parameter.images = []
 
     def GetParameterValue(self, key: str) -> Any:
         """Give the value of a parameter, file names for images."""

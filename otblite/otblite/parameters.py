@@ -85,6 +85,8 @@ class Parameter:
     role: int = INPUT
     value: Any = None
     """What the user set, or what the application computed."""
+    automatic: Any = None
+    """What the application chose where the user set nothing."""
     images: list[Image | str] = field(default_factory=list)
     """For input images: connected images, and names of files to open."""
     enabled: bool = True
@@ -94,8 +96,9 @@ class Parameter:
 
     @property
     def current(self) -> Any:
-        """The value, or the default."""
-        return self.default if self.value is None else self.value
+        """The value, what the application chose, or the default."""
+        chosen = self.default if self.automatic is None else self.automatic
+        return chosen if self.value is None else self.value
 
     def check(self, value: Any) -> Any:
         """Take a value as `SetParameterValue` of OTB does, which converts nothing.

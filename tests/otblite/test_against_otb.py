@@ -192,6 +192,16 @@ def test_pansharpen(scene, method, fill, tmp_path):
     assert np.abs(mine - theirs).max() <= DN
 
 
+@pytest.mark.parametrize("radius", [(3, 3), (1, 2)])
+def test_pansharpen_by_local_moments(scene, radius, tmp_path):
+    parameters = {"inp": scene["pan"], "inxs": scene["xs"], "method": "lmvm"}
+    keys = "method.lmvm.radiusx", "method.lmvm.radiusy"
+    parameters |= dict(zip(keys, radius, strict=True))
+    theirs = otb("BundleToPerfectSensor", tmp_path / "otb.tif", "float", **parameters)
+    mine = ours(pyotb.BundleToPerfectSensor(parameters), tmp_path)
+    assert np.abs(mine - theirs).max() <= DN
+
+
 @pytest.mark.parametrize("fill", [0, 5])
 def test_pansharpen_with_small_xs(scene, fill, tmp_path):
     """XS covers a part of PAN and holds the fill value itself."""
@@ -393,6 +403,7 @@ EXPRESSIONS = {
         "im1; im1b2",
         "{im1b1, 2}",
         "bands(im1, {2, 1, 2})",
+        "bands(im1, {2; 1}); im1b1",
         "bands({im1b1, im1b2}, {2})",
         "im1 + im1 - bands(im1, {2, 1})",
         "im1 * 2.5; 2 * im1; im1 * im1b2; im1b1 * {1, 2}",

@@ -30,7 +30,7 @@ def values(xs, pixels) -> np.ndarray:
 
 def test_registry():
     names = otb.Registry.GetAvailableApplications()
-    assert len(names) == 13 and "TensorflowModelServe" in names
+    assert len(names) == 14 and "TensorflowModelServe" in names
     for name in names:
         assert create(name).GetName() == name
         assert otb.Registry.CreateApplicationWithoutLogger(name).GetName() == name
@@ -90,7 +90,7 @@ def test_choices():
         "nn",
         "linear",
     )
-    assert create("BundleToPerfectSensor").GetChoiceKeys("method") == ("rcs",)
+    assert create("BundleToPerfectSensor").GetChoiceKeys("method") == ("rcs", "lmvm")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_choices():
         ("Superimpose", "interpolator", "lanczos", "choose from bco, nn, linear"),
         ("Superimpose", "interpolator.bco.radius", 3, "at most 2 is supported"),
         ("Superimpose", "mode", "phr", "choose from default"),
-        ("BundleToPerfectSensor", "method", "bayes", "choose from rcs"),
+        ("BundleToPerfectSensor", "method", "bayes", "choose from rcs, lmvm"),
         ("ExtractROI", "mode", "all", "choose from standard, extent"),
         ("ExtractROI", "sizex", -1, "at least 0 is expected"),
         ("Mosaic", "comp.feather", "large", "choose from none"),
@@ -752,3 +752,21 @@ def test_mosaic_by_hand(write_raster):
     app = pyotb.Mosaic(il=names, nodata=-7)
     expected = [[1, 2, -7], [3, 0, 5], [-7, 6, 7]]
     np.testing.assert_array_equal(app.to_numpy()[..., 0], expected)
+
+
+def test_extract_roi_tells_the_box_it_chose(xs):
+    """As OTB 8.1.1 does, after Execute and after UpdateParameters."""
+    for prepare in ("Execute", "UpdateParameters"):
+        app = create("ExtractROI")
+        app.SetParameterString("in", xs)
+        app.SetParameterInt("startx", 5)
+        getattr(app, prepare)()
+        size = app.GetImageSize("out")
+        assert app.GetParameterInt("sizex") == size[0]
+        assert app.GetParameterInt("sizey") == size[1]
+        assert app.GetParameterInt("startx") == 5 and app.HasUserValue("startx")
+        assert app.HasAutomaticValue("sizex") and not app.HasUserValue("sizex")
+        # What was chosen once does not stay when the start moves.
+        app.SetParameterInt("startx", 6)
+        getattr(app, prepare)()
+        assert app.GetParameterInt("sizex") == size[0] - 1

@@ -1,5 +1,6 @@
 """BandMath and BandMathX."""
 
+import re
 from itertools import chain
 
 import numpy as np
@@ -11,6 +12,8 @@ from otblite.parameters import Parameter, Type, input_images, output_image, ram
 
 # How far the grids of the inputs may be apart, in pixels: ITK's tolerance.
 TOLERANCE = 1e-6
+# A semicolon between expressions, not one in a list: {1;2} is {1, 2}.
+BETWEEN = re.compile(r";(?![^{}]*})")
 # What a float32 can hold: BandMath clamps to it, so 1 / 0 is 3.4e38.
 LARGEST = np.finfo(np.float32).max
 
@@ -27,7 +30,7 @@ class BandMath(Application):
 
     def run(self):
         """Compute one band for each expression, and each component of a vector."""
-        texts = [text.strip() for text in self["exp"].split(";")]
+        texts = [text.strip().replace(";", ",") for text in BETWEEN.split(self["exp"])]
         if len(texts) > 1 and not self.strict:
             self.fail("one expression is expected; BandMathX takes several")
         if "" in texts:

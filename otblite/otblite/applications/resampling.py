@@ -19,6 +19,8 @@ from otblite.warp import resample
 # Pixels on each side of a PAN pixel over which PAN is averaged, as in OTB from 8.1.2
 # on; OTB 8.1.1 and earlier have 3, and no parameter.
 RADIUS = 9
+# Methods of pansharpening, and how far their boxes reach by default.
+METHODS = {"rcs": RADIUS, "lmvm": 3}
 # Samples of the result that are computed together so that all fits the cache.
 CACHED_SAMPLES = 2**17
 
@@ -61,19 +63,24 @@ class BundleToPerfectSensor(Application):
     def declare(self):
         """Declare the parameters."""
         yield from (input_image("inp"), input_image("inxs"), *_grid_parameters())
-        yield choice("method", "rcs")
-        for axis in "xy":
-            yield number(f"method.rcs.radius{axis}", RADIUS, minimum=0)
+        yield choice("method", *METHODS)
+        for method, radius in METHODS.items():
+            for axis in "xy":
+                yield number(f"method.{method}.radius{axis}", radius, minimum=0)
 
     def run(self):
-        """Pansharpen by relative spectral contribution (RCS)."""
+        """Pansharpen by relative spectral contribution (RCS), or local moments."""
         pan = self.image("inp")
         if pan.bands != 1:
             self.fail(f"'inp' must have 1 band, it has {pan.bands}")
         fill = self["fv"]
         xs = resample(self.image("inxs"), pan.grid, self["interpolator"], fill)
-        radius = self["method.rcs.radiusy"], self["method.rcs.radiusx"]
-        self.output("out", pansharpen(pan, xs, radius, fill))
+        method = self["method"]
+        rows, cols = (self[f"method.{method}.radius{axis}"] for axis in "yx")
+        if method == "lmvm":
+            self.output("out", match_moments(pan, xs, (rows, cols)))
+        else:
+            self.output("out", pansharpen(pan, xs, (rows, cols), fill))
 
 
 def pansharpen(
@@ -98,6 +105,38 @@ def pansharpen(
             empty = colours == fill
             colours *= ratio[top : top + lines, :, None]
             np.copyto(colours, fill, where=empty)
+        return result
+
+    return replace(xs, read=read, tile=pan.tile)
+
+
+def match_moments(pan: Image, xs: Image, radius: tuple[int, int]) -> Image:
+    """Give PAN the local mean and variance of each band of `xs`, on the grid of `pan`.
+
+    Both are those of the pixels up to `radius` (rows, columns) away and replicate the
+    border pixels.  Where PAN does not vary the result is the mean of `xs`.
+
+    Source: OTB application BundleToPerfectSensor, method `lmvm`.
+    """
+    size = 2 * radius[0] + 1, 2 * radius[1] + 1
+
+    def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean = box_mean(values, size)
+        return mean, np.sqrt(np.maximum(box_mean(values**2, size) - mean**2, 0))
+
+    def read(window: Window) -> np.ndarray:
+        rows, cols = radius
+        around = window.grow(rows, cols)
+        values = pan.read_padded(around)[:, :, 0].astype(np.float64)
+        mean, deviation = moments(values)
+        centre = values[rows : rows + window.height, cols : cols + window.width]
+        varies = deviation > 0
+        detail = np.divide(centre - mean, deviation, where=varies, out=0 * mean)
+        colours = xs.read_padded(around).astype(np.float64)
+        result = np.empty((window.height, window.width, xs.bands), np.float32)
+        for band in range(xs.bands):
+            own_mean, own_deviation = moments(colours[:, :, band])
+            result[:, :, band] = detail * own_deviation + own_mean
         return result
 
     return replace(xs, read=read, tile=pan.tile)

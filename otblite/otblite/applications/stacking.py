@@ -20,6 +20,8 @@ from otblite.parameters import (
 from otblite.warp import project
 from rasterio.crs import CRS
 
+# The parameters of a window, in its order.
+BOX = ("starty", "startx", "sizey", "sizex")
 # How far grids may disagree, in pixels, and still be called the same.
 TOLERANCE = 1e-3
 
@@ -100,8 +102,15 @@ class ExtractROI(Application):
                 f"{wanted.row} to {wanted.row + wanted.height - 1} are not inside the "
                 f"image of {grid.width} x {grid.height} pixels"
             )
+        for key, value in zip(BOX, window, strict=True):
+            self.choose(key, value)
         bands = [self._channel(name, image.bands) for name in self["cl"] or []]
         self.output("out", roi(image, window, bands or list(range(image.bands))))
+
+    def UpdateParameters(self):
+        """Choose what was not set of the start and the size."""
+        if self.IsApplicationReady():
+            self.Execute()
 
     def _box(self, image: Image) -> Window:
         row, col = max(self["starty"], 0), max(self["startx"], 0)

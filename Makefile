@@ -1,4 +1,6 @@
 # make demo       everything at once, on a made-up scene
+# make scene, make serve  the demo's scene and its archive, for typing by hand
+# make docs       the pages as a site, in build/site
 # make bench      time and memory of the scripts; some minutes
 # make test       lint, and all tests that are not slow, on all processors
 # make test-slow  the others: trainings that are killed, several devices, whole tiles
@@ -18,11 +20,20 @@ TENSORFLOW_TESTS := tests/test_*.py tests/otblite/test_otbtf_*.py \
 	tests/otblite/test_serving.py \
 	$(addprefix tests/srtools/,network training evaluation inference)
 
-.PHONY: demo bench test test-slow test-keras2 test-tensorflow test-real-otb \
+.PHONY: demo scene serve docs bench test test-slow test-keras2 test-tensorflow test-real-otb \
 	lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python -m demo.run --size $(SIZE)
+
+scene: $(STAMP)
+	$(BIN)/python -m demo.run --size $(SIZE) --scene_only
+
+serve: $(STAMP)
+	$(BIN)/python -m demo.server demo_run/scene
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -39,6 +39,12 @@ def run(*arguments: str) -> None:
     print(f"({time.monotonic() - start:.0f} s)", flush=True)
 
 
+def prepare(folder: Path, size: int, seed: int) -> dict:
+    """Make the demo's scene; `demo.scene.make_scene` says what is returned."""
+    print(f"making a scene of {size} x {size} PAN pixels in {folder}", flush=True)
+    return make_scene(folder, size=size, seed=seed, shift=SHIFT)
+
+
 def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
     """Make the scene and run the five exercises on it.
 
@@ -52,8 +58,7 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
         The metrics of exercise 4.
     """
     base = Path(folder).resolve()
-    print(f"making a scene of {size} x {size} PAN pixels in {base / 'scene'}")
-    scene = make_scene(base / "scene", size=size, seed=seed, shift=SHIFT)
+    scene = prepare(base / "scene", size, seed)
     pan, xs = str(scene["pan"]), str(scene["xs"])
     patches, model, scores = (str(base / name) for name in ("patches", "model", "eval"))
     sr, preview = str(base / "sr.tif"), str(base / "sr.png")
@@ -145,6 +150,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nb_epochs", type=int, default=70, help="of training (default: %(default)s)"
     )
+    parser.add_argument(
+        "--scene_only",
+        action="store_true",
+        help="make the scene and end, to type the exercises by hand",
+    )
     return parser
 
 
@@ -152,8 +162,16 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     params = get_parser().parse_args(argv)
+    if params.scene_only:
+        prepare(Path(params.folder).resolve() / "scene", params.size, params.seed)
+        return 0
     start = time.monotonic()
-    metrics = demo(**vars(params))
+    metrics = demo(
+        folder=params.folder,
+        size=params.size,
+        seed=params.seed,
+        nb_epochs=params.nb_epochs,
+    )
     gain = metrics["inner"]["gain_db"]
     print(
         f"\nsuper-resolution is {gain:+.2f} dB against bicubic on "

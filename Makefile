@@ -1,5 +1,6 @@
 # make demo       everything at once, on a made-up scene
 # make scene, make serve  the demo's scene and its archive, for typing by hand
+# make check EX=1 ARGS='--patches DIR'  looks at what a student's scripts made
 # make docs       the pages as a site, in build/site
 # make bench      time and memory of the scripts; some minutes
 # make test       lint, and all tests that are not slow, on all processors
@@ -13,14 +14,14 @@ SIZE ?= 1536
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ENGINE := $(shell find otblite -name '*.py' -o -name '*.pth' -o -name 'pyproject.toml')
-CODE := sr_*.py srtools otblite demo bench tests
+CODE := sr_*.py srtools otblite demo lesson bench tests
 PYTEST := $(BIN)/python -m pytest -n auto
 # What touches TensorFlow.
 TENSORFLOW_TESTS := tests/test_*.py tests/otblite/test_otbtf_*.py \
 	tests/otblite/test_serving.py \
 	$(addprefix tests/srtools/,network training evaluation inference)
 
-.PHONY: demo scene serve docs bench test test-slow test-keras2 test-tensorflow test-real-otb \
+.PHONY: demo scene serve check docs bench test test-slow test-keras2 test-tensorflow test-real-otb \
 	lint format clean
 
 demo: $(STAMP)
@@ -31,6 +32,9 @@ scene: $(STAMP)
 
 serve: $(STAMP)
 	$(BIN)/python -m demo.server demo_run/scene
+
+check: $(STAMP)
+	$(BIN)/python -m lesson.check $(EX) $(ARGS)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -1,0 +1,301 @@
+"""Exercise 1: do the patches show the same ground, in the same light, apart by group?
+
+Only pixels are looked at, so that patches of any script can be checked.
+"""
+
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from scipy.ndimage import gaussian_filter
+from skimage.registration import phase_cross_correlation
+
+from lesson.report import Report
+from srtools.conventions import BANDS, FACTOR, GROUPS, KINDS, OFFSET_DN
+
+# lr pixels of 6 m; a quarter is 1.5 m, one hr pixel.
+MOST_SHIFT = 0.25
+LEAST_CORRELATION = 0.7
+SOFTER = 1.0
+# How much better another order of bands must fit, as a mean correlation.
+BETTER_ORDER = 0.01
+# Ratio of the means of hr and lr.
+RADIOMETRY = (0.8, 1.25)
+# Share of the local variance of hr that no zoom of 6 m pixels explains.
+LEAST_DETAIL = 0.05
+# Side, in lr pixels, of the squares by which ground is known again.
+SQUARE = 4
+# Patches that the slower measures look at, evenly spread.
+SAMPLE = 100
+
+
+def check_patches(folder: Path) -> Report:
+    """Check the folder that exercise 1 wrote."""
+    report = Report()
+    pairs = {}
+    for group in GROUPS:
+        pair = _read_pair(report, folder, group)
+        if pair:
+            pairs[group] = pair
+    if len(pairs) < len(GROUPS):
+        return report
+    lr, hr = (
+        np.concatenate([_spread(pairs[group][kind]) for group in GROUPS])
+        for kind in (0, 1)
+    )
+    if not _check_values(report, pairs):
+        return report
+    _check_ground(report, lr, mean_of_squares(hr))
+    _check_light(report, lr, mean_of_squares(hr))
+    _check_detail(report, hr)
+    _check_leak(report, {group: pair[0] for group, pair in pairs.items()})
+    return report
+
+
+def read_patches(path: Path) -> np.ndarray:
+    """Read patches that are stacked downwards, [n, side, side, bands].
+
+    Raises:
+        ValueError: if the height is no multiple of the width.
+    """
+    with rasterio.open(path) as file:
+        pixels = np.moveaxis(file.read(), 0, -1)
+    height, width, bands = pixels.shape
+    if height % width:
+        raise ValueError(f"{width} x {height} pixels are no column of squares")
+    return pixels.reshape(-1, width, width, bands)
+
+
+def mean_of_squares(hr: np.ndarray) -> np.ndarray:
+    """Give the means of 4 x 4 pixels, [n, h, w, bands] to [n, h / 4, w / 4, bands]."""
+    n, height, width, bands = hr.shape
+    shape = n, height // FACTOR, FACTOR, width // FACTOR, FACTOR, bands
+    return hr.reshape(shape).mean(axis=(2, 4))
+
+
+def _spread(patches: np.ndarray) -> np.ndarray:
+    """Take some of the patches, evenly spread, as float64."""
+    chosen = np.linspace(0, len(patches) - 1, min(len(patches), SAMPLE)).astype(int)
+    return patches[chosen].astype(float)
+
+
+def _read_pair(report: Report, folder: Path, group: str) -> list[np.ndarray] | None:
+    pair = []
+    for kind in KINDS:
+        path = folder / f"{group}_{kind}_patches.tif"
+        try:
+            pair.append(read_patches(path))
+        except (RasterioError, ValueError) as error:
+            report.check(
+                False,
+                f"{path.name}: {error}",
+                "PatchesExtraction writes one image per source and group, square "
+                "patches one below the other",
+            )
+            return None
+    lr, hr = pair
+    sizes = f"{len(lr)} of {lr.shape[1]} and {len(hr)} of {hr.shape[1]} pixels"
+    same = report.check(
+        len(lr) == len(hr) > 0,
+        f"{group}: as many lr as hr patches ({sizes})",
+        "take both from the same points",
+    )
+    four = report.check(
+        hr.shape[1] == FACTOR * lr.shape[1],
+        f"{group}: hr patches are {FACTOR} times as large ({sizes})",
+        "the patch size of hr counts pixels of 1.5 m, that of lr pixels of 6 m",
+    )
+    bands = report.check(
+        lr.shape[3] == hr.shape[3] == len(BANDS),
+        f"{group}: {len(BANDS)} bands (lr {lr.shape[3]}, hr {hr.shape[3]})",
+        f"stack {', '.join(BANDS)}, which Spot's four bands are like",
+    )
+    return pair if same and four and bands else None
+
+
+def _check_values(report: Report, pairs: dict) -> bool:
+    """Tell whether all pixels are numbers; without, nothing can be measured."""
+    numbers = True
+    for kind, name in enumerate(KINDS):
+        pixels = [pairs[group][kind] for group in GROUPS]
+        finite = all(np.isfinite(patches).all() for patches in pixels)
+        numbers &= report.check(
+            finite, f"{name}: only numbers", "some pixels are NaN or infinite"
+        )
+        if not finite:
+            continue
+        empty = sum(
+            int((patches == 0).all(axis=3).any(axis=(1, 2)).sum()) for patches in pixels
+        )
+        report.check(
+            empty == 0,
+            f"{name}: no pixel without data ({empty} patches have some)",
+            "PatchesSelection takes a mask; where one image is 0 there is no pair",
+        )
+        middle = float(np.median(np.concatenate([_spread(p).ravel() for p in pixels])))
+        report.check(
+            30 <= middle <= 12000,
+            f"{name}: DN, reflectance x 10 000 (the median is {middle:.4g})",
+            "patches keep DN; the model divides by 10 000 itself. Spot's raw counts "
+            "and 8 bits are no reflectance",
+        )
+    return numbers
+
+
+def _check_ground(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
+    """Compare where the images lie, and the order of their bands."""
+    # Sentinel-2 sees softer than the mean of 4 x 4 pixels.
+    grey = lr.mean(axis=3)
+    other = gaussian_filter(seen.mean(axis=3), (0, SOFTER, SOFTER))
+    fits = [_correlation(a, b) for a, b in zip(grey, other, strict=True)]
+    middle = float(np.median(fits))
+    report.check(
+        middle >= LEAST_CORRELATION,
+        f"lr and hr show the same ground (correlation {middle:.2f})",
+        "patches of one point belong together; is the order of points the same, and "
+        "was Superimpose given XS as reference?",
+    )
+    shifts = [
+        phase_cross_correlation(b, a, upsample_factor=20, normalization=None)[0]
+        for a, b in zip(grey, other, strict=True)
+    ]
+    south, east = np.median(shifts, axis=0)
+    report.check(
+        np.hypot(south, east) <= MOST_SHIFT,
+        f"lr lies where hr lies ({6 * -east:+.1f} m east, {6 * south:+.1f} m north)",
+        "the satellites disagree, or a corner was taken for a centre: half a pixel is "
+        "2.25 m between the grids of 6 m and 1.5 m",
+    )
+    matrix = np.array(
+        [[_correlation(lr[..., i], seen[..., j]) for j in range(4)] for i in range(4)]
+    )
+    orders = {order: matrix[range(4), order].mean() for order in permutations(range(4))}
+    best = max(orders, key=orders.get)
+    report.check(
+        orders[best] - orders[0, 1, 2, 3] <= BETTER_ORDER,
+        f"bands are in one order (hr is like bands {[i + 1 for i in best]} of lr)",
+        f"Spot has red, green, blue, near infrared: {', '.join(BANDS)}",
+    )
+    means = lr.mean(axis=(0, 1, 2))
+    report.check(
+        means[3] >= 0.8 * means.max(),
+        f"the last band is near infrared (means {_numbers(means)})",
+        "over land it is the brightest; B08 comes last",
+    )
+
+
+def _check_light(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
+    """Compare how bright the images are."""
+    differences = np.median((lr - seen).reshape(-1, 4), axis=0)
+    offset = float(np.median(differences))
+    report.check(
+        abs(offset) < OFFSET_DN / 2,
+        f"the offset is removed (lr - hr is {offset:+.0f} DN in the middle)",
+        "subtract 1000 from Sentinel-2 since baseline 04.00, once"
+        if offset > 0
+        else "1000 was taken off where it was not in the pixels, or twice",
+    )
+    dark = [float(np.percentile(image, 0.1)) for image in (lr, seen)]
+    report.check(
+        min(dark) < OFFSET_DN,
+        f"somewhere it is dark ({dark[0]:.0f} DN in lr, {dark[1]:.0f} in hr)",
+        "the offset of 1000 seems to be in both images",
+    )
+    ratios = seen.mean(axis=(0, 1, 2)) / np.maximum(lr.mean(axis=(0, 1, 2)), 1e-9)
+    report.check(
+        all(RADIOMETRY[0] <= ratio <= RADIOMETRY[1] for ratio in ratios),
+        f"hr has Sentinel-2's radiometry (hr / lr is {_numbers(ratios, 2)})",
+        "bring Spot to reflectance x 10 000, or fit a line per band",
+    )
+
+
+def _check_detail(report: Report, hr: np.ndarray) -> None:
+    share = own_detail(hr.mean(axis=3))
+    report.check(
+        share >= LEAST_DETAIL,
+        f"hr has the detail of PAN ({share:.0%} of it does not follow from 6 m)",
+        "hr must come from BundleToPerfectSensor of PAN and XS, not from XS alone",
+    )
+    alike = np.mean([_correlation(hr[..., 0], hr[..., band]) for band in (1, 2, 3)])
+    report.check(
+        alike < 0.999,
+        f"hr has colours (its bands correlate with {alike:.3f})",
+        "all bands are the same image; hr is the pansharpened XS, not PAN",
+    )
+
+
+def own_detail(grey: np.ndarray) -> float:
+    """Give the share of local variance that no zoom of the 6 m means can make.
+
+    Whatever its kernel, a zoom makes each of the 4 x 4 pixels a weighted sum of 6 m
+    pixels nearby: the weights that fit best (5 x 5 of them) are found, and what they
+    leave is counted.
+
+    Arguments:
+        grey: [n, h, w].
+    """
+    means = mean_of_squares(grey[..., None])[..., 0]
+    around = np.lib.stride_tricks.sliding_window_view(means, (5, 5), axis=(1, 2))
+    local = around.mean(axis=(3, 4), keepdims=True)
+    known = (around - local).reshape(-1, 25)
+    left = total = 0.0
+    for row in range(FACTOR):
+        for col in range(FACTOR):
+            pixels = grey[:, row::FACTOR, col::FACTOR][:, 2:-2, 2:-2]
+            wanted = (pixels - local[..., 0, 0]).ravel()
+            weights = np.linalg.lstsq(known, wanted, rcond=None)[0]
+            left += float(((wanted - known @ weights) ** 2).sum())
+            total += float((wanted**2).sum())
+    return left / total if total else 0.0
+
+
+def _check_leak(report: Report, lr: dict[str, np.ndarray]) -> None:
+    known = {group: _squares(patches) for group, patches in lr.items()}
+    for group, others in (("test", ("train", "valid")), ("valid", ("train",))):
+        numbers, varied = known[group]
+        seen = np.concatenate([known[other][0][known[other][1]] for other in others])
+        leaked = int((np.isin(numbers, seen) & varied).any(axis=1).sum())
+        report.check(
+            leaked == 0,
+            f"no {group} patch shows ground of {' or '.join(others)} "
+            f"({leaked} of {len(numbers)} do)",
+            "patches overlap between groups: the network is asked what it was told. "
+            "Keep whole blocks apart",
+        )
+
+
+def _squares(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give a number for each square of pixels: equal numbers mean equal pixels.
+
+    Returns:
+        The numbers [n, squares], and whether the pixels of the square vary: flat
+        ones look the same anywhere.
+    """
+    bits = patches.astype(np.float64).view(np.uint64)
+    rng = np.random.default_rng(0)
+    n, height, width, bands = bits.shape
+    rows, cols = height - SQUARE + 1, width - SQUARE + 1
+    numbers = np.zeros((n, rows, cols), np.uint64)
+    varied = np.zeros((n, rows, cols), bool)
+    # A sum with random weights, modulo 2^64; floats of whole numbers end in zeros,
+    # so the bits are mixed first.
+    bits ^= bits >> np.uint64(32)
+    for row in range(SQUARE):
+        for col in range(SQUARE):
+            part = bits[:, row : row + rows, col : col + cols]
+            varied |= (part != bits[:, :rows, :cols]).any(axis=3)
+            weights = rng.integers(1, 2**63, bands, dtype=np.uint64)
+            numbers += (part * weights).sum(axis=3, dtype=np.uint64)
+    return numbers.reshape(n, -1), varied.reshape(n, -1)
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    a, b = one - one.mean(), other - other.mean()
+    size = np.sqrt((a * a).sum() * (b * b).sum())
+    return float((a * b).sum() / size) if size else 0.0
+
+
+def _numbers(values: np.ndarray, digits: int = 0) -> str:
+    return " ".join(f"{value:.{digits}f}" for value in values)

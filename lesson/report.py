@@ -1,0 +1,44 @@
+"""The answer of a check: lines of pass and fail, with a hint for each fail."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was looked at."""
+
+    passed: bool
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        if self.passed:
+            return f"pass  {self.what}"
+        return f"FAIL  {self.what}\n      hint: {self.hint}"
+
+
+@dataclass
+class Report:
+    """All lines of one exercise."""
+
+    lines: list[Line] = field(default_factory=list)
+
+    def check(self, passed: bool, what: str, hint: str) -> bool:
+        """Add a line, and tell whether it passed."""
+        self.lines.append(Line(bool(passed), what, hint))
+        return bool(passed)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed; a report without lines does not pass."""
+        return bool(self.lines) and all(line.passed for line in self.lines)
+
+    @property
+    def failed(self) -> list[Line]:
+        """The lines that failed."""
+        return [line for line in self.lines if not line.passed]
+
+    def __str__(self) -> str:
+        count = len(self.lines) - len(self.failed)
+        end = f"{count} of {len(self.lines)} passed"
+        return "\n".join([*map(str, self.lines), end])

@@ -1,0 +1,67 @@
+"""A SavedModel as its signature serves it, whoever made it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from srtools.conventions import FACTOR, SCALE
+from srtools.errors import SRError
+
+# After srtools, which imports TensorFlow quietly.
+import tensorflow as tf
+
+SIGNATURE = "serving_default"
+# Below this a median is reflectance, above it DN.
+LARGEST_REFLECTANCE = 5.0
+BATCH = 8
+
+
+class Served:
+    """The model of a folder; its input and outputs may have any name."""
+
+    def __init__(self, folder: Path):
+        try:
+            # The functions of a signature live as long as the model.
+            self.model = tf.saved_model.load(str(folder))
+            self.serve = self.model.signatures[SIGNATURE]
+        except (OSError, KeyError, AttributeError, ValueError) as error:
+            text = str(error).splitlines()[0]
+            raise SRError(
+                f"{folder} is no SavedModel with the signature {SIGNATURE} ({text}); "
+                "model.export(folder) of Keras 3 and model.save(folder) of Keras 2 "
+                "write one"
+            ) from None
+        inputs = self.serve.structured_input_signature[1]
+        if len(inputs) != 1:
+            raise SRError(
+                f"the model has {len(inputs)} inputs ({', '.join(inputs)}); one is "
+                "expected, Sentinel-2 on the 6 m grid"
+            )
+        ((self.input, self.spec),) = inputs.items()
+
+    def outputs(self, lr: np.ndarray) -> dict[str, np.ndarray]:
+        """Give all outputs for lr [n, h, w, 4] in DN."""
+        given = tf.constant(lr, self.spec.dtype)
+        return {k: v.numpy() for k, v in self.serve(**{self.input: given}).items()}
+
+    def hr(self, lr: np.ndarray) -> np.ndarray:
+        """Give the output of four times the size in DN, [n, 4 h, 4 w, 4].
+
+        Raises:
+            SRError: if there is none.
+        """
+        found = []
+        for first in range(0, len(lr), BATCH):
+            part = lr[first : first + BATCH].astype(np.float32)
+            size = FACTOR * part.shape[1], FACTOR * part.shape[2]
+            outputs = self.outputs(part)
+            fitting = [v for _, v in sorted(outputs.items()) if v.shape[1:3] == size]
+            if not fitting:
+                sizes = ", ".join(f"{k} {v.shape}" for k, v in outputs.items())
+                raise SRError(
+                    f"no output is {FACTOR} times as large as the input {part.shape}: "
+                    f"{sizes}"
+                )
+            found.append(fitting[0])
+        result = np.concatenate(found).astype(float)
+        return result / SCALE if np.median(result) < LARGEST_REFLECTANCE else result

@@ -22,6 +22,9 @@ def get_parser() -> argparse.ArgumentParser:
     first = exercises.add_parser("1", help="patches: images of three groups")
     first.add_argument("--patches", required=True, type=Path, metavar="DIR")
     first.set_defaults(check=lambda params: check_patches(params.patches))
+    second = exercises.add_parser("2", help="the network of sr_model.py")
+    _add_folders(second, "--scripts")
+    second.set_defaults(check=_second)
     third = exercises.add_parser("3", help="training: a SavedModel, and logs")
     _add_folders(third, "--model_dir", "--logs", "--patches")
     third.set_defaults(check=_third)
@@ -55,6 +58,12 @@ def _add_folders(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 # Those that need TensorFlow import it when they are asked for: it takes seconds.
+
+
+def _second(params: argparse.Namespace) -> Report:
+    from lesson.network import check_network
+
+    return check_network(params.scripts)
 
 
 def _third(params: argparse.Namespace) -> Report:

@@ -1,0 +1,187 @@
+"""Exercise 2: is it the network that the exercise asks for?
+
+The scripts are imported and the network is built; how it is written does not matter.
+"""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lesson.report import Report
+from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.errors import SRError
+
+# After srtools, which imports TensorFlow quietly.
+import otbtf
+import tensorflow as tf
+
+SMALL, OTHER = (32, 32), (24, 40)
+# Keys that may be missing in the data set before it is given up.
+ATTEMPTS = 4
+
+
+def check_network(scripts: Path, module: str = "sr_model") -> Report:
+    """Check the class of a folder's `sr_model.py` that derives from ModelBase."""
+    report = Report()
+    kind = _find(report, scripts, module)
+    if kind is None:
+        return report
+    try:
+        model = build(kind)
+    except SRError as error:
+        report.check(False, f"the network is built: {error}", "see the message")
+        return report
+    report.check(True, "the network is built", "")
+    _check_scale(report, model)
+    _check_layers(report, model.model)
+    _check_answers(report, model)
+    return report
+
+
+def _find(report: Report, scripts: Path, module: str) -> type | None:
+    sys.path.insert(0, str(scripts.resolve()))
+    sys.modules.pop(module, None)
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:  # whatever a student's script may raise
+        report.check(
+            False, f"{module}.py is imported: {error}", f"it must lie in {scripts}"
+        )
+        return None
+    finally:
+        sys.path.remove(str(scripts.resolve()))
+        sys.modules.pop(module, None)
+    kinds = [
+        value
+        for value in vars(found).values()
+        if inspect.isclass(value)
+        and issubclass(value, otbtf.ModelBase)
+        and value is not otbtf.ModelBase
+    ]
+    report.check(
+        bool(kinds),
+        f"{module}.py has a class that derives from otbtf.ModelBase",
+        "class SRModel(otbtf.ModelBase), with normalize_inputs and get_outputs",
+    )
+    return kinds[-1] if kinds else None
+
+
+def build(kind: type) -> otbtf.ModelBase:
+    """Build a model whose input may have any name: KeyError tells it.
+
+    Raises:
+        SRError: if it cannot be built.
+    """
+    name = "lr"
+    for _ in range(ATTEMPTS):
+        spec = (
+            {name: tf.TensorSpec((None, *SMALL, len(BANDS)), tf.float32)},
+            {"hr": tf.TensorSpec((None, 128, 128, len(BANDS)), tf.float32)},
+        )
+        try:
+            return kind(dataset_element_spec=spec)
+        except KeyError as error:
+            name = str(error.args[0])
+        except Exception as error:  # Keras and TensorFlow have many of them
+            raise SRError(f"{type(error).__name__}: {error}".splitlines()[0]) from None
+    raise SRError(f"its input is called neither 'lr' nor '{name}'")
+
+
+def _check_scale(report: Report, model: otbtf.ModelBase) -> None:
+    (key,) = model.dataset_input_keys
+    given = tf.constant(np.full((1, 8, 8, len(BANDS)), 5000.0, np.float32))
+    normalized = next(iter(model.normalize_inputs({key: given}).values()))
+    value = float(np.asarray(normalized).mean())
+    report.check(
+        abs(value - 5000 * SCALE) < 1e-4,
+        f"normalize_inputs multiplies by 1e-4 (5000 becomes {value:g})",
+        "inside the model, so that training and serving cannot differ",
+    )
+
+
+def _check_layers(report: Report, network: tf.keras.Model) -> None:
+    kinds = tf.keras.layers
+    zooms = [x for x in network.layers if isinstance(x, kinds.Conv2DTranspose)]
+    wide = [
+        x
+        for x in network.layers
+        if isinstance(x, kinds.Conv2D) and tuple(x.kernel_size) == (7, 7)
+    ]
+    adds = [x for x in network.layers if isinstance(x, kinds.Add)]
+    adds += [x for x in network.layers if "add" in type(x).__name__.lower()]
+    count = len({id(layer) for layer in adds})
+    report.check(
+        len(wide) == 2,
+        f"two convolutions of 7 x 7 ({len(wide)})",
+        "one at the beginning, one at the end",
+    )
+    strides = [tuple(layer.strides) for layer in zooms]
+    report.check(
+        strides == [(2, 2), (2, 2)],
+        f"two transposed convolutions of stride 2 ({strides})",
+        "each doubles rows and columns: 32, 64, 128",
+    )
+    report.check(
+        count >= 3,
+        f"residual blocks, and a long skip around them ({count} sums)",
+        "each block adds its input to its output; so do all blocks together",
+    )
+
+
+def _check_answers(report: Report, model: otbtf.ModelBase) -> None:
+    (key,), network = model.dataset_input_keys, model.model
+    rng = np.random.default_rng(0)
+    outputs = _run(network, key, rng.uniform(200, 4000, (1, *SMALL, len(BANDS))))
+    side = FACTOR * SMALL[0]
+    whole = {k: v for k, v in outputs.items() if v.shape[1:3] == (side, side)}
+    report.check(
+        bool(whole),
+        f"32 x 32 pixels become 128 x 128 ({_sizes(outputs)})",
+        "padding='same' in every convolution, and two zooms by 2",
+    )
+    try:
+        other = _run(network, key, rng.uniform(200, 4000, (1, *OTHER, len(BANDS))))
+        wanted = tuple(FACTOR * n for n in OTHER)
+        any_size = any(v.shape[1:3] == wanted for v in other.values())
+    except Exception:  # Keras and TensorFlow have many of them
+        any_size = False
+    report.check(
+        any_size,
+        "24 x 40 pixels become 96 x 160: any size works",
+        "do not write sizes into layers; ModelBase leaves rows and columns open",
+    )
+    pairs = [(a, b) for a in whole.values() for b in whole.values()]
+    report.check(
+        any(np.allclose(a * 1e4, b, rtol=1e-3) and a.any() for a, b in pairs),
+        "an extra output is 1e4 times the first, in DN",
+        "a 16-bit image of reflectance below 1 would be 0 everywhere",
+    )
+    crops = 0
+    for value in outputs.values():
+        margin = (side - value.shape[1]) // 2
+        if margin > 0 and any(
+            big.shape[3] == value.shape[3]
+            and np.allclose(big[:, margin:-margin, margin:-margin], value, rtol=1e-3)
+            for big in whole.values()
+        ):
+            crops += 1
+    report.check(
+        crops > 0,
+        f"cropped outputs for serving ({crops})",
+        "ModelBase adds them in postprocess_outputs; keep what super() gives",
+    )
+
+
+def _run(network: tf.keras.Model, key: str, lr: np.ndarray) -> dict[str, np.ndarray]:
+    given = tf.constant(lr, tf.float32)
+    found = network({key: given})
+    if not isinstance(found, dict):
+        found = dict(enumerate(found if isinstance(found, list) else [found]))
+    return {str(key): np.asarray(value) for key, value in found.items()}
+
+
+def _sizes(outputs: dict[str, np.ndarray]) -> str:
+    return ", ".join(f"{v.shape[1]} x {v.shape[2]}" for v in outputs.values())

@@ -1,0 +1,78 @@
+"""The check of exercise 2 passes the course's network, and names each mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from lesson.check import main
+from lesson.network import check_network
+
+ROOT = Path(__file__).parents[2]
+# As the course's idiom has it, with names of its own.
+RIGHT = """
+import otbtf
+import tensorflow as tf
+layers = tf.keras.layers
+
+class Net(otbtf.ModelBase):
+    def normalize_inputs(self, inputs):
+        return {"x": tf.cast(inputs["sentinel"], tf.float32) * 1e-4}
+
+    def get_outputs(self, normalized_inputs):
+        x = layers.Conv2D(8, 7, padding="same")(normalized_inputs["x"])
+        first = x
+        for _ in range(2):
+            y = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+            y = layers.Conv2D(8, 3, padding="same")(y)
+            x = layers.Add()([x, y])
+        x = layers.Add()([x, first])
+        for _ in range(2):
+            x = layers.Conv2DTranspose(8, 4, strides=2, padding="same")(x)
+        hr = layers.Conv2D(4, 7, padding="same", name="hr")(x)
+        dn = layers.Rescaling(1e4, name="dn")(hr)
+        return {"hr": hr, "dn": dn}
+"""
+MISTAKES = {
+    "no ModelBase": (("(otbtf.ModelBase)", "(object)"), "derives from otbtf.ModelBase"),
+    "a mistake of syntax": (("class Net", "klass Net"), "sr_model.py is imported"),
+    "not normalised": ((" * 1e-4", ""), "multiplies by 1e-4"),
+    "3 x 3 at the end": (("Conv2D(4, 7", "Conv2D(4, 3"), "two convolutions of 7 x 7"),
+    "one zoom": (
+        ("range(2):\n            x =", "range(1):\n            x ="),
+        "two transposed convolutions",
+    ),
+    "a zoom by 4 at once": (
+        ("layers.Conv2DTranspose(8, 4, strides=2,", "layers.Conv2D(8, 4,"),
+        "32 x 32 pixels become 128 x 128",
+    ),
+    "no skips": (("x = layers.Add()([x, y])", "x = y"), "residual blocks"),
+    "no output in DN": ((', "dn": dn', ""), "1e4 times the first"),
+    "no crops": (
+        (
+            "    def get_outputs",
+            "    def postprocess_outputs(self, **_):\n        return {}\n\n"
+            "    def get_outputs",
+        ),
+        "cropped outputs",
+    ),
+    "an error of a layer": (("layers.Conv2D(8, 7", "layers.Conv2D(-8, 7"), "is built"),
+}
+
+
+def test_our_own_passes():
+    report = check_network(ROOT)
+    assert report.passed and len(report.lines) == 10, str(report)
+
+
+def test_the_courses_idiom_passes(tmp_path, capsys):
+    (tmp_path / "sr_model.py").write_text(RIGHT)
+    assert main(["2", "--scripts", str(tmp_path)]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_is_named(mistake, tmp_path):
+    (old, new), words = MISTAKES[mistake]
+    assert RIGHT.count(old) == 1
+    (tmp_path / "sr_model.py").write_text(RIGHT.replace(old, new))
+    report = check_network(tmp_path)
+    assert any(words in line.what for line in report.failed), str(report)

@@ -1,0 +1,125 @@
+"""What the pages tell to type can be typed: options are known, and the demo works."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.run import SHIFT
+from demo.scene import make_scene
+from demo.server import Server
+from lesson import check
+from srtools.cli import dataset, evaluation, inference, model, train
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PARSE = {
+    "sr_dataset.py": dataset.parse,
+    "sr_model.py": model.parse,
+    "sr_train.py": train.parse,
+    "sr_eval.py": evaluation.parse,
+    "sr_infer.py": inference.parse,
+    "lesson.check": lambda given: check.get_parser().parse_args(given),
+}
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+# What stands for options that a page has told before.
+ELLIPSIS = " --s2_images in.tif --model_dir model --out sr.tif"
+
+
+def commands(text: str) -> list[list[str]]:
+    """Give the commands of the shell blocks that run a script or a check."""
+    found = []
+    for block in BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            line = re.sub(r"\$\(.*?\)", "2022-07-16", line).replace(
+                " ... ", ELLIPSIS + " "
+            )
+            line = re.sub(r" \.\.\.$", ELLIPSIS, line)
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["python"] and words[1] != "-m":
+                found.append(words[1:])
+            if words[:3] == ["python", "-m", "lesson.check"]:
+                found.append(words[2:])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_are_known(page):
+    for script, *given in commands(page.read_text()):
+        if given != ["--help"]:
+            PARSE[script](given)
+
+
+def test_there_are_commands():
+    counts = {page.stem: len(commands(page.read_text())) for page in PAGES}
+    assert counts["README"] >= 7 and sum(counts.values()) >= 30, counts
+
+
+def test_an_unknown_option_is_seen(capsys):
+    ((script, *given),) = commands("```sh\npython sr_model.py --depth 3\n```\n")
+    with pytest.raises(SystemExit):
+        PARSE[script](given)
+    assert "--depth" in capsys.readouterr().err
+
+
+def test_links_of_the_readme():
+    links = LINK.findall((ROOT / "README.md").read_text())
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_page_is_in_the_site():
+    told = (ROOT / "mkdocs.yml").read_text()
+    assert [page.name for page in PAGES[1:] if page.name not in told] == []
+
+
+@pytest.mark.slow
+def test_the_exercises_by_hand(tmp_path):
+    """The README's five commands, for six epochs, and checks of what they made."""
+    make_scene(tmp_path / "demo_run" / "scene", size=1536, seed=1, shift=SHIFT)
+    typed = commands((ROOT / "README.md").read_text())[:5]
+    with Server(tmp_path / "demo_run" / "scene") as server:
+        for script, *given in typed:
+            given = [
+                server.stac_url if word.startswith("http://127.0.0.1") else word
+                for word in given
+            ]
+            if script == "sr_train.py":
+                given += ["--nb_epochs", "6"]
+            run(tmp_path, str(ROOT / script), *given)
+    said = run(tmp_path, "-m", "lesson.check", "1", "--patches", "demo_run/patches")
+    assert "26 of 26 passed" in said
+    folders = ["--patches", "demo_run/patches", "--model_dir", "demo_run/model"]
+    metrics = ["--metrics", "demo_run/eval/metrics.json"]
+    assert "2 of 2" in run(tmp_path, "-m", "lesson.check", "4", *folders, *metrics)
+    images = sorted((tmp_path / "demo_run/scene/s2/2022-07-14").glob("*_10m.tif"))
+    order = [
+        next(i for i in images if b in i.name) for b in ("B04", "B03", "B02", "B08")
+    ]
+    said = run(
+        tmp_path,
+        *("-m", "lesson.check", "5", "--image", "demo_run/sr.tif", "--offset", "1000"),
+        *("--model_dir", "demo_run/model", "--s2_images", *map(str, order)),
+    )
+    assert "11 of 11 passed" in said
+
+
+def run(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

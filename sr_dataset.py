@@ -144,6 +144,7 @@ def extract_patches(
     )
     for path in paths.values():
         raster.check_written(path)  # OTB says nothing of a full disk
+    patch_files.lay_over(paths.values())
 
 
 def create_dataset(options: cli.Options) -> dict:

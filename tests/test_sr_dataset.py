@@ -122,6 +122,18 @@ def test_patches_are_cut_where_they_should_be(tmp_path):
     assert card["groups"]["train"]["patches"] == pytest.approx(0.8 * total, abs=1)
 
 
+def test_lr_and_hr_open_one_over_the_other(tmp_path):
+    """In a viewer, and their bands have names."""
+    sr_dataset.create_dataset(scene(tmp_path))
+    for group in ("train", "valid", "test"):
+        bounds = []
+        for kind in ("lr", "hr"):
+            with rasterio.open(tmp_path / f"{group}_{kind}_patches.tif") as file:
+                bounds.append(file.bounds)
+                assert file.descriptions == ("B04", "B03", "B02", "B08")
+        assert bounds[0] == bounds[1] and bounds[0].left == bounds[0].top == 0
+
+
 def test_patches_have_no_missing_pixel(tmp_path):
     """The scene has a wedge of zeros in the north-west of PAN and XS."""
     sr_dataset.create_dataset(scene(tmp_path))

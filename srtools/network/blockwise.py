@@ -11,6 +11,10 @@ from typing import Any
 
 from srtools.tf import tf
 
+# oneDNN's kernels for AMX (TensorFlow 2.21) answer 8 channels of bfloat16 with numbers
+# that have nothing to do with the sum.  So few channels cost next to nothing in float32.
+LEAST_CHANNELS = 16
+
 
 class BlockwiseConv2D(tf.keras.layers.Conv2D):
     """Conv2D of an image with an even number of rows and columns, the same sums.
@@ -61,6 +65,8 @@ def convolve_blocks(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         for down in (0, 1)
         for right in (0, 1)
     ]
+    if image.shape[-1] < LEAST_CHANNELS:
+        image = tf.cast(image, tf.float32)
     # With a stride of 2, "SAME" pads an even kernel as it pads the odd one without.
     kernels = tf.cast(tf.concat(shifted, axis=3), image.dtype)
     blocks = tf.nn.conv2d(image, kernels, 2, "SAME")

@@ -11,8 +11,8 @@ from typing import Any
 
 from srtools.tf import tf
 
-# oneDNN's kernels for AMX (TensorFlow 2.21) answer 8 channels of bfloat16 with numbers
-# that have nothing to do with the sum.  So few channels cost next to nothing in float32.
+# oneDNN's kernels for AMX (TensorFlow 2.21) answer 8 or 12 channels of bfloat16 with
+# numbers that have nothing to do with the sum.  So few cost little in float32.
 LEAST_CHANNELS = 16
 
 

@@ -21,8 +21,8 @@ TENSORFLOW_TESTS := tests/test_*.py tests/lesson tests/otblite/test_otbtf_*.py \
 	tests/otblite/test_serving.py \
 	$(addprefix tests/srtools/,network training evaluation inference)
 
-.PHONY: demo scene serve check docs bench test test-slow test-keras2 test-tensorflow test-real-otb \
-	lint format clean
+.PHONY: demo scene serve check docs bench test test-slow test-keras2 \
+	test-tensorflow test-real-otb lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python -m demo.run --size $(SIZE)

@@ -162,16 +162,12 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     params = get_parser().parse_args(argv)
-    if params.scene_only:
+    options = vars(params)
+    if options.pop("scene_only"):
         prepare(Path(params.folder).resolve() / "scene", params.size, params.seed)
         return 0
     start = time.monotonic()
-    metrics = demo(
-        folder=params.folder,
-        size=params.size,
-        seed=params.seed,
-        nb_epochs=params.nb_epochs,
-    )
+    metrics = demo(**options)
     gain = metrics["inner"]["gain_db"]
     print(
         f"\nsuper-resolution is {gain:+.2f} dB against bicubic on "

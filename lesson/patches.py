@@ -47,8 +47,9 @@ def check_patches(folder: Path) -> Report:
     )
     if not _check_values(report, pairs):
         return report
-    _check_ground(report, lr, mean_of_squares(hr))
-    _check_light(report, lr, mean_of_squares(hr))
+    seen = mean_of_squares(hr)
+    _check_ground(report, lr, seen)
+    _check_light(report, lr, seen)
     _check_detail(report, hr)
     _check_leak(report, {group: pair[0] for group, pair in pairs.items()})
     return report

@@ -12,7 +12,10 @@ from lesson.served import Served
 from srtools.errors import SRError
 from srtools.images.zooms import bicubic
 
-# Of the last epochs, the share in which the validation loss may still fall this much.
+# After srtools, which imports TensorFlow quietly.
+import tensorflow as tf
+
+# The validation loss was still falling if the last epochs lowered it by this share.
 STILL_FALLING = 0.03
 LAST = 5
 # dB over bicubic; less is rounding.
@@ -110,15 +113,9 @@ def _events(logs: Path) -> Iterator[tuple[str, str, list[float]]]:
             values = []
             if kind == "scalars":
                 tensors = (event.tensor_proto for event in events.Tensors(tag))
-                values = [_value(tensor) for tensor in tensors]
+                values = [float(tf.make_ndarray(tensor)) for tensor in tensors]
             yield f"{place}/{tag}", kind, values
         for tag in events.Tags()["scalars"]:
             yield f"{place}/{tag}", "scalars", [e.value for e in events.Scalars(tag)]
         for tag in events.Tags()["images"]:
             yield f"{place}/{tag}", "images", []
-
-
-def _value(tensor: object) -> float:
-    import tensorflow as tf
-
-    return float(tf.make_ndarray(tensor))

@@ -45,7 +45,9 @@ def check_image(
     return report
 
 
-def _check_form(report: Report, sr: rasterio.DatasetReader, s2: object) -> bool:
+def _check_form(
+    report: Report, sr: rasterio.DatasetReader, s2: rasterio.DatasetReader
+) -> bool:
     bands = report.check(
         sr.count == len(BANDS), f"it has four bands ({sr.count})", "as Sentinel-2's"
     )
@@ -92,8 +94,8 @@ def _as_sentinel2(sr: rasterio.DatasetReader, s2: rasterio.DatasetReader) -> np.
 def _common(sr: rasterio.DatasetReader, s2: rasterio.DatasetReader) -> Window:
     """Give the pixels of Sentinel-2 that lie inside, as whole numbers."""
     left, bottom, right, top = sr.bounds
-    col, row = ~s2.transform * (left, top)
-    last_col, last_row = ~s2.transform * (right, bottom)
+    col, row = ~s2.transform @ (left, top)
+    last_col, last_row = ~s2.transform @ (right, bottom)
     row, col = np.ceil([max(row, 0), max(col, 0)]).astype(int)
     last_row = int(min(last_row, s2.height))
     last_col = int(min(last_col, s2.width))
@@ -126,9 +128,8 @@ def _check_place(
         "the offset, the order of bands, or the factor 10 000 of the output",
     )
     a, b = (np.where(there, x.mean(axis=0), x[:, there].mean()) for x in (truth, seen))
-    south, east = phase_cross_correlation(a, b, upsample_factor=50, normalization=None)[
-        0
-    ]
+    moved, *_ = phase_cross_correlation(a, b, upsample_factor=50, normalization=None)
+    south, east = moved
     shift = 10 * -east, 10 * south
     report.check(
         np.hypot(*shift) <= MOST_SHIFT_METRES,

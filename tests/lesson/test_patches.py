@@ -12,6 +12,7 @@ from scipy.ndimage import shift as moved
 from lesson.check import main
 from lesson.patches import check_patches, mean_of_squares
 from srtools.images.zooms import bicubic
+from tests.training_patches import write_stack
 
 COUNTS = {"train": 6, "valid": 2, "test": 2}
 Patches = dict[str, list[np.ndarray]]
@@ -48,12 +49,8 @@ def right() -> Patches:
 def write(folder: Path, patches: Patches, dtype: str = "float32") -> Path:
     for group, pair in patches.items():
         for kind, stack in zip(("lr", "hr"), pair, strict=True):
-            n, side, _, bands = stack.shape
-            path = folder / f"{group}_{kind}_patches.tif"
-            profile = {"width": side, "height": n * side, "count": bands}
-            with rasterio.open(path, "w", driver="GTiff", dtype=dtype, **profile) as f:
-                pixels = stack.reshape(n * side, side, bands).astype(dtype)
-                f.write(np.moveaxis(pixels, -1, 0))
+            name = f"{group}_{kind}_patches.tif"
+            write_stack(folder / name, stack.astype(dtype))
     return folder
 
 

@@ -11,6 +11,7 @@ from lesson.scores import check_scores
 from lesson.training import check_training
 from srtools.errors import SRError
 from tests.lesson.served_models import Double, Grey, Zoom, save
+from tests.training_patches import write_stack
 
 import tensorflow as tf
 
@@ -30,18 +31,8 @@ def patches(tmp_path_factory):
         ).reshape(-1, 1, 1, 1)
         hr = tf.image.resize(lr, (128, 128), "bilinear").numpy() + extra
         for kind, stack in (("lr", lr), ("hr", hr)):
-            n, side, _, bands = stack.shape
-            with rasterio.open(
-                folder / f"{group}_{kind}_patches.tif",
-                "w",
-                driver="GTiff",
-                dtype="float32",
-                width=side,
-                height=n * side,
-                count=bands,
-            ) as file:
-                pixels = stack.reshape(n * side, side, bands)
-                file.write(np.moveaxis(pixels, -1, 0).astype(np.float32))
+            name = f"{group}_{kind}_patches.tif"
+            write_stack(folder / name, stack.astype(np.float32))
     return folder
 
 

@@ -32,7 +32,7 @@ if __name__ == "__main__":
 import numpy as np
 
 from srtools import engine, files
-from srtools.conventions import FACTOR, KINDS, patches_name
+from srtools.conventions import FACTOR, KINDS, OWN_GRID_IMAGE, patches_name
 from srtools.engine import engine_errors
 from srtools.errors import one_line_errors
 from srtools.images import (
@@ -40,6 +40,7 @@ from srtools.images import (
     dimap,
     figures,
     patch_files,
+    qgis,
     raster,
     sentinel2_checks,
 )
@@ -235,6 +236,9 @@ def make_patches(
     kept = own_grid.keep(
         folder, reflectance, s2.tiles[0][0], xs, CREATION_OPTIONS, s2.offset
     )
+    limits = qgis.limits_of(folder / OWN_GRID_IMAGE)  # so that lr and hr compare
+    for image in folder.glob("*.tif"):
+        qgis.write_style(qgis.style_of(image), limits)
 
     shape = xs.height, xs.width
     pictures.save_pair(folder / card.PAIR_PICTURE, quality, quicklook, shape)

@@ -29,7 +29,7 @@ def check_scores(
     model = Served(model_dir)
     groups = {g: _errors(model, patches, g) for g in ("test", "valid", "train")}
     if metrics is not None:
-        said = json.loads(metrics.read_text())
+        said = _read(metrics)
         told = {"L1": list(_numbers(said, "l1")), "L2": list(_numbers(said, "l2"))}
     else:
         told = {"L1": [l1], "L2": [l2]}
@@ -44,6 +44,20 @@ def check_scores(
             _reason(groups, name, values),
         )
     return report
+
+
+def _read(path: Path) -> Any:
+    """Read the file of scores.
+
+    Raises:
+        SRError: if it is missing, or no JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SRError(
+            f"{path} is not a readable JSON file ({error}); json.dump writes one"
+        ) from None
 
 
 def _errors(model: Served, patches: Path, group: str) -> np.ndarray:

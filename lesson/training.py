@@ -36,7 +36,7 @@ def _check_model(report: Report, model_dir: Path, patches: Path) -> None:
         lr = read_patches(patches / "valid_lr_patches.tif").astype(float)
         hr = read_patches(patches / "valid_hr_patches.tif").astype(float)
         answer = model.hr(lr)
-    except (SRError, ValueError) as error:
+    except (SRError, ValueError, OSError) as error:
         report.check(False, f"the model serves: {error}", "see the message")
         return
     report.check(True, f"the model serves {lr.shape[1]} pixels as {hr.shape[1]}", "")

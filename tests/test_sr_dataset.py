@@ -36,7 +36,7 @@ from srtools.conventions import (
     patches_name,
 )
 from srtools.errors import SRError
-from srtools.images import checks, raster
+from srtools.images import checks, qgis, raster
 from srtools.network.receptive_field import receptive_field
 from srtools.pair import splits, survey
 from srtools.pair.patch_grid import read_windows
@@ -49,6 +49,7 @@ SCENE = Path(__file__).parent / "otblite" / "conformance" / "a"
 PAN, XS = (str(SCENE / "in" / name) for name in ("pan.tif", "xs.tif"))
 TILE = [str(SCENE / "in" / f"{band}.tif") for band in BANDS]
 FILES = {patches_name(group, kind) for group in GROUPS for kind in KINDS}
+STYLES = {qgis.style_of(name).name for name in (*FILES, "sentinel2.tif")}
 SIZE = 8  # of the lr patches
 
 
@@ -149,12 +150,14 @@ def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
     sr_dataset.create_dataset(scene(tmp_path / "out"))
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == FILES | {
+    assert written == FILES | STYLES | {
         "dataset.json",
         "pair.png",
         "sentinel2.tif",
         "split.png",
     }
+    # QGIS shows all of them with one stretch.
+    assert len({(tmp_path / "out" / name).read_text() for name in STYLES}) == 1
     for name in FILES:
         with rasterio.open(tmp_path / "out" / name) as file:
             assert file.compression.name == "deflate"
@@ -771,6 +774,7 @@ def test_through_a_stac_api(tmp_path, capfd):
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
     assert {p.name for p in (tmp_path / "found").iterdir()} == {
         *FILES,
+        *STYLES,
         "dataset.json",
         "pair.png",
         "sentinel2.tif",

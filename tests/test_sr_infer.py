@@ -561,8 +561,10 @@ def test_through_a_stac_api(tmp_path, repeating_model, capfd):
     assert left == {
         "scene",
         "at_hand.tif",
+        "at_hand.qml",
         "at_hand.json",
         "found.tif",
+        "found.qml",
         "found.json",
         "sr.png",
     }
@@ -606,7 +608,7 @@ def test_several_products(tmp_path, write_raster, repeating_model, capfd):
         )
         np.testing.assert_array_equal(read(str(path))[0], alone)
     assert {path.name for path in out.iterdir()} == {
-        f"{name}_sr.{kind}" for name in "ac" for kind in ("tif", "json")
+        f"{name}_sr.{kind}" for name in "ac" for kind in ("tif", "qml", "json")
     }
     # Again, when the bad one is there: only that is made.
     before = contents(out)

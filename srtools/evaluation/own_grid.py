@@ -18,9 +18,11 @@ from rasterio.windows import Window
 from srtools.conventions import BANDS, FACTOR, OWN_GRID_IMAGE, SCALE
 from srtools.errors import SRError
 from srtools.evaluation.test_set import TestSet
+from srtools.images.figures import read_area, stretch, to_display
 from srtools.images.grid import Grid
 from srtools.images.raster import describe
 
+QUICKLOOK_PIXELS = 500  # a side
 EDGE_METRES = 1e-6  # below which two places are the same but for rounding
 
 
@@ -92,6 +94,12 @@ class OwnGrid:
         view_rows, view_cols = (top - y) / spacing - 0.5, (x - left) / spacing - 0.5
         return View(pixels * SCALE, view_rows, view_cols)
 
+    def quicklook(self, size: tuple[int, int]) -> np.ndarray:
+        """Draw the scene, so many hr pixels wide and high: [h, w, 3] in 0-1."""
+        scene = Grid(self._patch.crs, self._patch.transform, *size)
+        image = read_area([str(self.path)], scene.crs, scene.bounds, QUICKLOOK_PIXELS)
+        return to_display(image[..., :3], stretch(image[..., :3]))
+
     def _read(self, row: int, col: int, side: int) -> np.ndarray:
         """Read a square, [side, side, bands] DN."""
         with rasterio.open(self.path) as file:
@@ -118,6 +126,18 @@ def open_grid(test: TestSet, reach: float) -> OwnGrid | None:
             f"dataset.json does not hold {error}, which tells where {path} lies; "
             "make the patches again with sr_dataset.py"
         ) from None
+
+
+def quicklook(test: TestSet) -> np.ndarray | None:
+    """Draw Sentinel-2 over the scene of a test set; None if it is not known.
+
+    Returns:
+        [h, w, 3] in 0-1, of the area of the XS image.
+    """
+    grid, size = open_grid(test, reach=0.0), test.dataset.get("xs", {}).get("size")
+    if not grid or not size:
+        return None
+    return grid.quicklook((FACTOR * size[0], FACTOR * size[1]))
 
 
 def _square(inside: np.ndarray) -> tuple[slice, slice]:

@@ -1,6 +1,7 @@
 """The scores as lines of text, for the terminal."""
 
 from srtools.evaluation.bootstrap import FEWEST_BLOCKS
+from srtools.evaluation.words import in_words
 from srtools.images.patch_files import pair_verdict
 
 DASH = "-"
@@ -121,6 +122,7 @@ def evaluation(metrics: dict) -> str:
         for band in (*metrics["bands"], "all"):
             lines.append(line(method, band, *_cells(scores, band)))
     lines += [*_gain(metrics), *_detail(metrics), *_consistency(metrics)]
+    lines += ["in words:", *(f"- {text}" for text in in_words(metrics))]
     lines += remarks(metrics)
     sample = metrics["closer_look"]["patches"]
     if sample < metrics["patches"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from srtools import cards, files
 from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
-from srtools.images import figures, raster
+from srtools.images import figures, qgis, raster
 from srtools.inference import cog, pieces
 from srtools.inference.prepare import Job
 from srtools.urls import redact
@@ -30,6 +30,11 @@ class Outputs:
         return self.image.with_suffix(".json")
 
     @property
+    def style(self) -> Path:
+        """Style of the image for QGIS."""
+        return qgis.style_of(self.image)
+
+    @property
     def images(self) -> dict[Path, range]:
         """Each image, and the numbers of its bands in the pieces."""
         count = len(BANDS)
@@ -42,7 +47,8 @@ class Outputs:
     @property
     def paths(self) -> list[Path]:
         """All files."""
-        return [*self.images, self.card, *([self.preview] if self.preview else [])]
+        known = [*self.images, self.style, self.card]
+        return known + ([self.preview] if self.preview else [])
 
     def check(self, overwrite: bool, read: Sequence[str]) -> None:
         """Check the names, and that no file is lost.
@@ -90,7 +96,7 @@ class Outputs:
             OFFSET_TAG: str(card["offset"]),
         }
         # All or none: the pieces are removed when nothing can fail any more.
-        with files.whole_files([*self.images, self.card]) as partial:
+        with files.whole_files([*self.images, self.style, self.card]) as partial:
             for path, numbers in self.images.items():
                 bands = dict(zip(numbers, BANDS, strict=True))
                 cog.join(
@@ -104,6 +110,7 @@ class Outputs:
                     compressed,
                 )
             made = partial / self.image.name
+            qgis.write_style(partial / self.style.name, qgis.limits_of(made))
             record = raster.describe(made, "the output").record()
             card["output"] = {**record, "path": str(self.image)}
             cards.write_card(partial / self.card.name, card)

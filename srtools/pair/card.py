@@ -18,6 +18,7 @@ from srtools.conventions import (
     SCALE,
     patches_name,
 )
+from srtools.images import qgis
 from srtools.images.raster import ImageInfo
 from srtools.pair.quality import PairQuality
 from srtools.pair.splits import Blocks, Interleaved
@@ -30,8 +31,10 @@ PAIR_PICTURE, SPLIT_PICTURE = "pair.png", "split.png"
 def output_files(out_dir: str | Path, groups: Sequence[str] = GROUPS) -> list[Path]:
     """List the files that the exercise makes for some groups."""
     patches = [patches_name(group, kind) for group in groups for kind in KINDS]
-    others = (OWN_GRID_IMAGE, PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
-    return [Path(out_dir) / name for name in (*patches, *others)]
+    images = [*patches, OWN_GRID_IMAGE]
+    styles = [qgis.style_of(image) for image in images]
+    others = (PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
+    return [Path(out_dir) / name for name in (*images, *styles, *others)]
 
 
 @dataclass(frozen=True)

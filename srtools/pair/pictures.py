@@ -48,14 +48,14 @@ def _draw_shifts(
     if used:
         cols, rows = zip(*map(_middle, used), strict=True)
         east, north = [b.east for b in used], [b.north for b in used]
-        look = {"color": "yellow"}
-        arrows = axis.quiver(cols, rows, east, north, scale=40, width=0.006, **look)
-        axis.quiverkey(
-            arrows, 0.88, 0.03, 3, "3 m", labelpos="E", labelcolor="yellow", **look
-        )
+        # A dark rim, so that they are seen on light roofs and on dark woods.
+        look = {"color": "yellow", "edgecolor": "black", "linewidth": 0.6}
+        arrows = axis.quiver(cols, rows, east, north, scale=40, width=0.007, **look)
+        # Above the picture: no ground makes it unreadable there.
+        axis.quiverkey(arrows, 0.84, 1.02, 3, "arrow of 3 m", labelpos="E", **look)
     axis.set_axis_off()
     shift = quality.criteria()[0].value
-    axis.set_title(f"Sentinel-2 against Spot: {shift}", loc="left")
+    axis.set_title(f"Sentinel-2 against Spot: {shift}", loc="left", fontsize=11)
 
 
 def _draw_fit(axis: Any, quality: PairQuality, band: int) -> None:

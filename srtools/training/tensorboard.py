@@ -19,6 +19,7 @@ RUNS = ("train", "validation", "images")
 
 COLOURS = {"true colour": [0, 1, 2], "near infrared, red, green": [3, 0, 1]}
 GAP_PIXELS = 4  # between patches
+PATCH_SIDE = 256  # at least, pixels of the screen: smaller patches are repeated
 
 
 class Scalars(tf.keras.callbacks.Callback):
@@ -115,10 +116,12 @@ class PatchImages(tf.keras.callbacks.Callback):
         ]
         error = np.clip(self.error(sr) / self.white, 0, 1)
         columns.append(np.repeat(error[..., None], 3, axis=-1))
+        size = -(-PATCH_SIDE // error.shape[1])
+        columns = [c.repeat(size, axis=1).repeat(size, axis=2) for c in columns]
         # A white gap below and to the right of each patch.
         gaps = ((0, 0), (0, GAP_PIXELS), (0, GAP_PIXELS), (0, 0))
         padded = [np.pad(column, gaps, constant_values=1) for column in columns]
-        rows = np.concatenate(padded, axis=2)  # [n, h + gap, 5 (w + gap), 3]
+        rows = np.concatenate(padded, axis=2)  # [n, size h + gap, ...]
         return np.uint8(np.rint(255 * rows.reshape(-1, *rows.shape[2:])))
 
 

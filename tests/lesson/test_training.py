@@ -156,3 +156,11 @@ def test_scores_that_are_not_there(model, patches, tmp_path, capsys):
     assert "--metrics FILE, or both" in capsys.readouterr().err
     with pytest.raises(SRError, match="train_|test_"):
         check_scores(tmp_path, model, None, 1.0, 1.0)
+    (tmp_path / "m.json").write_text("L1 = 3")
+    with pytest.raises(SRError, match="no.* readable JSON file"):
+        check_scores(patches, model, tmp_path / "m.json", None, None)
+
+
+def test_patches_that_are_not_there(model, tmp_path):
+    report = check_training(model, tmp_path, tmp_path)
+    assert "valid_lr_patches.tif" in report.failed[0].what

@@ -145,7 +145,12 @@ def histogram(gains: np.ndarray) -> str:
 
 
 def scene_map(
-    windows: np.ndarray, size: int, values: np.ndarray, scene: dict, title: str
+    windows: np.ndarray,
+    size: int,
+    values: np.ndarray,
+    scene: dict,
+    title: str,
+    ground: np.ndarray | None = None,
 ) -> str:
     """Draw the patches where they lie in the scene, coloured by a value.
 
@@ -155,6 +160,7 @@ def scene_map(
         values: [n] value of each patch; if some are negative, 0 is white.
         scene: card of the image, with size and spacing, or empty.
         title: line above the map.
+        ground: [h, w, 3] picture of the scene in 0-1, to draw them on.
     """
     scale = scene.get("spacing", 1000.0) / 1000  # kilometres, or pixels if unknown
     cols, rows = scene.get("size") or (windows + size).max(axis=0)[::-1]
@@ -169,9 +175,13 @@ def scene_map(
     ]
     with _figure(height=3.6) as (figure, axis):
         axis.grid(False)
-        axis.add_patch(Rectangle((0, 0), cols * scale, rows * scale, color="#edf0f4"))
+        if ground is None:
+            ground = np.full((1, 1, 3), 0.93)
+        # Pale, so that the colours of the patches are what one sees.
+        extent = (0, cols * scale, rows * scale, 0)
+        axis.imshow(0.4 + 0.6 * ground, extent=extent, aspect="equal")
         drawn = PatchCollection(squares, facecolor=colours.to_rgba(values))
-        drawn.set(edgecolor="white", linewidth=0.3)
+        drawn.set(edgecolor="white", linewidth=0.5, alpha=0.85)
         axis.add_collection(drawn)
         axis.set(xlim=(0, cols * scale), ylim=(rows * scale, 0), aspect="equal")
         unit = "km" if "spacing" in scene else "pixels"

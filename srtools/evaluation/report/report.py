@@ -6,11 +6,12 @@ from typing import Any
 import jinja2
 
 from srtools.conventions import FACTOR, SCALE
-from srtools.evaluation import tables
+from srtools.evaluation import own_grid, tables
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import charts, pictures
 from srtools.evaluation.report.pictures import MODEL, Shown
 from srtools.evaluation.runs import Run
+from srtools.evaluation.words import in_words
 from srtools.files import whole_file
 
 
@@ -94,6 +95,7 @@ def _write(path: str | Path, template: str, **content: Any) -> None:
         "percent": "{:.0%}".format,
         "interval_kind": tables.interval_kind,
         "remarks": tables.remarks,
+        "in_words": in_words,
         "svg_uri": lambda svg: pictures.data_uri(svg.encode(), "image/svg+xml"),
     }
     text = environment.get_template(template).render(DIGITS=tables.DIGITS, **content)
@@ -142,8 +144,9 @@ def _maps(assessment: Assessment) -> list[str]:
     if test.windows is None:
         return []
     size, scene = test.size // FACTOR, test.dataset.get("xs", {})
+    ground = own_grid.quicklook(test)
     return [
-        charts.scene_map(test.windows, size, values, scene, title)
+        charts.scene_map(test.windows, size, values, scene, title, ground)
         for values, title in (
             (assessment.columns["model"][:, 0] / SCALE, "L1 of the model, DN"),
             (assessment.gains, "Gain over bicubic, dB"),

@@ -3,6 +3,7 @@
 import pytest
 
 from srtools.evaluation import tables
+from srtools.evaluation.words import in_words
 
 
 def metrics(**changed) -> dict:
@@ -16,7 +17,7 @@ def metrics(**changed) -> dict:
         "border": 4,
         "bands": ["B04"],
         "methods": ["model"],
-        "inner": {"model": scores, "gain_db": 1.0},
+        "inner": {"model": scores, "bicubic": scores, "gain_db": 1.0},
         "whole": {"gain_db": 0.5},
         "share_won": 0.75,
         "intervals": {
@@ -41,7 +42,7 @@ def test_l1_and_l2_first():
 
 
 def test_gain_and_its_interval():
-    assert tables.evaluation(metrics()).splitlines()[4:] == [
+    assert tables.evaluation(metrics()).splitlines()[4:6] == [
         "gain over bicubic: +1.00 dB [+0.25, +1.75] (+0.50 dB with the border); "
         "the model wins on 75% of the patches",
         "in brackets: 95% interval over 12 blocks of neighbours",
@@ -51,7 +52,7 @@ def test_gain_and_its_interval():
 @pytest.mark.parametrize("kind", ["patches", "blocks of neighbours"])
 def test_one_block_has_no_interval(kind):
     bounds = {"level": 0.95, "blocks": 1, "kind": kind, "rough": True, "gain_db": None}
-    assert tables.evaluation(metrics(intervals=bounds)).splitlines()[4:] == [
+    assert tables.evaluation(metrics(intervals=bounds)).splitlines()[4:6] == [
         "gain over bicubic: +1.00 dB (+0.50 dB with the border); "
         "the model wins on 75% of the patches",
         f"no interval: at least 2 {kind} are needed",
@@ -72,7 +73,7 @@ def test_slow_scores():
         robust={"bicubic": cpsnr, "model": {**cpsnr, "cpsnr_db": 31.0}},
         spectrum={"effective_resolution_metres": {"bicubic": None, "model": 4.0}},
         correctness={"improvement": 0.5, "omission": 0.3, "hallucination": 0.2},
-        consistency={"grid": "10 m", "truth": view},
+        consistency={"grid": "10 m", "model": {**view, "l1_dn": 50.0}, "truth": view},
     )
     assert tables.evaluation(found).splitlines()[6:] == [
         "cPSNR, bias and shift forgiven: bicubic 30.00 dB, model 31.00 dB "
@@ -80,7 +81,10 @@ def test_slow_scores():
         "effective resolution: bicubic - m, model 4.0 m",
         "new detail of the model: improvement 0.50, omission 0.30, hallucination 0.20",
         "seen as Sentinel-2 sees, compared with Sentinel-2 at 10 m:",
+        "  model    L1 50.0 DN, spectral angle - degrees, shift 0.50 m",
         "  truth    L1 60.0 DN, spectral angle - degrees, shift 0.50 m",
+        "in words:",
+        *(f"- {text}" for text in in_words(found)),
         "from cPSNR on: 8 patches, evenly spread",
     ]
 

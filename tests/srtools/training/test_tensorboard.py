@@ -57,8 +57,8 @@ def decode(value):
     """Give the columns of a picture: [3 x 32, 32, 3] each, without the gaps."""
     width, height, png = value.tensor.string_val
     picture = tf.io.decode_png(png).numpy()
-    assert picture.shape == (int(height), int(width), 3) == (3 * 36, 5 * 36, 3)
-    columns = picture.reshape(3, 36, 5, 36, 3)[:, :32, :, :32]
+    assert picture.shape == (int(height), int(width), 3) == (3 * 260, 5 * 260, 3)
+    columns = picture.reshape(3, 260, 5, 260, 3)[:, :256, :, :256]
     return [columns[:, :, n].astype(int) for n in range(5)]
 
 

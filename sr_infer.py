@@ -172,7 +172,9 @@ def infer(options: cli.Options) -> dict | None:
         source.find_scene(options, area.in_degrees)
         return None
     preview = options.preview and Path(options.preview)
-    outputs = Outputs(Path(options.out), preview, options.uncertainty)
+    outputs = Outputs(
+        Path(options.out), preview, options.uncertainty, options.consistent
+    )
     outputs.check(options.overwrite, prepare.files_read(options))
     model = prepare.check_model(options.model_dir)
     arithmetic = precision.choose(options.precision)

@@ -14,6 +14,7 @@ import rasterio
 from affine import Affine
 from otblite.applications import serve
 from rasterio.warp import transform, transform_bounds
+from scipy.ndimage import gaussian_filter
 from shapely.geometry import box, mapping
 
 import sr_infer
@@ -23,7 +24,9 @@ from demo.scene import make_scene
 from demo.server import Server
 from srtools import cards, files
 from srtools.cli.inference import Options
+from srtools.errors import SRError
 from srtools.images import figures, raster, vrt
+from srtools.images.optics import blur_weights
 from srtools.network import saved_model
 from srtools.network.receptive_field import receptive_field
 
@@ -588,6 +591,58 @@ def test_a_safe_folder(tmp_path, write_raster, repeating_model):
     arguments = [*model, "--s2_images", whole, "--offset", "1000", "--out", at_hand]
     assert sr_infer.main(arguments) == 0
     np.testing.assert_array_equal(read(from_safe)[0], read(at_hand)[0])
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    """Make ground of some 50 m, DN, at 10 m."""
+    rough = np.random.default_rng(5).normal(0, 1, (height, width, 4))
+    ground = 2500 + 4000 * gaussian_filter(rough, (2.5, 2.5, 0))
+    return np.clip(np.rint(ground), 1, 8000).astype(np.uint16)
+
+
+def test_consistent_with_sentinel2(tmp_path, write_raster, repeating_model):
+    """Blurred as Sentinel-2 blurs, the image has its pixels; in pieces as at once."""
+    pixels = smooth(60, 70)
+    pixels[20:26, 30:37] = 0
+    s2 = write_raster("s2.tif", pixels, 10.0)
+    given = {"s2_images": (s2,), "model_dir": repeating_model, "tile_size": 64}
+    plain, _ = run(tmp_path, **given)
+    whole, place = run(tmp_path, consistent=True, **given)
+    parts, _ = run(tmp_path, consistent=True, piece_size=64, **given)
+    check_pixels(whole, parts)
+    np.testing.assert_array_equal(whole == 0, plain == 0)
+    centres = (np.arange(60) + 0.5) / 0.15 - 0.5, (np.arange(70) + 0.5) / 0.15 - 0.5
+    down, right = (
+        blur_weights(axis, size, 1.5)
+        for axis, size in zip(centres, whole.shape[:2], strict=True)
+    )
+    errors = []
+    for image in (plain, whole):
+        seen = np.einsum("nh,hwb,mw->nmb", down, image.astype(float), right)
+        error = np.abs(seen - pixels)
+        error[18:28, 28:39] = 0  # sees no data
+        errors.append(error[2:-2, 2:-2].mean())
+    assert errors[0] > 10 and errors[1] < errors[0] / 8
+    assert json.loads((tmp_path / "sr.json").read_text())["consistent"] is True
+    assert not (tmp_path / "sr.tif.pieces").exists()
+
+
+def test_consistent_needs_the_crs_of_sentinel2(tmp_path, write_raster, repeating_model):
+    s2 = write_raster("s2.tif", smooth(30, 30), 10.0)
+    with rasterio.open(s2) as file:
+        x, y = file.transform @ (0, 0)
+    corner = [c[0] for c in transform("EPSG:32631", "EPSG:2154", [x + 90], [y - 90])]
+    place = {"crs": "EPSG:2154", "corner": corner}
+    like = write_raster("like.tif", image(20, 20), 1.5, **place)
+    with pytest.raises(SRError, match="--consistent.*EPSG:32631.*EPSG:2154"):
+        run(
+            tmp_path,
+            s2_images=(s2,),
+            model_dir=repeating_model,
+            like=like,
+            consistent=True,
+        )
+    assert not list(tmp_path.glob("sr*"))
 
 
 def test_several_products(tmp_path, write_raster, repeating_model, capfd):

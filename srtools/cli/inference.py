@@ -75,6 +75,11 @@ class Options(SearchOptions):
         metavar="SCL|FILE",
         group=AREA,
     )
+    consistent: bool = option(
+        False,
+        "change the image so that Sentinel-2, looking at it, would see its own pixels "
+        "again; detail finer than these stays (default: the network's answer)",
+    )
     self_ensemble: bool = option(
         False,
         "mean over the 8 flips and turns: a little better, 8 times slower (default: "

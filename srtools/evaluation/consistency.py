@@ -11,15 +11,16 @@ from collections.abc import Callable
 import numpy as np
 
 from srtools.conventions import FACTOR, SCALE
-from srtools.evaluation.own_grid import OwnGrid, View
-from srtools.images.optics import BLUR_METRES
+from srtools.evaluation.own_grid import OwnGrid, View, is_parallel
+from srtools.evaluation.scores import MODEL
+from srtools.images.back_projection import agree
+from srtools.images.optics import REACH_METRES, blur_weights
 from srtools.images.registration import Block, block_shift
-from srtools.metrics import spectral_angle
+from srtools.metrics import psnr, spectral_angle
 
-SIGMAS = 3.0  # standard deviations after which the Gaussian is cut off
-REACH_METRES = SIGMAS * BLUR_METRES
 LEAST_PIXELS = 4  # pixels a side for a comparison
 LEAST_SHIFT_PIXELS = 8  # pixels a side for the measure of a shift
+AGREEING = "consistent"  # the model's answer as `--consistent` changes it
 ROUNDS = 3  # measures of a shift, each on top of the one before
 
 OPERATOR = (
@@ -53,24 +54,14 @@ def blur_at(
     """
     height, width, bands = image.shape
     # In one CRS the two grids are parallel, and the Gaussian separates: much faster.
-    parallel = (
-        rows.ndim == 2 and (rows == rows[:, :1]).all() and (cols == cols[:1]).all()
-    )
+    parallel = is_parallel(rows, cols)
     down, right = (rows[:, 0], cols[0]) if parallel else (rows.ravel(), cols.ravel())
-    row_weights = _gaussian(down, height, spacing)  # [lines or points, h]
-    col_weights = _gaussian(right, width, spacing)
+    row_weights = blur_weights(down, height, spacing)  # [lines or points, h]
+    col_weights = blur_weights(right, width, spacing)
     lines = (row_weights @ image.reshape(height, -1)).reshape(-1, width, bands)
     if parallel:
         return col_weights @ lines
     return (col_weights[:, None] @ lines).reshape(*rows.shape, bands)
-
-
-def _gaussian(centres: np.ndarray, size: int, spacing: float) -> np.ndarray:
-    """Give the weight of each of `size` pixels around each centre, [centres, size]."""
-    distances = (np.arange(size) - centres[:, None]) * spacing / BLUR_METRES
-    weights = np.exp(-np.square(distances) / 2) * (np.abs(distances) <= SIGMAS)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32)
 
 
 def lr_view(lr: np.ndarray, spacing: float) -> View:
@@ -99,19 +90,27 @@ class Consistency:
         self.spacing, self.own_grid = spacing, own_grid
         self.grid_spacing = own_grid.spacing if own_grid else FACTOR * spacing
         self._found: dict[str, list] = {}
+        self._errors: list[tuple[float, float]] = []
 
     def possible(self, size: int) -> bool:
         """Tell whether hr patches of `size` pixels a side are large enough."""
         side = size * self.spacing - 2 * REACH_METRES
         return side >= LEAST_PIXELS * self.grid_spacing
 
-    def add(self, patch: int, images: dict[str, np.ndarray], lr: np.ndarray) -> None:
+    def add(
+        self,
+        patch: int,
+        images: dict[str, np.ndarray],
+        lr: np.ndarray,
+        inner: slice = slice(None),
+    ) -> None:
         """Compare one patch; without Sentinel-2's pixels nothing is added.
 
         Arguments:
             patch: number of the patch in the test set.
-            images: by method, [4 h, 4 w, bands] reflectance.
+            images: by method, [4 h, 4 w, bands] reflectance, one of them "truth".
             lr: [h, w, bands] Sentinel-2 on the 6 m grid, reflectance.
+            inner: rows and columns that count for the gain of `AGREEING`.
         """
         if self.own_grid:
             view = self.own_grid.view(patch)
@@ -119,9 +118,21 @@ class Consistency:
             view = lr_view(lr, self.spacing)
         if view is None:
             return
+        if MODEL in images and self.own_grid and view.parallel:
+            images = images | {AGREEING: self._agreeing(images[MODEL], view)}
+            before, after = (
+                np.square(images[m] - images["truth"])[inner, inner].mean()
+                for m in (MODEL, AGREEING)
+            )
+            self._errors.append((before, after))
         for method, image in images.items():
             scores = self._compare(image, view)
             self._found.setdefault(method, []).append(scores)
+
+    def _agreeing(self, image: np.ndarray, view: View) -> np.ndarray:
+        """Do what `sr_infer.py --consistent` does, as far as a patch allows."""
+        places = view.rows[:, 0], view.cols[0]
+        return agree(image, view.pixels, *places, self.spacing, self.grid_spacing)
 
     def _compare(self, image: np.ndarray, view: View) -> tuple[float, ...]:
         """Give L1, bias, spectral angle, and the shift to the east and north."""
@@ -172,6 +183,9 @@ class Consistency:
         for method, rows in self._found.items():
             record["patches"] = len(rows)
             record[method] = self._summary(np.array(rows, np.float64))
+        if self._errors:
+            before, after = psnr(np.mean(self._errors, axis=0))
+            record[AGREEING]["gain_change_db"] = float(after - before)
         return record
 
     def _summary(self, table: np.ndarray) -> dict:

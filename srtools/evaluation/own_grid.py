@@ -26,6 +26,13 @@ QUICKLOOK_PIXELS = 500  # a side
 EDGE_METRES = 1e-6  # below which two places are the same but for rounding
 
 
+def is_parallel(rows: np.ndarray, cols: np.ndarray) -> bool:
+    """Tell whether points [h, w] lie in rows and columns."""
+    return bool(
+        rows.ndim == 2 and (rows == rows[:, :1]).all() and (cols == cols[:1]).all()
+    )
+
+
 class View(NamedTuple):
     """Sentinel-2's pixels over one patch, and their centres in the patch."""
 
@@ -35,6 +42,11 @@ class View(NamedTuple):
     """[h, w] rows of the centres, hr pixels; 0 is the middle of the first row."""
     cols: np.ndarray
     """[h, w] columns of the centres, hr pixels."""
+
+    @property
+    def parallel(self) -> bool:
+        """Whether they lie in rows and columns of the patch, as in one CRS."""
+        return is_parallel(self.rows, self.cols)
 
 
 class OwnGrid:

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from srtools.evaluation.consistency import REACH_METRES, Consistency
+from srtools.evaluation.consistency import Consistency
 from srtools.evaluation.cpsnr import LARGEST_SHIFT, CpsnrScores
 from srtools.evaluation.detail import Correctness
 from srtools.evaluation.own_grid import open_grid
 from srtools.evaluation.scores import BASELINE, METHODS, MODEL
 from srtools.evaluation.spectrum import RingSpectra
 from srtools.evaluation.test_set import TestSet
+from srtools.images.optics import REACH_METRES
 
 SMALLEST = 16  # hr pixels inside the border, for cPSNR and spectra to mean anything
 
@@ -66,7 +67,7 @@ class SampledScores:
         images = {**{m: predicted[m] for m in (BASELINE, MODEL)}, "truth": truth}
         for place, patch in enumerate(numbers):
             one = {method: image[place] for method, image in images.items()}
-            self._consistency.add(patch, one, lr[place])
+            self._consistency.add(patch, one, lr[place], self._inner)
 
     def _add_inner(self, predicted: dict[str, np.ndarray], truth: np.ndarray) -> None:
         self._spectra.add(predicted, truth)

@@ -7,6 +7,9 @@ from srtools.images.patch_files import pair_verdict
 DASH = "-"
 DIGITS = {"l1_dn": 1, "l2_dn": 0, "ssim": 4}  # of the scores that do not have 2
 
+SEEN = ("bicubic", "model", "consistent", "truth")  # rows, as far as they are known
+CHANGE = "gain_change_db"  # of the model by `--consistent`
+
 
 def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
     """Write a number, or a dash for one that is not known.
@@ -193,12 +196,13 @@ def _consistency(metrics: dict) -> list[str]:
     if not seen:
         return []
     lines = [f"seen as Sentinel-2 sees, compared with Sentinel-2 at {seen['grid']}:"]
-    for method in (m for m in ("bicubic", "model", "truth") if m in seen):
+    for method in (m for m in SEEN if m in seen):
         found = seen[method]
         lines.append(
-            f"  {method:8} L1 {number(found['l1_dn'], 1)} DN, spectral angle "
+            f"  {method:10} L1 {number(found['l1_dn'], 1)} DN, spectral angle "
             f"{number(found['spectral_angle_degrees'])} degrees, shift "
             f"{number(found['shift_metres'], 2)} m"
+            + (f"; gain {found[CHANGE]:+.2f} dB" if CHANGE in found else "")
         )
     return lines
 

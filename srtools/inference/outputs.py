@@ -8,7 +8,7 @@ from srtools import cards, files
 from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
 from srtools.images import figures, qgis, raster
-from srtools.inference import cog, pieces
+from srtools.inference import cog, consistent, pieces
 from srtools.inference.prepare import Job
 from srtools.urls import redact
 
@@ -23,6 +23,8 @@ class Outputs:
     """PNG, input and output side by side."""
     uncertainty: bool
     """Whether there is an image of the standard deviation, too."""
+    consistent: bool = False
+    """Whether the image is corrected by Sentinel-2's own pixels."""
 
     @property
     def card(self) -> Path:
@@ -88,6 +90,7 @@ class Outputs:
             The card with the description of the image.
         """
         card, paths = dict(job.card), [image.path for image in job.s2]
+        card["consistent"] = self.consistent
         seen = card["sentinel2"].get("items") or [Path(redact(p)).name for p in paths]
         about = {
             "AREA_OR_POINT": "Area",
@@ -95,12 +98,15 @@ class Outputs:
             "SENTINEL2": " ".join(map(str, seen)),
             OFFSET_TAG: str(card["offset"]),
         }
+        folder = job.folder
+        if self.consistent:
+            folder = consistent.correct(job, len(BANDS) * len(self.images), compressed)
         # All or none: the pieces are removed when nothing can fail any more.
         with files.whole_files([*self.images, self.style, self.card]) as partial:
             for path, numbers in self.images.items():
                 bands = dict(zip(numbers, BANDS, strict=True))
                 cog.join(
-                    job.folder,
+                    folder,
                     job.pieces,
                     partial / path.name,
                     bands,

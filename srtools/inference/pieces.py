@@ -160,7 +160,7 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                     "start anew"
                 )
             for path in found:  # the folder stays: this run holds it
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         cards.write_card(folder / PLAN, {"fingerprint": fingerprint, **plan})
 
 

@@ -75,6 +75,20 @@ def make(image: ImageInfo, like: ImageInfo | None, model: ModelInfo, crop: int) 
     return Plan(Grid(area.crs, transform, width, height), crop, inside)
 
 
+def check_own_crs(plan: Plan, image: ImageInfo) -> None:
+    """Check that the output lies in the CRS of Sentinel-2, for `--consistent`.
+
+    Raises:
+        SRError: if not: between its pixels there would be an interpolation.
+    """
+    if plan.grid.crs != image.crs:
+        raise SRError(
+            "--consistent compares with Sentinel-2's own pixels, which are in "
+            f"{image.crs}; the output would be in {plan.grid.crs}: give --like an "
+            "image in the CRS of Sentinel-2, or leave --consistent out"
+        )
+
+
 def choose_crop(
     model: ModelInfo, input_name: str, output: str, crop: int | None
 ) -> int:

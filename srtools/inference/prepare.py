@@ -161,6 +161,8 @@ def job(
         )
     season.warn(model.card, found.day)
     plan = plans.make(s2[0], like, model, crop)
+    if options.consistent:
+        plans.check_own_crs(plan, s2[0])
     tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
     # Pieces of whole tiles, so that no tile is computed twice.
     piece_size = max(options.piece_size // tile_size, 1) * tile_size

@@ -98,7 +98,9 @@ def _write(path: str | Path, template: str, **content: Any) -> None:
         "in_words": in_words,
         "svg_uri": lambda svg: pictures.data_uri(svg.encode(), "image/svg+xml"),
     }
-    text = environment.get_template(template).render(DIGITS=tables.DIGITS, **content)
+    text = environment.get_template(template).render(
+        DIGITS=tables.DIGITS, SEEN=tables.SEEN, **content
+    )
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 

@@ -190,7 +190,7 @@ def test_numbers_on_the_page(tmp_path, write_report):
     assert rows[2] == ["model", *numbers]
     assert ["bicubic", "30.00", "0.0", "100%", "-"] in rows  # no resolution is known
     assert ["model", "0.33", "0.33", "0.33"] in rows
-    assert ["truth", "10.0", "-1.0", "1.00", "-"] in rows
+    assert ["truth", "10.0", "-1.0", "1.00", "-", ""] in rows
     assert rows.count(["3", "96, 0", "+0.10", "1.0", "1.0", "1.00", "1.00"]) == 10
     assert "95%: [+0.50, +1.50]" in text
     assert "95% interval over 2 blocks, a rough idea" in text

@@ -30,11 +30,12 @@ if __name__ == "__main__":
 from srtools.ahead import ahead
 from srtools.conventions import FACTOR, INPUT, OUTPUT, SCALE
 from srtools.errors import one_line_errors
-from srtools.evaluation import results, scenes, side_by_side, tables, test_set
+from srtools.evaluation import coverage, results, scenes, side_by_side, tables, test_set
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import pictures
 from srtools.images.zooms import ZOOMS, zoom
 from srtools.network import saved_model
+from srtools.network.ensemble import VIEWS, mean_of_views
 
 import otbtf
 import tensorflow as tf
@@ -84,6 +85,18 @@ def enlarge(
         yield lr, {**zoomed, "model": network(**{INPUT: lr_dn})[OUTPUT]}, truth
 
 
+def look(network: Callable, views: int) -> Callable:
+    """Give a network that takes the mean over so many views of the image, 1 or 8."""
+
+    def answer(image: tf.Tensor) -> tf.Tensor:
+        return network(**{INPUT: image})[OUTPUT]
+
+    def mean(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {OUTPUT: mean_of_views(answer, inputs[INPUT], views)[0]}
+
+    return mean if views > 1 else network
+
+
 def absolute_error(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
     """Absolute error of each pixel and band; the mean over pixels is L1."""
     return tf.abs(predicted - truth)
@@ -108,7 +121,9 @@ def evaluate(options: cli.Options) -> dict:
     test_set.check_model(model, test.dataset, INPUT, options.ignore_offset)
     test_set.check_ground(model, test, options.accept_ground)
     results.check_folder(options.out_dir, options.overwrite)
-    network = saved_model.load(options.model_dir, OUTPUT)
+    one_view = saved_model.load(options.model_dir, OUTPUT)
+    views = VIEWS if options.self_ensemble else 1
+    network = look(one_view, views)
 
     # 2. Every test patch is enlarged and scored once; its pixels are not kept.  While
     #    one batch is scored, the next one passes through the network, and the one after
@@ -121,6 +136,9 @@ def evaluate(options: cli.Options) -> dict:
 
     # 3. The scores of all patches together, and a few patches to look at.
     metrics = assessment.metrics(model)
+    some = test_set.spread(test.count, options.sample)
+    closer = read_batches(test.files, options.batch_size, some)
+    metrics["coverage"] = coverage.measure(one_view, model.card, closer, views)
     shown = look_at(network, test.files, pictures.choose(assessment.gains))
     results.write(options.out_dir, metrics, assessment, shown)
     return metrics
@@ -153,7 +171,9 @@ def compare(options: cli.Options) -> dict:
         return evaluate(dataclasses.replace(options, compare=None, **model))
 
     def look_at_one(model_dir: str, *patches) -> list[pictures.Shown]:
-        return look_at(saved_model.load(model_dir, OUTPUT), *patches)
+        network = saved_model.load(model_dir, OUTPUT)
+        views = VIEWS if options.self_ensemble else 1
+        return look_at(look(network, views), *patches)
 
     return side_by_side.compare(
         options.compare,

@@ -46,12 +46,11 @@ from srtools.inference import batch, cluster, mask, pieces, plans, prepare, surr
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
-from srtools.network import ensemble, precision
+from srtools.network import intervals, precision, serving
 from srtools.sentinel2 import source
 
 import pyotb
 
-STD = f"{OUTPUT_DN}_std"  # standard deviation over flips and turns
 AROUND_METRES = 200.0  # fetched around an area, as context for the network
 
 
@@ -179,6 +178,10 @@ def infer(options: cli.Options) -> dict | None:
     model = prepare.check_model(options.model_dir)
     arithmetic = precision.choose(options.precision)
     crop = plans.choose_crop(model, INPUT, OUTPUT_DN, options.crop)
+    views, calibration, lost = 8 if options.self_ensemble else 1, None, crop
+    if options.uncertainty:
+        calibration = intervals.record_of(model.card, views, options.model_dir)
+        lost += intervals.CUT  # pixels at the rim, whose interval is not known
     outputs.make_folders()
     with (
         pieces.hold(pieces.folder_of(options.out), shared=bool(options.part)),
@@ -192,18 +195,20 @@ def infer(options: cli.Options) -> dict | None:
         tempfile.TemporaryDirectory() as temporary,
     ):
         folder = Path(temporary)
-        job = prepare.job(options, found, area, model, arithmetic, crop, folder)
-        name = f"{OUTPUT_DN}_crop{crop}"
-        names = [name, STD] if options.uncertainty else [name]
+        job = prepare.job(options, found, area, model, arithmetic, lost, folder)
+        names = [serving.cropped(lost)]
+        if calibration:
+            names.append(serving.INTERVAL)
         served = options.model_dir
         if arithmetic == "bfloat16":
             half = folder / "bfloat16"
             served = precision.save_in_bfloat16(served, make_network, crop, half)
-        if job.card["self_ensemble"]:
-            served = ensemble.save(served, INPUT, name, STD, folder / "ensemble")
+        if options.self_ensemble or calibration:
+            around = folder / "around"
+            served = serving.save(served, around, crop, views, calibration)
         with engine_errors("preparing the image"):
             lr = put_on_lr_grid(job.context, job.plan, found.offset, folder)
-            sr = keep_from_0(serve(lr, served, names, crop, job.tile_size))
+            sr = keep_from_0(serve(lr, served, names, lost, job.tile_size))
             masked = keep_nodata(sr, job.masking, job.plan, len(names), folder)
         spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
         compressed = pieces.compresses(job.pieces, 2 * bands)

@@ -26,12 +26,13 @@ if __name__ == "__main__":
 
 from sr_model import SRModel
 from srtools import signals
-from srtools.conventions import OUTPUT
+from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN
 from srtools.errors import one_line_errors
 from srtools.images import patch_files
 from srtools.network import model_card, precision, saved_model
 from srtools.network.receptive_field import receptive_field
 from srtools.training import (
+    calibrating,
     callbacks,
     feeding,
     finetuning,
@@ -207,6 +208,9 @@ def train(options: cli.Options) -> dict:
         best_model = SRModel(train_batches.element_spec, **options.network_size)
         best_model.set_weights(deciders[0].best_weights)
         callbacks.check_alive(best_model.model, valid_batches, OUTPUT)
+        intervals = calibrating.calibrate(
+            lambda lr: best_model.model({INPUT: lr})[OUTPUT_DN], files, options.seed
+        )
         card = model_card.make(
             network={**options.network_size, "parameters": best_model.count_params()},
             margin=field,
@@ -217,6 +221,7 @@ def train(options: cli.Options) -> dict:
             bicubic_psnr=bicubic_psnr,
             interrupted=interrupted,
             scenes=score_scenes(scenes, best_model.model, options.batch_size),
+            intervals=intervals,
         )
         if chief:
             saved_model.save(best_model.model, model_dir, card)

@@ -1,6 +1,7 @@
 """What the tests of the scripts share: small rasters, patches, and a toy model."""
 
 import functools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import rasterio
 from affine import Affine
 
+from srtools import cards
+from srtools.network import saved_model
 from srtools.tf import tf  # first of all, quietly
 
 UTM31 = "EPSG:32631"
@@ -89,6 +92,22 @@ def repeating_model(tmp_path_factory) -> str:
 def blurring_model(tmp_path_factory) -> str:
     """Give a model that takes a 7 x 7 mean and repeats each pixel 4 x 4 times."""
     return Toy(radius=3).save(tmp_path_factory.mktemp("models") / "blurring")
+
+
+@pytest.fixture(scope="session")
+def calibrated_model(tmp_path_factory, blurring_model) -> str:
+    """Give the blurring model with intervals: half the brightness, twice the roughness.
+
+    Of eight views the spread is added, which this model does not have.
+    """
+    folder = tmp_path_factory.mktemp("models") / "calibrated"
+    shutil.copytree(blurring_model, folder)
+    known = {"knots": [[10.0, 1000.0]] * 4}
+    known["half_widths"] = {"0.9": [[10.0, 1000.0]] * 4}
+    one, eight = [[0.0, 0.5, 2.0]] * 4, [[0.0, 0.5, 2.0, 1.0]] * 4
+    views = {"1": {**known, "weights": one}, "8": {**known, "weights": eight}}
+    cards.write_card(folder / saved_model.CARD, {"intervals": views})
+    return str(folder)
 
 
 @pytest.fixture

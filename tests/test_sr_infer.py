@@ -14,7 +14,7 @@ import rasterio
 from affine import Affine
 from otblite.applications import serve
 from rasterio.warp import transform, transform_bounds
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 from shapely.geometry import box, mapping
 
 import sr_infer
@@ -684,20 +684,37 @@ def test_several_products_of_one_name(tmp_path, repeating_model, capfd):
     assert not (tmp_path / "out").exists()
 
 
-def test_uncertainty_is_a_second_image(tmp_path, write_raster, blurring_model):
-    """The toy's answer does not depend on the view: no spread, the same mean."""
-    pixels = image(30, 26)
+@pytest.mark.parametrize("self_ensemble", [False, True])
+def test_intervals_are_a_second_image(
+    tmp_path, write_raster, calibrated_model, self_ensemble
+):
+    """Their place, their values, and no seam between tiles nor pieces."""
+    pixels = image(40, 46)
     pixels[4:8, 5:9] = 0
     s2 = write_raster("s2.tif", pixels)
-    plain, profile = run(tmp_path, s2_images=(s2,), model_dir=blurring_model)
-    mean, _ = run(
-        tmp_path, "b.tif", s2_images=(s2,), model_dir=blurring_model, uncertainty=True
-    )
-    spread, place = read(str(tmp_path / "b_std.tif"))
-    assert np.abs(mean.astype(int) - plain).max() <= 1
-    np.testing.assert_array_equal(spread == 0, plain == 0)
-    assert spread.max() == 1  # 0 is no data
+    given = {"s2_images": (s2,), "model_dir": calibrated_model}
+    given |= {"self_ensemble": self_ensemble}
+    plain, profile = run(tmp_path, **given)
+    whole, _ = run(tmp_path, "b.tif", uncertainty=True, **given)
+    run(tmp_path, "c.tif", uncertainty=True, tile_size=32, piece_size=32, **given)
+    check_pixels(whole, plain)
+    width, place = read(str(tmp_path / "b_interval.tif"))
+    check_pixels(width, read(str(tmp_path / "c_interval.tif"))[0])
+    np.testing.assert_array_equal(width == 0, plain == 0)
     assert place["transform"] == profile["transform"]
+    # The toy does not care which way its image is turned: the spread is 0.
+    values = whole.astype(float)
+    mean, squares = (uniform_filter(v, (7, 7, 0)) for v in (values, values**2))
+    expected = values / 2 + 2 * np.sqrt(np.maximum(squares - mean**2, 0))
+    inner = np.s_[50:-4, 50:-4]  # where the window sees no 0
+    np.testing.assert_allclose(width[inner], expected[inner], atol=4)
+
+
+def test_intervals_that_nobody_measured(tmp_path, write_raster, blurring_model):
+    s2 = write_raster("s2.tif", image(30, 26))
+    with pytest.raises(SRError, match="tells no intervals"):
+        run(tmp_path, s2_images=(s2,), model_dir=blurring_model, uncertainty=True)
+    assert not list(tmp_path.glob("sr*"))
 
 
 @pytest.fixture(scope="module")

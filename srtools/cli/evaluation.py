@@ -49,6 +49,12 @@ class Options:
         metavar="PATCHES",
         group="advanced",
     )
+    self_ensemble: bool = option(
+        False,
+        "score the mean over the 8 flips and turns, as sr_infer.py --self_ensemble "
+        "serves it (default: one view)",
+        group="advanced",
+    )
     ignore_offset: bool = option(
         False,
         "accept a model made from Sentinel-2 products with another offset (default: "

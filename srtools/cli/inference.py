@@ -88,7 +88,9 @@ class Options(SearchOptions):
     )
     uncertainty: bool = option(
         False,
-        "write their standard deviation as a second image, *_std.tif (default: do not)",
+        "write a second image, *_interval.tif: half the width of an interval, DN, that "
+        "holds 90 %% of the pixels, as measured on the validation patches (default: do "
+        "not)",
         group="advanced",
     )
     precision: str = option(

@@ -13,6 +13,7 @@ from srtools.evaluation.patch_scores import Errors, all_scores
 from srtools.evaluation.sampled import SampledScores
 from srtools.evaluation.scores import BASELINE, METHODS, MODEL, Scores
 from srtools.evaluation.test_set import TestSet
+from srtools.network import model_card
 from srtools.network.saved_model import ModelInfo
 
 
@@ -75,8 +76,6 @@ class Assessment:
         """Give the content of metrics.json."""
         blocks, kind = runs.blocks(self.test)
         dataset = self.test.dataset
-        left_out = ("dataset", "ground", "scenes")  # long, and known from the model
-        card = {k: v for k, v in model.card.items() if k not in left_out}
         return {
             "patches": self.test.count,
             "test_set": f"{self._checksum:08x}",
@@ -86,11 +85,12 @@ class Assessment:
             "psnr_range": "reflectance 0-1",
             **{area: self._scores.area(area) for area in self._borders},
             "share_won": float((self.gains > 0).mean()),
+            "coverage": None,
             "intervals": runs.method_intervals(self.columns, blocks, kind),
             **self._sampled.record(),
             "worst": self._scores.worst("inner", self.test.windows),
             "model_dir": model.folder,
-            "model_card": {k: v for k, v in card.items() if k not in left_out},
+            "model_card": model_card.brief(model.card),
             "dataset": {k: v for k, v in dataset.items() if k != "groups"},
             "versions": cards.versions(),
         }

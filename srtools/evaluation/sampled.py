@@ -10,7 +10,7 @@ from srtools.evaluation.detail import Correctness
 from srtools.evaluation.own_grid import open_grid
 from srtools.evaluation.scores import BASELINE, METHODS, MODEL
 from srtools.evaluation.spectrum import RingSpectra
-from srtools.evaluation.test_set import TestSet
+from srtools.evaluation.test_set import TestSet, spread
 from srtools.images.optics import REACH_METRES
 
 SMALLEST = 16  # hr pixels inside the border, for cPSNR and spectra to mean anything
@@ -26,8 +26,7 @@ class SampledScores:
     """
 
     def __init__(self, test: TestSet, sample: int, border: int):
-        sample = min(sample or test.count, test.count)
-        chosen = np.linspace(0, test.count - 1, sample).round().astype(int)
+        chosen = spread(test.count, sample)
         self._chosen = np.isin(np.arange(test.count), chosen)
         self._inner = slice(border, -border or None)
         self._spacing = test.spacing

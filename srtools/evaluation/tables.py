@@ -125,6 +125,7 @@ def evaluation(metrics: dict) -> str:
         for band in (*metrics["bands"], "all"):
             lines.append(line(method, band, *_cells(scores, band)))
     lines += [*_gain(metrics), *_detail(metrics), *_consistency(metrics)]
+    lines += _coverage(metrics)
     lines += ["in words:", *(f"- {text}" for text in in_words(metrics))]
     lines += remarks(metrics)
     sample = metrics["closer_look"]["patches"]
@@ -203,6 +204,21 @@ def _consistency(metrics: dict) -> list[str]:
             f"{number(found['spectral_angle_degrees'])} degrees, shift "
             f"{number(found['shift_metres'], 2)} m"
             + (f"; gain {found[CHANGE]:+.2f} dB" if CHANGE in found else "")
+        )
+    return lines
+
+
+def _coverage(metrics: dict) -> list[str]:
+    """Write what the intervals promise, and what they hold."""
+    found = metrics["coverage"]
+    if not found:
+        return []
+    lines = [f"intervals of pixels, {found['views']} view(s) of the image:"]
+    for level, held in found["levels"].items():
+        bands = ", ".join(f"{b} {held['coverage'][b]:.1%}" for b in metrics["bands"])
+        lines.append(
+            f"  promised {float(level):.0%}, held {held['coverage']['all']:.1%} "
+            f"({bands}), +- {held['half_width_dn']['all']:.0f} DN in the mean"
         )
     return lines
 

@@ -60,6 +60,16 @@ def read_test_set(patches: str | Path, border: int) -> TestSet:
     return TestSet(Path(patches), files, found.count, found.size, dataset, windows)
 
 
+def spread(count: int, sample: int) -> list[int]:
+    """Choose at most `sample` of `count` patches, evenly spread; 0: all.
+
+    >>> spread(9, 3)
+    [0, 4, 8]
+    """
+    sample = min(sample or count, count)
+    return np.unique(np.linspace(0, count - 1, sample).round().astype(int)).tolist()
+
+
 def check_model(
     info: ModelInfo, dataset: dict, input_name: str, ignore_offset: bool = False
 ) -> None:

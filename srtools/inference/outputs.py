@@ -1,4 +1,4 @@
-"""Files that exercise 5 writes: the image, its standard deviation, card, preview."""
+"""Files that exercise 5 writes: the image, its intervals, card, preview, style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Outputs:
     preview: Path | None
     """PNG, input and output side by side."""
     uncertainty: bool
-    """Whether there is an image of the standard deviation, too."""
+    """Whether there is an image of the half-widths of intervals, too."""
     consistent: bool = False
     """Whether the image is corrected by Sentinel-2's own pixels."""
 
@@ -42,8 +42,8 @@ class Outputs:
         count = len(BANDS)
         found = {self.image: range(1, count + 1)}
         if self.uncertainty:
-            std = self.image.with_name(f"{self.image.stem}_std.tif")
-            found[std] = range(count + 1, 2 * count + 1)
+            interval = self.image.with_name(f"{self.image.stem}_interval.tif")
+            found[interval] = range(count + 1, 2 * count + 1)
         return found
 
     @property

@@ -17,14 +17,11 @@ from srtools.images.sentinel2_checks import Content
 from srtools.inference import mask, pieces, plans, season, surroundings
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
-from srtools.network import saved_model
+from srtools.network import model_card, saved_model
 from srtools.network.saved_model import ModelInfo
 from srtools.sentinel2 import areas
 from srtools.sentinel2.source import Sentinel2
 from srtools.urls import redact
-
-LONG = ("ground", "scenes")
-"""Entries of a model's card that the image's need not repeat."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +168,12 @@ def job(
         "sentinel2": found.record or {"files": [image.record() for image in s2]},
         "offset": found.offset,
         "model_dir": str(options.model_dir),
-        "model_card": {k: v for k, v in model.card.items() if k not in LONG},
+        "model_card": model_card.brief(model.card),
         "crop": crop,
         "tile_size": tile_size,
         "mask": options.mask and redact(options.mask),
         "precision": arithmetic,
-        "self_ensemble": options.self_ensemble or options.uncertainty,
+        "self_ensemble": options.self_ensemble,
         "grid": {"transform": plan.grid.transform[:6], "size": [width, height]},
         "versions": cards.versions(),
     }

@@ -4,59 +4,38 @@ Source: Timofte, Rothe and Van Gool, "Seven ways to improve example-based single
 super resolution", CVPR 2016 (there called enhanced prediction).
 """
 
-import shutil
+from collections.abc import Callable
 from itertools import product
-from pathlib import Path
 
-from srtools import files
-from srtools.network import saved_model
 from srtools.tf import tf
 
+VIEWS = 8
 
-def save(
-    model_dir: str, input_name: str, output: str, deviation: str, folder: Path
-) -> str:
-    """Write a SavedModel that runs another one eight times and takes the mean.
 
-    That the mean is part of the model lets any engine serve it like any other.
+def mean_of_views(
+    network: Callable, image: tf.Tensor, views: int
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Answer an image once, or in each of eight turns and flips.
 
     Arguments:
-        model_dir: the SavedModel.
-        input_name: name of its input, [n, h, w, bands].
-        output: name of its output, [n, h', w', bands], which the new one has as well.
-        deviation: name of a second output: the standard deviation of the eight.
-        folder: path of the new model.
+        network: takes an image [n, h, w, bands] and gives another.
+        image: [n, h, w, bands].
+        views: 1 or 8.
 
     Returns:
-        The folder.
+        The mean of the answers, and their standard deviation; None of one view.
     """
-    network = saved_model.load(model_dir, output)
-    spec = network.structured_input_signature[1][input_name]
-
-    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        first, total, squares = None, 0.0, 0.0
-        for way in product((False, True), repeat=3):
-            answer = network(**{input_name: turn(image, *way)})[output]
-            answer = turn_back(tf.cast(answer, tf.float32), *way)
-            first = answer if first is None else first
-            # Differences are small, so that their squares lose no digits.
-            total += answer - first
-            squares += (answer - first) ** 2
-        mean = total / 8
-        variance = tf.maximum(squares / 8 - mean**2, 0)
-        return {output: first + mean, deviation: tf.sqrt(variance)}
-
-    module = tf.Module()
-    module.network = network.model  # whose weights are saved
-    spec = tf.TensorSpec(spec.shape, spec.dtype, name=input_name)
-    signatures = {saved_model.SIGNATURE: tf.function(serve, [spec], autograph=False)}
-    tf.saved_model.save(module, str(folder), signatures=signatures)
-    saved_model.split_outputs(folder)
-    card = Path(model_dir) / saved_model.CARD
-    if card.exists():
-        files.make_folder((folder / saved_model.CARD).parent)
-        shutil.copy(card, folder / saved_model.CARD)
-    return str(folder)
+    if views == 1:
+        return tf.cast(network(image), tf.float32), None
+    first, total, squares = None, 0.0, 0.0
+    for way in product((False, True), repeat=3):
+        answer = turn_back(tf.cast(network(turn(image, *way)), tf.float32), *way)
+        first = answer if first is None else first
+        # Differences are small, so that their squares lose no digits.
+        total += answer - first
+        squares += (answer - first) ** 2
+    mean = total / VIEWS
+    return first + mean, tf.sqrt(tf.maximum(squares / VIEWS - mean**2, 0))
 
 
 def turn(image: tf.Tensor, flip: bool, flop: bool, swap: bool) -> tf.Tensor:

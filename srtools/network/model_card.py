@@ -9,6 +9,14 @@ from srtools.conventions import (
     SCALE,
 )
 
+LONG = frozenset(("dataset", "ground", "scenes", "intervals"))
+"""Sections that the cards of what was made with a model need not repeat."""
+
+
+def brief(card: dict) -> dict:
+    """Give a card without its `LONG` sections."""
+    return {key: value for key, value in card.items() if key not in LONG}
+
 
 def make(
     *,
@@ -21,6 +29,7 @@ def make(
     bicubic_psnr: float,
     interrupted: int | None,
     scenes: list[dict],
+    intervals: dict | None = None,
 ) -> dict:
     """Put the card together.
 
@@ -35,6 +44,7 @@ def make(
         interrupted: number of the signal that ended the training, if one did.
         scenes: what is known of each scene, among it the card of its patches and the
             place of each training patch, so that no test is made on its ground.
+        intervals: how far off pixels may be, by number of views; None: not known.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}
@@ -65,6 +75,7 @@ def make(
             "bicubic_psnr_db": bicubic_psnr,
             "gain_db": best["val_gain"],
         },
+        "intervals": intervals,
         "scenes": scenes,
         "versions": cards.versions(),
     }

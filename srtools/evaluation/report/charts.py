@@ -14,6 +14,9 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
+
+from srtools.evaluation.coverage import GROUNDS
 
 STYLE = Path(__file__).with_name("charts.mplstyle")
 COLOURS = {
@@ -141,6 +144,49 @@ def histogram(gains: np.ndarray) -> str:
         axis.set_xlabel("gain over bicubic, dB (negative: bicubic is better)")
         axis.set_ylabel("patches")
         axis.set_title("Gain, patch by patch")
+        return _svg(figure)
+
+
+def promises(levels: dict[str, dict], title: str) -> str:
+    """Draw how often intervals hold the truth over what they promise.
+
+    Arguments:
+        levels: `levels` of `srtools.evaluation.coverage`.
+        title: line above the chart.
+    """
+    with _figure() as (figure, axis):
+        promised = [float(level) for level in levels]
+        ends = min(promised) - 0.05, 0.99
+        axis.plot(ends, ends, color="#9aa3b0", linewidth=1, linestyle="--")
+        grounds = {name for found in levels.values() for name in found["by_ground"]}
+        lines = {
+            "all pixels": [found["coverage"]["all"] for found in levels.values()],
+            **{
+                name: [
+                    found["by_ground"][name]["coverage"] for found in levels.values()
+                ]
+                for name in GROUNDS
+                if name in grounds
+            },
+        }
+        for colour, (name, held) in zip(
+            (COLOURS["model"], "#8d97a8", "#2f9e6e", COLOURS["bicubic"]),
+            lines.items(),
+            strict=False,
+        ):
+            width = 2 if name == "all pixels" else 1
+            look = {"color": colour, "linewidth": width}
+            axis.plot(promised, held, "o-", label=name, **look)
+        axis.set_xlim(*ends)
+        axis.set_ylim(
+            min(ends[0], *(min(held) for held in lines.values())) - 0.02, 1.01
+        )
+        axis.xaxis.set_major_formatter(PercentFormatter(1, 0))
+        axis.yaxis.set_major_formatter(PercentFormatter(1, 0))
+        axis.set_xlabel("pixels that the interval promises to hold")
+        axis.set_ylabel("pixels that it holds")
+        axis.set_title(title)
+        axis.legend(loc="lower right")
         return _svg(figure)
 
 

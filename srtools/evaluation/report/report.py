@@ -13,6 +13,7 @@ from srtools.evaluation.report.pictures import MODEL, Shown
 from srtools.evaluation.runs import Run
 from srtools.evaluation.words import in_words
 from srtools.files import whole_file
+from srtools.network.intervals import SERVED
 
 
 def save(
@@ -31,6 +32,7 @@ def save(
         "bands": _band_charts(metrics, assessment),
         "spectra": _spectra(metrics["spectrum"]) if metrics["spectrum"] else [],
         "maps": _maps(assessment),
+        "promises": _promises(metrics["coverage"]),
     }
     rows, brightest = pictures.strips(
         [(one, {MODEL: one.predicted["model"]}) for one in shown]
@@ -138,6 +140,20 @@ def _spectra(spectrum: dict) -> list[str]:
         level=1.0,
     )
     return [correlation, power]
+
+
+def _promises(coverage: dict | None) -> list[str]:
+    """Draw what the intervals hold, and how wide they are per band."""
+    if not coverage:
+        return []
+    levels = coverage["levels"]
+    widths = levels[SERVED]["half_width_dn"]
+    bands = list(widths)[:-1]  # the last one is all together
+    title = f"Half of their width at {float(SERVED):.0%}"
+    return [
+        charts.promises(levels, "Do the intervals hold what they promise?"),
+        charts.bars(bands, {"model": widths}, title, "DN"),
+    ]
 
 
 def _maps(assessment: Assessment) -> list[str]:

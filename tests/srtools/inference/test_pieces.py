@@ -37,6 +37,9 @@ def job(tmp_path, write_raster, blurring_model) -> dict:
     }
 
 
+KINDS = ("tif", "qml", "json")
+
+
 def read(path) -> np.ndarray:
     with rasterio.open(path) as file:
         return file.read()
@@ -159,7 +162,8 @@ def test_a_killed_run_goes_on(tmp_path, job):
     assert sr_infer.main(arguments(job, out)) == 0
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"s2.tif", "sr.tif", "sr.json", "whole.tif", "whole.json"}
+    made = {f"{name}.{kind}" for name in ("sr", "whole") for kind in KINDS}
+    assert left == {"s2.tif", *made}
 
 
 def test_shares_are_the_whole(tmp_path, job):
@@ -448,8 +452,11 @@ def test_pieces_of_a_large_image_are_compressed(tmp_path, job, monkeypatch):
 
 
 @pytest.mark.parametrize("what", ["preview", "second image"])
-def test_pieces_are_kept_until_nothing_can_fail(tmp_path, job, monkeypatch, what):
+def test_pieces_are_kept_until_nothing_can_fail(
+    tmp_path, job, calibrated_model, monkeypatch, what
+):
     """And the same command finishes, without --overwrite."""
+    job["model_dir"] = calibrated_model
     out, join = tmp_path / "sr.tif", cog.join
     options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
 
@@ -457,7 +464,7 @@ def test_pieces_are_kept_until_nothing_can_fail(tmp_path, job, monkeypatch, what
         raise SRError("the disk is full")
 
     def fail_second(folder, cut, path, *rest):
-        (fail if path.stem.endswith("_std") else join)(folder, cut, path, *rest)
+        (fail if path.stem.endswith("_interval") else join)(folder, cut, path, *rest)
 
     with monkeypatch.context() as patch:
         if what == "preview":
@@ -471,7 +478,7 @@ def test_pieces_are_kept_until_nothing_can_fail(tmp_path, job, monkeypatch, what
     made = []
     monkeypatch.setattr(sr_infer, "write_piece", lambda *_: made.append(1))
     infer(job, out, **options)
-    assert out.exists() and (tmp_path / "sr_std.tif").exists() and not made
+    assert out.exists() and (tmp_path / "sr_interval.tif").exists() and not made
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 7), (4, 3)])

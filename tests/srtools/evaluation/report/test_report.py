@@ -95,6 +95,20 @@ def write_report():
     return write
 
 
+def coverage() -> dict:
+    """Give the coverage of intervals that never were."""
+    known = {"coverage": 0.91, "half_width_dn": 321.0}
+    level = {name: {"B04": v, "B03": v, "all": v} for name, v in known.items()}
+    level["by_ground"] = {"flat": known}
+    return {
+        "views": 1,
+        "patches": 4,
+        "share_of_ground": {"flat": 1.0, "textured": 0.0, "edges": 0.0},
+        "levels": dict.fromkeys(("0.8", "0.9", "0.95"), level),
+        "left_out": dict.fromkeys(("0.9",), {"coverage": 0.9, "spread": 0.05}),
+    }
+
+
 def made_up() -> dict:
     """Metrics of an evaluation that never took place."""
     bands, methods = ["B04", "B03"], ["bicubic", "model"]
@@ -140,6 +154,7 @@ def made_up() -> dict:
         },
         "closer_look": {"patches": 8},
         "robust": {**dict.fromkeys(methods, robust), "tried_shifts_pixels": 3},
+        "coverage": coverage(),
         "consistency": {
             **dict.fromkeys((*methods, "truth"), seen),
             "operator": "it is seen",
@@ -191,6 +206,9 @@ def test_numbers_on_the_page(tmp_path, write_report):
     assert ["bicubic", "30.00", "0.0", "100%", "-"] in rows  # no resolution is known
     assert ["model", "0.33", "0.33", "0.33"] in rows
     assert ["truth", "10.0", "-1.0", "1.00", "-", ""] in rows
+    held = ["91.0%"] * 4
+    assert ["90%", *held, "", "", "321"] in rows
+    assert "90.0% +-\n5.0 points" in text
     assert rows.count(["3", "96, 0", "+0.10", "1.0", "1.0", "1.00", "1.00"]) == 10
     assert "95%: [+0.50, +1.50]" in text
     assert "95% interval over 2 blocks, a rough idea" in text
@@ -201,12 +219,15 @@ def test_unknown_scores(tmp_path, write_report):
     """One block of neighbours, and patches too small for the slow scores."""
     known = made_up()
     bounds = {**known["intervals"], "blocks": 1, "gain_db": None}
-    nothing = dict.fromkeys(("robust", "consistency", "spectrum", "correctness"))
+    nothing = dict.fromkeys(
+        ("robust", "consistency", "spectrum", "correctness", "coverage")
+    )
     text = write_report(tmp_path, intervals=bounds, **nothing).read_text()
     assert "no interval" in text and "No interval: at least 2 blocks" in text
     assert "over 1 blocks" not in text
     assert "cPSNR" not in text and "effective resolution" not in text
     assert "seen as Sentinel-2 sees" not in text
+    assert "How sure is a pixel" not in text
 
 
 def test_comparison_of_folders(tmp_path):

@@ -1,0 +1,142 @@
+"""Do the intervals hold what they promise?  Their coverage on test patches."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, sobel, uniform_filter
+
+from srtools.conventions import BANDS, INPUT, OUTPUT, SCALE
+from srtools.network import intervals
+from srtools.network.ensemble import mean_of_views
+from srtools.tf import tf
+
+GROUNDS = ("flat", "textured", "edges")
+FLAT_DN = (
+    100.0  # standard deviation in 7 x 7 pixels of the truth, below which it is flat
+)
+COHERENT = 0.5  # of the structure tensor, above which ground is an edge
+TENSOR_PIXELS = 1.5  # standard deviation of its window
+
+
+def measure(
+    network: Callable,
+    card: dict,
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    views: int,
+) -> dict | None:
+    """Count the pixels of test patches that lie within the intervals of the card.
+
+    Arguments:
+        network: serving function of the model.
+        card: of the model.
+        batches: lr [n, h, w, bands] in DN, and hr [n, 4 h, 4 w, bands] in reflectance.
+        views: of the image, 1 or 8.
+
+    Returns:
+        None if the card tells no intervals, or the patches are too small.
+    """
+    record = (card.get(intervals.SECTION) or {}).get(str(views))
+    if not record:
+        return None
+    counts = Counts()
+    for lr, hr in batches:
+        if min(hr.shape[1:3]) <= 2 * intervals.CUT:
+            return None
+
+        def answer(image: tf.Tensor) -> tf.Tensor:
+            return network(**{INPUT: image})[OUTPUT] / SCALE
+
+        mean, spread = mean_of_views(answer, tf.constant(lr), views)
+        shown = intervals.signs(mean, spread)
+        halves = {
+            level: intervals.half_widths(shown, record, level).numpy()
+            for level in intervals.LEVELS
+        }
+        counts.add(mean.numpy(), hr / SCALE, halves)
+    return {"views": views, **counts.record(), "left_out": record["left_out"]}
+
+
+class Counts:
+    """Pixels within their intervals, by level, band and kind of ground."""
+
+    def __init__(self):
+        self.patches = 0
+        self.pixels = np.zeros(len(GROUNDS))
+        shape = len(intervals.LEVELS), len(GROUNDS), len(BANDS)
+        self.held, self.width = np.zeros(shape), np.zeros(shape)
+
+    def add(
+        self, answer: np.ndarray, truth: np.ndarray, halves: dict[str, np.ndarray]
+    ) -> None:
+        """Add patches [n, h, w, bands] in DN; half-widths are cut on each side."""
+        cut = slice(intervals.CUT, -intervals.CUT)
+        errors = np.abs(answer - truth)[:, cut, cut]
+        kinds = np.stack([kinds_of_ground(image) for image in truth])[:, cut, cut]
+        self.patches += len(truth)
+        for kind in range(len(GROUNDS)):
+            here = kinds == kind
+            self.pixels[kind] += here.sum()
+            for place, level in enumerate(intervals.LEVELS):
+                half = halves[level][here]
+                self.held[place, kind] += (errors[here] <= half).sum(axis=0)
+                self.width[place, kind] += half.sum(axis=0)
+
+    def record(self) -> dict:
+        """Give, by level, coverage and mean half-width; by band, and by ground."""
+        total, bands = self.pixels.sum(), len(BANDS)
+        return {
+            "patches": self.patches,
+            "share_of_ground": dict(
+                zip(GROUNDS, (self.pixels / total).tolist(), strict=True)
+            ),
+            "levels": {
+                level: {
+                    "coverage": _named(self.held[place].sum(axis=0) / total),
+                    "half_width_dn": _named(self.width[place].sum(axis=0) / total),
+                    "by_ground": {
+                        ground: {
+                            "coverage": float(held.sum() / (count * bands)),
+                            "half_width_dn": float(width.sum() / (count * bands)),
+                        }
+                        for ground, held, width, count in zip(
+                            GROUNDS,
+                            self.held[place],
+                            self.width[place],
+                            self.pixels,
+                            strict=True,
+                        )
+                        if count
+                    },
+                }
+                for place, level in enumerate(intervals.LEVELS)
+            },
+        }
+
+
+def _named(values: np.ndarray) -> dict[str, float]:
+    named = dict(zip(BANDS, values.tolist(), strict=True))
+    return {**named, "all": float(values.mean())}
+
+
+def kinds_of_ground(truth: np.ndarray) -> np.ndarray:
+    """Call each pixel flat, textured or an edge, by its surroundings in the truth.
+
+    Ground is an edge where the gradients around it agree in their direction: where the
+    coherence of the structure tensor is high (Bigün and Granlund, 1987).
+
+    Arguments:
+        truth: [h, w, bands] DN.
+
+    Returns:
+        [h, w] places in `GROUNDS`.
+    """
+    grey = truth.mean(axis=-1, dtype=np.float64)
+    variance = uniform_filter(grey**2, 7) - uniform_filter(grey, 7) ** 2
+    down, right = sobel(grey, 0), sobel(grey, 1)
+    dd, rr, dr = (
+        gaussian_filter(product, TENSOR_PIXELS)
+        for product in (down**2, right**2, down * right)
+    )
+    coherence = np.hypot(dd - rr, 2 * dr) / np.maximum(dd + rr, 1e-9)
+    kinds = np.where(coherence > COHERENT, 2, 1)
+    return np.where(variance < FLAT_DN**2, 0, kinds)

@@ -1,0 +1,133 @@
+"""What is served around a network: the mean of eight views, and intervals."""
+
+import numpy as np
+import pytest
+
+from srtools import cards
+from srtools.errors import SRError
+from srtools.network import ensemble, intervals, saved_model, serving
+
+import tensorflow as tf
+
+
+@pytest.fixture(scope="module")
+def crooked(tmp_path_factory) -> str:
+    """Give a model that repeats, 4 x 4 times, the pixel to the right."""
+    folder = tmp_path_factory.mktemp("crooked") / "model"
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+
+    def serve(lr):
+        right = tf.pad(lr[:, :, 1:], ((0, 0), (0, 0), (0, 1), (0, 0)))
+        hr = tf.repeat(tf.repeat(right, 4, axis=1), 4, axis=2) * module.weight
+        # What nobody asked for must not be computed: this one cannot be.
+        broken = tf.reshape(lr, [1, 1, 1, 4])
+        return {"hr_dn_crop16": hr[:, 16:-16, 16:-16], "broken": broken}
+
+    spec = tf.TensorSpec([None, None, None, 4], tf.float32, name="lr")
+    signatures = {"serving_default": tf.function(serve, [spec], autograph=False)}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    cards.write_card(folder / saved_model.CARD, {"bands": ["B04", "B03", "B02", "B08"]})
+    return str(folder)
+
+
+def ground(height=12, width=17) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.uniform(1, 9000, (2, height, width, 4)).astype(np.float32)
+
+
+def four_neighbours(crooked_lr: np.ndarray) -> np.ndarray:
+    """Turned eight ways, "to the right" means each neighbour twice."""
+    lr = crooked_lr.astype(float)
+    found = [
+        lr[:, 4:-4, 5:-3],
+        lr[:, 4:-4, 3:-5],
+        lr[:, 5:-3, 4:-4],
+        lr[:, 3:-5, 4:-4],
+    ]
+    return np.stack(found).repeat(4, axis=2).repeat(4, axis=3)
+
+
+def test_mean_of_eight_views(crooked, tmp_path):
+    folder = serving.save(crooked, tmp_path / "m", crop=16, views=8)
+    lr = ground()
+    found = saved_model.load(folder)(lr=tf.constant(lr))
+    expected = four_neighbours(lr).mean(axis=0)
+    np.testing.assert_allclose(found["hr_dn_crop16"], expected, rtol=1e-4, atol=0.05)
+    assert saved_model.describe(folder).card == saved_model.describe(crooked).card
+    assert list(found) == ["hr_dn_crop16"]
+
+
+def test_spread_of_eight_views(crooked):
+    network = saved_model.load(crooked, "hr_dn_crop16")
+    lr = ground()
+    mean, spread = ensemble.mean_of_views(
+        lambda image: network(lr=image)["hr_dn_crop16"], tf.constant(lr), 8
+    )
+    views = four_neighbours(lr)
+    np.testing.assert_allclose(mean, views.mean(axis=0), rtol=1e-4, atol=0.05)
+    np.testing.assert_allclose(spread, views.std(axis=0), rtol=1e-4, atol=0.05)
+
+
+RECORD = {  # of one view, and of eight: each doubles the sign that counts
+    1: {"weights": [[0.0, 1.0, 0.0]] * 4},
+    8: {"weights": [[0.0, 0.0, 0.0, 1.0]] * 4},
+}
+for known in RECORD.values():
+    known |= {"knots": [[10.0, 1000.0]] * 4}
+    known |= {"half_widths": {"0.9": [[20.0, 2000.0]] * 4}}
+
+
+@pytest.mark.parametrize("views", [1, 8])
+def test_intervals_lie_beside_the_answer(crooked, tmp_path, views):
+    """Twice the brightness, or twice the spread, 8 pixels further inside."""
+    folder = serving.save(crooked, tmp_path / "m", 16, views, RECORD[views])
+    lr = ground()
+    found = saved_model.load(folder)(lr=tf.constant(lr))
+    answers = four_neighbours(lr)[:, :, 8:-8, 8:-8]
+    expected = answers.mean(axis=0) if views == 8 else answers[0]
+    np.testing.assert_allclose(found["hr_dn_crop24"], expected, rtol=1e-4, atol=0.05)
+    width = answers.std(axis=0) if views == 8 else expected
+    np.testing.assert_allclose(found[serving.INTERVAL], 2 * width, rtol=1e-3, atol=1)
+
+
+def test_a_model_that_does_not_care_is_sure(repeating_model, tmp_path):
+    folder = serving.save(repeating_model, tmp_path / "m", 16, 8, RECORD[8])
+    lr = ground(12, 12)
+    found = saved_model.load(folder)(lr=tf.constant(lr))
+    single = saved_model.load(repeating_model)(lr=tf.constant(lr))
+    np.testing.assert_array_equal(found[serving.INTERVAL], 0)
+    inner = single["hr_dn_crop16"][:, 8:-8, 8:-8]
+    np.testing.assert_array_equal(found["hr_dn_crop24"], inner)
+
+
+def test_signs_are_brightness_and_roughness():
+    """A chessboard of -100 and +100 DN has a standard deviation of 100, nearly."""
+    board = 3000 + 100.0 * (-1) ** np.indices((40, 50)).sum(axis=0)
+    answer = np.broadcast_to(board[None, ..., None], (1, 40, 50, 4)).astype(np.float32)
+    found = intervals.signs(tf.constant(answer)).numpy()
+    assert found.shape == (1, 24, 34, 4, 3)
+    np.testing.assert_array_equal(found[..., 0], 1)
+    np.testing.assert_array_equal(found[..., 1], answer[:, 8:-8, 8:-8])
+    np.testing.assert_allclose(found[..., 2], 100, rtol=0.01)
+
+
+def test_widths_between_and_beyond_the_knots():
+    record = {
+        "weights": [[1.0]] * 4,
+        "knots": [[10.0, 20.0, 20.0, 40.0]] * 4,
+        "half_widths": {"0.8": [[30.0, 40.0, 50.0, 100.0]] * 4},
+    }
+    scale = np.array([0, 5, 10, 15, 30, 40, 80], np.float32)
+    shown = np.broadcast_to(scale[:, None, None], (7, 4, 1))
+    found = intervals.half_widths(tf.constant(shown), record, "0.8").numpy()
+    # The jump at 20 is left out of the sum; beyond the knots it is proportional.
+    assert found[:4, 0].tolist() == [0, 15, 30, 35]
+    assert found[-1, 0] - found[-2, 0] == pytest.approx(100)
+
+
+def test_a_card_without_intervals_is_told():
+    for card in ({}, {"intervals": {"1": {}}}, {"intervals": {"8": RECORD[8]}}):
+        with pytest.raises(SRError, match="tells no intervals"):
+            intervals.record_of(card, 1, "model")
+    assert intervals.record_of({"intervals": {"8": RECORD[8]}}, 8, "m") == RECORD[8]

@@ -2,6 +2,7 @@
 # make scene, make serve  the demo's scene and its archive, for typing by hand
 # make check EX=1 ARGS='--patches DIR'  looks at what a student's scripts made
 # make docs       the pages as a site, in build/site
+# make pictures   the pictures of theory on these pages, in docs/theory
 # make bench      time and memory of the scripts; some minutes
 # make test       lint, and all tests that are not slow, on all processors
 # make test-slow  the others: trainings that are killed, several devices, whole tiles
@@ -14,14 +15,14 @@ SIZE ?= 1536
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ENGINE := $(shell find otblite -name '*.py' -o -name '*.pth' -o -name 'pyproject.toml')
-CODE := sr_*.py srtools otblite demo lesson bench tests
+CODE := sr_*.py srtools otblite demo lesson bench tests docs/*.py
 PYTEST := $(BIN)/python -m pytest -n auto
 # What touches TensorFlow.
 TENSORFLOW_TESTS := tests/test_*.py tests/lesson tests/otblite/test_otbtf_*.py \
 	tests/otblite/test_serving.py \
 	$(addprefix tests/srtools/,network training evaluation inference)
 
-.PHONY: demo scene serve check docs bench test test-slow test-keras2 \
+.PHONY: demo scene serve check docs pictures bench test test-slow test-keras2 \
 	test-tensorflow test-real-otb lint format clean
 
 demo: $(STAMP)
@@ -38,6 +39,9 @@ check: $(STAMP)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pictures: $(STAMP)
+	$(BIN)/python docs/pictures.py
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

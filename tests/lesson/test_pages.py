@@ -81,6 +81,15 @@ def test_every_page_is_in_the_site():
     assert [page.name for page in PAGES[1:] if page.name not in told] == []
 
 
+def test_pictures_of_theory_are_shown_and_small():
+    told = "".join(page.read_text() for page in PAGES)
+    pictures = list((ROOT / "docs" / "theory").glob("*.png"))
+    assert len(pictures) == 10
+    for picture in pictures:
+        assert f"](theory/{picture.name})" in told, picture
+        assert picture.stat().st_size <= 150_000, picture
+
+
 @pytest.mark.slow
 def test_the_exercises_by_hand(tmp_path):
     """The README's five commands, for six epochs, and checks of what they made."""

@@ -54,6 +54,21 @@ def correctness(
 ) -> np.ndarray:
     """Give the mean shares of one patch, [3] in the order of `KINDS`.
 
+    Arguments:
+        predicted, truth: [h, w, bands] reflectance.
+        zoomed: the input at the size of the truth.
+    """
+    found, counted = correctness_map(predicted, truth, zoomed)
+    if not counted.any():
+        return np.full(3, np.nan)
+    return found[:, counted].mean(axis=1)
+
+
+def correctness_map(
+    predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the shares of each pixel of one patch, and the pixels that count.
+
     The histograms of the prediction are first matched to those of the truth, so that
     the colours do not count.  Only those pixels count where one of the three distances
     is as large as the largest quarter of those between truth and input.
@@ -61,6 +76,9 @@ def correctness(
     Arguments:
         predicted, truth: [h, w, bands] reflectance.
         zoomed: the input at the size of the truth.
+
+    Returns:
+        [3, h, w] in the order of `KINDS`, 0 where a pixel does not count; and [h, w].
     """
     predicted = match_histograms(predicted, truth, channel_axis=-1)
     missing = difference(zoomed, truth)
@@ -70,10 +88,10 @@ def correctness(
     limit = ranked[max(int(QUANTILE * ranked.size) - 1, 0)]
     counted = np.max([missing, towards_truth, from_input], axis=0) > limit
     counted &= missing > 0
-    if not counted.any():
-        return np.full(3, np.nan)
     relative = (d[counted] / missing[counted] for d in (towards_truth, from_input))
-    return shares(*relative).mean(axis=1)
+    found = np.zeros((3, *counted.shape))
+    found[:, counted] = shares(*relative)
+    return found, counted
 
 
 class Correctness:

@@ -11,9 +11,15 @@ import numpy as np
 from PIL import Image
 
 from srtools.conventions import SCALE
+from srtools.evaluation import detail
 from srtools.images import figures
 
 EACH = 2  # patches shown of the best, of the median and of the worst
+DETAIL_COLOURS = {  # in the order of `detail.KINDS`, also for the colour-blind
+    "improvement": (0.0, 0.62, 0.45),
+    "omission": (0.34, 0.71, 0.91),
+    "hallucination": (0.84, 0.25, 0.0),
+}
 MODEL, TRUTH = "super-resolution", "truth (Spot-7)"
 
 
@@ -143,10 +149,21 @@ def strips(
         }
         for name, error in by_model.items():
             coloured = matplotlib.colormaps["inferno"](np.clip(error / brightest, 0, 1))
-            title = "error" if len(models) == 1 else f"error of {name}"
-            pictures[title] = _png(coloured[..., :3])
+            whose = "" if len(models) == 1 else f" of {name}"
+            pictures[f"error{whose}"] = _png(coloured[..., :3])
+            new = detail.correctness_map(
+                models[name], shown.truth, shown.predicted["bicubic"]
+            )
+            pictures[f"new detail{whose}"] = _png(_new_detail(*new))
         drawn.append({"caption": shown.caption, "pictures": pictures})
     return drawn, brightest
+
+
+def _new_detail(shares: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Colour each pixel by its shares [3, h, w]; white where it does not count."""
+    coloured = np.einsum("khw,kc->hwc", shares, list(DETAIL_COLOURS.values()))
+    coloured[~counted] = 1
+    return coloured
 
 
 def _png(image: np.ndarray) -> str:

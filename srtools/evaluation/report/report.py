@@ -101,7 +101,10 @@ def _write(path: str | Path, template: str, **content: Any) -> None:
         "svg_uri": lambda svg: pictures.data_uri(svg.encode(), "image/svg+xml"),
     }
     text = environment.get_template(template).render(
-        DIGITS=tables.DIGITS, SEEN=tables.SEEN, **content
+        DIGITS=tables.DIGITS,
+        SEEN=tables.SEEN,
+        DETAIL_COLOURS=pictures.DETAIL_COLOURS,
+        **content,
     )
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")

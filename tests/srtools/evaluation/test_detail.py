@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from srtools.evaluation.detail import Correctness, correctness, difference, shares
+from srtools.evaluation.detail import (
+    Correctness,
+    correctness,
+    correctness_map,
+    difference,
+    shares,
+)
 
 
 def images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,6 +93,14 @@ def test_known_images():
         correctness(TRUTH, TRUTH, ZOOMED),
         atol=1e-3,
     )
+
+
+def test_the_map_has_the_mean_of_the_scores():
+    found, counted = correctness_map(HALFWAY, TRUTH, ZOOMED)
+    assert found.shape == (3, 64, 64) and 0.2 < counted.mean() < 0.9
+    np.testing.assert_allclose(found.sum(axis=0), counted, atol=1e-6)
+    expected = correctness(HALFWAY, TRUTH, ZOOMED)
+    np.testing.assert_allclose(found[:, counted].mean(axis=1), expected)
 
 
 def test_difference_is_symmetric_and_bounded():

@@ -68,11 +68,34 @@ def test_each_model_has_its_error():
         "B",
         "truth (Spot-7)",
         "error of A",
+        "new detail of A",
         "error of B",
+        "new detail of B",
     ]
     a, b = (pixels(row["pictures"][f"error of {m}"]).mean() for m in "AB")
     assert a < b
     assert row["caption"] == "a patch"
+
+
+def test_new_detail_is_green_blue_or_red():
+    """The truth is all right, the input misses all, and noise is invented."""
+    truth = ground()
+    zoomed = (truth + np.random.default_rng(1).normal(0, 0.03, truth.shape)).clip(0.01)
+    noise = ground(seed=2)
+    for name, answer in (
+        ("improvement", truth),
+        ("omission", zoomed),
+        ("hallucination", noise),
+    ):
+        rows = [(shown(truth, bicubic=zoomed), {"x": answer})]
+        picture = pixels(pictures.strips(rows)[0][0]["pictures"]["new detail"]) / 255
+        counted = (picture != 1).any(axis=-1)
+        assert counted.mean() > 0.2
+        distances = {
+            kind: np.abs(picture[counted] - colour).sum(axis=-1).mean()
+            for kind, colour in pictures.DETAIL_COLOURS.items()
+        }
+        assert min(distances, key=distances.get) == name
 
 
 def test_no_rows():

@@ -68,9 +68,9 @@ def test_browser(tmp_path, write_report, width):
     """All pictures are decoded; tables scroll, the page does not."""
     shown = show(write_report(tmp_path), width)
     # 6 charts, 2 maps, and 5 pictures of each of 6 patches.
-    assert len(shown["images"]) == 10 + 30 and min(shown["images"]) > 0
+    assert len(shown["images"]) == 10 + 36 and min(shown["images"]) > 0
     assert shown["needed"] <= width
-    assert len(shown["columns"].split()) == (5 if width > 620 else 3)
+    assert len(shown["columns"].split()) == (6 if width > 620 else 3)
     assert shown["rows"] > 30
 
 

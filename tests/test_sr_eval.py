@@ -201,8 +201,9 @@ def test_compare_models(tmp_path, patches, repeating_model, blurring_model, caps
     assert 0 < psnr["interval"][0] <= psnr["difference"] <= psnr["interval"][1]
     shown = (out / "comparison.html").read_text()
     assert "A: a_blurring" in shown
-    # Of four patches of six: Sentinel-2, bicubic, both models, truth, both errors.
-    assert shown.count('class="strip"') == 4 and shown.count("<figure>") == 4 * 7
+    # Of four patches of six: Sentinel-2, bicubic, both models, truth, both errors, and
+    # what is new in both.
+    assert shown.count('class="strip"') == 4 and shown.count("<figure>") == 4 * 9
     pixels = re.findall(
         r'alt="(error of .)" src="data:image/png;base64,([^"]+)"', shown
     )

@@ -138,6 +138,7 @@ def evaluate(options: cli.Options) -> dict:
     metrics = assessment.metrics(model)
     some = test_set.spread(test.count, options.sample)
     closer = read_batches(test.files, options.batch_size, some)
+    metrics["training_set"] = test_set.compare_with_training(test, model, some)
     metrics["coverage"] = coverage.measure(one_view, model.card, closer, views)
     shown = look_at(network, test.files, pictures.choose(assessment.gains))
     results.write(options.out_dir, metrics, assessment, shown)

@@ -29,7 +29,7 @@ from srtools import signals
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN
 from srtools.errors import one_line_errors
 from srtools.images import patch_files
-from srtools.network import model_card, precision, saved_model
+from srtools.network import likeness, model_card, precision, saved_model
 from srtools.network.receptive_field import receptive_field
 from srtools.training import (
     calibrating,
@@ -52,6 +52,7 @@ keras = tf.keras
 log = logging.getLogger("srtools.sr_train")
 
 WARM_UP = 0.05  # of all steps
+DESCRIBED = 512  # training patches, at most, that tell what an image should look like
 SHOWN = 4  # validation patches whose pictures go to TensorBoard
 
 
@@ -211,6 +212,7 @@ def train(options: cli.Options) -> dict:
         intervals = calibrating.calibrate(
             lambda lr: best_model.model({INPUT: lr})[OUTPUT_DN], files, options.seed
         )
+        some_lr, _ = feeding.some_samples(files["train"], DESCRIBED)
         card = model_card.make(
             network={**options.network_size, "parameters": best_model.count_params()},
             margin=field,
@@ -222,6 +224,7 @@ def train(options: cli.Options) -> dict:
             interrupted=interrupted,
             scenes=score_scenes(scenes, best_model.model, options.batch_size),
             intervals=intervals,
+            training_set=likeness.record(some_lr),
         )
         if chief:
             saved_model.save(best_model.model, model_dir, card)

@@ -1,16 +1,21 @@
 """The test patches, and the check that a model was made for such patches."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.windows import Window
 
 from srtools.cards import agree, check_conventions
 from srtools.conventions import BANDS, DATASET_CARD, FACTOR, HR_SPACING_METRES, KINDS
 from srtools.errors import SRError
-from srtools.images import ground, patch_files
+from srtools.images import ground, patch_files, raster
+from srtools.network import likeness
 from srtools.network.saved_model import ModelInfo
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,24 @@ def spread(count: int, sample: int) -> list[int]:
     """
     sample = min(sample or count, count)
     return np.unique(np.linspace(0, count - 1, sample).round().astype(int)).tolist()
+
+
+def compare_with_training(
+    test: TestSet, model: ModelInfo, indexes: list[int]
+) -> dict | None:
+    """Compare test patches with the training set of a model; warn if they are unlike.
+
+    Returns:
+        The part of metrics.json; None if the model's card does not tell.
+    """
+    with raster.reading(test.files["lr"]) as file:
+        side = file.width
+        windows = [Window(0, side * index, side, side) for index in indexes]
+        pixels = np.stack([file.read(window=window) for window in windows])
+    found = likeness.compare(model.card, np.moveaxis(pixels, 1, -1))
+    if found and found.warning:
+        log.warning("%s", found.warning)
+    return found and found._asdict()
 
 
 def check_model(

@@ -9,7 +9,7 @@ from srtools.conventions import (
     SCALE,
 )
 
-LONG = frozenset(("dataset", "ground", "scenes", "intervals"))
+LONG = frozenset(("dataset", "ground", "scenes", "intervals", "training_set"))
 """Sections that the cards of what was made with a model need not repeat."""
 
 
@@ -30,6 +30,7 @@ def make(
     interrupted: int | None,
     scenes: list[dict],
     intervals: dict | None = None,
+    training_set: dict | None = None,
 ) -> dict:
     """Put the card together.
 
@@ -45,6 +46,7 @@ def make(
         scenes: what is known of each scene, among it the card of its patches and the
             place of each training patch, so that no test is made on its ground.
         intervals: how far off pixels may be, by number of views; None: not known.
+            training_set: what its patches look like; None: not known.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}
@@ -76,6 +78,7 @@ def make(
             "gain_db": best["val_gain"],
         },
         "intervals": intervals,
+        "training_set": training_set,
         "scenes": scenes,
         "versions": cards.versions(),
     }

@@ -1,0 +1,80 @@
+"""Ground that a training set does not know is told, and named."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from srtools.network import likeness
+
+BASE = np.array([900.0, 1000.0, 800.0, 2500.0])
+
+
+def ground(count: int, seed: int, *, light=1.0, rough=150.0, blur=1.5) -> np.ndarray:
+    """Make patches whose brightness and roughness vary as those of fields do."""
+    rng = np.random.default_rng(seed)
+    noise = gaussian_filter(rng.normal(0, 1, (count, 32, 32, 1)), (0, blur, blur, 0))
+    noise /= noise.std(axis=(1, 2), keepdims=True)
+    noise = noise + 0.1 * rng.normal(0, 1, (count, 32, 32, 4))
+    mean = BASE * light * rng.uniform(0.8, 1.2, (count, 1, 1, 4))
+    noise *= rough * rng.uniform(0.7, 1.3, (count, 1, 1, 1))
+    return np.maximum(mean + noise, 1)
+
+
+@pytest.fixture(scope="module", params=[12, 100])
+def card(request) -> dict:
+    return {"training_set": likeness.record(ground(request.param, seed=0))}
+
+
+def test_the_same_ground_is_usual(card):
+    for seed in range(1, 6):
+        assert likeness.compare(card, ground(40, seed)).warning is None
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"light": 2.5}, "brighter by"),
+        ({"light": 0.3, "rough": 45.0}, "darker"),
+        ({"rough": 420.0}, "richer in contrast by"),
+        ({"rough": 20.0}, "poorer in contrast by"),
+        ({"blur": 0.4, "rough": 151.0}, "finer by"),
+        ({"blur": 5.0}, "coarser by"),
+    ],
+)
+def test_other_ground_is_told(card, other, words):
+    warning = likeness.compare(card, ground(40, 3, **other)).warning
+    assert words in warning and warning.endswith("expect less, and check it")
+
+
+def test_bands_in_another_order(card):
+    """Near infrared where red is expected."""
+    warning = likeness.compare(card, ground(40, 3)[..., [3, 1, 2, 0]]).warning
+    assert warning and "unlike" in warning
+
+
+def test_a_deviation_in_standard_deviations():
+    """Twice the spread of the brightness is told as two."""
+    patches = ground(200, seed=0)
+    card = {"training_set": likeness.record(patches)}
+    spread = card["training_set"]["spread"][3 * 3]
+    other = ground(200, seed=1)
+    other[..., 3] += 2 * spread
+    found = likeness.compare(card, other)
+    assert found.strongest == "B08 brightness"
+    assert found.deviation == pytest.approx(2, abs=0.3)
+
+
+def test_features_by_hand():
+    """A chessboard of 900 and 1100 DN: 100 DN around the mean, steps of 200."""
+    board = 1000 + 100.0 * (-1) ** np.indices((32, 32)).sum(axis=0)
+    found = likeness.features(np.repeat(board[None, ..., None], 4, axis=-1))[0]
+    expected = [1000, np.log(100), np.log(8)] * 4 + [0]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_cards_that_do_not_tell():
+    patches = ground(4, 0)
+    assert likeness.compare({}, patches) is None
+    assert likeness.compare({"training_set": {"features": ["x"]}}, patches) is None
+    card = {"training_set": likeness.record(patches)}
+    assert likeness.compare(card, patches[:0]) is None

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from srtools.cli import dataset as cli
+from srtools.cli.options import command_line
 
 if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before the engine is loaded
@@ -243,7 +244,8 @@ def make_patches(
     shape = xs.height, xs.width
     pictures.save_pair(folder / card.PAIR_PICTURE, quality, quicklook, shape)
     pictures.save_split(folder / card.SPLIT_PICTURE, quicklook, shape, windows, size)
-    made = card.Made(quality, shift, split, left_out, windows, kept)
+    command = command_line("sr_dataset.py", options)
+    made = card.Made(quality, shift, split, left_out, windows, kept, command)
     return card.write_card(folder, options, spot, s2, made)
 
 

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from srtools.cli import evaluation as cli
+from srtools.cli.options import command_line
 
 if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
@@ -30,7 +31,15 @@ if __name__ == "__main__":
 from srtools.ahead import ahead
 from srtools.conventions import FACTOR, INPUT, OUTPUT, SCALE
 from srtools.errors import one_line_errors
-from srtools.evaluation import coverage, results, scenes, side_by_side, tables, test_set
+from srtools.evaluation import (
+    coverage,
+    reproducing,
+    results,
+    scenes,
+    side_by_side,
+    tables,
+    test_set,
+)
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import pictures
 from srtools.images.zooms import ZOOMS, zoom
@@ -141,7 +150,9 @@ def evaluate(options: cli.Options) -> dict:
     metrics["training_set"] = test_set.compare_with_training(test, model, some)
     metrics["coverage"] = coverage.measure(one_view, model.card, closer, views)
     shown = look_at(network, test.files, pictures.choose(assessment.gains))
-    results.write(options.out_dir, metrics, assessment, shown)
+    metrics["command"] = command_line("sr_eval.py", options)
+    script = reproducing.script(metrics["command"], test.dataset, model.card)
+    results.write(options.out_dir, metrics, assessment, shown, script)
     return metrics
 
 

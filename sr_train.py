@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from srtools.cli import train as cli  # neither TensorFlow nor OTB
+from srtools.cli.options import command_line
 
 if __name__ == "__main__":
     cli.parse()  # --help and misuse are answered before TensorFlow is loaded
@@ -224,6 +225,7 @@ def train(options: cli.Options) -> dict:
             interrupted=interrupted,
             scenes=score_scenes(scenes, best_model.model, options.batch_size),
             intervals=intervals,
+            command=command_line("sr_train.py", options),
             training_set=likeness.record(some_lr),
         )
         if chief:

@@ -14,6 +14,7 @@ takes names, types, help and defaults from them.
 import argparse
 import dataclasses
 import math
+import shlex
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from datetime import date
 from typing import Any, TypeVar
 
 from srtools.errors import SRError
+from srtools.urls import without_secrets
 
 Options = TypeVar("Options")
 REQUIRED = dataclasses.MISSING
@@ -151,6 +153,31 @@ def parse(
         )
     except MisuseError as error:
         parser.error(str(error))
+
+
+def command_line(script: str, options: Any) -> str:
+    """Write the command that gives such options, without secrets in addresses.
+
+    What is at its default is left out, and so is `--overwrite`.
+
+    Arguments:
+        script: name of the script.
+        options: dataclass whose fields are declared by `option`.
+    """
+    words = [script]
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value == field.default or value is None or field.name == "overwrite":
+            continue
+        flag = field.metadata["flag"] or f"--{field.name}"
+        if field.metadata.get("action") is argparse.BooleanOptionalAction:
+            flag = f"--{field.name}" if value else f"--no-{field.name}"
+        words.append(flag)
+        if isinstance(value, (tuple, list)):
+            words += ["=".join(v) if isinstance(v, tuple) else str(v) for v in value]
+        elif not isinstance(value, bool):
+            words.append(str(value))
+    return shlex.join(without_secrets(word) for word in words)
 
 
 def number(

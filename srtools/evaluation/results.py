@@ -3,12 +3,18 @@
 from pathlib import Path
 
 from srtools import cards, files
-from srtools.evaluation import runs
+from srtools.evaluation import reproducing, runs
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import pictures, report
 from srtools.evaluation.report.pictures import Shown
 
-FILES = (runs.METRICS, runs.PATCHES, "patches.png", "report.html")
+FILES = (
+    runs.METRICS,
+    runs.PATCHES,
+    "patches.png",
+    "report.html",
+    reproducing.FILE,
+)
 COMPARISON_FILES = ("comparison.json", "comparison.html")
 
 
@@ -28,7 +34,11 @@ def check_folder(
 
 
 def write(
-    out_dir: str | Path, metrics: dict, assessment: Assessment, shown: list[Shown]
+    out_dir: str | Path,
+    metrics: dict,
+    assessment: Assessment,
+    shown: list[Shown],
+    script: str,
 ) -> None:
     """Write `FILES`.
 
@@ -37,12 +47,14 @@ def write(
         metrics: content of metrics.json.
         assessment: the scores of each patch.
         shown: patches to show, as `pictures.choose` chose them.
+        script: content of reproduce.sh.
     """
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
         cards.write_card(partial / runs.METRICS, metrics)
         assessment.write_patches(partial / runs.PATCHES)
         pictures.save_png(partial / "patches.png", shown, assessment.gains)
         report.save(partial / "report.html", metrics, assessment, shown)
+        (partial / reproducing.FILE).write_text(script)
 
 
 def write_comparison(

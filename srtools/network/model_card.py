@@ -31,6 +31,7 @@ def make(
     scenes: list[dict],
     intervals: dict | None = None,
     training_set: dict | None = None,
+    command: str = "",
 ) -> dict:
     """Put the card together.
 
@@ -46,7 +47,8 @@ def make(
         scenes: what is known of each scene, among it the card of its patches and the
             place of each training patch, so that no test is made on its ground.
         intervals: how far off pixels may be, by number of views; None: not known.
-            training_set: what its patches look like; None: not known.
+            command: that trains the same model.
+        training_set: what its patches look like; None: not known.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}
@@ -80,5 +82,6 @@ def make(
         "intervals": intervals,
         "training_set": training_set,
         "scenes": scenes,
+        "command": command,
         "versions": cards.versions(),
     }

@@ -53,6 +53,8 @@ class Made:
     """First row and column of the patches of each group, [n, 2]."""
     own_grid: dict
     """Record of the kept Sentinel-2 image."""
+    command: str = ""
+    """Command that makes the same patches."""
 
 
 def write_card(
@@ -94,6 +96,7 @@ def write_card(
         or {"files": [[redact(path) for path in tile] for tile in s2.tiles]},
         "s2_day": s2.day and s2.day.isoformat(),
         "sentinel2_own_grid": made.own_grid,
+        "command": made.command,
         "versions": cards.versions(),
         "groups": {
             group: {"patches": len(places), "windows": np.asarray(places).tolist()}

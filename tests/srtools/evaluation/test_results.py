@@ -32,5 +32,5 @@ def test_nothing_is_left_if_the_report_fails(tmp_path, monkeypatch):
         write_patches=lambda path: path.touch(), gains=np.zeros(1)
     )
     with pytest.raises(SRError, match="no report"):
-        results.write(tmp_path, {}, assessment, [])
+        results.write(tmp_path, {}, assessment, [], "exit 0")
     assert not list(tmp_path.iterdir())

@@ -56,7 +56,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for draw in (
         *(rcs, phase, residual, field, checkerboard),
-        *(l1_l2, zooms, tiles, mtf, offset),
+        *(l1_l2, zooms, tiles, mtf, offset, unseen),
     ):
         print(draw())
 
@@ -464,6 +464,43 @@ def offset() -> Path:
     show(axes[2], darker, "1000 DN darker", limits)
     axes[2].set_xlabel("answer of a network that has\nlearned to subtract 1000")
     return save(figure, "offset")
+
+
+# Measured: trained on, tested on, whether that is the same image, gain in dB, and the
+# share of pixels within intervals that promise 90 %.  docs/unseen.md says how.
+RUNS = (
+    ("scene 1", "scene 1", True, 1.39, 93.3),
+    ("scene 1", "scene 7", False, 1.14, 91.8),
+    ("scenes 1, 7", "scene 7", True, 1.31, 91.9),
+    ("scenes 1, 7", "scene 11", False, 1.29, 93.5),
+    ("Gers", "Gers", True, 1.58, 92.7),
+    ("scenes 1, 7", "Gers", False, 0.92, 96.0),
+    ("Gers", "scene 11", False, 0.14, 80.1),
+)
+
+
+def unseen() -> Path:
+    """Draw gain and coverage on ground that was trained on, and on other ground."""
+    figure = new("What is left on ground nobody trained on", 4.4)
+    left, right = figure.subplots(1, 2, sharey=True)
+    names = [f"{trained}  \u2192  {tested}" for trained, tested, *_ in RUNS]
+    colours = [BLUE if seen_before else ORANGE for _, _, seen_before, *_ in RUNS]
+    for axis, values, title in (
+        (left, [gain for *_, gain, _ in RUNS], "gain over bicubic, dB"),
+        (right, [held for *_, held in RUNS], "pixels held by intervals of 90 %"),
+    ):
+        bars = axis.barh(names, values, color=colours)
+        axis.bar_label(bars, padding=3)
+        axis.set_title(title, fontsize=11)
+        axis.spines[["top", "right"]].set_visible(False)
+    left.invert_yaxis()
+    left.set_xlim(0, 1.9)
+    right.set_xlim(60, 105)
+    right.axvline(90, color=DARK, linestyle="--", linewidth=1)
+    left.plot([], [], "s", color=BLUE, label="the same image")
+    left.plot([], [], "s", color=ORANGE, label="another one")
+    left.legend(loc="lower right", frameon=False)
+    return save(figure, "unseen")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_every_page_is_in_the_site():
 def test_pictures_of_theory_are_shown_and_small():
     told = "".join(page.read_text() for page in PAGES)
     pictures = list((ROOT / "docs" / "theory").glob("*.png"))
-    assert len(pictures) == 10
+    assert len(pictures) == 11
     for picture in pictures:
         assert f"](theory/{picture.name})" in told, picture
         assert picture.stat().st_size <= 150_000, picture

@@ -702,6 +702,8 @@ def test_intervals_are_a_second_image(
     check_pixels(width, read(str(tmp_path / "c_interval.tif"))[0])
     np.testing.assert_array_equal(width == 0, plain == 0)
     assert place["transform"] == profile["transform"]
+    with rasterio.open(tmp_path / "b_interval.tif") as file:
+        assert "holds 90% of pixels" in file.tags()["INTERVAL"]
     # The toy does not care which way its image is turned: the spread is 0.
     values = whole.astype(float)
     mean, squares = (uniform_filter(v, (7, 7, 0)) for v in (values, values**2))

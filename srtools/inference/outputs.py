@@ -10,7 +10,11 @@ from srtools.errors import SRError
 from srtools.images import figures, qgis, raster
 from srtools.inference import cog, consistent, pieces
 from srtools.inference.prepare import Job
+from srtools.network.intervals import SERVED
 from srtools.urls import redact
+
+MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"
+"""Tag of the image of intervals."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,14 @@ class Outputs:
         with files.whole_files([*self.images, self.style, self.card]) as partial:
             for path, numbers in self.images.items():
                 bands = dict(zip(numbers, BANDS, strict=True))
+                told = {} if path == self.image else {"INTERVAL": MEANING}
                 cog.join(
                     folder,
                     job.pieces,
                     partial / path.name,
                     bands,
                     job.plan.grid,
-                    about,
+                    about | told,
                     job.has_nodata,
                     compressed,
                 )

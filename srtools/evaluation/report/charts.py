@@ -155,6 +155,7 @@ def promises(levels: dict[str, dict], title: str) -> str:
         title: line above the chart.
     """
     with _figure() as (figure, axis):
+        figure.subplots_adjust(left=0.17)  # the ticks are wider than elsewhere
         promised = [float(level) for level in levels]
         ends = min(promised) - 0.05, 0.99
         axis.plot(ends, ends, color="#9aa3b0", linewidth=1, linestyle="--")

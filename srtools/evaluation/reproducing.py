@@ -16,6 +16,8 @@ TOLERANCES = {"L1": 0.03, "L2": 0.05, "PSNR": 0.005}
 """Relative.  Training adds up in another order on another processor: the same commands
 gave the demo gains of 1.37 to 1.41 dB."""
 
+STAC = "--stac_url"
+
 HEAD = """\
 #!/bin/sh
 # Repeats this evaluation, and compares the scores:
@@ -23,8 +25,8 @@ HEAD = """\
 #     sh {file} [FOLDER]
 #
 # Run it beside the scripts, where the commands below were run first: their paths are as
-# they were given.  FOLDER (default: reproduced) must be new.  PYTHON names a Python.
-# The whole training is repeated.
+# they were given.  FOLDER (default: reproduced) must be new.  PYTHON names a Python,
+# STAC_URL another address of the archive.  The whole training is repeated.
 #
 # It was made with {versions}.
 set -eu
@@ -87,7 +89,11 @@ def _step(command: str | None, card: str, **folders: Sequence[str]) -> str:
             option = word.removeprefix("--")
         if option not in folders:
             kept.append(word)
-    line = ['"$python"', shlex.quote(name), *map(shlex.quote, kept)]
+    line = ['"$python"', shlex.quote(name)]
+    for before, word in zip(["", *kept], kept, strict=False):
+        quoted = shlex.quote(word)
+        # That of the demo lives as long as it is served.
+        line.append(f'"${{STAC_URL:-{quoted}}}"' if before == STAC else quoted)
     for option, values in folders.items():
         line += [f"--{option}", *(f'"$out/{value}"' for value in values)]
     return " ".join(line)

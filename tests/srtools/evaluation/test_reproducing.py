@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[3]
 DATASET = {"command": "sr_dataset.py --pan 'a b/pan.tif' --offset 0 --out_dir patches"}
 CARD = {
     "command": "sr_train.py --patches p q --model_dir m --logs l --nb_epochs 3",
-    "scenes": [{"dataset": DATASET}, {"dataset": {"command": "sr_dataset.py --x 1"}}],
+    "scenes": [
+        {"dataset": DATASET},
+        {"dataset": {"command": "sr_dataset.py --stac_url http://h/s"}},
+    ],
 }
 EVALUATION = "sr_eval.py --patches p --model_dir m --out_dir eval --border 4"
 
@@ -33,7 +36,8 @@ def test_each_command_once_and_in_the_new_folder():
     assert steps(reproducing.script(EVALUATION, DATASET, CARD)) == [
         "\"$python\" sr_dataset.py --pan 'a b/pan.tif' --offset 0 "
         '--out_dir "$out/patches1"',
-        '"$python" sr_dataset.py --x 1 --out_dir "$out/patches2"',
+        '"$python" sr_dataset.py --stac_url "${STAC_URL:-http://h/s}" '
+        '--out_dir "$out/patches2"',
         '"$python" sr_train.py --nb_epochs 3 --patches "$out/patches1" '
         '"$out/patches2" --model_dir "$out/model" --logs "$out/model_logs"',
         '"$python" sr_eval.py --border 4 --patches "$out/patches1" --model_dir '

@@ -1,18 +1,27 @@
-"""Where the blocks of train, valid and test lie: the best of many random layouts.
+"""Where the blocks of valid and test lie: the best of a few greedy draws.
 
-A cell is a patch of a grid without overlaps.  A layout gives each cell a group.
+A cell is a patch of a grid without overlaps.  Block after block takes the place that
+costs the fewest training patches and makes its group most like the whole image, in look
+and in place.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.ndimage import maximum_filter
 
 TRAIN, VALID, TEST = 1, 2, 3  # 0: in no group
 
+LEAST_TEST_BLOCKS = 4  # an interval needs three, and each of them ground of its own
+LARGEST_LOSS = 0.27  # share of the patches that the gaps of so few blocks may cost
 MOST_BLOCKS = 10  # of valid, and of test
-ACCEPTED_LOSS = 0.08  # share of the patches that the gaps between blocks may cost
+ACCEPTED_LOSS = 0.08  # share of the patches that the gaps of more blocks may cost
 # The score of a layout is the share of the patches that it keeps, less these penalties.
 IMBALANCE_PENALTY = 4.0  # for each patch in the wrong group
-UNLIKENESS_PENALTY = 0.2  # for each standard deviation between train and valid or test
+UNLIKENESS_PENALTY = 0.15  # for each standard deviation between a group and the image
+
+JITTER = 0.3  # of the cost of a place, so that no two draws are the same
+ASPECTS = np.geomspace(1 / 3, 3, 7)  # height of a block by its width
 
 
 def best_layout(
@@ -21,8 +30,8 @@ def best_layout(
     gap: int,
     seed: int,
     quicklook: np.ndarray | None = None,
-) -> tuple[np.ndarray | None, int]:
-    """Draw many layouts and give the best.
+) -> tuple[np.ndarray | None, dict[int, int]]:
+    """Draw some layouts and return the best, with as many blocks as the gaps allow.
 
     Arguments:
         cells: [rows, cols] bool, which cells can be used.
@@ -33,134 +42,181 @@ def best_layout(
 
     Returns:
         The group of each cell [rows, cols] uint8, None if there is no room for all
-        whose share is not 0; and the number of blocks that valid and test each have.
+        whose share is not 0; and the number of blocks of VALID and of TEST.
     """
     count = int(cells.sum())
     if count < 3:
-        return None, 0
-    features = None if quicklook is None else _features(quicklook, cells)
-    random = np.random.default_rng(seed)
-    best, best_score = None, -np.inf
-    blocks = _number_of_blocks(count, shares[1:][shares[1:] > 0].min(), gap)
-    while best is None and blocks:
+        return None, {}
+    features = _features(quicklook, cells)
+    for *numbers, largest_loss in _numbers_of_blocks(count, shares, gap):
+        pairs = zip((VALID, TEST), numbers, strict=True)
+        blocks = {group: number for group, number in pairs if shares[group - 1]}
+        best, best_score = None, -np.inf
         # Small images are drawn more often: there the layouts differ most.
-        for _ in range(int(np.clip(10**6 / cells.size, 300, 2000))):
-            groups = _draw(cells, shares, gap, blocks, random)
+        for draw in range(int(np.clip(10**4 / cells.size, 1, 20))):
+            kept = count
+            for _ in range(3):  # the loss in the gaps is not known before
+                random = np.random.default_rng((seed, draw))
+                groups = _draw(cells, features, shares * kept, blocks, gap, random)
+                kept = np.count_nonzero(groups)
+                if not kept:
+                    break
             score = _score(groups, shares, features, count)
-            if score > best_score:
+            if kept >= (1 - largest_loss) * count and score > best_score:
                 best, best_score = groups, score
-        blocks = blocks if best is not None else blocks // 2
-    if best is not None:
-        # The gap of a block with an unusable rim is larger than needed: fill it.
-        best[cells & (maximum_filter(best * (best > TRAIN), 2 * gap + 1) == 0)] = TRAIN
-    return best, blocks
+        if best is not None:
+            return best, blocks
+    return None, {}
 
 
-def _number_of_blocks(count: int, share: float, gap: int) -> int:
-    """Give how many blocks valid and test can each have at an acceptable loss.
+def _numbers_of_blocks(
+    count: int, shares: np.ndarray, gap: int
+) -> Iterator[tuple[int, int, float]]:
+    """List numbers of blocks of valid and test, and the loss allowed; the best first.
 
     The gap around a block of a x a patches takes (a + 2 gap)^2 - a^2.
     """
-    blocks = 1
-    while blocks < MOST_BLOCKS:
-        side = np.sqrt(share * count / (blocks + 1))
-        lost = 2 * (blocks + 1) * 4 * gap * (side + gap)
+    most = 1
+    while most < MOST_BLOCKS:
+        side = np.sqrt(shares[1:][shares[1:] > 0].min() * count / (most + 1))
+        lost = 2 * (most + 1) * 4 * gap * (side + gap)
         if side < 2 or lost > ACCEPTED_LOSS * count:
             break
-        blocks += 1
-    return blocks
+        most += 1
+    test = max(most, LEAST_TEST_BLOCKS)
+    yield from ((valid, test, LARGEST_LOSS) for valid in (max(most, 2), 1))
+    yield from ((number, number, 1.0) for number in range(most, 0, -1))
 
 
 def _draw(
     cells: np.ndarray,
-    shares: np.ndarray,
+    features: np.ndarray,
+    wanted: np.ndarray,
+    blocks: dict[int, int],
     gap: int,
-    blocks: int,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Draw a layout: the group of each cell, or none at all if it did not work out."""
+    """Draw a layout: the group of each cell, or none at all if it did not work out.
+
+    Arguments:
+        cells: [rows, cols] bool.
+        features: [rows, cols, n] of `_features`.
+        wanted: cells of train, valid and test.
+        blocks: number of blocks of VALID and of TEST.
+        gap: cells between groups, at least.
+        random: of this draw.
+    """
     groups = np.zeros(cells.shape, np.uint8)
-    near = np.zeros(cells.shape, bool)
-    # The loss in the gaps is not known yet; it is guessed, differently in each layout.
-    wanted = shares * cells.sum() * (1 - 0.4 * random.random() ** 2)
-    held = [group for group in (VALID, TEST) if shares[group - 1]]
-    for left in range(blocks, 0, -1):
-        for group in held:
-            area = (wanted[group - 1] - (groups == group).sum()) / left
-            if left > 1:
-                area *= random.uniform(0.7, 1.3)
-            found = _find_place(cells, near, max(area, 1.0), gap, random)
-            if found is None:
+    for left in range(max(blocks.values()), 0, -1):
+        for group in (group for group, number in blocks.items() if number >= left):
+            own = groups == group
+            area = max((wanted[group - 1] - own.sum()) / left, 1.0)  # in cells
+            # Blocks of one group keep apart, too, or they would be one.
+            free = cells & ~_near(groups, max(gap, 1))
+            place = _find_place(cells, free, features, own, area, gap, random)
+            if place is None:
                 return np.zeros_like(groups)
-            place, around = found
-            groups[place] = group * cells[place]
-            near[around] = True
-    groups[cells & ~near] = TRAIN
-    train = (groups == TRAIN).sum()
-    for group in held:
-        members = np.flatnonzero(groups == group)
-        most = max(1, round(train * shares[group - 1] / shares[0]))
-        groups.flat[members[most:]] = 0  # surplus patches are left out
+            members = np.argwhere(cells[place])[: max(round(area), 1)]
+            groups[place][tuple(members.T)] = group
+    groups[cells & ~_near(groups, gap)] = TRAIN
     return groups
+
+
+def _near(groups: np.ndarray, gap: int) -> np.ndarray:
+    """Return which cells are in a group, or in the gap around one."""
+    return maximum_filter(groups, 2 * gap + 1, mode="constant") > 0
 
 
 def _find_place(
     cells: np.ndarray,
-    near: np.ndarray,
+    free: np.ndarray,
+    features: np.ndarray,
+    own: np.ndarray,
     area: float,
     gap: int,
     random: np.random.Generator,
-) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-    """Find room for a block of about `area` usable cells: it, and it with its gap."""
-    height, width = cells.shape
-    for _ in range(10):
-        shape, *edge, down, right = random.random(5)
-        tall = min(max(round(np.sqrt(area) * np.exp(1.4 * shape - 0.7)), 1), height)
-        wide = min(int(np.ceil(area / tall)), width)
-        # At the edge of the image a block has a gap on one side less.
-        down, right = (
-            round(at) if sticks < 0.5 else at
-            for at, sticks in zip((down, right), edge, strict=True)
-        )
-        row, col = round(down * (height - tall)), round(right * (width - wide))
-        place = slice(row, row + tall), slice(col, col + wide)
-        if not near[place].any() and cells[place].sum() > 0.5 * tall * wide:
-            top, left = max(row - gap, 0), max(col - gap, 0)
-            return place, (slice(top, row + tall + gap), slice(left, col + wide + gap))
-    return None
+) -> tuple[slice, slice] | None:
+    """Return the best place for a block of about `area` usable cells.
+
+    Arguments:
+        cells: [rows, cols] bool, which can be used.
+        free: [rows, cols] bool, which of them are in no block or gap yet.
+        features: [rows, cols, n] of `_features`.
+        own: [rows, cols] bool, which the group has already.
+        area: usable cells.
+        gap: cells around the block that training loses.
+        random: of this draw.
+    """
+    usable, unused, around, looks = (
+        _integral(image)
+        for image in (cells, free, np.pad(free, gap), features * cells[..., None])
+    )
+    heights = {max(round(np.sqrt(area * aspect)), 1) for aspect in ASPECTS}
+    best, least = None, np.inf
+    for tall in sorted(height for height in heights if height <= len(cells)):
+        wide = min(int(np.ceil(area / tall)), cells.shape[1])
+        members, inside = _boxes(usable, tall, wide), _boxes(unused, tall, wide)
+        lost = _boxes(around, tall + 2 * gap, wide + 2 * gap) - inside
+        total = _boxes(looks, tall, wide) + features[own].sum(axis=0)
+        means = total / np.maximum(members + own.sum(), 1)[..., None]
+        cost = lost / cells.sum() + UNLIKENESS_PENALTY * np.abs(means).mean(axis=-1)
+        cost *= 1 + JITTER * random.random(cost.shape)
+        cost += np.maximum(area - members, 0) / cells.sum()
+        cost[(inside < members) | (members <= 0.5 * tall * wide)] = np.inf
+        row, col = np.unravel_index(cost.argmin(), cost.shape)
+        if cost[row, col] < least:
+            least = cost[row, col]
+            best = slice(row, row + tall), slice(col, col + wide)
+    return best
 
 
 def _score(
-    groups: np.ndarray, shares: np.ndarray, features: np.ndarray | None, count: int
+    groups: np.ndarray, shares: np.ndarray, features: np.ndarray, count: int
 ) -> float:
     """Rate a layout; 1 would be perfect."""
     members = np.bincount(groups.ravel(), minlength=4)[1:]
     if not members[shares > 0].all():
         return -np.inf
     wrong = np.abs(members - shares * members.sum()).sum() / 2
-    score = (members.sum() - IMBALANCE_PENALTY * wrong) / count
-    if features is not None:
-        found = [g for g in (TRAIN, VALID, TEST) if members[g - 1]]
-        means = [features[groups == group].mean(axis=0) for group in found]
-        score -= (
-            UNLIKENESS_PENALTY
-            * np.abs(np.subtract(means[1:], means[0])).mean(axis=1).max()
-        )
-    return score
+    held = [group for group in (VALID, TEST) if members[group - 1]]
+    unlike = [np.abs(features[groups == group].mean(axis=0)).mean() for group in held]
+    lost = count - members.sum() + IMBALANCE_PENALTY * wrong
+    return 1 - lost / count - UNLIKENESS_PENALTY * max(unlike)
 
 
-def _features(quicklook: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Give mean and contrast of each band in each cell, standardized, [r, c, n]."""
-    image = quicklook.astype(float)
-    mean, square = (_cell_means(pixels, cells.shape) for pixels in (image, image**2))
-    contrast = np.sqrt(np.maximum(square - mean**2, 0))
-    features = np.concatenate([mean, contrast], axis=-1)
-    spread = np.maximum(features[cells].std(axis=0), 1e-9)
-    return (features - features[cells].mean(axis=0)) / spread
+def _integral(image: np.ndarray) -> np.ndarray:
+    """Sum up all pixels above and left of each corner of a pixel."""
+    sums = image.cumsum(0, dtype=float).cumsum(1)
+    return np.pad(sums, [(1, 0), (1, 0), *[(0, 0)] * (image.ndim - 2)])
+
+
+def _boxes(integral: np.ndarray, tall: int, wide: int) -> np.ndarray:
+    """Return the sums of all windows of tall x wide pixels."""
+    rows = integral[tall:] - integral[:-tall]
+    return rows[:, wide:] - rows[:, :-wide]
+
+
+def _features(quicklook: np.ndarray | None, cells: np.ndarray) -> np.ndarray:
+    """Return place, and mean and contrast of each band, standardized, [r, c, n]."""
+    rows, cols = np.indices(cells.shape)
+    found = [_standardized(axis, cells) for axis in (rows, cols)]
+    found += [_standardized(axis**2, cells) for axis in found]
+    if quicklook is not None:
+        image = quicklook.astype(float)
+        mean, square = (_cell_means(p, cells.shape) for p in (image, image**2))
+        contrast = np.sqrt(np.maximum(square - mean**2, 0))
+        for band in np.moveaxis(np.concatenate([mean, contrast], axis=-1), -1, 0):
+            found.append(_standardized(band, cells))
+    return np.stack(found, axis=-1)
+
+
+def _standardized(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    known = values[cells]
+    return (values - known.mean()) / max(known.std(), 1e-9)
 
 
 def _cell_means(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Give the mean of the pixels [h, w, n] in each of rows x columns of cells."""
+    """Return the mean of the pixels [h, w, n] in each of rows x columns of cells."""
     for axis, cells in enumerate(shape):
         starts = np.arange(cells) * image.shape[axis] // cells
         sizes = np.diff(starts, append=image.shape[axis])

@@ -40,8 +40,8 @@ class Blocks:
     margin: int
     """Pixels between patches of different groups, at least."""
     seed: int
-    blocks: int
-    """Number of blocks that valid and test each have."""
+    blocks: dict[str, int]
+    """Number of blocks of valid and of test."""
     lost: int
     """Number of usable patches, on a grid without overlaps, that the gaps cost."""
 
@@ -98,7 +98,7 @@ class Blocks:
             "strategy": "blocks",
             "margin": self.margin,
             "seed": self.seed,
-            "blocks": {"valid": self.blocks, "test": self.blocks},
+            "blocks": self.blocks,
             "patches_lost_in_gaps": self.lost,
         }
 
@@ -180,7 +180,8 @@ def split_in_blocks(
     """Deal out an image in blocks.
 
     Most patches are kept, the proportions are met as well as they can be, and the
-    groups look alike.  The larger the image, the more blocks.
+    groups look alike.  The larger the image, the more blocks; testing has four or more
+    where the image is large enough.
 
     Arguments:
         usable: [h, w] bool, which pixels may be part of a patch.
@@ -197,12 +198,12 @@ def split_in_blocks(
     if np.count_nonzero(proportions) == 1:
         group = np.argmax(proportions) + 1
         areas = (group * usable).astype(np.uint8)
-        return Blocks(areas, patch_size, margin, seed, blocks=0, lost=0)
+        return Blocks(areas, patch_size, margin, seed, blocks={}, lost=0)
     rows, cols = corners(usable.shape, patch_size, patch_size)
     cells = fitting(usable, rows, cols, patch_size)
     shares = np.divide(proportions, sum(proportions))
     gap = -(-margin // patch_size)  # in whole patches, rounded up
-    best, blocks = best_layout(cells, shares, gap, seed, quicklook)
+    best, numbers = best_layout(cells, shares, gap, seed, quicklook)
     if best is None:
         raise SRError(
             f"{cells.sum()} usable patches of {patch_size} x {patch_size} pixels are "
@@ -218,4 +219,5 @@ def split_in_blocks(
     for row, col, group in held:
         areas[row : row + patch_size, col : col + patch_size] = group
     lost = int(cells.sum() - (best > 0).sum())
+    blocks = {GROUPS[group - 1]: number for group, number in numbers.items()}
     return Blocks(areas, patch_size, margin, seed, blocks, lost)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
+from scipy import ndimage
 
 from srtools.errors import SRError
 from srtools.pair.layouts import TEST, TRAIN, VALID
@@ -84,8 +85,8 @@ def test_overlapping_train_patches_keep_their_distance(shape, size, margin):
         ((64, 80), 8, 14, 0.4),
         ((64, 80), 8, 8, 0.2),
         ((292, 299), 32, 14, 0.18),
-        ((512, 512), 32, 14, 0.1),
-        ((2048, 2048), 32, 14, 0.06),
+        ((512, 512), 32, 14, 0.25),
+        ((2048, 2048), 32, 14, 0.08),
     ],
 )
 @pytest.mark.parametrize("seed", [1, 2])
@@ -97,6 +98,27 @@ def test_proportions_are_met(shape, size, margin, most_lost, seed):
     assert counts.sum() + split.lost == total
     assert split.lost <= most_lost * total
     assert np.abs(counts - np.array([0.8, 0.1, 0.1]) * counts.sum()).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "least_valid"), [((384, 384), 1), ((500, 500), 2), ((1200, 900), 2)]
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_test_patches_are_four_blocks_or_more(shape, least_valid, seed):
+    """Each on ground of its own, for the intervals of exercise 4."""
+    split = deal(shape, 32, 21, seed)
+    for group, least in (("valid", least_valid), ("test", 4)):
+        cells = np.zeros((shape[0] // 32 + 1, shape[1] // 32 + 1), bool)
+        cells[tuple(split.windows(group).T // 32)] = True
+        touching = ndimage.label(cells, np.ones((3, 3)))[1]
+        assert touching == split.blocks[group] >= least
+
+
+def test_a_small_image_keeps_its_patches():
+    """Four blocks in 25 patches would leave little to learn from."""
+    split = deal((192, 192), 32, 21)
+    assert split.blocks == {"valid": 1, "test": 1}
+    assert [len(split.windows(group)) for group in GROUPS] == [15, 2, 2]
 
 
 def test_other_proportions():

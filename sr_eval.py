@@ -33,7 +33,6 @@ from srtools.conventions import FACTOR, INPUT, OUTPUT, SCALE
 from srtools.errors import one_line_errors
 from srtools.evaluation import (
     coverage,
-    reproducing,
     results,
     scenes,
     side_by_side,
@@ -150,9 +149,9 @@ def evaluate(options: cli.Options) -> dict:
     metrics["training_set"] = test_set.compare_with_training(test, model, some)
     metrics["coverage"] = coverage.measure(one_view, model.card, closer, views)
     shown = look_at(network, test.files, pictures.choose(assessment.gains))
-    metrics["command"] = command_line("sr_eval.py", options)
-    script = reproducing.script(metrics["command"], test.dataset, model.card)
-    results.write(options.out_dir, metrics, assessment, shown, script)
+    command = command_line("sr_eval.py", options)
+    metrics["commands"] = results.commands(command, test.dataset, model.card)
+    results.write(options.out_dir, metrics, assessment, shown)
     return metrics
 
 

@@ -5,7 +5,9 @@ import json
 import math
 import re
 import sys
-from pathlib import Path
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path, PurePath
 from typing import Any
 
 from srtools import files
@@ -35,8 +37,8 @@ def versions() -> dict[str, str]:
 
 
 def write_card(path: str | Path, card: dict[str, Any]) -> Path:
-    """Write `card` as JSON, completely or not at all."""
-    text = json.dumps(card, indent=2, default=str)
+    """Write `card` as JSON, completely or not at all; nan and infinity are null."""
+    text = json.dumps(_plain(card), indent=2, allow_nan=False)
     # A pair of numbers is easier to read on one line.
     text = re.sub(r"\[\s+(-?[\d.]+),\s+(-?[\d.]+)\s+\]", r"[\1, \2]", text)
     with files.whole_file(path) as partial:
@@ -44,8 +46,21 @@ def write_card(path: str | Path, card: dict[str, Any]) -> Path:
     return Path(path)
 
 
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it: NumPy's numbers and arrays, paths and dates."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, (PurePath, date)) else value
+
+
 def read_card(path: str | Path) -> dict[str, Any]:
-    """Read a card.
+    """Read a card; of `SECTIONS`, those that are null are left out.
 
     Raises:
         SRError: if the file is missing or is no JSON object.
@@ -54,9 +69,10 @@ def read_card(path: str | Path) -> dict[str, Any]:
         card = json.loads(Path(path).read_text())
         if not isinstance(card, dict):
             raise ValueError(f"a {type(card).__name__} instead of an object")
-        card = {key: value for key, value in card.items() if value is not None}
         for key in SECTIONS & card.keys():
-            if not isinstance(card[key], dict):
+            if card[key] is None:
+                del card[key]
+            elif not isinstance(card[key], dict):
                 raise ValueError(f"{key} is {card[key]!r} instead of an object")
         return card
     except FileNotFoundError:
@@ -90,8 +106,8 @@ def check_conventions(card: dict, whose: str, advice: str) -> None:
         SRError: naming the first entry that differs from `conventions`.
     """
     for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
-        found = card.get(key, expected)
-        if not agree(found, expected):
+        found = card.get(key)
+        if found is not None and not agree(found, expected):
             raise SRError(
                 f"{whose} says {key} {found}, {expected} is expected; {advice}"
             )

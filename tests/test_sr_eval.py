@@ -135,12 +135,11 @@ def scene(patches, count: int = 6, size: int = 16, **card):
 
 def test_places_make_blocks_and_maps(tmp_path, patches, repeating_model):
     metrics = evaluate(
-        patches=scene(patches), model_dir=repeating_model, out_dir=tmp_path / "eval"
+        patches=scene(patches, 9), model_dir=repeating_model, out_dir=tmp_path / "eval"
     )
-    # Rows 0, 16, 32, 64, 80, 96: two blocks of 4 x 16 rows.
-    assert metrics["intervals"]["blocks"] == 2
+    # 11 rows of patches, of which two are empty: three pieces.
+    assert metrics["intervals"]["blocks"] == 3
     assert metrics["intervals"]["kind"] == "blocks of neighbours"
-    assert metrics["intervals"]["rough"]
     low, high = metrics["intervals"]["gain_db"]
     assert low <= metrics["inner"]["gain_db"] <= high
     assert metrics["worst"][0]["window"] is not None
@@ -173,8 +172,7 @@ def test_every_key_is_documented(tmp_path, patches, repeating_model):
     )
     text = (ROOT / "docs" / "metrics.md").read_text()
     keys = set(metrics) | set(metrics["inner"]) | set(metrics["inner"]["model"])
-    for part in ("robust", "consistency"):
-        keys |= set(metrics[part]) | set(metrics[part]["model"])
+    keys |= set(metrics["consistency"]) | set(metrics["consistency"]["model"])
     keys |= set(metrics["spectrum"]) | set(metrics["correctness"])
     keys |= set(metrics["intervals"]) | set(metrics["intervals"]["model"])
     assert len(keys) > 50
@@ -184,7 +182,7 @@ def test_every_key_is_documented(tmp_path, patches, repeating_model):
 def test_compare_models(tmp_path, patches, repeating_model, blurring_model, capsys):
     """The truth is what one model makes: it wins everywhere, and both are reported."""
     out = tmp_path / "both"
-    arguments = ["--patches", str(scene(patches)), "--out_dir", str(out)]
+    arguments = ["--patches", str(scene(patches, 9)), "--out_dir", str(out)]
     models = [blurring_model, repeating_model]
     assert sr_eval.main([*arguments, "--compare", *models]) == 0
     table = capsys.readouterr().out
@@ -201,7 +199,7 @@ def test_compare_models(tmp_path, patches, repeating_model, blurring_model, caps
     assert 0 < psnr["interval"][0] <= psnr["difference"] <= psnr["interval"][1]
     shown = (out / "comparison.html").read_text()
     assert "A: a_blurring" in shown
-    # Of four patches of six: Sentinel-2, bicubic, both models, truth, both errors, and
+    # Of four patches of nine: Sentinel-2, bicubic, both models, truth, both errors, and
     # what is new in both.
     assert shown.count('class="strip"') == 4 and shown.count("<figure>") == 4 * 9
     pixels = re.findall(
@@ -220,6 +218,19 @@ def test_compare_models(tmp_path, patches, repeating_model, blurring_model, caps
     assert back["scores"]["psnr_db"]["difference"] == -psnr["difference"]
     shown = (tmp_path / "again" / "comparison.html").read_text()
     assert "No pictures" in shown and "<figure>" not in shown
+
+
+def test_results_of_small_patches_compare(tmp_path, patches, repeating_model):
+    """Their spectra are not known: they have no chart, and there is no traceback."""
+    lr = lr_patches(3)
+    folder = patches("test", lr, repeat(lr) + 20 * (lr[:, :1, :1] % 2))
+    done = [str(tmp_path / name) for name in ("one", "other")]
+    for out in done:
+        evaluate(patches=folder, model_dir=repeating_model, out_dir=out, border=9)
+    out = tmp_path / "both"
+    assert sr_eval.main(["--compare", *done, "--out_dir", str(out)]) == 0
+    text = (out / "comparison.html").read_text()
+    assert "Correlation with the truth" not in svg_texts(text)
 
 
 def test_compare_refuses_other_patches(tmp_path, patches, repeating_model, capfd):
@@ -446,8 +457,7 @@ def test_two_models_on_several_scenes(tmp_path, patches, repeating_model, capsys
         assert row["patches"] == alone["patches"]
     differences = [row["difference_db"] for row in summary["scenes"]]
     assert summary["difference_db"] == pytest.approx(np.mean(differences))
-    low, high = summary["interval"]
-    assert low <= summary["difference_db"] <= high < 0
+    assert summary["interval"] is None  # of two scenes
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["nice", "lille"]
     assert lines[3].startswith("mean difference over 2 scenes: -")
@@ -479,8 +489,7 @@ def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys
         gains.append(row["gain_db"])
     assert gains[0] > gains[1] + 1
     assert summary["gain_db"] == pytest.approx(np.mean(gains))
-    low, high = summary["interval"]
-    assert low <= summary["gain_db"] <= high and high - low > 1
+    assert summary["interval"] is None  # of two scenes
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:2] == ["scene", "patches"]
     assert lines[1].split()[:2] == ["nice", "5"]

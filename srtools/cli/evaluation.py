@@ -43,8 +43,7 @@ class Options:
     )
     sample: int = option(
         100,
-        "patches, evenly spread, on which cPSNR, consistency and spectra are measured; "
-        "0: all",
+        "patches, evenly spread, on which consistency and spectra are measured; 0: all",
         kind=number(0),
         metavar="PATCHES",
         group="advanced",

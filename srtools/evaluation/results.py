@@ -1,20 +1,15 @@
 """The files that an evaluation, or a comparison, leaves: all of them or none."""
 
+import shlex
 from pathlib import Path
 
 from srtools import cards, files
-from srtools.evaluation import reproducing, runs
+from srtools.evaluation import runs
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import pictures, report
 from srtools.evaluation.report.pictures import Shown
 
-FILES = (
-    runs.METRICS,
-    runs.PATCHES,
-    "patches.png",
-    "report.html",
-    reproducing.FILE,
-)
+FILES = (runs.METRICS, runs.PATCHES, "patches.png", "report.html")
 COMPARISON_FILES = ("comparison.json", "comparison.html")
 
 
@@ -38,7 +33,6 @@ def write(
     metrics: dict,
     assessment: Assessment,
     shown: list[Shown],
-    script: str,
 ) -> None:
     """Write `FILES`.
 
@@ -47,14 +41,36 @@ def write(
         metrics: content of metrics.json.
         assessment: the scores of each patch.
         shown: patches to show, as `pictures.choose` chose them.
-        script: content of reproduce.sh.
     """
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
         cards.write_card(partial / runs.METRICS, metrics)
         assessment.write_patches(partial / runs.PATCHES)
         pictures.save_png(partial / "patches.png", shown, assessment.gains)
         report.save(partial / "report.html", metrics, assessment, shown)
-        (partial / reproducing.FILE).write_text(script)
+
+
+def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:
+    """Return the commands that make patches, model and scores, as the cards tell them.
+
+    Each word is quoted again, so that nothing in a card is run by a shell, and a search
+    takes the same items.
+
+    Arguments:
+        evaluation: command of the evaluation.
+        dataset: content of dataset.json of the test patches.
+        model: card of the model.
+    """
+    trained = [scene.get("dataset", {}) for scene in model.get("scenes") or ()]
+    found = []
+    for card in (*trained, dataset, model, {"command": evaluation}):
+        try:
+            words = shlex.split(card.get("command") or "")
+        except ValueError:  # a quotation without an end
+            continue
+        items = card.get("sentinel2", {}).get("items", ())
+        pinned = [] if "--item" in words or not items else ["--item", *items]
+        found.append(shlex.join([*words, *pinned]) if words else "")
+    return [command for command in dict.fromkeys(found) if command]
 
 
 def write_comparison(

@@ -1,7 +1,6 @@
 """The scores of an evaluation with their intervals, kept in files to compare two."""
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from srtools.cards import read_card
 from srtools.conventions import FACTOR, SCALE
 from srtools.errors import SRError
-from srtools.evaluation import bootstrap
+from srtools.evaluation import confidence
 from srtools.evaluation.scores import BASELINE, MODEL
 from srtools.evaluation.test_set import TestSet
 from srtools.files import whole_file
@@ -22,13 +21,10 @@ COMPARED_KEYS = {"inner", "test_set", "border"}  # of metrics.json
 
 
 def statistics(first: int = 0) -> dict:
-    """Give the functions that make scores of means [resamples, columns].
+    """Return the functions that make scores [k] of means [k, columns], by name.
 
     Arguments:
         first: column of L1; the other `COLUMNS` follow.
-
-    Returns:
-        By name, a function that gives [resamples].
     """
     return {
         "l1_dn": lambda means: means[:, first] / SCALE,
@@ -41,7 +37,9 @@ def statistics(first: int = 0) -> dict:
 
 def blocks(test: TestSet) -> tuple[np.ndarray, str]:
     """Give the block of each patch, [n], and a name for the blocks."""
-    found = bootstrap.group(test.count, test.windows, test.size // FACTOR)
+    numbers = test.dataset.get("split", {}).get("blocks") or {}
+    size, apart = test.size // FACTOR, "test" in numbers
+    found = confidence.group(test.count, test.windows, size, apart)
     return found, "patches" if test.windows is None else "blocks of neighbours"
 
 
@@ -55,31 +53,44 @@ def method_intervals(
         blocks: [n] the block of each patch.
         kind: name for the blocks.
     """
-    by_method = {
-        method: statistics(first=len(COLUMNS) * position)
-        for position, method in enumerate(columns)
-    }
-    wanted = {
-        (method, name): statistic
-        for method, named in by_method.items()
-        for name, statistic in named.items()
-    }
-    model, baseline = (by_method[method]["psnr_db"] for method in (MODEL, BASELINE))
-    wanted["gain_db"] = lambda means: model(means) - baseline(means)
-    values = np.concatenate(list(columns.values()), axis=1)
-    found = bootstrap.intervals(values, blocks, wanted)
-    count = int(blocks.max()) + 1
-    record = {
-        "level": bootstrap.LEVEL,
-        "blocks": count,
+    gain = _differences(columns[BASELINE], columns[MODEL], blocks)["psnr_db"]
+    return {
+        "level": confidence.LEVEL,
+        "blocks": int(blocks.max()) + 1,
         "kind": kind,
-        "rough": count < bootstrap.ROUGH_BELOW,
-        "resamples": bootstrap.RESAMPLES,
-        "gain_db": found.pop("gain_db"),
+        "gain_db": gain["interval"],
+        **{
+            method: {
+                name: confidence.interval(values, blocks, statistic)
+                for name, statistic in statistics().items()
+            }
+            for method, values in columns.items()
+        },
     }
-    for (method, name), ends in found.items():
-        record.setdefault(method, {})[name] = ends
-    return record
+
+
+def _differences(one: np.ndarray, other: np.ndarray, blocks: np.ndarray) -> dict:
+    """Return, by score, the two values, their difference and its interval.
+
+    Arguments:
+        one, other: [n, 4] `COLUMNS` of two methods on the same patches.
+        blocks: [n] the block of each patch.
+    """
+    values = np.concatenate([one, other], axis=1)
+    found = {}
+    for name, before in statistics().items():
+        after = statistics(len(COLUMNS))[name]
+
+        def difference(means: np.ndarray, before=before, after=after) -> np.ndarray:
+            return after(means) - before(means)
+
+        mean = values.mean(axis=0, keepdims=True)
+        found[name] = {
+            "values": [float(before(mean)[0]), float(after(mean)[0])],
+            "difference": float(difference(mean)[0]),
+            "interval": confidence.interval(values, blocks, difference),
+        }
+    return found
 
 
 def write_patches(
@@ -123,7 +134,11 @@ def read_run(folder: str | Path) -> Run:
     folder = Path(folder)
     metrics = read_card(folder / METRICS)
     try:
-        columns, blocks = read_patches(folder, (MODEL,))
+        with open(folder / PATCHES, newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = [f"{name}_{MODEL}" for name in COLUMNS]
+        columns = np.array([[float(row[name]) for name in names] for row in rows])
+        blocks = np.array([int(row["block"]) for row in rows])
         if not COMPARED_KEYS <= metrics.keys():
             raise KeyError(*COMPARED_KEYS - metrics.keys())
     except (OSError, KeyError, ValueError, TypeError):
@@ -132,21 +147,6 @@ def read_run(folder: str | Path) -> Run:
             f"{METRICS} is missing; evaluate its model again"
         ) from None
     return Run(folder.resolve().name, metrics, columns, blocks)
-
-
-def read_patches(
-    folder: str | Path, methods: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read patches.csv.
-
-    Returns:
-        [n, 4 x methods] the `COLUMNS` of each method, and [n] the block of each patch.
-    """
-    with open(Path(folder) / PATCHES, newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = [f"{name}_{method}" for method in methods for name in COLUMNS]
-    columns = np.array([[float(row[name]) for name in names] for row in rows])
-    return columns, np.array([int(row["block"]) for row in rows])
 
 
 def gains(one: Run, other: Run) -> np.ndarray:
@@ -170,26 +170,11 @@ def compare(one: Run, other: Run) -> dict:
                 f"({one.metrics[key]} and {other.metrics[key]}); evaluate both models "
                 "on one data set: --patches DIR --compare MODEL MODEL"
             )
-    values = np.concatenate([one.columns, other.columns], axis=1)
-    before, after = (statistics(first) for first in (0, len(COLUMNS)))
-    differences = {
-        name: lambda means, name=name: after[name](means) - before[name](means)
-        for name in before
-    }
-    mean = values.mean(axis=0, keepdims=True)
-    found = bootstrap.intervals(values, one.blocks, differences)
     return {
         "runs": [one.name, other.name],
-        "patches": len(values),
+        "patches": len(one.columns),
         "blocks": int(one.blocks.max()) + 1,
-        "level": bootstrap.LEVEL,
-        "scores": {
-            name: {
-                "values": [float(before[name](mean)[0]), float(after[name](mean)[0])],
-                "difference": float(differences[name](mean)[0]),
-                "interval": found[name],
-            }
-            for name in differences
-        },
+        "level": confidence.LEVEL,
+        "scores": _differences(one.columns, other.columns, one.blocks),
         "share_won_by_second": float((other.columns[:, 1] < one.columns[:, 1]).mean()),
     }

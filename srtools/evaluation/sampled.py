@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from srtools.evaluation.consistency import Consistency
-from srtools.evaluation.cpsnr import LARGEST_SHIFT, CpsnrScores
 from srtools.evaluation.detail import Correctness
 from srtools.evaluation.own_grid import open_grid
 from srtools.evaluation.scores import BASELINE, METHODS, MODEL
@@ -13,11 +12,11 @@ from srtools.evaluation.spectrum import RingSpectra
 from srtools.evaluation.test_set import TestSet, spread
 from srtools.images.optics import REACH_METRES
 
-SMALLEST = 16  # hr pixels inside the border, for cPSNR and spectra to mean anything
+SMALLEST = 16  # hr pixels inside the border, for spectra to mean anything
 
 
 class SampledScores:
-    """cPSNR, consistency, spectra and correctness of a sample of the patches.
+    """Consistency, spectra and correctness of a sample of the patches.
 
     Arguments:
         test: the test set.
@@ -29,8 +28,7 @@ class SampledScores:
         chosen = spread(test.count, sample)
         self._chosen = np.isin(np.arange(test.count), chosen)
         self._inner = slice(border, -border or None)
-        self._spacing = test.spacing
-        self._cpsnr, self._correctness = CpsnrScores(), Correctness()
+        self._correctness = Correctness()
         size = test.size - 2 * border
         self._spectra = RingSpectra(size, test.spacing) if size >= SMALLEST else None
         own_grid = open_grid(test, REACH_METRES)
@@ -70,20 +68,13 @@ class SampledScores:
 
     def _add_inner(self, predicted: dict[str, np.ndarray], truth: np.ndarray) -> None:
         self._spectra.add(predicted, truth)
-        for method in (BASELINE, MODEL):
-            self._cpsnr.add(method, predicted[method], truth)
         self._correctness.add(predicted[MODEL], truth, predicted[BASELINE])
 
     def record(self) -> dict:
         """Give the part of metrics.json that these scores make."""
-        robust = {
-            "tried_shifts_pixels": LARGEST_SHIFT,
-            **self._cpsnr.record(self._spacing),
-        }
         spectra = self._spectra
         return {
             "closer_look": {"patches": int(self._chosen.sum())},
-            "robust": robust if spectra else None,
             "consistency": self._consistency and self._consistency.record(),
             "spectrum": spectra.record(list(METHODS)) if spectra else None,
             "correctness": self._correctness.record() if spectra else None,

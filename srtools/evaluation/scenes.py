@@ -7,9 +7,8 @@ import numpy as np
 
 from srtools import cards
 from srtools.errors import SRError
-from srtools.evaluation import bootstrap, results, runs
+from srtools.evaluation import confidence, results
 from srtools.evaluation.scores import BASELINE, MODEL
-from srtools.metrics import psnr
 
 FILE = "scenes.json"
 COMPARED_FILE = "scenes_comparison.json"
@@ -48,21 +47,15 @@ def evaluate(
 
     Returns:
         Content of scenes.json: `scenes`, a row for each, and the mean `gain_db` with
-        its interval over scenes and, within them, blocks of neighbours.
+        its interval over scenes.
     """
     names = names_of(folders)
     results.check_folder(out_dir, overwrite, (FILE,))
-    rows, gains = [], []
+    rows = []
     for name, folder in zip(names, folders, strict=True):
         made = str(Path(out_dir) / name)
         rows.append({"name": name, **_row(evaluate_one(folder, made))})
-        gains.append(resampled_gains(made))
-    summary = {
-        "scenes": rows,
-        "gain_db": float(np.mean([row["gain_db"] for row in rows])),
-        "interval": over_scenes(np.stack(gains)),
-        "level": bootstrap.LEVEL,
-    }
+    summary = {"scenes": rows, **_mean(rows, "gain_db")}
     cards.write_card(Path(out_dir) / FILE, summary)
     return summary
 
@@ -86,7 +79,7 @@ def compare(
 
     Returns:
         Content of scenes_comparison.json: `runs`, `scenes`, a row for each, and the
-        mean `difference_db` with its interval over scenes and, within them, blocks.
+        mean `difference_db` with its interval over scenes.
 
     Raises:
         SRError: if one of `models` is none.
@@ -99,10 +92,9 @@ def compare(
             )
     names = names_of(folders)
     results.check_folder(out_dir, overwrite, (COMPARED_FILE,))
-    rows, differences, compared = [], [], []
+    rows, compared = [], []
     for name, folder in zip(names, folders, strict=True):
-        made = Path(out_dir) / name
-        found = compare_one(folder, str(made))
+        found = compare_one(folder, str(Path(out_dir) / name))
         compared = found["runs"]
         scores = found["scores"]["psnr_db"]
         rows.append(
@@ -115,19 +107,19 @@ def compare(
                 "share_won_by_second": found["share_won_by_second"],
             }
         )
-        one, other = (runs.read_run(made / run) for run in compared)
-        values = np.stack([one.columns[:, 1], other.columns[:, 1]], axis=1)  # L2
-        means = bootstrap.resampled_means(values, one.blocks)
-        differences.append(psnr(means[:, 1]) - psnr(means[:, 0]))
-    summary = {
-        "runs": compared,
-        "scenes": rows,
-        "difference_db": float(np.mean([row["difference_db"] for row in rows])),
-        "interval": over_scenes(np.stack(differences)),
-        "level": bootstrap.LEVEL,
-    }
+    summary = {"runs": compared, "scenes": rows, **_mean(rows, "difference_db")}
     cards.write_card(Path(out_dir) / COMPARED_FILE, summary)
     return summary
+
+
+def _mean(rows: list[dict], name: str) -> dict:
+    """Return the mean of a score over scenes, and its interval."""
+    values = np.array([[row[name]] for row in rows])
+    return {
+        name: float(values.mean()),
+        "interval": confidence.interval(values, np.arange(len(rows))),
+        "level": confidence.LEVEL,
+    }
 
 
 def _row(metrics: dict) -> dict:
@@ -146,33 +138,3 @@ def _row(metrics: dict) -> dict:
             for who in (MODEL, "truth")
         },
     }
-
-
-def resampled_gains(folder: str) -> np.ndarray:
-    """Give the gain over bicubic for blocks drawn with replacement, dB, [resamples]."""
-    columns, blocks = runs.read_patches(folder, (MODEL, BASELINE))
-    first = runs.COLUMNS.index("l2")
-    l2 = columns[:, [first, len(runs.COLUMNS) + first]]
-    means = bootstrap.resampled_means(l2, blocks)
-    return psnr(means[:, 0]) - psnr(means[:, 1])
-
-
-def over_scenes(gains: np.ndarray, seed: int = 0) -> list[float] | None:
-    """Give the interval of the mean gain if other scenes had been tested, dB.
-
-    Arguments:
-        gains: [scenes, resamples] gain of each scene, for blocks drawn within it.
-        seed: start of the random numbers.
-
-    Returns:
-        None for a single scene.
-    """
-    count, draws = gains.shape
-    if count < bootstrap.FEWEST_BLOCKS:
-        return None
-    random = np.random.default_rng(seed)
-    # Of each scene that is drawn, another draw of its blocks.
-    scenes, blocks = (
-        random.integers(0, most, (draws, count)) for most in (count, draws)
-    )
-    return bootstrap.interval(gains[scenes, blocks].mean(axis=1))

@@ -72,7 +72,13 @@ class Scores:
         found = {method: self.record(area, method) for method in methods}
         model, baseline = (found[m]["psnr_db"] for m in (MODEL, BASELINE))
         gains = {band: model[band] - baseline[band] for band in model}
-        return {**found, "gain_db": gains["all"], "gain_db_per_band": gains}
+        mean = self.per_patch(area, MODEL, "mean").mean(axis=0, dtype=np.float64)
+        return {
+            **found,
+            "truth_mean_dn": self._named(mean / SCALE),
+            "gain_db": gains["all"],
+            "gain_db_per_band": gains,
+        }
 
     def record(self, area: str, method: str) -> dict:
         """Give the scores over all patches, per band and over all bands.

@@ -1,6 +1,6 @@
 """The scores as lines of text, for the terminal."""
 
-from srtools.evaluation.bootstrap import FEWEST_BLOCKS
+from srtools.evaluation.confidence import FEWEST_BLOCKS
 from srtools.evaluation.words import in_words
 from srtools.images.patch_files import pair_verdict
 
@@ -45,8 +45,17 @@ def interval_kind(bounds: dict) -> str:
     kind = bounds.get("kind", "blocks")
     if bounds["blocks"] < FEWEST_BLOCKS:
         return f"no interval: at least {FEWEST_BLOCKS} {kind} are needed"
-    rough = ", a rough idea" if bounds.get("rough") else ""
-    return f"{bounds['level']:.0%} interval over {bounds['blocks']} {kind}{rough}"
+    return f"{bounds['level']:.0%} interval over {bounds['blocks']} {kind}"
+
+
+def _mean(summary: dict, name: str, what: str) -> str:
+    """Write the mean of a score over scenes, and its interval."""
+    rows = summary["scenes"]
+    bounds = {"level": summary["level"], "blocks": len(rows), "kind": "scenes"}
+    return (
+        f"mean {what} over {len(rows)} scenes: {number(summary[name], sign=True)} dB "
+        f"{span(summary['interval'], sign=True)} ({interval_kind(bounds)})"
+    )
 
 
 def scenes(summary: dict) -> str:
@@ -72,12 +81,7 @@ def scenes(summary: dict) -> str:
                 number(angles["truth"]),
             )
         )
-    ends = span(summary["interval"], sign=True)
-    lines.append(
-        f"mean gain over {len(rows)} scenes: "
-        f"{number(summary['gain_db'], sign=True)} dB {ends} "
-        f"({summary['level']:.0%}, over scenes and blocks of neighbours)"
-    )
+    lines.append(_mean(summary, "gain_db", "gain"))
     lines.append("angle: spectral angle to Sentinel-2, degrees, and that of the truth")
     return "\n".join(lines)
 
@@ -102,13 +106,7 @@ def scenes_compared(summary: dict) -> str:
                 f"{row['share_won_by_second']:.0%}",
             )
         )
-    ends = span(summary["interval"], sign=True)
-    lines.append(
-        f"mean difference over {len(rows)} scenes: "
-        f"{number(summary['difference_db'], sign=True)} dB {ends} "
-        f"({summary['level']:.0%}, over scenes and blocks of neighbours)"
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, _mean(summary, "difference_db", "difference")])
 
 
 def evaluation(metrics: dict) -> str:
@@ -130,7 +128,9 @@ def evaluation(metrics: dict) -> str:
     lines += remarks(metrics)
     sample = metrics["closer_look"]["patches"]
     if sample < metrics["patches"]:
-        lines.append(f"from cPSNR on: {sample} patches, evenly spread")
+        lines.append(
+            f"from the effective resolution on: {sample} patches, evenly spread"
+        )
     return "\n".join(lines)
 
 
@@ -174,16 +174,12 @@ def _gain(metrics: dict) -> list[str]:
 
 
 def _detail(metrics: dict) -> list[str]:
-    """Write cPSNR, effective resolution and correctness."""
-    if not metrics["robust"]:
+    """Write effective resolution and correctness."""
+    if not metrics["spectrum"]:
         return []
-    bicubic, model = (metrics["robust"][m] for m in ("bicubic", "model"))
     size = metrics["spectrum"]["effective_resolution_metres"]
     shares = metrics["correctness"].items()
     return [
-        f"cPSNR, bias and shift forgiven: bicubic {bicubic['cpsnr_db']:.2f} dB, "
-        f"model {model['cpsnr_db']:.2f} dB "
-        f"(best shift of the model: {model['shift_metres']:.1f} m)",
         f"effective resolution: bicubic {number(size['bicubic'], 1)} m, "
         f"model {number(size['model'], 1)} m",
         "new detail of the model: "

@@ -148,7 +148,7 @@ def check_ground(info: ModelInfo, test: TestSet, accepted: bool = False) -> None
     """
     tested = ground.ground_of(test.dataset, "test")
     # Cards of earlier versions know one scene, and tell of it themselves.
-    scenes = info.card.get("scenes", [info.card])
+    scenes = info.card.get("scenes") or [info.card]
     seen = max(ground.shared(scene.get("ground"), tested) for scene in scenes)
     if seen and not accepted:
         raise SRError(

@@ -1,5 +1,7 @@
 """What the scores of a model mean, in words."""
 
+from srtools.conventions import SCALE
+
 
 def in_words(metrics: dict) -> list[str]:
     """Say what the numbers mean for this model, a sentence for each.
@@ -24,12 +26,13 @@ def in_words(metrics: dict) -> list[str]:
 
 def _error(metrics: dict) -> str:
     """Compare the mean errors, and tell on how many patches bicubic is better."""
-    model, bicubic = (metrics["inner"][m]["l1_dn"]["all"] for m in ("model", "bicubic"))
-    lost = 1 - metrics["share_won"]
+    inner = metrics["inner"]
+    model, bicubic = (inner[m]["l1_dn"]["all"] for m in ("model", "bicubic"))
+    truth, lost = inner["truth_mean_dn"]["all"], 1 - metrics["share_won"]
     return (
-        f"a pixel is {model:.0f} DN off in the mean ({model / 100:.1f}% of "
-        f"reflectance), "
-        f"bicubic's {bicubic:.0f} DN"
+        f"a pixel is {model:.0f} DN off in the mean ({model * SCALE:.3f} of reflectance"
+        + (f", {model / truth:.0%} of the mean of the truth" if truth else "")
+        + f"), bicubic's {bicubic:.0f} DN"
         + (f"; on {lost:.0%} of the patches bicubic is better" if lost else "")
     )
 

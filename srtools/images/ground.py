@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+TOUCHING_METRES = 0.01  # patches that overlap by less only touch: places are rounded
+
 
 def ground_of(card: dict, group: str) -> dict | None:
     """Give the place of each patch of a group; None if the card does not tell.
@@ -31,7 +33,10 @@ def shared(ground: dict | None, other: dict | None) -> int:
     """
     if not ground or not other or ground["crs"] != other["crs"]:
         return 0
-    sides = [each["patch_size"] * each["spacing"] for each in (ground, other)]
+    sides = [
+        each["patch_size"] * each["spacing"] - TOUCHING_METRES
+        for each in (ground, other)
+    ]
     corners, others = _corners(ground), _corners(other)
     return sum(
         bool(((one - corners < sides[0]) & (corners - one < sides[1])).all(1).any())
@@ -43,4 +48,4 @@ def _corners(ground: dict[str, Any]) -> np.ndarray:
     """Give the distance of each patch's corner east and south of the CRS's origin."""
     rows, cols = np.reshape(ground["windows"], (-1, 2)).T
     (left, top), spacing = ground["origin"], ground["spacing"]
-    return np.stack([left + spacing * cols, -top + spacing * rows], axis=1) + 1e-6
+    return np.stack([left + spacing * cols, -top + spacing * rows], axis=1)

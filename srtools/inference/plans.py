@@ -60,7 +60,7 @@ def make(image: ImageInfo, like: ImageInfo | None, model: ModelInfo, crop: int) 
         crop: output pixels that the network cuts off on each side.
     """
     area = like or image
-    spacing = model.card.get("lr_spacing", LR_SPACING_METRES) / FACTOR
+    spacing = (model.card.get("lr_spacing") or LR_SPACING_METRES) / FACTOR
     left, bottom, right, top = area.bounds
     width, height = (
         math.ceil(extent / spacing - EDGE) for extent in (right - left, top - bottom)

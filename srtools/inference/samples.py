@@ -33,7 +33,7 @@ def warn_if_unlike(
     known = card.get(likeness.SECTION)
     if not known:
         return
-    spacing = card.get("lr_spacing", LR_SPACING_METRES)
+    spacing = card.get("lr_spacing") or LR_SPACING_METRES
     found = likeness.compare(card, read(s2, area, offset, known["size"], spacing))
     if found and found.warning:
         log.warning("%s", found.warning)

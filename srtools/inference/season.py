@@ -18,7 +18,7 @@ def warn(card: Mapping[str, Any], day: date | None) -> None:
         card: of the model.
         day: of the image; None if it is not known.
     """
-    told = [scene["dataset"].get("s2_day") for scene in card.get("scenes", ())]
+    told = [scene["dataset"].get("s2_day") for scene in card.get("scenes") or ()]
     learned = [date.fromisoformat(text) for text in told if text]
     if not day or not learned:
         return

@@ -1,7 +1,10 @@
 """Cards: reading them, and comparing them with the conventions of all scripts."""
 
 import json
+from datetime import date
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from srtools import cards
@@ -35,7 +38,7 @@ def test_another_convention_is_refused(wrong):
     [
         ({"receptive_field": 13}, "receptive_field is 13 instead of an object"),
         ({"split": "blocks"}, "split is 'blocks' instead of an object"),
-        ({"split": None}, None),
+        ({"split": None, "bands": None}, None),
         ({"split": {"margin": 21}}, None),
     ],
 )
@@ -47,3 +50,42 @@ def test_odd_entries(tmp_path, content, words):
             cards.read_card(path)
     else:
         assert cards.read_card(path).get("split", {}) == (content["split"] or {})
+
+
+def test_what_is_written_is_read(tmp_path):
+    """NumPy's numbers are numbers, nan is null, and null stays an entry."""
+    card = {
+        "float": np.float32(0.5),
+        "whole": np.int64(3),
+        "true": np.bool_(True),
+        "array": np.array([[1, 2], [3, 4]]),
+        "unknown": [np.nan, np.float64("inf"), float("nan"), None],
+        "path": Path("a/b"),
+        "day": date(2022, 7, 14),
+        "deeper": {"tuple": (np.uint8(7), "text")},
+        "spectrum": None,
+    }
+    path = cards.write_card(tmp_path / "card.json", card)
+    json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert cards.read_card(path) == {
+        "float": 0.5,
+        "whole": 3,
+        "true": True,
+        "array": [[1, 2], [3, 4]],
+        "unknown": [None] * 4,
+        "path": "a/b",
+        "day": "2022-07-14",
+        "deeper": {"tuple": [7, "text"]},
+        "spectrum": None,
+    }
+
+
+def test_what_no_card_can_hold_is_refused(tmp_path):
+    """Rather than written as text that nobody can read back."""
+    with pytest.raises(TypeError):
+        cards.write_card(tmp_path / "card.json", {"what": object()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_convention_that_is_null_is_not_known():
+    cards.check_conventions({"bands": None, "factor": None}, "the card", "start anew")

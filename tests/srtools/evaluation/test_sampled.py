@@ -39,10 +39,9 @@ def test_batches_do_not_matter(sample):
     whole, parts = score(7, sample), score(2, sample)
     assert whole["closer_look"]["patches"] == {0: 7, 3: 3, 100: 7}[sample]
     for method in ("bicubic", "model"):
-        for part in ("robust", "consistency"):
-            assert whole[part][method] == pytest.approx(
-                parts[part][method], nan_ok=True
-            )
+        assert whole["consistency"][method] == pytest.approx(
+            parts["consistency"][method], nan_ok=True
+        )
     for method in PREDICTED:
         one, other = (r["spectrum"]["correlation"][method] for r in (whole, parts))
         np.testing.assert_allclose(one, other)
@@ -70,8 +69,8 @@ def test_patches_keep_their_numbers(monkeypatch):
 
 def test_better_images_score_better():
     found = score(7, 0)
-    assert found["robust"]["model"]["cpsnr_db"] == pytest.approx(40, abs=0.2)
-    assert found["robust"]["bicubic"]["cpsnr_db"] == pytest.approx(34, abs=0.2)
+    model, bicubic = (found["spectrum"]["correlation"][m] for m in ("model", "bicubic"))
+    assert (np.array(model) > bicubic).all()
     assert set(found["consistency"]) == {
         "grid",
         "operator",
@@ -85,5 +84,5 @@ def test_better_images_score_better():
 
 def test_what_patches_are_too_small_for_is_left_out():
     found = score(7, 0, border=26)
-    assert found["robust"] is found["spectrum"] is found["correctness"] is None
+    assert found["spectrum"] is found["correctness"] is None
     assert found["consistency"]["model"]["l1_dn"] > 0

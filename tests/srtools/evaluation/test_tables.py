@@ -17,19 +17,18 @@ def metrics(**changed) -> dict:
         "border": 4,
         "bands": ["B04"],
         "methods": ["model"],
-        "inner": {"model": scores, "bicubic": scores, "gain_db": 1.0},
+        "inner": {"model": scores, "bicubic": scores, "gain_db": 1.0, "truth_mean_dn": by_band},
         "whole": {"gain_db": 0.5},
         "share_won": 0.75,
         "intervals": {
             "level": 0.95,
             "blocks": 12,
             "kind": "blocks of neighbours",
-            "rough": False,
             "gain_db": [0.25, 1.75],
         },
         "closer_look": {"patches": 8},
         **dict.fromkeys(
-            ("robust", "consistency", "coverage", "spectrum", "correctness")
+            ("consistency", "coverage", "spectrum", "correctness")
         ),
         **changed,
     }
@@ -59,35 +58,38 @@ def test_gain_and_its_interval():
 
 
 @pytest.mark.parametrize("kind", ["patches", "blocks of neighbours"])
-def test_one_block_has_no_interval(kind):
-    bounds = {"level": 0.95, "blocks": 1, "kind": kind, "rough": True, "gain_db": None}
+def test_two_blocks_have_no_interval(kind):
+    bounds = {"level": 0.95, "blocks": 2, "kind": kind, "gain_db": None}
     assert tables.evaluation(metrics(intervals=bounds)).splitlines()[4:6] == [
         "gain over bicubic: +1.00 dB (+0.50 dB with the border); "
         "the model wins on 75% of the patches",
-        f"no interval: at least 2 {kind} are needed",
+        f"no interval: at least 3 {kind} are needed",
     ]
 
 
-def test_few_blocks_are_a_rough_idea():
-    bounds = {"level": 0.95, "blocks": 2, "kind": "patches", "rough": True}
-    assert tables.interval_kind(bounds) == "95% interval over 2 patches, a rough idea"
+def test_two_scenes_have_no_interval():
+    """The mean alone, and why."""
+    row = {"name": "nice", "patches": 3, "psnr_db": [30.0, 31.0], "difference_db": 1.0}
+    row |= {"interval": None, "share_won_by_second": 1.0}
+    found = {"runs": ["a", "b"], "scenes": [row, row], "level": 0.95}
+    found |= {"difference_db": 1.0, "interval": None}
+    assert tables.scenes_compared(found).splitlines()[-1] == (
+        "mean difference over 2 scenes: +1.00 dB - "
+        "(no interval: at least 3 scenes are needed)"
+    )
 
 
 def test_slow_scores():
     """Their lines, and on how many patches they were measured."""
-    cpsnr = {"cpsnr_db": 30.0, "shift_metres": 1.5}
     view = {"l1_dn": 60.0, "spectral_angle_degrees": None, "shift_metres": 0.5}
     found = metrics(
         patches=9,
-        robust={"bicubic": cpsnr, "model": {**cpsnr, "cpsnr_db": 31.0}},
         spectrum={"effective_resolution_metres": {"bicubic": None, "model": 4.0}},
         correctness={"improvement": 0.5, "omission": 0.3, "hallucination": 0.2},
         coverage=held(),
         consistency={"grid": "10 m", "model": {**view, "l1_dn": 50.0}, "truth": view},
     )
     assert tables.evaluation(found).splitlines()[6:] == [
-        "cPSNR, bias and shift forgiven: bicubic 30.00 dB, model 31.00 dB "
-        "(best shift of the model: 1.5 m)",
         "effective resolution: bicubic - m, model 4.0 m",
         "new detail of the model: improvement 0.50, omission 0.30, hallucination 0.20",
         "seen as Sentinel-2 sees, compared with Sentinel-2 at 10 m:",
@@ -97,14 +99,14 @@ def test_slow_scores():
         "  promised 90%, held 88.0% (B04 87.5%), +- 300 DN in the mean",
         "in words:",
         *(f"- {text}" for text in in_words(found)),
-        "from cPSNR on: 8 patches, evenly spread",
+        "from the effective resolution on: 8 patches, evenly spread",
     ]
 
 
 @pytest.mark.parametrize(
     ("blocks", "words"),
     [
-        (1, "of the patches; no interval: at least 2 blocks are needed"),
+        (2, "of the patches; no interval: at least 3 blocks are needed"),
         (12, "of the patches; in brackets: 95% interval over 12 blocks"),
     ],
 )

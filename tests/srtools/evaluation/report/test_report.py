@@ -120,12 +120,8 @@ def made_up() -> dict:
     }
     scores["sam_degrees"] = 2.0
     area = {**dict.fromkeys(methods, scores), "gain_db": 1.0}
+    area["truth_mean_dn"] = {"all": 800.0}
     ends = dict.fromkeys(("l1_dn", "psnr_db", "ssim", "sam_degrees"), [1.0, 2.0])
-    robust = {
-        "cpsnr_db": 30.0,
-        "shift_metres": 0.0,
-        "share_unshifted": 1.0,
-    }
     seen = {
         "l1_dn": 10.0,
         "bias_dn": -1.0,
@@ -148,12 +144,10 @@ def made_up() -> dict:
             **dict.fromkeys(methods, ends),
             "gain_db": [0.5, 1.5],
             "level": 0.95,
-            "blocks": 2,
+            "blocks": 4,
             "kind": "blocks",
-            "rough": True,
         },
         "closer_look": {"patches": 8},
-        "robust": {**dict.fromkeys(methods, robust), "tried_shifts_pixels": 3},
         "coverage": coverage(),
         "consistency": {
             **dict.fromkeys((*methods, "truth"), seen),
@@ -181,6 +175,7 @@ def made_up() -> dict:
             },
         },
         "versions": {"python": "3"},
+        "commands": ["sr_dataset.py --pan '<pan>.tif'", "sr_eval.py"],
     }
 
 
@@ -203,7 +198,8 @@ def test_numbers_on_the_page(tmp_path, write_report):
     assert rows[0] == ["", *header]
     numbers = ["1.50000", "11.5", "2.15e+01", "32", "41.50", "51.500", "2.00", "61.50"]
     assert rows[2] == ["model", *numbers]
-    assert ["bicubic", "30.00", "0.0", "100%", "-"] in rows  # no resolution is known
+    assert "bicubic - m" in text  # no resolution is known
+    assert "sr_dataset.py --pan &#39;&lt;pan&gt;.tif&#39;\nsr_eval.py</pre>" in text
     assert ["model", "0.33", "0.33", "0.33"] in rows
     assert ["truth", "10.0", "-1.0", "1.00", "-", ""] in rows
     held = ["91.0%"] * 4
@@ -211,21 +207,19 @@ def test_numbers_on_the_page(tmp_path, write_report):
     assert "90.0% +-\n5.0 points" in text
     assert rows.count(["3", "96, 0", "+0.10", "1.0", "1.0", "1.00", "1.00"]) == 10
     assert "95%: [+0.50, +1.50]" in text
-    assert "95% interval over 2 blocks, a rough idea" in text
+    assert "95% interval over 4 blocks" in text
     assert "loss l1, learning_rate 0.0001235, augment True</dd>" in text
 
 
 def test_unknown_scores(tmp_path, write_report):
-    """One block of neighbours, and patches too small for the slow scores."""
+    """Two blocks of neighbours, and patches too small for the slow scores."""
     known = made_up()
-    bounds = {**known["intervals"], "blocks": 1, "gain_db": None}
-    nothing = dict.fromkeys(
-        ("robust", "consistency", "spectrum", "correctness", "coverage")
-    )
+    bounds = {**known["intervals"], "blocks": 2, "gain_db": None}
+    nothing = dict.fromkeys(("consistency", "spectrum", "correctness", "coverage"))
     text = write_report(tmp_path, intervals=bounds, **nothing).read_text()
-    assert "no interval" in text and "No interval: at least 2 blocks" in text
-    assert "over 1 blocks" not in text
-    assert "cPSNR" not in text and "effective resolution" not in text
+    assert "no interval" in text and "No interval: at least 3 blocks" in text
+    assert "over 2 blocks" not in text
+    assert "effective resolution" not in text
     assert "seen as Sentinel-2 sees" not in text
     assert "How sure is a pixel" not in text
 

@@ -1,0 +1,114 @@
+"""Intervals: how often they hold the truth, and which patches are one block."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from srtools.evaluation import confidence, runs
+from srtools.evaluation.confidence import group, interval
+
+REPEATS = 1500  # of each simulation; the error of a share of 95 % is 0.6 %
+
+
+def held(sizes: list[int]) -> float:
+    """Simulate the share of intervals that hold a mean, of blocks that differ."""
+    random = np.random.default_rng(1)
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    count = 0
+    for _ in range(REPEATS):
+        values = random.normal(0, 1, len(sizes))[blocks]
+        values += random.normal(0, 0.7, len(blocks))
+        low, high = interval(values[:, None], blocks)
+        count += low <= 0 <= high
+    return count / REPEATS
+
+
+@pytest.mark.parametrize("sizes", [[3] * 3, [3] * 4, [3] * 9, [2, 2, 2, 3], [1] * 20])
+def test_95_percent_of_the_intervals_hold_the_truth(sizes):
+    assert held(sizes) == pytest.approx(0.95, abs=0.018)
+
+
+@pytest.mark.parametrize("sizes", [[16, 1, 4], [1, 1, 1, 8], [16, 16, 4, 4, 1, 1]])
+def test_blocks_of_unequal_size_promise_no_more_than_they_hold(sizes):
+    assert held(sizes) > 0.932
+
+
+def test_the_gain_in_decibel_holds_what_it_promises():
+    """Four blocks, some of them three times as hard as others for both methods."""
+    random, count = np.random.default_rng(2), 4000
+    blocks = np.repeat(np.arange(4), 3)
+
+    def gain(means: np.ndarray) -> np.ndarray:
+        return 10 * np.log10(means[:, 0] / means[:, 1])
+
+    def scene(blocks: np.ndarray) -> np.ndarray:
+        of_block = random.normal(0, 1, (2, blocks.max() + 1))[:, blocks]
+        of_patch = random.normal(0, 1, (2, len(blocks)))
+        hard = np.exp(0.5 * of_block[0] + 0.3 * of_patch[0])
+        better = 1 + 0.3 * of_block[1] + 0.2 * of_patch[1]
+        return np.stack([hard, hard * 10 ** (-better / 10)], axis=1)
+
+    (truth,) = gain(scene(np.arange(10**6)).mean(axis=0, keepdims=True))
+    ends = np.array([interval(scene(blocks), blocks, gain) for _ in range(count)])
+    share = ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).mean()
+    assert share == pytest.approx(0.945, abs=0.02)
+
+
+def test_blocks_of_equal_size_give_the_textbook_interval():
+    """Student's t over the means of the blocks."""
+    blocks = np.arange(4).repeat(5)
+    values = np.random.default_rng(3).normal(10, 2, (20, 1))
+    means = values.reshape(4, 5).mean(axis=1)
+    expected = stats.t.interval(0.95, 3, means.mean(), stats.sem(means))
+    assert interval(values, blocks) == pytest.approx(list(expected))
+
+
+def test_neighbours_that_are_alike_count_once():
+    """16 copies of 25 values are 25 observations, not 400."""
+    values = np.random.default_rng(3).normal(10, 2, (25, 1))
+    copies = interval(values.repeat(16, axis=0), np.arange(25).repeat(16))
+    assert copies == pytest.approx(interval(values, np.arange(25)))
+
+
+def test_order_of_patches_does_not_matter():
+    random = np.random.default_rng(3)
+    values, blocks = random.random((30, 2)), random.integers(0, 6, 30)
+    blocks[:6] = range(6)
+    order = random.permutation(30)
+    expected = interval(values, blocks)
+    assert interval(values[order], blocks[order]) == pytest.approx(expected)
+
+
+def test_equal_patches_leave_no_doubt():
+    assert interval(np.full((20, 1), 0.25), np.arange(20)) == [0.25, 0.25]
+
+
+def test_no_interval_below_three_blocks_or_of_nan():
+    values, blocks = np.arange(6.0)[:, None], np.arange(6)
+    assert interval(values, blocks // 3) is None
+    assert interval(values, blocks // 2) is not None
+    assert interval(np.full((6, 1), np.nan), blocks) is None
+
+
+def test_grouping_of_a_whole_scene():
+    """9 x 5 patches: two pieces along rows, one along columns."""
+    assert group(3, None, 32).tolist() == [0, 1, 2]
+    windows = 32 * np.stack(np.indices((9, 5)), axis=-1).reshape(-1, 2)
+    found = group(45, windows, 32).reshape(9, 5)
+    assert found[:, 0].tolist() == [0] * 5 + [1] * 4
+    assert (found == found[:, :1]).all()
+
+
+def test_blocks_of_exercise_1_are_blocks_wherever_they_lie():
+    """Two blocks near each other are two, and one is one across any line of a grid."""
+    cells = [(3, 3), (3, 4), (4, 4), (3, 6), (4, 7), *((20, col) for col in range(12))]
+    windows = 32 * np.array(cells)
+    found = group(len(cells), windows, 32, apart=True)
+    assert found.tolist() == [0] * 3 + [1] * 2 + [2] * 4 + [3] * 4 + [4] * 4
+
+
+def test_level_is_what_the_tables_print():
+    blocks = np.arange(5)
+    columns = dict.fromkeys(("bicubic", "model"), np.ones((5, 4)))
+    found = runs.method_intervals(columns, blocks, "patches")
+    assert (found["level"], found["blocks"]) == (confidence.LEVEL, 5)

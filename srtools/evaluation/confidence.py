@@ -56,8 +56,9 @@ def interval(
     of unequal size, the deviation is that of the score without each block in turn
     (jackknife), and blocks of unequal size count as fewer: (sum n)^2 / sum n^2.
 
-    >>> interval(np.array([[1.0], [2.0], [3.0]]), np.arange(3))
-    [-0.4841377118344533, 4.484137711834453]
+    >>> ends = interval(np.array([[1.0], [2.0], [3.0]]), np.arange(3))
+    >>> [round(end, 3) for end in ends]  # 2 +- 4.303 / sqrt(3)
+    [-0.484, 4.484]
 
     Arguments:
         values: [n, columns] scores of each patch.

@@ -17,7 +17,12 @@ def metrics(**changed) -> dict:
         "border": 4,
         "bands": ["B04"],
         "methods": ["model"],
-        "inner": {"model": scores, "bicubic": scores, "gain_db": 1.0, "truth_mean_dn": by_band},
+        "inner": {
+            "model": scores,
+            "bicubic": scores,
+            "gain_db": 1.0,
+            "truth_mean_dn": by_band,
+        },
         "whole": {"gain_db": 0.5},
         "share_won": 0.75,
         "intervals": {
@@ -27,9 +32,7 @@ def metrics(**changed) -> dict:
             "gain_db": [0.25, 1.75],
         },
         "closer_look": {"patches": 8},
-        **dict.fromkeys(
-            ("consistency", "coverage", "spectrum", "correctness")
-        ),
+        **dict.fromkeys(("consistency", "coverage", "spectrum", "correctness")),
         **changed,
     }
 

@@ -21,8 +21,8 @@ def metrics(**changed) -> dict:
 
 def test_a_sentence_for_each_question():
     assert in_words(metrics()) == [
-        "a pixel is 241 DN off in the mean (0.024 of reflectance, 30% of the mean of the "
-        "truth), bicubic's 298 DN",
+        "a pixel is 241 DN off in the mean (0.024 of reflectance, 30% of the mean of "
+        "the truth), bicubic's 298 DN",
         "sharper than bicubic: right down to 5.8 m, bicubic down to 9.0 m",
         "of the detail that bicubic lacks 35% is right, 38% is missing and 27% is "
         "invented",

@@ -23,7 +23,7 @@ def test_groups_look_alike_if_they_can():
 
 
 def test_groups_lie_all_over_the_image():
-    """Blocks in one corner would cost the fewest patches, and show one kind of ground."""
+    """Blocks in one corner cost the fewest patches, and show one kind of ground."""
     cells, shares = np.ones((30, 40), bool), np.array([0.8, 0.1, 0.1])
     for seed in range(3):
         groups, _ = best_layout(cells, shares, 1, seed)

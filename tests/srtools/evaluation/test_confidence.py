@@ -1,11 +1,14 @@
 """Intervals: how often they hold the truth, and which patches are one block."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from srtools.evaluation import confidence, runs
 from srtools.evaluation.confidence import group, interval
+from srtools.evaluation.test_set import TestSet
 
 REPEATS = 1500  # of each simulation; the error of a share of 95 % is 0.6 %
 
@@ -105,6 +108,18 @@ def test_blocks_of_exercise_1_are_blocks_wherever_they_lie():
     windows = 32 * np.array(cells)
     found = group(len(cells), windows, 32, apart=True)
     assert found.tolist() == [0] * 3 + [1] * 2 + [2] * 4 + [3] * 4 + [4] * 4
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [({"blocks": {"test": 2}}, [0, 1]), ({"blocks": {}}, [0, 0]), ({}, [0, 0])],
+)
+def test_the_card_says_whether_patches_lie_in_blocks(split, expected):
+    """A whole scene for testing, or patches dealt out in turn, have no blocks."""
+    windows = np.array([[0, 0], [0, 64]])
+    test = TestSet(Path("nowhere"), {}, 2, 128, {"split": split}, windows)
+    blocks, kind = runs.blocks(test)
+    assert blocks.tolist() == expected and kind == "blocks of neighbours"
 
 
 def test_level_is_what_the_tables_print():

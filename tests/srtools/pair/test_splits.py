@@ -101,12 +101,18 @@ def test_proportions_are_met(shape, size, margin, most_lost, seed):
 
 
 @pytest.mark.parametrize(
-    ("shape", "least_valid"), [((384, 384), 1), ((500, 500), 2), ((1200, 900), 2)]
+    ("shape", "least_valid", "margin"),
+    [
+        ((384, 384), 1, 21),
+        ((500, 500), 2, 21),
+        ((1200, 900), 2, 21),
+        ((384, 384), 2, 0),
+    ],
 )
 @pytest.mark.parametrize("seed", range(4))
-def test_test_patches_are_four_blocks_or_more(shape, least_valid, seed):
+def test_test_patches_are_four_blocks_or_more(shape, least_valid, margin, seed):
     """Each on ground of its own, for the intervals of exercise 4."""
-    split = deal(shape, 32, 21, seed)
+    split = deal(shape, 32, margin, seed)
     for group, least in (("valid", least_valid), ("test", 4)):
         cells = np.zeros((shape[0] // 32 + 1, shape[1] // 32 + 1), bool)
         cells[tuple(split.windows(group).T // 32)] = True

@@ -38,7 +38,6 @@ from srtools.training import (
     feeding,
     finetuning,
     folders,
-    records,
     resuming,
     scores,
     strategies,
@@ -55,13 +54,6 @@ log = logging.getLogger("srtools.sr_train")
 WARM_UP = 0.05  # of all steps
 DESCRIBED = 512  # training patches, at most, that tell what an image should look like
 SHOWN = 4  # validation patches whose pictures go to TensorBoard
-
-
-def open_sources(options: cli.Options, files: dict) -> dict:
-    """Choose where patches are read from: memory, patches images, or TFRecords."""
-    if options.tfrecords:
-        return records.open_records(options.tfrecords, files, options.shuffle_buffer)
-    return {g: feeding.open_patches(files[g], options.streaming) for g in files}
 
 
 def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
@@ -130,7 +122,7 @@ def train(options: cli.Options) -> dict:
         folders.hold(logs, model_dir, settings, options.overwrite, chief) as backup,
     ):
         # 2. Batches of ({"lr": DN}, {"hr": reflectance}).
-        sources = open_sources(options, files)
+        sources = {g: feeding.open_patches(files[g], options.streaming) for g in files}
         counts = {group: source.size for group, source in sources.items()}
         log.info("%d patches to train on, %d to validate", *counts.values())
         log.info("convolutions are computed in %s", arithmetic)

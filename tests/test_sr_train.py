@@ -400,39 +400,6 @@ def test_bfloat16_saves_a_model_of_float32(patches, tmp_path):
     assert validation_loss(tmp_path / "m", patches) == pytest.approx(loss, rel=0.02)
 
 
-def test_tfrecords_train_as_well(patches, tmp_path, caplog):
-    """Before anything is learned the losses are those of patches in memory."""
-    found = {}
-    # 11 patches, 1 at a time: each once per epoch, in whatever order.
-    still = ["--learning_rate", "1e-12", "--nb_epochs", "1", "--batch_size", "1"]
-    still += ["--no_augment"]  # an untrained network does not answer alike to flips
-    records = ["--tfrecords", str(tmp_path / "records")]
-    for name, options in {"memory": [], "written": records, "read": records}.items():
-        caplog.clear()
-        assert run(patches, tmp_path / name, *still, *options) == 0
-        assert ("GB of TFRecords" in caplog.text) is (name == "written")
-        found[name] = read_table(tmp_path / f"{name}_logs")[0]
-    for name in ("written", "read"):
-        for key in ("loss", "val_loss", "psnr", "val_psnr", "val_gain"):
-            assert found[name][key] == pytest.approx(found["memory"][key], rel=1e-5)
-    one, again = (weights(tmp_path / name) for name in ("written", "read"))
-    for first, second in zip(one, again, strict=True):
-        np.testing.assert_array_equal(first, second)
-    assert read_card(tmp_path / "read")["training"]["tfrecords"] == records[1]
-
-
-def test_tfrecords_of_other_patches_end_in_one_line(patches, tmp_path, capsys):
-    records = ["--tfrecords", str(tmp_path / "records"), "--nb_epochs", "1"]
-    assert run(patches, tmp_path / "model", *records) == 0
-    capsys.readouterr()
-    other = write_folder(tmp_path / "other")
-    assert run(other, tmp_path / "second", *records) == 1
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("error: ") and "holds TFRecords of other patches" in line
-    # Nothing is left behind by a training that never began.
-    assert not (tmp_path / "second_logs").exists()
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(patches, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted") / "model"

@@ -70,11 +70,10 @@ def size_in_memory(reader: Any) -> int:
 
 
 class Patches:
-    """Patches images as a source of samples.
+    """Patches images as a source of `size` samples.
 
-    A source, be it this one or `records.Records`, has `size` samples; `in_order()` and
-    `shuffled(seeds, drawn)` are data sets of keys, and `read(key)` gives the sample.
-    Here the keys are numbers.
+    `in_order()` and `shuffled(seeds, drawn)` are data sets of numbers, and
+    `read(number)` returns the sample.
 
     Arguments:
         reader: a `PatchesImagesReader` of OTBTF with the keys "lr" and "hr".
@@ -145,7 +144,7 @@ def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndar
 
 
 def training_batches(
-    source: Any,
+    source: Patches,
     batch_size: int,
     *,
     epochs: range,
@@ -160,7 +159,7 @@ def training_batches(
     `steps_per_epoch` to `fit`.
 
     Arguments:
-        source: `Patches` or `records.Records`.
+        source: the patches.
         batch_size: patches per batch.
         epochs: numbers of the epochs, from 0.
         seed: seed of order, flips, crops and light.
@@ -193,12 +192,12 @@ def training_batches(
 
 
 def validation_batches(
-    source: Any, batch_size: int, fill: bool = False
+    source: Patches, batch_size: int, fill: bool = False
 ) -> tf.data.Dataset:
     """Give all patches once, in order; the last batch may have less.
 
     Arguments:
-        source: `Patches` or `records.Records`.
+        source: the patches.
         batch_size: patches per batch.
         fill: fill the last batch up with patches of weight 0, so that each of several
             devices gets a part of it.  The others then weigh a little more than 1, such

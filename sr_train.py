@@ -51,7 +51,7 @@ import tensorflow as tf
 keras = tf.keras
 log = logging.getLogger("srtools.sr_train")
 
-WARM_UP = 0.05  # of all steps
+WARM_UP, LEAST_WARM_UP = 0.05, 50  # of all steps, steps; at most half of all
 DESCRIBED = 512  # training patches, at most, that tell what an image should look like
 SHOWN = 4  # validation patches whose pictures go to TensorBoard
 
@@ -64,16 +64,21 @@ def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
     # From 0 to the full rate in the first steps, so that Adam, which knows little yet,
     # does not spoil the zoom that the network begins as; then a cosine, back to 0.
     # Source: Loshchilov and Hutter, SGDR, 2017; Goyal et al., 2017, for the warm-up.
-    warm_up = max(1, round(WARM_UP * steps))
+    warm_up = max(1, min(max(LEAST_WARM_UP, round(WARM_UP * steps)), steps // 2))
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=full, warmup_steps=warm_up
     )
 
 
 def make_deciders(options: cli.Options) -> list[keras.callbacks.Callback]:
-    """Choose what decides after an epoch: when to stop, and when to learn slower."""
+    """Choose what decides after an epoch: when to stop, and when to learn slower.
+
+    Keras counts epochs from 0: -1 is the network as it begins.
+    """
     patience, stalled = options.patience, max(1, options.patience // 4)
-    stop = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
+    stop = keras.callbacks.EarlyStopping(
+        patience=patience, restore_best_weights=True, start_from_epoch=-1
+    )
     slower = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=stalled)
     return [stop, slower] if options.lr_schedule == "plateau" else [stop]
 
@@ -97,6 +102,8 @@ def score_scenes(scenes: list[Scene], network: Any, batch_size: int) -> list[dic
 def train(options: cli.Options) -> dict:
     """Train a model and save the weights that did best on the validation patches.
 
+    The network as it begins, a zoom, counts as epoch 0: what is saved is no worse.
+
     A training that was killed goes on after the last epoch that it finished, when it is
     called again with the same options.
 
@@ -105,7 +112,8 @@ def train(options: cli.Options) -> dict:
         it, and not another worker.
 
     Raises:
-        SRError: if the patches do not fit, or the loss is no number any more.
+        SRError: if the patches do not fit, or the loss is no number any more; the best
+            weights of the epochs before are saved.
     """
     # 1. Devices, patches, and the backup of an earlier run, if one was interrupted.
     devices = strategies.choose(options.strategy, options.batch_size)
@@ -176,9 +184,11 @@ def train(options: cli.Options) -> dict:
         deciders = make_deciders(options)
         backup.callbacks = [table, *deciders]
         guards = [callbacks.StopOnSignal(), callbacks.StopOnNaN(files)]
+        measured = [*guards, table, *deciders]
+        start = [] if backup.found else [callbacks.Start(valid_shared, measured)]
 
         # 5. The training.
-        interrupted = None
+        interrupted = diverged = None
         try:
             with signals.held():
                 trainer.fit(
@@ -187,7 +197,7 @@ def train(options: cli.Options) -> dict:
                     initial_epoch=backup.epochs_done,
                     epochs=backup.epochs_done if backup.stopped else nb_epochs,
                     steps_per_epoch=steps,  # the batches of all epochs come in one row
-                    callbacks=[*guards, table, *watchers, *deciders, backup],
+                    callbacks=[*guards, table, *watchers, *deciders, *start, backup],
                     shuffle=False,  # the batches are in random order
                     verbose=0,
                 )
@@ -196,12 +206,16 @@ def train(options: cli.Options) -> dict:
             if not table.rows:
                 log.info("no epoch was over, nothing is saved")
                 signals.stop(interrupted)
+        except callbacks.Diverged as divergence:
+            diverged = str(divergence)
+            if not table.rows:
+                raise
+        table.check_moved()
         table.draw()
 
         # 6. The best weights, in a network of float32 on one device, and its card.
         best_model = SRModel(train_batches.element_spec, **options.network_size)
         best_model.set_weights(deciders[0].best_weights)
-        callbacks.check_alive(best_model.model, valid_batches, OUTPUT)
         intervals = calibrating.calibrate(
             lambda lr: best_model.model({INPUT: lr})[OUTPUT_DN], files, options.seed
         )
@@ -214,7 +228,7 @@ def train(options: cli.Options) -> dict:
             rows=table.rows,
             best=table.best_row(),
             bicubic_psnr=bicubic_psnr,
-            interrupted=interrupted,
+            interrupted=interrupted or diverged,
             scenes=score_scenes(scenes, best_model.model, options.batch_size),
             intervals=intervals,
             command=command_line("sr_train.py", options),
@@ -224,6 +238,8 @@ def train(options: cli.Options) -> dict:
             saved_model.save(best_model.model, model_dir, card)
             if not interrupted:
                 backup.forget()
+        if diverged:
+            raise callbacks.Diverged(diverged)
     return {**card, "written": chief}
 
 
@@ -234,10 +250,12 @@ def main(argv: list[str] | None = None) -> int:
     card = train(options)
     found, metrics = card["training"], card["metrics"]
     print(
-        f"best epoch {found['best_epoch']} of {found['epochs']}: train loss "
-        f"{found['train_loss']:.5f}, validation loss {found['valid_loss']:.5f}, "
-        f"{metrics['gain_db']:+.2f} dB over bicubic ({found['seconds']:.0f} s)"
+        f"best epoch {found['best_epoch']} of {found['epochs']}: validation loss "
+        f"{found['valid_loss']:.5f}, {metrics['gain_db']:+.2f} dB over bicubic "
+        f"({found['seconds']:.0f} s)"
     )
+    if not found["best_epoch"]:
+        print("no epoch was better than the start, which is saved; train for longer")
     if card["written"]:
         print(f"written: {options.model_dir} (SavedModel and assets/model_card.json)")
     if found["interrupted"]:

@@ -92,13 +92,20 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
         `{"lr": file, "hr": file}`.
 
     Raises:
-        SRError: if one is missing or no patches image, if they hold different numbers
-            of patches or none, other than four bands, reflectances instead of DN, or
-            if the sizes do not fit.
+        SRError: if the scene was made without this group, if one is missing or no
+            patches image, if they hold different numbers of patches or none, other than
+            four bands, reflectances instead of DN, or if the sizes do not fit.
     """
     if not Path(folder).is_dir():
         raise SRError(
             f"the folder of patches {folder} does not exist; sr_dataset.py makes it"
+        )
+    if group in empty_groups(card := read_dataset_card(folder)):
+        shares = " ".join(f"{share:g}" for share in card.get("proportions", ()))
+        raise SRError(
+            f"the scene {folder} was made without a {group} group ({DATASET_CARD}: "
+            f"--proportions {shares}); give another folder, or make the patches again "
+            "with other proportions"
         )
     files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
     lr, hr = (describe_patches(files[kind]) for kind in KINDS)
@@ -215,6 +222,11 @@ def read_dataset_card(patches: str | Path) -> dict:
     """Read dataset.json; patches made elsewhere have none, and that is allowed."""
     path = Path(patches) / DATASET_CARD
     return read_card(path) if path.exists() else {}
+
+
+def empty_groups(card: dict) -> set[str]:
+    """Return the groups that a scene was made without, by its card."""
+    return {g for g, made in card.get("groups", {}).items() if made.get("patches") == 0}
 
 
 def check_card(patches: str | Path) -> dict:

@@ -1,13 +1,15 @@
 """SavedModels: written so that OTBTF runs them well, read with either Keras."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from srtools import cards, files, fingerprints
+from srtools import cards, files, fingerprints, signals
 from srtools.conventions import INPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import weights
@@ -87,16 +89,23 @@ def save(
         for weight in network.weights
     ]
     with files.partial_folder(folder) as partial:
-        new, old = partial / "new", partial / "old"
+        new = partial / "new"
         signatures = {SIGNATURE: _serving_function(network, crop)}
         tf.saved_model.save(module, str(new), signatures=signatures)
         split_outputs(new)
         weights.write(new / weights.FILE, network)
         if card is not None:
             cards.write_card(new / CARD, card)
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
+        with signals.held():
+            # Aside, and not in `partial`: if the process is killed before the next
+            # line, the earlier model is still there.
+            aside = tempfile.mkdtemp(
+                prefix=f"{folder.name}-replaced-", dir=folder.parent
+            )
+            if folder.exists():
+                os.replace(folder, aside)
+            os.replace(new, folder)
+            shutil.rmtree(aside)
     return folder
 
 

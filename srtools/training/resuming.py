@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 FILE = "interrupted.npz"
 """Name of the backup, in the folder of the logs."""
 
-STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter", "rows")
+STATE = tuple("best wait best_epoch stopped_epoch cooldown_counter start rows".split())
 """Attributes that callbacks must remember."""
 
 FILES = "files"

@@ -71,12 +71,9 @@ def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
 
 
 def make_deciders(options: cli.Options) -> list[keras.callbacks.Callback]:
-    """Choose what decides after an epoch: when to stop, and when to learn slower.
-
-    Keras counts epochs from 0: -1 is the network as it begins.
-    """
+    """Choose what decides after an epoch: when to stop, and when to learn slower."""
     patience, stalled = options.patience, max(1, options.patience // 4)
-    stop = keras.callbacks.EarlyStopping(
+    stop = keras.callbacks.EarlyStopping(  # the start is epoch -1, Keras counts from 0
         patience=patience, restore_best_weights=True, start_from_epoch=-1
     )
     slower = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=stalled)
@@ -102,18 +99,15 @@ def score_scenes(scenes: list[Scene], network: Any, batch_size: int) -> list[dic
 def train(options: cli.Options) -> dict:
     """Train a model and save the weights that did best on the validation patches.
 
-    The network as it begins, a zoom, counts as epoch 0: what is saved is no worse.
-
-    A training that was killed goes on after the last epoch that it finished, when it is
-    called again with the same options.
+    The start counts as epoch 0.  A training that was killed goes on after the last
+    epoch that it finished, when it is called again with the same options.
 
     Returns:
         The card, as written into the model, and `written`: whether this process wrote
         it, and not another worker.
 
     Raises:
-        SRError: if the patches do not fit, or the loss is no number any more; the best
-            weights of the epochs before are saved.
+        SRError: if the patches do not fit, or the loss is no number any more.
     """
     # 1. Devices, patches, and the backup of an earlier run, if one was interrupted.
     devices = strategies.choose(options.strategy, options.batch_size)
@@ -182,13 +176,11 @@ def train(options: cli.Options) -> dict:
             pictures = tensorboard.PatchImages(logs, lr, hr)
             watchers = [tensorboard.Scalars(logs, options.histograms), pictures]
         deciders = make_deciders(options)
-        backup.callbacks = [table, *deciders]
         guards = [callbacks.StopOnSignal(), callbacks.StopOnNaN(files)]
-        measured = [*guards, table, *deciders]
-        start = [] if backup.found else [callbacks.Start(valid_shared, measured)]
+        backup.callbacks, backup.batches = [*guards, table, *deciders], valid_shared
 
         # 5. The training.
-        interrupted = diverged = None
+        interrupted = None
         try:
             with signals.held():
                 trainer.fit(
@@ -197,7 +189,7 @@ def train(options: cli.Options) -> dict:
                     initial_epoch=backup.epochs_done,
                     epochs=backup.epochs_done if backup.stopped else nb_epochs,
                     steps_per_epoch=steps,  # the batches of all epochs come in one row
-                    callbacks=[*guards, table, *watchers, *deciders, *start, backup],
+                    callbacks=[*guards, table, *watchers, *deciders, backup],
                     shuffle=False,  # the batches are in random order
                     verbose=0,
                 )
@@ -207,7 +199,7 @@ def train(options: cli.Options) -> dict:
                 log.info("no epoch was over, nothing is saved")
                 signals.stop(interrupted)
         except callbacks.Diverged as divergence:
-            diverged = str(divergence)
+            interrupted = str(divergence)
             if not table.rows:
                 raise
         table.check_moved()
@@ -228,7 +220,7 @@ def train(options: cli.Options) -> dict:
             rows=table.rows,
             best=table.best_row(),
             bicubic_psnr=bicubic_psnr,
-            interrupted=interrupted or diverged,
+            interrupted=interrupted,
             scenes=score_scenes(scenes, best_model.model, options.batch_size),
             intervals=intervals,
             command=command_line("sr_train.py", options),
@@ -238,8 +230,8 @@ def train(options: cli.Options) -> dict:
             saved_model.save(best_model.model, model_dir, card)
             if not interrupted:
                 backup.forget()
-        if diverged:
-            raise callbacks.Diverged(diverged)
+        if isinstance(interrupted, str):
+            raise callbacks.Diverged(interrupted)
     return {**card, "written": chief}
 
 

@@ -100,14 +100,14 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
         raise SRError(
             f"the folder of patches {folder} does not exist; sr_dataset.py makes it"
         )
+    files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
     if group in empty_groups(card := read_dataset_card(folder)):
         shares = " ".join(f"{share:g}" for share in card.get("proportions", ()))
         raise SRError(
-            f"the scene {folder} was made without a {group} group ({DATASET_CARD}: "
-            f"--proportions {shares}); give another folder, or make the patches again "
-            "with other proportions"
+            f"{files['lr']} is missing, or a left-over: the scene was made without a "
+            f"{group} group ({DATASET_CARD}: --proportions {shares or 'unknown'}); give "
+            "another folder, or make the patches again with other proportions"
         )
-    files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
     lr, hr = (describe_patches(files[kind]) for kind in KINDS)
     for kind, info in zip(KINDS, (lr, hr), strict=True):
         if not raster.is_whole(files[kind]):

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +87,8 @@ def save(
         weight if isinstance(weight, tf.Variable) else weight.value
         for weight in network.weights
     ]
-    with files.partial_folder(folder) as partial:
+    place = folder.resolve()  # a link stays a link
+    with files.partial_folder(place) as partial:
         new = partial / "new"
         signatures = {SIGNATURE: _serving_function(network, crop)}
         tf.saved_model.save(module, str(new), signatures=signatures)
@@ -96,16 +96,13 @@ def save(
         weights.write(new / weights.FILE, network)
         if card is not None:
             cards.write_card(new / CARD, card)
+        # Not into `partial`, which the next run removes if this one is killed here.
+        aside = place.with_name(partial.name.removeprefix(".partial-") + "-replaced")
         with signals.held():
-            # Aside, and not in `partial`: if the process is killed before the next
-            # line, the earlier model is still there.
-            aside = tempfile.mkdtemp(
-                prefix=f"{folder.name}-replaced-", dir=folder.parent
-            )
-            if folder.exists():
-                os.replace(folder, aside)
-            os.replace(new, folder)
-            shutil.rmtree(aside)
+            if place.exists():
+                os.replace(place, aside)
+            os.replace(new, place)
+        shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 

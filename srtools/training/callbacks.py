@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -183,28 +182,6 @@ def learning_rate(model: tf.keras.Model) -> float:
     if callable(rate):
         rate = rate(model.optimizer.iterations)
     return float(tf.convert_to_tensor(rate))  # the same on each device
-
-
-class Start(tf.keras.callbacks.Callback):
-    """Count the network as it begins as epoch 0: a worse epoch is never the best.
-
-    Arguments:
-        batches: batches of the validation.
-        others: callbacks that see epoch 0; they come before this one.
-    """
-
-    def __init__(self, batches: Any, others: list[tf.keras.callbacks.Callback]):
-        super().__init__()
-        self.batches, self.others = batches, others
-
-    def on_train_begin(self, logs=None):
-        """Measure the network, and end an epoch in which nothing was trained."""
-        scores = self.model.evaluate(
-            self.batches, verbose=0, return_dict=True, callbacks=[StopOnSignal()]
-        )
-        logs = {f"val_{name}": float(value) for name, value in scores.items()}
-        for callback in self.others:
-            callback.on_epoch_end(-1, logs)  # Keras counts from 0
 
 
 class Interrupted(Exception):

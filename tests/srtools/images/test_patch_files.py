@@ -60,7 +60,9 @@ def test_check_says_that_a_scene_was_made_without_the_group(patches, left_over):
     card = {"proportions": [4.0, 1.0, 0.0], "groups": groups}
     write_card(folder / "dataset.json", card)
     check_patches(folder, "train", factor=4)
-    words = r"made without a test group \(dataset.json: --proportions 4 1 0\); give"
+    words = (
+        r"test_lr_.* made without a test group \(dataset.json: --proportions 4 1 0\)"
+    )
     with pytest.raises(SRError, match=words):
         check_patches(folder, "test", factor=4)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from srtools import signals
 from srtools.errors import SRError
-from srtools.training import callbacks
+from srtools.training import callbacks, resuming
 
 import tensorflow as tf
 
@@ -204,10 +204,11 @@ def test_the_start_is_epoch_0_and_may_be_the_best(tmp_path, compiled, caplog):
     stop.set_model(compiled)
     stop.on_train_begin()
     batches = tf.data.Dataset.from_tensors((np.ones((4, 2)), np.zeros((4, 1))))
-    start = callbacks.Start(batches, [table, stop])
-    start.set_model(compiled)
+    backup = resuming.Backup(tmp_path / "backup.npz", {})
+    backup.callbacks, backup.batches = [table, stop], batches
+    backup.set_model(compiled)
     with caplog.at_level(logging.INFO):
-        start.on_train_begin()
+        backup.on_train_begin()
     assert caplog.messages == [
         "epoch 0, the start:  val_loss 1.00000 *  gain -24.50 dB"
     ]

@@ -28,12 +28,9 @@ def make():
 
 def train(backup, epochs=4, measured=None):
     model, deciders = make()
-    backup.callbacks = deciders
-    start = []
+    backup.callbacks, backup.batches = deciders, measured
     if backup.found:
         backup.restore_model(model)
-    elif measured:
-        start = [callbacks.Start(measured, deciders)]
     # Keras 3 goes back to the best weights when it is done.
     model.seen = []
     look = tf.keras.callbacks.LambdaCallback(
@@ -47,7 +44,7 @@ def train(backup, epochs=4, measured=None):
         initial_epoch=backup.epochs_done,
         epochs=epochs,
         verbose=0,
-        callbacks=[look, *deciders, *start, backup],
+        callbacks=[look, *deciders, backup],
     )
     return model, deciders
 

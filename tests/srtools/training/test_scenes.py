@@ -127,7 +127,8 @@ def test_a_group_that_is_empty_in_all(tmp_path):
     folder = write_folder(tmp_path / "one", card=card(valid=0))
     for kind in ("lr", "hr"):
         (folder / f"valid_{kind}_patches.tif").unlink()
-    with pytest.raises(SRError, match="valid_lr_patches.tif is missing"):
+    words = "valid_lr_patches.tif is missing.* without a valid group .dataset.json"
+    with pytest.raises(SRError, match=words):
         read_scenes([str(folder)], None)
 
 

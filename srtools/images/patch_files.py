@@ -105,8 +105,8 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
         shares = " ".join(f"{share:g}" for share in card.get("proportions", ()))
         raise SRError(
             f"{files['lr']} is missing, or a left-over: the scene was made without a "
-            f"{group} group ({DATASET_CARD}: --proportions {shares or 'unknown'}); give "
-            "another folder, or make the patches again with other proportions"
+            f"{group} group ({DATASET_CARD}: --proportions {shares or 'unknown'}); "
+            "give another folder, or make the patches again with other proportions"
         )
     lr, hr = (describe_patches(files[kind]) for kind in KINDS)
     for kind, info in zip(KINDS, (lr, hr), strict=True):

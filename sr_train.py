@@ -38,7 +38,6 @@ from srtools.training import (
     feeding,
     finetuning,
     folders,
-    records,
     resuming,
     scores,
     strategies,
@@ -52,16 +51,9 @@ import tensorflow as tf
 keras = tf.keras
 log = logging.getLogger("srtools.sr_train")
 
-WARM_UP = 0.05  # of all steps
+WARM_UP, LEAST_WARM_UP = 0.05, 50  # of all steps, steps; at most half of all
 DESCRIBED = 512  # training patches, at most, that tell what an image should look like
 SHOWN = 4  # validation patches whose pictures go to TensorBoard
-
-
-def open_sources(options: cli.Options, files: dict) -> dict:
-    """Choose where patches are read from: memory, patches images, or TFRecords."""
-    if options.tfrecords:
-        return records.open_records(options.tfrecords, files, options.shuffle_buffer)
-    return {g: feeding.open_patches(files[g], options.streaming) for g in files}
 
 
 def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
@@ -72,7 +64,7 @@ def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
     # From 0 to the full rate in the first steps, so that Adam, which knows little yet,
     # does not spoil the zoom that the network begins as; then a cosine, back to 0.
     # Source: Loshchilov and Hutter, SGDR, 2017; Goyal et al., 2017, for the warm-up.
-    warm_up = max(1, round(WARM_UP * steps))
+    warm_up = max(1, min(max(LEAST_WARM_UP, round(WARM_UP * steps)), steps // 2))
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=full, warmup_steps=warm_up
     )
@@ -81,7 +73,9 @@ def make_learning_rate(options: cli.Options, devices: int, steps: int) -> Any:
 def make_deciders(options: cli.Options) -> list[keras.callbacks.Callback]:
     """Choose what decides after an epoch: when to stop, and when to learn slower."""
     patience, stalled = options.patience, max(1, options.patience // 4)
-    stop = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
+    stop = keras.callbacks.EarlyStopping(  # the start is epoch -1, Keras counts from 0
+        patience=patience, restore_best_weights=True, start_from_epoch=-1
+    )
     slower = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=stalled)
     return [stop, slower] if options.lr_schedule == "plateau" else [stop]
 
@@ -105,8 +99,8 @@ def score_scenes(scenes: list[Scene], network: Any, batch_size: int) -> list[dic
 def train(options: cli.Options) -> dict:
     """Train a model and save the weights that did best on the validation patches.
 
-    A training that was killed goes on after the last epoch that it finished, when it is
-    called again with the same options.
+    The start counts as epoch 0.  A training that was killed goes on after the last
+    epoch that it finished, when it is called again with the same options.
 
     Returns:
         The card, as written into the model, and `written`: whether this process wrote
@@ -130,7 +124,7 @@ def train(options: cli.Options) -> dict:
         folders.hold(logs, model_dir, settings, options.overwrite, chief) as backup,
     ):
         # 2. Batches of ({"lr": DN}, {"hr": reflectance}).
-        sources = open_sources(options, files)
+        sources = {g: feeding.open_patches(files[g], options.streaming) for g in files}
         counts = {group: source.size for group, source in sources.items()}
         log.info("%d patches to train on, %d to validate", *counts.values())
         log.info("convolutions are computed in %s", arithmetic)
@@ -182,8 +176,8 @@ def train(options: cli.Options) -> dict:
             pictures = tensorboard.PatchImages(logs, lr, hr)
             watchers = [tensorboard.Scalars(logs, options.histograms), pictures]
         deciders = make_deciders(options)
-        backup.callbacks = [table, *deciders]
         guards = [callbacks.StopOnSignal(), callbacks.StopOnNaN(files)]
+        backup.callbacks, backup.batches = [*guards, table, *deciders], valid_shared
 
         # 5. The training.
         interrupted = None
@@ -204,12 +198,16 @@ def train(options: cli.Options) -> dict:
             if not table.rows:
                 log.info("no epoch was over, nothing is saved")
                 signals.stop(interrupted)
+        except callbacks.Diverged as divergence:
+            interrupted = str(divergence)
+            if not table.rows:
+                raise
+        table.check_moved()
         table.draw()
 
         # 6. The best weights, in a network of float32 on one device, and its card.
         best_model = SRModel(train_batches.element_spec, **options.network_size)
         best_model.set_weights(deciders[0].best_weights)
-        callbacks.check_alive(best_model.model, valid_batches, OUTPUT)
         intervals = calibrating.calibrate(
             lambda lr: best_model.model({INPUT: lr})[OUTPUT_DN], files, options.seed
         )
@@ -232,6 +230,8 @@ def train(options: cli.Options) -> dict:
             saved_model.save(best_model.model, model_dir, card)
             if not interrupted:
                 backup.forget()
+        if isinstance(interrupted, str):
+            raise callbacks.Diverged(interrupted)
     return {**card, "written": chief}
 
 
@@ -242,10 +242,12 @@ def main(argv: list[str] | None = None) -> int:
     card = train(options)
     found, metrics = card["training"], card["metrics"]
     print(
-        f"best epoch {found['best_epoch']} of {found['epochs']}: train loss "
-        f"{found['train_loss']:.5f}, validation loss {found['valid_loss']:.5f}, "
-        f"{metrics['gain_db']:+.2f} dB over bicubic ({found['seconds']:.0f} s)"
+        f"best epoch {found['best_epoch']} of {found['epochs']}: validation loss "
+        f"{found['valid_loss']:.5f}, {metrics['gain_db']:+.2f} dB over bicubic "
+        f"({found['seconds']:.0f} s)"
     )
+    if not found["best_epoch"]:
+        print("no epoch was better than the start, which is saved; train for longer")
     if card["written"]:
         print(f"written: {options.model_dir} (SavedModel and assets/model_card.json)")
     if found["interrupted"]:

@@ -16,13 +16,12 @@ import rasterio
 import sr_model
 from srtools.network import precision
 from srtools.tf import tf
-from srtools.training import callbacks, feeding, losses, records, scores
+from srtools.training import callbacks, feeding, losses, scores
 
 BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
-BUFFER = 1000  # patches; the default of sr_train.py
 ROUNDS, STEPS, WARMING = 12, 8, 3
 MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
-SOURCES = ("patches in memory", "patches streamed", "TFRecords streamed")
+SOURCES = ("patches in memory", "patches streamed")
 LEAST_OF_BARE = 0.8  # of the speed of Keras' step without callbacks
 # Times as fast as the same network in float32 with a Conv2D as its last layer.
 LEAST_FASTER = {"float32": 1.25, "bfloat16": 3.0}
@@ -56,7 +55,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
 
     arithmetic = precision.choose("auto")
     files = write_patches(folder)
-    found = measure_steps(files, folder / "tfrecords", arithmetic)
+    found = measure_steps(files, arithmetic)
     rounds = {name: np.median(times, axis=1) for name, times in found.items()}
     seconds = {name: float(np.median(times)) for name, times in rounds.items()}
     kind = f"step of {BATCH} patches, {arithmetic}: "
@@ -143,13 +142,10 @@ def make_trainer(arithmetic: str) -> tf.keras.Model:
     return trainer
 
 
-def measure_steps(
-    files: dict[str, str], folder: Path, arithmetic: str
-) -> dict[str, np.ndarray]:
-    """Measure steps: `{kind: [rounds, steps] seconds}`; TFRecords go to `folder`."""
+def measure_steps(files: dict[str, str], arithmetic: str) -> dict[str, np.ndarray]:
+    """Measure steps: `{kind: [rounds, steps] seconds}`."""
     trainer = make_trainer(arithmetic)
     opened = [feeding.open_patches(files, streaming) for streaming in (False, True)]
-    opened.append(records.open_records(folder, {"train": files}, BUFFER)["train"])
     batches = {
         name: feeding.training_batches(
             source, BATCH, epochs=range(1000), seed=1, augment=True

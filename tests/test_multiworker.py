@@ -76,19 +76,11 @@ def read_losses(model):
     return [float(value) for line in lines[1:] for value in line.split(",")[1:6]]
 
 
-@pytest.mark.parametrize("tfrecords", [False, True])
-def test_two_workers_learn_like_one_and_only_the_first_writes(
-    tfrecords, patches, tmp_path
-):
+def test_two_workers_learn_like_one_and_only_the_first_writes(patches, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    # Both workers begin without TFRecords.
-    options = {
-        model: ["--tfrecords", f"{model}_records"] if tfrecords else []
-        for model in (one, two)
-    }
-    code, output = finish(start([*arguments(patches, one), *options[one]]))
+    code, output = finish(start(arguments(patches, one)))
     assert code == 0, output
-    workers = start_two([*arguments(patches, two), *options[two]])
+    workers = start_two(arguments(patches, two))
     results = [finish(worker) for worker in workers]
     assert [code for code, _ in results] == [0, 0], results
     assert read_losses(two) == pytest.approx(read_losses(one), rel=1e-4)

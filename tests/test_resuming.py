@@ -101,12 +101,10 @@ def read_table(model):
 
 @pytest.fixture(scope="module", params=["cosine", "plateau"])
 def uninterrupted(request, patches, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    model = folder / "model"
+    model = tmp_path_factory.mktemp("whole") / "model"
     options = ["--lr_schedule", request.param]
     if request.param == "cosine":
-        # Streamed, and drawn from fewer patches than there are.
-        options += ["--tfrecords", str(folder / "records"), "--shuffle_buffer", "4"]
+        options += ["--streaming"]
     if request.param == "plateau":
         # So fast that it stalls, and the rate is halved.
         options += ["--patience", "4", "--learning_rate", "2e-3", "--train_size", "6"]

@@ -191,19 +191,37 @@ def test_same_seed_same_weights(patches, tmp_path):
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize(("patience", "epochs"), [("20", 5), ("2", 3)])
+@pytest.mark.parametrize(("patience", "epochs"), [("20", 5), ("2", 2)])
 def test_best_weights_are_saved_whether_it_stops_early_or_not(
-    tmp_path, patience, epochs
+    tmp_path, patience, epochs, capsys
 ):
-    """A fresh network answers what is wanted, and is taught something else."""
+    """A fresh network answers what is wanted, and is taught something else.
+
+    The zoom that it begins as is epoch 0, and what is saved.
+    """
     _, hr = make_patches(COUNTS["train"], seed=0)
     patches = write_folder(tmp_path / "patches", train_hr=np.full_like(hr, 9000))
     model_dir = tmp_path / "model"
     assert run(patches, model_dir, "--nb_epochs", "5", "--patience", patience) == 0
     losses = [row["val_loss"] for row in read_table(tmp_path / "model_logs")]
-    assert len(losses) == epochs and np.argmin(losses) == 0
-    assert read_card(model_dir)["training"]["best_epoch"] == 1
-    assert validation_loss(model_dir, patches) == pytest.approx(losses[0], rel=1e-4)
+    assert len(losses) == epochs
+    training = read_card(model_dir)["training"]
+    assert training["best_epoch"] == 0 and training["train_loss"] is None
+    assert "no epoch was better than the start" in capsys.readouterr().out
+    zoom = validation_loss(model_dir, patches)
+    assert zoom == pytest.approx(training["valid_loss"], rel=1e-4)
+    assert zoom < 0.99 * min(losses)
+
+
+def test_one_epoch_is_enough_for_a_model(patches, tmp_path):
+    """Be it of a rate that spoils the network: it is no worse than it began."""
+    once = ["--nb_epochs", "1", "--learning_rate", "30"]
+    assert run(patches, tmp_path / "model", *once) == 0
+    training = read_card(tmp_path / "model")["training"]
+    (row,) = read_table(tmp_path / "model_logs")
+    assert training["best_epoch"] == 0 and training["valid_loss"] < row["val_loss"]
+    lr, _ = read_validation(patches)
+    assert (answer(tmp_path / "model", lr).max(axis=(0, 1, 2)) > 0.1).all()
 
 
 def test_l2_is_the_mean_of_squares(patches, tmp_path):
@@ -233,6 +251,58 @@ def test_a_training_that_diverged_leaves_nothing_to_go_on_with(tmp_path, capsys)
     assert not (tmp_path / "model_logs" / "interrupted.npz").exists()
 
 
+def spoil_weights_in(epoch, monkeypatch):
+    """Let all weights be nan when an epoch begins."""
+    begin = callbacks.EpochTable.on_epoch_begin
+
+    def begin_and_spoil(self, number, logs=None):
+        begin(self, number, logs)
+        if number + 1 == epoch:
+            weights = self.model.get_weights()
+            self.model.set_weights([array * np.nan for array in weights])
+
+    monkeypatch.setattr(callbacks.EpochTable, "on_epoch_begin", begin_and_spoil)
+
+
+def test_a_training_that_diverges_late_keeps_its_best_weights(
+    patches, tmp_path, monkeypatch, capsys
+):
+    """As after an interruption; but there is nothing to go on with."""
+    spoil_weights_in(3, monkeypatch)
+    model = tmp_path / "model"
+    options = ["--nb_epochs", "4", "--batch_size", "2", "--learning_rate", "1e-4"]
+    assert run(patches, model, *options) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("error: the training diverged and the best weights before ")
+    assert "epoch 3 are saved" in line and "nothing was saved" not in line
+    assert "--learning_rate" in line and "--overwrite" in line
+    training = read_card(model)["training"]
+    assert (training["epochs"], training["best_epoch"]) == (2, 2)
+    assert line == f"error: {training['interrupted']}"
+    loss = pytest.approx(training["valid_loss"], rel=1e-4)
+    assert validation_loss(model, patches) == loss
+    assert not (tmp_path / "model_logs" / resuming.FILE).exists()
+
+
+def test_a_training_that_diverges_at_once_saves_nothing(
+    patches, tmp_path, monkeypatch, capsys
+):
+    spoil_weights_in(1, monkeypatch)
+    assert run(patches, tmp_path / "model") == 1
+    assert "error: the training diverged and nothing was" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_loss_of_0_ends_in_one_line(tmp_path, capsys):
+    """Of patches without a pixel the network knows all, and learns nothing."""
+    lr, hr = (np.zeros_like(array) for array in make_patches(COUNTS["train"], seed=0))
+    patches = write_folder(tmp_path / "patches", train_lr=lr, train_hr=hr)
+    assert run(patches, tmp_path / "model") == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("error: the loss is 0 ") and "patches empty?" in line
+    assert not (tmp_path / "model").exists()
+
+
 class Dead(sr_model.SRModel):
     """A network whose last ReLU is shut, as a training that diverges leaves it."""
 
@@ -241,11 +311,12 @@ class Dead(sr_model.SRModel):
         self.get_layer("hr").bias.assign([-99.0] * 4)
 
 
-def test_a_network_that_dies_is_not_saved(patches, tmp_path, capsys, monkeypatch):
+def test_a_network_that_is_dead_is_not_saved(patches, tmp_path, capsys, monkeypatch):
     """All its losses are numbers, and it answers 0 for ever."""
     monkeypatch.setattr(sr_train, "SRModel", Dead)
-    assert run(patches, tmp_path / "model", "--nb_epochs", "1") == 1
-    assert "error: the network died and nothing was saved" in capsys.readouterr().err
+    assert run(patches, tmp_path / "model", "--nb_epochs", "2") == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("error: nothing is learned and nothing was saved")
     assert not (tmp_path / "model").exists()
 
 
@@ -370,18 +441,26 @@ def test_crops_and_streaming_train_as_well(patches, tmp_path):
     assert (card["train_size"], card["loss"]) == (6, "charbonnier")
 
 
-def test_the_rate_rises_from_0_and_falls_to_0():
-    """In 5 of 100 steps to the full rate; devices count only if told to."""
+@pytest.mark.parametrize(
+    ("steps", "warm_up"), [(2000, 100), (1000, 50), (120, 50), (60, 30), (2, 1)]
+)
+def test_the_rate_rises_from_0_and_falls_to_0(steps, warm_up):
+    """In 5 % of the steps, but in 50 at least, and in half of them at most."""
     options = cli.parse(["--patches", "p", "--model_dir", "m"])
-    rate = sr_train.make_learning_rate(options, devices=2, steps=100)
-    found = [float(rate(step)) for step in range(101)]
-    assert found[0] == 0 and found[5] == max(found) == pytest.approx(1e-3)
-    assert found[:6] == sorted(found[:6])
-    assert found[5:] == sorted(found[5:], reverse=True)
-    assert found[50] == pytest.approx(0.5e-3, rel=0.1) and found[100] < 1e-9
+    rate = sr_train.make_learning_rate(options, devices=2, steps=steps)
+    found = [float(rate(step)) for step in range(steps + 1)]
+    assert found[0] == 0 and np.argmax(found) == warm_up
+    assert found[warm_up] == pytest.approx(1e-3) and found[-1] < 1e-9
+    assert found[: warm_up + 1] == sorted(found[: warm_up + 1])
+    assert found[warm_up:] == sorted(found[warm_up:], reverse=True)
+
+
+def test_devices_count_for_the_rate_only_if_asked_for():
+    options = cli.parse(["--patches", "p", "--model_dir", "m"])
     scaled = dataclasses.replace(options, scale_learning_rate=True)
-    rate = sr_train.make_learning_rate(scaled, devices=2, steps=100)
-    assert float(rate(5)) == pytest.approx(2e-3)
+    for given, expected in ((options, 1e-3), (scaled, 2e-3)):
+        rate = sr_train.make_learning_rate(given, devices=2, steps=1000)
+        assert float(rate(50)) == pytest.approx(expected)
 
 
 def test_bfloat16_saves_a_model_of_float32(patches, tmp_path):
@@ -398,39 +477,6 @@ def test_bfloat16_saves_a_model_of_float32(patches, tmp_path):
     assert (values != rounded).mean() > 0.9
     loss = read_card(tmp_path / "m")["training"]["valid_loss"]
     assert validation_loss(tmp_path / "m", patches) == pytest.approx(loss, rel=0.02)
-
-
-def test_tfrecords_train_as_well(patches, tmp_path, caplog):
-    """Before anything is learned the losses are those of patches in memory."""
-    found = {}
-    # 11 patches, 1 at a time: each once per epoch, in whatever order.
-    still = ["--learning_rate", "1e-12", "--nb_epochs", "1", "--batch_size", "1"]
-    still += ["--no_augment"]  # an untrained network does not answer alike to flips
-    records = ["--tfrecords", str(tmp_path / "records")]
-    for name, options in {"memory": [], "written": records, "read": records}.items():
-        caplog.clear()
-        assert run(patches, tmp_path / name, *still, *options) == 0
-        assert ("GB of TFRecords" in caplog.text) is (name == "written")
-        found[name] = read_table(tmp_path / f"{name}_logs")[0]
-    for name in ("written", "read"):
-        for key in ("loss", "val_loss", "psnr", "val_psnr", "val_gain"):
-            assert found[name][key] == pytest.approx(found["memory"][key], rel=1e-5)
-    one, again = (weights(tmp_path / name) for name in ("written", "read"))
-    for first, second in zip(one, again, strict=True):
-        np.testing.assert_array_equal(first, second)
-    assert read_card(tmp_path / "read")["training"]["tfrecords"] == records[1]
-
-
-def test_tfrecords_of_other_patches_end_in_one_line(patches, tmp_path, capsys):
-    records = ["--tfrecords", str(tmp_path / "records"), "--nb_epochs", "1"]
-    assert run(patches, tmp_path / "model", *records) == 0
-    capsys.readouterr()
-    other = write_folder(tmp_path / "other")
-    assert run(other, tmp_path / "second", *records) == 1
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("error: ") and "holds TFRecords of other patches" in line
-    # Nothing is left behind by a training that never began.
-    assert not (tmp_path / "second_logs").exists()
 
 
 @pytest.fixture(scope="module")

@@ -83,23 +83,6 @@ class Options(NetworkOptions):
         action=argparse.BooleanOptionalAction,
         group="advanced",
     )
-    tfrecords: str | None = options.option(
-        None,
-        "stream patches from TFRecords in this folder, which the first training "
-        "writes: as large as the patches are in memory, and fast on slow disks "
-        "(default: no TFRecords)",
-        metavar="DIR",
-        group="advanced",
-    )
-    shuffle_buffer: int = options.option(
-        1000,
-        "with --tfrecords, the files come in random order, and each patch is drawn "
-        "from the next so many: the whole set is shuffled in each epoch only if all of "
-        "it fits in there; 1000 patches of 32 x 32 lr pixels take 140 MB",
-        kind=options.number(1),
-        metavar="PATCHES",
-        group="advanced",
-    )
     strategy: str = options.option(
         "auto",
         "mirrored: all GPUs of this machine; multiworker: the machines named by "
@@ -131,12 +114,6 @@ class Options(NetworkOptions):
     overwrite: bool = options.option(
         False, "replace an existing model (default: keep it and stop)", group="advanced"
     )
-
-    def __post_init__(self):
-        if self.tfrecords and self.streaming is not None:
-            raise options.MisuseError(
-                "--streaming is about patches images: leave it or --tfrecords out"
-            )
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -92,15 +92,22 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
         `{"lr": file, "hr": file}`.
 
     Raises:
-        SRError: if one is missing or no patches image, if they hold different numbers
-            of patches or none, other than four bands, reflectances instead of DN, or
-            if the sizes do not fit.
+        SRError: if the scene was made without this group, if one is missing or no
+            patches image, if they hold different numbers of patches or none, other than
+            four bands, reflectances instead of DN, or if the sizes do not fit.
     """
     if not Path(folder).is_dir():
         raise SRError(
             f"the folder of patches {folder} does not exist; sr_dataset.py makes it"
         )
     files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
+    if group in empty_groups(card := read_dataset_card(folder)):
+        shares = " ".join(f"{share:g}" for share in card.get("proportions", ()))
+        raise SRError(
+            f"{files['lr']} is missing, or a left-over: the scene was made without a "
+            f"{group} group ({DATASET_CARD}: --proportions {shares or 'unknown'}); "
+            "give another folder, or make the patches again with other proportions"
+        )
     lr, hr = (describe_patches(files[kind]) for kind in KINDS)
     for kind, info in zip(KINDS, (lr, hr), strict=True):
         if not raster.is_whole(files[kind]):
@@ -215,6 +222,11 @@ def read_dataset_card(patches: str | Path) -> dict:
     """Read dataset.json; patches made elsewhere have none, and that is allowed."""
     path = Path(patches) / DATASET_CARD
     return read_card(path) if path.exists() else {}
+
+
+def empty_groups(card: dict) -> set[str]:
+    """Return the groups that a scene was made without, by its card."""
+    return {g for g, made in card.get("groups", {}).items() if made.get("patches") == 0}
 
 
 def check_card(patches: str | Path) -> dict:

@@ -27,7 +27,7 @@ def make(
     rows: list[dict],
     best: dict,
     bicubic_psnr: float,
-    interrupted: int | None,
+    interrupted: int | str | None,
     scenes: list[dict],
     intervals: dict | None = None,
     training_set: dict | None = None,
@@ -41,9 +41,9 @@ def make(
         settings: options of the training.
         patches: number of patches per group.
         rows: rows of training.csv, one per epoch.
-        best: the row of the best epoch.
+        best: the row of the best epoch; of the start, epoch 0, without training loss.
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
-        interrupted: number of the signal that ended the training, if one did.
+        interrupted: number of the signal, or the fault, that ended the training early.
         scenes: what is known of each scene, among it the card of its patches and the
             place of each training patch, so that no test is made on its ground.
         intervals: how far off pixels may be, by number of views; None: not known.

@@ -1,13 +1,14 @@
 """SavedModels: written so that OTBTF runs them well, read with either Keras."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from srtools import cards, files, fingerprints
+from srtools import cards, files, fingerprints, signals
 from srtools.conventions import INPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import weights
@@ -86,17 +87,22 @@ def save(
         weight if isinstance(weight, tf.Variable) else weight.value
         for weight in network.weights
     ]
-    with files.partial_folder(folder) as partial:
-        new, old = partial / "new", partial / "old"
+    place = folder.resolve()  # a link stays a link
+    with files.partial_folder(place) as partial:
+        new = partial / "new"
         signatures = {SIGNATURE: _serving_function(network, crop)}
         tf.saved_model.save(module, str(new), signatures=signatures)
         split_outputs(new)
         weights.write(new / weights.FILE, network)
         if card is not None:
             cards.write_card(new / CARD, card)
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
+        # Not into `partial`, which the next run removes if this one is killed here.
+        aside = place.with_name(partial.name.removeprefix(".partial-") + "-replaced")
+        with signals.held():
+            if place.exists():
+                os.replace(place, aside)
+            os.replace(new, place)
+        shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 

@@ -42,6 +42,7 @@ class EpochTable(tf.keras.callbacks.Callback):
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
 
     Attributes:
+        start: scores of the network as it began, epoch 0; None: not measured.
         rows: one dict per epoch, with the keys `COLUMNS`.
     """
 
@@ -49,7 +50,7 @@ class EpochTable(tf.keras.callbacks.Callback):
         self, folder: Path | None, nb_epochs: int, patches: int, bicubic_psnr: float
     ):
         super().__init__()
-        self.folder, self.rows = folder, []
+        self.folder, self.start, self.rows = folder, None, []
         self.nb_epochs, self.patches = nb_epochs, patches
         self.bicubic_psnr = bicubic_psnr
         self.begin, self.last_drawing = None, -DRAWING_SECONDS
@@ -66,12 +67,18 @@ class EpochTable(tf.keras.callbacks.Callback):
         self.steps_end = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Complete the logs, add a row and show it."""
+        """Complete the logs, add a row and show it; -1 is the start."""
         now = time.monotonic()
         for key in [key for key in logs if key.endswith("psnr")]:
             name = "val_psnr" if key.startswith("val_") else "psnr"
             logs[name] = float(logs.pop(key))
         logs["val_gain"] = logs["val_psnr"] - self.bicubic_psnr
+        if epoch < 0:
+            self.start = {"epoch": 0, "loss": None, **logs}
+            if self.folder is not None:
+                line = "epoch 0, the start:  val_loss %.5f *  gain %+.2f dB"
+                log.info(line, logs["val_loss"], logs["val_gain"])
+            return
         logs["learning_rate"] = learning_rate(self.model)
         seconds = (self.steps_end or now) - self.epoch_begin
         logs["patches_per_second"] = self.patches / max(seconds, 1e-9)
@@ -102,8 +109,28 @@ class EpochTable(tf.keras.callbacks.Callback):
             draw_curves(self.folder / "training.png", self.rows)
 
     def best_row(self) -> dict:
-        """Give the row with the smallest validation loss."""
-        return min(self.rows, key=lambda row: row["val_loss"])
+        """Return the row with the smallest validation loss; it may be the start."""
+        return min(self.measured(), key=lambda row: row["val_loss"])
+
+    def measured(self) -> list[dict]:
+        """Return the rows that have a validation loss: the start, and each epoch."""
+        return [self.start, *self.rows] if self.start else self.rows
+
+    def check_moved(self) -> None:
+        """Check that the validation loss has changed, if the training loss did.
+
+        Raises:
+            Diverged: if it has not; one epoch is too few to tell.
+        """
+        losses = {row["loss"] for row in self.rows}
+        validation = {row["val_loss"] for row in self.measured()}
+        if len(losses) > 1 == len(validation):
+            raise Diverged(
+                f"nothing is learned and nothing was saved: the validation loss is "
+                f"{validation.pop():.5f} before the training and after each of "
+                f"{len(self.rows)} epochs; give another --learning_rate or --seed, "
+                "and look at the network of sr_model.py: is its answer always 0?"
+            )
 
     def last_line(self) -> str:
         """Describe the last epoch; a star marks the best one so far."""
@@ -181,11 +208,11 @@ class StopOnSignal(tf.keras.callbacks.Callback):
 
 
 class Diverged(SRError):
-    """The weights are of no use, and would be again if the training went on."""
+    """The training went wrong, and would do so again if it went on."""
 
 
 class StopOnNaN(tf.keras.callbacks.Callback):
-    """Raise `Diverged` when a loss or a weight is no finite number any more.
+    """Raise `Diverged` when a loss or a weight is no finite number, or a loss is 0.
 
     Arguments:
         files: the patches images of each group; the fault may be theirs.
@@ -193,7 +220,11 @@ class StopOnNaN(tf.keras.callbacks.Callback):
 
     def __init__(self, files: Mapping[str, dict[str, str]] | None = None):
         super().__init__()
-        self.files = files or {}
+        self.files, self.epoch = files or {}, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Note the epoch: there are good weights after the first one."""
+        self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         """Check the loss of the epoch so far."""
@@ -209,6 +240,11 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         self.check(
             "a weight", sum(weights.sum() for weights in self.model.get_weights())
         )
+        if logs.get("loss") == 0:
+            raise Diverged(
+                "the loss is 0 and nothing is learned, more is expected: are the "
+                "training patches empty? look at them, and make them again"
+            )
 
     def check(self, name: str, value: float) -> None:
         """Raise if the value is NaN or infinite."""
@@ -217,30 +253,11 @@ class StopOnNaN(tf.keras.callbacks.Callback):
                 if fault := patch_files.first_without_number(group):
                     raise Diverged(f"{fault}; make the patches again, as uint16")
             rate = learning_rate(self.model)
+            saved = "nothing was saved"
+            if self.epoch:
+                saved = f"the best weights before epoch {self.epoch + 1} are saved"
             raise Diverged(
-                f"the training diverged and nothing was saved: {name} is {value}, a "
-                "number is expected; give a smaller --learning_rate (it was "
-                f"{rate:.1e}), and look for absurd pixels in the patches"
+                f"the training diverged and {saved}: {name} is {value}, a number is "
+                f"expected; give a smaller --learning_rate (it was {rate:.1e}) and "
+                "--overwrite, and look for absurd pixels in the patches"
             )
-
-
-def check_alive(model: tf.keras.Model, batches: tf.data.Dataset, output: str) -> None:
-    """Check that the network answers more than 0 somewhere in every band.
-
-    A ReLU at the end hides a training that diverged: the answer is 0 for ever, and so
-    is the gradient, and no loss is ever NaN.
-
-    Raises:
-        Diverged: if a band is 0 on all patches.
-    """
-    highest = -np.inf
-    for inputs, _ in batches:
-        answer = model(inputs, training=False)[output]
-        highest = np.maximum(highest, tf.reduce_max(answer, axis=(0, 1, 2)).numpy())
-    if not highest.min() > 0:
-        raise Diverged(
-            "the network died and nothing was saved: at most "
-            f"{', '.join(f'{value:.3g}' for value in highest)} is answered in the "
-            f"{len(highest)} bands of the validation patches, more than 0 is expected; "
-            "give a smaller --learning_rate, or another --seed"
-        )

@@ -47,7 +47,9 @@ CONTAINER_LIMITS = (
 
 def must_stream(reader: Any) -> bool:
     """Tell whether the patches of a reader take too much memory to be kept there."""
-    return size_in_memory(reader) > MEMORY_SHARE * memory_bytes()
+    sample = reader.get_sample(0)
+    size = reader.get_size() * sum(array.nbytes for array in sample.values())
+    return size > MEMORY_SHARE * memory_bytes()
 
 
 def memory_bytes(groups: Sequence[str] = CONTAINER_LIMITS) -> int:
@@ -63,18 +65,8 @@ def memory_bytes(groups: Sequence[str] = CONTAINER_LIMITS) -> int:
     return min(found)
 
 
-def size_in_memory(reader: Any) -> int:
-    """Compute how many bytes all patches of a reader take."""
-    sample = reader.get_sample(0)
-    return reader.get_size() * sum(array.nbytes for array in sample.values())
-
-
 class Patches:
-    """Patches images as a source of samples.
-
-    A source, be it this one or `records.Records`, has `size` samples; `in_order()` and
-    `shuffled(seeds, drawn)` are data sets of keys, and `read(key)` gives the sample.
-    Here the keys are numbers.
+    """Patches images as a source of `size` samples; `read(number)` returns one.
 
     Arguments:
         reader: a `PatchesImagesReader` of OTBTF with the keys "lr" and "hr".
@@ -83,21 +75,6 @@ class Patches:
     def __init__(self, reader: Any):
         self.reader, self.size = reader, reader.get_size()
         self.read = read_function(reader)
-
-    def in_order(self) -> tf.data.Dataset:
-        """Give each key once."""
-        return tf.data.Dataset.range(self.size)
-
-    def shuffled(self, seeds: list, drawn: int) -> tf.data.Dataset:
-        """Give `drawn` keys in an order that follows from two seeds.
-
-        Each key comes once before one comes again.
-        """
-        chances = tf.random.stateless_uniform([self.size], seeds)
-        order = tf.argsort(chances, stable=True)
-        return tf.data.Dataset.from_tensor_slices(
-            tf.gather(order, tf.range(drawn) % self.size)
-        )
 
 
 def open_patches(
@@ -145,7 +122,7 @@ def some_samples(files: dict[str, str], count: int) -> tuple[np.ndarray, np.ndar
 
 
 def training_batches(
-    source: Any,
+    source: Patches,
     batch_size: int,
     *,
     epochs: range,
@@ -160,7 +137,7 @@ def training_batches(
     `steps_per_epoch` to `fit`.
 
     Arguments:
-        source: `Patches` or `records.Records`.
+        source: the patches.
         batch_size: patches per batch.
         epochs: numbers of the epochs, from 0.
         seed: seed of order, flips, crops and light.
@@ -173,12 +150,13 @@ def training_batches(
     drawn = steps_per_epoch(source.size, batch_size) * batch_size
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        keys = source.shuffled([seed, 2 * epoch], drawn)
+        order = tf.random.stateless_uniform([source.size], [seed, 2 * epoch])
+        order = tf.gather(tf.argsort(order, stable=True), tf.range(drawn) % source.size)
         chances = tf.random.stateless_uniform([drawn, CHANCES], [seed, 2 * epoch + 1])
-        return tf.data.Dataset.zip((keys, tf.data.Dataset.from_tensor_slices(chances)))
+        return tf.data.Dataset.from_tensor_slices((order, chances))
 
-    def prepare(key: tf.Tensor, chances: tf.Tensor) -> tuple[Sample, Sample]:
-        sample = source.read(key)
+    def prepare(number: tf.Tensor, chances: tf.Tensor) -> tuple[Sample, Sample]:
+        sample = source.read(number)
         if train_size:
             sample = random_crop(sample, train_size, chances[3:5])
         if augment:
@@ -193,12 +171,12 @@ def training_batches(
 
 
 def validation_batches(
-    source: Any, batch_size: int, fill: bool = False
+    source: Patches, batch_size: int, fill: bool = False
 ) -> tf.data.Dataset:
     """Give all patches once, in order; the last batch may have less.
 
     Arguments:
-        source: `Patches` or `records.Records`.
+        source: the patches.
         batch_size: patches per batch.
         fill: fill the last batch up with patches of weight 0, so that each of several
             devices gets a part of it.  The others then weigh a little more than 1, such
@@ -210,15 +188,14 @@ def validation_batches(
     count = source.size
     drawn = steps_per_epoch(count, batch_size) * batch_size if fill else count
 
-    def prepare(index: tf.Tensor, key: tf.Tensor) -> tuple:
-        pair = to_pair(source.read(key))
+    def prepare(number: tf.Tensor) -> tuple:
+        pair = to_pair(source.read(number % count))
         if not fill:
             return pair
         # One weight per patch, which Keras lays over its rows and columns.
-        return (*pair, tf.fill([1, 1], tf.where(index < count, drawn / count, 0.0)))
+        return (*pair, tf.fill([1, 1], tf.where(number < count, drawn / count, 0.0)))
 
-    keys = source.in_order().repeat().take(drawn).enumerate()
-    samples = keys.map(prepare, num_parallel_calls=2)
+    samples = tf.data.Dataset.range(drawn).map(prepare, num_parallel_calls=2)
     return samples.batch(batch_size).prefetch(2).with_options(shard_batches())
 
 

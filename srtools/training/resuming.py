@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 FILE = "interrupted.npz"
 """Name of the backup, in the folder of the logs."""
 
-STATE = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter", "rows")
+STATE = tuple("best wait best_epoch stopped_epoch cooldown_counter start rows".split())
 """Attributes that callbacks must remember."""
 
 FILES = "files"
@@ -48,6 +48,8 @@ class Backup(tf.keras.callbacks.Callback):
 
     Attributes:
         callbacks: those whose state belongs to the training; to be set before `fit`.
+        batches: of the validation; the network that begins is measured on them, as
+            epoch 0, so that a worse one is never the best.  None: it is not.
         latest: number of epochs in the file.
     """
 
@@ -56,6 +58,7 @@ class Backup(tf.keras.callbacks.Callback):
         self.path, self.writes = Path(path), writes
         self.settings = json.loads(json.dumps(settings, default=str))
         self.callbacks: list[tf.keras.callbacks.Callback] = []
+        self.batches: tf.data.Dataset | None = None
         self.latest = 0
         self.state: dict[str, Any] = {"epochs_done": 0, "stopped": False}
         self.arrays: dict[str, np.ndarray] = {}
@@ -118,8 +121,13 @@ class Backup(tf.keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs=None):
-        """Give the other callbacks back their state, which they have just reset."""
+        """Give the other callbacks their state, which they have just reset."""
         if not self.found:
+            if self.batches is not None:
+                found = self.model.evaluate(self.batches, verbose=0, return_dict=True)
+                logs = {f"val_{name}": float(v) for name, v in found.items()}
+                for callback in self.callbacks:
+                    callback.on_epoch_end(-1, logs)  # Keras counts from 0
             return
         for number, callback in enumerate(self.callbacks):
             for name, value in self.state["callbacks"][number].items():

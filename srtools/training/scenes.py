@@ -76,7 +76,7 @@ def read_scenes(folders: Sequence[str], train_size: int | None) -> list[Scene]:
 def _read(folder: str, train_size: int | None) -> Scene:
     card = patch_files.check_card(folder)
     # A scene may be for training only: then its card says that no patch is elsewhere.
-    empty = {g for g, made in card.get("groups", {}).items() if not made["patches"]}
+    empty = patch_files.empty_groups(card)
     files = {
         group: patch_files.check_patches(folder, group, FACTOR)
         for group in GROUPS

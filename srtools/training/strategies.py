@@ -23,7 +23,8 @@ def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
     Arguments:
         name: "none": one device; "mirrored": all GPUs of this machine; "multiworker":
             the machines that `TF_CONFIG` or Slurm name, each of which runs the same
-            command; "auto": the one that fits this machine and the environment.
+            command; "auto": that one if `TF_CONFIG` names several machines, or else
+            what fits this one.
         batch_size: patches per step over all devices together.
 
     Raises:
@@ -47,8 +48,11 @@ def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
 
 
 def guess() -> str:
-    """Choose a strategy by the environment and the GPUs of this machine."""
-    if machines() > 1 or int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+    """Choose a strategy by TF_CONFIG and the GPUs of this machine.
+
+    A Slurm step of several tasks may be anything, for instance a training for each.
+    """
+    if machines() > 1:
         return "multiworker"
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "none"
 

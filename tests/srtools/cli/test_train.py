@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from srtools.cli import train
-from srtools.cli.options import MisuseError
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ["--patches", "patches", "--model_dir", "model"]
@@ -28,8 +27,6 @@ FOLDERS = ["--patches", "patches", "--model_dir", "model"]
         ["--train_size", "0"],
         ["--lr_schedule", "steps"],
         ["--strategy", "magic"],
-        ["--shuffle_buffer", "0"],
-        ["--streaming", "--tfrecords", "records"],
     ],
 )
 def test_misuse_exits_with_2_and_names_the_option(options, capsys):
@@ -37,11 +34,6 @@ def test_misuse_exits_with_2_and_names_the_option(options, capsys):
         train.parse([*FOLDERS, *options])
     assert exit_.value.code == 2
     assert options[0] in capsys.readouterr().err
-
-
-def test_from_python_a_contradiction_is_an_error():
-    with pytest.raises(MisuseError, match="leave it or --tfrecords out"):
-        train.Options(patches="p", model_dir="m", streaming=True, tfrecords="r")
 
 
 def test_settings_are_the_options_that_the_weights_depend_on():

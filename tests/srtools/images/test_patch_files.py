@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from srtools.cards import write_card
 from srtools.errors import SRError
 from srtools.images.patch_files import (
     check_count,
@@ -47,6 +48,23 @@ def test_check_names_what_is_missing(tmp_path, patches):
     folder = patches("train", zeros(3, 4), zeros(3, 16))
     with pytest.raises(SRError, match=r"valid_lr_patches\.tif is missing"):
         check_patches(folder, "valid", factor=4)
+
+
+@pytest.mark.parametrize("left_over", [False, True])
+def test_check_says_that_a_scene_was_made_without_the_group(patches, left_over):
+    """Nothing is missing then; the files of an earlier scene do not count."""
+    folder = patches("train", zeros(3, 4), zeros(3, 16))
+    if left_over:
+        patches("test", zeros(3, 4), zeros(3, 16))
+    groups = {name: {"patches": n} for name, n in (("train", 3), ("test", 0))}
+    card = {"proportions": [4.0, 1.0, 0.0], "groups": groups}
+    write_card(folder / "dataset.json", card)
+    check_patches(folder, "train", factor=4)
+    words = (
+        r"test_lr_.* made without a test group \(dataset.json: --proportions 4 1 0\)"
+    )
+    with pytest.raises(SRError, match=words):
+        check_patches(folder, "test", factor=4)
 
 
 def test_check_refuses_what_is_no_stack_of_squares(patches, write_raster):

@@ -1,5 +1,7 @@
 """The SavedModel of the network: its outputs, its crops, its files."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -155,6 +157,41 @@ def test_a_model_is_replaced_wholly_or_not_at_all(model, tmp_path, monkeypatch):
         saved_model.save(model.model, folder, {"version": 3})
     assert '"version": 2' in (folder / CARD).read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+
+
+def test_what_stops_between_two_models_leaves_the_earlier_one(
+    model, tmp_path, monkeypatch
+):
+    """Be it a kill, after which the next run removes what is partial."""
+    folder = saved_model.save(model.model, tmp_path / "saved", {"version": 1})
+    replace = os.replace
+
+    def replace_or_stop(source, target):
+        if str(target) == str(folder):
+            raise OSError("stopped here")
+        replace(source, target)
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "replace", replace_or_stop)
+        with pytest.raises(OSError, match="stopped here"):
+            saved_model.save(model.model, folder, {"version": 2})
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith("saved-") and left.name.endswith("-replaced")
+    saved_model.save(model.model, folder, {"version": 3})
+    assert {saved_model.describe(each).card["version"] for each in (left, folder)} == {
+        *(1, 3)
+    }
+
+
+def test_a_model_behind_a_link_is_replaced_there(model, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
+    for version in (1, 2):
+        saved_model.save(model.model, tmp_path / "link", {"version": version})
+        assert (tmp_path / "link").is_symlink()
+        card = saved_model.describe(tmp_path / "disk" / "model").card
+        assert card == {"version": version}
+    assert {path.name for path in tmp_path.iterdir()} == {"disk", "link"}
 
 
 def test_nothing_but_a_model_is_replaced(model, tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from srtools import signals
 from srtools.errors import SRError
-from srtools.training import callbacks
+from srtools.training import callbacks, resuming
 
 import tensorflow as tf
 
@@ -19,14 +19,6 @@ LOGS = {
     "Keras 3": {"loss": 0.5, "psnr": 20.0, "val_loss": 0.25, "val_psnr": 26.0},
     "Keras 2": {"loss": 0.5, "hr_psnr": 20.0, "val_loss": 0.25, "val_hr_psnr": 26.0},
 }
-
-
-class Zoom(tf.Module):
-    """A model that repeats each pixel 4 x 4 times, in 0-1."""
-
-    def __call__(self, inputs, training):
-        hr = tf.repeat(tf.repeat(inputs["lr"], 4, axis=1), 4, axis=2)
-        return {"hr": hr * 1e-4}
 
 
 @pytest.fixture
@@ -167,24 +159,71 @@ def test_a_loss_that_is_no_number_stops(compiled, value):
         stop.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
 
 
-@pytest.mark.parametrize("dead_band", [None, 2])
-def test_a_band_that_is_always_0_is_a_dead_network(dead_band):
-    lr = np.full((3, 2, 2, 4), 1000.0, np.float32)
-    if dead_band is not None:
-        lr[..., dead_band] = 0
-    batches = tf.data.Dataset.from_tensor_slices(({"lr": lr}, {"hr": lr})).batch(2)
-    if dead_band is None:
-        callbacks.check_alive(Zoom(), batches, "hr")
+def test_a_loss_of_0_stops(compiled):
+    stop = callbacks.StopOnNaN()
+    stop.set_model(compiled)
+    with pytest.raises(SRError, match="the loss is 0 .*patches empty.*again"):
+        stop.on_epoch_end(0, {"loss": 0.0, "val_loss": 1.0})
+    stop.on_epoch_end(-1, {"val_loss": 1.0})  # before the first one there is none
+
+
+@pytest.mark.parametrize(
+    ("losses", "validation", "stuck"),
+    [
+        ((0.5, 0.4), (0.25, 0.25, 0.25), True),
+        ((0.5, 0.4), (0.25, 0.25, 0.26), False),
+        ((0.5, 0.4), (0.26, 0.25, 0.25), False),
+        ((0.5, 0.5), (0.25, 0.25, 0.25), False),
+        ((0.5,), (0.25, 0.25), False),
+    ],
+)
+def test_a_validation_loss_that_never_moves_is_an_error(
+    compiled, losses, validation, stuck
+):
+    table = make_table(None, compiled)
+    table.on_epoch_end(-1, {"val_loss": validation[0], "val_psnr": 26.0})
+    for epoch, loss in enumerate(losses):
+        finish_epoch(table, epoch, loss=loss, val_loss=validation[epoch + 1])
+    if stuck:
+        with pytest.raises(SRError, match="nothing is learned.* 0.25000 .*of 2 epochs"):
+            table.check_moved()
     else:
-        with pytest.raises(SRError, match="died.*0.1, 0.1, 0, 0.1.*--learning_rate"):
-            callbacks.check_alive(Zoom(), batches, "hr")
+        table.check_moved()
 
 
-def test_a_band_that_is_more_than_0_in_one_batch_is_alive():
-    lr = np.zeros((4, 2, 2, 4), np.float32)
-    lr[1] = 1000.0
-    batches = tf.data.Dataset.from_tensor_slices(({"lr": lr}, {"hr": lr})).batch(1)
-    callbacks.check_alive(Zoom(), batches, "hr")
+def test_the_start_is_epoch_0_and_may_be_the_best(tmp_path, compiled, caplog):
+    """It is no row: in it, nothing was trained."""
+    compiled.compile(
+        "sgd", loss="mse", weighted_metrics=[tf.keras.metrics.MeanSquaredError("psnr")]
+    )
+    compiled.set_weights([np.zeros((2, 1)), np.ones(1)])
+    table = make_table(tmp_path, compiled)
+    stop = tf.keras.callbacks.EarlyStopping(
+        patience=9, restore_best_weights=True, start_from_epoch=-1
+    )
+    stop.set_model(compiled)
+    stop.on_train_begin()
+    batches = tf.data.Dataset.from_tensors((np.ones((4, 2)), np.zeros((4, 1))))
+    backup = resuming.Backup(tmp_path / "backup.npz", {})
+    backup.callbacks, backup.batches = [table, stop], batches
+    backup.set_model(compiled)
+    with caplog.at_level(logging.INFO):
+        backup.on_train_begin()
+    assert caplog.messages == [
+        "epoch 0, the start:  val_loss 1.00000 *  gain -24.50 dB"
+    ]
+    compiled.set_weights([np.ones((2, 1)), np.ones(1)])
+    finish_epoch(table, 0, val_loss=1.5)
+    stop.on_epoch_end(0, {"val_loss": 1.5})
+    assert table.best_row() == {
+        **{"epoch": 0, "loss": None, "val_loss": 1.0},
+        **{"val_psnr": 1.0, "val_gain": -24.5},
+    }
+    assert (stop.best, stop.wait) == (1.0, 1)
+    np.testing.assert_array_equal(stop.best_weights[0], np.zeros((2, 1)))
+    assert len(table.rows) == 1 and "*" not in table.last_line()
+    finish_epoch(table, 1, val_loss=0.5)
+    assert table.best_row()["epoch"] == 2
 
 
 def test_learning_rate_of_a_schedule(compiled):

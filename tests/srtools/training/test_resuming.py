@@ -18,15 +18,19 @@ def make():
     model.compile(tf.keras.optimizers.Adam(0.5), loss="mse", jit_compile=False)
     model.set_weights([np.zeros((2, 1)), np.zeros(1)])
     deciders = [
-        tf.keras.callbacks.EarlyStopping(patience=9, restore_best_weights=True),
+        tf.keras.callbacks.EarlyStopping(
+            patience=9, restore_best_weights=True, start_from_epoch=-1
+        ),
         tf.keras.callbacks.ReduceLROnPlateau(patience=2, cooldown=5),
     ]
     return model, deciders
 
 
-def train(backup, epochs=4):
+def train(backup, epochs=4, measured=None):
     model, deciders = make()
-    backup.callbacks = deciders
+    backup.callbacks, backup.batches = deciders, measured
+    if backup.found:
+        backup.restore_model(model)
     # Keras 3 goes back to the best weights when it is done.
     model.seen = []
     look = tf.keras.callbacks.LambdaCallback(
@@ -37,6 +41,7 @@ def train(backup, epochs=4):
         X,
         Y + 9,
         validation_data=(X, Y),
+        initial_epoch=backup.epochs_done,
         epochs=epochs,
         verbose=0,
         callbacks=[look, *deciders, backup],
@@ -70,6 +75,28 @@ def test_all_that_decides_comes_back(tmp_path):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     # The rate that the plateau had reduced is among them.
     assert callbacks.learning_rate(again) == pytest.approx(0.05)
+
+
+def test_the_start_is_still_the_best_after_an_interruption(tmp_path):
+    """The network has moved on when it is taken up again."""
+    path, data = tmp_path / "backup.npz", tf.data.Dataset.from_tensors((X, Y))
+    ends = []
+    for interrupted in (False, True):
+        for epochs in (1, 3) if interrupted else (3,):
+            backup = resuming.Backup(path, SETTINGS)
+            assert backup.load(overwrite=False) is (epochs == 3 and interrupted)
+            model, (stop, _) = train(backup, epochs, measured=data)
+        backup.forget()
+        ends.append((model, stop))
+    (whole, stop), (resumed, stop_again) = ends
+    assert (stop.best, stop.wait, stop.best_epoch) == (0.0, 3, -1)
+    for name in ("best", "wait", "best_epoch"):
+        assert getattr(stop_again, name) == getattr(stop, name)
+    for array in stop_again.best_weights:
+        np.testing.assert_array_equal(array, np.zeros_like(array))
+    for one, other in zip(whole.seen[-1], resumed.seen[-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert np.abs(one).min() > 0.1
 
 
 def test_other_settings_are_refused_and_named(tmp_path):

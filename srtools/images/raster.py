@@ -162,6 +162,9 @@ ADVICE = {
     r"\b40[139]\b": "the server refuses the link, perhaps because its token has ended: "
     "take a fresh one",
     r"\b404\b": "the server has no such file: check the link",
+    r"'/vsi\S+' does not exist": "a link is read if its path ends in .tif, .tiff, .jp2 "
+    "or .vrt, or has no extension: set CPL_VSIL_CURL_ALLOWED_EXTENSIONS to another one, "
+    "or fetch the file",
     r"missing codec": "GDAL lacks the compression: copy it with a GDAL that has it "
     "(gdal_translate -co COMPRESS=DEFLATE)",
 }

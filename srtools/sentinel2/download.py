@@ -38,11 +38,7 @@ from srtools.urls import gdal_path, is_remote, redact
 
 # Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
 MARGIN_METRES = 100.0
-FOR_LINKS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # or OTB asks for 30 files beside each
-    "GDAL_HTTP_MAX_RETRY": 6,  # each after twice the time: half a minute without answer
-}
-"""Beside the options of the archive."""
+LINK_RETRIES = 6  # each after twice the time: half a minute without answer
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
 
 
@@ -140,7 +136,8 @@ def open_links(
     hrefs, parts = find_parts(scene, bands, area, margin_metres, end)
     shown = _tiles_that_show(scene.tiles, bands, parts)
     services.keep_secrets_out_of_logs()
-    with environment({**scene.archive.settings(), **FOR_LINKS}):
+    settings = {**scene.archive.settings(), "GDAL_HTTP_MAX_RETRY": LINK_RETRIES}
+    with environment(settings):
         try:
             yield [
                 {band: scene.archive.path(hrefs[index, band]) for band in bands}

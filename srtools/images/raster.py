@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import ssl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,14 @@ from srtools.conventions import BANDS
 from srtools.errors import PixelError, SRError
 from srtools.files import check_name
 from srtools.images.grid import Grid
-from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, without_secrets
+from srtools.urls import (
+    KEYS_FOR_S3,
+    gdal_path,
+    is_remote,
+    redact,
+    with_proxy,
+    without_secrets,
+)
 
 # Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -137,7 +145,8 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
             f"{what} {name} is a list of images and none itself; {advice}"
         ) from None
     except (*GDAL_ERRORS, OSError) as error:
-        reason = reason_of(error)
+        check_certificates(path)
+        reason, name = reason_of(error), with_proxy(path)
         advice = _advice(path, reason) or (
             "a GeoTIFF or another format that GDAL reads is expected"
         )
@@ -162,9 +171,9 @@ ADVICE = {
     r"\b40[139]\b": "the server refuses the link, perhaps because its token has ended: "
     "take a fresh one",
     r"\b404\b": "the server has no such file: check the link",
-    r"'/vsi\S+' does not exist": "a link is read if its path ends in .tif, .tiff, .jp2 "
-    "or .vrt, or has no extension: set CPL_VSIL_CURL_ALLOWED_EXTENSIONS to another one, "
-    "or fetch the file",
+    r"'/vsi\S+' does not exist": "links whose path ends in .tif, .tiff, .jp2 or .vrt, "
+    "or without extension, are read: set CPL_VSIL_CURL_ALLOWED_EXTENSIONS to that of "
+    "this link, or fetch the file",
     r"missing codec": "GDAL lacks the compression: copy it with a GDAL that has it "
     "(gdal_translate -co COMPRESS=DEFLATE)",
 }
@@ -177,6 +186,29 @@ def _advice(path: str, reason: str) -> str | None:
         if re.search(pattern, path, re.I) or re.search(pattern, reason):
             return advice
     return None
+
+
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name the certificates by which servers are trusted."""
+
+
+def check_certificates(url: str) -> None:
+    """Check the files of `CA_BUNDLES`, after the server of an https link failed.
+
+    Raises:
+        SRError: naming the variable whose file holds no certificates.
+    """
+    for name in CA_BUNDLES if url.startswith("https://") else ():
+        path = os.environ.get(name)
+        try:
+            if path and not os.path.isdir(path):
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError as error:
+            raise SRError(
+                f"{name} names {path}, from which no certificates can be read "
+                f"({error.strerror or error}); name the file that your network uses, "
+                "or unset it"
+            ) from None
 
 
 def reason_of(error: BaseException) -> str:

@@ -10,15 +10,18 @@ KEYS_FOR_S3 = (
 )
 """What is needed to read such links."""
 
+NAMES: dict[str, str] = {}
+"""What a person calls the temporary files of this run."""
+
 
 def redact(url: str) -> str:
-    """Give `url` without its query, and without a password: fit to be printed.
+    """Give `url` without its query and password, or its name: fit to be printed.
 
     >>> redact("https://me:secret@host/a.tif?sig=secret")
     'https://host/a.tif'
     """
     if "://" not in url:
-        return url
+        return NAMES.get(url, url)
     return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])
 
 

@@ -20,7 +20,7 @@ from rasterio.crs import CRS
 from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import PixelError, SRError
 from srtools.files import check_name
 from srtools.images.grid import Grid
@@ -74,6 +74,8 @@ class ImageInfo:
     """From (column, row) of a pixel's upper left corner to coordinates."""
     declared: tuple[BandInfo, ...] = ()
     """Declarations of each band."""
+    offset_removed: int = 0
+    """DN that were subtracted from the pixels, as its tags say."""
 
     @property
     def grid(self) -> Grid:
@@ -272,6 +274,7 @@ def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
         file.crs,
         file.transform,
         tuple(BandInfo(*band) for band in bands),
+        int(file.tags().get(OFFSET_TAG) or 0),
     )
 
 

@@ -15,7 +15,7 @@ from rasterio.dtypes import dtype_rev, typename_fwd
 
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, describe
-from srtools.urls import gdal_path
+from srtools.urls import NAMES, gdal_path, redact
 
 Element = ElementTree.Element
 
@@ -157,6 +157,7 @@ def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
 
 def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
     """Lay images of one CRS and pixel grid side by side; 0 shows the image below."""
+    NAMES[str(path)] = " and ".join(redact(image.path) for image in images)
     grid = images[0].grid
     windows = [grid.touched(image.bounds) for image in images]
     whole = tuple(

@@ -34,7 +34,7 @@ from srtools.sentinel2 import services
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import Scene
-from srtools.urls import gdal_path, is_remote, redact
+from srtools.urls import NAMES, gdal_path, is_remote, redact
 
 # Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
 MARGIN_METRES = 100.0
@@ -109,6 +109,7 @@ def local_copies(
                 if (index, band) in parts:
                     tile[band] = f"{temporary}/{index}_{name}_{band}.tif"
                     wanted[tile[band]] = parts[index, band]
+                    NAMES[tile[band]] = f"{band} of item {scene.tiles[index].id}"
             tiles.append(tile)
         needed = sum(part.nbytes for part in wanted.values())
         check_room(folder, needed, "the temporary copies of Sentinel-2")

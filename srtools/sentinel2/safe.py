@@ -29,9 +29,10 @@ class Product(NamedTuple):
         """
         if self.offset is None:
             raise SRError(
-                "the SAFE folder names no BOA_ADD_OFFSET and no baseline of ESA's "
-                "processing (a user's own Sen2Cor says 99.99); give --offset 0, or "
-                f"--offset {OFFSET_DN} if its DN are reflectance x 10000 + {OFFSET_DN}"
+                "the SAFE folder names several BOA_ADD_OFFSET, or none and no baseline "
+                "of ESA's processing (a user's own Sen2Cor says 99.99); give --offset "
+                f"0, or --offset {OFFSET_DN} if its DN are reflectance x 10000 + "
+                f"{OFFSET_DN}"
             )
         return self.offset
 
@@ -82,8 +83,8 @@ def _offset(folder: Path) -> int | None:
     except OSError:
         text = ""
     added = set(re.findall(r"<BOA_ADD_OFFSET[^>]*>\s*(-?\d+)", text))
-    if len(added) == 1:
-        return -int(added.pop())
+    if added:
+        return -int(added.pop()) if len(added) == 1 else None
     baseline = re.search(r"<PROCESSING_BASELINE>\s*(\d\d\.\d\d)", text)
     name = re.search(r"_N(\d\d)(\d\d)_", folder.name)
     told = baseline[1] if baseline else ".".join(name.groups()) if name else None

@@ -157,8 +157,9 @@ def choose(
         )
     raise SRError(
         f"none of {len(candidates)} Sentinel-2 candidates can be used "
-        f"(the best one: {candidates[0].rejected}); see the table above, then allow "
-        "another period, more cloud or a larger bad share, or name the items to take"
+        f"(the best one, {candidates[0].tiles[0].id}: {candidates[0].rejected}); see "
+        "the table above, then allow another period, more cloud or a larger bad share, "
+        "or name the items to take"
     )
 
 

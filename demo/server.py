@@ -36,7 +36,11 @@ class Server:
         self._http.owner = self
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self.stac_url = self.url + API
-        self.items = stac.load_items(self.folder, self.url + FILES)
+        try:
+            self.items = stac.load_items(self.folder, self.url + FILES)
+        except OSError:
+            self._http.server_close()
+            raise
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def __enter__(self) -> "Server":

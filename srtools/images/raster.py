@@ -123,13 +123,8 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
     """Read the description of an image.
 
     Arguments:
-        path: file name or URL.
         what: the user's name for the image, for messages ("the PAN image").
         bands: number of bands that it must have.
-
-    Raises:
-        SRError: if it is missing, not an image, not georeferenced, or has another
-            number of bands.
     """
     path = str(path)
     name = redact(path)
@@ -195,11 +190,7 @@ CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def check_certificates(url: str) -> None:
-    """Check the files of `CA_BUNDLES`, after the server of an https link failed.
-
-    Raises:
-        SRError: naming the variable whose file holds no certificates.
-    """
+    """Check the files of `CA_BUNDLES`, after the server of an https link failed."""
     for name in CA_BUNDLES if url.startswith("https://") else ():
         path = os.environ.get(name)
         try:
@@ -223,11 +214,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _check_north_up(image: ImageInfo, name: str) -> None:
-    """Check that an image has a place, rows from north to south, columns to the east.
-
-    Raises:
-        SRError: saying which of these it has not, and how to mend that.
-    """
+    """Check that an image has a place, is north up, and has columns to the east."""
     place = image.transform
     if place == Affine.identity():
         trouble = "has no georeference: orthorectify it (OTB's OrthoRectification)"
@@ -297,16 +284,10 @@ def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
 
 
 def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
-    """Give a convex outline of the pixels that have data, in the CRS of the image.
+    """Return a convex outline of the pixels that are not 0, in the CRS of the image.
 
-    Orthorectified images are slanted, with wedges of nodata beside them.
-
-    Arguments:
-        image: image whose nodata is 0.
-        samples: largest number of rows, and of columns, that are read.
-
-    Raises:
-        SRError: if no pixel has data.
+    Orthorectified images are slanted, with wedges of nodata beside them.  At most
+    `samples` rows and columns are read.
     """
     height, width = min(image.height, samples), min(image.width, samples)
     with reading(image.path) as file:
@@ -342,9 +323,6 @@ def check_written(path: str | os.PathLike) -> None:
 
     On a full disk OTB's writer returns without an error; the file is short, empty, or
     lacks blocks.
-
-    Raises:
-        SRError: if not.
     """
     if not is_whole(path):
         free = shutil.disk_usage(Path(path).parent).free

@@ -26,9 +26,6 @@ def check_images(paths: Sequence[str]) -> list[ImageInfo]:
 
     Arguments:
         paths: four files with one band each, or one file with four.
-
-    Raises:
-        SRError: if they are not.
     """
     if len(paths) not in (1, len(BANDS)):
         raise SRError(
@@ -64,12 +61,8 @@ def check_tiles(
 
     Arguments:
         tiles: for each tile its files, as in `check_images`.
-        xs: the XS image of Spot.
         scl: scene classification of each tile, if there is one.
         offset, said_by: as in `check_pixels`.
-
-    Raises:
-        SRError: if they do not.
     """
     images = [check_images(paths) for paths in tiles]
     firsts = [tile[0] for tile in images]
@@ -91,9 +84,6 @@ def check_area(s2: Sequence[ImageInfo], area: ImageInfo | None) -> None:
     Arguments:
         s2: images on one grid.
         area: image whose grid the output takes; None: the grid of `s2`.
-
-    Raises:
-        SRError: if not.
     """
     grid = area or s2[0]
     checks.check_metres(grid)
@@ -122,13 +112,8 @@ def check_pixels(
     """Look at a sample of the pixels: can they be DN, and is the offset right?
 
     Arguments:
-        s2: images of one tile.
-        offset: DN that will be subtracted.
         said_by: metadata that say so, `pixels.OFFSET_OPTION`, or "" for nobody.
         area: image over whose rectangle to look; None: everywhere.
-
-    Raises:
-        SRError: if they cannot be DN, or metadata and pixels contradict each other.
     """
     removed = {image.offset_removed for image in s2}
     if len(removed) > 1:
@@ -159,13 +144,8 @@ def check_offset(
     """Check that the offset is subtracted as it was for the model.
 
     Arguments:
-        s2: images of one tile.
-        offset: DN that will be subtracted.
         trained: DN that were subtracted from the images of the training, if known.
         explicit: whether the user named the offset.
-
-    Raises:
-        SRError: if the model expects it and nobody says what became of it.
     """
     if trained and not (offset or s2[0].offset_removed or explicit):
         raise SRError(

@@ -176,9 +176,6 @@ class Archive:
         """Give the path by which GDAL reads `href` now: signed if this archive signs.
 
         It is a secret then, and ages: ask for it just before reading, keep `href`.
-
-        Raises:
-            ServiceError: if the token service gives no token.
         """
         return gdal_path(tokens.sign(href, self.timeout) if self.signs else href)
 

@@ -28,19 +28,10 @@ RIM_DEGREES = 0.001  # some 100 m: pixels of an overview reach over the edge of 
 def scl_shares(
     archive: Archive, hrefs: Sequence[str], area: shapely.Polygon
 ) -> dict[str, float]:
-    """Give the share (0-1) of `area` that is missing and that is in each bad class.
+    """Return the share (0-1) of `area` (degrees) that is missing or of a bad class.
 
-    "missing" are the pixels that no tile has.  Every pixel counts of which `area`
-    reaches more than a twentieth of its side deep.
-
-    Arguments:
-        archive: which reads the images.
-        hrefs: SCL of the tiles of one pass.
-        area: in degrees.
-
-    Raises:
-        SRError: if the pixels cannot be read, or the tiles do not fit together.
-        ServiceError: if their server, or the token service, does not answer.
+    "missing" are the pixels that none of the tiles of a pass has.  Every pixel counts
+    of which `area` reaches more than a twentieth of its side deep.
     """
     (classes, inside, crs), *others = (
         archive.read(href, lambda source: _read_around(source, area)) for href in hrefs
@@ -57,19 +48,13 @@ def scl_shares(
 def band_shares(
     archive: Archive, hrefs: Sequence[Sequence[str]], area: shapely.Polygon
 ) -> dict[str, float]:
-    """Return the share (0-1) of `area` that is missing or defective in a band.
+    """Return the share (0-1) of `area` (degrees) missing or defective in a band.
 
     A DN of 0 in all tiles is missing; one that no ground has is defective.  Overviews
     are read, which are a 64th of the bytes.
 
     Arguments:
-        archive: which reads the images.
         hrefs: for each band its images, one per tile.
-        area: in degrees.
-
-    Raises:
-        SRError: if a band cannot be read.
-        ServiceError: if its server, or the token service, does not answer.
     """
     place = from_bounds(*area.bounds, *SAMPLES[::-1])
 

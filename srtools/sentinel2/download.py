@@ -83,13 +83,6 @@ def local_copies(
     of the original; they are deleted at the end.  Files that are not remote are not
     copied.
 
-    Arguments:
-        scene: which tiles.
-        bands: names such as "B04" or "SCL".
-        area: the image whose place counts.
-        folder: where the temporary files are put.
-        margin_metres: what is copied around the area.
-
     Raises:
         SRError: if an image cannot be read or does not lie where it should, or the
             folder has too little room.
@@ -129,9 +122,6 @@ def open_links(
     GDAL, whichever the engine brings, reads over them with retries and keeps what it
     has read for as long as the process lives.  Arguments and errors are those of
     `local_copies`.
-
-    Raises:
-        SRError: if an error of the engine comes out of the block, with advice.
     """
     end = time.monotonic() + services.PATIENCE
     hrefs, parts = find_parts(scene, bands, area, margin_metres, end)
@@ -196,11 +186,7 @@ def find_parts(
 def _tiles_that_show(
     tiles: Sequence[Tile], bands: Sequence[str], parts: Mapping[tuple, Part | None]
 ) -> list[int]:
-    """Give the numbers of the tiles whose bands all reach the area.
-
-    Raises:
-        SRError: if some bands of a tile do and others do not, or no tile does.
-    """
+    """Return the numbers of the tiles whose bands all reach the area."""
     shown = []
     for index, tile in enumerate(tiles):
         absent = [band for band in bands if parts.get((index, band), ...) is None]

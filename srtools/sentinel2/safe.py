@@ -22,11 +22,7 @@ class Product(NamedTuple):
     """DN to subtract; None if the product does not say."""
 
     def known_offset(self) -> int:
-        """Give the offset.
-
-        Raises:
-            SRError: if the product does not say it.
-        """
+        """Return the offset; raise if the product does not say it."""
         if self.offset is None:
             raise SRError(
                 "the SAFE folder names several BOA_ADD_OFFSET, or none and no baseline "
@@ -43,11 +39,7 @@ def is_safe(path: str | Path) -> bool:
 
 
 def read_safe(folder: str | Path) -> Product:
-    """Find the 10 m bands of a Level-2A product, its classification, and its offset.
-
-    Raises:
-        SRError: if it is not one.
-    """
+    """Find the 10 m bands of a Level-2A product, its classification, and its offset."""
     bands = []
     for band in BANDS:
         found = _images(folder, f"R10m/*_{band}_10m.*")

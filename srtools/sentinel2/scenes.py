@@ -60,17 +60,10 @@ def search(
     last, with the reason in `rejected`.
 
     Arguments:
-        archive: to search.
-        area: in degrees.
         start, end: days (UTC), both included.
-        near: day that is preferred.
         max_cloud_cover: of a tile, percent.
         items: ids of items of one pass; then neither dates nor clouds nor outlines
             count.
-
-    Raises:
-        SRError: if the period ends before it begins, or there is no candidate at all.
-        ServiceError: if the service does not answer as it should.
     """
     if items:
         return [_forced_scene(archive, area, items)]
@@ -130,7 +123,6 @@ def choose(
     Raises:
         SRError: if none passes.  It is one line, so `ranking_table`, which has the
             reason for every candidate, is logged before.
-        ServiceError: if the server of the images or tokens does not answer.
     """
     looked = 0
     for scene in candidates:

@@ -71,11 +71,7 @@ class Sentinel2:
         return abs(self.day - day).days if self.day and day else None
 
     def completed(self, scl: str | None, day: date | None) -> "Sentinel2":
-        """Return the image with the classification and the day that the user gave.
-
-        Raises:
-            SRError: if the names of the files tell another day.
-        """
+        """Return the image with the classification and the day that the user gave."""
         scl = [scl] if scl else self.scl
         told = day_in([*self.tiles[0], *scl]) or self.day
         if day and told and day != told:
@@ -105,17 +101,10 @@ def sentinel2(
     Arguments:
         options: `srtools.cli.search.SearchOptions`.
         area: ground that must be there and free of clouds, in degrees.
-        folder: where the copies are put.
         around: the image over whose rectangle pixels are copied, by default that
             around `area`.
-        margin_metres: what is copied beyond it.
         near: day that the image should be close to.
-        scl: whether the scene classification is wanted, too.
         links: whether to give links, which are secrets, instead of copies.
-
-    Raises:
-        SRError: if no image fits, the disk has too little room for the copies, or
-            they cannot be read.
     """
     if options.s2_images:
         yield at_hand(options.s2_images, options.offset)
@@ -150,9 +139,6 @@ def day_in(paths: Sequence[str]) -> date | None:
 
     >>> day_in(("S2A_MSIL2A_20220714T105629_N0400_R051_T31UDQ_20220714T170000.SAFE",))
     datetime.date(2022, 7, 14)
-
-    Raises:
-        SRError: if they are several.
     """
     days = {}
     for name in (Path(path).name for path in paths):
@@ -174,9 +160,6 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
     Arguments:
         paths: four files, one with four bands, or a SAFE folder.
         offset: DN to subtract; None: as the product says.
-
-    Raises:
-        SRError: if the folder is no Level-2A product, or does not say its offset.
     """
     if len(paths) == 1 and safe.is_safe(paths[0]):
         product = safe.read_safe(paths[0])
@@ -210,11 +193,7 @@ def archive_of(options: Any) -> Archive:
 
 @contextmanager
 def outages_told(options: Any) -> Iterator[None]:
-    """Name another archive where a known one does not answer.
-
-    Raises:
-        ServiceError: with that advice.
-    """
+    """Name another archive where a known one does not answer."""
     try:
         yield
     except ServiceError as error:

@@ -19,15 +19,7 @@ LEAST_LIFE_SECONDS = 1800
 
 
 def sign(href: str, timeout: float) -> str:
-    """Add a token with at least `LEAST_LIFE_SECONDS` left to `href`.
-
-    Arguments:
-        href: URL of an image.
-        timeout: of the token service, seconds.
-
-    Raises:
-        ServiceError: if the token service gives no token.
-    """
+    """Add a token with at least `LEAST_LIFE_SECONDS` left to `href`."""
     keep_secrets_out_of_logs()
     cache = library().sas.TOKEN_CACHE
     for key, token in list(cache.items()):

@@ -173,8 +173,7 @@ def create_dataset(options: cli.Options) -> dict:
             card.output_files(options.out_dir, options.groups), outputs
         ) as folder,
     ):
-        s2 = replace(s2, scl=[options.scl]) if options.scl else s2
-        s2 = replace(s2, day=options.s2_date) if options.s2_date else s2
+        s2 = s2.completed(options.scl, options.s2_date)
         sentinel2_checks.check_tiles(s2.tiles, xs, s2.scl, s2.offset, s2.said_by)
         return make_patches(options, pan, xs, s2, folder)
 

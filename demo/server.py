@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from demo import stac
+from srtools.errors import SRError, one_line_errors
 
 FILES, API = "/files", "/stac"
 _RANGE = re.compile(r"bytes=(?=.*\d)(\d*)-(\d*)")
@@ -35,7 +36,11 @@ class Server:
         self._http.owner = self
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self.stac_url = self.url + API
-        self.items = stac.load_items(self.folder, self.url + FILES)
+        try:
+            self.items = stac.load_items(self.folder, self.url + FILES)
+        except OSError:
+            self._http.server_close()
+            raise
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def __enter__(self) -> "Server":
@@ -198,13 +203,24 @@ def _span(header: str | None, size: int) -> tuple[int, int] | None:
     return (first, last) if first <= last else None
 
 
+@one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Serve a demo scene until Ctrl-C.")
     parser.add_argument("folder", help="folder that demo.scene wrote")
     parser.add_argument("--port", type=int, default=8000)
     params = parser.parse_args(argv)
-    server = Server(params.folder, params.port)
+    try:
+        server = Server(params.folder, params.port)
+    except FileNotFoundError as error:
+        raise SRError(f"{error.filename} is missing; `make scene` makes it") from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", error)
+        raise SRError(
+            f"port {params.port} cannot be used ({reason}); end the program that has "
+            "it, perhaps another `make serve`, or give another port here and in "
+            f"--stac_url: python -m demo.server {params.folder} --port 8001"
+        ) from None
     print(f"STAC API: {server.stac_url}  (Ctrl-C ends it)")
     try:
         server.run()

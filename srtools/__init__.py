@@ -1,7 +1,8 @@
 """The parts of the five scripts that the lesson does not dwell on, a room per subject.
 
 Importing this package sets environment variables that pyotb, TensorFlow and GDAL read
-once, when they are first imported.  A variable that the user has set is kept.
+once, when they are first imported.  A variable that the user has set is kept; NO_PROXY
+is extended.
 """
 
 import importlib.util
@@ -13,10 +14,13 @@ for _name, _value in {
     "OTB_LOGGER_LEVEL": "WARNING",
     # Its errors are raised as exceptions as well; the rest is notices.
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Remote Cloud Optimized GeoTIFFs: do not list the folder or look for side
-    # files, keep connections, retry what the server asks to retry, never hang.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2,.vrt",
+    # Folders are not listed; GDAL asks for side files (.aux.xml, .msk, .tfw...) by
+    # name.  On a server only these names, or those without extension, can exist: no
+    # side file is asked for there.  EMPTY_DIR would hide those on the disk, too.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2,.vrt,{noext}",
+    # Remote Cloud Optimized GeoTIFFs: keep connections, retry what the server asks to
+    # retry, never hang.
     "GDAL_HTTP_MAX_RETRY": "6",
     "GDAL_HTTP_RETRY_DELAY": "2",
     "GDAL_HTTP_TIMEOUT": "60",
@@ -34,4 +38,12 @@ for _name, _value in {
 _rasterio = importlib.util.find_spec("rasterio")
 _database = Path(_rasterio.origin).with_name("proj_data") if _rasterio else None
 if _database and _database.is_dir():  # not there if rasterio uses the system's PROJ
-    os.environ["PROJ_DATA"] = str(_database)
+    os.environ.setdefault("PROJ_DATA", str(_database))
+
+# Servers on this machine, such as the demo's, are asked directly: a proxy elsewhere
+# cannot reach them.
+_direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+if _direct != "*":  # which means all servers
+    _hosts = dict.fromkeys([*_direct.split(","), "127.0.0.1", "localhost"])
+    _direct = ",".join(filter(None, _hosts))
+    os.environ.update(no_proxy=_direct, NO_PROXY=_direct)

@@ -106,7 +106,8 @@ def _of_gdal(error: Exception) -> str | None:
         return None
     return (
         f"GDAL cannot go on ({error}); check the files it names, the room on the disk, "
-        "and that PROJ_LIB and GDAL_DATA are not those of another installation"
+        "and that PROJ_DATA, PROJ_LIB and GDAL_DATA are not those of another "
+        "installation"
     )
 
 

@@ -1,6 +1,8 @@
 """Links to images: what GDAL calls them, and what may be told of them."""
 
 import re
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 KEYS_FOR_S3 = (
     "links of s3:// need keys: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for "
@@ -8,16 +10,35 @@ KEYS_FOR_S3 = (
 )
 """What is needed to read such links."""
 
+NAMES: dict[str, str] = {}
+"""What a person calls the temporary files of this run."""
+
 
 def redact(url: str) -> str:
-    """Give `url` without its query, and without a password: fit to be printed.
+    """Give `url` without its query and password, or its name: fit to be printed.
 
     >>> redact("https://me:secret@host/a.tif?sig=secret")
     'https://host/a.tif'
     """
     if "://" not in url:
-        return url
+        return NAMES.get(url, url)
     return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])
+
+
+def with_proxy(url: str) -> str:
+    """Return `url` without secrets, and the proxy that stands between, if there is one.
+
+    An error of the proxy, or its login page, looks like one of the server.
+    """
+    parts, proxies = urlsplit(url), getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or not parts.hostname or proxy_bypass(parts.hostname):
+        return redact(url)
+    proxy = redact(proxy if "://" in proxy else f"http://{proxy}")
+    return (
+        f"{redact(url)} (asked through the proxy {proxy}; "
+        f"NO_PROXY={parts.hostname} would ask it directly)"
+    )
 
 
 def without_secrets(text: str) -> str:

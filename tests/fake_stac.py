@@ -80,6 +80,7 @@ class FakeService:
         self.rule: Callable[[str, str, Any], Any] = lambda method, part, asked: None
         self.sent: Counter[str] = Counter()  # bytes of bodies, by part
         self.requests: list[tuple[str, str, Any]] = []  # method, path, body or range
+        self.paths: list[str] = []  # of the requests, whole but for the query
         self.refused = ""  # paths that hold this, if anything, get a 403
         self.pause = 0.01  # seconds between the pieces of a body that trickles
         self.void = 0  # so many of the first tokens are refused
@@ -175,6 +176,7 @@ def serve(service: FakeService) -> Iterator[FakeService]:
         def _do(self, asked: Any) -> None:
             part = self.path.split("?")[0].strip("/").split("/")[0]
             service.requests.append((self.command, part, asked))
+            service.paths.append(self.path.split("?")[0])
             faults = service.faults.get(part, [])
             # A head has no body that could be cut: the fault waits for the next one.
             waits = self.command == "HEAD" and faults[:1] == ["cut"]

@@ -17,7 +17,7 @@ import sr_dataset
 from srtools.conventions import BANDS
 from srtools.pair import pictures
 from srtools.sentinel2 import archive as archives
-from srtools.sentinel2 import download
+from srtools.sentinel2 import download, scenes
 from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from tests.fake_stac import FakeService, block_ranges, geotiff, serve
@@ -389,8 +389,16 @@ def test_an_image_that_is_none(run, service):
 
 @pytest.mark.parametrize("fault", [503, 403, "cut", "short", "elsewhere", "lie"])
 def test_a_link_that_dies(run, service, images, monkeypatch, fault):
+    """After the look by which its image was chosen."""
     monkeypatch.setenv("GDAL_NUM_THREADS", "ALL_CPUS")
-    service.rule = at_blocks(images, fault, "B03")
+    choose = scenes.choose
+
+    def choose_and_die(*args, **kwargs):
+        scene = choose(*args, **kwargs)
+        service.rule = at_blocks(images, fault, "B03")
+        return scene
+
+    monkeypatch.setattr(scenes, "choose", choose_and_die)
     words = "good-B03/image.tif.*read over links.*--download copies its pixels first"
     assert_one_line(run(service, links=True), words)
 
@@ -403,7 +411,8 @@ def test_a_band_that_is_not_there(run, service):
 def test_a_band_that_lies_elsewhere(run, service, images):
     pixels = np.ones((512, 512), np.uint16)
     service.files["good-B02"] = geotiff(pixels, TILE @ Affine.translation(900, 0))
-    assert_one_line(run(service), "B02 of item good does not reach the area")
+    words = "none of 1 .*the best one, good: pixels of its bands are missing"
+    assert_one_line(run(service), words)
 
 
 def test_bands_that_end_within_the_area(run, service, images):
@@ -412,7 +421,8 @@ def test_bands_that_end_within_the_area(run, service, images):
         with rasterio.MemoryFile(images[band]) as memory, memory.open() as file:
             pixels = file.read(1)
         service.files[f"good-{band}"] = geotiff(pixels[:280], TILE)
-    assert_one_line(run(service), r"covers \d+% of the Spot image")
+    words = "none of 1 .*the best one, good: pixels of its bands are missing"
+    assert_one_line(run(service), words)
 
 
 def test_the_only_outline_is_wrong(run, service, images):

@@ -68,11 +68,7 @@ def check_order(
 
     Arguments:
         images: four with one band, or one with four.
-        what: name of the image, for the message.
         read: `sentinel2_band` or `spot_band`.
-
-    Raises:
-        SRError: with the order that was found.
     """
     titles = [band.title for image in images for band in image.declared]
     if len(set(titles)) == 1:  # names that are all alike tell nothing

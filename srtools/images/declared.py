@@ -26,12 +26,7 @@ def check_declared(image: ImageInfo, what: str, linear: bool = False) -> None:
     """Check that all bands are DN (reflectance x 10000) and that only 0 is nodata.
 
     Arguments:
-        image: description of a file.
-        what: its name, for messages.
         linear: whether any linear coding of reflectance will do, 8 bits included.
-
-    Raises:
-        SRError: naming the band, what it declares, and the remedy.
     """
     name = f"{what} {redact(image.path)}"
     types = [band.dtype for band in image.declared]

@@ -84,13 +84,8 @@ def check_plausible(
     """Check that pixels can be DN, and give the sample.
 
     Arguments:
-        images: of one scene; only 0 is no data.
-        what: its name, for messages.
         linear: whether any linear coding of reflectance will do.
         area: image over whose rectangle to look; None: everywhere.
-
-    Raises:
-        SRError: naming the band and the value that cannot be, if there are many.
     """
     bands = sample(images, area)
     for place, values in bands.items():
@@ -215,7 +210,6 @@ def check_offset(bands: dict[str, np.ndarray], offset: int, said_by: str = "") -
 
     Arguments:
         bands: of one Sentinel-2 image, DN but 0; see `sample`.
-        offset: DN that will be subtracted.
         said_by: metadata that say so, `OFFSET_OPTION`, or "" for nobody.
 
     Raises:

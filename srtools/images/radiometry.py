@@ -8,10 +8,6 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
 
     Since processing baseline 04.00 ESA adds 1000 to every DN, so that dark pixels
     need not be negative.  In signed products of others they are; 1 here means both.
-
-    Arguments:
-        s2: Sentinel-2 image, DN.
-        offset: DN to subtract, 1000 or 0.
     """
     shifted = pyotb.where(s2 < offset + 1, 1, s2 - offset)
     return pyotb.where(s2 == 0, 0, shifted)

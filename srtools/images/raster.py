@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import ssl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +20,18 @@ from rasterio.crs import CRS
 from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import PixelError, SRError
 from srtools.files import check_name
 from srtools.images.grid import Grid
-from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, without_secrets
+from srtools.urls import (
+    KEYS_FOR_S3,
+    gdal_path,
+    is_remote,
+    redact,
+    with_proxy,
+    without_secrets,
+)
 
 # Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -66,6 +74,8 @@ class ImageInfo:
     """From (column, row) of a pixel's upper left corner to coordinates."""
     declared: tuple[BandInfo, ...] = ()
     """Declarations of each band."""
+    offset_removed: int = 0
+    """DN that were subtracted from the pixels, as its tags say."""
 
     @property
     def grid(self) -> Grid:
@@ -113,13 +123,8 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
     """Read the description of an image.
 
     Arguments:
-        path: file name or URL.
         what: the user's name for the image, for messages ("the PAN image").
         bands: number of bands that it must have.
-
-    Raises:
-        SRError: if it is missing, not an image, not georeferenced, or has another
-            number of bands.
     """
     path = str(path)
     name = redact(path)
@@ -137,7 +142,8 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
             f"{what} {name} is a list of images and none itself; {advice}"
         ) from None
     except (*GDAL_ERRORS, OSError) as error:
-        reason = reason_of(error)
+        check_certificates(path)
+        reason, name = reason_of(error), with_proxy(path)
         advice = _advice(path, reason) or (
             "a GeoTIFF or another format that GDAL reads is expected"
         )
@@ -162,6 +168,9 @@ ADVICE = {
     r"\b40[139]\b": "the server refuses the link, perhaps because its token has ended: "
     "take a fresh one",
     r"\b404\b": "the server has no such file: check the link",
+    r"'/vsi\S+' does not exist": "links whose path ends in .tif, .tiff, .jp2 or .vrt, "
+    "or without extension, are read: set CPL_VSIL_CURL_ALLOWED_EXTENSIONS to that of "
+    "this link, or fetch the file",
     r"missing codec": "GDAL lacks the compression: copy it with a GDAL that has it "
     "(gdal_translate -co COMPRESS=DEFLATE)",
 }
@@ -176,6 +185,25 @@ def _advice(path: str, reason: str) -> str | None:
     return None
 
 
+CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name the certificates by which servers are trusted."""
+
+
+def check_certificates(url: str) -> None:
+    """Check the files of `CA_BUNDLES`, after the server of an https link failed."""
+    for name in CA_BUNDLES if url.startswith("https://") else ():
+        path = os.environ.get(name)
+        try:
+            if path and not os.path.isdir(path):
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError as error:
+            raise SRError(
+                f"{name} names {path}, from which no certificates can be read "
+                f"({error.strerror or error}); name the file that your network uses, "
+                "or unset it"
+            ) from None
+
+
 def reason_of(error: BaseException) -> str:
     """Say in one line what GDAL truly met: the first of the errors that led to this."""
     while error.__cause__:
@@ -186,11 +214,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _check_north_up(image: ImageInfo, name: str) -> None:
-    """Check that an image has a place, rows from north to south, columns to the east.
-
-    Raises:
-        SRError: saying which of these it has not, and how to mend that.
-    """
+    """Check that an image has a place, is north up, and has columns to the east."""
     place = image.transform
     if place == Affine.identity():
         trouble = "has no georeference: orthorectify it (OTB's OrthoRectification)"
@@ -237,6 +261,7 @@ def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
         file.crs,
         file.transform,
         tuple(BandInfo(*band) for band in bands),
+        int(file.tags().get(OFFSET_TAG) or 0),
     )
 
 
@@ -259,16 +284,10 @@ def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
 
 
 def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
-    """Give a convex outline of the pixels that have data, in the CRS of the image.
+    """Return a convex outline of the pixels that are not 0, in the CRS of the image.
 
-    Orthorectified images are slanted, with wedges of nodata beside them.
-
-    Arguments:
-        image: image whose nodata is 0.
-        samples: largest number of rows, and of columns, that are read.
-
-    Raises:
-        SRError: if no pixel has data.
+    Orthorectified images are slanted, with wedges of nodata beside them.  At most
+    `samples` rows and columns are read.
     """
     height, width = min(image.height, samples), min(image.width, samples)
     with reading(image.path) as file:
@@ -304,9 +323,6 @@ def check_written(path: str | os.PathLike) -> None:
 
     On a full disk OTB's writer returns without an error; the file is short, empty, or
     lacks blocks.
-
-    Raises:
-        SRError: if not.
     """
     if not is_whole(path):
         free = shutil.disk_usage(Path(path).parent).free

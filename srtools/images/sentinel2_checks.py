@@ -7,7 +7,7 @@ from enum import Enum
 import numpy as np
 import rasterio
 
-from srtools.conventions import BANDS, OFFSET_DN, OFFSET_TAG, S2_SPACING_METRES
+from srtools.conventions import BANDS, OFFSET_DN, S2_SPACING_METRES
 from srtools.errors import SRError
 from srtools.images import checks, pixels, raster
 from srtools.images.band_names import check_order, sentinel2_band
@@ -26,9 +26,6 @@ def check_images(paths: Sequence[str]) -> list[ImageInfo]:
 
     Arguments:
         paths: four files with one band each, or one file with four.
-
-    Raises:
-        SRError: if they are not.
     """
     if len(paths) not in (1, len(BANDS)):
         raise SRError(
@@ -64,17 +61,14 @@ def check_tiles(
 
     Arguments:
         tiles: for each tile its files, as in `check_images`.
-        xs: the XS image of Spot.
         scl: scene classification of each tile, if there is one.
         offset, said_by: as in `check_pixels`.
-
-    Raises:
-        SRError: if they do not.
     """
     images = [check_images(paths) for paths in tiles]
     firsts = [tile[0] for tile in images]
     for first in firsts:
         checks.check_metres(first)
+        warn_of_spacing(first, xs)
     outline = raster.data_outline(xs)
     checks.check_covers(firsts, xs, outline)
     if scl:
@@ -90,15 +84,17 @@ def check_area(s2: Sequence[ImageInfo], area: ImageInfo | None) -> None:
     Arguments:
         s2: images on one grid.
         area: image whose grid the output takes; None: the grid of `s2`.
-
-    Raises:
-        SRError: if not.
     """
     grid = area or s2[0]
     checks.check_metres(grid)
     if area:
         checks.check_overlaps(s2[0], area)
-    spacing = s2[0].spacing_in(grid.crs)
+    warn_of_spacing(s2[0], grid)
+
+
+def warn_of_spacing(s2: ImageInfo, grid: ImageInfo) -> None:
+    """Warn if pixels are not 10 m wide in the CRS of a grid."""
+    spacing = s2.spacing_in(grid.crs)
     if abs(spacing / S2_SPACING_METRES - 1) > SPACING_TOLERANCE:
         log.warning(
             "the pixels are %.3g m wide; the network knows Sentinel-2 at %g m",
@@ -116,14 +112,20 @@ def check_pixels(
     """Look at a sample of the pixels: can they be DN, and is the offset right?
 
     Arguments:
-        s2: images of one tile.
-        offset: DN that will be subtracted.
         said_by: metadata that say so, `pixels.OFFSET_OPTION`, or "" for nobody.
         area: image over whose rectangle to look; None: everywhere.
-
-    Raises:
-        SRError: if they cannot be DN, or metadata and pixels contradict each other.
     """
+    removed = {image.offset_removed for image in s2}
+    if len(removed) > 1:
+        raise SRError(
+            f"{redact(s2[0].path)} and the other bands say that {sorted(removed)} DN "
+            "were subtracted from them already; give bands of one kind"
+        )
+    if offset and any(removed):
+        raise SRError(
+            f"{redact(s2[0].path)} says that {max(removed)} DN were subtracted from it "
+            "already; give --offset 0"
+        )
     declared = {offset_dn(band) for image in s2 for band in image.declared}
     if OFFSET_DN in declared and not offset:
         seen = (
@@ -137,33 +139,18 @@ def check_pixels(
 
 
 def check_offset(
-    paths: Sequence[str], offset: int, trained: int | None, explicit: bool
+    s2: Sequence[ImageInfo], offset: int, trained: int | None, explicit: bool
 ) -> None:
-    """Check that the offset is subtracted once, as it was for the model.
+    """Check that the offset is subtracted as it was for the model.
 
     Arguments:
-        paths: files of the image.
-        offset: DN that will be subtracted.
         trained: DN that were subtracted from the images of the training, if known.
         explicit: whether the user named the offset.
-
-    Raises:
-        SRError: if it was subtracted before, or the model expects it and nobody says
-            what became of it.
     """
-    before = 0
-    for path in paths:
-        with raster.reading(path) as file:
-            before = max(before, int(file.tags().get(OFFSET_TAG) or 0))
-    if offset and before:
-        raise SRError(
-            f"{redact(paths[0])} says that {before} DN were subtracted from it "
-            "already; give --offset 0"
-        )
-    if trained and not (offset or before or explicit):
+    if trained and not (offset or s2[0].offset_removed or explicit):
         raise SRError(
             f"the model was trained on Sentinel-2 less {trained} DN, nothing is "
-            f"subtracted from {redact(paths[0])}: give --offset {trained}, or "
+            f"subtracted from {redact(s2[0].path)}: give --offset {trained}, or "
             "--offset 0 if its DN are reflectance x 10000"
         )
 

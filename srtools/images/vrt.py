@@ -15,7 +15,7 @@ from rasterio.dtypes import dtype_rev, typename_fwd
 
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, describe
-from srtools.urls import gdal_path
+from srtools.urls import NAMES, gdal_path, redact
 
 Element = ElementTree.Element
 
@@ -55,14 +55,7 @@ class Band:
 def write(
     path: Path, grid: Grid, bands: Sequence[Band], about: Mapping[str, str] = {}
 ) -> Path:
-    """Write a VRT file.
-
-    Arguments:
-        path: file to write.
-        grid: place of the pixels.
-        bands: contents.
-        about: metadata.
-    """
+    """Write a VRT file, with the metadata `about`."""
     size = {"rasterXSize": str(grid.width), "rasterYSize": str(grid.height)}
     root = Element("VRTDataset", size)
     _add(root, "SRS", grid.crs.to_wkt())
@@ -127,13 +120,7 @@ def write_grid(path: Path, grid: Grid) -> Path:
 
 
 def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
-    """Write `image` as if it lay `dx` further east and `dy` further north.
-
-    Arguments:
-        path: file to write.
-        image: georeferenced image.
-        dx, dy: displacement, in units of the CRS.
-    """
+    """Write `image` as if it lay `dx` further east and `dy` north, units of the CRS."""
     moved = Affine.translation(dx, dy) @ image.transform
     whole = Copy(image.path, (0, 0, image.width, image.height), (0, 0))
     return write(path, replace(image.grid, transform=moved), _bands(image, [whole]))
@@ -157,6 +144,7 @@ def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
 
 def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
     """Lay images of one CRS and pixel grid side by side; 0 shows the image below."""
+    NAMES[str(path)] = " and ".join(redact(image.path) for image in images)
     grid = images[0].grid
     windows = [grid.touched(image.bounds) for image in images]
     whole = tuple(
@@ -179,13 +167,7 @@ def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
 def write_scaled(
     path: Path, image: ImageInfo, lines: Sequence[tuple[float, float]]
 ) -> Path:
-    """Write gain x pixel + bias, rounded, as uint16; 0 stays 0.
-
-    Arguments:
-        path: file to write.
-        image: georeferenced image.
-        lines: gain and bias of each band.
-    """
+    """Write gain x pixel + bias, of each band its own, as rounded uint16; 0 stays 0."""
     whole = Copy(image.path, (0, 0, image.width, image.height), (0, 0))
     bands = _bands(image, [whole], see_through=True)
     scaled = [
@@ -196,13 +178,7 @@ def write_scaled(
 
 
 def write_masked(path: Path, image: ImageInfo, mask: ImageInfo) -> Path:
-    """Write `image` with 0 where `mask` is 0.
-
-    Arguments:
-        path: file to write.
-        image: georeferenced image.
-        mask: image of 0 and 1 on the same grid.
-    """
+    """Write `image` with 0 where `mask`, on the same grid, is 0; elsewhere it is 1."""
     whole, over = (
         Copy(each.path, (0, 0, image.width, image.height), (0, 0))
         for each in (image, mask)

@@ -151,7 +151,7 @@ def job(
     sentinel2_checks.check_pixels(s2, found.offset, found.said_by)
     if not found.record:  # of a search the items tell
         sentinel2_checks.check_offset(
-            [path for tile in found.tiles for path in tile],
+            s2,
             found.offset,
             model.card.get("offset_removed"),
             explicit=options.offset is not None,

@@ -24,7 +24,7 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from srtools.errors import SRError
-from srtools.images.raster import reason_of
+from srtools.images.raster import check_certificates, reason_of
 from srtools.sentinel2 import tokens
 from srtools.sentinel2.defaults import PLANETARY_COMPUTER, SENTINEL2_L2A
 from srtools.sentinel2.services import (
@@ -33,7 +33,7 @@ from srtools.sentinel2.services import (
     keep_secrets_out_of_logs,
     within,
 )
-from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact
+from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, with_proxy
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -87,12 +87,13 @@ class Archive:
             ServiceError: if the service does not answer in time, answers with an
                 HTTP error, or is not a STAC API.
         """
-        name = f"the STAC service {redact(self.url)}"
+        name = f"the STAC service {with_proxy(self.url)}"
         try:
             return within(self.patience, name, lambda: self._search(parameters))
         except SRError:
             raise
         except APIError as error:
+            check_certificates(self.url)
             raise ServiceError(_api_trouble(name, error)) from None
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise ServiceError(
@@ -175,9 +176,6 @@ class Archive:
         """Give the path by which GDAL reads `href` now: signed if this archive signs.
 
         It is a secret then, and ages: ask for it just before reading, keep `href`.
-
-        Raises:
-            ServiceError: if the token service gives no token.
         """
         return gdal_path(tokens.sign(href, self.timeout) if self.signs else href)
 
@@ -209,7 +207,7 @@ class Archive:
             SRError: if the image cannot be read.
             ServiceError: if its server, or the token service, does not answer.
         """
-        name = f"the server of {redact(href)}"
+        name = f"the server of {with_proxy(href)}"
         return within(self.patience, name, lambda: self._read(href, reader))
 
     def _read(self, href: str, reader: Callable[[Any], Result]) -> Result:
@@ -240,9 +238,10 @@ class Archive:
                 f"{redact(href)} cannot be read ({trouble}); {KEYS_FOR_S3}, or search "
                 "an archive whose links are open"
             )
+        check_certificates(href)
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
         raise (ServiceError if outage else SRError)(
-            f"{redact(href)} cannot be read ({trouble}); "
+            f"{with_proxy(href)} cannot be read ({trouble}); "
             + ("try again later" if outage else "try again later or take another item")
             + (" (403 and 409 mean that the token was refused)" if self.signs else "")
         )
@@ -262,7 +261,8 @@ def _api_trouble(name: str, error: APIError) -> str:
     # requests wraps urllib3's MaxRetryError, which wraps the true reason.
     for inner in getattr(cause, "args", ()):
         cause = getattr(inner, "reason", None) or cause
+    reason = str(cause).rsplit(": ", 1)[-1].rstrip("\"')")  # of their brackets
     return (
-        f"{name} does not answer ({brief(str(cause).rsplit(': ', 1)[-1])}); "
+        f"{name} does not answer ({brief(reason)}); "
         "check the URL and the network, or try again later"
     )

@@ -23,15 +23,7 @@ WRONG_VALUES = (ValueError, LookupError, TypeError, AttributeError, ShapelyError
 def read_area(
     bbox: tuple[float, ...] | None, aoi: str | None
 ) -> shapely.Polygon | None:
-    """Give the area that was asked for, in degrees; None if there was none.
-
-    Arguments:
-        bbox: west, south, east, north in degrees.
-        aoi: GeoJSON file.
-
-    Raises:
-        SRError: if it is no area.
-    """
+    """Give the area that was asked for, in degrees; None if there was none."""
     if bbox:
         west, south, east, north = bbox
         if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
@@ -44,11 +36,7 @@ def read_area(
 
 
 def read_outlines(path: str) -> shapely.Polygon:
-    """Read the outlines of a GeoJSON file as one area, in degrees.
-
-    Raises:
-        SRError: if the file holds no area in degrees.
-    """
+    """Read the outlines of a GeoJSON file as one area, in degrees."""
     try:
         # Windows puts a byte order mark before the text.
         found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
@@ -99,11 +87,7 @@ def as_image(area: shapely.Polygon, name: str = "the area") -> ImageInfo:
 
 
 def part_of(image: ImageInfo, area: shapely.Polygon) -> ImageInfo:
-    """Give the whole pixels of `image` over an area (degrees), as an image.
-
-    Raises:
-        SRError: if there are none.
-    """
+    """Return the whole pixels of `image` over an area (degrees), as an image."""
     outline = shapely.segmentize(area, max(area.length / 400, 1e-6))
     projected = shape(
         rasterio.warp.transform_geom(DEGREES, image.crs, mapping(outline))

@@ -34,15 +34,11 @@ from srtools.sentinel2 import services
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import Scene
-from srtools.urls import gdal_path, is_remote, redact
+from srtools.urls import NAMES, gdal_path, is_remote, redact
 
 # Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
 MARGIN_METRES = 100.0
-FOR_LINKS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # or OTB asks for 30 files beside each
-    "GDAL_HTTP_MAX_RETRY": 6,  # each after twice the time: half a minute without answer
-}
-"""Beside the options of the archive."""
+LINK_RETRIES = 6  # each after twice the time: half a minute without answer
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
 
 
@@ -87,13 +83,6 @@ def local_copies(
     of the original; they are deleted at the end.  Files that are not remote are not
     copied.
 
-    Arguments:
-        scene: which tiles.
-        bands: names such as "B04" or "SCL".
-        area: the image whose place counts.
-        folder: where the temporary files are put.
-        margin_metres: what is copied around the area.
-
     Raises:
         SRError: if an image cannot be read or does not lie where it should, or the
             folder has too little room.
@@ -113,6 +102,7 @@ def local_copies(
                 if (index, band) in parts:
                     tile[band] = f"{temporary}/{index}_{name}_{band}.tif"
                     wanted[tile[band]] = parts[index, band]
+                    NAMES[tile[band]] = f"{band} of item {scene.tiles[index].id}"
             tiles.append(tile)
         needed = sum(part.nbytes for part in wanted.values())
         check_room(folder, needed, "the temporary copies of Sentinel-2")
@@ -132,15 +122,13 @@ def open_links(
     GDAL, whichever the engine brings, reads over them with retries and keeps what it
     has read for as long as the process lives.  Arguments and errors are those of
     `local_copies`.
-
-    Raises:
-        SRError: if an error of the engine comes out of the block, with advice.
     """
     end = time.monotonic() + services.PATIENCE
     hrefs, parts = find_parts(scene, bands, area, margin_metres, end)
     shown = _tiles_that_show(scene.tiles, bands, parts)
     services.keep_secrets_out_of_logs()
-    with environment({**scene.archive.settings(), **FOR_LINKS}):
+    settings = {**scene.archive.settings(), "GDAL_HTTP_MAX_RETRY": LINK_RETRIES}
+    with environment(settings):
         try:
             yield [
                 {band: scene.archive.path(hrefs[index, band]) for band in bands}
@@ -198,11 +186,7 @@ def find_parts(
 def _tiles_that_show(
     tiles: Sequence[Tile], bands: Sequence[str], parts: Mapping[tuple, Part | None]
 ) -> list[int]:
-    """Give the numbers of the tiles whose bands all reach the area.
-
-    Raises:
-        SRError: if some bands of a tile do and others do not, or no tile does.
-    """
+    """Return the numbers of the tiles whose bands all reach the area."""
     shown = []
     for index, tile in enumerate(tiles):
         absent = [band for band in bands if parts.get((index, band), ...) is None]

@@ -69,11 +69,7 @@ class Scene:
         return self.tiles[0].offset
 
     def hrefs(self, band: str) -> list[str]:
-        """Give the unsigned URL of `band` ("B04"), one per tile.
-
-        Raises:
-            SRError: if a tile has no such asset.
-        """
+        """Return the unsigned URL of `band` ("B04"), one per tile."""
         key = self.archive.assets.get(band, band)
         for tile in self.tiles:
             if key not in tile.hrefs:

@@ -22,16 +22,13 @@ class Product(NamedTuple):
     """DN to subtract; None if the product does not say."""
 
     def known_offset(self) -> int:
-        """Give the offset.
-
-        Raises:
-            SRError: if the product does not say it.
-        """
+        """Return the offset; raise if the product does not say it."""
         if self.offset is None:
             raise SRError(
-                "the SAFE folder names no BOA_ADD_OFFSET and no baseline of ESA's "
-                "processing (a user's own Sen2Cor says 99.99); give --offset 0, or "
-                f"--offset {OFFSET_DN} if its DN are reflectance x 10000 + {OFFSET_DN}"
+                "the SAFE folder names several BOA_ADD_OFFSET, or none and no baseline "
+                "of ESA's processing (a user's own Sen2Cor says 99.99); give --offset "
+                f"0, or --offset {OFFSET_DN} if its DN are reflectance x 10000 + "
+                f"{OFFSET_DN}"
             )
         return self.offset
 
@@ -42,11 +39,7 @@ def is_safe(path: str | Path) -> bool:
 
 
 def read_safe(folder: str | Path) -> Product:
-    """Find the 10 m bands of a Level-2A product, its classification, and its offset.
-
-    Raises:
-        SRError: if it is not one.
-    """
+    """Find the 10 m bands of a Level-2A product, its classification, and its offset."""
     bands = []
     for band in BANDS:
         found = _images(folder, f"R10m/*_{band}_10m.*")
@@ -82,8 +75,8 @@ def _offset(folder: Path) -> int | None:
     except OSError:
         text = ""
     added = set(re.findall(r"<BOA_ADD_OFFSET[^>]*>\s*(-?\d+)", text))
-    if len(added) == 1:
-        return -int(added.pop())
+    if added:
+        return -int(added.pop()) if len(added) == 1 else None
     baseline = re.search(r"<PROCESSING_BASELINE>\s*(\d\d\.\d\d)", text)
     name = re.search(r"_N(\d\d)(\d\d)_", folder.name)
     told = baseline[1] if baseline else ".".join(name.groups()) if name else None

@@ -12,7 +12,6 @@ cloud cover is a mean over 110 km, and a published outline may be wrong.
 """
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -22,9 +21,9 @@ from shapely.geometry import mapping
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.sentinel2 import services
+from srtools.images.pixels import HIGHEST_DN
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.clouds import scl_shares
+from srtools.sentinel2.clouds import band_shares, scl_shares
 from srtools.sentinel2.defaults import (
     END_DATE,
     MAX_BAD_SHARE,
@@ -33,7 +32,7 @@ from srtools.sentinel2.defaults import (
 )
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
-from srtools.sentinel2.services import ServiceError, in_parallel
+from srtools.sentinel2.services import ServiceError
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)
@@ -61,17 +60,10 @@ def search(
     last, with the reason in `rejected`.
 
     Arguments:
-        archive: to search.
-        area: in degrees.
         start, end: days (UTC), both included.
-        near: day that is preferred.
         max_cloud_cover: of a tile, percent.
         items: ids of items of one pass; then neither dates nor clouds nor outlines
             count.
-
-    Raises:
-        SRError: if the period ends before it begins, or there is no candidate at all.
-        ServiceError: if the service does not answer as it should.
     """
     if items:
         return [_forced_scene(archive, area, items)]
@@ -123,15 +115,14 @@ def choose(
 ) -> Scene:
     """Give the first candidate that is clear, whole, and can be read.
 
-    Its SCL pixels over `area` are all there, and every band can be opened.  At most the
-    share `max_bad_share` (0-1) may be in one of `BAD_CLASSES`; of a
-    forced scene that share is only measured.  The pixels of at most `looks`
+    Its SCL pixels over `area` are all there.  At most the share `max_bad_share` (0-1)
+    may be in one of `BAD_CLASSES` (of a forced scene that is only measured), 0 in a
+    band, or brighter than any ground.  The pixels of at most `looks`
     candidates are read.  `shares` and `rejected` of the candidates are filled in.
 
     Raises:
         SRError: if none passes.  It is one line, so `ranking_table`, which has the
             reason for every candidate, is logged before.
-        ServiceError: if the server of the images or tokens does not answer.
     """
     looked = 0
     for scene in candidates:
@@ -141,21 +132,14 @@ def choose(
             scene.rejected = f"not looked at, only the best {looks} are"
             continue
         looked += 1
-        log.info("looking at the clouds of %s", scene.tiles[0].id)
+        log.info("looking at the pixels of %s", scene.tiles[0].id)
         try:
-            scene.shares = scl_shares(scene.archive, scene.hrefs("SCL"), area)
+            scene.rejected = _look(scene, area, max_bad_share)
         except ServiceError:
             raise
         except SRError as error:
             scene.rejected = str(error)
-            continue
-        if scene.shares["missing"]:
-            scene.rejected = "pixels are missing"
-        elif not scene.forced and scene.bad_share > max_bad_share:
-            scene.rejected = f"more than {max_bad_share:.2%} cloud, shadow or cirrus"
-        elif trouble := unreadable(scene):
-            scene.rejected = trouble
-        else:
+        if not scene.rejected:
             return scene
     log.warning("%s", ranking_table(candidates))
     if candidates[0].forced:
@@ -165,35 +149,28 @@ def choose(
         )
     raise SRError(
         f"none of {len(candidates)} Sentinel-2 candidates can be used "
-        f"(the best one: {candidates[0].rejected}); see the table above, then allow "
-        "another period, more cloud or a larger bad share, or name the items to take"
+        f"(the best one, {candidates[0].tiles[0].id}: {candidates[0].rejected}); see "
+        "the table above, then allow another period, more cloud or a larger bad share, "
+        "or name the items to take"
     )
 
 
-def unreadable(scene: Scene) -> str | None:
-    """Open every band, and say which one cannot be; None if all can.
-
-    Items exist whose classification is there and whose bands answer 404.
-
-    Raises:
-        ServiceError: if the server of the images or tokens does not answer.
-    """
-
-    def trouble(href: str) -> str | None:
-        try:
-            scene.archive.read(href, lambda image: image.profile)
-        except ServiceError:
-            raise
-        except SRError as error:
-            return str(error)
-        return None
-
-    try:
-        hrefs = [href for band in BANDS for href in scene.hrefs(band)]
-    except SRError as error:
-        return str(error)
-    end = time.monotonic() + services.PATIENCE
-    return next(filter(None, in_parallel(trouble, hrefs, end)), None)
+def _look(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> str:
+    """Fill in `shares`, and return the reason why a scene cannot be used, or ""."""
+    scene.shares = scl_shares(scene.archive, scene.hrefs("SCL"), area)
+    if scene.shares["missing"]:
+        return "pixels are missing"
+    if not scene.forced and scene.bad_share > max_bad_share:
+        return f"more than {max_bad_share:.2%} cloud, shadow or cirrus"
+    # Items exist whose classification is whole, and whose bands are not.
+    bands = [scene.hrefs(band) for band in BANDS]
+    found = band_shares(scene.archive, bands, area)
+    scene.shares |= {name: max(found[name], scene.shares[name]) for name in found}
+    if found["missing"] > max_bad_share:
+        return "pixels of its bands are missing"
+    if found["defective"] > max_bad_share:
+        return f"more than {max_bad_share:.2%} of its DN are above {HIGHEST_DN}"
+    return ""
 
 
 def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> str:
@@ -205,7 +182,7 @@ def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> s
         "Sentinel-2 candidates, all figures in %. Of the tiles: cloud. Of the area: "
         "outside",
         "the published outline; missing, or bad (cloud, shadow, cirrus, defective) in "
-        "the SCL.",
+        "SCL or bands.",
         " no  acquired (UTC)    baseline  cloud  outside  missing     bad  verdict",
     ]
     for place, scene in enumerate(candidates, start=1):

@@ -28,9 +28,6 @@ def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
     Time-outs of sockets do not bound a server that sends a byte now and then, nor
     one that asks to be called again in an hour.  The work is done by a thread, which
     is abandoned when its time is up and does not keep the program from ending.
-
-    Raises:
-        ServiceError: naming `name`, when the time is up.
     """
     future: Future[Result] = Future()
 

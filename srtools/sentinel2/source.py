@@ -22,9 +22,9 @@ is searched for in vain.  The room on the disk is checked in here, before the do
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from typing import Any
 import shapely
 
 from srtools.conventions import BANDS
+from srtools.errors import SRError
 from srtools.images.pixels import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import defaults, download, safe, scenes
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 LEVEL_1C = re.compile(r"T\d\d[A-Z]{3}_\d{8}T\d{6}_B\d\d\.jp2$")
 """Names of its images; those of Level-2A tell their resolution."""
+DAY = re.compile(r"(?<!PDMC)_(\d{8})[T-]\d{6}[-_]")
+"""The first in a name is that of acquisition, but for the creation after PDMC."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,17 @@ class Sentinel2:
         """Give the number of days between the image and a day, if both are known."""
         return abs(self.day - day).days if self.day and day else None
 
+    def completed(self, scl: str | None, day: date | None) -> "Sentinel2":
+        """Return the image with the classification and the day that the user gave."""
+        scl = [scl] if scl else self.scl
+        told = day_in([*self.tiles[0], *scl]) or self.day
+        if day and told and day != told:
+            raise SRError(
+                f"the names of the Sentinel-2 files tell {told}, --s2_date {day}; "
+                "leave it out, or rename the files"
+            )
+        return replace(self, scl=scl, day=day or told)
+
 
 @contextmanager
 def sentinel2(
@@ -87,17 +101,10 @@ def sentinel2(
     Arguments:
         options: `srtools.cli.search.SearchOptions`.
         area: ground that must be there and free of clouds, in degrees.
-        folder: where the copies are put.
         around: the image over whose rectangle pixels are copied, by default that
             around `area`.
-        margin_metres: what is copied beyond it.
         near: day that the image should be close to.
-        scl: whether the scene classification is wanted, too.
         links: whether to give links, which are secrets, instead of copies.
-
-    Raises:
-        SRError: if no image fits, the disk has too little room for the copies, or
-            they cannot be read.
     """
     if options.s2_images:
         yield at_hand(options.s2_images, options.offset)
@@ -127,19 +134,24 @@ def sentinel2(
         )
 
 
-def day_in(paths: tuple[str, ...]) -> date | None:
-    """Read the day of acquisition in the names of files, as ESA writes it.
+def day_in(paths: Sequence[str]) -> date | None:
+    """Read the day of acquisition in the names of files, as ESA and MUSCATE write it.
 
     >>> day_in(("S2A_MSIL2A_20220714T105629_N0400_R051_T31UDQ_20220714T170000.SAFE",))
     datetime.date(2022, 7, 14)
     """
-    names = [Path(path).name for path in paths]
-    days = {day for name in names for day in re.findall(r"_(\d{8})T\d{6}_", name)[:1]}
-    try:
-        (day,) = days
-        return datetime.strptime(day, "%Y%m%d").date()
-    except ValueError:  # none, several, or no day at all
-        return None
+    days = {}
+    for name in (Path(path).name for path in paths):
+        for digits in DAY.findall(name)[:1]:
+            with suppress(ValueError):  # no day at all
+                days.setdefault(datetime.strptime(digits, "%Y%m%d").date(), name)
+    if len(days) > 1:
+        found = ", ".join(f"{day} ({name})" for day, name in sorted(days.items()))
+        raise SRError(
+            f"the files of Sentinel-2 are of several days by their names: {found}; "
+            "give the bands and the classification of one product"
+        )
+    return next(iter(days), None)
 
 
 def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
@@ -148,15 +160,12 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
     Arguments:
         paths: four files, one with four bands, or a SAFE folder.
         offset: DN to subtract; None: as the product says.
-
-    Raises:
-        SRError: if the folder is no Level-2A product, or does not say its offset.
     """
     if len(paths) == 1 and safe.is_safe(paths[0]):
         product = safe.read_safe(paths[0])
         said_by = str(paths[0]) if offset is None else OFFSET_OPTION
         offset = product.known_offset() if offset is None else offset
-        day = day_in(paths)
+        day = day_in((*paths, *product.bands, *product.scl))
         return Sentinel2([product.bands], product.scl, offset, said_by, day=day)
     if any(map(LEVEL_1C.search, paths)):
         log.warning(
@@ -169,9 +178,8 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
             "no offset is subtracted from --s2_images; ESA products of baseline 04.00 "
             "or later need --offset 1000"
         )
-        return Sentinel2([list(paths)], day=day_in(paths))
-    said = {"offset": offset, "said_by": OFFSET_OPTION, "day": day_in(paths)}
-    return Sentinel2([list(paths)], **said)
+    said_by = "" if offset is None else OFFSET_OPTION
+    return Sentinel2([list(paths)], [], offset or 0, said_by, day=day_in(paths))
 
 
 def archive_of(options: Any) -> Archive:
@@ -185,11 +193,7 @@ def archive_of(options: Any) -> Archive:
 
 @contextmanager
 def outages_told(options: Any) -> Iterator[None]:
-    """Name another archive where a known one does not answer.
-
-    Raises:
-        ServiceError: with that advice.
-    """
+    """Name another archive where a known one does not answer."""
     try:
         yield
     except ServiceError as error:

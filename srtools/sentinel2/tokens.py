@@ -3,16 +3,15 @@
 import warnings
 from typing import Any
 
-import requests
-
 from srtools.errors import SRError
+from srtools.images.raster import check_certificates
 from srtools.sentinel2.services import (
     ServiceError,
     brief,
     keep_secrets_out_of_logs,
     within,
 )
-from srtools.urls import redact
+from srtools.urls import with_proxy
 
 # A token lives 45 min or more.  One that is about to end is replaced before a
 # reading starts, so that none ends in the middle of it.
@@ -20,27 +19,20 @@ LEAST_LIFE_SECONDS = 1800
 
 
 def sign(href: str, timeout: float) -> str:
-    """Add a token with at least `LEAST_LIFE_SECONDS` left to `href`.
-
-    Arguments:
-        href: URL of an image.
-        timeout: of the token service, seconds.
-
-    Raises:
-        ServiceError: if the token service gives no token.
-    """
+    """Add a token with at least `LEAST_LIFE_SECONDS` left to `href`."""
     keep_secrets_out_of_logs()
     cache = library().sas.TOKEN_CACHE
     for key, token in list(cache.items()):
         if token.ttl() < LEAST_LIFE_SECONDS:
             cache.pop(key, None)
     endpoint = library().settings.Settings.get().sas_url
-    name = f"the token service {redact(endpoint)}"
+    name = f"the token service {with_proxy(endpoint)}"
     try:
         return within(timeout, name, lambda: library().sign(href))
     except SRError:
         raise
-    except (requests.RequestException, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:  # requests' are OSErrors
+        check_certificates(endpoint)
         raise ServiceError(
             f"{name} gives no token ({brief(error)}); try again later"
         ) from None

@@ -12,7 +12,7 @@ import rasterio
 
 from demo import stac
 from demo.scene import make_scene
-from demo.server import Server, _Handler
+from demo.server import Server, _Handler, main
 from demo.stac import COLLECTION
 from srtools.sentinel2.archive import Archive
 
@@ -172,3 +172,16 @@ def test_a_service_that_has_get_only_is_searched_with_get(
     found = Archive(server.stac_url).search(intersects=POINT)
     dates = sorted(item["properties"]["datetime"][:10] for item in found)
     assert dates == ["2022-07-04", "2022-07-14", "2022-08-08"]
+
+
+def test_what_keeps_the_server_from_starting_is_one_line(server, tmp_path, capsys):
+    port = server.url.rpartition(":")[2]
+    for folder, number, words in (
+        (server.folder, port, f"port {port} cannot be used (Address already in use); "),
+        (server.folder, "70000", "port 70000 cannot be used (bind(): port must be 0-"),
+        (tmp_path, "0", "scene.json is missing; `make scene` makes it"),
+    ):
+        assert main([str(folder), "--port", number]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and error.count("\n") == 1
+        assert words in error

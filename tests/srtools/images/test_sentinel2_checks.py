@@ -9,7 +9,7 @@ import rasterio
 from affine import Affine
 from rasterio.warp import transform_bounds
 
-from srtools.conventions import BANDS
+from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
 from srtools.images import raster
 from srtools.images.grid import Grid
@@ -19,6 +19,7 @@ from srtools.images.sentinel2_checks import (
     check_images,
     check_pixels,
     content,
+    warn_of_spacing,
 )
 
 
@@ -44,6 +45,35 @@ def test_no_data_that_nobody_declared_is_refused(write_raster):
     s2 = check_images([write_raster("s2.tif", pixels)])
     with pytest.raises(SRError, match="DN of -10000, which look like no data; 0 is"):
         check_pixels(s2, 0)
+
+
+@pytest.mark.parametrize(
+    ("tags", "offset", "words"),
+    [
+        (
+            (1000,) * 4,
+            1000,
+            "B04.tif says that 1000 DN were subtracted from it already",
+        ),
+        ((1000,) * 4, 0, ""),
+        ((1000, 1000, 1000, 0), 0, r"bands say that \[0, 1000\] DN were subtracted"),
+        ((0,) * 4, 1000, ""),
+    ],
+)
+def test_the_offset_that_was_subtracted_stands_in_the_tags(
+    write_raster, tags, offset, words
+):
+    random, paths = np.random.default_rng(0), []
+    for band, tag in zip(BANDS, tags, strict=True):
+        dn = random.integers(1100, 4000, (40, 50), np.uint16)
+        paths.append(write_raster(f"{band}.tif", dn, 10.0))
+        with rasterio.open(paths[-1], "r+") as file:
+            file.update_tags(**{OFFSET_TAG: tag})
+    s2 = check_images(paths)
+    if not words:
+        return check_pixels(s2, offset)
+    with pytest.raises(SRError, match=words):
+        check_pixels(s2, offset)
 
 
 def test_an_image_that_is_cut_off_is_one_line(write_raster):
@@ -82,6 +112,9 @@ def test_the_width_of_pixels_in_metres_of_the_area(
     path = write_raster("like.tif", pixels, corner=(place[0], place[3]))
     like = replace(raster.describe(path, "it"), width=500, height=500)
     check_area(s2, like)
+    assert words in caplog.text if words else not caplog.text
+    caplog.clear()
+    warn_of_spacing(s2[0], like)  # which exercise 1 asks, too
     assert words in caplog.text if words else not caplog.text
 
 

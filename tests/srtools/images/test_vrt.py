@@ -6,6 +6,7 @@ import rasterio
 from affine import Affine
 
 from srtools.images import raster, vrt
+from srtools.urls import redact
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def test_tiles_side_by_side(tmp_path, write_raster, ground):
     ]
     assert vrt.write_mosaics(tiles[:1], tmp_path) == tiles[0]
     (path,) = vrt.write_mosaics(tiles, tmp_path)
+    assert redact(path) == f"{tiles[0][0]} and {tiles[1][0]}"
     expected = np.zeros_like(ground)
     expected[:24, :30] = west
     expected[6:, 24:] = ground[6:, 24:]

@@ -11,12 +11,15 @@ import rasterio
 from rasterio.io import MemoryFile
 
 from srtools.errors import SRError
+from srtools.images import raster
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.services import ServiceError, keep_secrets_out_of_logs
 from srtools.urls import gdal_path, redact, without_secrets
 from tests.fake_stac import FakeService, serve
+
+import pyotb
 
 BLOB = "https://account.blob.core.windows.net/container/a/B04.tif"
 PIXELS = np.random.default_rng(1).integers(0, 12, (1, 600, 600), np.uint8)
@@ -401,3 +404,58 @@ def test_public_leaves_no_secret(url):
 )
 def test_without_secrets(text, clean):
     assert without_secrets(text) == clean
+
+
+NOWHERE = "http://127.0.0.1:9"  # where no proxy listens
+
+
+@pytest.fixture
+def proxied(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, NOWHERE)
+        monkeypatch.setenv(name.upper(), NOWHERE)
+
+
+def test_this_machine_is_asked_without_the_proxy(service, archive, proxied, image):
+    service.files["a.tif"] = image
+    assert archive.search(ids=["a"]) == []
+    href = f"{service.url}/a.tif"
+    assert archive.read(href, lambda source: source.count) == 1
+    assert raster.describe(href, "the image").bands == 1
+    assert pyotb.Input(href).shape[2] == 1
+
+
+def test_the_proxy_that_fails_is_named(proxied):
+    archive = Archive("http://host.invalid/stac", timeout=2, patience=10)
+    named = rf"asked through the proxy {NOWHERE}; NO_PROXY=host.invalid would"
+    with pytest.raises(ServiceError, match=named) as caught:
+        archive.search(ids=["a"])
+    assert "([Errno 111] Connection refused); check the URL" in str(caught.value)
+    with pytest.raises(ServiceError, match=named):
+        archive.read("http://host.invalid/a.tif", lambda source: source.count)
+    with pytest.raises(SRError, match=named):
+        raster.describe("http://host.invalid/a.tif", "the image")
+
+
+@pytest.mark.parametrize(
+    "name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
+)
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_unreadable_certificates_are_named(
+    service, monkeypatch, tmp_path, name, content
+):
+    for other in raster.CA_BUNDLES:
+        monkeypatch.delenv(other, raising=False)
+    bundle = tmp_path / "bundle.pem"
+    if content:
+        bundle.write_text(content)
+    monkeypatch.setenv(name, str(bundle))
+    url = service.url.replace("http://", "https://")
+    archive = Archive(url, timeout=2, patience=10)
+    words = f"{name} names {bundle}, from which no certificates can be read"
+    with pytest.raises(SRError, match=words):
+        archive.search(ids=["a"])
+    with pytest.raises(SRError, match=words):
+        archive.read(f"{url}/a.tif", lambda source: source.count)
+    with pytest.raises(SRError, match=words):
+        raster.describe(f"{url}/a.tif", "the image")

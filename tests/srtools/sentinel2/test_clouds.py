@@ -3,18 +3,24 @@
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
+from affine import Affine
+from rasterio.io import MemoryFile
 from shapely.geometry import box
 
+from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.sentinel2 import scenes
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
+from tests.fake_stac import geotiff
 from tests.stac_items import (
     AREA,
     AREA_COLUMNS,
     AREA_ROWS,
+    TILE,
     candidate,
     in_degrees,
     item,
@@ -139,3 +145,109 @@ def test_tiles_that_do_not_fit_together(tmp_path, change):
     scene = scene_of(Archive("http://unused"), AREA, tiles)
     with pytest.raises(SRError, match="lie on different grids"):
         scenes.choose([scene], AREA)
+
+
+def bands(folder, name, transform=TILE, **changed):
+    """Write B04, B03, B02, B08 of 10 m and an SCL; return an item of them."""
+    answer = item(name, href=scl(folder / f"{name}_SCL.tif", CLEAR))
+    place = transform @ Affine.scale(0.5)
+    for band in BANDS:
+        dn = np.random.default_rng(0).integers(1100, 3000, (300, 300), np.uint16)
+        if band in changed:
+            changed[band](dn)
+        path = folder / f"{name}_{band}.tif"
+        path.write_bytes(geotiff(dn, place))
+        answer["assets"][band] = {"href": str(path)}
+    return answer
+
+
+CLEAR = np.full((150, 150), 4, np.uint8)
+# The area covers rows 80-199 and columns 100-219 of the bands; this is a sixth of it.
+HOLE = slice(80, 120), slice(120, 180)
+
+
+def put(value, place=HOLE):
+    return lambda dn: dn.__setitem__(place, value)
+
+
+def scenes_of(*items):
+    tiles = map(Tile.from_item, items)
+    return [scene_of(Archive("http://unused"), AREA, [tile]) for tile in tiles]
+
+
+@pytest.mark.parametrize("band", ["B04", "B08"])
+@pytest.mark.parametrize(
+    ("value", "name", "words"),
+    [
+        (0, "missing", "pixels of its bands are missing"),
+        (64000, "defective", "more than 0.50% of its DN are above 30000"),
+    ],
+)
+def test_a_candidate_with_a_broken_band_is_passed_over(
+    tmp_path, band, value, name, words
+):
+    best = bands(tmp_path, "best", **{band: put(value)})
+    candidates = scenes_of(best, bands(tmp_path, "second"))
+    assert scenes.choose(candidates, AREA) is candidates[1]
+    assert candidates[0].rejected == words
+    assert candidates[0].shares[name] == pytest.approx(1 / 6, abs=0.05)
+    assert candidates[1].shares["missing"] == candidates[1].bad_share == 0
+    with pytest.raises(SRError, match=rf"\(the best one, best: {words}\)"):
+        scenes.choose(scenes_of(best), AREA)
+
+
+def test_broken_bands_of_a_named_item_are_refused_unless_allowed(tmp_path):
+    (scene,) = scenes_of(bands(tmp_path, "asked", B08=put(0)))
+    scene.forced = True
+    with pytest.raises(SRError, match="asked for cannot be used .pixels of its bands"):
+        scenes.choose([scene], AREA)
+    scene.rejected = ""
+    assert scenes.choose([scene], AREA, max_bad_share=0.3) is scene
+
+
+def test_what_lies_beside_the_area_does_not_count(tmp_path):
+    def around(dn):
+        inside = dn[80:200, 100:220].copy()
+        dn[:] = 0
+        dn[80:200, 100:220] = inside
+
+    (scene,) = scenes_of(bands(tmp_path, "a", **dict.fromkeys(BANDS, around)))
+    assert scenes.choose([scene], AREA) is scene
+    assert scene.shares["missing"] == 0
+
+
+def test_a_hole_is_filled_by_the_other_tile(tmp_path):
+    hole, rest = put(0), put(0, (slice(150, 300), slice(0, 300)))
+    moved = TILE @ Affine.translation(0, -7)  # another origin, no multiple of 8 pixels
+    parts = [
+        bands(tmp_path, "a", B04=hole),
+        bands(tmp_path, "b", moved, **dict.fromkeys(BANDS, rest)),
+    ]
+    parts[1]["assets"]["SCL"] = parts[0]["assets"]["SCL"]
+    tiles = [Tile.from_item(part) for part in parts]
+    scene = scene_of(Archive("http://unused"), AREA, tiles)
+    assert scenes.choose([scene], AREA) is scene
+    assert scene.shares["missing"] == 0
+
+
+def test_overviews_are_enough(service, archive, tmp_path):
+    """Of each band the head and one overview are asked for, not the pixels."""
+    answer = item("a", href=scl(tmp_path / "SCL.tif", CLEAR))
+    dn = np.random.default_rng(0).integers(1100, 3000, (2400, 2400), np.uint16)
+    for band in BANDS:
+        service.files[f"{band}.tif"] = with_overviews(dn, tmp_path / f"{band}.tif")
+        answer["assets"][band] = {"href": f"{service.url}/{band}.tif"}
+    scene = scene_of(archive, AREA, [Tile.from_item(answer)])
+    assert scenes.choose([scene], AREA) is scene
+    for band in BANDS:
+        gets = [x for x in service.requests if x[:2] == ("GET", f"{band}.tif")]
+        assert len(gets) <= 2
+        assert service.sent[f"{band}.tif"] < len(service.files[f"{band}.tif"]) / 20
+
+
+def with_overviews(dn, path):
+    """Return an image as the bytes of a Cloud Optimized GeoTIFF."""
+    place = Affine(10, 0, 440_000, 0, -10, 5_420_000)
+    with MemoryFile(geotiff(dn, place)) as memory, memory.open() as source:
+        rasterio.shutil.copy(source, path, driver="COG", overviews="AUTO")
+    return path.read_bytes()

@@ -29,6 +29,7 @@ from srtools.sentinel2.download import local_copies, open_links
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
 from srtools.sentinel2.services import ServiceError
+from srtools.urls import redact
 from tests.fake_stac import FakeService, block_ranges, geotiff, serve
 
 import pyotb
@@ -145,6 +146,7 @@ def test_copies_are_the_pixels_over_the_area(service, tmp_path, image, area):
     wanted = scene(archive_of(service), ("a", service.url))
     with local_copies(wanted, ["B04"], area, tmp_path) as [paths]:
         check_copy(paths["B04"], PIXELS[0], TILE, area)
+        assert redact(paths["B04"]) == "B04 of item a"  # not the name of the copy
     assert list(tmp_path.iterdir()) == []
 
 

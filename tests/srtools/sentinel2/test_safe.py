@@ -39,6 +39,7 @@ def product(tmp_path):
         ("a_N9999_b.SAFE", "<PROCESSING_BASELINE>99.99</PROCESSING_BASELINE>", None),
         ("a_N9999_b.SAFE", "<BOA_ADD_OFFSET>-1000</BOA_ADD_OFFSET>", 1000),
         ("a_N9933_b.SAFE", "", None),
+        ("a_N0400_b.SAFE", "<BOA_ADD_OFFSET>-1000<BOA_ADD_OFFSET>0", None),
     ],
 )
 def test_safe(product, name, xml, offset):

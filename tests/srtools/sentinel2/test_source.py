@@ -3,6 +3,7 @@
 import logging
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
@@ -100,11 +101,51 @@ def test_the_bands_of_the_best_image_are_copied(tmp_path, monkeypatch, caplog):
         ([f"T31UDQ_20210520T105629_{band}_10m.jp2" for band in BANDS], 20),
         (["s2.tif"], None),
         (["T31UDQ_20219920T105629_B04_10m.jp2"], None),
-        (["T31UDQ_20210520T105629_B04.tif", "T31UDQ_20210521T105629_B03.tif"], None),
+        (["SENTINEL2A_20210520-105629-123_L2A_T31UDQ_C_V3-0_FRE_B4.tif"], 20),
+        (["S2A_USER_PRD_MSIL2A_PDMC_20210520T225644_R051_V20210519T105625.SAFE"], None),
+        (["T31UDC_20210520T105629_B04_10m.jp2", "my_B08.tif"], 20),
     ],
 )
 def test_the_day_stands_in_the_names(names, day):
-    assert source.day_in(tuple(names)) == (day and date(2021, 5, day))
+    assert source.day_in(names) == (day and date(2021, 5, day))
+
+
+SEVERAL = r"of several days by their names: 2021-05-20 \(.*\), 2021-05-21 \(.*\); give"
+
+
+def test_bands_of_two_days_are_refused(tmp_path):
+    names = [f"T31UDQ_20210520T105629_{band}_10m.tif" for band in BANDS]
+    names[3] = "T31UDQ_20210521T105631_B08_10m.tif"
+    options = SearchOptions(s2_images=tuple(names), offset=1000)
+    with pytest.raises(SRError, match=SEVERAL):
+        with source.sentinel2(options, None, tmp_path):
+            pass
+
+
+@pytest.mark.parametrize("other", ["B08_10m", "SCL_20m", "folder"])
+def test_a_product_of_several_days_is_refused(tmp_path, other):
+    day = "20210521" if other == "folder" else "20210520"
+    safe = product(tmp_path, f"S2A_MSIL2A_{day}T105629_N0400_R051_T31UDQ_x.SAFE")
+    for path in Path(safe).glob("GRANULE/*/IMG_DATA/*/*.jp2"):
+        day = "20210521" if path.stem.endswith(other) else "20210520"
+        path.rename(path.with_name(path.name.replace("_", f"_{day}T105629_", 1)))
+    with pytest.raises(SRError, match=SEVERAL):
+        with source.sentinel2(SearchOptions(s2_images=(safe,)), None, tmp_path):
+            pass
+
+
+def test_what_the_user_adds_is_of_the_same_day():
+    s2 = source.at_hand(("T31UDQ_20210520T105629_all_10m.tif",), 0)
+    scl, day = "T31UDQ_20210520T105629_SCL_20m.tif", date(2021, 5, 20)
+    assert s2.completed(None, None) == s2
+    completed = s2.completed(scl, day)
+    assert (completed.scl, completed.day) == ([scl], day)
+    with pytest.raises(SRError, match=SEVERAL):
+        s2.completed(scl.replace("0520", "0521"), None)
+    with pytest.raises(SRError, match="files tell 2021-05-20, --s2_date 2021-05-21"):
+        s2.completed(None, date(2021, 5, 21))
+    unnamed = source.at_hand(("s2.tif",), 0)
+    assert unnamed.completed("clouds.tif", day).day == day
 
 
 @pytest.mark.parametrize("level", [1, 2])

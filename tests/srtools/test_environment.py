@@ -1,0 +1,133 @@
+"""What importing `srtools` sets for GDAL, PROJ and proxies, and what it keeps."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.crs import CRS
+
+from srtools.errors import SRError
+from srtools.images import raster
+from srtools.images.sentinel2_checks import check_images
+from tests.fake_stac import FakeService, geotiff, serve
+
+import pyotb
+
+PLACE = (10.0, 0.0, 450_000.0, 0.0, -10.0, 5_410_000.0)
+UTM31 = CRS.from_epsg(32631)
+AUX = (
+    f"<PAMDataset><SRS>{UTM31.to_wkt()}</SRS>"
+    "<GeoTransform>450000, 10, 0, 5410000, 0, -10</GeoTransform></PAMDataset>"
+)
+WORLD = "10\n0\n0\n-10\n450005\n5409995\n"
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Write an image without a place."""
+    path = str(tmp_path / "s2.tif")
+    shape = {"count": 4, "height": 8, "width": 8}
+    with rasterio.open(path, "w", driver="GTiff", dtype="uint16", **shape) as file:
+        file.write(np.random.default_rng(0).integers(1, 3000, (4, 8, 8), np.uint16))
+    return path
+
+
+def test_a_place_in_a_side_file_is_read(bare):
+    Path(f"{bare}.aux.xml").write_text(AUX)
+    (s2,) = check_images([bare])
+    assert (s2.crs, s2.transform[:6]) == (UTM31, PLACE)
+    engine = pyotb.Input(bare)
+    assert engine.transform == PLACE and "32631" in engine.app.GetImageProjection("out")
+
+
+def test_a_world_file_is_read_and_only_the_crs_is_missing(bare):
+    Path(bare).with_suffix(".tfw").write_text(WORLD)
+    with pytest.raises(SRError, match="s2.tif has no CRS: gdal_edit.py -a_srs"):
+        check_images([bare])
+
+
+@pytest.mark.parametrize("side", ["mask", "nodata"])
+def test_what_side_files_say_of_missing_pixels_is_seen(write_raster, side):
+    pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
+    path = write_raster("s2.tif", pixels, 10.0)
+    if side == "mask":
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"),
+            rasterio.open(path, "r+") as file,
+        ):
+            file.write_mask(np.tri(8, dtype=bool))
+        assert Path(f"{path}.msk").exists()
+    else:
+        bands = "".join(
+            f'<PAMRasterBand band="{n}"><NoDataValue>9</NoDataValue></PAMRasterBand>'
+            for n in (1, 2, 3, 4)
+        )
+        Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    words = {"mask": "has a mask that hides pixels", "nodata": "declares 9 to be no"}
+    with pytest.raises(SRError, match=words[side]):
+        check_images([path])
+
+
+LINKS = ["s2.tif", "download?id=7", "s2.tif?sig=a%2Bb&se=2", "Nodes(s2.jp2)/$value"]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_are_read_without_a_request_for_side_files(link):
+    pixels = np.random.default_rng(0).integers(1, 3000, (200, 200), np.uint16)
+    path = "/" + link.split("?")[0]
+    with serve(FakeService()) as service:
+        service.files[path[1:].split("/")[0]] = geotiff(pixels, rasterio.Affine(*PLACE))
+        image = raster.describe(f"{service.url}/{link}", "the image")
+        with raster.reading(image.path) as file:
+            np.testing.assert_array_equal(file.read(1), pixels)
+            assert file.read_masks(1).all() and not file.tags(ns="xml:XMP")
+        engine = pyotb.Input(image.path)
+        np.testing.assert_array_equal(engine.to_numpy()[:, :, 0], pixels)
+    assert {name for name in service.paths} == {path}
+
+
+def test_a_link_of_another_name_says_what_names_are_read():
+    with serve(FakeService()) as service:
+        with pytest.raises(SRError, match="CPL_VSIL_CURL_ALLOWED_EXTENSIONS"):
+            raster.describe(f"{service.url}/get.php?id=7", "the image")
+
+
+def imported(**variables: str) -> dict[str, str]:
+    """Return the environment after `import srtools` in a new process."""
+    environment = {k: v for k, v in os.environ.items() if k.lower() != "no_proxy"}
+    environment.pop("PROJ_DATA", None)
+    code = "import os, srtools; print(repr(dict(os.environ)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return eval(done.stdout)
+
+
+def test_variables_of_the_user_are_kept():
+    kept = {"PROJ_DATA": "/mine", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+    found = imported(**kept)
+    assert {name: found[name] for name in kept} == kept
+    assert Path(imported()["PROJ_DATA"], "proj.db").is_file()
+
+
+@pytest.mark.parametrize(
+    ("mine", "expected"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": "a.org", "no_proxy": ""}, "a.org,127.0.0.1,localhost"),
+        ({"no_proxy": "localhost,a.org"}, "localhost,a.org,127.0.0.1"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_this_machine_is_asked_without_a_proxy(mine, expected):
+    found = imported(**mine)
+    assert found["no_proxy"] == expected
+    assert found.get("NO_PROXY", "*") == expected

@@ -14,7 +14,7 @@ from srtools.errors import SRError
 from srtools.images import checks, raster, sentinel2_checks, vrt
 from srtools.images.raster import ImageInfo
 from srtools.images.sentinel2_checks import Content
-from srtools.inference import mask, pieces, plans, samples, season, surroundings
+from srtools.inference import mask, pieces, plans, samples, surroundings
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
 from srtools.network import model_card, saved_model
@@ -156,7 +156,6 @@ def job(
             model.card.get("offset_removed"),
             explicit=options.offset is not None,
         )
-    season.warn(model.card, found.day)
     plan = plans.make(s2[0], like, model, crop)
     samples.warn_if_unlike(model.card, s2, plan.grid, found.offset)
     if options.consistent:

@@ -11,7 +11,6 @@ from srtools import cards, files, fingerprints
 from srtools.conventions import INPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import weights
-from srtools.network.early_crop import early_crop, smallest_crop
 from srtools.network.receptive_field import receptive_field
 from srtools.tf import tf
 
@@ -77,7 +76,7 @@ def save(
     Raises:
         SRError: if the folder cannot be written, or holds something else.
     """
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))  # a link stays
     check_replaceable(folder)
     module = tf.Module()
     # TensorFlow's variables are saved.  Keras 3 wraps them, and of a wrapper OTBTF
@@ -103,11 +102,12 @@ def save(
 def _serving_function(network: tf.keras.Model, crop: int | None) -> Callable:
     """Give the network as a function of tensors, with one output more, cropped."""
     output = network.output[OUTPUT_DN]
-    crop = crop or smallest_crop(receptive_field(output))
+    crop = crop or receptive_field(output).crop
 
     def serve(lr: tf.Tensor) -> dict:
-        cropped = {f"{OUTPUT_DN}_crop{crop}": early_crop(output, crop, lr)}
-        return {**network({INPUT: lr}), **cropped}
+        outputs = network({INPUT: lr})
+        inner = outputs[OUTPUT_DN][:, crop:-crop, crop:-crop]
+        return {**outputs, f"{OUTPUT_DN}_crop{crop}": inner}
 
     bands = network.inputs[0].shape[-1]
     lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)

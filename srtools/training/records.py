@@ -141,7 +141,7 @@ def write(folder: Path, files: dict[str, dict[str, str]]) -> None:
     Raises:
         SRError: if there is no room for them.
     """
-    folder = folder.absolute()
+    folder = Path(os.path.realpath(folder))  # a link stays
     sources = {g: feeding.open_patches(files[g], streaming=True) for g in files}
     needed = sum(feeding.size_in_memory(source.reader) for source in sources.values())
     free = shutil.disk_usage(folder).free

@@ -93,6 +93,13 @@ def test_what_goes_in_comes_out(files, folder, group):
         np.testing.assert_array_equal(found[kind], expected[kind][order])
 
 
+def test_a_link_to_an_empty_folder_stays(files, folder, tmp_path):
+    (tmp_path / "far").mkdir()
+    folder.symlink_to(tmp_path / "far")
+    records.open_records(folder, files, BUFFER)
+    assert folder.is_symlink() and (tmp_path / "far" / records.NOTE).exists()
+
+
 def test_otbtf_reads_them(files, folder):
     """With its own function, which knows nothing of this module."""
     records.open_records(folder, files, BUFFER)

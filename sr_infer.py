@@ -51,8 +51,6 @@ from srtools.sentinel2 import source
 
 import pyotb
 
-AROUND_METRES = 200.0  # fetched around an area, as context for the network
-
 
 def put_on_lr_grid(
     s2: list[ImageInfo], plan: Plan, offset: int, folder: Path
@@ -170,10 +168,7 @@ def infer(options: cli.Options) -> dict | None:
     if options.dry_run:
         source.find_scene(options, area.in_degrees)
         return None
-    preview = options.preview and Path(options.preview)
-    outputs = Outputs(
-        Path(options.out), preview, options.uncertainty, options.consistent
-    )
+    outputs = Outputs.of(options)
     outputs.check(options.overwrite, prepare.files_read(options))
     model = prepare.check_model(options.model_dir)
     arithmetic = precision.choose(options.precision)
@@ -183,16 +178,17 @@ def infer(options: cli.Options) -> dict | None:
         calibration = intervals.record_of(model.card, views, options.model_dir)
         lost += intervals.CUT  # pixels at the rim, whose interval is not known
     outputs.make_folders()
+    kept = pieces.folder_of(options.out)
     with (
-        pieces.hold(pieces.folder_of(options.out), shared=bool(options.part)),
+        pieces.hold(kept, shared=bool(options.part)),
         source.sentinel2(
             options,
             area.in_degrees,
             outputs.image.parent,
-            margin_metres=AROUND_METRES,
+            margin_metres=surroundings.context_metres(lost, model),
             scl=options.mask == mask.SCL,
         ) as found,
-        tempfile.TemporaryDirectory() as temporary,
+        tempfile.TemporaryDirectory(prefix=".", dir=kept) as temporary,
     ):
         folder = Path(temporary)
         job = prepare.job(options, found, area, model, arithmetic, lost, folder)

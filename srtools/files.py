@@ -34,10 +34,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Path]:
     """Yield a temporary folder; its files become `paths` at the end of the block.
 
-    Of a path that is a symbolic link the target is replaced.  The block writes each file there under its own name.  What describes a file that is
-    replaced goes with it.  After an exception in it all of `paths` are as they were.
-    At the end each file appears complete, one after the other: a power cut in that
-    moment leaves some new and some old.
+    The block writes each file there under its own name.  What describes a file that is
+    replaced goes with it, and a symbolic link stays: its target is replaced.  After an
+    exception in it all of `paths` are as they were.  At the end each file appears
+    complete, one after the other: a power cut in that moment leaves some new and some
+    old.
 
     Arguments:
         paths: files of one folder.
@@ -77,9 +78,9 @@ def _rename(source: Path, target: Path) -> None:
 def partial_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder on the disk of `path`, for what is going to be `path`.
 
-    If `path` is a symbolic link, the disk is that of its target.  The folder is removed
-    at the end.  What killed processes have left there for the same path
-    is removed before; those that live hold a lock.
+    Of a symbolic link, that is the disk of its target.  The folder is removed at the
+    end.  What killed processes have left there for the same path is removed before;
+    those that live hold a lock.
 
     Raises:
         SRError: if it cannot be made.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from srtools import cards, files
 from srtools.conventions import BANDS, OFFSET_TAG
@@ -30,6 +31,12 @@ class Outputs:
     consistent: bool = False
     """Whether the image is corrected by Sentinel-2's own pixels."""
 
+    @classmethod
+    def of(cls, options: Any) -> "Outputs":
+        """Return the outputs of `srtools.cli.inference.Options`."""
+        preview = options.preview and Path(options.preview)
+        return cls(Path(options.out), preview, options.uncertainty, options.consistent)
+
     @property
     def card(self) -> Path:
         """JSON beside the image."""
@@ -41,13 +48,17 @@ class Outputs:
         return qgis.style_of(self.image)
 
     @property
+    def interval(self) -> Path:
+        """Image of the half-widths of intervals."""
+        return self.image.with_name(f"{self.image.stem}_interval.tif")
+
+    @property
     def images(self) -> dict[Path, range]:
         """Each image, and the numbers of its bands in the pieces."""
         count = len(BANDS)
         found = {self.image: range(1, count + 1)}
         if self.uncertainty:
-            interval = self.image.with_name(f"{self.image.stem}_interval.tif")
-            found[interval] = range(count + 1, 2 * count + 1)
+            found[self.interval] = range(count + 1, 2 * count + 1)
         return found
 
     @property
@@ -67,7 +78,8 @@ class Outputs:
             SRError: if a file cannot be written, or must not be.
         """
         files.check_name(self.image)
-        files.refuse_existing(self.paths, overwrite, read)
+        old = [self.interval] if self.interval.exists() else []  # of another image
+        files.refuse_existing([*self.paths, *old], overwrite, read)
         if self.image.suffix.lower() not in (".tif", ".tiff"):
             raise SRError(
                 f"{self.image}: the image is a GeoTIFF, its name must end in .tif"
@@ -106,7 +118,8 @@ class Outputs:
         if self.consistent:
             folder = consistent.correct(job, len(BANDS) * len(self.images), compressed)
         # All or none: the pieces are removed when nothing can fail any more.
-        with files.whole_files([*self.images, self.style, self.card]) as partial:
+        paths_made = [*self.images, self.style, self.card]
+        with files.whole_files(paths_made, replaced=[self.interval]) as partial:
             for path, numbers in self.images.items():
                 bands = dict(zip(numbers, BANDS, strict=True))
                 told = {} if path == self.image else {"INTERVAL": MEANING}

@@ -100,8 +100,8 @@ def compresses(pieces: Sequence[Piece], pixel_bytes: int) -> bool:
 
 
 def folder_of(out: str | Path) -> Path:
-    """Give the folder for the pieces of an image."""
-    return Path(f"{out}.pieces")
+    """Return the folder for the pieces of an image, on the disk of its target."""
+    return Path(f"{os.path.realpath(out)}.pieces")
 
 
 @contextmanager
@@ -123,6 +123,10 @@ def hold(folder: Path, shared: bool) -> Iterator[None]:
     with files.hold(files.make_folder(folder), busy, shared):
         try:
             yield
+        except (KeyboardInterrupt, SystemExit):
+            if (folder / PLAN).exists():
+                log.warning("%s keeps what is done: the same command goes on", folder)
+            raise
         finally:
             with suppress(OSError):
                 folder.rmdir()  # if it is still empty
@@ -141,7 +145,6 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     Raises:
         SRError: if it was made for another plan, or by another program.
     """
-    fingerprint = fingerprints.of_settings(plan)
     # Not the folder itself, which this run, or its share, holds already.
     with files.one_at_a_time(folder.absolute().parent):
         found = [path for path in folder.glob("*") if not path.name.startswith(".")]
@@ -151,17 +154,17 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                 "its files were made for; remove or rename the folder"
             )
         if (folder / PLAN).exists():
-            if cards.read_card(folder / PLAN).get("fingerprint") == fingerprint:
+            names = fingerprints.differences(cards.read_card(folder / PLAN), plan)
+            if not names:
                 return
             if not overwrite:
                 raise SRError(
-                    f"{folder} holds pieces made from other images, with another model "
-                    "or other options; give the same ones to go on, or --overwrite to "
-                    "start anew"
+                    f"{folder} holds pieces made with another {', '.join(names)}; give "
+                    "the same to go on, or --overwrite to start anew"
                 )
             for path in found:  # the folder stays: this run holds it
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        cards.write_card(folder / PLAN, {"fingerprint": fingerprint, **plan})
+        cards.write_card(folder / PLAN, plan)
 
 
 def _is_whole(path: Path) -> bool:
@@ -250,5 +253,5 @@ def write_empty(path: Path, piece: Piece, bands: int) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove the pieces once they are joined."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove the pieces once they are joined, if need be behind a link."""
+    shutil.rmtree(os.path.realpath(folder), ignore_errors=True)

@@ -45,7 +45,7 @@ class ReceptiveField:
 
     @property
     def crop(self) -> int:
-        """Fewest output pixels whose removal leaves nothing that a tile's rim falsifies.
+        """Output pixels on each side of a tile that its rim may falsify, rounded up.
 
         They are a whole and even number of input pixels, as OTBTF centres tiles best.
         """

@@ -205,9 +205,10 @@ def check_replaceable(folder: str | Path) -> None:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """Give a SHA-256 that changes with the network and with its weights."""
-    variables = sorted(Path(folder).glob("variables/*"))
-    return fingerprints.of_contents([*variables, Path(folder) / GRAPH])
+    """Return a SHA-256 that changes with the network, its weights and its card."""
+    folder = Path(folder)
+    variables, card = sorted(folder.glob("variables/*")), folder.glob(str(CARD))
+    return fingerprints.of_contents([*variables, folder / GRAPH, *card])
 
 
 def load(folder: str | Path, *outputs: str) -> Callable:

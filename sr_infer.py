@@ -128,12 +128,9 @@ def keep_nodata(
     return pyotb.where(seen == 0, 0, sr)
 
 
-def write_piece(
-    sr: pyotb.App, piece: Piece, tile_size: int, compressed: bool, path: Path
-) -> None:
+def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None:
     """Compute one piece of the output, and write it as uint16."""
     extended = {
-        **(pieces.COMPRESSION if compressed else {}),
         # Strips as high as a tile, so that no tile is computed twice.
         "streaming:type": "stripped",
         "streaming:sizemode": "height",
@@ -207,7 +204,6 @@ def infer(options: cli.Options) -> dict | None:
             sr = keep_from_0(serve(lr, served, names, lost, job.tile_size))
             masked = keep_nodata(sr, job.masking, job.plan, len(names), folder)
         spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
-        compressed = pieces.compresses(job.pieces, 2 * bands)
 
         def write(piece: Piece, path: Path) -> None:
             there = job.content(piece)
@@ -216,14 +212,13 @@ def infer(options: cli.Options) -> dict | None:
             with engine_errors("super-resolving"):
                 # The mask costs time, and most pieces need none.
                 result = sr if there == Content.ALL else masked
-                write_piece(result, piece, job.tile_size, compressed, path)
+                write_piece(result, piece, job.tile_size, path)
 
         own = pieces.share(job.pieces, *options.part) if options.part else job.pieces
-        size = {"pixel_bytes": 2 * bands, "compressed": compressed}
-        pieces.make(job.folder, own, write, spacing, joins=not options.part, **size)
+        pieces.make(job.folder, own, write, spacing, 2 * bands, joins=not options.part)
         if options.part:
             return None
-        return outputs.write(job, compressed)
+        return outputs.write(job)
 
 
 @one_line_errors

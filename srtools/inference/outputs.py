@@ -95,12 +95,11 @@ class Outputs:
         for path in self.paths:
             files.make_folder(path.parent)
 
-    def write(self, job: Job, compressed: bool) -> dict:
+    def write(self, job: Job) -> dict:
         """Join the pieces; write the card and the preview.
 
         Arguments:
             job: image whose pieces are made.
-            compressed: whether they are compressed.
 
         Returns:
             The card with the description of the image.
@@ -116,7 +115,7 @@ class Outputs:
         }
         folder = job.folder
         if self.consistent:
-            folder = consistent.correct(job, len(BANDS) * len(self.images), compressed)
+            folder = consistent.correct(job, len(BANDS) * len(self.images))
         # All or none: the pieces are removed when nothing can fail any more.
         paths_made = [*self.images, self.style, self.card]
         with files.whole_files(paths_made, replaced=[self.interval]) as partial:
@@ -130,8 +129,6 @@ class Outputs:
                     bands,
                     job.plan.grid,
                     about | told,
-                    job.has_nodata,
-                    compressed,
                 )
             made = partial / self.image.name
             qgis.write_style(partial / self.style.name, qgis.limits_of(made))

@@ -26,20 +26,9 @@ from srtools.images.grid import Window
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
-COMPRESSED_FROM = 8e9
-"""Bytes of all pieces from which they are compressed, which makes a run some percent
-longer: a full Sentinel-2 tile would take 43 GB."""
-COMPRESSION = {
-    "gdal:co:COMPRESS": "DEFLATE",
-    "gdal:co:PREDICTOR": 2,
-    "gdal:co:ZLEVEL": 1,
-}
-"""How, in OTB's extended file names."""
-PIECES_SHARE = {False: 1.0, True: 0.6}
-"""Bytes of the pieces, per byte of their pixels, if they are compressed or not."""
-JOINED_SHARE = {False: 1.1, True: 0.95}
-"""Bytes that joining takes, per byte of all pixels: overviews a third, compressed with
-the pieces, and the image with its overviews 0.8."""
+JOINED_SHARE = 1.1
+"""Bytes that joining takes, per byte of all pixels: the image with its overviews 0.8,
+and these once more while it is written."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +80,6 @@ def share(pieces: Sequence[Piece], part: int, parts: int) -> list[Piece]:
             len(pieces),
         )
     return own
-
-
-def compresses(pieces: Sequence[Piece], pixel_bytes: int) -> bool:
-    """Tell whether the pieces of an image are so large that they are compressed."""
-    pixels = sum(piece.width * piece.height for piece in pieces)
-    return pixels * pixel_bytes > COMPRESSED_FROM
 
 
 def folder_of(out: str | Path) -> Path:
@@ -186,7 +169,6 @@ def make(
     spacing: float,
     pixel_bytes: int,
     joins: bool = True,
-    compressed: bool = False,
 ) -> None:
     """Make the pieces that are missing, and tell the progress.
 
@@ -197,7 +179,6 @@ def make(
         spacing: pixel size in metres.
         pixel_bytes: size of a pixel of a piece, all bands together.
         joins: whether this run joins them afterwards.
-        compressed: whether they are compressed when they are written.
 
     Raises:
         SRError: if the disk does not take them.
@@ -205,12 +186,11 @@ def make(
     todo = [piece for piece in pieces if not _is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
-    share = PIECES_SHARE[compressed] * pixel_bytes
-    sizes = [round(piece.width * piece.height * share) for piece in todo]
+    sizes = [piece.width * piece.height * pixel_bytes for piece in todo]
     joined = sum(piece.width * piece.height for piece in pieces) * pixel_bytes
     files.check_room(
         folder,
-        sum(sizes) + (round(JOINED_SHARE[compressed] * joined) if joins else 0),
+        sum(sizes) + (round(JOINED_SHARE * joined) if joins else 0),
         f"{len(todo)} pieces of the image" + (" and the image" if joins else ""),
     )
     areas = [piece.width * piece.height * spacing**2 / 1e6 for piece in todo]

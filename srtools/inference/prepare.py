@@ -128,11 +128,6 @@ class Job:
             self.contents[piece] = sentinel2_checks.content(self.masking, grid)
         return self.contents[piece]
 
-    @property
-    def has_nodata(self) -> bool:
-        """Whether some pixel of the image may be nodata."""
-        return any(self.content(piece) != Content.ALL for piece in self.pieces)
-
     def check_data(self) -> None:
         """Check that there is something to see.
 

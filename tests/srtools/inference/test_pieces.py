@@ -457,29 +457,6 @@ def test_pieces_without_data_do_not_pass_the_network(
     assert {piece.col for piece in computed} == {0, 64}  # of 0, 64, 128 and 192
 
 
-def test_pieces_of_a_large_image_are_compressed(tmp_path, job, monkeypatch):
-    """They take less room, ask for less, and make the same image."""
-    expected = whole(tmp_path, job)
-    sizes, asked, join = {}, {}, cog.join
-    for name, limit in (("raw", 1e9), ("compressed", 100)):
-
-        def watch(folder, cut, *rest, name=name, **options):
-            made = folder.glob("r*.tif")
-            sizes[name] = sum(path.stat().st_size for path in made)
-            join(folder, cut, *rest, **options)
-
-        def note(folder, size, what, name=name):
-            asked.setdefault(name, size)
-
-        monkeypatch.setattr(cog, "join", watch)
-        monkeypatch.setattr("srtools.files.check_room", note)
-        monkeypatch.setattr(pieces, "COMPRESSED_FROM", limit)
-        infer(job, tmp_path / f"{name}.tif")
-        np.testing.assert_array_equal(read(tmp_path / f"{name}.tif"), expected)
-    assert sizes["compressed"] < 0.95 * sizes["raw"]
-    assert 0.7 < asked["compressed"] / asked["raw"] < 0.95
-
-
 @pytest.mark.parametrize("what", ["preview", "second image"])
 def test_pieces_are_kept_until_nothing_can_fail(
     tmp_path, job, calibrated_model, monkeypatch, what

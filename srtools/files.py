@@ -210,6 +210,11 @@ def refuse_folders(paths: Sequence[Path]) -> None:
         raise SRError(f"{path} is a folder; give the name of a file")
 
 
+def _is_empty(folder: str | Path) -> bool:
+    """Check whether a path is a folder, or a link to one, with nothing in it."""
+    return Path(folder).is_dir() and not any(Path(folder).iterdir())
+
+
 def check_room(folder: str | Path, needed: int, what: str) -> None:
     """Check that a disk takes so many bytes more.
 
@@ -251,7 +256,7 @@ def refuse_existing(
                 f"the name {name} is too long, at most {LONGEST_NAME} bytes are "
                 "possible; choose a shorter one"
             )
-    existing = [path for path in paths if Path(path).exists()]
+    existing = [path for path in paths if Path(path).exists() and not _is_empty(path)]
     needed = [path for path in read if Path(path).exists()]
     for path in existing:
         if any(os.path.samefile(path, other) for other in needed):

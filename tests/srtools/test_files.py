@@ -22,6 +22,17 @@ def test_what_is_read_is_never_replaced(tmp_path):
         files.refuse_existing([image], overwrite=True, read=[link])
 
 
+def test_an_empty_folder_can_be_replaced_also_behind_a_link(tmp_path):
+    folder, link = tmp_path / "model", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    files.refuse_existing([folder, link], overwrite=False)
+    (folder / "notes.txt").touch()
+    for path in (folder, link):
+        with pytest.raises(SRError, match=f"{path} exists already"):
+            files.refuse_existing([path], overwrite=False)
+
+
 def test_files_appear_at_the_end_of_the_block(tmp_path):
     paths = [tmp_path / name for name in ("a.txt", "b.txt")]
     paths[0].write_text("old")

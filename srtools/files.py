@@ -49,7 +49,7 @@ def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Pa
     """
     refuse_folders(paths)
     for folder in {Path(os.path.realpath(path)).parent for path in paths}:
-        make_folder(folder)
+        make_folder(folder, room=0)
     with partial_folder(paths[0]) as partial:
         yield partial
         for path in dict.fromkeys([*paths, *replaced]):
@@ -86,7 +86,7 @@ def partial_folder(path: str | Path) -> Iterator[Path]:
         SRError: if it cannot be made.
     """
     path = Path(os.path.realpath(path))
-    parent, prefix = make_folder(path.parent), f".partial-{path.name}-"
+    parent, prefix = make_folder(path.parent, room=0), f".partial-{path.name}-"
     # Eight letters, or they belong to another path whose name only begins so.
     for left in parent.glob(f"{glob.escape(prefix)}????????"):
         with suppress(SRError, OSError), hold(left, "it is in use", sure=True):
@@ -181,8 +181,12 @@ def check_no_pattern(path: str | Path) -> None:
         )
 
 
-def make_folder(folder: str | Path) -> Path:
+def make_folder(folder: str | Path, room: int = 4096) -> Path:
     """Create `folder` with its parents, or those that a symbolic link names.
+
+    Arguments:
+        folder: the folder.
+        room: bytes that are written to try it; on a full disk a file can be made.
 
     Raises:
         SRError: if it cannot be created or written to.
@@ -191,7 +195,7 @@ def make_folder(folder: str | Path) -> Path:
     try:
         Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(4096))  # on a full disk a file can be made, but not filled
+            file.write(bytes(room))
     except OSError as error:
         raise SRError(
             f"folder {folder} cannot be written to ({error.strerror}); "

@@ -822,6 +822,24 @@ def test_nothing_is_written_to_the_folder_of_temporary_files(
     }
 
 
+def test_a_long_name_is_refused_before_the_network_runs(
+    tmp_path, write_raster, repeating_model, capfd, monkeypatch
+):
+    """Its temporary name would be longer than a disk takes."""
+    monkeypatch.setattr(sr_infer, "serve", None)
+    s2 = write_raster("s2.tif", image(20, 24))
+    arguments = ["--s2_images", s2, "--model_dir", repeating_model, "--out"]
+    for count in (236, 260):
+        out = str(tmp_path / ("a" * count + ".tif"))
+        assert sr_infer.main([*arguments, out]) == 1
+        assert "aaa.tif is too long, at most 237 bytes" in capfd.readouterr().err
+    preview = str(tmp_path / ("b" * 236 + ".png"))
+    out = str(tmp_path / "sr.tif")
+    assert sr_infer.main([*arguments, out, "--preview", preview]) == 1
+    assert "bbb.png is too long" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["s2.tif"]
+
+
 def test_several_products_of_one_name(tmp_path, repeating_model, capfd):
     command = ["--model_dir", repeating_model, "--out_dir", str(tmp_path / "out")]
     assert sr_infer.main([*command, "--s2_images", "a/x.tif", "b/x.tif"]) == 1

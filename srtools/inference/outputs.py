@@ -78,8 +78,9 @@ class Outputs:
             SRError: if a file cannot be written, or must not be.
         """
         files.check_name(self.image)
-        old = [self.interval] if self.interval.exists() else []  # of another image
-        files.refuse_existing([*self.paths, *old], overwrite, read)
+        files.refuse_existing(self.paths, overwrite, read)
+        if self.interval.exists():  # that of another image
+            files.refuse_existing([self.interval], overwrite, read)
         if self.image.suffix.lower() not in (".tif", ".tiff"):
             raise SRError(
                 f"{self.image}: the image is a GeoTIFF, its name must end in .tif"

@@ -231,9 +231,14 @@ def test_a_full_disk_is_named_before_the_work(tmp_path, monkeypatch):
         def __exit__(self, *_):
             pass
 
-        def write(self, _):
-            raise OSError(errno.ENOSPC, "No space left on device")
+        def write(self, data):
+            if data:
+                raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda **_: Full())
     with pytest.raises(SRError, match=rf"{tmp_path} cannot be written.*No space left"):
         files.make_folder(tmp_path)
+    # Later the error comes from what could not be written: its caller has the advice.
+    with pytest.raises(OSError, match="of the block"):
+        with files.whole_file(tmp_path / "a.txt"):
+            raise OSError("of the block")

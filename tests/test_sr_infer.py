@@ -576,7 +576,7 @@ def test_through_a_stac_api(tmp_path, repeating_model, capfd):
     }
 
 
-def test_a_safe_folder(tmp_path, write_raster, repeating_model):
+def test_a_safe_folder(tmp_path, write_raster, repeating_model, capfd):
     pixels = image(24, 20) + 1000
     folder = tmp_path / "S2A_MSIL2A_20220714T105631_N0400_R051_T31UDQ_x.SAFE"
     bands = folder / "GRANULE" / "L2A_T31UDQ" / "IMG_DATA" / "R10m"
@@ -594,6 +594,12 @@ def test_a_safe_folder(tmp_path, write_raster, repeating_model):
     arguments = [*model, "--s2_images", whole, "--offset", "1000", "--out", at_hand]
     assert sr_infer.main(arguments) == 0
     np.testing.assert_array_equal(read(from_safe)[0], read(at_hand)[0])
+    # A band of the folder that has changed makes it another product.
+    several = [*model, "--s2_images", str(folder), "--out_dir", str(tmp_path / "out")]
+    assert [sr_infer.main(several) for _ in range(2)] == [0, 0]
+    os.utime(bands / "T31UDQ_x_B08_10m.tif", ns=(0, 0))
+    assert sr_infer.main(several) == 1
+    assert "made with another s2_images;" in capfd.readouterr().out
 
 
 def smooth(height: int, width: int) -> np.ndarray:

@@ -61,6 +61,7 @@ def join(
     whole = vrt.write(folder / f"{out.stem}.vrt", grid, described, about)
     try:
         rasterio.shutil.copy(str(whole), str(out), **COG_OPTIONS)
+        raster.check_written(out)  # on a full disk GDAL may return without an error
     except (*raster.GDAL_ERRORS, OSError) as error:
         reason = raster.reason_of(error)
         raise SRError(

@@ -374,6 +374,27 @@ def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
     assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
 
 
+@pytest.mark.parametrize("name", ["sr.tif", "sr_interval.tif"])
+def test_an_image_that_gdal_left_incomplete(
+    tmp_path, job, calibrated_model, monkeypatch, name
+):
+    """On a full disk GDAL may return without an error."""
+    job["model_dir"] = calibrated_model
+    copy = cog.rasterio.shutil.copy
+
+    def cut_off(source, target, **options):
+        copy(source, target, **options)
+        if Path(target).name == name:
+            os.truncate(target, os.path.getsize(target) - 3000)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cog.rasterio.shutil, "copy", cut_off)
+        with pytest.raises(SRError, match=f"{name} was not written completely"):
+            infer(job, tmp_path / "sr.tif", uncertainty=True)
+    assert not list(tmp_path.glob("sr*.tif"))
+    infer(job, tmp_path / "sr.tif", uncertainty=True)
+
+
 def test_cut_covers_each_pixel_once():
     count = np.zeros((37, 50), int)
     for piece in pieces.cut(50, 37, 16):

@@ -185,7 +185,7 @@ def infer(options: cli.Options) -> dict | None:
             margin_metres=surroundings.context_metres(lost, model),
             scl=options.mask == mask.SCL,
         ) as found,
-        tempfile.TemporaryDirectory(prefix=".", dir=kept) as temporary,
+        tempfile.TemporaryDirectory(prefix=".temporary-", dir=kept) as temporary,
     ):
         folder = Path(temporary)
         job = prepare.job(options, found, area, model, arithmetic, lost, folder)

@@ -808,6 +808,16 @@ def test_links_stay(tmp_path, write_raster, repeating_model, kind):
     assert pieces.folder_of(out).parent == (far if kind == "image" else tmp_path)
 
 
+def test_a_pattern_in_the_name_of_the_image(tmp_path, write_raster, repeating_model):
+    """TensorFlow finds no model there; the model as it is lies elsewhere."""
+    options = {"s2_images": (write_raster("s2.tif", image(20, 24)),)}
+    options |= {"model_dir": repeating_model, "name": "run [1]/sr.tif"}
+    result, _ = run(tmp_path, **options)
+    assert result.any()
+    with pytest.raises(SRError, match="which TensorFlow takes for a pattern"):
+        run(tmp_path, self_ensemble=True, **options)
+
+
 def test_nothing_is_written_to_the_folder_of_temporary_files(
     tmp_path, write_raster, small_network, monkeypatch
 ):

@@ -46,14 +46,7 @@ def join(
     Raises:
         SRError: if the disk is full.
     """
-    copies = [
-        vrt.Copy(
-            str(folder / piece.name),
-            (0, 0, piece.width, piece.height),
-            (piece.col, piece.row),
-        )
-        for piece in pieces
-    ]
+    copies = [piece.copy_of(folder) for piece in pieces]
     described = [
         vrt.Band(number, "uint16", copies, nodata=True, title=title, scale=SCALE)
         for number, title in bands.items()

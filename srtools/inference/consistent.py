@@ -34,14 +34,7 @@ def correct(job: Job, bands: int) -> Path:
         The folder of the copies.
     """
     whole = job.folder / "whole.vrt"
-    copies = [
-        vrt.Copy(
-            str(job.folder / piece.name),
-            (0, 0, piece.width, piece.height),
-            (piece.col, piece.row),
-        )
-        for piece in job.pieces
-    ]
+    copies = [piece.copy_of(job.folder) for piece in job.pieces]
     numbers = range(1, bands + 1)
     vrt.write(whole, job.plan.grid, [vrt.Band(n, "uint16", copies) for n in numbers])
     folder = job.folder / FOLDER

@@ -22,6 +22,7 @@ from srtools import cards, files, fingerprints
 from srtools.errors import SRError
 from srtools.images import raster
 from srtools.images.grid import Window
+from srtools.images.vrt import Copy
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,11 @@ class Piece:
         """Rows and columns of the output."""
         rows = slice(self.row, self.row + self.height)
         return rows, slice(self.col, self.col + self.width)
+
+    def copy_of(self, folder: Path) -> Copy:
+        """Return the file of the piece and its place, for a VRT of the output."""
+        whole = (0, 0, self.width, self.height)
+        return Copy(str(folder / self.name), whole, (self.col, self.row))
 
 
 def cut(width: int, height: int, size: int) -> list[Piece]:

@@ -220,7 +220,7 @@ def make_patches(
         split, unfit = per_patch.leave_out(split, lr, xs, quality, found.usable)
         left_out |= unfit
     log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
-    with tempfile.TemporaryDirectory() as vectors:
+    with tempfile.TemporaryDirectory(dir=folder) as vectors:
         centres = {g: Path(vectors, f"{g}_centres.geojson") for g in options.groups}
         for mask, parameters in split.selections(centres, options.step):
             select_patches(xs.path, mask, parameters)

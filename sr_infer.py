@@ -51,8 +51,6 @@ from srtools.sentinel2 import source
 
 import pyotb
 
-AROUND_METRES = 200.0  # fetched around an area, as context for the network
-
 
 def put_on_lr_grid(
     s2: list[ImageInfo], plan: Plan, offset: int, folder: Path
@@ -130,12 +128,9 @@ def keep_nodata(
     return pyotb.where(seen == 0, 0, sr)
 
 
-def write_piece(
-    sr: pyotb.App, piece: Piece, tile_size: int, compressed: bool, path: Path
-) -> None:
+def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None:
     """Compute one piece of the output, and write it as uint16."""
     extended = {
-        **(pieces.COMPRESSION if compressed else {}),
         # Strips as high as a tile, so that no tile is computed twice.
         "streaming:type": "stripped",
         "streaming:sizemode": "height",
@@ -170,10 +165,7 @@ def infer(options: cli.Options) -> dict | None:
     if options.dry_run:
         source.find_scene(options, area.in_degrees)
         return None
-    preview = options.preview and Path(options.preview)
-    outputs = Outputs(
-        Path(options.out), preview, options.uncertainty, options.consistent
-    )
+    outputs = Outputs.of(options)
     outputs.check(options.overwrite, prepare.files_read(options))
     model = prepare.check_model(options.model_dir)
     arithmetic = precision.choose(options.precision)
@@ -183,16 +175,17 @@ def infer(options: cli.Options) -> dict | None:
         calibration = intervals.record_of(model.card, views, options.model_dir)
         lost += intervals.CUT  # pixels at the rim, whose interval is not known
     outputs.make_folders()
+    kept = pieces.folder_of(options.out)
     with (
-        pieces.hold(pieces.folder_of(options.out), shared=bool(options.part)),
+        pieces.hold(kept, shared=bool(options.part)),
         source.sentinel2(
             options,
             area.in_degrees,
             outputs.image.parent,
-            margin_metres=AROUND_METRES,
+            margin_metres=surroundings.context_metres(lost, model),
             scl=options.mask == mask.SCL,
         ) as found,
-        tempfile.TemporaryDirectory() as temporary,
+        tempfile.TemporaryDirectory(prefix=".temporary-", dir=kept) as temporary,
     ):
         folder = Path(temporary)
         job = prepare.job(options, found, area, model, arithmetic, lost, folder)
@@ -211,7 +204,6 @@ def infer(options: cli.Options) -> dict | None:
             sr = keep_from_0(serve(lr, served, names, lost, job.tile_size))
             masked = keep_nodata(sr, job.masking, job.plan, len(names), folder)
         spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
-        compressed = pieces.compresses(job.pieces, 2 * bands)
 
         def write(piece: Piece, path: Path) -> None:
             there = job.content(piece)
@@ -220,14 +212,13 @@ def infer(options: cli.Options) -> dict | None:
             with engine_errors("super-resolving"):
                 # The mask costs time, and most pieces need none.
                 result = sr if there == Content.ALL else masked
-                write_piece(result, piece, job.tile_size, compressed, path)
+                write_piece(result, piece, job.tile_size, path)
 
         own = pieces.share(job.pieces, *options.part) if options.part else job.pieces
-        size = {"pixel_bytes": 2 * bands, "compressed": compressed}
-        pieces.make(job.folder, own, write, spacing, joins=not options.part, **size)
+        pieces.make(job.folder, own, write, spacing, 2 * bands, joins=not options.part)
         if options.part:
             return None
-        return outputs.write(job, compressed)
+        return outputs.write(job)
 
 
 @one_line_errors

@@ -83,7 +83,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     yield Row(name, "the bare forward passes", f"{bare:.1f} s")
     yield Row(name, "sr_infer.py, without its start", f"{seconds:.1f} s")
     yield Row(name, "  of the forward passes", f"{seconds / bare:.2f} x")
-    # With margins, of which as much as possible is left out early.
+    # With margins.
     yield Row(name, "the same passes as they are served", f"{served:.1f} s")
     ratio, target = f"{seconds / served:.2f} x", f"<= {MOST_TIME} x"
     yield Row(name, "  sr_infer.py takes of these", ratio, target)

@@ -1,5 +1,6 @@
 """Files that appear complete or not at all, and files that must not be lost."""
 
+import errno
 import fcntl
 import glob
 import math
@@ -7,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from srtools.errors import SRError
@@ -15,10 +16,13 @@ from srtools.errors import SRError
 SIDE_FILES = (".aux.xml", ".ovr", ".msk")
 """What GDAL and QGIS put beside an image: statistics, overviews, mask."""
 
+LONGEST_NAME = 255 - len(".partial--12345678")
+"""Bytes of a name whose temporary name still fits on a disk."""
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path; its file becomes `path` at the end of the block.
+    """Yield a temporary path; its file becomes `path` at the end of the block.
 
     After an exception `path` is as it was.
     """
@@ -28,12 +32,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Path]:
-    """Give a temporary folder; its files become `paths` at the end of the block.
+    """Yield a temporary folder; its files become `paths` at the end of the block.
 
     The block writes each file there under its own name.  What describes a file that is
-    replaced goes with it.  After an exception in it all of `paths` are as they were.
-    At the end each file appears complete, one after the other: a power cut in that
-    moment leaves some new and some old.
+    replaced goes with it, and a symbolic link stays: its target is replaced.  After an
+    exception in it all of `paths` are as they were.  At the end each file appears
+    complete, one after the other: a power cut in that moment leaves some new and some
+    old.
 
     Arguments:
         paths: files of one folder.
@@ -43,40 +48,59 @@ def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Pa
         SRError: if one of them is a folder, or theirs cannot be written to.
     """
     refuse_folders(paths)
+    for folder in {Path(os.path.realpath(path)).parent for path in paths}:
+        make_folder(folder, room=0)
     with partial_folder(paths[0]) as partial:
         yield partial
         for path in dict.fromkeys([*paths, *replaced]):
+            target = Path(os.path.realpath(path))
             for suffix in SIDE_FILES:  # of the image that was there
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
+                for image in (path, target):
+                    image.with_name(image.name + suffix).unlink(missing_ok=True)
             if path in paths:
-                os.replace(partial / path.name, path)
+                _rename(partial / path.name, target)
             else:
                 path.unlink(missing_ok=True)
 
 
+def _rename(source: Path, target: Path) -> None:
+    """Move a complete file to its final name, on whatever disk that is."""
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with partial_folder(target) as near:
+            os.replace(shutil.copy(source, near / target.name), target)
+
+
 @contextmanager
 def partial_folder(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder on the disk of `path`, for what is going to be `path`.
+    """Yield a temporary folder on the disk of `path`, for what is going to be `path`.
 
-    It is removed at the end.  What killed processes have left there for the same path
-    is removed before; those that live hold a lock.
+    Of a symbolic link, that is the disk of its target.  The folder is removed at the
+    end.  What killed processes have left there for the same path is removed before;
+    those that live hold a lock.
 
     Raises:
         SRError: if it cannot be made.
     """
-    path = Path(path)
-    parent, prefix = make_folder(path.absolute().parent), f".partial-{path.name}-"
+    path = Path(os.path.realpath(path))
+    parent, prefix = make_folder(path.parent, room=0), f".partial-{path.name}-"
     # Eight letters, or they belong to another path whose name only begins so.
     for left in parent.glob(f"{glob.escape(prefix)}????????"):
         with suppress(SRError, OSError), hold(left, "it is in use", sure=True):
             shutil.rmtree(left)
-    with (
-        tempfile.TemporaryDirectory(
-            prefix=prefix, dir=parent, ignore_cleanup_errors=True
-        ) as folder,
-        hold(folder, f"{path} is being written by another process"),
-    ):
-        yield Path(folder)
+    place = {"prefix": prefix, "dir": parent, "ignore_cleanup_errors": True}
+    while True:
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
+            try:
+                stack.enter_context(hold(folder, "it is being removed"))
+            except (SRError, FileNotFoundError):
+                continue  # before it was locked, another process cleared it away
+            yield Path(folder)
+            return
 
 
 @contextmanager
@@ -157,21 +181,25 @@ def check_no_pattern(path: str | Path) -> None:
         )
 
 
-def make_folder(folder: str | Path) -> Path:
-    """Create `folder` with its parents.
+def make_folder(folder: str | Path, room: int = 4096) -> Path:
+    """Create `folder` with its parents, or those that a symbolic link names.
+
+    Arguments:
+        folder: the folder.
+        room: bytes that are written to try it; on a full disk a file can be made.
 
     Raises:
         SRError: if it cannot be created or written to.
     """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(room))
     except OSError as error:
         raise SRError(
             f"folder {folder} cannot be written to ({error.strerror}); "
-            "choose another one or change its permissions"
+            "choose another one, make room, or change its permissions"
         ) from None
     return folder
 
@@ -184,6 +212,11 @@ def refuse_folders(paths: Sequence[Path]) -> None:
     """
     for path in filter(Path.is_dir, paths):
         raise SRError(f"{path} is a folder; give the name of a file")
+
+
+def _is_empty(folder: str | Path) -> bool:
+    """Check whether a path is a folder, or a link to one, with nothing in it."""
+    return Path(folder).is_dir() and not any(Path(folder).iterdir())
 
 
 def check_room(folder: str | Path, needed: int, what: str) -> None:
@@ -210,7 +243,7 @@ def check_room(folder: str | Path, needed: int, what: str) -> None:
 def refuse_existing(
     paths: Sequence[str | Path], overwrite: bool, read: Sequence[str | Path] = ()
 ) -> None:
-    """Check that no file is lost that the user wants to keep.
+    """Check that files can have their names, and that none is lost.
 
     Arguments:
         paths: files that are going to be written.
@@ -218,9 +251,16 @@ def refuse_existing(
         read: files that the run reads; they are never replaced.
 
     Raises:
-        SRError: if one of `paths` is one of `read`, or exists already.
+        SRError: if one of `paths` is one of `read`, or exists already, or has a name
+            that is too long.
     """
-    existing = [path for path in paths if Path(path).exists()]
+    for name in (os.path.basename(os.path.realpath(path)) for path in paths):
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise SRError(
+                f"the name {name} is too long, at most {LONGEST_NAME} bytes are "
+                "possible; choose a shorter one"
+            )
+    existing = [path for path in paths if Path(path).exists() and not _is_empty(path)]
     needed = [path for path in read if Path(path).exists()]
     for path in existing:
         if any(os.path.samefile(path, other) for other in needed):

@@ -33,7 +33,7 @@ def of_contents(paths: Iterable[str | Path]) -> str:
     return digest.hexdigest()
 
 
-def of_settings(settings: Mapping[str, Any]) -> str:
-    """Give a SHA-256 of settings that JSON can hold; their order does not count."""
-    text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the names of the settings that differ, as JSON holds them."""
+    one, other = (json.loads(json.dumps(each, default=str)) for each in (one, other))
+    return [key for key in sorted({**one, **other}) if one.get(key) != other.get(key)]

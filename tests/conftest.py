@@ -60,17 +60,17 @@ class Toy(tf.Module):
     With `radius` 0 there is no mean.  The receptive field reaches `radius` lr pixels.
     """
 
-    def __init__(self, radius: int, bands: int = 4, gain: float = 1.0):
+    def __init__(self, radius: int, bands: int = 4, gain: float = 1.0, crops=(16, 32)):
         super().__init__()
         side = 2 * radius + 1
         self.kernel = tf.constant(gain / side**2, shape=(side, side, bands, 1))
-        self.bands = bands
+        self.bands, self.crops = bands, crops
 
     def __call__(self, lr: tf.Tensor) -> dict[str, tf.Tensor]:
         mean = tf.nn.depthwise_conv2d(lr, self.kernel, (1, 1, 1, 1), "SAME")
         hr_dn = tf.repeat(tf.repeat(mean, 4, axis=1), 4, axis=2)
         outputs = {"hr": hr_dn * 1e-4, "hr_dn": hr_dn}
-        for crop in (16, 32):
+        for crop in self.crops:
             cropped = hr_dn[:, crop:-crop, crop:-crop]
             outputs |= {f"hr_crop{crop}": cropped * 1e-4, f"hr_dn_crop{crop}": cropped}
         return outputs

@@ -27,8 +27,11 @@ from srtools.cli.inference import Options
 from srtools.errors import SRError
 from srtools.images import figures, raster, vrt
 from srtools.images.optics import blur_weights
+from srtools.inference import pieces
 from srtools.network import saved_model
 from srtools.network.receptive_field import receptive_field
+from srtools.sentinel2 import download
+from tests.conftest import Toy
 
 import tensorflow as tf
 
@@ -573,7 +576,7 @@ def test_through_a_stac_api(tmp_path, repeating_model, capfd):
     }
 
 
-def test_a_safe_folder(tmp_path, write_raster, repeating_model):
+def test_a_safe_folder(tmp_path, write_raster, repeating_model, capfd):
     pixels = image(24, 20) + 1000
     folder = tmp_path / "S2A_MSIL2A_20220714T105631_N0400_R051_T31UDQ_x.SAFE"
     bands = folder / "GRANULE" / "L2A_T31UDQ" / "IMG_DATA" / "R10m"
@@ -591,6 +594,12 @@ def test_a_safe_folder(tmp_path, write_raster, repeating_model):
     arguments = [*model, "--s2_images", whole, "--offset", "1000", "--out", at_hand]
     assert sr_infer.main(arguments) == 0
     np.testing.assert_array_equal(read(from_safe)[0], read(at_hand)[0])
+    # A band of the folder that has changed makes it another product.
+    several = [*model, "--s2_images", str(folder), "--out_dir", str(tmp_path / "out")]
+    assert [sr_infer.main(several) for _ in range(2)] == [0, 0]
+    os.utime(bands / "T31UDQ_x_B08_10m.tif", ns=(0, 0))
+    assert sr_infer.main(several) == 1
+    assert "made with another s2_images;" in capfd.readouterr().out
 
 
 def smooth(height: int, width: int) -> np.ndarray:
@@ -675,6 +684,176 @@ def test_several_products(tmp_path, write_raster, repeating_model, capfd):
         f"is there: {last}",
     ]
     assert before.items() <= contents(out).items()
+
+
+def test_an_image_of_another_run_is_not_there(
+    tmp_path, write_raster, repeating_model, calibrated_model, capfd
+):
+    """What differs is named, other products go on, and nothing is replaced."""
+    paths = [write_raster(f"{name}.tif", image(20, 24), 10.0) for name in "abc"]
+    out = tmp_path / "out"
+    model = tmp_path / "model"
+    shutil.copytree(calibrated_model, model)
+    keep = write_raster("keep.tif", np.ones((20, 24), np.uint8), 10.0)
+    given = {"--model_dir": str(model), "--mask": keep, "--s2_images": paths[1]}
+
+    def lines(code, *more, **changed):
+        options = {**given, **{f"--{name}": value for name, value in changed.items()}}
+        words = " ".join(f"{name} {value}" for name, value in options.items()).split()
+        assert sr_infer.main([*words, *more, "--out_dir", str(out)]) == code
+        return capfd.readouterr().out.splitlines()
+
+    lines(0, s2_images=" ".join(paths[:2]))
+    before = contents(out)
+    same = [f"is there: {out / name}_sr.tif" for name in "ab"]
+    sizes = {"tile_size": 32, "piece_size": 64}
+    assert lines(0, s2_images=" ".join(paths[:2]), **sizes) == same
+    os.utime(paths[0], ns=(0, 0))
+    assert lines(1, s2_images=" ".join(paths)) == [
+        f"failed: {paths[0]}: {out}/a_sr.tif is there, made with another s2_images; "
+        "give --overwrite to replace it, or another --out_dir",
+        same[1],
+        f"written: {out}/c_sr.tif",
+    ]
+    changes = {
+        "offset": 1000,
+        "crop": 32,
+        "bbox": "2.35 48.8 2.36 48.9",
+        "like": paths[2],
+        "mask": paths[2],
+        "model_dir": repeating_model,
+        "precision": "bfloat16",
+    }
+    for option, value in changes.items():
+        (line,) = lines(1, **{option: value})
+        name = option.removesuffix("_dir")
+        assert f"{out}/b_sr.tif is there, made with another {name}; give" in line
+    for option in ("self_ensemble", "uncertainty", "consistent"):
+        assert f"made with another {option};" in lines(1, f"--{option}")[0]
+    os.utime(keep, ns=(0, 0))
+    assert "made with another mask;" in lines(1)[0]
+    card = cards.read_card(model / saved_model.CARD)
+    cards.write_card(model / saved_model.CARD, {**card, "calibrated": "again"})
+    assert "made with another mask, model;" in lines(1)[0]
+    assert before.items() <= contents(out).items()
+    (out / "b_sr.json").write_text("{}")
+    assert "is there, made by an earlier version; give" in lines(1)[0]
+    assert lines(0, "--overwrite") == [f"written: {out}/b_sr.tif"]
+    (out / "b_sr.tif").unlink()
+    assert "b_sr.qml exists already; give --overwrite" in lines(1)[0]
+
+
+def test_intervals_of_another_image_go_with_it(
+    tmp_path, write_raster, calibrated_model
+):
+    options = {"s2_images": (write_raster("s2.tif", image(20, 24)),)}
+    options |= {"model_dir": calibrated_model, "out": str(tmp_path / "sr.tif")}
+    interval = tmp_path / "sr_interval.tif"
+    interval.touch()
+    with pytest.raises(SRError, match="sr_interval.tif exists already"):
+        sr_infer.infer(Options(**options))
+    sr_infer.infer(Options(**options, overwrite=True))
+    assert (tmp_path / "sr.tif").exists() and not interval.exists()
+
+
+def test_intervals_are_not_those_of_a_corrected_image(capfd):
+    arguments = ["--uncertainty", "--consistent", "--model_dir", "m", "--out", "a.tif"]
+    with pytest.raises(SystemExit) as stop:
+        sr_infer.main([*arguments, "--s2_images", "x"])
+    assert stop.value.code == 2
+    assert "--uncertainty is calibrated for the network's answer" in (
+        capfd.readouterr().err
+    )
+
+
+def test_context_of_a_search_is_as_wide_as_the_network_looks(
+    tmp_path, monkeypatch, capfd
+):
+    """What lies beyond what is fetched would be reflected, with no word."""
+    paths = make_scene(tmp_path / "scene", size=768, seed=2, wedge=0)
+    model = Toy(radius=60, crops=(256,)).save(tmp_path / "model")
+    cards.write_card(
+        Path(model) / saved_model.CARD, {"receptive_field": {"margin": 64}}
+    )
+    pan = raster.describe(paths["pan"], "pan")
+    middle = pan.grid.part((slice(350, 420), slice(350, 420)))
+    like = vrt.write_grid(tmp_path / "like.vrt", middle)
+    # As if blocks were single pixels: no pixel is fetched that was not asked for.
+    monkeypatch.setattr(download, "_whole_blocks", lambda pixels, block: pixels)
+    common = ["--model_dir", model, "--like", str(like), "--out"]
+    files = ["--s2_images", *map(str, paths["s2"]), "--offset", "1000"]
+    at_hand, found = (str(tmp_path / name) for name in ("at_hand.tif", "found.tif"))
+    assert sr_infer.main([*common, at_hand, *files]) == 0
+    with Server(tmp_path / "scene") as server:
+        assert sr_infer.main([*common, found, "--stac_url", server.stac_url]) == 0
+    np.testing.assert_array_equal(read(found)[0], read(at_hand)[0])
+
+
+@pytest.mark.parametrize("kind", ["image", "pieces"])
+def test_links_stay(tmp_path, write_raster, repeating_model, kind):
+    """The image and its pieces lie behind a link; a second run replaces the target."""
+    options = {"s2_images": (write_raster("s2.tif", image(20, 24)),)}
+    options["model_dir"] = repeating_model
+    out, far = tmp_path / "sr.tif", tmp_path / "far"
+    far.mkdir()
+    link = out if kind == "image" else pieces.folder_of(out)
+    link.symlink_to(far / link.name)
+    if kind == "pieces":
+        (far / link.name).mkdir()
+    for _ in range(2):
+        result, _ = run(tmp_path, **options)
+        assert link.is_symlink() and result.any()
+        names = {path.name for path in far.iterdir()}
+        assert names == ({"sr.tif"} if kind == "image" else set())
+    assert pieces.folder_of(out).parent == (far if kind == "image" else tmp_path)
+
+
+def test_a_pattern_in_the_name_of_the_image(tmp_path, write_raster, repeating_model):
+    """TensorFlow finds no model there; the model as it is lies elsewhere."""
+    options = {"s2_images": (write_raster("s2.tif", image(20, 24)),)}
+    options |= {"model_dir": repeating_model, "name": "run [1]/sr.tif"}
+    result, _ = run(tmp_path, **options)
+    assert result.any()
+    with pytest.raises(SRError, match="which TensorFlow takes for a pattern"):
+        run(tmp_path, self_ensemble=True, **options)
+
+
+def test_nothing_is_written_to_the_folder_of_temporary_files(
+    tmp_path, write_raster, small_network, monkeypatch
+):
+    """It may be full or missing; what is temporary lies beside the image."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    options = {"s2_images": (write_raster("s2.tif", image(20, 24)),)}
+    keep = write_raster("keep.tif", np.ones((20, 24), np.uint8))
+    run(
+        tmp_path,
+        model_dir=small_network,
+        mask=keep,
+        precision="bfloat16",
+        self_ensemble=True,
+        **options,
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("s2.tif", "keep.tif", "sr.tif", "sr.json", "sr.qml"),
+    }
+
+
+def test_a_long_name_is_refused_before_the_network_runs(
+    tmp_path, write_raster, repeating_model, capfd, monkeypatch
+):
+    """Its temporary name would be longer than a disk takes."""
+    monkeypatch.setattr(sr_infer, "serve", None)
+    s2 = write_raster("s2.tif", image(20, 24))
+    arguments = ["--s2_images", s2, "--model_dir", repeating_model, "--out"]
+    for count in (236, 260):
+        out = str(tmp_path / ("a" * count + ".tif"))
+        assert sr_infer.main([*arguments, out]) == 1
+        assert "aaa.tif is too long, at most 237 bytes" in capfd.readouterr().err
+    preview = str(tmp_path / ("b" * 236 + ".png"))
+    out = str(tmp_path / "sr.tif")
+    assert sr_infer.main([*arguments, out, "--preview", preview]) == 1
+    assert "bbb.png is too long" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["s2.tif"]
 
 
 def test_several_products_of_one_name(tmp_path, repeating_model, capfd):

@@ -149,6 +149,11 @@ class Options(SearchOptions):
             raise MisuseError("--s2_images, or an area to search, is needed")
         if self.out_dir and (self.part or self.dask or self.preview):
             raise MisuseError("--part, --dask and --preview are for a single --out")
+        if self.uncertainty and self.consistent:
+            raise MisuseError(
+                "--uncertainty is calibrated for the network's answer, --consistent "
+                "changes it; leave one of them out"
+            )
         if self.dask and self.part:
             raise MisuseError("--dask makes all the shares, --part one of them")
 

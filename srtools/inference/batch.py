@@ -1,7 +1,7 @@
 """Several products in one command, one image each; a bad one does not stop the others.
 
-A run that was interrupted goes on: images that are there are left as they are, and the
-pieces of the one that was begun are used.
+A run that was interrupted goes on: images of the same model, products and options are
+left as they are, and the pieces of the one that was begun are used.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from srtools import cards, fingerprints
 from srtools.errors import SRError, of_the_machine
+from srtools.inference import prepare
+from srtools.inference.outputs import Outputs
 from srtools.urls import without_secrets
 
 
@@ -60,16 +63,34 @@ def _lines(
     options: Any, infer: Callable[[Any], dict | None]
 ) -> Iterator[tuple[str, bool]]:
     for product, path in outputs(options.s2_images, options.out_dir).items():
-        # The card appears last, when everything is complete.
-        if path.with_suffix(".json").exists() and not options.overwrite:
-            yield f"is there: {path}", True
-            continue
         one = replace(options, s2_images=(product,), out=str(path), out_dir=None)
         try:
-            infer(one)
-            yield f"written: {path}", True
+            there = is_made(one)
+            if not there:
+                infer(one)
+            yield f"{'is there' if there else 'written'}: {path}", True
         except Exception as error:
             told = str(error) if isinstance(error, SRError) else of_the_machine(error)
             if told is None:  # a mistake of the program
                 raise
             yield f"failed: {product}: {without_secrets(' '.join(told.split()))}", False
+
+
+def is_made(options: Any) -> bool:
+    """Check whether an image is there, made with the same model, files and options.
+
+    Raises:
+        SRError: naming what differs.
+    """
+    outputs = Outputs.of(options)
+    if options.overwrite or not outputs.card.exists():
+        return False
+    old = cards.read_card(outputs.card).get("made_of")
+    names = ", ".join(fingerprints.differences(old or {}, prepare.made_of(options)))
+    if names:
+        how = f"with another {names}" if old else "by an earlier version"
+        raise SRError(
+            f"{outputs.image} is there, made {how}; give --overwrite to replace it, or "
+            "another --out_dir"
+        )
+    return all(path.exists() for path in outputs.paths)

@@ -23,26 +23,18 @@ FOLDER = "consistent"  # in that of the pieces
 LARGEST_DN = 65535
 
 
-def correct(job: Job, bands: int, compressed: bool) -> Path:
+def correct(job: Job, bands: int) -> Path:
     """Write corrected copies of all pieces; those that are there are kept.
 
     Arguments:
         job: image whose pieces are made.
         bands: of the pieces; those after the first four are copied.
-        compressed: whether the copies are compressed.
 
     Returns:
         The folder of the copies.
     """
     whole = job.folder / "whole.vrt"
-    copies = [
-        vrt.Copy(
-            str(job.folder / piece.name),
-            (0, 0, piece.width, piece.height),
-            (piece.col, piece.row),
-        )
-        for piece in job.pieces
-    ]
+    copies = [piece.copy_of(job.folder) for piece in job.pieces]
     numbers = range(1, bands + 1)
     vrt.write(whole, job.plan.grid, [vrt.Band(n, "uint16", copies) for n in numbers])
     folder = job.folder / FOLDER
@@ -54,7 +46,6 @@ def correct(job: Job, bands: int, compressed: bool) -> Path:
         "interleave": "band",
         "blockysize": 32,
         "bigtiff": "if_safer",
-        **({"compress": "deflate", "predictor": 2, "zlevel": 1} if compressed else {}),
     }
 
     def write(piece: Piece, path: Path) -> None:
@@ -66,8 +57,7 @@ def correct(job: Job, bands: int, compressed: bool) -> Path:
             file.write(pixels)
 
     spacing = job.plan.grid.transform.a
-    options = {"pixel_bytes": 2 * bands, "compressed": compressed}
-    pieces.make(folder, job.pieces, write, spacing, **options)
+    pieces.make(folder, job.pieces, write, spacing, pixel_bytes=2 * bands)
     return folder
 
 

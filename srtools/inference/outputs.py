@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from srtools import cards, files
 from srtools.conventions import BANDS, OFFSET_TAG
@@ -30,6 +31,12 @@ class Outputs:
     consistent: bool = False
     """Whether the image is corrected by Sentinel-2's own pixels."""
 
+    @classmethod
+    def of(cls, options: Any) -> "Outputs":
+        """Return the outputs of `srtools.cli.inference.Options`."""
+        preview = options.preview and Path(options.preview)
+        return cls(Path(options.out), preview, options.uncertainty, options.consistent)
+
     @property
     def card(self) -> Path:
         """JSON beside the image."""
@@ -41,13 +48,17 @@ class Outputs:
         return qgis.style_of(self.image)
 
     @property
+    def interval(self) -> Path:
+        """Image of the half-widths of intervals."""
+        return self.image.with_name(f"{self.image.stem}_interval.tif")
+
+    @property
     def images(self) -> dict[Path, range]:
         """Each image, and the numbers of its bands in the pieces."""
         count = len(BANDS)
         found = {self.image: range(1, count + 1)}
         if self.uncertainty:
-            interval = self.image.with_name(f"{self.image.stem}_interval.tif")
-            found[interval] = range(count + 1, 2 * count + 1)
+            found[self.interval] = range(count + 1, 2 * count + 1)
         return found
 
     @property
@@ -68,6 +79,8 @@ class Outputs:
         """
         files.check_name(self.image)
         files.refuse_existing(self.paths, overwrite, read)
+        if self.interval.exists():  # that of another image
+            files.refuse_existing([self.interval], overwrite, read)
         if self.image.suffix.lower() not in (".tif", ".tiff"):
             raise SRError(
                 f"{self.image}: the image is a GeoTIFF, its name must end in .tif"
@@ -83,12 +96,11 @@ class Outputs:
         for path in self.paths:
             files.make_folder(path.parent)
 
-    def write(self, job: Job, compressed: bool) -> dict:
+    def write(self, job: Job) -> dict:
         """Join the pieces; write the card and the preview.
 
         Arguments:
             job: image whose pieces are made.
-            compressed: whether they are compressed.
 
         Returns:
             The card with the description of the image.
@@ -104,9 +116,10 @@ class Outputs:
         }
         folder = job.folder
         if self.consistent:
-            folder = consistent.correct(job, len(BANDS) * len(self.images), compressed)
+            folder = consistent.correct(job, len(BANDS) * len(self.images))
         # All or none: the pieces are removed when nothing can fail any more.
-        with files.whole_files([*self.images, self.style, self.card]) as partial:
+        paths_made = [*self.images, self.style, self.card]
+        with files.whole_files(paths_made, replaced=[self.interval]) as partial:
             for path, numbers in self.images.items():
                 bands = dict(zip(numbers, BANDS, strict=True))
                 told = {} if path == self.image else {"INTERVAL": MEANING}
@@ -117,8 +130,6 @@ class Outputs:
                     bands,
                     job.plan.grid,
                     about | told,
-                    job.has_nodata,
-                    compressed,
                 )
             made = partial / self.image.name
             qgis.write_style(partial / self.style.name, qgis.limits_of(made))

@@ -22,24 +22,14 @@ from srtools import cards, files, fingerprints
 from srtools.errors import SRError
 from srtools.images import raster
 from srtools.images.grid import Window
+from srtools.images.vrt import Copy
 
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
-COMPRESSED_FROM = 8e9
-"""Bytes of all pieces from which they are compressed, which makes a run some percent
-longer: a full Sentinel-2 tile would take 43 GB."""
-COMPRESSION = {
-    "gdal:co:COMPRESS": "DEFLATE",
-    "gdal:co:PREDICTOR": 2,
-    "gdal:co:ZLEVEL": 1,
-}
-"""How, in OTB's extended file names."""
-PIECES_SHARE = {False: 1.0, True: 0.6}
-"""Bytes of the pieces, per byte of their pixels, if they are compressed or not."""
-JOINED_SHARE = {False: 1.1, True: 0.95}
-"""Bytes that joining takes, per byte of all pixels: overviews a third, compressed with
-the pieces, and the image with its overviews 0.8."""
+JOINED_SHARE = 1.1
+"""Bytes that joining takes, per byte of all pixels: the image with its overviews 0.8,
+and these once more while it is written."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +57,11 @@ class Piece:
         rows = slice(self.row, self.row + self.height)
         return rows, slice(self.col, self.col + self.width)
 
+    def copy_of(self, folder: Path) -> Copy:
+        """Return the file of the piece and its place, for a VRT of the output."""
+        whole = (0, 0, self.width, self.height)
+        return Copy(str(folder / self.name), whole, (self.col, self.row))
+
 
 def cut(width: int, height: int, size: int) -> list[Piece]:
     """Cut an image into square pieces, row by row.
@@ -93,15 +88,9 @@ def share(pieces: Sequence[Piece], part: int, parts: int) -> list[Piece]:
     return own
 
 
-def compresses(pieces: Sequence[Piece], pixel_bytes: int) -> bool:
-    """Tell whether the pieces of an image are so large that they are compressed."""
-    pixels = sum(piece.width * piece.height for piece in pieces)
-    return pixels * pixel_bytes > COMPRESSED_FROM
-
-
 def folder_of(out: str | Path) -> Path:
-    """Give the folder for the pieces of an image."""
-    return Path(f"{out}.pieces")
+    """Return the folder for the pieces of an image, on the disk of its target."""
+    return Path(f"{os.path.realpath(out)}.pieces")
 
 
 @contextmanager
@@ -123,6 +112,10 @@ def hold(folder: Path, shared: bool) -> Iterator[None]:
     with files.hold(files.make_folder(folder), busy, shared):
         try:
             yield
+        except (KeyboardInterrupt, SystemExit):
+            if (folder / PLAN).exists():
+                log.warning("%s keeps what is done: the same command goes on", folder)
+            raise
         finally:
             with suppress(OSError):
                 folder.rmdir()  # if it is still empty
@@ -141,7 +134,6 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     Raises:
         SRError: if it was made for another plan, or by another program.
     """
-    fingerprint = fingerprints.of_settings(plan)
     # Not the folder itself, which this run, or its share, holds already.
     with files.one_at_a_time(folder.absolute().parent):
         found = [path for path in folder.glob("*") if not path.name.startswith(".")]
@@ -151,17 +143,17 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                 "its files were made for; remove or rename the folder"
             )
         if (folder / PLAN).exists():
-            if cards.read_card(folder / PLAN).get("fingerprint") == fingerprint:
+            names = fingerprints.differences(cards.read_card(folder / PLAN), plan)
+            if not names:
                 return
             if not overwrite:
                 raise SRError(
-                    f"{folder} holds pieces made from other images, with another model "
-                    "or other options; give the same ones to go on, or --overwrite to "
-                    "start anew"
+                    f"{folder} holds pieces made with another {', '.join(names)}; give "
+                    "the same to go on, or --overwrite to start anew"
                 )
             for path in found:  # the folder stays: this run holds it
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        cards.write_card(folder / PLAN, {"fingerprint": fingerprint, **plan})
+        cards.write_card(folder / PLAN, plan)
 
 
 def _is_whole(path: Path) -> bool:
@@ -183,7 +175,6 @@ def make(
     spacing: float,
     pixel_bytes: int,
     joins: bool = True,
-    compressed: bool = False,
 ) -> None:
     """Make the pieces that are missing, and tell the progress.
 
@@ -194,7 +185,6 @@ def make(
         spacing: pixel size in metres.
         pixel_bytes: size of a pixel of a piece, all bands together.
         joins: whether this run joins them afterwards.
-        compressed: whether they are compressed when they are written.
 
     Raises:
         SRError: if the disk does not take them.
@@ -202,12 +192,11 @@ def make(
     todo = [piece for piece in pieces if not _is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
-    share = PIECES_SHARE[compressed] * pixel_bytes
-    sizes = [round(piece.width * piece.height * share) for piece in todo]
+    sizes = [piece.width * piece.height * pixel_bytes for piece in todo]
     joined = sum(piece.width * piece.height for piece in pieces) * pixel_bytes
     files.check_room(
         folder,
-        sum(sizes) + (round(JOINED_SHARE[compressed] * joined) if joins else 0),
+        sum(sizes) + (round(JOINED_SHARE * joined) if joins else 0),
         f"{len(todo)} pieces of the image" + (" and the image" if joins else ""),
     )
     areas = [piece.width * piece.height * spacing**2 / 1e6 for piece in todo]
@@ -250,5 +239,5 @@ def write_empty(path: Path, piece: Piece, bands: int) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove the pieces once they are joined."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove the pieces once they are joined, if need be behind a link."""
+    shutil.rmtree(os.path.realpath(folder), ignore_errors=True)

@@ -1,7 +1,6 @@
 """What exercise 5 checks and chooses before the network runs: area, model, pieces."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from srtools.errors import SRError
 from srtools.images import checks, raster, sentinel2_checks, vrt
 from srtools.images.raster import ImageInfo
 from srtools.images.sentinel2_checks import Content
-from srtools.inference import mask, pieces, plans, samples, season, surroundings
+from srtools.inference import mask, pieces, plans, samples, surroundings
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
 from srtools.network import model_card, saved_model
 from srtools.network.saved_model import ModelInfo
-from srtools.sentinel2 import areas
+from srtools.sentinel2 import areas, safe
 from srtools.sentinel2.source import Sentinel2
 from srtools.urls import redact
 
@@ -60,6 +59,31 @@ def files_read(options: Any) -> list[str]:
     """List the files that the run reads, and must not replace."""
     found = (*(options.s2_images or ()), options.like, options.aoi, options.mask)
     return [path for path in found if path]
+
+
+PIXEL_OPTIONS = (
+    "offset bbox crop precision self_ensemble uncertainty consistent".split()
+)
+"""Options that change pixels, beside the files and the model."""
+
+
+def made_of(options: Any) -> dict:
+    """Return what the pixels of an image depend on: its model, files and options.
+
+    Raises:
+        SRError: if a SAFE folder is none.
+    """
+    images = options.s2_images or ()
+    if len(images) == 1 and safe.is_safe(images[0]):
+        product = safe.read_safe(images[0])
+        images = [*product.bands, *product.scl]
+    read = {name: getattr(options, name) for name in ("like", "aoi", "mask")}
+    return {
+        "model": saved_model.fingerprint(options.model_dir),
+        **{name: getattr(options, name) for name in PIXEL_OPTIONS},
+        "s2_images": fingerprints.of_files(images),
+        **{name: fingerprints.of_files([path]) for name, path in read.items() if path},
+    }
 
 
 def check_model(model_dir: str) -> ModelInfo:
@@ -103,11 +127,6 @@ class Job:
             grid = self.plan.grid_of(piece)
             self.contents[piece] = sentinel2_checks.content(self.masking, grid)
         return self.contents[piece]
-
-    @property
-    def has_nodata(self) -> bool:
-        """Whether some pixel of the image may be nodata."""
-        return any(self.content(piece) != Content.ALL for piece in self.pieces)
 
     def check_data(self) -> None:
         """Check that there is something to see.
@@ -156,7 +175,6 @@ def job(
             model.card.get("offset_removed"),
             explicit=options.offset is not None,
         )
-    season.warn(model.card, found.day)
     plan = plans.make(s2[0], like, model, crop)
     samples.warn_if_unlike(model.card, s2, plan.grid, found.offset)
     if options.consistent:
@@ -179,13 +197,12 @@ def job(
         "versions": cards.versions(),
     }
     folder = pieces.folder_of(options.out)
+    card["made_of"] = made_of(options)
+    as_chosen = ("sentinel2", "offset", "crop", "precision", "grid", "tile_size")
     depends_on = {
-        **card,
-        "model": saved_model.fingerprint(options.model_dir),
-        "uncertainty": options.uncertainty,
+        **card["made_of"],
+        **{name: card[name] for name in (*as_chosen, "versions")},
         "piece_size": piece_size,
-        "files": _states(s2, found),
-        "mask": fingerprints.of_files([options.mask]) if options.mask else None,
     }
     context = surroundings.reflect(s2, plan, temporary)
     kept, around = s2, context
@@ -201,10 +218,3 @@ def job(
     made.check_data()
     pieces.prepare(folder, depends_on, options.overwrite)
     return made
-
-
-def _states(s2: Sequence[ImageInfo], found: Sentinel2) -> list | None:
-    """Give the states of images at hand; those of a search are known by their items."""
-    if found.record:
-        return None
-    return fingerprints.of_files(image.path for image in s2)

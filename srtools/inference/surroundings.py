@@ -7,11 +7,24 @@ from pathlib import Path
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
+from srtools.conventions import FACTOR, LR_SPACING_METRES, S2_SPACING_METRES
 from srtools.images import raster, vrt
 from srtools.images.raster import ImageInfo
 from srtools.inference.plans import Plan
+from srtools.network.saved_model import ModelInfo
 
 KERNEL_PIXELS = 4  # Sentinel-2 pixels that the cubic kernel needs beyond the margin
+
+
+def context_metres(crop: int, model: ModelInfo) -> float:
+    """Return how far beyond an area the network and the interpolation look, metres.
+
+    Arguments:
+        crop: output pixels that the network cuts off on each side.
+        model: network, whose card tells the spacing of lr.
+    """
+    spacing = model.card.get("lr_spacing", LR_SPACING_METRES)
+    return crop / FACTOR * spacing + KERNEL_PIXELS * S2_SPACING_METRES
 
 
 def reflect(s2: Sequence[ImageInfo], plan: Plan, folder: Path) -> list[ImageInfo]:

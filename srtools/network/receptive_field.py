@@ -44,6 +44,14 @@ class ReceptiveField:
         return max(self.before, self.after)
 
     @property
+    def crop(self) -> int:
+        """Output pixels on each side of a tile that its rim may falsify, rounded up.
+
+        They are a whole and even number of input pixels, as OTBTF centres tiles best.
+        """
+        return int(ceil(self.margin / 2) * 2 * self.factor)
+
+    @property
     def size(self) -> int:
         """Input pixels that matter along an axis: before, after and the one between."""
         return self.before + 1 + self.after

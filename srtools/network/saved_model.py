@@ -12,7 +12,6 @@ from srtools import cards, files, fingerprints, signals
 from srtools.conventions import INPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import weights
-from srtools.network.early_crop import early_crop, smallest_crop
 from srtools.network.receptive_field import receptive_field
 from srtools.tf import tf
 
@@ -78,7 +77,7 @@ def save(
     Raises:
         SRError: if the folder cannot be written, or holds something else.
     """
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))  # a link stays
     check_replaceable(folder)
     module = tf.Module()
     # TensorFlow's variables are saved.  Keras 3 wraps them, and of a wrapper OTBTF
@@ -109,11 +108,12 @@ def save(
 def _serving_function(network: tf.keras.Model, crop: int | None) -> Callable:
     """Give the network as a function of tensors, with one output more, cropped."""
     output = network.output[OUTPUT_DN]
-    crop = crop or smallest_crop(receptive_field(output))
+    crop = crop or receptive_field(output).crop
 
     def serve(lr: tf.Tensor) -> dict:
-        cropped = {f"{OUTPUT_DN}_crop{crop}": early_crop(output, crop, lr)}
-        return {**network({INPUT: lr}), **cropped}
+        outputs = network({INPUT: lr})
+        inner = outputs[OUTPUT_DN][:, crop:-crop, crop:-crop]
+        return {**outputs, f"{OUTPUT_DN}_crop{crop}": inner}
 
     bands = network.inputs[0].shape[-1]
     lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)
@@ -211,9 +211,10 @@ def check_replaceable(folder: str | Path) -> None:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """Give a SHA-256 that changes with the network and with its weights."""
-    variables = sorted(Path(folder).glob("variables/*"))
-    return fingerprints.of_contents([*variables, Path(folder) / GRAPH])
+    """Return a SHA-256 that changes with the network, its weights and its card."""
+    folder = Path(folder)
+    variables, card = sorted(folder.glob("variables/*")), folder.glob(str(CARD))
+    return fingerprints.of_contents([*variables, folder / GRAPH, *card])
 
 
 def load(folder: str | Path, *outputs: str) -> Callable:

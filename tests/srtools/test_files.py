@@ -1,5 +1,9 @@
 """Files that appear complete, and files that must not be lost."""
 
+import errno
+import os
+from contextlib import contextmanager
+
 import pytest
 
 from srtools import files
@@ -16,6 +20,17 @@ def test_what_is_read_is_never_replaced(tmp_path):
     files.refuse_existing([image], overwrite=True, read=["https://x/y.tif"])
     with pytest.raises(SRError, match="image.tif is read by this very run"):
         files.refuse_existing([image], overwrite=True, read=[link])
+
+
+def test_an_empty_folder_can_be_replaced_also_behind_a_link(tmp_path):
+    folder, link = tmp_path / "model", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    files.refuse_existing([folder, link], overwrite=False)
+    (folder / "notes.txt").touch()
+    for path in (folder, link):
+        with pytest.raises(SRError, match=f"{path} exists already"):
+            files.refuse_existing([path], overwrite=False)
 
 
 def test_files_appear_at_the_end_of_the_block(tmp_path):
@@ -114,3 +129,116 @@ def test_a_folder_is_held_by_one_or_shared(tmp_path):
         with pytest.raises(SRError, match="busy"):
             with files.hold(tmp_path, "busy", shared=True):
                 pass
+
+
+def test_a_folder_that_another_process_clears_at_once_is_made_again(
+    tmp_path, monkeypatch
+):
+    """Between its making and its lock a folder looks like one that was left."""
+    path, hold, cleared = tmp_path / "a.txt", files.hold, []
+
+    @contextmanager
+    def late(folder, *options, **how):
+        if not cleared:
+            cleared.append(folder)
+            with files.whole_file(path) as partial:  # as another process
+                partial.write_text("other")
+        with hold(folder, *options, **how):
+            yield
+
+    monkeypatch.setattr(files, "hold", late)
+    with files.whole_file(path) as partial:
+        assert path.read_text() == "other" and not os.path.exists(cleared[0])
+        partial.write_text("own")
+    assert path.read_text() == "own" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, there):
+    """The half-written file lies on the disk of the target."""
+    link, target = tmp_path / "sr.tif", tmp_path / "far" / "image.tif"
+    link.symlink_to(target)
+    left = []
+    if there:
+        target.parent.mkdir()
+        target.write_text("old")
+        left = [link.with_name("sr.tif.ovr"), target.with_name("image.tif.ovr")]
+        for file in left:
+            file.touch()
+    with files.whole_files([link, tmp_path / "sr.json"]) as partial:
+        assert partial.parent == target.parent
+        for name in ("sr.tif", "sr.json"):
+            (partial / name).write_text("new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert not any(map(os.path.exists, left))
+    assert list(target.parent.iterdir()) == [target]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"far", "sr.tif", "sr.json"}
+
+
+def test_a_target_on_another_disk(tmp_path, monkeypatch):
+    """There it appears complete, too: a copy beside it takes its name."""
+    link, target = tmp_path / "sr.json", tmp_path / "far" / "card.json"
+    link.symlink_to(target)
+    target.parent.mkdir()
+    target.write_text("old")
+    replace, replaced = os.replace, []
+
+    def one_disk(source, goal):
+        replaced.append((source, goal))
+        if target.parent in source.parents and target.parent in goal.parents:
+            assert source.read_text() == "new"
+        elif target.parent in goal.parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(source, goal)
+
+    monkeypatch.setattr(os, "replace", one_disk)
+    with files.whole_files([tmp_path / "sr.tif", link]) as partial:
+        for name in ("sr.tif", "sr.json"):
+            (partial / name).write_text("new")
+    assert link.is_symlink() and target.read_text() == "new" and len(replaced) == 3
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_folder_behind_a_link_is_made(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "far" / "folder")
+    assert files.make_folder(link) == link
+    assert (tmp_path / "far" / "folder").is_dir() and link.is_symlink()
+
+
+@pytest.mark.parametrize("letter", ["a", "é"])
+def test_a_name_that_is_too_long_is_refused_before_the_work(tmp_path, letter):
+    """Its temporary name is 18 bytes longer, and 255 are what disks take."""
+    size = len(letter.encode())
+    longest = (255 - 18) // size
+    fits, long = (tmp_path / (letter * count) for count in (longest, longest + 1))
+    files.refuse_existing([fits], overwrite=False)
+    with files.whole_file(fits) as partial:
+        partial.touch()
+    for path in (long, tmp_path / (letter * 300)):
+        with pytest.raises(SRError, match=rf"{letter} is too long, at most 237 bytes"):
+            files.refuse_existing([path], overwrite=True)
+
+
+def test_a_full_disk_is_named_before_the_work(tmp_path, monkeypatch):
+    """A file can be made on it, and nothing can be written."""
+
+    class Full:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def write(self, data):
+            if data:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(SRError, match=rf"{tmp_path} cannot be written.*No space left"):
+        files.make_folder(tmp_path)
+    # Later the error comes from what could not be written: its caller has the advice.
+    with pytest.raises(OSError, match="of the block"):
+        with files.whole_file(tmp_path / "a.txt"):
+            raise OSError("of the block")

@@ -1,5 +1,6 @@
 """Fingerprints change with what they stand for, and with nothing else."""
 
+import json
 import os
 
 from srtools import fingerprints
@@ -30,6 +31,8 @@ def test_files_by_their_contents(tmp_path):
 
 
 def test_settings_in_any_order(tmp_path):
-    first = fingerprints.of_settings({"crop": 16, "out": tmp_path})
-    assert fingerprints.of_settings({"out": tmp_path, "crop": 16}) == first
-    assert fingerprints.of_settings({"out": tmp_path, "crop": 32}) != first
+    one = {"crop": 16, "out": tmp_path, "box": (1.0, 2.5)}
+    read = json.loads(json.dumps({"box": [1, 2.5], "out": str(tmp_path), "crop": 16}))
+    assert fingerprints.differences(one, {**read, "mask": None}) == []
+    other = {**read, "crop": 32, "mask": "SCL"}
+    assert fingerprints.differences(one, other) == ["crop", "mask"]

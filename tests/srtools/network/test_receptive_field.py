@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from srtools.network.receptive_field import layer_table, receptive_field
+from srtools.network.receptive_field import (
+    ReceptiveField,
+    layer_table,
+    receptive_field,
+)
 
 import tensorflow as tf
 
@@ -131,3 +135,9 @@ def test_table_has_a_line_per_layer():
         "3",
         "px",
     ]
+
+
+def test_the_crop_is_whole_and_even_in_input_pixels():
+    assert ReceptiveField(4, 13, 12).crop == 56
+    assert ReceptiveField(4, 8, 8).crop == 32
+    assert ReceptiveField(2, 0, 0).crop == 0

@@ -202,6 +202,21 @@ def test_nothing_but_a_model_is_replaced(model, tmp_path):
     assert precious.read_text() == "precious"
 
 
+@pytest.mark.parametrize("there", ["nothing", "an empty folder", "a model"])
+def test_behind_a_link_a_model_is_replaced_and_the_link_stays(model, tmp_path, there):
+    link, folder = tmp_path / "model", tmp_path / "far" / "saved"
+    link.symlink_to(folder)
+    if there != "nothing":
+        folder.mkdir(parents=True)
+    if there == "a model":
+        saved_model.save(model.model, folder, {"a": "old"})
+    saved_model.save(model.model, link, {"a": "new"})
+    assert link.is_symlink()
+    assert saved_model.describe(folder).card == {"a": "new"}
+    assert list(folder.parent.iterdir()) == [folder]
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "far"}
+
+
 def test_the_fingerprint_changes_with_the_weights(tmp_path):
     model = make()
     folder = saved_model.save(model.model, tmp_path / "saved")

@@ -105,3 +105,24 @@ def test_logs_of_somebody_else_are_kept(tmp_path):
     assert events.read_text() == "precious"
     with hold(tmp_path, overwrite=True):
         pass
+
+
+def test_links_to_folders_stay_and_an_empty_one_is_empty(tmp_path):
+    far = tmp_path / "far"
+    (far / "model").mkdir(parents=True)
+    for name in ("model", "logs"):
+        (tmp_path / name).symlink_to(far / name)
+    with hold(tmp_path) as backup:
+        finish(backup, epochs=1)
+    assert (far / "logs" / resuming.FILE).exists()
+    assert all((tmp_path / name).is_symlink() for name in ("model", "logs"))
+    with hold(tmp_path) as backup:
+        assert backup.epochs_done == 1
+
+
+def test_a_long_name_is_refused_before_the_training(tmp_path):
+    model = tmp_path / ("m" * 240)
+    with pytest.raises(SRError, match="mmm is too long, at most 237 bytes"):
+        with folders.hold(tmp_path / "logs", model, SETTINGS, False, True):
+            pass
+    assert list(tmp_path.iterdir()) == []

@@ -56,7 +56,6 @@ from srtools.pair import (
     pictures,
     splits,
     survey,
-    top_of_atmosphere,
 )
 from srtools.pair.displacement import displace
 from srtools.pair.leakage import read_groups
@@ -191,8 +190,6 @@ def make_patches(
         folder: for the files.
     """
     spot, size = (pan, xs), options.patch_size
-    if options.spot_reflectance:
-        pan, xs = top_of_atmosphere.of_spot(pan, xs, folder)
     s2_image = stack(s2.tiles)
     lr, hr = make_pair(pan, xs, s2_image, s2.offset)
     shift = None

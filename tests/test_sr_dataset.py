@@ -817,51 +817,6 @@ def test_the_folder_of_a_product(tmp_path):
     assert json.loads((out / "dataset.json").read_text())["pair"]["days"] == 6
 
 
-def test_raw_counts_become_reflectance(tmp_path):
-    """Counts and metadata that make the DN of a scene give the patches of the scene."""
-    product, entries = tmp_path / "product", {}
-    for kind, image, names in (("P", PAN, "P"), ("MS", XS, ("B2", "B1", "B0", "B3"))):
-        folder = product / kind
-        folder.mkdir(parents=True)
-        file = folder / f"IMG_SPOT7_{kind}_R1C1.TIF"
-        with rasterio.open(image) as dn:
-            pixels = dn.read()
-            # Even numbers, or half of them would lie between two counts.
-            counts = pixels // 2
-            with rasterio.open(file, "w", **dn.profile) as raw:
-                raw.write(counts)
-            entries[kind] = tmp_path / f"{kind}.tif"
-            with rasterio.open(entries[kind], "w", **dn.profile) as even:
-                even.write(2 * counts)
-        # sin 90 = 1; E0 is chosen so that 10000 pi d^2 / E0 = 2, d = 0.98328.
-        irradiance = 1e4 * np.pi * 0.98328**2 / 2
-        bands = "".join(
-            f"<Band_Radiance><BAND_ID>{n}</BAND_ID><GAIN>1</GAIN><BIAS>0</BIAS>"
-            f"</Band_Radiance><Band_Solar_Irradiance><BAND_ID>{n}</BAND_ID>"
-            f"<VALUE>{irradiance!r}</VALUE></Band_Solar_Irradiance>"
-            for n in names
-        )
-        (folder / f"DIM_SPOT7_{kind}.XML").write_text(
-            f"<Dimap_Document><SPECTRAL_PROCESSING>{kind}</SPECTRAL_PROCESSING>"
-            "<IMAGING_DATE>2021-01-04</IMAGING_DATE><SUN_ELEVATION>90</SUN_ELEVATION>"
-            f"{bands}</Dimap_Document>"
-        )
-    common = {"s2_date": date(2021, 1, 4)}
-    raw = {
-        kind: str(product / folder / f"IMG_SPOT7_{folder}_R1C1.TIF")
-        for kind, folder in (("pan", "P"), ("xs", "MS"))
-    }
-    options = scene(tmp_path / "raw", **raw, spot_reflectance=True, **common)
-    card = sr_dataset.create_dataset(options)
-    assert card["spot_reflectance"] and card["pan"]["path"] == raw["pan"]
-    dn = {"pan": str(entries["P"]), "xs": str(entries["MS"])}
-    sr_dataset.create_dataset(scene(tmp_path / "dn", **dn, **common))
-    for name in FILES:
-        np.testing.assert_array_equal(
-            read(tmp_path / "raw" / name), read(tmp_path / "dn" / name)
-        )
-
-
 def test_no_intermediate_file(tmp_path, monkeypatch):
     """While patches are cut the results grow, and small vectors lie elsewhere."""
     paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)

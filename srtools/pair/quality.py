@@ -157,21 +157,20 @@ class PairQuality:
 
     def _sharpness(self) -> Criterion:
         """Judge whether Sentinel-2 is as sharp as it should be; it never fails."""
-        (least, most), text, verdict = SHARPNESS, "-", "unknown"
-        why = "is it of another sensor, or PAN without detail?"
+        (least, most), text, verdict, why = SHARPNESS, "-", "unknown", ""
         if self.sharpness:
             value, low, high = self.sharpness
             text = f"{value:.2f} ({low:.2f} to {high:.2f})"
             if high < least:
-                why = "is it blurred, resampled, or of 20 m?"
-            if high < least or low > most:
-                verdict = "warn"
+                verdict, why = "warn", "is it blurred, resampled, or of 20 m?"
+            elif low > most:
+                verdict, why = "warn", "is it another sensor's, or PAN without detail?"
             elif least <= low and high <= most:
                 verdict = "pass"
         advice = (
             f"Sentinel-2 keeps {text} of the contrast at 1/20 m, {MODULATION:g} is "
-            f"expected: {why}"
         )
+        advice += f"expected: {why}"
         wanted = f"{least:g} to {most:g}"
         return Criterion("modulation at 1/20 m", text, verdict, wanted, advice)
 
@@ -186,11 +185,8 @@ class PairQuality:
             text = f"gain {fit.gain:.3f}, bias {round(fit.bias):+d} DN, R2 {fit.r2:.3f}"
             verdict = _judge(1 - fit.r2, UNEXPLAINED)
             if not self.harmonized:
-                gain, bias = (
-                    _judge(abs(fit.gain - 1), GAIN),
-                    _judge(abs(fit.bias), BIAS),
-                )
-                verdict = _worst(verdict, gain, bias)
+                off = _judge(abs(fit.gain - 1), GAIN), _judge(abs(fit.bias), BIAS)
+                verdict = _worst(verdict, *off)
         elif ratios is not None:
             text = f"too even for a line; medians {ratios[number]:.2f} : 1"
             off = abs(ratios[number] - 1) > GAIN.warns

@@ -60,7 +60,7 @@ def modulation(
     window = np.outer(np.hanning(size), np.hanning(size))
     zoom = _bicubic(rows) * _bicubic(cols)
     mean = _mean(rows * spacing) * _mean(cols * spacing)
-    sums = np.zeros((3, BINS), complex)
+    sums = np.zeros((3, BINS))
     for block, shift in zip(blocks, shifts, strict=True):
         if shift.verdict != "used" or not (present(block) & (block.pan > 0)).all():
             continue
@@ -71,23 +71,21 @@ def modulation(
         ]
         back = np.exp(2j * np.pi * (cols * shift.east - rows * shift.north))
         lr, pan = (spectra[0] * back)[seen], spectra[1][seen]
-        products = lr * np.conj(pan), np.abs(lr) ** 2, np.abs(pan) ** 2
-        for total, product in zip(sums, products, strict=True):
-            np.add.at(total, place, product)
-    cross, lr_power, pan_power = np.abs(sums)
-    if not (cross * lr_power * pan_power).all():
+        products = (lr * np.conj(pan)).real, np.abs(lr) ** 2, np.abs(pan) ** 2
+        sums += [np.bincount(place, product, BINS) for product in products]
+    if not (sums > 0).all():
         return None
+    cross, lr_power, pan_power = sums
     x = np.bincount(place, squared[seen]) / np.bincount(place)
-    estimates = []
-    for transfer in (cross / pan_power, np.sqrt(lr_power / pan_power)):
-        # A factor over all frequencies, of the radiometry or of ground that has
-        # changed, is the intercept.
-        line, covariance = np.polyfit(x, np.log(transfer), 1, cov=True)
+    slopes = []
+    for kept in (cross / pan_power, np.sqrt(lr_power / pan_power)):
+        # The intercept is a factor of all frequencies: of the radiometry, or of ground
+        # that has changed.
+        line, covariance = np.polyfit(x, np.log(kept), 1, cov=True)
         margin = 2 * np.sqrt(covariance[0, 0])
-        estimates.append(line[0] + np.array([0, -margin, margin]))
-    value, low, high = np.transpose(estimates) / PERIOD**2
-    logarithms = np.array([value.mean(), low.min(), high.max()])
-    return Modulation(*np.exp(np.minimum(logarithms, 0)).tolist())
+        slopes.append((line[0], line[0] - margin, line[0] + margin))
+    value, low, high = np.minimum(np.transpose(slopes) / PERIOD**2, 0)
+    return Modulation(*np.exp([value.mean(), low.min(), high.max()]).tolist())
 
 
 def _bicubic(frequencies: np.ndarray) -> np.ndarray:

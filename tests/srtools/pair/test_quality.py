@@ -267,7 +267,7 @@ def test_table():
         (
             {"sharpness": Modulation(0.5, 0.45, 0.6)},
             "warn",
-            "keeps 0.50 .*: is it of another sensor, or PAN without",
+            "keeps 0.50 .*: is it another sensor's, or PAN without",
         ),
     ],
 )

@@ -8,13 +8,7 @@ import numpy as np
 from srtools.conventions import FACTOR
 from srtools.images.grid import Grid
 from srtools.images.raster import describe
-from srtools.images.registration import (
-    LEAST_LEVELS,
-    Block,
-    BlockShift,
-    block_shift,
-    present,
-)
+from srtools.images.registration import LEAST_LEVELS, Block, block_shift, present
 
 import pyotb
 
@@ -96,9 +90,7 @@ def _reduce(lines: np.ndarray, extreme: Any, count: int, size: int) -> np.ndarra
     return found
 
 
-def follows(
-    blocks: Iterable[Block], spacing: float
-) -> tuple[list[BlockShift], float | None]:
+def follows(blocks: Iterable[Block], spacing: float) -> tuple[list, float | None]:
     """Measure how PAN follows XS: its shift in each block, and the variance explained.
 
     Arguments:

@@ -11,7 +11,7 @@ and how sharp Sentinel-2 is.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -167,11 +167,8 @@ class PairQuality:
                 verdict, why = "warn", "is it another sensor's, or PAN without detail?"
             elif least <= low and high <= most:
                 verdict = "pass"
-        advice = (
-            f"Sentinel-2 keeps {text} of the contrast at 1/20 m, {MODULATION:g} is "
-        )
-        advice += f"expected: {why}"
-        wanted = f"{least:g} to {most:g}"
+        usual, wanted = f"{MODULATION:g} is expected", f"{least:g} to {most:g}"
+        advice = f"Sentinel-2 keeps {text} of the contrast at 1/20 m, {usual}: {why}"
         return Criterion("modulation at 1/20 m", text, verdict, wanted, advice)
 
     def _radiometry(self, number: int) -> Criterion:
@@ -253,7 +250,7 @@ class PairQuality:
         found += [line.advice for line in wrong if line.advice]
         unknown = [line.name for line in lines if line.verdict == "unknown"]
         if unknown:
-            found.append(f"not measured: {', '.join(unknown)}")
+            found.append(f"not known: {', '.join(unknown)}")
         return found
 
     def table(self) -> str:
@@ -318,9 +315,7 @@ class PairQuality:
 
 
 @engine_errors("comparing the images")
-def compare(
-    lr: Any, pan: ImageInfo, xs: ImageInfo, **known: float | None
-) -> PairQuality:
+def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **known: Any) -> PairQuality:
     """Measure on a sample of blocks how well Sentinel-2 and Spot fit together.
 
     Arguments:
@@ -334,9 +329,7 @@ def compare(
     return measure_pair(blocks, xs.spacing, **known)
 
 
-def measure_pair(
-    blocks: Iterable[Block], spacing: float, **known: float | None
-) -> PairQuality:
+def measure_pair(blocks: Iterable[Block], spacing: float, **known: Any) -> PairQuality:
     """Measure shift, radiometry, change and sharpness on blocks of the images.
 
     Arguments:
@@ -363,9 +356,7 @@ def measure_pair(
     return PairQuality(shifts, shift, spread, fits, share, samples, **known)
 
 
-def _middle(
-    shifts: Sequence[BlockShift],
-) -> tuple[tuple[float, float] | None, float | None]:
+def _middle(shifts: list[BlockShift]) -> tuple[Any, float | None]:
     """Return the median of the shifts that count, and their median distance from it."""
     used = np.array([(s.east, s.north) for s in shifts if s.verdict == "used"])
     if not len(used):

@@ -85,6 +85,7 @@ def test_pan_of_another_place(scene, share):
     ground[there] = landscape(2)[there]
     quality = measure(scene.spot(pan=ground), scene.sentinel2())
     assert quality.pan_r2 < 0.5 and quality.verdict == "fail"
+    assert quality.sharpness is None  # PAN can be no reference
 
 
 def test_even_pan_tells_nothing():

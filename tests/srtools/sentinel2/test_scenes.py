@@ -127,9 +127,14 @@ def test_an_area_over_two_utm_zones_is_named_as_the_reason(service, archive):
     words = r"does not contain the area, which lies over two UTM zones \(EPSG:32630, EP"
     with pytest.raises(SRError, match=words):
         scenes.choose(candidates, AREA)
-    service.items[1]["properties"]["s2:datatake_id"] = "another pass"
-    for scene in scenes.search(archive, AREA):
-        assert scene.rejected == "its outline does not contain the area"
+    facts = service.items[1]["properties"]
+    for other in (
+        {"s2:datatake_id": "another pass"},
+        {"proj:code": "EPSG:32630", "s2:processing_baseline": "02.12"},
+    ):
+        service.items[1]["properties"] = facts | other
+        for scene in scenes.search(archive, AREA):
+            assert scene.rejected == "its outline does not contain the area"
 
 
 def test_an_older_processing_is_taken_where_the_newer_lacks_a_tile(service, archive):

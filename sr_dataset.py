@@ -56,7 +56,6 @@ from srtools.pair import (
     pictures,
     splits,
     survey,
-    top_of_atmosphere,
 )
 from srtools.pair.displacement import displace
 from srtools.pair.leakage import read_groups
@@ -190,13 +189,11 @@ def make_patches(
         folder: for the files.
     """
     spot, size = (pan, xs), options.patch_size
-    if options.spot_reflectance:
-        pan, xs = top_of_atmosphere.of_spot(pan, xs, folder)
     s2_image = stack(s2.tiles)
     lr, hr = make_pair(pan, xs, s2_image, s2.offset)
     shift = None
     if options.coregister:
-        before = compare(lr, xs)
+        before = compare(lr, pan, xs)
         pan, xs = displace(pan, xs, before.reliable_shift(), folder)
         shift = before.record()["shift"]
         lr, hr = make_pair(pan, xs, s2_image, s2.offset)
@@ -205,7 +202,7 @@ def make_patches(
     found = survey.survey_pixels(pan.path, xs.path, s2_image, scl, xs.largest)
     days = s2.days_to(options.spot_date)
     known = {"days": days, "cloud": found.cloud, "missing": found.missing}
-    quality = compare(lr, xs, harmonized=options.harmonize, **known)
+    quality = compare(lr, pan, xs, harmonized=options.harmonize, **known)
     print(quality.table())
     quality.check(options.accept_pair)
     if options.harmonize:

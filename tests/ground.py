@@ -17,6 +17,7 @@ CORNER = (452001.0, 5412003.0)  # on the 1.5 m grid, not on the 10 m grid
 RIM = 64  # pixels of 1.5 m around the Spot image, for Sentinel-2 to see
 SIZE = 192  # pixels of 6 m
 BLUR = 3.386  # pixels of 1.5 m: a contrast of 0.28 at a period of 20 m
+PAN_WEIGHTS = 0.35, 0.4, 0.25, 0.0
 
 
 def landscape(seed: int) -> np.ndarray:
@@ -75,8 +76,12 @@ class Scene:
             file.write(bands.astype(np.uint16))
         return path
 
-    def spot(self, gain=1.0, bias=0.0, wedge=0) -> str:
+    def spot(self, gain=1.0, bias=0.0, wedge=0, pan=None) -> str:
+        """Write XS, and PAN of the same ground or of another one; return XS."""
         core = self.ground[RIM:-RIM, RIM:-RIM]
+        seen = core if pan is None else pan[RIM:-RIM, RIM:-RIM]
+        seen = gain * seen @ np.array(PAN_WEIGHTS) + bias
+        self.write("pan.tif", seen[..., None], 1.5, CORNER)
         xs = core.reshape(SIZE, 4, SIZE, 4, 4).mean(axis=(1, 3))
         xs = gain * xs + bias + np.random.default_rng(2).normal(0, 6, xs.shape)
         xs[np.add.outer(np.arange(SIZE), np.arange(SIZE)) < wedge] = 0
@@ -102,6 +107,7 @@ class Scene:
 
 
 def measure(xs: str, s2: str, **known) -> PairQuality:
-    """Compare Spot and Sentinel-2 as exercise 1 does."""
+    """Compare Spot and Sentinel-2 as exercise 1 does; PAN lies beside Sentinel-2."""
     lr = pyotb.Superimpose(inr=xs, inm=s2, interpolator="bco")
-    return compare(lr, describe(xs, "XS"), **known)
+    pan = describe(Path(s2).with_name("pan.tif"), "PAN")
+    return compare(lr, pan, describe(xs, "XS"), **known)

@@ -743,6 +743,42 @@ def test_a_pair_that_fails_leaves_no_patches(
     assert words in "; ".join(card["pair"]["diagnoses"])
 
 
+def another_pan(path: Path, change) -> str:
+    """Write PAN of the scene with other pixels on its grid."""
+    with rasterio.open(PAN) as file:
+        profile, pixels = file.profile, file.read()
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(change(pixels))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda pan: np.roll(pan, (8, 8), (1, 2)), "PAN hardly follows XS"),
+        (lambda pan: pan[:, ::-1].copy(), "PAN hardly follows XS"),
+        # Half of what PAN shows is of another place.
+        (
+            lambda pan: np.where(np.arange(320) < 170, pan, pan[:, ::-1]),
+            "PAN: relation to XS",
+        ),
+    ],
+)
+def test_pan_of_another_scene_leaves_no_patches(tmp_path, change, words, capfd):
+    """Sentinel-2 and XS fit: only PAN is wrong, from which all detail is learned."""
+    pan = another_pan(tmp_path / "other.tif", change)
+    assert sr_dataset.main(command(tmp_path, pan=pan)) == 1
+    captured = capfd.readouterr()
+    assert "the pair fails (" in captured.err and words in captured.err
+    assert "Traceback" not in captured.err
+    assert not list(tmp_path.rglob("*_patches.tif"))
+    accepted = [*command(tmp_path, pan=pan), "--accept_pair"]
+    assert sr_dataset.main(accepted) == 0
+    card = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert card["pair"]["criteria"]["PAN: relation to XS"] == "fail"
+    assert card["pair"]["verdict"] == "fail"
+
+
 def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
     flat = write_raster("flat.tif", np.full((70, 80), 700, np.uint16), 10.0)
     xs = write_raster("xs.tif", np.full((64, 80, 4), 900, np.uint16))
@@ -817,51 +853,6 @@ def test_the_folder_of_a_product(tmp_path):
     assert json.loads((out / "dataset.json").read_text())["pair"]["days"] == 6
 
 
-def test_raw_counts_become_reflectance(tmp_path):
-    """Counts and metadata that make the DN of a scene give the patches of the scene."""
-    product, entries = tmp_path / "product", {}
-    for kind, image, names in (("P", PAN, "P"), ("MS", XS, ("B2", "B1", "B0", "B3"))):
-        folder = product / kind
-        folder.mkdir(parents=True)
-        file = folder / f"IMG_SPOT7_{kind}_R1C1.TIF"
-        with rasterio.open(image) as dn:
-            pixels = dn.read()
-            # Even numbers, or half of them would lie between two counts.
-            counts = pixels // 2
-            with rasterio.open(file, "w", **dn.profile) as raw:
-                raw.write(counts)
-            entries[kind] = tmp_path / f"{kind}.tif"
-            with rasterio.open(entries[kind], "w", **dn.profile) as even:
-                even.write(2 * counts)
-        # sin 90 = 1; E0 is chosen so that 10000 pi d^2 / E0 = 2, d = 0.98328.
-        irradiance = 1e4 * np.pi * 0.98328**2 / 2
-        bands = "".join(
-            f"<Band_Radiance><BAND_ID>{n}</BAND_ID><GAIN>1</GAIN><BIAS>0</BIAS>"
-            f"</Band_Radiance><Band_Solar_Irradiance><BAND_ID>{n}</BAND_ID>"
-            f"<VALUE>{irradiance!r}</VALUE></Band_Solar_Irradiance>"
-            for n in names
-        )
-        (folder / f"DIM_SPOT7_{kind}.XML").write_text(
-            f"<Dimap_Document><SPECTRAL_PROCESSING>{kind}</SPECTRAL_PROCESSING>"
-            "<IMAGING_DATE>2021-01-04</IMAGING_DATE><SUN_ELEVATION>90</SUN_ELEVATION>"
-            f"{bands}</Dimap_Document>"
-        )
-    common = {"s2_date": date(2021, 1, 4)}
-    raw = {
-        kind: str(product / folder / f"IMG_SPOT7_{folder}_R1C1.TIF")
-        for kind, folder in (("pan", "P"), ("xs", "MS"))
-    }
-    options = scene(tmp_path / "raw", **raw, spot_reflectance=True, **common)
-    card = sr_dataset.create_dataset(options)
-    assert card["spot_reflectance"] and card["pan"]["path"] == raw["pan"]
-    dn = {"pan": str(entries["P"]), "xs": str(entries["MS"])}
-    sr_dataset.create_dataset(scene(tmp_path / "dn", **dn, **common))
-    for name in FILES:
-        np.testing.assert_array_equal(
-            read(tmp_path / "raw" / name), read(tmp_path / "dn" / name)
-        )
-
-
 def test_no_intermediate_file(tmp_path, monkeypatch):
     """While patches are cut the results grow, with small vectors beside them.
 
@@ -926,12 +917,15 @@ def test_only_the_ground_that_spot_shows_counts(tmp_path, capfd):
 )
 def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     """0.1 to 8 m are found within 0.3 m, gains within 1 %."""
-    paths = make_scene(tmp_path, size=512, seed=7, shift=shift, gain=gain, bias=bias)
+    changed = {"shift": shift, "gain": gain, "bias": bias, "wedge": 0}
+    paths = make_scene(tmp_path, size=512, seed=7, **changed)
     pan, xs = checks.check_spot(str(paths["pan"]), str(paths["xs"]), SIZE)
     s2 = sr_dataset.stack([[str(path) for path in paths["s2"]]])
     lr, _ = sr_dataset.make_pair(pan, xs, s2, 1000)
-    quality = compare(lr, xs)
+    quality = compare(lr, pan, xs)
     assert np.hypot(*np.subtract(quality.shift, shift)) < 0.3
+    assert np.hypot(*quality.pan_shift) < 0.1 and quality.pan_r2 > 0.99
+    assert quality.sharpness.value == pytest.approx(0.28, abs=0.02)
     for fit in quality.fits:
         assert 1 / fit.gain == pytest.approx(gain, rel=0.01)
         assert -fit.bias / fit.gain == pytest.approx(bias, abs=25)

@@ -43,12 +43,6 @@ class Options(SearchOptions):
         "map Spot, in any linear coding (raw counts, 8 bits), to the radiometry of "
         "Sentinel-2 (default: only compare it)",
     )
-    spot_reflectance: bool = option(
-        False,
-        "compute top-of-atmosphere reflectance of raw counts, by gain, bias and sun in "
-        "the DIM_*.XML of Spot (default: take them as they are)",
-        group="advanced",
-    )
     per_patch: bool = option(
         False,
         "leave out training patches that are shifted, changed or unlike by themselves "
@@ -160,8 +154,7 @@ class Options(SearchOptions):
     @property
     def pair(self) -> tuple[str, str, int, bool]:
         """What `check_spot` checks: PAN, XS, and how they are used."""
-        linear = self.harmonize or self.spot_reflectance
-        return self.pan, self.xs, self.patch_size, linear
+        return self.pan, self.xs, self.patch_size, self.harmonize
 
     @property
     def groups(self) -> list[str]:

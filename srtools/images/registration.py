@@ -31,6 +31,8 @@ class Block(NamedTuple):
     own: tuple[slice, slice] = (slice(None), slice(None))
     """Rows and columns that lie nearer to this block's middle than to another's: of
     blocks that overlap, each counts its own pixels only."""
+    pan: np.ndarray | None = None
+    """[size, size] mean of PAN over each pixel, DN; 0 where a part is missing."""
 
 
 class BlockShift(NamedTuple):
@@ -77,7 +79,9 @@ def _spread(extent: int, size: int) -> Iterator[tuple[int, slice]]:
         yield first, slice(max(start - first, 0), min(stop - first, size))
 
 
-def block_shift(block: Block, spacing: float) -> BlockShift:
+def block_shift(
+    block: Block, spacing: float, least: float = LEAST_TEXTURE
+) -> BlockShift:
     """Measure the shift of Sentinel-2 against Spot in one block.
 
     The method is phase correlation, restricted to the frequencies that Sentinel-2
@@ -85,6 +89,11 @@ def block_shift(block: Block, spacing: float) -> BlockShift:
     as the rest.  Amplitudes are whitened by half (their square root is kept): in trials
     this was the most robust against changed ground.  The correlation is that of the
     two filtered blocks.
+
+    Arguments:
+        block: of both images.
+        spacing: size of the pixels, metres.
+        least: standard deviation of `block.lr` below which it is flat, DN.
 
     Source: Guizar-Sicairos, Thurman and Fienup, "Efficient subpixel image
     registration algorithms", Optics Letters 33, 2008 (scikit-image).
@@ -94,10 +103,10 @@ def block_shift(block: Block, spacing: float) -> BlockShift:
     if 1 - there.mean() > MOST_MISSING:
         return BlockShift(*place, 0.0, 0.0, 0.0, "missing")
     spectra = []
-    for pixels, least in ((block.xs, LEAST_LEVELS), (block.lr, LEAST_TEXTURE)):
+    for pixels, limit in ((block.xs, LEAST_LEVELS), (block.lr, least)):
         image = pixels[..., LUMINANCE].mean(axis=-1, dtype=float)
         image = np.where(there, image - image[there].mean(), 0)
-        if image.std() < least:
+        if image.std() < limit:
             return BlockShift(*place, 0.0, 0.0, 0.0, "flat")
         taper = np.hanning(len(image))
         spectra.append(np.fft.fft2(image * np.outer(taper, taper)))

@@ -68,7 +68,7 @@ def check_tiles(
     firsts = [tile[0] for tile in images]
     for first in firsts:
         checks.check_metres(first)
-        warn_of_spacing(first, xs)
+        check_spacing(first, xs)
     outline = raster.data_outline(xs)
     checks.check_covers(firsts, xs, outline)
     if scl:
@@ -89,15 +89,16 @@ def check_area(s2: Sequence[ImageInfo], area: ImageInfo | None) -> None:
     checks.check_metres(grid)
     if area:
         checks.check_overlaps(s2[0], area)
-    warn_of_spacing(s2[0], grid)
+    check_spacing(s2[0], grid)
 
 
-def warn_of_spacing(s2: ImageInfo, grid: ImageInfo) -> None:
-    """Warn if pixels are not 10 m wide in the CRS of a grid."""
+def check_spacing(s2: ImageInfo, grid: ImageInfo) -> None:
+    """Warn if the pixels of Sentinel-2 are not 10 m wide in the CRS of a grid."""
     spacing = s2.spacing_in(grid.crs)
     if abs(spacing / S2_SPACING_METRES - 1) > SPACING_TOLERANCE:
         log.warning(
-            "the pixels are %.3g m wide; the network knows Sentinel-2 at %g m",
+            "the pixels are %.3g m wide; networks know Sentinel-2 at %g m: take its "
+            "10 m bands",
             spacing,
             S2_SPACING_METRES,
         )

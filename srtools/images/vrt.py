@@ -48,8 +48,6 @@ class Band:
     title: str | None = None
     scale: float | None = None
     """Physical value of one DN."""
-    line: tuple[float, float] | None = None
-    """Gain and bias by which the pixels that are not 0 are changed."""
 
 
 def write(
@@ -81,17 +79,14 @@ def _add_band(root: Element, number: int, band: Band) -> None:
         _add(element, "Scale", repr(band.scale))
     for copy in band.copies:
         see_through = 0 if band.see_through else None
-        source = _add_source(element, copy, band.number, see_through)
-        if band.line:
-            _add(source, "ScaleRatio", repr(band.line[0]))
-            _add(source, "ScaleOffset", repr(band.line[1]))
+        _add_source(element, copy, band.number, see_through)
     if band.mask:
         _add_source(element, band.mask, 1, see_through=1)
 
 
 def _add_source(
     element: Element, copy: Copy, number: int, see_through: int | None
-) -> Element:
+) -> None:
     """Add pixels of a band, of which the value `see_through` shows those below."""
     source = _add(element, "SimpleSource" if see_through is None else "ComplexSource")
     file = gdal_path(copy.file)
@@ -104,7 +99,6 @@ def _add_source(
         _add(source, name, **dict(zip(names, (*place, *size), strict=True)))
     if see_through is not None:
         _add(source, "NODATA", see_through)
-    return source
 
 
 def _add(parent: Element, name: str, text: object = None, **attributes) -> Element:
@@ -162,19 +156,6 @@ def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
     ]
     bands = _bands(images[0], copies, see_through=True)
     return write(path, grid.part(whole), bands)
-
-
-def write_scaled(
-    path: Path, image: ImageInfo, lines: Sequence[tuple[float, float]]
-) -> Path:
-    """Write gain x pixel + bias, of each band its own, as rounded uint16; 0 stays 0."""
-    whole = Copy(image.path, (0, 0, image.width, image.height), (0, 0))
-    bands = _bands(image, [whole], see_through=True)
-    scaled = [
-        replace(band, dtype="uint16", line=line, title=about.title or None)
-        for band, line, about in zip(bands, lines, image.declared, strict=True)
-    ]
-    return write(path, image.grid, scaled)
 
 
 def write_masked(path: Path, image: ImageInfo, mask: ImageInfo) -> Path:

@@ -89,7 +89,6 @@ def write_card(
         "pair": made.quality.record(),
         "coregistered": made.shift,
         "harmonized": options.harmonize,
-        "spot_reflectance": options.spot_reflectance,
         "pan": pan.record(),
         "xs": xs.record(),
         "sentinel2": s2.record

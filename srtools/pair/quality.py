@@ -1,12 +1,13 @@
 """Do Sentinel-2 and Spot show the same ground in the same light?
 
-    quality = compare(lr, xs, days=3, cloud=0.001, missing=0.0)
+    quality = compare(lr, pan, xs, days=3, cloud=0.001, missing=0.0)
     print(quality.table())
     hr = fits.harmonize(hr, quality.fits)
 
 A sample of blocks is read, small enough for any memory.  It tells the shift between
 the images, by phase correlation per block, a robust linear relation per band, Spot =
-gain x Sentinel-2 + bias, and the share of the ground that has changed.
+gain x Sentinel-2 + bias, the share of the ground that has changed, how PAN follows XS,
+and how sharp Sentinel-2 is.
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ import numpy as np
 from srtools.conventions import BANDS
 from srtools.engine import engine_errors
 from srtools.errors import SRError
+from srtools.images.optics import MODULATION
 from srtools.images.raster import ImageInfo
 from srtools.images.registration import Block, BlockShift, block_shift, read_blocks
 from srtools.pair import diagnosis
@@ -30,6 +32,8 @@ from srtools.pair.fits import (
     is_changed,
     radiometry_samples,
 )
+from srtools.pair.pan import PanInXS, follows
+from srtools.pair.sharpness import Modulation, modulation
 
 import pyotb
 
@@ -58,8 +62,9 @@ DAYS = Limits(15, 45)  # crops ripen and are cut within weeks
 CLOUD = Limits(0.005, 0.02)  # share; bright roofs alone can make 0.005
 MISSING = Limits(0.0, 0.01)  # share
 DISORDER = Limits(0.005, 0.02)  # mean correlation that another order of bands gains
+SHARPNESS = 0.2, 0.36  # modulations of Sentinel-2 at a period of 20 m, in all bands
 VERDICTS = ("pass", "unknown", "warn", "fail")
-ALWAYS_KNOWN = ("shift", "radiometry", "order")  # first words of criteria
+ALWAYS_KNOWN = ("shift", "radiometry", "order", "PAN")  # first words of criteria
 
 
 class Criterion(NamedTuple):
@@ -71,6 +76,8 @@ class Criterion(NamedTuple):
     """One of `VERDICTS`."""
     wanted: str
     """Condition to pass."""
+    advice: str = ""
+    """What is wrong, and what to do, if it warns or fails."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,12 @@ class PairQuality:
     """Share of the ground that has changed, 0-1; see `fits.is_changed`."""
     samples: tuple[np.ndarray, np.ndarray, np.ndarray] = field(repr=False)
     """DN of Sentinel-2 and of Spot [n, bands], and whether they changed [n] bool."""
+    pan_shift: tuple[float, float] | None = None
+    """The same shift of PAN against XS."""
+    pan_r2: float | None = None
+    """Share of PAN's variance that XS explains, 0-1; see `pan.follows`."""
+    sharpness: Modulation | None = None
+    """Contrast that Sentinel-2 keeps at a period of 20 m."""
     days: float | None = None
     """Days between the two images."""
     cloud: float | None = None
@@ -104,30 +117,59 @@ class PairQuality:
         counts = Counter(block.verdict for block in self.blocks)
         unused = 1 - counts["used"] / max(len(self.blocks), 1)
         reasons = ", ".join(f"{n} {key}" for key, n in counts.items() if key != "used")
-        shift, text = None, "-"
-        if self.shift:
-            shift = float(np.hypot(*self.shift))
-            text = "{:.2f} m ({:+.2f} east, {:+.2f} north)".format(shift, *self.shift)
-        lines = [
-            Criterion("shift", text, _judge(shift, SHIFT), f"<= {SHIFT.passes} m"),
+        order, gained = diagnosis.better_order(*self.samples[:2])
+        right, better = ", ".join(BANDS), " ".join(order)
+        gain = f" (correlation {gained:+.3f})" if gained else ""
+        left = None if self.pan_r2 is None else 1 - self.pan_r2
+        change = "{}; take another image"
+        one_product = "take both from one product"
+        return [
+            _shift("shift", self.shift, "shift {:.1f} m: --coregister"),
             _line("its spread", self.spread, SPREAD, "{:.2f} m"),
             _line("blocks without shift", unused, UNUSED, "{:.0%}", reasons),
-        ]
-        lines += [self._radiometry(number) for number in range(len(BANDS))]
-        order, gained = diagnosis.better_order(*self.samples[:2])
-        return [
-            *lines,
+            *(self._radiometry(number) for number in range(len(BANDS))),
             Criterion(
                 "order of bands",
-                " ".join(order) + (f" (correlation {gained:+.3f})" if gained else ""),
+                better + gain,
                 _judge(gained, DISORDER),
                 "as given",
+                f"the bands look like Spot's in another order: where {right} are "
+                f"expected, give those that are now called {better}",
             ),
-            _line("changed ground", self.changed, CHANGE, "{:.2%}"),
-            _line("days between", self.days, DAYS, "{:g}"),
-            _line("cloud and shadow", self.cloud, CLOUD, "{:.2%}"),
+            _shift(
+                "PAN: shift from XS",
+                self.pan_shift,
+                f"PAN lies {{:.1f}} m off XS: {one_product}, or register them",
+            ),
+            Criterion(
+                "PAN: relation to XS",
+                "-" if left is None else f"R2 {self.pan_r2:.3f}",
+                _judge(left, UNEXPLAINED),
+                f"R2 >= {1 - UNEXPLAINED.passes:g}",
+                f"PAN hardly follows XS, as of another day or place: {one_product}",
+            ),
+            self._sharpness(),
+            _line("changed ground", self.changed, CHANGE, "{:.2%}", advice=change),
+            _line("days between", self.days, DAYS, "{:g}", advice=change),
+            _line("cloud and shadow", self.cloud, CLOUD, "{:.2%}", advice=change),
             _line("missing in Sentinel-2", self.missing, MISSING, "{:.2%}"),
         ]
+
+    def _sharpness(self) -> Criterion:
+        """Judge whether Sentinel-2 is as sharp as it should be; it never fails."""
+        (least, most), text, verdict, why = SHARPNESS, "-", "unknown", ""
+        if self.sharpness:
+            value, low, high = self.sharpness
+            text = f"{value:.2f} ({low:.2f} to {high:.2f})"
+            if high < least:
+                verdict, why = "warn", "is it blurred, resampled, or of 20 m?"
+            elif low > most:
+                verdict, why = "warn", "is it another sensor's, or PAN without detail?"
+            elif least <= low and high <= most:
+                verdict = "pass"
+        usual, wanted = f"{MODULATION:g} is expected", f"{least:g} to {most:g}"
+        advice = f"Sentinel-2 keeps {text} of the contrast at 1/20 m, {usual}: {why}"
+        return Criterion("modulation at 1/20 m", text, verdict, wanted, advice)
 
     def _radiometry(self, number: int) -> Criterion:
         """Judge the relation of one band, or its brightness where there is none."""
@@ -140,11 +182,8 @@ class PairQuality:
             text = f"gain {fit.gain:.3f}, bias {round(fit.bias):+d} DN, R2 {fit.r2:.3f}"
             verdict = _judge(1 - fit.r2, UNEXPLAINED)
             if not self.harmonized:
-                gain, bias = (
-                    _judge(abs(fit.gain - 1), GAIN),
-                    _judge(abs(fit.bias), BIAS),
-                )
-                verdict = _worst(verdict, gain, bias)
+                off = _judge(abs(fit.gain - 1), GAIN), _judge(abs(fit.bias), BIAS)
+                verdict = _worst(verdict, *off)
         elif ratios is not None:
             text = f"too even for a line; medians {ratios[number]:.2f} : 1"
             off = abs(ratios[number] - 1) > GAIN.warns
@@ -177,8 +216,7 @@ class PairQuality:
 
     def diagnoses(self) -> list[str]:
         """Say what is wrong with the pair, and what to do."""
-        lines = {line.name: line for line in self.criteria()}
-        found = []
+        lines, found = self.criteria(), []
         offset = diagnosis.offset_left(self.fits)
         gains = [fit.gain for fit in self.fits if fit]
         ratios = diagnosis.median_ratios(*self.samples[:2])
@@ -208,27 +246,18 @@ class PairQuality:
                 f"{', '.join(weak)} hardly relate to Spot: other ground, clouds, or "
                 "another band?"
             )
-        if lines["shift"].verdict in ("warn", "fail"):
-            found.append(f"shift {np.hypot(*self.shift):.1f} m: --coregister")
-        if lines["order of bands"].verdict in ("warn", "fail"):
-            found.append(
-                "the bands look like Spot's in another order: where "
-                f"{', '.join(BANDS)} are expected, give those that are now called "
-                f"{lines['order of bands'].value.partition(' (')[0]}"
-            )
-        for name in ("changed ground", "days between", "cloud and shadow"):
-            if lines[name].verdict in ("warn", "fail"):
-                found.append(f"{name}: {lines[name].value}; take another image")
-        unknown = [line.name for line in lines.values() if line.verdict == "unknown"]
+        wrong = [line for line in lines if line.verdict in ("warn", "fail")]
+        found += [line.advice for line in wrong if line.advice]
+        unknown = [line.name for line in lines if line.verdict == "unknown"]
         if unknown:
-            found.append(f"not measured: {', '.join(unknown)}")
+            found.append(f"not known: {', '.join(unknown)}")
         return found
 
     def table(self) -> str:
         """Lay the criteria out as text, the diagnoses below them."""
         line = "{:21} {:40} {:8} {}".format
         rows = [line("criterion", "value", "verdict", "passes")]
-        rows += [line(*criterion) for criterion in self.criteria()]
+        rows += [line(*criterion[:4]) for criterion in self.criteria()]
         rows.append(f"verdict: {self.verdict}")
         return "\n".join([*rows, *(f"- {text}" for text in self.diagnoses())])
 
@@ -268,13 +297,14 @@ class PairQuality:
 
     def record(self) -> dict:
         """Give what a card keeps; the fits undo what `fits.harmonize` did."""
-        shift = dict(zip(("east", "north"), self.shift or (None, None), strict=True))
         fits = zip(BANDS, self.fits, strict=True)
         return {
             "verdict": self.verdict,
-            "shift": {**shift, "spread": self.spread},
+            "shift": {**_named(self.shift), "spread": self.spread},
             "blocks": dict(Counter(block.verdict for block in self.blocks)),
             "spot_from_s2": {band: fit and fit._asdict() for band, fit in fits},
+            "pan": {"shift": _named(self.pan_shift), "r2": self.pan_r2},
+            "modulation": self.sharpness and self.sharpness._asdict(),
             "changed": self.changed,
             "days": self.days,
             "cloud": self.cloud,
@@ -285,36 +315,35 @@ class PairQuality:
 
 
 @engine_errors("comparing the images")
-def compare(lr: Any, xs: ImageInfo, **known: float | None) -> PairQuality:
+def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **known: Any) -> PairQuality:
     """Measure on a sample of blocks how well Sentinel-2 and Spot fit together.
 
     Arguments:
         lr: pyotb object or file, Sentinel-2 on the grid of XS, without offset.
-        xs: the XS image of Spot.
+        pan, xs: the images of Spot.
         known: `days`, `cloud`, `missing`, as in `PairQuality`.
     """
-    return measure_pair(read_blocks(lr, pyotb.Input(xs.path)), xs.spacing, **known)
+    inside = PanInXS(pan.path, xs.path)
+    blocks = read_blocks(lr, pyotb.Input(xs.path))
+    blocks = (block._replace(pan=inside.mean(block)) for block in blocks)
+    return measure_pair(blocks, xs.spacing, **known)
 
 
-def measure_pair(
-    blocks: Iterable[Block], spacing: float, **known: float | None
-) -> PairQuality:
-    """Measure shift, radiometry and change on blocks of both images.
+def measure_pair(blocks: Iterable[Block], spacing: float, **known: Any) -> PairQuality:
+    """Measure shift, radiometry, change and sharpness on blocks of the images.
 
     Arguments:
-        blocks: from `registration.read_blocks`; all are kept in memory.
+        blocks: from `registration.read_blocks`, with PAN; all are kept in memory.
         spacing: size of their pixels in metres.
         known: `days`, `cloud`, `missing`, as in `PairQuality`.
     """
     blocks = list(blocks)
     shifts = [block_shift(block, spacing) for block in blocks]
-    used = np.array([(s.east, s.north) for s in shifts if s.verdict == "used"])
-    shift = spread = None
-    if len(used):
-        median = np.median(used, axis=0)
-        shift = float(median[0]), float(median[1])
-        if len(used) > 1:
-            spread = float(np.median(np.hypot(*(used - median).T)))
+    shift, spread = _middle(shifts)
+    of_pan, known["pan_r2"] = follows(blocks, spacing)
+    known["pan_shift"], _ = _middle(of_pan)
+    if known["pan_r2"] and 1 - known["pan_r2"] <= UNEXPLAINED.warns:
+        known["sharpness"] = modulation(blocks, shifts, spacing)
     lr, xs = _samples(blocks, shift, spacing, FIT_SUPPORT_METRES)
     fits = [fit_line(x, y) for x, y in zip(lr.T, xs.T, strict=True)]
     lr, xs = _samples(blocks, shift, spacing, CHANGE_SUPPORT_METRES)
@@ -325,6 +354,16 @@ def measure_pair(
     thin = slice(None, None, max(1, len(lr) // MOST_DRAWN))
     samples = lr[thin], xs[thin], changed[thin]
     return PairQuality(shifts, shift, spread, fits, share, samples, **known)
+
+
+def _middle(shifts: list[BlockShift]) -> tuple[Any, float | None]:
+    """Return the median of the shifts that count, and their median distance from it."""
+    used = np.array([(s.east, s.north) for s in shifts if s.verdict == "used"])
+    if not len(used):
+        return None, None
+    east, north = np.median(used, axis=0).tolist()
+    spread = float(np.median(np.hypot(*(used - (east, north)).T)))
+    return (east, north), spread if len(used) > 1 else None
 
 
 def _samples(
@@ -348,7 +387,21 @@ def _worst(*verdicts: str) -> str:
 
 
 def _line(
-    name: str, value: Any, limits: Limits, form: str, note: str = ""
+    name: str, value: Any, limits: Limits, form: str, note: str = "", advice: str = ""
 ) -> Criterion:
     text = "-" if value is None else form.format(value) + (f" ({note})" if note else "")
-    return Criterion(name, text, _judge(value, limits), f"<= {form.format(limits[0])}")
+    wanted, advice = f"<= {form.format(limits[0])}", advice.format(f"{name}: {text}")
+    return Criterion(name, text, _judge(value, limits), wanted, advice)
+
+
+def _shift(name: str, shift: tuple[float, float] | None, advice: str) -> Criterion:
+    length, text = None, "-"
+    if shift:
+        length = float(np.hypot(*shift))
+        text = "{:.2f} m ({:+.2f} east, {:+.2f} north)".format(length, *shift)
+        advice = advice.format(length)
+    return Criterion(name, text, _judge(length, SHIFT), f"<= {SHIFT.passes} m", advice)
+
+
+def _named(shift: tuple[float, float] | None) -> dict[str, float | None]:
+    return dict(zip(("east", "north"), shift or (None, None), strict=True))

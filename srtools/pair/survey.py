@@ -9,11 +9,10 @@ from scipy.ndimage import maximum_filter
 from tqdm import tqdm
 
 from srtools.ahead import ahead
-from srtools.conventions import BANDS, FACTOR
+from srtools.conventions import BANDS
 from srtools.engine import engine_errors
 from srtools.errors import SRError
-from srtools.images.grid import Grid
-from srtools.images.raster import describe
+from srtools.pair.pan import PanInXS
 from srtools.sentinel2.scl import BAD_CLASSES, LAST_CLASS, MISSING_CLASS
 
 import pyotb
@@ -24,7 +23,6 @@ REASONS = ("no data", "saturated", "cloud, shadow or defect")
 REACH_LR_PIXELS = 4
 SATURATED_DN = 65535  # of Sentinel-2
 STRIP_ROWS = 256  # lr pixels that are read at a time
-ALIGNED = 1e-3  # PAN pixels, below which the grids of PAN and XS are one
 
 
 @dataclass(frozen=True)
@@ -116,51 +114,3 @@ def read_strips(
     progress = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
     found = tqdm(ahead(map(read, strips)), "looking at all pixels", **progress)
     return (height, width), found
-
-
-class PanInXS:
-    """The PAN pixels inside each pixel of XS; outside of PAN they count as 0."""
-
-    def __init__(self, pan: str, xs: str):
-        self.image = pyotb.Input(pan)
-        self.grid = Grid.of(describe(pan, "the PAN image"))
-        left, _, _, top = Grid.of(describe(xs, "the XS image")).bounds
-        corner = self.grid.position(left, top)
-        self.row, self.col = (int(np.floor(place + ALIGNED)) for place in corner)
-        # Where the grids are not aligned a pixel of XS reaches into a fifth one.
-        self.tall, self.wide = (
-            FACTOR + (abs(place - round(place)) > ALIGNED) for place in corner
-        )
-
-    def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the DN nearest to 0 and the largest in each pixel of some rows of XS.
-
-        Arguments:
-            rows: first and (excluded) last one.
-            width: of XS in pixels.
-
-        Returns:
-            Two arrays [rows, width].
-        """
-        height = rows.stop - rows.start
-        top, left = self.row + FACTOR * rows.start, self.col
-        bottom = top + FACTOR * (height - 1) + self.tall
-        right = left + FACTOR * (width - 1) + self.wide
-        pixels = self.grid.read(
-            (slice(top, bottom), slice(left, right)),
-            lambda there: self.image[there].to_numpy()[..., 0],
-            np.float32,
-        )
-        found = []
-        for extreme, dn in ((np.minimum, np.abs(pixels)), (np.maximum, pixels)):
-            lines = _reduce(dn, extreme, height, self.tall)
-            found.append(_reduce(lines.T, extreme, width, self.wide).T)
-        return tuple(found)
-
-
-def _reduce(lines: np.ndarray, extreme: Any, count: int, size: int) -> np.ndarray:
-    """Reduce the `size` lines that lie in each of `count` pixels of XS to one."""
-    found = lines[::FACTOR][:count].copy()
-    for step in range(1, size):
-        extreme(found, lines[step::FACTOR][:count], out=found)
-    return found

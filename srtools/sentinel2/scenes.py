@@ -31,7 +31,7 @@ from srtools.sentinel2.defaults import (
     START_DATE,
 )
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
-from srtools.sentinel2.passes import Scene, choices, newest, passes, scene_of
+from srtools.sentinel2.passes import Scene, choices, newest, outside, passes, scene_of
 from srtools.sentinel2.services import ServiceError
 from srtools.urls import redact
 
@@ -93,7 +93,10 @@ def search(
     scenes = [scene_of(archive, area, chosen) for chosen in choices(tiles, area)]
     for scene in scenes:
         if scene.outside:
-            scene.rejected = "its outline does not contain the area"
+            scene.rejected = "its outline does not contain the area" + _zones(
+                [tile for tile in tiles if tile.datatake == scene.tiles[0].datatake],
+                area,
+            )
         elif (scene.cloud or 0.0) > max_cloud_cover:
             scene.rejected = f"cloud cover above {max_cloud_cover:g} %"
     wanted = near or start + (end - start) / 2
@@ -104,6 +107,18 @@ def search(
         return bool(scene.rejected), round(cloud), days, scene.tiles[0].id
 
     return sorted(scenes, key=rank)
+
+
+def _zones(tiles: Sequence[Tile], area: shapely.Polygon) -> str:
+    """Name the UTM zones if only tiles of several, of one pass, contain `area`."""
+    zones = sorted({tile.crs for tile in tiles if tile.crs})
+    if len(zones) < 2 or outside(tiles, area):
+        return ""
+    return (
+        f", which lies over two UTM zones ({', '.join(zones)}): put each band of the "
+        f"tiles on one grid (gdalwarp -t_srs {zones[0]} -tr 10 10 -r cubic) and give "
+        "them by --s2_images"
+    )
 
 
 def choose(

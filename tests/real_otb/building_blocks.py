@@ -196,7 +196,8 @@ def harmonizing(scene: SimpleNamespace, folder: Path) -> dict:
 
 def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
     """What is printed and kept of how well the images fit together."""
-    record = quality.compare(pair(scene)[0], xs_of(scene), days=2).record()
+    images = pair(scene)[0], pan_of(scene), xs_of(scene)
+    record = quality.compare(*images, days=2).record()
     # What Spot shows where Sentinel-2 shows a dark and a bright pixel.
     relations = [
         [fit["gain"] * dn + fit["bias"] for dn in (500, 3000)] + [fit["r2"]]
@@ -208,6 +209,7 @@ def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
         "shift": np.array([v or 0 for v in record["shift"].values()], np.float64),
         "relations": np.array(relations, np.float64),
         "changed": np.array(record["changed"] or 0, np.float64),
+        "pan": np.array([record["pan"]["r2"] or 0], np.float64),
     }
 
 

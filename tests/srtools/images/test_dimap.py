@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from srtools.errors import SRError
-from srtools.images.dimap import find_pair, imaging_date, reflectance_lines
+from srtools.images.dimap import find_pair, imaging_date
 
 DAY = date(2021, 5, 20)
 
@@ -74,53 +74,3 @@ def test_a_delivery_without_a_pair(tmp_path, kinds, words):
 def test_a_delivery_that_is_no_folder(tmp_path):
     with pytest.raises(SRError, match="is not a folder; that of a Spot product"):
         find_pair(str(tmp_path / "absent"))
-
-
-def calibrated(folder, kind="MS", processing="BASIC", sun=30.0, **gains):
-    """Write the metadata of raw counts; give the image beside them."""
-    bands = gains or {"B0": 8.0, "B1": 9.0, "B2": 10.0, "B3": 12.0, "P": 6.0}
-    radiance = "".join(
-        f"<Band_Radiance><BAND_ID>{band}</BAND_ID><GAIN>{gain}</GAIN><BIAS>1</BIAS>"
-        "</Band_Radiance><Band_Solar_Irradiance>"
-        f"<BAND_ID>{band}</BAND_ID><VALUE>1500</VALUE></Band_Solar_Irradiance>"
-        for band, gain in bands.items()
-    )
-    places = "".join(
-        f"<Located_Geometric_Values><LOCATION_TYPE>{place}</LOCATION_TYPE>"
-        f"<Solar_Incidences><SUN_ELEVATION>{angle}</SUN_ELEVATION></Solar_Incidences>"
-        "</Located_Geometric_Values>"
-        for place, angle in (("TopCenter", 11.0), ("Center", sun))
-    )
-    (folder / f"DIM_SPOT7_{kind}.XML").write_text(
-        f"<Dimap_Document><SPECTRAL_PROCESSING>{kind}</SPECTRAL_PROCESSING>"
-        "<IMAGING_DATE>2021-01-04</IMAGING_DATE><RADIOMETRIC_PROCESSING>"
-        f"{processing}</RADIOMETRIC_PROCESSING>{radiance}{places}</Dimap_Document>"
-    )
-    return str(folder / f"IMG_SPOT7_{kind}_R1C1.TIF")
-
-
-def test_counts_become_reflectance(tmp_path):
-    """On 4 January d is 0.98328: 100 / 10 + 1 is 0.04455 under a sun of 30 degrees."""
-    pan, xs = calibrated(tmp_path, "P"), calibrated(tmp_path)
-    lines = reflectance_lines(xs, 4)  # red, green, blue, near infrared
-    assert 100 * lines[0][0] + lines[0][1] == pytest.approx(445.49, abs=0.01)
-    assert [line[0] / lines[0][0] for line in lines] == pytest.approx(
-        [1, 10 / 9, 10 / 8, 10 / 12]
-    )
-    assert reflectance_lines(pan, 1)[0][0] == pytest.approx(lines[0][0] * 10 / 6)
-
-
-@pytest.mark.parametrize(
-    ("details", "words"),
-    [
-        ({"kind": "P"}, "needs the DIM_.*XML of .*, and 0 of this image lie there"),
-        ({"B0": 8.0}, "lacks what reflectance is computed from .*'B2'"),
-        ({"processing": "DISPLAY"}, "processing is DISPLAY: its numbers are no raw"),
-        ({"sun": "unknown"}, "lacks what reflectance is computed from"),
-        ({"sun": 0.0}, "lacks what reflectance is computed from"),
-    ],
-)
-def test_metadata_that_do_not_suffice(tmp_path, details, words):
-    calibrated(tmp_path, **details)
-    with pytest.raises(SRError, match=words):
-        reflectance_lines(str(tmp_path / "IMG_SPOT7_MS_R1C1.TIF"), 4)

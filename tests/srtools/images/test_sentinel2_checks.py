@@ -18,6 +18,7 @@ from srtools.images.sentinel2_checks import (
     check_area,
     check_images,
     check_pixels,
+    check_tiles,
     content,
     warn_of_spacing,
 )
@@ -200,3 +201,16 @@ def test_content(write_raster, place, expected):
     s2 = check_images([write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))])
     grid = Grid(s2[0].crs, Affine(1.5, 0, place[0], 0, -1.5, place[1]), 10, 10)
     assert content(s2, grid) == expected
+
+
+@pytest.mark.parametrize(("spacing", "warns"), [(10.0, False), (20.0, True)])
+def test_the_width_of_pixels_is_asked_for_before_patches_are_made(
+    write_raster, caplog, spacing, warns
+):
+    """Bands of 20 m would teach the network to sharpen too much."""
+    random = np.random.default_rng(0)
+    pixels = random.uniform(500, 3000, (40, 40, 4)).astype(np.uint16)
+    s2 = write_raster("s2.tif", pixels, spacing)
+    xs = raster.describe(write_raster("xs.tif", pixels[:32, :32], 6.0), "XS")
+    check_tiles([[s2]], xs)
+    assert ("the pixels are 20 m wide" in caplog.text) is warns

@@ -12,6 +12,7 @@ from srtools.images.registration import Block, BlockShift
 from srtools.pair import pictures
 from srtools.pair.fits import LinearFit, harmonize
 from srtools.pair.quality import PairQuality, measure_pair
+from srtools.pair.sharpness import Modulation
 from tests.ground import RIM, Scene, changed, measure
 
 import pyotb
@@ -146,10 +147,12 @@ def test_nothing_to_measure(value, tmp_path):
     flat = np.full((64, 64, 4), value, np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        quality = measure_pair([Block(0, 0, flat, flat)], 6.0)
+        block = Block(0, 0, flat, flat, pan=flat[..., 0])
+        quality = measure_pair([block], 6.0)
         pictures.save_pair(tmp_path / "pair.png", quality, flat, (64, 64))
     assert quality.shift is None and quality.fits == [None] * 4
-    assert quality.changed is None
+    assert quality.changed is quality.pan_shift is quality.pan_r2 is None
+    assert quality.sharpness is None
     verdicts = {line.name: line.verdict for line in quality.criteria()}
     assert verdicts["shift"] == verdicts["radiometry B04"] == "unknown"
     assert verdicts["blocks without shift"] == "warn"
@@ -168,6 +171,9 @@ def quality_of(**changed) -> PairQuality:
         "fits": [LinearFit(1.02, 10.0, 0.98)] * 4,
         "changed": 0.01,
         "samples": (nothing, nothing, np.zeros(0, bool)),
+        "pan_shift": (0.1, -0.1),
+        "pan_r2": 0.97,
+        "sharpness": Modulation(0.28, 0.26, 0.3),
         "days": 3,
         "cloud": 0.001,
         "missing": 0.0,
@@ -185,6 +191,15 @@ def quality_of(**changed) -> PairQuality:
         ({"fits": [LinearFit(0.7, 0.0, 0.98)] * 4}, "radiometry B08", "warn"),
         ({"fits": [LinearFit(1.0, 300.0, 0.98)] * 4}, "radiometry B04", "warn"),
         ({"fits": [LinearFit(1.0, 0.0, 0.4)] * 4}, "radiometry B02", "fail"),
+        ({"pan_shift": (-1.5, 1.5)}, "PAN: shift from XS", "warn"),
+        ({"pan_shift": (12.0, 12.0)}, "PAN: shift from XS", "fail"),
+        ({"pan_r2": 0.75}, "PAN: relation to XS", "warn"),
+        ({"pan_r2": 0.3}, "PAN: relation to XS", "fail"),
+        ({"sharpness": None}, "modulation at 1/20 m", "unknown"),
+        ({"sharpness": Modulation(0.1, 0.1, 0.19)}, "modulation at 1/20 m", "warn"),
+        ({"sharpness": Modulation(0.4, 0.37, 0.5)}, "modulation at 1/20 m", "warn"),
+        ({"sharpness": Modulation(0.2, 0.1, 0.3)}, "modulation at 1/20 m", "unknown"),
+        ({"sharpness": Modulation(0.3, 0.1, 0.5)}, "modulation at 1/20 m", "unknown"),
         ({"changed": 0.1}, "changed ground", "warn"),
         ({"changed": 0.2}, "changed ground", "fail"),
         ({"days": 30}, "days between", "warn"),
@@ -211,7 +226,7 @@ def test_table():
         BlockShift(0, 32, 64, 0.0, 0.0, 0.0, "flat"),
     ]
     lines = quality_of(blocks=blocks, shift=(0.3, -1.0)).table().splitlines()
-    assert len(lines) == 14
+    assert len(lines) == 17
     assert lines[-1] == "verdict: pass"
     assert "1.04 m (+0.30 east, -1.00 north)" in lines[1]
     assert "50% (1 flat)" in lines[3]
@@ -235,11 +250,25 @@ def test_table():
         ),
         ({"fits": [LinearFit(1.0, 1010.0, 0.9)] * 4}, "fail", "dark .*: --offset 0"),
         ({"fits": [LinearFit(1.0, 0.0, 0.3)] * 4}, "fail", "hardly relate to Spot"),
-        ({"fits": [None] * 4}, "unknown", "not measured: radiometry B04"),
-        ({"shift": None, "spread": None}, "unknown", "not measured: shift"),
+        ({"fits": [None] * 4}, "unknown", "not known: radiometry B04"),
+        ({"shift": None, "spread": None}, "unknown", "not known: shift"),
         ({"shift": (2.0, -2.3)}, "fail", "shift 3.0 m: --coregister"),
         ({"days": 439}, "fail", "days between: 439"),
-        ({"days": None, "cloud": None}, "pass", "not measured: days between, cloud"),
+        ({"days": None, "cloud": None}, "pass", "not known: days between, cloud"),
+        ({"pan_shift": (12.0, 12.0)}, "fail", "PAN lies 17.0 m off XS: take both from"),
+        ({"pan_r2": 0.1}, "fail", "PAN hardly follows XS, as of another day or place"),
+        ({"pan_r2": None}, "unknown", "not known: PAN: relation to XS"),
+        ({"pan_shift": None}, "unknown", "not known: PAN: shift from XS"),
+        (
+            {"sharpness": Modulation(0.11, 0.10, 0.12)},
+            "warn",
+            "keeps 0.11 .0.10 to 0.12. .*, 0.28 is expected: is it blurred",
+        ),
+        (
+            {"sharpness": Modulation(0.5, 0.45, 0.6)},
+            "warn",
+            "keeps 0.50 .*: is it another sensor's, or PAN without",
+        ),
     ],
 )
 def test_verdict_and_diagnosis(changed, verdict, words):
@@ -286,3 +315,5 @@ def test_record_holds_the_fits_exactly():
     assert record["shift"] == {"east": 0.3, "north": 0.4, "spread": 0.2}
     assert record["blocks"] == {"used": 1}
     assert record["criteria"]["shift"] == "pass"
+    assert record["pan"] == {"shift": {"east": 0.1, "north": -0.1}, "r2": 0.97}
+    assert record["modulation"] == {"value": 0.28, "low": 0.26, "high": 0.3}

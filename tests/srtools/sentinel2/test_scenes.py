@@ -115,6 +115,28 @@ def test_clouds_are_those_of_all_tiles_of_a_pass(service, archive):
     assert bool(scene.rejected) == (scene.cloud > defaults.MAX_CLOUD_COVER)
 
 
+def test_an_area_over_two_utm_zones_is_named_as_the_reason(service, archive):
+    """The tiles of a pass show all of it, those of no zone do."""
+    take = {"s2:datatake_id": "one pass"}
+    service.items = [
+        item("west", outline=WEST, **take, **{"proj:code": "EPSG:32630"}),
+        item("east", outline=EAST, **take),
+    ]
+    candidates = scenes.search(archive, AREA)
+    assert ids(candidates) == [] and len(candidates) == 2
+    words = r"does not contain the area, which lies over two UTM zones \(EPSG:32630, EP"
+    with pytest.raises(SRError, match=words):
+        scenes.choose(candidates, AREA)
+    facts = service.items[1]["properties"]
+    for other in (
+        {"s2:datatake_id": "another pass"},
+        {"proj:code": "EPSG:32630", "s2:processing_baseline": "02.12"},
+    ):
+        service.items[1]["properties"] = facts | other
+        for scene in scenes.search(archive, AREA):
+            assert scene.rejected == "its outline does not contain the area"
+
+
 def test_an_older_processing_is_taken_where_the_newer_lacks_a_tile(service, archive):
     take = {"s2:datatake_id": "GS2A_1_N02.12", "s2:processing_baseline": "02.12"}
     newer = {"s2:datatake_id": "GS2A_1_N05.00", "s2:processing_baseline": "05.00"}

@@ -8,7 +8,7 @@ import pytest
 import sr_train
 from srtools.errors import SRError
 from srtools.network.saved_model import CARD
-from srtools.training.scenes import files_of, read_scenes
+from srtools.training.scenes import Scene, files_of, read_scenes
 from tests.training_patches import COUNTS, DATASET, TINY, make_patches, write_folder
 
 
@@ -136,3 +136,10 @@ def test_crops_are_checked_in_each_scene(two):
     with pytest.raises(SRError, match="--train_size is 9"):
         read_scenes(list(map(str, two)), 9)
     assert np.shape(read_scenes(list(map(str, two)), 8)) == (2,)
+
+
+def test_the_card_of_a_model_knows_its_pair():
+    """How sharp the Sentinel-2 was that it learned from, among others."""
+    pair = {"modulation": {"value": 0.11, "low": 0.1, "high": 0.12}}
+    record = Scene("paris", {}, {"pair": pair, "groups": {}}).record(None)
+    assert record["dataset"]["pair"] == pair

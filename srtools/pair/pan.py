@@ -1,0 +1,120 @@
+"""PAN inside the pixels of XS: its extremes, its mean, and whether it follows XS."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from srtools.conventions import FACTOR
+from srtools.images.grid import Grid
+from srtools.images.raster import describe
+from srtools.images.registration import LEAST_LEVELS, Block, block_shift, present
+
+import pyotb
+
+ALIGNED = 1e-3  # PAN pixels, below which the grids of PAN and XS are one
+
+
+class PanInXS:
+    """The PAN pixels inside each pixel of XS; outside of PAN they count as 0."""
+
+    def __init__(self, pan: str, xs: str):
+        self.image = pyotb.Input(pan)
+        self.grid = Grid.of(describe(pan, "the PAN image"))
+        left, _, _, top = Grid.of(describe(xs, "the XS image")).bounds
+        corner = self.grid.position(left, top)
+        self.row, self.col = (int(np.floor(place + ALIGNED)) for place in corner)
+        # Where the grids are not aligned a pixel of XS reaches into a fifth one.
+        self.tall, self.wide = (
+            FACTOR + (abs(place - round(place)) > ALIGNED) for place in corner
+        )
+        self.offset = corner[0] - self.row, corner[1] - self.col
+
+    def read(self, row: int, col: int, height: int, width: int) -> np.ndarray:
+        """Read the PAN pixels of some pixels of XS, of which the first is named."""
+        top, left = self.row + FACTOR * row, self.col + FACTOR * col
+        bottom = top + FACTOR * (height - 1) + self.tall
+        right = left + FACTOR * (width - 1) + self.wide
+        return self.grid.read(
+            (slice(top, bottom), slice(left, right)),
+            lambda there: self.image[there].to_numpy()[..., 0],
+            np.float32,
+        )
+
+    def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Give the DN nearest to 0 and the largest in each pixel of some rows of XS.
+
+        Arguments:
+            rows: first and (excluded) last one.
+            width: of XS in pixels.
+
+        Returns:
+            Two arrays [rows, width].
+        """
+        height = rows.stop - rows.start
+        pixels = self.read(rows.start, 0, height, width)
+        found = []
+        for extreme, dn in ((np.minimum, np.abs(pixels)), (np.maximum, pixels)):
+            lines = _reduce(dn, extreme, height, self.tall)
+            found.append(_reduce(lines.T, extreme, width, self.wide).T)
+        return tuple(found)
+
+    def mean(self, block: Block) -> np.ndarray:
+        """Return the mean DN in each pixel of a block of XS; 0 where one is missing."""
+        size = len(block.xs)
+        pixels = self.read(block.row, block.col, size, size)
+        rows, cols = (
+            _shares(offset, size, count)
+            for offset, count in zip(self.offset, pixels.shape, strict=True)
+        )
+        missing = rows @ (pixels == 0) @ cols.T > ALIGNED
+        return np.where(missing, 0, rows @ pixels @ cols.T)
+
+
+def _shares(offset: float, count: int, size: int) -> np.ndarray:
+    """Return the share of each of `size` PAN pixels in `count` pixels of XS.
+
+    Arguments:
+        offset: PAN pixels before the first pixel of XS.
+    """
+    first, pixel = offset + FACTOR * np.arange(count)[:, None], np.arange(size)
+    inside = np.minimum(pixel + 1, first + FACTOR) - np.maximum(pixel, first)
+    return np.clip(inside, 0, None) / FACTOR
+
+
+def _reduce(lines: np.ndarray, extreme: Any, count: int, size: int) -> np.ndarray:
+    """Reduce the `size` lines that lie in each of `count` pixels of XS to one."""
+    found = lines[::FACTOR][:count].copy()
+    for step in range(1, size):
+        extreme(found, lines[step::FACTOR][:count], out=found)
+    return found
+
+
+def follows(blocks: Iterable[Block], spacing: float) -> tuple[list, float | None]:
+    """Measure how PAN follows XS: its shift in each block, and the variance explained.
+
+    Arguments:
+        blocks: with `pan`.
+        spacing: size of the pixels of XS, metres.
+
+    Returns:
+        Shifts of PAN against XS; and the share of PAN's variance within the blocks that
+        a line over the bands of XS explains, each block having its own: R2, None if PAN
+        is even.
+    """
+    shifts, left, total, count = [], 0.0, 0.0, 0
+    for block in blocks:
+        pan = np.broadcast_to(block.pan[..., None], block.xs.shape)
+        pair = block._replace(lr=pan)
+        shifts.append(block_shift(pair, spacing, LEAST_LEVELS))
+        there = present(pair)
+        if not there.any():
+            continue
+        dn, bands = block.pan[there], block.xs[there].astype(float)
+        dn, bands = dn - dn.mean(), bands - bands.mean(axis=0)
+        line = np.linalg.lstsq(bands, dn, rcond=None)[0]
+        left += float(np.square(dn - bands @ line).sum())
+        total += float(np.square(dn).sum())
+        count += len(dn)
+    even = total <= count * LEAST_LEVELS**2
+    return shifts, None if even else 1 - left / total

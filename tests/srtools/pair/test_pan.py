@@ -1,0 +1,96 @@
+"""PAN inside the pixels of XS."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from srtools.images.registration import Block
+from srtools.pair.pan import PanInXS, follows
+from tests.ground import landscape, measure
+
+CORNER = (452001.0, 5412003.0)
+
+
+def mean_of(write_raster, east, north, hole=None):
+    """Give the mean of a slanted plane, whose grid lies off by metres."""
+    rows, cols = np.indices((60, 64))
+    plane = (1000 + 3 * rows + 5 * cols).astype(np.float32)
+    if hole:
+        plane[hole] = 0
+    xs = write_raster("xs.tif", np.ones((12, 12, 4), np.uint16), 6.0, CORNER)
+    place = CORNER[0] + east, CORNER[1] + north
+    pan = write_raster("pan.tif", plane, 1.5, place)
+    pixels = np.ones((8, 8, 4), np.uint16)
+    return PanInXS(pan, xs).mean(Block(1, 2, pixels, pixels))
+
+
+@pytest.mark.parametrize(("east", "north"), [(0, 0), (-3, 6), (-0.3, 0.75), (-1, 0.1)])
+def test_the_mean_is_that_of_the_area(write_raster, east, north):
+    """However the grids lie: of a plane it is the value in the middle."""
+    row = 4 * (1 + np.arange(8)[:, None]) + 2 + north / 1.5 - 0.5
+    col = 4 * (2 + np.arange(8)) + 2 - east / 1.5 - 0.5
+    expected = 1000 + 3 * row + 5 * col
+    np.testing.assert_allclose(mean_of(write_raster, east, north), expected, rtol=1e-6)
+
+
+def test_a_missing_part_is_missing(write_raster):
+    """A hole of one PAN pixel, and what lies beyond PAN."""
+    holed = mean_of(write_raster, 0, 0, hole=(9, 13))
+    assert np.argwhere(holed == 0).tolist() == [[1, 1]]
+    beyond = mean_of(write_raster, 13.5, 0)
+    assert (beyond[:, 0] == 0).all() and (beyond[:, 1:] > 0).all()
+
+
+def test_pan_follows_xs(scene):
+    quality = measure(scene.spot(), scene.sentinel2((2, 1)))
+    assert np.hypot(*quality.pan_shift) < 0.1
+    assert quality.pan_r2 > 0.99
+    verdicts = quality.record()["criteria"]
+    assert verdicts["PAN: shift from XS"] == verdicts["PAN: relation to XS"] == "pass"
+
+
+def test_the_coding_of_pan_does_not_matter(scene):
+    """8 bits, a hundredth of the contrast: many times what counts as even."""
+    quality = measure(scene.spot(0.02, 3), scene.sentinel2(), harmonized=True)
+    assert np.hypot(*quality.pan_shift) < 0.3 and quality.pan_r2 is not None
+
+
+def test_the_optics_of_xs_do_not_matter_much(scene):
+    """XS of Spot keeps 0.3 of its finest detail, the mean of PAN over a pixel 0.64."""
+    pan, sharp = scene.ground, scene.ground
+    scene.ground = ndimage.gaussian_filter(sharp, (1.6, 1.6, 0))
+    try:
+        quality = measure(scene.spot(pan=pan), scene.sentinel2())
+    finally:
+        scene.ground = sharp
+    assert quality.pan_r2 > 0.95
+
+
+@pytest.mark.parametrize("pixels", [1, 2, -8])
+def test_pan_out_of_place(scene, pixels):
+    """1.5 m to the south and east each, 3 m, and 12 m to the north and west."""
+    moved = np.roll(scene.ground, (pixels, pixels), (0, 1))
+    quality = measure(scene.spot(pan=moved), scene.sentinel2())
+    metres = 1.5 * pixels
+    assert quality.pan_shift == pytest.approx((metres, -metres), abs=0.3)
+    verdict = quality.record()["criteria"]["PAN: shift from XS"]
+    assert verdict == ("warn" if pixels == 1 else "fail")
+    assert f"PAN lies {np.hypot(*quality.pan_shift):.1f} m" in quality.diagnoses()[0]
+
+
+@pytest.mark.parametrize("share", [0.6, 1])
+def test_pan_of_another_place(scene, share):
+    ground = scene.ground.copy()
+    there = slice(None, round(share * len(ground)))
+    ground[there] = landscape(2)[there]
+    quality = measure(scene.spot(pan=ground), scene.sentinel2())
+    assert quality.pan_r2 < 0.5 and quality.verdict == "fail"
+    assert quality.sharpness is None  # PAN can be no reference
+
+
+def test_even_pan_tells_nothing():
+    flat = np.full((64, 64, 4), 700.0)
+    shifts, r2 = follows([Block(0, 0, flat, flat, pan=flat[..., 0])], 6.0)
+    assert [shift.verdict for shift in shifts] == ["flat"] and r2 is None
+    empty = Block(0, 0, flat, flat, pan=0 * flat[..., 0])
+    assert follows([empty], 6.0)[1] is None

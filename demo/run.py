@@ -6,6 +6,11 @@ Everything that a student would type is printed before it is run.  The exit code
 only if super-resolution beats bicubic on the test patches.
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import json
 import shlex
@@ -16,7 +21,6 @@ from pathlib import Path
 
 from demo.scene import make_scene
 from demo.server import Server
-from srtools.errors import SRError, one_line_errors
 from srtools.images import figures
 
 ROOT = Path(__file__).parent.parent

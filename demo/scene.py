@@ -3,6 +3,11 @@
 python -m demo.scene demo_run/scene --size 1536
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import json
 import sys
@@ -19,7 +24,6 @@ from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
 from srtools.conventions import BANDS, FACTOR, S2_SPACING_METRES
-from srtools.errors import SRError, one_line_errors
 from srtools.files import make_folder, whole_file
 from srtools.images.figures import save_image
 

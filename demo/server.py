@@ -3,6 +3,11 @@
 python -m demo.server demo_run/scene --port 8000
 """
 
+from srtools.errors import start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import json
 import re

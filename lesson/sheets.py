@@ -7,12 +7,15 @@ and the comments of the solution as hints.  It is made from the script itself, s
 the two cannot drift apart.
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import ast
 import sys
 from pathlib import Path
-
-from srtools.errors import SRError, one_line_errors
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ("sr_dataset", "sr_model", "sr_train", "sr_eval", "sr_infer")

@@ -1,13 +1,14 @@
 """The root class of errors in the input, and the place where each becomes one line."""
 
+import contextlib
 import errno
 import functools
+import importlib
 import logging
 import os
 import re
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,10 @@ PROGRAMMING = (errno.EBADF, errno.EINVAL)
 """Errors of the system that only a program can cause."""
 
 
+OWN = ("srtools", "sr_", "lesson", "demo", "bench", "otblite")
+"""Modules of the project: if one cannot be imported, that is a programming error."""
+
+
 class SRError(ValueError):
     """An input that is wrong: its message is one line for the user.
 
@@ -31,6 +36,29 @@ class SRError(ValueError):
 
 class PixelError(SRError):
     """Pixels that the engine, or GDAL, could not read or make, and its own reason."""
+
+
+def start(command_line: str | None = None) -> None:
+    """Begin a program, before its libraries are imported, which takes seconds.
+
+    From here on each error is one line, Ctrl-C ends the program, no letter is too much
+    for the terminal, and the backend that a notebook wants for figures does not count.
+
+    Arguments:
+        command_line: module whose `parse` answers --help and misuse at once.
+    """
+    sys.excepthook = _one_line
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signals.leave)
+    for name in ("stdout", "stderr"):  # None if closed
+        setattr(sys, name, getattr(sys, name) or open(os.devnull, "w"))
+        getattr(sys, name).reconfigure(errors="replace")
+    os.environ["MPLBACKEND"] = "agg"  # pictures are files, no window is opened
+    if command_line:
+        try:
+            importlib.import_module(command_line).parse()
+        finally:
+            sys.stdout.flush()
 
 
 def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
@@ -50,27 +78,54 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
         # A request that is tried again matters only if all tries fail.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         logging.getLogger("rasterio").setLevel(logging.ERROR)
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, signals.stop)
+        signals.unwind()
         try:
-            return main(argv)
-        except KeyboardInterrupt:
-            print("error: interrupted", file=sys.stderr)
-            return 130
-        except BrokenPipeError:  # `| head` has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 141
-        except Exception as error:
-            line = str(error) if isinstance(error, SRError) else of_the_machine(error)
-            if line is None:
+            try:
+                return main(argv)
+            finally:
+                sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            code = report(error)
+            if code is None:
                 raise
-            # A message of OTB or GDAL may quote a signed URL.
-            line = without_secrets(" ".join(line.split()))
-            print(f"error: {line}", file=sys.stderr)
-            return 1
+            return code
 
     return wrapper
+
+
+def report(error: BaseException) -> int | None:
+    """Print an error of the input or of the machine as one line.
+
+    Returns:
+        The exit code; None for a programming error, which is not printed.
+    """
+    if isinstance(error, BrokenPipeError):  # `| head` has read enough
+        code, line = 141, ""
+    elif isinstance(error, KeyboardInterrupt):
+        code, line = 130, "interrupted"
+    else:
+        code = 1
+        line = str(error) if isinstance(error, SRError) else of_the_machine(error)
+    if line is None:
+        return None
+    # A message of OTB or GDAL may quote a signed URL.
+    line = without_secrets(" ".join(line.split()))
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line and f"error: {line}\n")
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # it would be tried again when the program ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
+
+
+def _one_line(kind: type, error: BaseException, trace: Any) -> None:
+    """Report an error that no `main` has caught, as `sys.excepthook`."""
+    code = report(error)
+    if code is not None:
+        raise SystemExit(code)
+    sys.__excepthook__(kind, error, trace)
 
 
 def of_the_machine(error: Exception) -> str | None:
@@ -88,6 +143,16 @@ def of_the_machine(error: Exception) -> str | None:
             return _of_gdal(error)
         name = f"{error.filename} cannot be used" if error.filename else "the system"
         return f"{name} ({error.strerror}); check the path, and who may read or write"
+    if isinstance(error, ImportError):
+        name = (error.name or "a library").split(".")[0]
+        if name.startswith(OWN):
+            return None
+        # Libraries quote the traceback of the first error, and much advice.
+        reasons = re.findall(r"rror(?: was)?: (.+)", str(error)) or [_first_line(error)]
+        return (
+            f"{name} cannot be loaded ({reasons[-1]}); is the environment active (. "
+            ".venv/bin/activate)?  If it is, install it again: docs/install.md"
+        )
     if isinstance(error, EOFError):
         return f"a file ends too early ({error or 'it is empty'}); make it again"
     if isinstance(error, MemoryError):

@@ -19,6 +19,9 @@ import sys
 import time
 from pathlib import Path
 
+import rasterio
+from skimage.transform import resize
+
 from demo.scene import make_scene
 from demo.server import Server
 from srtools.images import figures
@@ -125,7 +128,7 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
         "--overwrite",
     )
     metrics = json.loads((Path(scores) / "metrics.json").read_text())
-    comparison = figures.save_comparison(
+    comparison = save_comparison(
         base / "comparison.png", scene["s2"], sr, scene["truth"], offset=1000
     )
     print("\nPictures to look at:")
@@ -135,6 +138,30 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
         print(f"  {path}")
     print(f"TensorBoard: tensorboard --logdir {model}_logs")
     return metrics
+
+
+def save_comparison(
+    path: str | Path, s2_paths: list[str], sr_path: str, truth_path: str, offset: int
+) -> Path:
+    """Save Sentinel-2, bicubic, super-resolution and truth, in true and false colour.
+
+    The area is the middle of the image, 512 m across.
+    """
+    with rasterio.open(sr_path) as sr:
+        crs, area = sr.crs, figures.middle(tuple(sr.bounds), 512.0)
+    s2 = figures.read_area(s2_paths, crs, area, 4096) - offset
+    truth = figures.read_area([truth_path], crs, area, 4096)
+    row = {
+        "Sentinel-2, 10 m": s2,
+        "bicubic": resize(s2, truth.shape, order=3),
+        "super-resolution, 1.5 m": figures.read_area([sr_path], crs, area, 4096),
+        "truth (Spot-7)": truth,
+    }
+    false_colour = {name: image[..., [3, 0, 1]] for name, image in row.items()}
+    figures.save_rows(
+        path, [row, false_colour], "red, green, blue; near infrared, red, green"
+    )
+    return Path(path)
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -169,8 +169,9 @@ def make_folder(folder: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror
         raise SRError(
-            f"folder {folder} cannot be written to ({error.strerror}); "
+            f"folder {folder} cannot be written to ({reason}); "
             "choose another one or change its permissions"
         ) from None
     return folder

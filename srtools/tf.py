@@ -35,6 +35,8 @@ try:
     if "avx" not in (cpu_flags() or {"avx"}):
         raise ImportError("the processor has no AVX, or the virtual machine hides it")
     import tensorflow as tf
+except ModuleNotFoundError:
+    raise
 except Exception as _error:
     raise ImportError(str(_error), name="tensorflow") from None
 finally:

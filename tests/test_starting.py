@@ -119,7 +119,7 @@ def test_a_library_that_is_not_installed_is_one_line(start, name):
     done = start(PROGRAMS[name], {"numpy": missing, "affine": "import numpy"})
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(
-        "error: numpy cannot be loaded (No module named 'numpy'); is the environment "
+        f"error: numpy is not installed for {sys.executable}; activate the environment"
     )
 
 
@@ -209,8 +209,8 @@ STREAMS = {
         ["-c", SAYS],
         lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1),
         1,
-        "?\nerror: a file cannot be written (No space left on device); make room, or "
-        "choose another folder\n",
+        "?\nerror: a file, the output, or something in /tmp (TMPDIR) cannot be written "
+        "(No space left on device); make room, or choose another folder\n",
     ),
 }
 
@@ -218,7 +218,7 @@ STREAMS = {
 @pytest.mark.parametrize("name", STREAMS)
 def test_output_that_cannot_be_written(start, name):
     words, streams, code, errors = STREAMS[name]
-    done = start(words, streams=streams, PYTHONIOENCODING="ascii")
+    done = start(words, streams=streams, PYTHONIOENCODING="ascii", TMPDIR="/tmp")
     assert (done.returncode, done.stderr, done.stdout) == (code, errors, "")
 
 

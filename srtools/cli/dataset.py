@@ -1,8 +1,8 @@
 """The command line of exercise 1, sr_dataset.py."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import MisuseError, day, number, option
@@ -176,6 +176,4 @@ class Options(SearchOptions):
         return [path for path in paths if path]
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options, DESCRIPTION)

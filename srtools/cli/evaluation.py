@@ -1,7 +1,7 @@
 """The command line of exercise 4, `sr_eval.py`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import MisuseError, number, option
@@ -78,6 +78,4 @@ class Options:
             raise MisuseError("--patches is required with --model_dir")
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of `sr_eval.py`."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options, DESCRIPTION)

@@ -2,8 +2,8 @@
 
 import argparse
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import PRECISIONS, MisuseError, number, option
@@ -167,6 +167,4 @@ class Options(SearchOptions):
             raise MisuseError("--out_dir is for --s2_images; a search finds one image")
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of sr_infer.py."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options, DESCRIPTION)

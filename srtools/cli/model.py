@@ -1,7 +1,7 @@
 """The command line of exercise 2, and the options of the network for exercise 3."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from srtools.cli import options
@@ -39,6 +39,4 @@ class NetworkOptions:
 Options = NetworkOptions
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of sr_model.py; a misuse ends the program."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options, DESCRIPTION)

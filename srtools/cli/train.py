@@ -1,8 +1,8 @@
 """The command line of exercise 3."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from srtools.cli import options
@@ -144,6 +144,4 @@ class Options(NetworkOptions):
         return {name: v for name, v in asdict(self).items() if name not in FREE}
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of sr_train.py; a misuse ends the program."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options, DESCRIPTION)

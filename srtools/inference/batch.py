@@ -11,8 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from srtools.errors import SRError, of_the_machine
-from srtools.urls import without_secrets
+from srtools.errors import SRError, line_of
 
 
 def outputs(products: tuple[str, ...], folder: str) -> dict[str, Path]:
@@ -69,7 +68,7 @@ def _lines(
             infer(one)
             yield f"written: {path}", True
         except Exception as error:
-            told = str(error) if isinstance(error, SRError) else of_the_machine(error)
+            told = line_of(error)
             if told is None:  # a mistake of the program
                 raise
-            yield f"failed: {product}: {without_secrets(' '.join(told.split()))}", False
+            yield f"failed: {product}: {told}", False

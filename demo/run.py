@@ -14,6 +14,7 @@ if __name__ == "__main__":
 import argparse
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -37,10 +38,18 @@ def run(*arguments: str) -> None:
 
     Raises:
         SRError: if it fails; it has said why itself.
+        SystemExit: if it was interrupted.
     """
     print(f"\n$ python {shlex.join(arguments)}", flush=True)
     start = time.monotonic()
-    code = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    # Ctrl-C reaches the script as well, which ends when it has saved what it has.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code == 128 + signal.SIGINT:
+        raise SystemExit(code)
     if code:
         raise SRError(f"{arguments[0]} ended with exit code {code}; see above")
     print(f"({time.monotonic() - start:.0f} s)", flush=True)

@@ -3,7 +3,7 @@
 python -m demo.server demo_run/scene --port 8000
 """
 
-from srtools.errors import start
+from srtools.errors import SRError, one_line_errors, start
 
 if __name__ == "__main__":
     start()  # answers Ctrl-C while the rest loads
@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from demo import stac
+from srtools.cli.options import number
 
 FILES, API = "/files", "/stac"
 _RANGE = re.compile(r"bytes=(?=.*\d)(\d*)-(\d*)")
@@ -40,7 +41,11 @@ class Server:
         self._http.owner = self
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self.stac_url = self.url + API
-        self.items = stac.load_items(self.folder, self.url + FILES)
+        try:
+            self.items = stac.load_items(self.folder, self.url + FILES)
+        except SRError:
+            self._http.server_close()
+            raise
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
 
     def __enter__(self) -> "Server":
@@ -203,14 +208,21 @@ def _span(header: str | None, size: int) -> tuple[int, int] | None:
     return (first, last) if first <= last else None
 
 
+@one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Serve a demo scene until Ctrl-C.")
     parser.add_argument("folder", help="folder that demo.scene wrote")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=number(0, 65535), default=8000)
     params = parser.parse_args(argv)
-    server = Server(params.folder, params.port)
-    print(f"STAC API: {server.stac_url}  (Ctrl-C ends it)")
+    try:
+        server = Server(params.folder, params.port)
+    except OSError as error:
+        raise SRError(
+            f"port {params.port} cannot be used ({error.strerror}); end the server "
+            "that uses it, or give another one with --port"
+        ) from None
+    print(f"STAC API: {server.stac_url}  (Ctrl-C ends it)", flush=True)
     try:
         server.run()
     except KeyboardInterrupt:

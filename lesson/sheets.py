@@ -17,6 +17,8 @@ import ast
 import sys
 from pathlib import Path
 
+from srtools.files import make_folder
+
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ("sr_dataset", "sr_model", "sr_train", "sr_eval", "sr_infer")
 # What stays: it reads options and says what went wrong, and is no part of the lesson.
@@ -73,7 +75,7 @@ def write_sheets(folder: Path) -> list[Path]:
     there = [str(path) for path in paths if path.exists()]
     if there:
         raise SRError(f"{', '.join(there)} would be lost; name another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for path in paths:
         path.write_text(make_sheet((ROOT / path.name).read_text()))
     return paths

@@ -17,11 +17,11 @@ class NetworkOptions:
     filters: int = options.option(
         64,
         "channels inside the network",
-        kind=options.number(len(BANDS)),  # each band has a channel to begin with
+        kind=options.number(len(BANDS), 4096),  # each band has a channel to begin with
         group="network",
     )
     blocks: int = options.option(
-        4, "residual blocks", kind=options.number(0), group="network"
+        4, "residual blocks", kind=options.number(0, 256), group="network"
     )
     kernel: int = options.option(
         4,

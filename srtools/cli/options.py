@@ -108,11 +108,15 @@ def _argument(field: dataclasses.Field, hint: Any, details: dict) -> dict[str, A
 
 
 class Once(argparse.Action):
-    """Store the value of an option, which may come once: the last would win."""
+    """Store the value of an option, which comes once, and is not empty."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        """Store the value, or refuse the second."""
+        """Store the value, or refuse it."""
         given = parser.given
+        if "" in (values, *(values if isinstance(values, list) else ())):
+            raise argparse.ArgumentError(
+                self, "it is empty; is a variable of the shell not set?"
+            )
         if self.dest in given:
             raise argparse.ArgumentError(
                 self, f"it is given twice, {given[self.dest]} and {values}; give one"

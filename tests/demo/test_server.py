@@ -12,7 +12,7 @@ import rasterio
 
 from demo import stac
 from demo.scene import make_scene
-from demo.server import Server, _Handler
+from demo.server import Server, _Handler, main
 from demo.stac import COLLECTION
 from srtools.sentinel2.archive import Archive
 
@@ -172,3 +172,20 @@ def test_a_service_that_has_get_only_is_searched_with_get(
     found = Archive(server.stac_url).search(intersects=POINT)
     dates = sorted(item["properties"]["datetime"][:10] for item in found)
     assert dates == ["2022-07-04", "2022-07-14", "2022-08-08"]
+
+
+def test_what_cannot_be_served_is_one_line(server, tmp_path, capsys):
+    port = server.url.split(":")[-1]
+    assert main([str(server.folder), "--port", port]) == 1
+    assert capsys.readouterr().err == (
+        f"error: port {port} cannot be used (Address already in use); end the server "
+        "that uses it, or give another one with --port\n"
+    )
+    for content in (None, "[", "\0"):
+        if content:
+            (tmp_path / "scene.json").write_text(content)
+        assert main([str(tmp_path), "--port", "0"]) == 1
+        assert capsys.readouterr().err.endswith("make the scene first: make scene\n")
+    for port in ("-1", "65536", "x"):
+        with pytest.raises(SystemExit, match="2"):
+            main([str(tmp_path), "--port", port])

@@ -165,6 +165,8 @@ def _text_of(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno not in PROGRAMMING:
         name = f"{error.filename} cannot be used" if error.filename else "the system"
         return f"{name} ({error.strerror}); check the path, and who may read or write"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object!a} is not in UTF-8; rename the file, or its folder"
     if isinstance(error, EOFError):
         return f"a file ends too early ({text or 'it is empty'}); make it again"
     if isinstance(error, MemoryError) or "tensorflow.ResourceExhaustedError" in kinds:

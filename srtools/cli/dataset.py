@@ -9,15 +9,13 @@ from srtools.cli.options import MisuseError, day, number, option
 from srtools.cli.search import SEARCH, SearchOptions
 from srtools.conventions import FIELD_LR_PIXELS, GROUPS, SPLITS, leak_margin
 
-DESCRIPTION = (
-    "Make training, validation and test patches of Spot-7 (hr, 1.5 m) and Sentinel-2 "
-    "(lr, resampled to 6 m)."
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SearchOptions):
-    """Images, patches and groups of exercise 1."""
+    """Make training, validation and test patches.
+
+    They are made of Spot-7 (hr, 1.5 m) and Sentinel-2 (lr, resampled to 6 m).
+    """
 
     pan: str | None = option(
         None,
@@ -176,4 +174,4 @@ class Options(SearchOptions):
         return [path for path in paths if path]
 
 
-parse = partial(options.parse, Options, DESCRIPTION)
+parse = partial(options.parse, Options)

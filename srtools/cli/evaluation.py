@@ -6,12 +6,10 @@ from functools import partial
 from srtools.cli import options
 from srtools.cli.options import MisuseError, number, option
 
-DESCRIPTION = "Score the saved model, and simple zooms beside it, on all test patches."
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of `sr_eval.py`: one model, or two that are compared."""
+    """Score the saved model, and simple zooms beside it, on all test patches."""
 
     patches: tuple[str, ...] | None = option(
         None,
@@ -78,4 +76,4 @@ class Options:
             raise MisuseError("--patches is required with --model_dir")
 
 
-parse = partial(options.parse, Options, DESCRIPTION)
+parse = partial(options.parse, Options)

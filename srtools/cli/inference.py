@@ -9,7 +9,6 @@ from srtools.cli import options
 from srtools.cli.options import PRECISIONS, MisuseError, number, option
 from srtools.cli.search import SearchOptions
 
-DESCRIPTION = "Super-resolve a Sentinel-2 image to 1.5 m with a trained model."
 AREA = "area"
 LARGE = "large images"
 
@@ -26,7 +25,7 @@ def share(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SearchOptions):
-    """Options of sr_infer.py."""
+    """Super-resolve a Sentinel-2 image to 1.5 m with a trained model."""
 
     model_dir: str = option(help="SavedModel of sr_train.py")
     out: str | None = option(
@@ -167,4 +166,4 @@ class Options(SearchOptions):
             raise MisuseError("--out_dir is for --s2_images; a search finds one image")
 
 
-parse = partial(options.parse, Options, DESCRIPTION)
+parse = partial(options.parse, Options)

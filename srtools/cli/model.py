@@ -7,8 +7,6 @@ from typing import Any
 from srtools.cli import options
 from srtools.conventions import BANDS
 
-DESCRIPTION = "Print the network, layer by layer."
-
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
@@ -36,7 +34,8 @@ class NetworkOptions:
         return {f.name: getattr(self, f.name) for f in fields(NetworkOptions)}
 
 
-Options = NetworkOptions
+class Options(NetworkOptions):
+    """Print the network, layer by layer."""
 
 
-parse = partial(options.parse, Options, DESCRIPTION)
+parse = partial(options.parse, Options)

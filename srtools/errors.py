@@ -19,15 +19,14 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when there is no room left on a disk."""
 
 PROGRAMMING = (errno.EBADF, errno.EINVAL, None)
-"""Errors of the system that only a program can cause."""
+"""Errors of the system that only a program can cause; None: not of the system."""
 
 GDAL = {"rasterio.RasterioError", "rasterio.CRSError", "rasterio.CPLE_BaseError"}
 DAMAGED = {
     f"tensorflow.{kind}Error" for kind in ("DataLoss", "NotFound", "PermissionDenied")
 }
 
-
-OWN = ("srtools", "sr_", "lesson", "demo", "bench", "otblite")
+OWN = ("srtools", "sr_", "lesson", "demo", "bench")
 """Modules of the project: if one cannot be imported, that is a programming error."""
 
 
@@ -51,13 +50,14 @@ def start(command_line: str | None = None) -> None:
     Arguments:
         command_line: module whose `parse` answers --help and misuse at once.
     """
-    sys.excepthook = _one_line
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signals.leave)
-    for name in ("stdout", "stderr"):  # None if closed
-        setattr(sys, name, getattr(sys, name) or open(os.devnull, "w"))
-        getattr(sys, name).reconfigure(errors="replace")
-    os.environ["MPLBACKEND"] = "agg"  # pictures are files, no window is opened
+    if not hasattr(sys, "ps1"):  # %run in a notebook leaves the notebook as it is
+        sys.excepthook = _one_line
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signals.leave)
+        for name in ("stdout", "stderr"):  # None if closed
+            setattr(sys, name, getattr(sys, name) or open(os.devnull, "w"))
+            getattr(sys, name).reconfigure(errors="replace")
+        os.environ["MPLBACKEND"] = "agg"  # pictures are files, no window is opened
     if command_line:
         try:
             importlib.import_module(command_line).parse()
@@ -103,11 +103,11 @@ def report(error: BaseException) -> int | None:
         The exit code; None for a programming error, which is not printed.
     """
     unread = isinstance(error, BrokenPipeError)  # `| head` has read enough
-    line = line_of(error)
+    line = "" if unread else line_of(error)
     if line is None:
         return None
     with contextlib.suppress(OSError):
-        sys.stderr.write("" if unread else f"error: {line}\n")
+        sys.stderr.write(line and f"error: {line}\n")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -181,7 +181,7 @@ def _text_of(error: BaseException) -> str | None:
 
 
 def _of_imports(error: ImportError, text: str) -> str | None:
-    name = (error.name or "a library").split(".")[0]
+    name = error.name or "a library"
     if name.startswith(OWN):
         return None
     if isinstance(error, ModuleNotFoundError):

@@ -81,8 +81,10 @@ def leave(number: int, frame: object) -> None:
 
     Of an exception, libraries may make one of their own, or nothing.
     """
-    os.write(stderr, b"error: interrupted\n")
-    os._exit(128 + number)
+    try:
+        os.write(stderr, b"error: interrupted\n")
+    finally:
+        os._exit(128 + number)
 
 
 def unwind() -> None:

@@ -226,3 +226,24 @@ def test_misuse_is_answered_before_anything_is_loaded(start):
     for name in ("dataset", "model", "train", "eval", "infer"):
         done = start([*PROGRAMS[name], "--nonsense"], {"numpy": "1 / 0"})
         assert done.returncode == 2 and "--nonsense" in done.stderr
+
+
+NOTEBOOK = """
+import os, signal, sys
+sys.ps1, sys.stdout = "In: ", None  # as IPython has it: a stream of its own
+before = signal.getsignal(signal.SIGINT), sys.excepthook
+from srtools.errors import start
+start()
+assert (signal.getsignal(signal.SIGINT), sys.excepthook) == before
+assert sys.stdout is None and os.environ["MPLBACKEND"] == "inline"
+"""
+
+
+def test_a_notebook_that_runs_a_script_stays_as_it_is(start):
+    done = start(["-c", NOTEBOOK], MPLBACKEND="inline")
+    assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_is_heard_though_nobody_reads(start):
+    done = start(MODEL, {"numpy": INTERRUPTED}, streams=lambda: unread(2))
+    assert done.returncode == 130

@@ -17,6 +17,11 @@ Sources: OTB applications ConcatenateImages, Mosaic, Superimpose and
 BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction.
 """
 
+from srtools.errors import one_line_errors, start
+
+if __name__ == "__main__":
+    start("srtools.cli.dataset")  # answers --help, misuse and Ctrl-C at once
+
 import logging
 import sys
 import tempfile
@@ -24,18 +29,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from srtools.cli import dataset as cli
-from srtools.cli.options import command_line
-
-if __name__ == "__main__":
-    cli.parse()  # --help and misuse are answered before the engine is loaded
-
 import numpy as np
 
 from srtools import engine, files
+from srtools.cli import dataset as cli
+from srtools.cli.options import command_line
 from srtools.conventions import FACTOR, KINDS, OWN_GRID_IMAGE, patches_name
 from srtools.engine import engine_errors
-from srtools.errors import one_line_errors
 from srtools.images import (
     checks,
     dimap,

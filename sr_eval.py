@@ -16,21 +16,21 @@ bicubic is not worth its electricity.  L1 is the mean absolute error, L2 the mea
 squared error; docs/metrics.md explains the others.
 """
 
+from srtools.errors import one_line_errors, start
+
+if __name__ == "__main__":
+    start("srtools.cli.evaluation")  # answers --help, misuse and Ctrl-C at once
+
 import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from srtools.ahead import ahead
 from srtools.cli import evaluation as cli
 from srtools.cli.options import command_line
-
-if __name__ == "__main__":
-    cli.parse()  # --help and misuse are answered before TensorFlow is loaded
-
-from srtools.ahead import ahead
 from srtools.conventions import FACTOR, INPUT, OUTPUT, SCALE
-from srtools.errors import one_line_errors
 from srtools.evaluation import (
     coverage,
     results,

@@ -22,6 +22,11 @@ several machines can share one image (`--part`, `--dask`).
 Source: OTBTF application TensorflowModelServe.
 """
 
+from srtools.errors import one_line_errors, start
+
+if __name__ == "__main__":
+    start("srtools.cli.inference")  # answers --help, misuse and Ctrl-C at once
+
 import sys
 import tempfile
 from pathlib import Path
@@ -29,15 +34,10 @@ from typing import Any
 
 from affine import Affine
 
-from srtools.cli import inference as cli
-
-if __name__ == "__main__":
-    cli.parse()  # --help and misuse are answered before TensorFlow is loaded
-
 from srtools import engine
+from srtools.cli import inference as cli
 from srtools.conventions import BANDS, FACTOR, INPUT, OUTPUT_DN
 from srtools.engine import engine_errors
-from srtools.errors import one_line_errors
 from srtools.images import vrt
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo

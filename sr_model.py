@@ -10,16 +10,17 @@ A residual network (He et al., "Deep residual learning", 2016; Lim et al., EDSR,
 as a model of OTBTF, so that the saved model runs in TensorflowModelServe.
 """
 
+from srtools.errors import one_line_errors, start
+
+if __name__ == "__main__":
+    start("srtools.cli.model")  # answers --help, misuse and Ctrl-C at once
+
 import sys
 from typing import Any
 
 import numpy as np
 
-from srtools.cli import model as cli  # neither TensorFlow nor OTB
-
-if __name__ == "__main__":
-    cli.parse()  # --help and misuse are answered before TensorFlow is loaded
-
+from srtools.cli import model as cli
 from srtools.conventions import (
     BANDS,
     INPUT,
@@ -28,7 +29,6 @@ from srtools.conventions import (
     OUTPUT_DN,
     SCALE,
 )
-from srtools.errors import one_line_errors
 from srtools.network.blockwise import BlockwiseConv2D
 from srtools.network.receptive_field import layer_table, receptive_field
 from srtools.tf import tf  # TensorFlow, without the notices of its libraries

@@ -14,21 +14,21 @@ The loss is L1, the mean absolute error in reflectance, which leaves sharper edg
 L2 (Zhao et al., "Loss functions for image restoration", 2017).
 """
 
+from srtools.errors import one_line_errors, start
+
+if __name__ == "__main__":
+    start("srtools.cli.train")  # answers --help, misuse and Ctrl-C at once
+
 import logging
 import sys
 from pathlib import Path
 from typing import Any
 
-from srtools.cli import train as cli  # neither TensorFlow nor OTB
-from srtools.cli.options import command_line
-
-if __name__ == "__main__":
-    cli.parse()  # --help and misuse are answered before TensorFlow is loaded
-
 from sr_model import SRModel
 from srtools import signals
+from srtools.cli import train as cli
+from srtools.cli.options import command_line
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN
-from srtools.errors import one_line_errors
 from srtools.images import patch_files
 from srtools.network import likeness, model_card, precision, saved_model
 from srtools.network.receptive_field import receptive_field

@@ -6,17 +6,25 @@ Everything that a student would type is printed before it is run.  The exit code
 only if super-resolution beats bicubic on the test patches.
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import rasterio
+from skimage.transform import resize
+
 from demo.scene import make_scene
 from demo.server import Server
-from srtools.errors import SRError, one_line_errors
 from srtools.images import figures
 
 ROOT = Path(__file__).parent.parent
@@ -30,10 +38,18 @@ def run(*arguments: str) -> None:
 
     Raises:
         SRError: if it fails; it has said why itself.
+        SystemExit: if it was interrupted.
     """
     print(f"\n$ python {shlex.join(arguments)}", flush=True)
     start = time.monotonic()
-    code = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    # Ctrl-C reaches the script as well, which ends when it has saved what it has.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        code = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if code == 128 + signal.SIGINT:
+        raise SystemExit(code)
     if code:
         raise SRError(f"{arguments[0]} ended with exit code {code}; see above")
     print(f"({time.monotonic() - start:.0f} s)", flush=True)
@@ -121,7 +137,7 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
         "--overwrite",
     )
     metrics = json.loads((Path(scores) / "metrics.json").read_text())
-    comparison = figures.save_comparison(
+    comparison = save_comparison(
         base / "comparison.png", scene["s2"], sr, scene["truth"], offset=1000
     )
     print("\nPictures to look at:")
@@ -131,6 +147,30 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
         print(f"  {path}")
     print(f"TensorBoard: tensorboard --logdir {model}_logs")
     return metrics
+
+
+def save_comparison(
+    path: str | Path, s2_paths: list[str], sr_path: str, truth_path: str, offset: int
+) -> Path:
+    """Save Sentinel-2, bicubic, super-resolution and truth, in true and false colour.
+
+    The area is the middle of the image, 512 m across.
+    """
+    with rasterio.open(sr_path) as sr:
+        crs, area = sr.crs, figures.middle(tuple(sr.bounds), 512.0)
+    s2 = figures.read_area(s2_paths, crs, area, 4096) - offset
+    truth = figures.read_area([truth_path], crs, area, 4096)
+    row = {
+        "Sentinel-2, 10 m": s2,
+        "bicubic": resize(s2, truth.shape, order=3),
+        "super-resolution, 1.5 m": figures.read_area([sr_path], crs, area, 4096),
+        "truth (Spot-7)": truth,
+    }
+    false_colour = {name: image[..., [3, 0, 1]] for name, image in row.items()}
+    figures.save_rows(
+        path, [row, false_colour], "red, green, blue; near infrared, red, green"
+    )
+    return Path(path)
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -3,6 +3,11 @@
 python -m demo.scene demo_run/scene --size 1536
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import json
 import sys
@@ -13,15 +18,15 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
+from PIL import Image
 from rasterio.warp import transform_geom
 
 from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
 from srtools.conventions import BANDS, FACTOR, S2_SPACING_METRES
-from srtools.errors import SRError, one_line_errors
 from srtools.files import make_folder, whole_file
-from srtools.images.figures import save_image
+from srtools.images.figures import stretch, to_display
 
 CRS = "EPSG:32631"
 TILE = "31UDQ"
@@ -105,7 +110,7 @@ def make_scene(
     with whole_file(folder / CATALOGUE) as partial:
         partial.write_text(json.dumps(catalogue, indent=2))
     paths["quicklook"] = folder / "quicklook.png"
-    save_image(paths["quicklook"], truth)
+    _write_picture(paths["quicklook"], truth)
     clear = catalogue[PASSES.index(CLEAR)]["assets"]
     return {**paths, "s2": [folder / clear[band] for band in BANDS]}
 
@@ -201,6 +206,13 @@ def _write(path: Path, pixels: np.ndarray, place: Affine) -> None:
         rasterio.open(partial, "w", driver="GTiff", bigtiff="IF_SAFER", **profile) as f,
     ):
         f.write(bands)
+
+
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    """Write [h, w, bands] as a picture of w x h pixels."""
+    pixels = to_display(image[..., :3], stretch(image[..., :3]))
+    with whole_file(path) as partial:
+        Image.fromarray((255 * pixels).round().astype(np.uint8)).save(partial)
 
 
 def _write_cog(path: Path, pixels: np.ndarray, place: Affine) -> None:

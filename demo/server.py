@@ -3,6 +3,11 @@
 python -m demo.server demo_run/scene --port 8000
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import json
 import re
@@ -15,7 +20,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from demo import stac
-from srtools.errors import SRError, one_line_errors
+from srtools.cli.options import number
 
 FILES, API = "/files", "/stac"
 _RANGE = re.compile(r"bytes=(?=.*\d)(\d*)-(\d*)")
@@ -38,7 +43,7 @@ class Server:
         self.stac_url = self.url + API
         try:
             self.items = stac.load_items(self.folder, self.url + FILES)
-        except OSError:
+        except SRError:
             self._http.server_close()
             raise
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
@@ -208,20 +213,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Serve a demo scene until Ctrl-C.")
     parser.add_argument("folder", help="folder that demo.scene wrote")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=number(0, 65535), default=8000)
     params = parser.parse_args(argv)
     try:
         server = Server(params.folder, params.port)
-    except FileNotFoundError as error:
-        raise SRError(f"{error.filename} is missing; `make scene` makes it") from None
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", error)
+    except OSError as error:
         raise SRError(
-            f"port {params.port} cannot be used ({reason}); end the program that has "
-            "it, perhaps another `make serve`, or give another port here and in "
-            f"--stac_url: python -m demo.server {params.folder} --port 8001"
+            f"port {params.port} cannot be used ({error.strerror}); end the server "
+            "that uses it, or give another one with --port"
         ) from None
-    print(f"STAC API: {server.stac_url}  (Ctrl-C ends it)")
+    print(f"STAC API: {server.stac_url}  (Ctrl-C ends it)", flush=True)
     try:
         server.run()
     except KeyboardInterrupt:

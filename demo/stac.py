@@ -13,6 +13,7 @@ import pystac
 from shapely.geometry import box, shape
 
 from demo.scene import CATALOGUE
+from srtools.errors import SRError
 
 COLLECTION = "sentinel-2-l2a"
 TITLE = "Demo Sentinel-2 Level-2A"
@@ -41,8 +42,18 @@ class BadRequest(ValueError):
 
 
 def load_items(folder: Path, files_url: str) -> list[dict]:
-    """Describe the images of a scene; their files are served at `files_url`."""
-    catalogue = json.loads((folder / CATALOGUE).read_text())
+    """Describe the images of a scene; their files are served at `files_url`.
+
+    Raises:
+        SRError: if the folder has no scene.
+    """
+    try:
+        catalogue = json.loads((folder / CATALOGUE).read_text())
+    except (OSError, ValueError) as error:
+        raise SRError(
+            f"{folder / CATALOGUE} cannot be read ({error}); make the scene first: "
+            "make scene"
+        ) from None
     return [_item(entry, files_url).to_dict() for entry in catalogue]
 
 

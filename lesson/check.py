@@ -6,13 +6,17 @@ The scripts may be written in any way: only what they wrote is looked at.  The e
 is 0 if all lines pass, 1 if one fails.
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import sys
 from pathlib import Path
 
 from lesson.patches import check_patches
 from lesson.report import Report
-from srtools.errors import SRError, one_line_errors
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -13,10 +13,9 @@ import numpy as np
 from lesson.report import Report
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
+from srtools.tf import tf
 
-# After srtools, which imports TensorFlow quietly.
 import otbtf
-import tensorflow as tf
 
 SMALL, OTHER = (32, 32), (24, 40)
 # Keys that may be missing in the data set before it is given up.

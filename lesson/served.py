@@ -6,9 +6,7 @@ import numpy as np
 
 from srtools.conventions import FACTOR, SCALE
 from srtools.errors import SRError
-
-# After srtools, which imports TensorFlow quietly.
-import tensorflow as tf
+from srtools.tf import tf
 
 SIGNATURE = "serving_default"
 # Below this a median is reflectance, above it DN.

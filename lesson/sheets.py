@@ -7,12 +7,17 @@ and the comments of the solution as hints.  It is made from the script itself, s
 the two cannot drift apart.
 """
 
+from srtools.errors import SRError, one_line_errors, start
+
+if __name__ == "__main__":
+    start()  # answers Ctrl-C while the rest loads
+
 import argparse
 import ast
 import sys
 from pathlib import Path
 
-from srtools.errors import SRError, one_line_errors
+from srtools.files import make_folder
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ("sr_dataset", "sr_model", "sr_train", "sr_eval", "sr_infer")
@@ -70,7 +75,7 @@ def write_sheets(folder: Path) -> list[Path]:
     there = [str(path) for path in paths if path.exists()]
     if there:
         raise SRError(f"{', '.join(there)} would be lost; name another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for path in paths:
         path.write_text(make_sheet((ROOT / path.name).read_text()))
     return paths

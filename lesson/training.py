@@ -11,9 +11,7 @@ from lesson.report import Report
 from lesson.served import Served
 from srtools.errors import SRError
 from srtools.images.zooms import bicubic
-
-# After srtools, which imports TensorFlow quietly.
-import tensorflow as tf
+from srtools.tf import tf
 
 # The validation loss was still falling if the last epochs lowered it by this share.
 STILL_FALLING = 0.03

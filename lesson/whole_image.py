@@ -41,7 +41,10 @@ def check_image(
                 _check_place(report, sr, s2_images, seen, offset)
                 _check_answer(report, model, sr, s2_images, offset)
     except rasterio.errors.RasterioIOError as error:
-        raise SRError(str(error)) from None
+        raise SRError(
+            f"an image cannot be read ({error}); --image and --s2_images are GeoTIFF, "
+            "or another format that GDAL reads"
+        ) from None
     return report
 
 

@@ -9,6 +9,14 @@ import importlib.util
 import os
 from pathlib import Path
 
+try:
+    import fcntl  # noqa: F401  (which locks files)
+except ImportError:
+    raise SystemExit(
+        "error: these programs need Linux or macOS; on Windows, run them in WSL (wsl "
+        "--install) or in Docker, as docs/install.md says"
+    ) from None
+
 for _name, _value in {
     "PYOTB_LOGGER_LEVEL": "WARNING",
     "OTB_LOGGER_LEVEL": "WARNING",

@@ -12,9 +12,9 @@ from srtools.errors import PixelError, SRError
 
 try:
     import pyotb
-except (ImportError, OSError, SystemError) as _error:
-    raise SystemExit(
-        f"error: the Orfeo ToolBox cannot be loaded ({_error}); OTB_ROOT is "
+except (ImportError, OSError, SystemError, SystemExit) as _error:
+    raise SRError(
+        f"the Orfeo ToolBox cannot be loaded ({_error}); OTB_ROOT is "
         f"{os.environ.get('OTB_ROOT', 'not set')}: correct it, or unset it to use the "
         "embedded engine"
     ) from None

@@ -197,8 +197,9 @@ def make_folder(folder: str | Path, room: int = 4096) -> Path:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(room))
     except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror
         raise SRError(
-            f"folder {folder} cannot be written to ({error.strerror}); "
+            f"folder {folder} cannot be written to ({reason}); "
             "choose another one, make room, or change its permissions"
         ) from None
     return folder

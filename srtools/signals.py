@@ -15,6 +15,9 @@ from contextlib import contextmanager
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"stopping when this step is done; a second signal stops at once\n"
 
+stderr = 2
+"""File descriptor of messages; another one while `srtools.tf` silences TensorFlow."""
+
 _received: list[int] = []
 _holding = False
 
@@ -71,6 +74,26 @@ def stop(number: int, frame: object = None) -> None:
         raise KeyboardInterrupt
     os.write(2, b"error: terminated\n")
     raise SystemExit(128 + number)
+
+
+def leave(number: int, frame: object) -> None:
+    """End the process at once, while libraries are imported: nothing is lost yet.
+
+    Of an exception, libraries may make one of their own, or nothing.
+    """
+    try:
+        os.write(stderr, b"error: interrupted\n")
+    finally:
+        os._exit(128 + number)
+
+
+def unwind() -> None:
+    """Let Ctrl-C and SIGTERM raise from now on, unless they are handled otherwise."""
+    if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is leave:
+            signal.signal(signal.SIGINT, stop)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, stop)
 
 
 def _remember(number: int, frame: object) -> None:

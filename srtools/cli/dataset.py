@@ -1,23 +1,21 @@
 """The command line of exercise 1, sr_dataset.py."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import MisuseError, day, number, option
 from srtools.cli.search import SEARCH, SearchOptions
 from srtools.conventions import FIELD_LR_PIXELS, GROUPS, SPLITS, leak_margin
 
-DESCRIPTION = (
-    "Make training, validation and test patches of Spot-7 (hr, 1.5 m) and Sentinel-2 "
-    "(lr, resampled to 6 m)."
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SearchOptions):
-    """Images, patches and groups of exercise 1."""
+    """Make training, validation and test patches.
+
+    They are made of Spot-7 (hr, 1.5 m) and Sentinel-2 (lr, resampled to 6 m).
+    """
 
     pan: str | None = option(
         None,
@@ -169,6 +167,4 @@ class Options(SearchOptions):
         return [path for path in paths if path]
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options)

@@ -1,17 +1,15 @@
 """The command line of exercise 4, `sr_eval.py`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import MisuseError, number, option
 
-DESCRIPTION = "Score the saved model, and simple zooms beside it, on all test patches."
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of `sr_eval.py`: one model, or two that are compared."""
+    """Score the saved model, and simple zooms beside it, on all test patches."""
 
     patches: tuple[str, ...] | None = option(
         None,
@@ -77,6 +75,4 @@ class Options:
             raise MisuseError("--patches is required with --model_dir")
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of `sr_eval.py`."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options)

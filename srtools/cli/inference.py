@@ -2,14 +2,13 @@
 
 import argparse
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import PRECISIONS, MisuseError, number, option
 from srtools.cli.search import SearchOptions
 
-DESCRIPTION = "Super-resolve a Sentinel-2 image to 1.5 m with a trained model."
 AREA = "area"
 LARGE = "large images"
 
@@ -26,7 +25,7 @@ def share(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(SearchOptions):
-    """Options of sr_infer.py."""
+    """Super-resolve a Sentinel-2 image to 1.5 m with a trained model."""
 
     model_dir: str = option(help="SavedModel of sr_train.py")
     out: str | None = option(
@@ -172,6 +171,4 @@ class Options(SearchOptions):
             raise MisuseError("--out_dir is for --s2_images; a search finds one image")
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of sr_infer.py."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options)

@@ -1,13 +1,11 @@
 """The command line of exercise 2, and the options of the network for exercise 3."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from srtools.cli import options
 from srtools.conventions import BANDS
-
-DESCRIPTION = "Print the network, layer by layer."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +15,11 @@ class NetworkOptions:
     filters: int = options.option(
         64,
         "channels inside the network",
-        kind=options.number(len(BANDS)),  # each band has a channel to begin with
+        kind=options.number(len(BANDS), 4096),  # each band has a channel to begin with
         group="network",
     )
     blocks: int = options.option(
-        4, "residual blocks", kind=options.number(0), group="network"
+        4, "residual blocks", kind=options.number(0, 256), group="network"
     )
     kernel: int = options.option(
         4,
@@ -36,9 +34,8 @@ class NetworkOptions:
         return {f.name: getattr(self, f.name) for f in fields(NetworkOptions)}
 
 
-Options = NetworkOptions
+class Options(NetworkOptions):
+    """Print the network, layer by layer."""
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of sr_model.py; a misuse ends the program."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options)

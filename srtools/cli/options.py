@@ -5,7 +5,7 @@
         out_dir: str = option(help="folder for the patches")
         patch_size: int = option(32, "side of the lr patches, pixels", kind=even)
 
-    options = parse(Options, "Make patches.", ["--out_dir", "patches"])
+    options = parse(Options, ["--out_dir", "patches"])
 
 The fields are the parameters of the script when it is called from Python; the parser
 takes names, types, help and defaults from them.
@@ -62,9 +62,9 @@ def option(
     return dataclasses.field(default=default, metadata=about)
 
 
-def make_parser(options: type, description: str) -> argparse.ArgumentParser:
+def make_parser(options: type) -> argparse.ArgumentParser:
     """Build the command line of a dataclass whose fields are declared by `option`."""
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser = argparse.ArgumentParser(description=options.__doc__, allow_abbrev=False)
     parser.given = {}  # values of the options, for `Once`
     groups: dict[str | None, Any] = {None: parser}
     hints = typing.get_type_hints(options)
@@ -108,11 +108,15 @@ def _argument(field: dataclasses.Field, hint: Any, details: dict) -> dict[str, A
 
 
 class Once(argparse.Action):
-    """Store the value of an option, which may come once: the last would win."""
+    """Store the value of an option, which comes once, and is not empty."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        """Store the value, or refuse the second."""
+        """Store the value, or refuse it."""
         given = parser.given
+        if "" in (values, *(values if isinstance(values, list) else ())):
+            raise argparse.ArgumentError(
+                self, "it is empty; is a variable of the shell not set?"
+            )
         if self.dest in given:
             raise argparse.ArgumentError(
                 self, f"it is given twice, {given[self.dest]} and {values}; give one"
@@ -128,17 +132,14 @@ def _plain(hint: Any) -> Callable[[str], Any]:
     return hint if hint in (int, float, str) else str
 
 
-def parse(
-    options: type[Options], description: str, arguments: Sequence[str] | None = None
-) -> Options:
+def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Options:
     """Read a command line; a misuse ends the program with exit code 2.
 
     Arguments:
-        options: dataclass of the script.
-        description: first sentence of `--help`.
+        options: dataclass of the script; `--help` begins with its docstring.
         arguments: words of the command line; None: those of the program.
     """
-    parser = make_parser(options, description)
+    parser = make_parser(options)
     found, unknown = parser.parse_known_args(arguments)
     values = vars(found)
     if unknown:

@@ -1,15 +1,14 @@
 """The command line of exercise 3."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from srtools.cli import options
 from srtools.cli.model import NetworkOptions
 from srtools.training.losses import LOSSES
 
-DESCRIPTION = "Train the network and save it."
 SCHEDULES = ("cosine", "plateau", "constant")
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 
@@ -19,7 +18,7 @@ FREE = ("patches", "model_dir", "logs", "streaming", "histograms", "overwrite")
 
 @dataclass(frozen=True, kw_only=True)
 class Options(NetworkOptions):
-    """Options of a training."""
+    """Train the network and save it."""
 
     patches: tuple[str, ...] = options.option(
         help="folders of sr_dataset.py: one scene, or several to learn from together",
@@ -121,6 +120,4 @@ class Options(NetworkOptions):
         return {name: v for name, v in asdict(self).items() if name not in FREE}
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line of sr_train.py; a misuse ends the program."""
-    return options.parse(Options, DESCRIPTION, arguments)
+parse = partial(options.parse, Options)

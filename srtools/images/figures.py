@@ -9,11 +9,9 @@ import numpy as np
 import rasterio
 from affine import Affine
 from matplotlib.figure import Figure
-from PIL import Image
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
-from skimage.transform import resize
 
 from srtools.files import whole_file
 from srtools.images.raster import describe
@@ -69,13 +67,6 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(partial, pil_kwargs={"compress_level": 3})
 
 
-def save_image(path: str | Path, image: np.ndarray) -> None:
-    """Save [h, w, bands] as a picture of w x h pixels."""
-    pixels = to_display(image[..., :3], stretch(image[..., :3]))
-    with whole_file(path) as partial:
-        Image.fromarray((255 * pixels).round().astype(np.uint8)).save(partial)
-
-
 def save_preview(
     path: str | Path, s2_paths: list[str], offset: int, sr_path: str, size: int = 900
 ) -> None:
@@ -106,28 +97,6 @@ def read_without_offset(
     """Read Sentinel-2 and subtract the offset; nodata stays 0."""
     image = read_area(paths, crs, area, size)
     return np.where(image == 0, 0, np.maximum(image - offset, 1))
-
-
-def save_comparison(
-    path: str | Path, s2_paths: list[str], sr_path: str, truth_path: str, offset: int
-) -> Path:
-    """Save Sentinel-2, bicubic, super-resolution and truth, in true and false colour.
-
-    The area is the middle of the image, 512 m across.
-    """
-    with rasterio.open(sr_path) as sr:
-        crs, area = sr.crs, middle(tuple(sr.bounds), 512.0)
-    s2 = read_area(s2_paths, crs, area, 4096) - offset
-    truth = read_area([truth_path], crs, area, 4096)
-    row = {
-        "Sentinel-2, 10 m": s2,
-        "bicubic": resize(s2, truth.shape, order=3),
-        "super-resolution, 1.5 m": read_area([sr_path], crs, area, 4096),
-        "truth (Spot-7)": truth,
-    }
-    false_colour = {name: image[..., [3, 0, 1]] for name, image in row.items()}
-    save_rows(path, [row, false_colour], "red, green, blue; near infrared, red, green")
-    return Path(path)
 
 
 def quicklook(path: str | Path, size: int = 900) -> np.ndarray:

@@ -12,10 +12,9 @@ from typing import Any
 from tqdm import tqdm
 
 from srtools import cards, fingerprints
-from srtools.errors import SRError, of_the_machine
+from srtools.errors import SRError, line_of
 from srtools.inference import prepare
 from srtools.inference.outputs import Outputs
-from srtools.urls import without_secrets
 
 
 def outputs(products: tuple[str, ...], folder: str) -> dict[str, Path]:
@@ -70,10 +69,10 @@ def _lines(
                 infer(one)
             yield f"{'is there' if there else 'written'}: {path}", True
         except Exception as error:
-            told = str(error) if isinstance(error, SRError) else of_the_machine(error)
+            told = line_of(error)
             if told is None:  # a mistake of the program
                 raise
-            yield f"failed: {product}: {without_secrets(' '.join(told.split()))}", False
+            yield f"failed: {product}: {told}", False
 
 
 def is_made(options: Any) -> bool:

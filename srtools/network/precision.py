@@ -6,7 +6,6 @@ float32.  Weights stay float32 in training, and in the saved model.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +13,9 @@ from pathlib import Path
 from srtools.conventions import OUTPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import saved_model, weights
-from srtools.tf import tf
+from srtools.tf import CPU_INFO, cpu_flags, tf
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-CPU_INFO = "/proc/cpuinfo"
 FAST_FLAGS = {"amx_bf16", "avx512_bf16"}
 FAST_GPU = (8, 0)
 """Compute capability from which NVIDIA's GPUs multiply bfloat16."""
@@ -44,16 +42,6 @@ def choose(name: str, cpu_info: str = CPU_INFO) -> str:
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() in ("0", "false"):
         return "float32"
     return "bfloat16" if FAST_FLAGS & cpu_flags(cpu_info) else "float32"
-
-
-def cpu_flags(cpu_info: str = CPU_INFO) -> set[str]:
-    """Give the features of the processor as Linux names them, elsewhere none."""
-    try:
-        text = Path(cpu_info).read_text()
-    except OSError:
-        return set()
-    found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
-    return set(found[1].split()) if found else set()
 
 
 @contextmanager

@@ -56,3 +56,6 @@ def test_a_sheet_runs_and_says_what_is_missing(tmp_path, capsys):
     assert done.returncode != 0 and "is yours to write" in done.stderr
     assert sheets.main([str(folder)]) == 1
     assert "would be lost" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert sheets.main([str(tmp_path / "file")]) == 1
+    assert "cannot be written to (it is a file); choose" in capsys.readouterr().err

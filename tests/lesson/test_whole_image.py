@@ -11,6 +11,7 @@ from rasterio.warp import Resampling, reproject
 from scipy.ndimage import gaussian_filter
 
 from lesson.whole_image import check_image
+from srtools.errors import SRError
 from tests.lesson.served_models import Zoom, save
 
 import tensorflow as tf
@@ -147,3 +148,10 @@ def test_the_place_of_a_seam_is_told(scene, tmp_path):
     report = check(scene, changed(scene[2], with_seam(2)), tmp_path)
     assert len(report.failed) == 1, str(report)
     assert "after column 200)" in report.failed[0].what
+
+
+def test_a_file_that_is_no_image_is_one_line(scene, tmp_path):
+    s2, model, _ = scene
+    (tmp_path / "text.tif").write_text("no image")
+    with pytest.raises(SRError, match="^an image cannot be read .*text.tif"):
+        check_image(tmp_path / "text.tif", [s2], OFFSET, model)

@@ -94,6 +94,10 @@ MACHINE = {
     ),
     "input/output": (OSError(errno.EIO, "I/O error"), "the system (I/O error)"),
     "memory": (MemoryError("9 GiB"), "the memory is full (9 GiB); give a smaller"),
+    "name": (
+        UnicodeEncodeError("utf-8", "p\udce9.tif", 1, 2, "surrogates not allowed"),
+        "error: 'p\\udce9.tif' is not in UTF-8; rename the file, or its folder",
+    ),
     "empty": (EOFError("No data left"), "a file ends too early (No data left)"),
     "GDAL": (RasterioIOError("http://h/a.tif?sig=SECRET 404"), "GDAL cannot go on"),
     "GDAL's own": (CPLE_AppDefinedError(3, 1, "full"), "GDAL cannot go on (full)"),

@@ -67,6 +67,8 @@ def test_help_loads_no_engine_and_tells_every_default():
         (["--offset", "0", "--offset", "1000"], "it is given twice, 0 and 1000"),
         (["IMG_P_R1C2.TIF"], "several tiles (R1C1, R1C2) is opened by its DIM_*.XML"),
         (["--patch_size", "7"], "'7' is not a multiple of 2 of at least 2"),
+        (["--scl", ""], "--scl: it is empty; is a variable of the shell not set?\n"),
+        (["--s2_images", "a.tif", ""], "--s2_images: it is empty; is a variable"),
         (["--colour"], "unrecognized arguments: --colour\n"),
     ],
 )

@@ -10,7 +10,14 @@ def test_defaults_are_the_network_of_the_course():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--filters", "0"], ["--blocks", "-1"], ["--kernel", "3"]]
+    "arguments",
+    [
+        ["--filters", "0"],
+        ["--filters", "99999999999999999999"],
+        ["--blocks", "-1"],
+        ["--blocks", "99999999999999999999"],
+        ["--kernel", "3"],
+    ],
 )
 def test_misuse_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as exit_:

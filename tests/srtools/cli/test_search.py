@@ -10,7 +10,7 @@ from srtools.cli.search import SearchOptions
 
 
 def read(*arguments: str) -> SearchOptions:
-    return parse(SearchOptions, "", arguments)
+    return parse(SearchOptions, arguments)
 
 
 def test_without_options_the_planetary_computer_is_searched_in_summer():

@@ -20,7 +20,7 @@ from srtools.images.sentinel2_checks import (
     check_pixels,
     check_tiles,
     content,
-    warn_of_spacing,
+    check_spacing,
 )
 
 
@@ -115,7 +115,7 @@ def test_the_width_of_pixels_in_metres_of_the_area(
     check_area(s2, like)
     assert words in caplog.text if words else not caplog.text
     caplog.clear()
-    warn_of_spacing(s2[0], like)  # which exercise 1 asks, too
+    check_spacing(s2[0], like)  # which exercise 1 asks, too
     assert words in caplog.text if words else not caplog.text
 
 

@@ -1,0 +1,249 @@
+"""How a program starts: while its libraries are loaded, an error is one line, too."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODEL = ["sr_model.py", "--filters", "4", "--blocks", "0"]
+PROGRAMS = {
+    "dataset": "sr_dataset.py --pan a.tif --xs b.tif --out_dir c".split(),
+    "model": MODEL,
+    "train": "sr_train.py --patches a --model_dir b".split(),
+    "eval": "sr_eval.py --patches a --model_dir b --out_dir c".split(),
+    "infer": "sr_infer.py --s2_images a.tif --model_dir b --out c.tif".split(),
+    "check": "-m lesson.check 1 --patches a".split(),
+    "demo": "-m demo.run --folder a".split(),
+    "scene": "-m demo.scene a".split(),
+}
+CHECK_2 = "-m lesson.check 2 --scripts a".split()
+# Signals of the keyboard come while a library is imported, which makes nothing of it.
+INTERRUPTED = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+except BaseException:
+    pass
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a program with other environment variables and libraries."""
+
+    def run(words, libraries=None, streams=lambda: None, **variables):
+        for name, code in (libraries or {}).items():
+            (tmp_path / f"{name}.py").write_text(code)
+        path = os.pathsep.join([str(tmp_path), str(ROOT)])
+        return subprocess.run(
+            [sys.executable]
+            + [ROOT / word if word.startswith("sr_") else word for word in words],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": path, **variables},
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            preexec_fn=streams,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_ctrl_c_while_libraries_are_loaded(start, name):
+    done = start(PROGRAMS[name], {"numpy": INTERRUPTED, "affine": INTERRUPTED})
+    assert done.returncode == 130 and done.stderr == "error: interrupted\n"
+
+
+@pytest.mark.parametrize("words", [MODEL, CHECK_2], ids=["model", "check 2"])
+def test_ctrl_c_while_tensorflow_is_loaded(start, words):
+    done = start(words, {"tensorflow": INTERRUPTED})
+    assert done.returncode == 130 and done.stderr == "error: interrupted\n"
+
+
+def test_an_ignored_ctrl_c_stays_ignored(start):
+    """As of a program in the background of a shell script."""
+    ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    libraries = {"sitecustomize": ignored, "affine": INTERRUPTED + "print('goes on')"}
+    done = start(PROGRAMS["infer"], libraries)
+    assert done.stdout == "goes on\n" and done.returncode == 1
+
+
+BROKEN = {
+    "system": (
+        "ImportError('/lib64/libm.so.6: version `GLIBC_2.29` not found')",
+        "/lib64/libm.so.6: version `GLIBC_2.29` not found",
+    ),
+    "wrapped": (
+        "ImportError('Traceback (most recent call last):\\n  File x\\nImportError: "
+        "libtf.so: failed to map segment\\n\\n\\nFailed to load the native runtime.')",
+        "libtf.so: failed to map segment",
+    ),
+    "NumPy": (
+        "AttributeError(\"module 'numpy' has no attribute 'object'\")",
+        "module 'numpy' has no attribute 'object'",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", [MODEL, CHECK_2], ids=["model", "check 2"])
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_tensorflow_that_does_not_load_is_one_line(start, words, kind):
+    error, reason = BROKEN[kind]
+    done = start(words, {"tensorflow": f"raise {error}"})
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: tensorflow cannot be loaded (")
+    assert f"{reason}); " in done.stderr
+
+
+def test_a_processor_without_avx_is_one_line(monkeypatch):
+    """TensorFlow would abort the process, without a word."""
+    monkeypatch.setattr(Path, "read_text", lambda path: "flags\t\t: fpu sse4_2\n")
+    with pytest.raises(ImportError, match="the processor has no AVX"):
+        runpy.run_path(str(ROOT / "srtools" / "tf.py"))
+    for others in ("flags\t: sse avx\n", "Features\t: fp asimd\n"):
+        monkeypatch.setattr(Path, "read_text", lambda path, text=others: text)
+        assert runpy.run_path(str(ROOT / "srtools" / "tf.py"))["tf"]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_library_that_is_not_installed_is_one_line(start, name):
+    missing = "raise ModuleNotFoundError(\"No module named 'numpy'\", name='numpy')"
+    done = start(PROGRAMS[name], {"numpy": missing, "affine": "import numpy"})
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(
+        f"error: numpy is not installed for {sys.executable}; activate the environment"
+    )
+
+
+def test_a_mistake_in_the_programs_keeps_its_traceback(start):
+    for code in (
+        "import srtools.nothing",
+        "from srtools.files import nothing",
+        "1 / 0",
+    ):
+        done = start(MODEL, {"numpy": code})
+        assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("root", ["gone", "."])
+def test_a_wrong_otb_root_is_one_line(start, tmp_path, root):
+    root = str(tmp_path / root)
+    done = start(PROGRAMS["infer"], OTB_ROOT=root)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: the Orfeo ToolBox cannot be loaded (")
+    assert f"OTB_ROOT is {root}" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["dataset", "check", "demo"])
+def test_no_program_wants_the_backend_of_a_notebook(start, name):
+    """A library stands in for all that a program does when matplotlib is imported."""
+    words = [*PROGRAMS[name], "--size", "8"] if name == "demo" else PROGRAMS[name]
+    done = start(words, MPLBACKEND="module://matplotlib_inline.backend_inline")
+    assert "Traceback" not in done.stderr
+
+
+def test_windows_is_told_what_to_do(start):
+    for words in (["sr_model.py", "--help"], "-m lesson.check --help".split()):
+        done = start(words, {"fcntl": "raise ModuleNotFoundError('fcntl')"})
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+        assert "WSL" in done.stderr and "Docker" in done.stderr
+
+
+SAYS = """
+import sys
+from srtools.errors import one_line_errors, start
+start()
+
+@one_line_errors
+def main(argv):
+    print("\\u2192", file=sys.stderr)
+    print("20 \\xb5m \\u00b1 1", "\\udcff")
+    return 0
+
+sys.exit(main())
+"""
+
+
+FAILS = """
+from srtools.errors import one_line_errors, start
+start()
+
+@one_line_errors
+def main(argv):
+    raise MemoryError("9 GiB")
+
+raise SystemExit(main())
+"""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_letters_that_a_terminal_does_not_have_are_replaced(start, encoding):
+    """Among them half a letter, of a file name in another encoding."""
+    done = start(["-c", SAYS], PYTHONIOENCODING=encoding)
+    assert done.returncode == 0
+    assert re.fullmatch(".*20 .*m .* 1 \\?\n", done.stdout, re.DOTALL)
+
+
+def unread(number):
+    """Make a stream a pipe that nobody reads any more, as in `| head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    os.dup2(writing, number)
+
+
+STREAMS = {
+    "help unread": (["sr_model.py", "--help"], lambda: unread(1), 141, ""),
+    "result unread": (["-c", SAYS], lambda: unread(1), 141, "?\n"),
+    "error unread": (["-c", FAILS], lambda: unread(2), 1, ""),
+    "no output": (["-c", SAYS], lambda: os.close(1), 0, "?\n"),
+    "no errors": (["-c", FAILS], lambda: os.close(2), 1, ""),
+    "full disk": (
+        ["-c", SAYS],
+        lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1),
+        1,
+        "?\nerror: a file, the output, or something in /tmp (TMPDIR) cannot be written "
+        "(No space left on device); make room, or choose another folder\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_output_that_cannot_be_written(start, name):
+    words, streams, code, errors = STREAMS[name]
+    done = start(words, streams=streams, PYTHONIOENCODING="ascii", TMPDIR="/tmp")
+    assert (done.returncode, done.stderr, done.stdout) == (code, errors, "")
+
+
+def test_misuse_is_answered_before_anything_is_loaded(start):
+    for name in ("dataset", "model", "train", "eval", "infer"):
+        done = start([*PROGRAMS[name], "--nonsense"], {"numpy": "1 / 0"})
+        assert done.returncode == 2 and "--nonsense" in done.stderr
+
+
+NOTEBOOK = """
+import os, signal, sys
+sys.ps1, sys.stdout = "In: ", None  # as IPython has it: a stream of its own
+before = signal.getsignal(signal.SIGINT), sys.excepthook
+from srtools.errors import start
+start()
+assert (signal.getsignal(signal.SIGINT), sys.excepthook) == before
+assert sys.stdout is None and os.environ["MPLBACKEND"] == "inline"
+"""
+
+
+def test_a_notebook_that_runs_a_script_stays_as_it_is(start):
+    done = start(["-c", NOTEBOOK], MPLBACKEND="inline")
+    assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_is_heard_though_nobody_reads(start):
+    done = start(MODEL, {"numpy": INTERRUPTED}, streams=lambda: unread(2))
+    assert done.returncode == 130

@@ -18,9 +18,9 @@ from srtools.images.sentinel2_checks import (
     check_area,
     check_images,
     check_pixels,
+    check_spacing,
     check_tiles,
     content,
-    check_spacing,
 )
 
 

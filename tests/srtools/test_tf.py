@@ -49,4 +49,3 @@ def test_a_keras_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     with pytest.raises(SystemExit, match="TF_USE_LEGACY_KERAS is 1: unset it, or pip"):
         importlib.reload(srtools.tf)
-    monkeypatch.undo()

@@ -247,7 +247,7 @@ def main(argv: list[str] | None = None) -> int:
         f"({found['seconds']:.0f} s)"
     )
     if not found["best_epoch"]:
-        print("no epoch was better than the start, which is saved; train for longer")
+        print("nothing was better than the start, which is saved: train for longer")
     if card["written"]:
         print(f"written: {options.model_dir} (SavedModel and assets/model_card.json)")
     if found["interrupted"]:

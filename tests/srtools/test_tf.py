@@ -8,6 +8,7 @@ import types
 import pytest
 
 import srtools.tf
+from srtools.errors import SRError
 
 import tensorflow as tf
 
@@ -31,7 +32,7 @@ def test_keras_computes_in_float32_with_channels_last():
 
 def test_another_backend_is_one_line(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    with pytest.raises(SystemExit, match="KERAS_BACKEND is torch, tensorflow is expec"):
+    with pytest.raises(SRError, match="KERAS_BACKEND is torch, tensorflow is expec"):
         importlib.reload(srtools.tf)
     # That of keras.json is overruled.
     monkeypatch.delenv("KERAS_BACKEND")
@@ -47,6 +48,5 @@ def test_a_keras_that_is_not_there_is_one_line(monkeypatch):
     without = types.SimpleNamespace(keras=Lazy(), get_logger=tf.get_logger)
     monkeypatch.setitem(sys.modules, "tensorflow", without)
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
-    with pytest.raises(SystemExit, match="TF_USE_LEGACY_KERAS is 1: unset it, or pip"):
+    with pytest.raises(SRError, match="TF_USE_LEGACY_KERAS is 1: unset it, or pip"):
         importlib.reload(srtools.tf)
-    monkeypatch.undo()

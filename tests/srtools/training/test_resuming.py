@@ -12,6 +12,16 @@ SETTINGS = {"batch_size": 4, "finetune": None}
 X, Y = np.ones((8, 2), np.float32), np.zeros((8, 1), np.float32)
 
 
+class Table(tf.keras.callbacks.Callback):
+    """Remember the start, as the table of the epochs does."""
+
+    start = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch < 0:
+            self.start = logs["val_loss"]
+
+
 def make():
     """Make a model that gets worse and worse, and what watches it."""
     model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
@@ -28,7 +38,7 @@ def make():
 
 def train(backup, epochs=4, measured=None):
     model, deciders = make()
-    backup.callbacks, backup.batches = deciders, measured
+    backup.callbacks, backup.batches = [*deciders, Table()], measured
     if backup.found:
         backup.restore_model(model)
     # Keras 3 goes back to the best weights when it is done.
@@ -87,6 +97,7 @@ def test_the_start_is_still_the_best_after_an_interruption(tmp_path):
             assert backup.load(overwrite=False) is (epochs == 3 and interrupted)
             model, (stop, _) = train(backup, epochs, measured=data)
         backup.forget()
+        assert backup.callbacks[-1].start == 0.0
         ends.append((model, stop))
     (whole, stop), (resumed, stop_again) = ends
     assert (stop.best, stop.wait, stop.best_epoch) == (0.0, 3, -1)

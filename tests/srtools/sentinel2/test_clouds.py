@@ -254,3 +254,18 @@ def with_overviews(dn, path):
         nearest = {"overviews": "IGNORE_EXISTING", "overview_resampling": "NEAREST"}
         rasterio.shutil.copy(source, path, driver="COG", **nearest)
     return path.read_bytes()
+
+
+def test_a_narrow_area_and_bands_of_any_type(tmp_path):
+    """What is no DN is refused later, with its reason; no share is nan."""
+    answer = item("a", href=scl(tmp_path / "SCL.tif", CLEAR))
+    path = tmp_path / "reflectance.tif"
+    path.write_bytes(geotiff(np.full((300, 300), 0.3, np.float32), TILE))
+    for band in BANDS:
+        answer["assets"][band] = {"href": str(path)}
+    (scene,) = scenes_of(answer)
+    corners = [(451_000, 5_410_000), (452_200, 5_411_200), (452_200, 5_411_170)]
+    for area in (AREA, in_degrees(shapely.Polygon(corners))):
+        scene.rejected, scene.shares = "", None
+        assert scenes.choose([scene], area) is scene
+        assert scene.shares["missing"] == scene.bad_share == 0

@@ -84,7 +84,7 @@ class SearchOptions:
     )
     max_bad_share: float = option(
         defaults.MAX_BAD_SHARE,
-        "share of the area under cloud, shadow or cirrus, 0 to 1",
+        "share of the area under cloud, shadow or cirrus, or broken in a band, 0 to 1",
         kind=number(0, 1, kind=float),
         metavar="SHARE",
         group="advanced",

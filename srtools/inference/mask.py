@@ -45,7 +45,7 @@ def lay_over(
             )
         paths, out = vrt.write_mosaics([[path] for path in found.scl], folder), OUT
     else:
-        paths, out = found.completed(option, None).scl, (0,)
+        paths, out = [option], (0,)
     source = raster.describe(paths[0], "the mask", bands=1)
     checks.check_overlaps(source, images[0])
     mask = _on_the_grid(source, out, images[0], folder / "mask.tif")

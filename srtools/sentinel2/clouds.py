@@ -73,7 +73,8 @@ def band_shares(
     )
     bands = np.stack(list(seen.values()))[:, inside]
     shares = {"missing": bands == 0, "defective": bands > HIGHEST_DN}
-    return {name: float(np.mean(wrong.any(axis=0))) for name, wrong in shares.items()}
+    count = max(np.count_nonzero(inside), 1)
+    return {name: float(x.any(axis=0).sum() / count) for name, x in shares.items()}
 
 
 def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
@@ -83,13 +84,13 @@ def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
     bounds = rasterio.warp.transform_bounds("EPSG:4326", source.crs, *area.bounds)
     grid = Grid.of(source)
     window = grid.clip(grid.touched(bounds))
-    part, found = grid.part(window), np.zeros(SAMPLES, np.int32)
+    part, found = grid.part(window), np.zeros(SAMPLES, source.dtypes[0])
     if part.width and part.height:
         height, width = (math.ceil(n / REMOTE_STEP) for n in (part.height, part.width))
         thinned = {"window": _rows_and_cols(window), "out_shape": (height, width)}
         scale = Affine.scale(part.width / width, part.height / height)
         rasterio.warp.reproject(
-            source.read(1, **thinned).astype(np.int32),
+            source.read(1, **thinned),
             found,
             src_transform=part.transform @ scale,
             src_crs=source.crs,

@@ -72,6 +72,8 @@ class Sentinel2:
 
     def completed(self, scl: str | None, day: date | None) -> "Sentinel2":
         """Return the image with the classification and the day that the user gave."""
+        if not (scl or day):
+            return self
         scl = [scl] if scl else self.scl
         told = day_in([*self.tiles[0], *scl]) or self.day
         if day and told and day != told:

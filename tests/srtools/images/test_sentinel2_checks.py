@@ -18,7 +18,6 @@ from srtools.images.sentinel2_checks import (
     check_area,
     check_images,
     check_pixels,
-    check_spacing,
     check_tiles,
     content,
 )
@@ -114,9 +113,14 @@ def test_the_width_of_pixels_in_metres_of_the_area(
     like = replace(raster.describe(path, "it"), width=500, height=500)
     check_area(s2, like)
     assert words in caplog.text if words else not caplog.text
-    caplog.clear()
-    check_spacing(s2[0], like)  # which exercise 1 asks, too
-    assert words in caplog.text if words else not caplog.text
+
+
+def test_exercise_1_asks_for_the_spacing_too(write_raster, caplog):
+    dn = np.random.default_rng(0).integers(300, 3000, (30, 30, 4), np.uint16)
+    s2 = write_raster("s2.tif", dn, 20.0)
+    xs = raster.describe(write_raster("xs.tif", dn), "XS")
+    check_tiles([[s2]], xs)
+    assert "the pixels are 20 m wide" in caplog.text
 
 
 def test_a_grid_without_metres_is_refused(write_raster):

@@ -206,12 +206,14 @@ def test_broken_bands_of_a_named_item_are_refused_unless_allowed(tmp_path):
 
 
 def test_what_lies_beside_the_area_does_not_count(tmp_path):
-    def around(dn):
-        inside = dn[80:200, 100:220].copy()
-        dn[:] = 0
-        dn[80:200, 100:220] = inside
-
-    (scene,) = scenes_of(bands(tmp_path, "a", **dict.fromkeys(BANDS, around)))
+    """Although pixels of the overview reach over its edge."""
+    answer = item("a", href=scl(tmp_path / "SCL.tif", CLEAR))
+    dn = np.zeros((2400, 2400), np.uint16)
+    dn[880:1000, 1100:1220] = 2000  # the area
+    (tmp_path / "band.tif").write_bytes(with_overviews(dn, tmp_path / "band.tif"))
+    for band in BANDS:
+        answer["assets"][band] = {"href": str(tmp_path / "band.tif")}
+    (scene,) = scenes_of(answer)
     assert scenes.choose([scene], AREA) is scene
     assert scene.shares["missing"] == 0
 
@@ -242,12 +244,28 @@ def test_overviews_are_enough(service, archive, tmp_path):
     for band in BANDS:
         gets = [x for x in service.requests if x[:2] == ("GET", f"{band}.tif")]
         assert len(gets) <= 2
-        assert service.sent[f"{band}.tif"] < len(service.files[f"{band}.tif"]) / 20
+        assert service.sent[f"{band}.tif"] < len(service.files[f"{band}.tif"]) / 40
 
 
 def with_overviews(dn, path):
     """Return an image as the bytes of a Cloud Optimized GeoTIFF."""
     place = Affine(10, 0, 440_000, 0, -10, 5_420_000)
     with MemoryFile(geotiff(dn, place)) as memory, memory.open() as source:
-        rasterio.shutil.copy(source, path, driver="COG", overviews="AUTO")
+        nearest = {"overviews": "IGNORE_EXISTING", "overview_resampling": "NEAREST"}
+        rasterio.shutil.copy(source, path, driver="COG", **nearest)
     return path.read_bytes()
+
+
+def test_a_narrow_area_and_bands_of_any_type(tmp_path):
+    """What is no DN is refused later, with its reason; no share is nan."""
+    answer = item("a", href=scl(tmp_path / "SCL.tif", CLEAR))
+    path = tmp_path / "reflectance.tif"
+    path.write_bytes(geotiff(np.full((300, 300), 0.3, np.float32), TILE))
+    for band in BANDS:
+        answer["assets"][band] = {"href": str(path)}
+    (scene,) = scenes_of(answer)
+    corners = [(451_000, 5_410_000), (452_200, 5_411_200), (452_200, 5_411_170)]
+    for area in (AREA, in_degrees(shapely.Polygon(corners))):
+        scene.rejected, scene.shares = "", None
+        assert scenes.choose([scene], area) is scene
+        assert scene.shares["missing"] == scene.bad_share == 0

@@ -68,11 +68,7 @@ PIXEL_OPTIONS = (
 
 
 def made_of(options: Any) -> dict:
-    """Return what the pixels of an image depend on: its model, files and options.
-
-    Raises:
-        SRError: if a SAFE folder is none.
-    """
+    """Return what the pixels of an image depend on: its model, files and options."""
     images = options.s2_images or ()
     if len(images) == 1 and safe.is_safe(images[0]):
         product = safe.read_safe(images[0])

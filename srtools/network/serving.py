@@ -42,9 +42,6 @@ def save(
     Returns:
         The folder.  Its output is `cropped(crop)`; with intervals it is cut by
         `intervals.CUT` more and is named so, and `INTERVAL` lies beside it.
-
-    Raises:
-        SRError: if TensorFlow would not find it again in that folder.
     """
     files.check_no_pattern(folder)
     network = saved_model.load(model_dir, cropped(crop))

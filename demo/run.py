@@ -25,6 +25,7 @@ from skimage.transform import resize
 
 from demo.scene import make_scene
 from demo.server import Server
+from srtools.cli.options import number
 from srtools.images import figures
 
 ROOT = Path(__file__).parent.parent
@@ -186,9 +187,14 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="PIXELS",
         help="side of the PAN image, a multiple of 4 (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument(
-        "--nb_epochs", type=int, default=70, help="of training (default: %(default)s)"
+        "--seed", type=number(0), default=1, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--nb_epochs",
+        type=number(1),
+        default=70,
+        help="of training (default: %(default)s)",
     )
     parser.add_argument(
         "--scene_only",

@@ -24,6 +24,7 @@ from rasterio.warp import transform_geom
 from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
+from srtools.cli.options import number
 from srtools.conventions import BANDS, FACTOR, S2_SPACING_METRES
 from srtools.files import make_folder, whole_file
 from srtools.images.figures import stretch, to_display
@@ -233,22 +234,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--size", type=int, default=1536, help="PAN pixels a side (default: 1536)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument(
+        "--seed", type=number(0), default=1, help="default: %(default)s"
+    )
     parser.add_argument(
         "--shift",
-        type=float,
+        type=number(kind=float),
         nargs=2,
         default=(0.0, 0.0),
         metavar=("X", "Y"),
         help="metres east and north that Sentinel-2 is out of place (default: 0 0)",
     )
     parser.add_argument(
-        "--gain", type=float, default=1.0, help="Sentinel-2 = gain x Spot + bias"
+        "--gain",
+        type=number(kind=float),
+        default=1.0,
+        help="Sentinel-2 = gain x Spot + bias",
     )
-    parser.add_argument("--bias", type=float, default=0.0, help="in DN")
+    parser.add_argument("--bias", type=number(kind=float), default=0.0, help="in DN")
     parser.add_argument(
         "--wedge",
-        type=int,
+        type=number(0),
         default=WEDGE,
         metavar="PIXELS",
         help="side of the no-data corner of the Spot image (default: %(default)s)",

@@ -26,6 +26,7 @@ from srtools.urls import without_secrets
 
 Options = TypeVar("Options")
 REQUIRED = dataclasses.MISSING
+LARGEST = 2**31 - 1  # number: NumPy and TensorFlow know no larger seed or size
 PRECISIONS = ("auto", "float32", "bfloat16")
 """Arithmetic of the network, see `srtools.network.precision`."""
 
@@ -183,7 +184,7 @@ def command_line(script: str, options: Any) -> str:
 
 def number(
     least: float = -math.inf,
-    most: float = math.inf,
+    most: float = LARGEST,
     *,
     kind: type = int,
     multiple: int = 1,
@@ -201,14 +202,14 @@ def number(
     wanted = f"a multiple of {multiple}" if multiple > 1 else wanted
     wanted += f" of at least {least:g}" if least > -math.inf else ""
     wanted += f" above {above:g}" if above > -math.inf else ""
-    wanted += f" up to {most:g}" if most < math.inf else ""
+    wanted += f" up to {most:g}" if most < LARGEST else ""
 
     def convert(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        fits = least <= value <= most and above < value < math.inf
+        fits = least <= value <= most and above < value
         if not fits or (multiple > 1 and value % multiple):
             raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
         return value

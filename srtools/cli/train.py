@@ -108,7 +108,10 @@ class Options(NetworkOptions):
         False, "show the weights in TensorBoard (default: do not)", group="advanced"
     )
     seed: int = options.option(
-        1, "seed of weights, order, flips and light", group="advanced"
+        1,
+        "seed of weights, order, flips and light",
+        kind=options.number(0),
+        group="advanced",
     )
     overwrite: bool = options.option(
         False, "replace an existing model (default: keep it and stop)", group="advanced"

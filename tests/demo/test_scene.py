@@ -212,3 +212,19 @@ def test_wrong_use_is_one_line(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert scene.main([str(tmp_path / "file"), "--size", "128"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--seed -1",
+        "--size x",
+        "--wedge -1",
+        "--gain nan",
+        "--bias inf",
+        "--shift nan 0",
+    ],
+)
+def test_numbers_that_no_scene_has_are_misuse(tmp_path, words):
+    with pytest.raises(SystemExit, match="2"):
+        scene.main([str(tmp_path), "--size", "128", *words.split()])

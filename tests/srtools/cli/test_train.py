@@ -17,6 +17,9 @@ FOLDERS = ["--patches", "patches", "--model_dir", "model"]
     "options",
     [
         ["--batch_size", "0"],
+        ["--batch_size", "99999999999999999999"],
+        ["--seed", "-1"],
+        ["--seed", "4294967296"],
         ["--nb_epochs", "0"],
         ["--patience", "0"],
         ["--filters", "0"],

@@ -80,6 +80,10 @@ def test_promised_and_held(simulated, records, views):
         assert found["levels"]["0.9"]["coverage"]["all"] == pytest.approx(0.9, abs=0.05)
 
 
+def test_the_record_says_that_its_patches_have_chosen_the_epoch(records):
+    assert all("chosen the epoch" in record["on"] for record in records.values())
+
+
 def test_the_widths_of_the_law(records):
     """Of a Laplace law of scale b, 90 % lie within b ln 10."""
     record = records["1"]

@@ -2,6 +2,7 @@
 
 import functools
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from affine import Affine
 from srtools import cards
 from srtools.network import saved_model
 from srtools.tf import tf  # first of all, quietly
+
+# A shell ignores SIGINT in background jobs, and so would the processes of the tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 UTM31 = "EPSG:32631"
 CORNER = (452001.0, 5412003.0)

@@ -41,14 +41,6 @@ sys.exit(sr_train.main(sys.argv[1:]))
 """
 
 
-@pytest.fixture(autouse=True)
-def heeded_interrupts():
-    """A shell ignores SIGINT in background jobs, and so would the processes here."""
-    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, outside)
-
-
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("resuming") / "patches")

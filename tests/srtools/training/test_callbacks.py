@@ -236,10 +236,7 @@ def test_learning_rate_of_a_schedule(compiled):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_for_the_end_of_the_step(number, request):
-    # A shell ignores SIGINT in background jobs, and so would this process.
-    outside = signal.signal(number, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(number, outside))
+def test_a_signal_waits_for_the_end_of_the_step(number):
     before, stop = signal.getsignal(number), callbacks.StopOnSignal()
     for moment in ("on_train_batch_end", "on_test_batch_end", "on_train_end"):
         with signals.held():

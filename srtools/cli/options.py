@@ -15,6 +15,7 @@ import argparse
 import dataclasses
 import math
 import shlex
+import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -184,7 +185,7 @@ def command_line(script: str, options: Any) -> str:
 
 def number(
     least: float = -math.inf,
-    most: float = LARGEST,
+    most: float | None = None,
     *,
     kind: type = int,
     multiple: int = 1,
@@ -193,7 +194,8 @@ def number(
     """Give a converter of numbers within bounds.
 
     Arguments:
-        least, most: smallest and largest value that is taken.
+        least, most: smallest and largest value that is taken; whole numbers end at
+            `LARGEST`, others before infinity.
         kind: int or float.
         multiple: divisor of the value.
         above: bound that is not taken itself.
@@ -202,7 +204,9 @@ def number(
     wanted = f"a multiple of {multiple}" if multiple > 1 else wanted
     wanted += f" of at least {least:g}" if least > -math.inf else ""
     wanted += f" above {above:g}" if above > -math.inf else ""
-    wanted += f" up to {most:g}" if most < LARGEST else ""
+    wanted += f" up to {most:g}" if most is not None else ""
+    if most is None:
+        most = LARGEST if kind is int else sys.float_info.max
 
     def convert(text: str) -> Any:
         try:

@@ -1,7 +1,7 @@
 """Pictures of images; those of one row share one stretch, so that they compare."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
+from srtools.conventions import S2_SPACING_METRES
 from srtools.files import whole_file
+from srtools.images.grid import Grid
 from srtools.images.raster import describe
 
 
@@ -68,35 +70,39 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def save_preview(
-    path: str | Path, s2_paths: list[str], offset: int, sr_path: str, size: int = 900
+    path: str | Path,
+    read_s2: Callable[..., np.ndarray],
+    sr_path: str | Path,
+    size: int = 900,
 ) -> None:
     """Save a picture of input and output over the same area, and of their middle.
 
     Arguments:
         path: PNG file.
-        s2_paths: Sentinel-2, four files with one band or one with four.
-        offset: DN to subtract.
-        sr_path: the super-resolved image.
+        read_s2: reads Sentinel-2 on a grid.
         size: largest side of a picture, pixels.
     """
     with rasterio.open(sr_path) as sr:
         crs, bounds = sr.crs, tuple(sr.bounds)
     rows = [
         {
-            "Sentinel-2, 10 m": read_without_offset(s2_paths, crs, area, size, offset),
-            "super-resolution": read_area([sr_path], crs, area, size),
+            "Sentinel-2, 10 m": read_s2(_grid_over(crs, area, size)),
+            "super-resolution": read_area([str(sr_path)], crs, area, size),
         }
         for area in (bounds, middle(bounds, 1280.0))
     ]
     save_rows(path, rows, f"{Path(sr_path).name}: all of it, and its middle")
 
 
-def read_without_offset(
-    paths: list[str], crs: CRS, area: tuple, size: int, offset: int
-) -> np.ndarray:
-    """Read Sentinel-2 and subtract the offset; nodata stays 0."""
-    image = read_area(paths, crs, area, size)
-    return np.where(image == 0, 0, np.maximum(image - offset, 1))
+def _grid_over(crs: CRS, bounds: tuple, size: int) -> Grid:
+    """Return a grid of pixels of 10 m, or of larger ones if `size` are too few."""
+    left, bottom, right, top = bounds
+    spacing = max(S2_SPACING_METRES, max(right - left, top - bottom) / size)
+    width, height = (
+        max(1, round(side / spacing)) for side in (right - left, top - bottom)
+    )
+    place = Affine((right - left) / width, 0, left, 0, (bottom - top) / height, top)
+    return Grid(crs, place, width, height)
 
 
 def quicklook(path: str | Path, size: int = 900) -> np.ndarray:

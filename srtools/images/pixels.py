@@ -9,12 +9,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window
 
 from srtools.conventions import OFFSET_DN
-from srtools.errors import PixelError, SRError
-from srtools.images.raster import ImageInfo, reading
+from srtools.errors import SRError
+from srtools.images.raster import ImageInfo, read
 from srtools.urls import is_remote, redact
 
 log = logging.getLogger(__name__)
@@ -53,26 +51,12 @@ def sample(
         thinned = REMOTE_STEP if is_remote(image.path) else 1
         sides = [math.ceil((part.stop - part.start) / thinned) for part in window]
         shape = [min(side, SAMPLE_PIXELS) for side in sides]
-        pixels = _read(image, Window.from_slices(*window), (image.bands, *shape))
+        pixels = np.moveaxis(read([image], window, shape), -1, 0)
         name = redact(image.path)
         for number, band in enumerate(pixels, 1):
             place = name if image.bands == 1 else f"band {number} of {name}"
             found[place] = band[band != 0].astype(np.int64)
     return found
-
-
-def _read(image: ImageInfo, window: Window, shape: tuple[int, ...]) -> np.ndarray:
-    """Read a window, thinned out to a shape; three times if it lies behind a link."""
-    remote = is_remote(image.path)
-    # Or GDAL remembers what a broken connection left.
-    settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"} if remote else {}
-    for attempts_left in (2, 1, 0) if remote else (0,):
-        try:
-            with rasterio.Env(**settings), reading(image.path) as file:
-                return file.read(window=window, out_shape=shape)
-        except PixelError:
-            if not attempts_left:
-                raise
 
 
 def check_plausible(
@@ -202,7 +186,9 @@ def _check_constant(bands: dict[str, np.ndarray], what: str) -> None:
         )
 
 
-def check_offset(bands: dict[str, np.ndarray], offset: int, said_by: str = "") -> None:
+def check_offset(
+    bands: dict[str, np.ndarray], offset: int, offset_source: str = ""
+) -> None:
     """Look whether the offset that will be subtracted is in the pixels.
 
     The darkest pixels of all bands tell: shadow and water have a reflectance near 0,
@@ -210,7 +196,7 @@ def check_offset(bands: dict[str, np.ndarray], offset: int, said_by: str = "") -
 
     Arguments:
         bands: of one Sentinel-2 image, DN but 0; see `sample`.
-        said_by: metadata that say so, `OFFSET_OPTION`, or "" for nobody.
+        offset_source: metadata that say so, `OFFSET_OPTION`, or "" for nobody.
 
     Raises:
         SRError: if metadata and pixels contradict each other.
@@ -238,10 +224,10 @@ def check_offset(bands: dict[str, np.ndarray], offset: int, said_by: str = "") -
             " were still in them; ESA products of baseline 04.00 or later need "
             f"--offset {OFFSET_DN}"
         )
-    if told and said_by not in ("", OFFSET_OPTION):
+    if told and offset_source not in ("", OFFSET_OPTION):
         raise SRError(
-            f"{said_by} says that {offset} is to be subtracted from the DN, but {told} "
-            f"(or --offset {offset} if that is right)"
+            f"{offset_source} says that {offset} is to be subtracted from the DN, but "
+            f"{told} (or --offset {offset} if that is right)"
         )
     if told:
         log.warning("%s", told)

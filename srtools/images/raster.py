@@ -5,7 +5,7 @@ import re
 import shutil
 import ssl
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +13,19 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.warp
+import rasterio.windows
 import shapely
 from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.enums import Interleaving, MaskFlags
+from rasterio.enums import Interleaving, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
 
 from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import PixelError, SRError
 from srtools.files import check_name
-from srtools.images.grid import Grid
+from srtools.images.grid import Grid, Window
 from srtools.urls import (
     KEYS_FOR_S3,
     gdal_path,
@@ -38,8 +40,9 @@ warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
-"""Errors of reading and writing; copying and overviews raise the second, which is of
-no public class."""
+"""Errors of reading and writing; copying and overviews raise the second."""
+
+ATTEMPTS = 3  # to read the pixels behind a link
 
 
 @dataclass(frozen=True)
@@ -281,6 +284,48 @@ def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
             f"the pixels of {redact(str(path))} cannot all be read ({reason}); the "
             "file is damaged or not complete: fetch it again"
         ) from None
+
+
+def read(
+    images: Sequence[ImageInfo],
+    area: Window | Grid | None = None,
+    shape: tuple[int, int] | None = None,
+    resampling: Resampling = Resampling.nearest,
+) -> np.ndarray:
+    """Read the bands of images on one grid, [h, w, bands].
+
+    Arguments:
+        area: rows and columns inside the images, or another grid, onto which pixels
+            are warped and beyond the images are 0; None: everything.
+        shape: height and width to which rows and columns are resampled.
+    """
+    bands = [_read(image, area, shape, resampling) for image in images]
+    return np.moveaxis(np.concatenate(bands), 0, -1)
+
+
+def _read(
+    image: ImageInfo,
+    area: Window | Grid | None,
+    shape: tuple[int, int] | None,
+    resampling: Resampling,
+) -> np.ndarray:
+    """Read one image, [bands, h, w]; up to `ATTEMPTS` times if it is behind a link."""
+    remote = is_remote(image.path)
+    # GDAL would remember what a broken connection left.
+    settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"} if remote else {}
+    for attempts_left in reversed(range(ATTEMPTS if remote else 1)):
+        try:
+            with rasterio.Env(**settings), reading(image.path) as file:
+                if isinstance(area, Grid):
+                    place = dict(vars(area), src_nodata=0, nodata=0)
+                    with WarpedVRT(file, resampling=resampling, **place) as warped:
+                        return warped.read()
+                window = area and rasterio.windows.Window.from_slices(*area)
+                size = shape and (file.count, *shape)
+                return file.read(window=window, out_shape=size, resampling=resampling)
+        except PixelError:
+            if not attempts_left:
+                raise
 
 
 def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:

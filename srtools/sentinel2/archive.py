@@ -6,12 +6,13 @@ the error is one line that names the service.  URLs carry secrets: `redact` and
 `without_secrets` cut them out of everything that a person or a file may see.
 """
 
+import functools
 import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlparse
 
@@ -26,7 +27,7 @@ from pystac_client.stac_api_io import StacApiIO
 from srtools.errors import SRError
 from srtools.images.raster import check_certificates, reason_of
 from srtools.sentinel2 import tokens
-from srtools.sentinel2.defaults import PLANETARY_COMPUTER, SENTINEL2_L2A
+from srtools.sentinel2.defaults import COLLECTION, PLANETARY_COMPUTER
 from srtools.sentinel2.services import (
     ServiceError,
     brief,
@@ -42,6 +43,7 @@ PAGE_ITEMS = 100  # asked for; a server may give fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
+NONSENSE = (ValueError, KeyError, TypeError, AttributeError, OSError)
 NO_POST = (403, 405, 501)  # HTTP status of servers that have a search with GET only
 # What GDAL keeps of remote files, so that a pipeline that passes several times fetches
 # each block once.  The five bands over a whole scene of Spot (60 km) are 300 MB.
@@ -58,9 +60,6 @@ class Archive:
 
     url: str = PLANETARY_COMPUTER
     """Root of the STAC API."""
-    collection: str = SENTINEL2_L2A
-    assets: Mapping[str, str] = field(default_factory=dict)
-    """Key of the archive's asset for each of our names (B04, SCL...), if it differs."""
     sign: bool | None = None
     """Whether URLs need a token; None: those of the Planetary Computer do."""
     timeout: float = 30.0
@@ -95,7 +94,7 @@ class Archive:
         except APIError as error:
             check_certificates(self.url)
             raise ServiceError(_api_trouble(name, error)) from None
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        except NONSENSE as error:
             raise ServiceError(
                 f"{name} does not answer like a STAC API "
                 f"({type(error).__name__}: {brief(error)}); expected the root of one "
@@ -146,7 +145,7 @@ class Archive:
                 urljoin(f"{self.url.rstrip('/')}/", (posts or links)[0]["href"]),
                 stac_io=stac_io,
                 method=method,
-                collections=[self.collection],
+                collections=[COLLECTION],
                 limit=PAGE_ITEMS,
                 **parameters,
             ).pages_as_dicts()
@@ -171,6 +170,26 @@ class Archive:
             return list(found.values())[:MAX_ITEMS]
         finally:
             stac_io.session.close()
+
+    def other_collections(self) -> str:
+        """Name the collections, as part of a message, if that of Sentinel-2 is missing.
+
+        The list is asked for once, when nothing was found; "" if there is none.
+        """
+        stac_io = StacApiIO(timeout=self.timeout)
+        ask = functools.partial(
+            stac_io.read_json, f"{self.url.rstrip('/')}/collections"
+        )
+        try:
+            answer = within(self.patience, "the STAC service", ask)
+            names = [str(collection["id"]) for collection in answer["collections"]]
+        except (SRError, APIError, *NONSENSE):
+            return ""
+        finally:
+            stac_io.session.close()
+        if COLLECTION in names:
+            return ""
+        return f"; its collections are {', '.join(names) or 'none'}: another is needed"
 
     def path(self, href: str) -> str:
         """Give the path by which GDAL reads `href` now: signed if this archive signs.

@@ -11,6 +11,7 @@ import shapely
 from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.defaults import ASSETS, COLLECTION
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.scl import BAD_CLASSES
 from srtools.urls import redact
@@ -70,21 +71,13 @@ class Scene:
 
     def hrefs(self, band: str) -> list[str]:
         """Return the unsigned URL of `band` ("B04"), one per tile."""
-        key = self.archive.assets.get(band, band)
-        for tile in self.tiles:
-            if key not in tile.hrefs:
-                raise SRError(
-                    f"item {tile.id} has no asset {key!r} for {band}; it has "
-                    f"{', '.join(tile.hrefs) or 'none'}: say which one is {band} "
-                    f"(--assets {band}=...)"
-                )
-        return [tile.hrefs[key] for tile in self.tiles]
+        return [_href(tile, band) for tile in self.tiles]
 
     def record(self, offset: int | None = None) -> dict[str, Any]:
         """Give what `dataset.json` keeps; a given `offset` replaces the archive's."""
         return {
             "stac_url": redact(self.archive.url),
-            "collection": self.archive.collection,
+            "collection": COLLECTION,
             "items": [tile.id for tile in self.tiles],
             "mgrs_tiles": [tile.mgrs for tile in self.tiles],
             "crs": self.tiles[0].crs,
@@ -98,6 +91,17 @@ class Scene:
             "sun_zenith_degrees": self.tiles[0].sun_zenith,
             "sun_azimuth_degrees": self.tiles[0].sun_azimuth,
         }
+
+
+def _href(tile: Tile, band: str) -> str:
+    """Return the unsigned URL of a band, by whichever of its names the item has."""
+    for name in ASSETS[band]:
+        if name in tile.hrefs:
+            return tile.hrefs[name]
+    raise SRError(
+        f"item {tile.id} has no asset for {band} ({' or '.join(ASSETS[band])}); it has "
+        f"{', '.join(tile.hrefs) or 'none'}: take another item or archive"
+    )
 
 
 def newest(tiles: Iterable[Tile]) -> list[Tile]:

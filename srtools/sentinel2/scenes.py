@@ -25,6 +25,7 @@ from srtools.images.pixels import HIGHEST_DN
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.clouds import band_shares, scl_shares
 from srtools.sentinel2.defaults import (
+    COLLECTION,
     END_DATE,
     MAX_BAD_SHARE,
     MAX_CLOUD_COVER,
@@ -47,7 +48,6 @@ def search(
     end: date = END_DATE,
     *,
     near: date | None = None,
-    max_cloud_cover: float = MAX_CLOUD_COVER,
     items: Sequence[str] = (),
 ) -> list[Scene]:
     """Give the candidates over `area` (degrees), the best first.
@@ -61,7 +61,6 @@ def search(
 
     Arguments:
         start, end: days (UTC), both included.
-        max_cloud_cover: of a tile, percent.
         items: ids of items of one pass; then neither dates nor clouds nor outlines
             count.
     """
@@ -86,9 +85,10 @@ def search(
     ]
     if not tiles:
         raise SRError(
-            f"no item of {archive.collection} at {redact(archive.url)} shows the area "
-            f"between {start} and {end} ({len(found)} items came back); change the "
-            "period, or check the collection and where the Spot image lies"
+            f"no item of {COLLECTION} at {redact(archive.url)} shows the area between "
+            f"{start} and {end} ({len(found)} items came back)"
+            f"{archive.other_collections()}; change the period, or check where the "
+            "area lies"
         )
     scenes = [scene_of(archive, area, chosen) for chosen in choices(tiles, area)]
     for scene in scenes:
@@ -97,8 +97,8 @@ def search(
                 [tile for tile in tiles if tile.datatake == scene.tiles[0].datatake],
                 area,
             )
-        elif (scene.cloud or 0.0) > max_cloud_cover:
-            scene.rejected = f"cloud cover above {max_cloud_cover:g} %"
+        elif (scene.cloud or 0.0) > MAX_CLOUD_COVER:
+            scene.rejected = f"cloud cover above {MAX_CLOUD_COVER:g} %"
     wanted = near or start + (end - start) / 2
 
     def rank(scene: Scene) -> tuple[Any, ...]:
@@ -230,7 +230,7 @@ def _tiles(archive: Archive, found: Iterable[dict[str, Any]]) -> list[Tile]:
             tiles.append(Tile.from_item(item))
         except UNUSABLE_ITEM as error:
             log.warning("item %s is left out: %r", item.get("id"), error)
-    return [tile for tile in tiles if tile.collection == archive.collection]
+    return [tile for tile in tiles if tile.collection == COLLECTION]
 
 
 def _forced_scene(
@@ -241,8 +241,9 @@ def _forced_scene(
     for name in items:
         if name not in found:
             raise SRError(
-                f"{archive.collection} at {redact(archive.url)} has no item {name}; "
-                "check the id, which the table of candidates gives"
+                f"{COLLECTION} at {redact(archive.url)} has no item {name}"
+                f"{archive.other_collections()}; check the id, which the table of "
+                "candidates gives"
             )
     tiles = [found[name] for name in dict.fromkeys(items)]
     if len(passes(tiles)) > 1 or len(newest(tiles)) < len(tiles):

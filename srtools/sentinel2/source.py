@@ -100,7 +100,7 @@ def sentinel2(
             scene = find_scene(options, area, near)
             bands = (*BANDS, "SCL") if scl else BANDS
             place = xs or as_image(area)
-            stack.enter_context(outages_told(options))
+            stack.enter_context(_name_another_archive(options))
             if links:
                 copies = download.open_links(scene, bands, place, margin_metres)
             else:
@@ -196,17 +196,8 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
     return Sentinel2([list(paths)], [], offset or 0, offset_source, day=day_in(paths))
 
 
-def archive_of(options: Options) -> Archive:
-    """Give the archive that was named, or another STAC API."""
-    known = defaults.ARCHIVES[options.archive]
-    if options.stac_url:
-        known = defaults.KnownArchive(options.stac_url)
-    assets = {**known.assets, **dict(options.assets or ())}
-    return Archive(known.url, options.collection or known.collection, assets)
-
-
 @contextmanager
-def outages_told(options: Options) -> Iterator[None]:
+def _name_another_archive(options: Options) -> Iterator[None]:
     """Name another archive where a known one does not answer."""
     try:
         yield
@@ -226,13 +217,12 @@ def find_scene(
 
     With `--dry_run` a script calls this alone.
     """
-    with outages_told(options):
+    with _name_another_archive(options):
         candidates = scenes.search(
-            archive_of(options),
+            Archive(options.stac_url or defaults.ARCHIVES[options.archive]),
             area,
             *options.period,
             near=near,
-            max_cloud_cover=options.max_cloud_cover,
             items=options.item or (),
         )
         scene = scenes.choose(candidates, area, max_bad_share=options.max_bad_share)

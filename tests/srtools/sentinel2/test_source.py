@@ -13,7 +13,7 @@ from shapely.geometry import mapping
 from srtools.cli.search import SearchOptions
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.sentinel2 import source
+from srtools.sentinel2 import defaults, source
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
@@ -78,16 +78,14 @@ def test_the_bands_of_the_best_image_are_copied(
     monkeypatch.setattr(source.scenes, "search", search)
     monkeypatch.setattr(source.scenes, "choose", lambda candidates, *_, **__: scene)
     monkeypatch.setattr(source.download, "local_copies", copies)
-    options = SearchOptions(
-        stac_url="http://unused", assets=(("B04", "red"),), max_cloud_cover=30.0
-    )
+    options = SearchOptions(stac_url="http://unused")
     with source.sentinel2(options, AREA, tmp_path, margin_metres=200.0) as s2:
         assert s2.tiles == [[files[band] for band in BANDS]] and s2.scl == []
         assert s2.offset == 1000 == s2.record["offset_dn"]
         assert s2.days_to(scene.when.date()) == 0
-    assert asked["archive"] == Archive("http://unused", assets={"B04": "red"})
+    assert asked["archive"] == Archive("http://unused")
     assert asked["bands"] == BANDS and asked["margin"] == 200.0
-    assert asked["max_cloud_cover"] == 30 and asked["bounds"] == AREA.bounds
+    assert asked["bounds"] == AREA.bounds
     options = SearchOptions(stac_url="http://unused", offset=0)
     with source.sentinel2(options, AREA, tmp_path, scl=True) as s2:
         assert s2.scl == [files["SCL"]] and s2.offset == 0
@@ -161,30 +159,20 @@ def test_the_days_between_are_known_of_images_at_hand():
     assert s2.days_to(date(2021, 6, 1)) == 12
 
 
-KNOWN = {
-    "planetary": ("planetarycomputer.microsoft.com", True, "B04"),
-    "earth-search": ("earth-search.aws.element84.com", False, "red"),
-    "cdse": ("stac.dataspace.copernicus.eu", False, "B04_10m"),
+HOSTS = {
+    "planetary": ("planetarycomputer.microsoft.com", True),
+    "earth-search": ("earth-search.aws.element84.com", False),
+    "cdse": ("stac.dataspace.copernicus.eu", False),
 }
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", HOSTS)
 def test_known_archives(name):
-    host, signs, red = KNOWN[name]
-    archive = source.archive_of(SearchOptions(archive=name))
-    assert urlparse(archive.url).hostname == host
-    assert archive.signs is signs and archive.collection == "sentinel-2-l2a"
-    assert archive.assets.get("B04", "B04") == red
-    renamed = source.archive_of(SearchOptions(archive=name, assets=(("B04", "x"),)))
-    assert renamed.assets["B04"] == "x"
+    archive = Archive(defaults.ARCHIVES[name])
+    assert (urlparse(archive.url).hostname, archive.signs) == HOSTS[name]
 
 
-def test_another_api_names_its_bands_as_esa_does():
-    archive = source.archive_of(SearchOptions(stac_url="http://localhost"))
-    assert archive == Archive("http://localhost")
-
-
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", HOSTS)
 def test_when_an_archive_is_down_another_one_is_named(name, monkeypatch):
     def fail(*_, **__):
         raise ServiceError("the STAC service does not answer; try again later")
@@ -226,22 +214,23 @@ COPERNICUS = {
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "offset"),
-    [("earth-search", EARTH_SEARCH, 0), ("cdse", COPERNICUS, 1000)],
+    ("answer", "names", "offset"),
+    [
+        (EARTH_SEARCH, ("red", "green", "blue", "nir", "scl", "nir08"), 0),
+        (COPERNICUS, [f"{b}_10m" for b in BANDS] + ["SCL_20m", "B04_20m"], 1000),
+    ],
 )
-def test_answers_of_known_archives(name, answer, offset):
-    archive = source.archive_of(SearchOptions(archive=name))
-    assets = {key: {"href": f"s3://eodata/{key}"} for key in archive.assets.values()}
+def test_answers_of_known_archives(answer, names, offset):
     outline = candidate("any", "").tiles[0].outline
     whole = {
         **answer,
-        "collection": archive.collection,
+        "collection": "sentinel-2-l2a",
         "geometry": mapping(outline),
-        "assets": assets,
+        "assets": {name: {"href": f"s3://eodata/{name}"} for name in names},
     }
     tile = Tile.from_item(whole)
     assert (tile.mgrs, tile.crs, tile.offset) == ("31UDQ", "EPSG:32631", offset)
     assert tile.sun_zenith == pytest.approx(29.5)
-    scene = scene_of(archive, AREA, [tile])
-    for band in (*BANDS, "SCL"):
-        assert scene.hrefs(band) == [f"s3://eodata/{archive.assets[band]}"]
+    scene = scene_of(Archive(), AREA, [tile])
+    for band, name in zip((*BANDS, "SCL"), names, strict=False):
+        assert scene.hrefs(band) == [f"s3://eodata/{name}"]

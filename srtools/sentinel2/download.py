@@ -205,12 +205,7 @@ def _plan(source: Any, href: str, area: ImageInfo, margin: float) -> Part | None
         raise SRError(f"{redact(href)} has no CRS, so its place is unknown")
     grid, sides = Grid.of(source), source.block_shapes[0]
     near = grid.touched(Grid.of(area).bounds_in(source.crs, margin))
-    window = grid.clip(
-        tuple(
-            slice(part.start // side * side, -(-part.stop // side) * side)
-            for part, side in zip(near, sides, strict=True)
-        )
-    )
+    window = grid.clip(tuple(map(_whole_blocks, near, sides)))
     part = grid.part(window)
     if not part.width or not part.height:
         return None
@@ -227,6 +222,15 @@ def _plan(source: Any, href: str, area: ImageInfo, margin: float) -> Part | None
     }
     rows = sides[0] * math.ceil(MIN_ROWS / sides[0])
     return Part(href, Window.from_slices(*window), rows, profile)
+
+
+def _whole_blocks(pixels: slice, block: int) -> slice:
+    """Return the pixels of all blocks that some pixels lie in.
+
+    >>> _whole_blocks(slice(700, 1030), 512)
+    slice(512, 1536, None)
+    """
+    return slice(pixels.start // block * block, -(-pixels.stop // block) * block)
 
 
 def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:

@@ -19,7 +19,7 @@ def smooth(height: int, width: int, offset: int = 0) -> np.ndarray:
 
 
 def opened(paths: list[str], offset: int = 0) -> Sentinel2:
-    return Sentinel2([paths], offset=offset).checked(None)
+    return Sentinel2([paths], offset=offset).checked()
 
 
 @pytest.fixture

@@ -127,21 +127,21 @@ OFFSETS = {
 }
 
 
-@pytest.mark.parametrize("said_by", ["", OFFSET_OPTION, "MTD_MSIL2A.xml"])
+@pytest.mark.parametrize("source", ["", OFFSET_OPTION, "MTD_MSIL2A.xml"])
 @pytest.mark.parametrize("name", OFFSETS)
-def test_an_offset_that_is_still_there_or_no_more(write_raster, caplog, name, said_by):
+def test_an_offset_that_is_still_there_or_no_more(write_raster, caplog, name, source):
     """People are warned; metadata that the pixels contradict are not believed."""
     pixels, offset, words = OFFSETS[name]
     path = write_raster("s2.tif", pixels.astype("uint16"), 10.0)
     bands = sample([describe(path, "the image")])
-    if words and said_by.endswith("xml"):
+    if words and source.endswith("xml"):
         with pytest.raises(
             SRError, match=f"MTD_MSIL2A.xml says that {offset} .*{words}"
         ):
-            check_offset(bands, offset, said_by)
+            check_offset(bands, offset, source)
         return
     with caplog.at_level("WARNING"):
-        check_offset(bands, offset, said_by)
+        check_offset(bands, offset, source)
     told = caplog.text.replace("\n", " ")
     assert bool(told) == bool(words)
     for word in words.split(" .* "):

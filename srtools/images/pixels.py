@@ -61,18 +61,15 @@ def sample(
 
 
 def check_plausible(
-    images: Sequence[ImageInfo],
-    what: str,
-    linear: bool = False,
-    area: ImageInfo | None = None,
-) -> dict[str, np.ndarray]:
-    """Check that pixels can be DN, and return the sample.
+    bands: dict[str, np.ndarray], what: str, linear: bool = False
+) -> None:
+    """Check that pixels can be DN.
 
     Arguments:
+        bands: see `sample`.
         linear: whether any linear coding of reflectance will do.
-        area: image over whose rectangle to look; None: everywhere.
     """
-    bands = {f"{what} {place}": x for place, x in sample(images, area).items()}
+    bands = {f"{what} {place}": values for place, values in bands.items()}
     for place, values in bands.items():
         wrong = _impossible(values, linear)
         if wrong:
@@ -87,7 +84,6 @@ def check_plausible(
             f"{flat[0]} holds nothing but DN {bands[flat[0]][0]}, as transparency or "
             "an empty band does, other bands show ground; take the band itself"
         )
-    return bands
 
 
 def _impossible(values: np.ndarray, linear: bool) -> str | None:

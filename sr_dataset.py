@@ -43,7 +43,6 @@ from srtools.images import (
     patch_files,
     qgis,
     raster,
-    sentinel2_checks,
 )
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
@@ -163,8 +162,8 @@ def create_dataset(options: cli.Options) -> dict:
     files.refuse_folders(outputs)
     files.refuse_existing(outputs, options.overwrite, options.inputs)
     pan, xs = checks.check_spot(*options.pair)
-    search = {"around": xs, "near": options.spot_date, "scl": True}
-    search["links"] = not options.download
+    search = {"xs": xs, "near": options.spot_date, "links": not options.download}
+    search |= {"scl": options.scl or True, "day": options.s2_date}
     area = areas.data_footprint(xs)
     with (
         source.sentinel2(options, area, options.out_dir, **search) as s2,
@@ -172,8 +171,6 @@ def create_dataset(options: cli.Options) -> dict:
             card.output_files(options.out_dir, options.groups), outputs
         ) as folder,
     ):
-        s2 = s2.completed(options.scl, options.s2_date)
-        sentinel2_checks.check_tiles(s2.tiles, xs, s2.scl, s2.offset, s2.said_by)
         return make_patches(options, pan, xs, s2, folder)
 
 

@@ -41,13 +41,13 @@ from srtools.engine import engine_errors
 from srtools.images import vrt
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
-from srtools.images.sentinel2_checks import Content
 from srtools.inference import batch, cluster, mask, pieces, plans, prepare, surroundings
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
 from srtools.network import intervals, precision, serving
 from srtools.sentinel2 import source
+from srtools.sentinel2.image import Content
 
 import pyotb
 
@@ -202,7 +202,7 @@ def infer(options: cli.Options) -> dict | None:
         with engine_errors("preparing the image"):
             lr = put_on_lr_grid(job.context, job.plan, found.offset, folder)
             sr = keep_from_0(serve(lr, served, names, lost, job.tile_size))
-            masked = keep_nodata(sr, job.masking, job.plan, len(names), folder)
+            masked = keep_nodata(sr, job.masking.images, job.plan, len(names), folder)
         spacing, bands = job.plan.grid.transform.a, len(names) * len(BANDS)
 
         def write(piece: Piece, path: Path) -> None:

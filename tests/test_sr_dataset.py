@@ -442,10 +442,7 @@ def test_every_bad_input_is_tried(bad_inputs):
         ["--dry_run"],
         ["--item", "S2A_x"],
         ["--max_bad_share", "50"],
-        ["--max_cloud_cover", "-3"],
-        ["--assets", "B99=red"],
         ["--spot_date", "14/07/2022"],
-        ["--assets", "B04"],
         ["--nope"],
     ],
 )

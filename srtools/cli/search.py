@@ -1,6 +1,5 @@
 """Where Sentinel-2 comes from, for exercises 1 and 5: files at hand, or a search."""
 
-import argparse
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,18 +8,6 @@ from srtools.conventions import BANDS, OFFSET_DN
 from srtools.sentinel2 import defaults
 
 SEARCH = "search for Sentinel-2"
-ASSETS = (*BANDS, "SCL")
-
-
-def renamed_band(text: str) -> tuple[str, str]:
-    """Read an option such as B04=red."""
-    band, _, name = text.partition("=")
-    if band not in ASSETS or not name:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} names no band; {', '.join(ASSETS)} and a name are expected, as "
-            "in B04=red"
-        )
-    return band, name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +62,6 @@ class SearchOptions:
         metavar="ID",
         group=SEARCH,
     )
-    max_cloud_cover: float = option(
-        defaults.MAX_CLOUD_COVER,
-        "cloud cover of a whole tile, percent",
-        kind=number(0, 100, kind=float),
-        metavar="PERCENT",
-        group="advanced",
-    )
     max_bad_share: float = option(
         defaults.MAX_BAD_SHARE,
         "share of the area under cloud, shadow or cirrus, or broken in a band, 0 to 1",
@@ -93,21 +73,6 @@ class SearchOptions:
         None,
         "another STAC API to search (default: that of --archive)",
         metavar="URL",
-        group="advanced",
-    )
-    collection: str | None = option(
-        None,
-        f"collection of that API (default: {defaults.SENTINEL2_L2A})",
-        group="advanced",
-    )
-    assets: tuple[tuple[str, str], ...] | None = option(
-        None,
-        "how the collection names the bands, for instance B04=red SCL=scl (default: as "
-        "--archive does)",
-        kind=renamed_band,
-        nargs="+",
-        action="extend",
-        metavar="BAND=NAME",
         group="advanced",
     )
 
@@ -122,7 +87,7 @@ class SearchOptions:
                 f"{len(self.s2_images)} Sentinel-2 files were given; one with "
                 f"the bands {', '.join(BANDS)} or four with one each are expected"
             )
-        for name in ("dry_run", "item", "assets"):
+        for name in ("dry_run", "item"):
             if getattr(self, name):
                 raise MisuseError(
                     f"--{name} is for a search, and --s2_images are at hand"

@@ -13,8 +13,6 @@ from rasterio.windows import Window
 
 from srtools.conventions import BANDS
 from srtools.images import back_projection, raster, vrt
-from srtools.images.grid import Grid
-from srtools.images.raster import ImageInfo
 from srtools.inference import pieces
 from srtools.inference.pieces import Piece
 from srtools.inference.prepare import Job
@@ -64,7 +62,7 @@ def correct(job: Job, bands: int) -> Path:
 def _corrected(job: Job, piece: Piece, image: rasterio.DatasetReader) -> np.ndarray:
     """Correct one piece, [bands, h, w] uint16."""
     grid, s2 = job.plan.grid, job.s2
-    spacing, pixel = grid.transform.a, s2[0].spacing
+    spacing, pixel = grid.transform.a, s2.grid.transform.a
     around = math.ceil(back_projection.reach_metres(pixel) / spacing)
     rows, cols = piece.window
     wide = grid.clip(
@@ -74,10 +72,10 @@ def _corrected(job: Job, piece: Piece, image: rasterio.DatasetReader) -> np.ndar
         )
     )
     seen = image.read(list(range(1, len(BANDS) + 1)), window=Window.from_slices(*wide))
-    own = Grid.of(s2[0])
+    own = s2.grid
     area = grid.part(wide)
     over = own.clip(own.centred(area.bounds))
-    measured = _read(s2, over, job.card["offset"])
+    measured = s2.read(over)
     # Centres of Sentinel-2's pixels, in pixels of the output.
     s2_rows, s2_cols = (np.arange(part.start, part.stop) + 0.5 for part in over)
     place = ~area.transform @ own.transform
@@ -99,13 +97,3 @@ def _corrected(job: Job, piece: Piece, image: rasterio.DatasetReader) -> np.ndar
     return np.where(np.moveaxis(seen, 0, -1)[inside].all(-1), limited, 0).astype(
         np.uint16
     )
-
-
-def _read(s2: list[ImageInfo], window: tuple[slice, slice], offset: int) -> np.ndarray:
-    """Read Sentinel-2 without its offset, [n, m, bands] DN; 0 is no data."""
-    found = []
-    for image in s2:
-        with raster.reading(image.path) as file:
-            found.append(file.read(window=Window.from_slices(*window)))
-    pixels = np.moveaxis(np.concatenate(found), 0, -1).astype(np.float32)
-    return np.where(pixels == 0, 0, np.maximum(pixels - offset, 1))

@@ -105,7 +105,7 @@ class Outputs:
         Returns:
             The card with the description of the image.
         """
-        card, paths = dict(job.card), [image.path for image in job.s2]
+        card, paths = dict(job.card), [image.path for image in job.s2.images]
         card["consistent"] = self.consistent
         seen = card["sentinel2"].get("items") or [Path(redact(p)).name for p in paths]
         about = {
@@ -137,6 +137,6 @@ class Outputs:
             card["output"] = {**record, "path": str(self.image)}
             cards.write_card(partial / self.card.name, card)
             if self.preview:
-                figures.save_preview(self.preview, paths, card["offset"], made)
+                figures.save_preview(self.preview, job.s2.read, made)
         pieces.remove(job.folder)
         return card

@@ -1,7 +1,7 @@
 """What exercise 5 checks and chooses before the network runs: area, model, pieces."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,15 @@ import shapely
 from srtools import cards, fingerprints
 from srtools.conventions import FACTOR
 from srtools.errors import SRError
-from srtools.images import checks, raster, sentinel2_checks, vrt
+from srtools.images import checks, raster
 from srtools.images.raster import ImageInfo
-from srtools.images.sentinel2_checks import Content
 from srtools.inference import mask, pieces, plans, samples, surroundings
 from srtools.inference.pieces import Piece
 from srtools.inference.plans import Plan
 from srtools.network import model_card, saved_model
 from srtools.network.saved_model import ModelInfo
 from srtools.sentinel2 import areas, safe
+from srtools.sentinel2.image import Content
 from srtools.sentinel2.source import Sentinel2
 from srtools.urls import redact
 
@@ -100,12 +100,11 @@ def check_model(model_dir: str) -> ModelInfo:
 class Job:
     """One image to make: its input, its grid, and its pieces."""
 
-    s2: list[ImageInfo]
-    """Sentinel-2, four images with one band or one with four."""
+    s2: Sentinel2
     context: list[ImageInfo]
-    """The same with reflections around them, as the network sees them."""
-    masking: list[ImageInfo]
-    """Images whose 0 is nodata in the output."""
+    """Its images with reflections around them, as the network sees them."""
+    masking: Sentinel2
+    """Sentinel-2 whose 0 is nodata in the output."""
     plan: Plan
     tile_size: int
     """Side of a tile, output pixels; whole lr pixels."""
@@ -121,7 +120,7 @@ class Job:
         """Tell how many pixels of a piece have data; asked twice, read once."""
         if piece not in self.contents:
             grid = self.plan.grid_of(piece)
-            self.contents[piece] = sentinel2_checks.content(self.masking, grid)
+            self.contents[piece] = self.masking.content(grid)
         return self.contents[piece]
 
     def check_data(self) -> None:
@@ -132,8 +131,8 @@ class Job:
         """
         if all(self.content(piece) == Content.NONE for piece in self.pieces):
             raise SRError(
-                f"{redact(self.s2[0].path)} has no data in the area that was asked "
-                "for, all pixels there are 0; take another image or another area"
+                f"{redact(self.s2.images[0].path)} has no data in the area that was "
+                "asked for, all pixels there are 0; take another image or another area"
             )
 
 
@@ -160,19 +159,12 @@ def job(
     Raises:
         SRError: if the images do not fit, or the folder holds pieces of another image.
     """
-    s2 = sentinel2_checks.check_images(vrt.write_mosaics(found.tiles, temporary))
+    s2 = found.images
     like = area.as_image(s2[0])
-    sentinel2_checks.check_area(s2, like)
-    sentinel2_checks.check_pixels(s2, found.offset, found.said_by)
-    if not found.record:  # of a search the items tell
-        sentinel2_checks.check_offset(
-            s2,
-            found.offset,
-            model.card.get("offset_removed"),
-            explicit=options.offset is not None,
-        )
+    found.check_area(like)
+    found.check_training(model.card.get("offset_removed"))
     plan = plans.make(s2[0], like, model, crop)
-    samples.warn_if_unlike(model.card, s2, plan.grid, found.offset)
+    samples.warn_if_unlike(model.card, found, plan.grid)
     if options.consistent:
         plans.check_own_crs(plan, s2[0])
     tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
@@ -208,9 +200,9 @@ def job(
         kept = mask.lay_over(s2, options.mask, found, folder_of_mask)
         around = surroundings.reflect(kept, plan, folder_of_mask)
     # An output pixel at the edge that lies partly in the image has data.
-    masking = around if plan.inside else kept
+    masking = replace(found, images=around if plan.inside else kept)
     cut = pieces.cut(width, height, piece_size)
-    made = Job(s2, context, masking, plan, tile_size, cut, folder, card)
+    made = Job(found, context, masking, plan, tile_size, cut, folder, card)
     made.check_data()
     pieces.prepare(folder, depends_on, options.overwrite)
     return made

@@ -1,41 +1,26 @@
 """Where and when Sentinel-2 is searched, unless the command line says otherwise."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
-from types import MappingProxyType
-from typing import NamedTuple
 
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
-SENTINEL2_L2A = "sentinel-2-l2a"
-
-
-class KnownArchive(NamedTuple):
-    """A public archive of Sentinel-2 Level-2A."""
-
-    url: str
-    """Root of its STAC API."""
-    assets: Mapping[str, str] = MappingProxyType({})
-    """How it names the bands, where not as ESA does."""
-    collection: str = SENTINEL2_L2A
-
+COLLECTION = "sentinel-2-l2a"
 
 ARCHIVES = {
-    "planetary": KnownArchive(PLANETARY_COMPUTER),  # links are signed with a token
-    "earth-search": KnownArchive(  # links are open; the offset is taken off already
-        "https://earth-search.aws.element84.com/v1",
-        {"B04": "red", "B03": "green", "B02": "blue", "B08": "nir", "SCL": "scl"},
-    ),
-    "cdse": KnownArchive(  # ESA's own: s3:// links that need keys
-        "https://stac.dataspace.copernicus.eu/v1",
-        {
-            "B04": "B04_10m",
-            "B03": "B03_10m",
-            "B02": "B02_10m",
-            "B08": "B08_10m",
-            "SCL": "SCL_20m",
-        },
-    ),
+    "planetary": PLANETARY_COMPUTER,  # links are signed with a token
+    "earth-search": "https://earth-search.aws.element84.com/v1",  # links are open
+    "cdse": "https://stac.dataspace.copernicus.eu/v1",  # s3:// links that need keys
 }
+"""Roots of the STAC APIs of public archives of Sentinel-2 Level-2A."""
+
+ASSETS = {
+    "B04": ("B04", "red", "B04_10m"),
+    "B03": ("B03", "green", "B03_10m"),
+    "B02": ("B02", "blue", "B02_10m"),
+    "B08": ("B08", "nir", "B08_10m"),
+    "SCL": ("SCL", "scl", "SCL_20m"),
+}
+"""Names of the assets in these and other archives; the first that an item has counts.
+"""
 
 START_DATE = date(2022, 6, 15)
 END_DATE = date(2022, 8, 15)

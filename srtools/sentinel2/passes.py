@@ -11,6 +11,7 @@ import shapely
 from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.defaults import ASSETS, COLLECTION
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.scl import BAD_CLASSES
 from srtools.urls import redact
@@ -52,16 +53,12 @@ class Scene:
 
     @property
     def offset(self) -> int:
-        """DN to subtract from every DN but 0, to have 10000 x reflectance.
-
-        Raises:
-            SRError: if the archive does not give the processing baseline.
-        """
+        """DN to subtract from every DN but 0, to have 10000 x reflectance."""
         if self.tiles[0].offset is None:
-            told = self.tiles[0].baseline_text
-            found = f"says baseline {told}" if told else "has no s2:processing_baseline"
+            text = self.tiles[0].baseline_text
+            facts = f"says baseline {text}" if text else "has no s2:processing_baseline"
             raise SRError(
-                f"item {self.tiles[0].id} {found}, on which the offset of its DN "
+                f"item {self.tiles[0].id} {facts}, on which the offset of its DN "
                 f"depends; give it yourself: --offset {OFFSET_DN} if it was processed "
                 "with ESA's baseline 04.00 or later and nobody has subtracted it, "
                 "else --offset 0"
@@ -70,21 +67,13 @@ class Scene:
 
     def hrefs(self, band: str) -> list[str]:
         """Return the unsigned URL of `band` ("B04"), one per tile."""
-        key = self.archive.assets.get(band, band)
-        for tile in self.tiles:
-            if key not in tile.hrefs:
-                raise SRError(
-                    f"item {tile.id} has no asset {key!r} for {band}; it has "
-                    f"{', '.join(tile.hrefs) or 'none'}: say which one is {band} "
-                    f"(--assets {band}=...)"
-                )
-        return [tile.hrefs[key] for tile in self.tiles]
+        return [_href(tile, band) for tile in self.tiles]
 
     def record(self, offset: int | None = None) -> dict[str, Any]:
-        """Give what `dataset.json` keeps; a given `offset` replaces the archive's."""
+        """Return the facts for the card; `offset` replaces the archive's."""
         return {
             "stac_url": redact(self.archive.url),
-            "collection": self.archive.collection,
+            "collection": COLLECTION,
             "items": [tile.id for tile in self.tiles],
             "mgrs_tiles": [tile.mgrs for tile in self.tiles],
             "crs": self.tiles[0].crs,
@@ -98,6 +87,17 @@ class Scene:
             "sun_zenith_degrees": self.tiles[0].sun_zenith,
             "sun_azimuth_degrees": self.tiles[0].sun_azimuth,
         }
+
+
+def _href(tile: Tile, band: str) -> str:
+    """Return the unsigned URL of a band, by whichever of its names the item has."""
+    for name in ASSETS[band]:
+        if name in tile.hrefs:
+            return tile.hrefs[name]
+    raise SRError(
+        f"item {tile.id} has no asset for {band} ({' or '.join(ASSETS[band])}); it has "
+        f"{', '.join(tile.hrefs) or 'none'}: take another item or archive"
+    )
 
 
 def newest(tiles: Iterable[Tile]) -> list[Tile]:
@@ -119,7 +119,7 @@ def passes(tiles: Iterable[Tile]) -> list[list[Tile]]:
 
 
 def choices(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
-    """Give for each pass the tiles to put together: the fewest that contain `area`.
+    """Return for each pass the tiles to put together: the fewest that contain `area`.
 
     Where a pass was processed with several offsets, and not all tiles with the newest,
     the newest counts that contains the area.
@@ -138,7 +138,7 @@ def choices(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
 
 
 def outside(tiles: Sequence[Tile], area: shapely.Polygon) -> float:
-    """Give the share (0-1) of `area` beyond the published outlines of `tiles`."""
+    """Return the share (0-1) of `area` beyond the published outlines of `tiles`."""
     shown = shapely.union_all([tile.outline for tile in tiles])
     return area.difference(shown.buffer(OUTLINE_TOLERANCE_DEGREES)).area / area.area
 

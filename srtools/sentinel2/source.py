@@ -1,20 +1,8 @@
 """Where the pixels of Sentinel-2 are: images at hand, a SAFE folder, or a search.
 
-Exercise 1 wants it for the ground that Spot shows, with the classification of clouds:
-
-    area = areas.data_footprint(xs)
-    with source.sentinel2(
-        options, area, options.out_dir, around=xs, near=options.spot_date, scl=True
-    ) as s2:
-        stacked = [pyotb.ConcatenateImages(il=bands) for bands in s2.tiles]
-
-Exercise 5 wants it for an area, and a little more for the network to see:
-
-    area = polygon or areas.footprint(like)    # None will do for images at hand
-    with source.sentinel2(
-        options, area, Path(options.out).parent, margin_metres=200.0
-    ) as s2:
-        ...  # one tile: s2.tiles[0] are its files; several: lay them side by side
+    with source.sentinel2(options, area, folder, xs=xs, scl=True) as s2:
+        pyotb.ConcatenateImages(il=s2.tiles[0])  # OTB's pipeline takes the files
+        s2.read(grid)  # pixels without the offset
 
 A script checks its outputs and its model before it enters the context: then nothing
 is searched for in vain.  The room on the disk is checked in here, before the download.
@@ -23,117 +11,131 @@ is searched for in vain.  The room on the disk is checked in here, before the do
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import shapely
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
+from srtools.files import make_folder, partial_folder
 from srtools.images.pixels import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import defaults, download, safe, scenes
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.areas import as_image
+from srtools.sentinel2.image import Sentinel2
 from srtools.sentinel2.services import ServiceError
 
 log = logging.getLogger(__name__)
 
 
 LEVEL_1C = re.compile(r"T\d\d[A-Z]{3}_\d{8}T\d{6}_B\d\d\.jp2$")
-"""Names of its images; those of Level-2A tell their resolution."""
+"""Names of its images; those of Level-2A state their resolution."""
 DAY = re.compile(r"(?<!PDMC)_(\d{8})[T-]\d{6}[-_]")
 """The first in a name is that of acquisition, but for the creation after PDMC."""
 
 
-@dataclass(frozen=True)
-class Sentinel2:
-    """One Sentinel-2 image: the files of its tiles, and the facts about it."""
+class Options(Protocol):
+    """Options of the command line that choose the image."""
 
-    tiles: list[list[str]]
-    """Files of each tile: B04, B03, B02, B08, or a single file with these bands."""
-    scl: list[str] = field(default_factory=list)
-    """Scene classification of each tile; empty if there is none."""
-    offset: int = 0
-    """DN to subtract."""
-    said_by: str = ""
-    """Who says so: an option, metadata, or "" for nobody."""
-    record: dict[str, Any] | None = None
-    """Facts for the card; None for images at hand."""
-    day: date | None = None
-    """Day of acquisition, UTC; None if not known."""
+    s2_images: tuple[str, ...] | None
+    offset: int | None
+    archive: str
+    stac_url: str | None
+    item: tuple[str, ...] | None
+    max_bad_share: float
 
-    def days_to(self, day: date | None) -> int | None:
-        """Give the number of days between the image and a day, if both are known."""
-        return abs(self.day - day).days if self.day and day else None
-
-    def completed(self, scl: str | None, day: date | None) -> "Sentinel2":
-        """Return the image with the classification and the day that the user gave."""
-        if not (scl or day):
-            return self
-        scl = [scl] if scl else self.scl
-        told = day_in([*self.tiles[0], *scl]) or self.day
-        if day and told and day != told:
-            raise SRError(
-                f"the names of the Sentinel-2 files tell {told}, --s2_date {day}; "
-                "leave it out, or rename the files"
-            )
-        return replace(self, scl=scl, day=day or told)
+    @property
+    def period(self) -> tuple[date, date]:
+        """First and last day to search, both included."""
 
 
 @contextmanager
 def sentinel2(
-    options: Any,
+    options: Options,
     area: shapely.Polygon | None,
     folder: str | Path,
     *,
-    around: ImageInfo | None = None,
+    xs: ImageInfo | None = None,
     margin_metres: float = download.MARGIN_METRES,
     near: date | None = None,
-    scl: bool = False,
+    scl: bool | str = False,
+    day: date | None = None,
     links: bool = False,
 ) -> Iterator[Sentinel2]:
-    """Give the image at hand, or search for the best one.
+    """Yield the image at hand, or the best one of a search, checked.
 
-    Its pixels are copied, and the copies deleted at the end, or read over links.
+    The pixels of a search are copied to `folder` for as long as the context lasts, or
+    read over links.  The keywords are what exercises 1 and 5 need differently.
 
     Arguments:
-        options: `srtools.cli.search.SearchOptions`.
         area: ground that must be there and free of clouds, in degrees.
-        around: the image over whose rectangle pixels are copied, by default that
-            around `area`.
+        xs: Spot image that must be covered, over whose rectangle pixels are copied and
+            looked at; None: those around `area`, and all of them.
         near: day that the image should be close to.
+        scl: file of the scene classification; True: take that of the search.
+        day: day of acquisition by the user's word.
         links: whether to give links, which are secrets, instead of copies.
     """
-    if options.s2_images:
-        yield at_hand(options.s2_images, options.offset)
-        return
-    scene = find_scene(options, area, near)
-    offset = scene.offset if options.offset is None else options.offset
-    if offset != scene.tiles[0].offset:
+    with ExitStack() as stack:
+        if options.s2_images:
+            s2 = at_hand(options.s2_images, options.offset)
+        else:
+            scene = find_scene(options, area, near)
+            bands = (*BANDS, "SCL") if scl else BANDS
+            place = xs or as_image(area)
+            stack.enter_context(_name_another_archive(options))
+            if links:
+                copies = download.open_links(scene, bands, place, margin_metres)
+            else:
+                copies = download.local_copies(
+                    scene, bands, place, folder, margin_metres
+                )
+            s2 = _of_scene(scene, stack.enter_context(copies), options.offset)
+        s2 = completed(s2, scl if isinstance(scl, str) else None, day)
+        vrts = None
+        if len(s2.tiles) > 1:
+            vrts = stack.enter_context(partial_folder(make_folder(folder) / "tiles"))
+        yield s2.checked(vrts, xs)
+
+
+def _of_scene(
+    scene: scenes.Scene, tiles: list[dict[str, str]], offset: int | None
+) -> Sentinel2:
+    """Describe the copies or links of a scene; `offset` is the user's word."""
+    first = scene.tiles[0]
+    source = first.id if offset is None else OFFSET_OPTION
+    offset = scene.offset if offset is None else offset
+    if offset != first.offset:
         log.warning(
-            "an offset of %d is subtracted, the item says %s",
-            offset,
-            scene.tiles[0].offset,
+            "an offset of %d is subtracted, the item says %s", offset, first.offset
         )
-    bands = (*BANDS, "SCL") if scl else BANDS
-    place = around or as_image(area)
-    if links:
-        images = download.open_links(scene, bands, place, margin_metres)
-    else:
-        images = download.local_copies(scene, bands, place, folder, margin_metres)
-    with outages_told(options), images as tiles:
-        yield Sentinel2(
-            tiles=[[tile[band] for band in BANDS] for tile in tiles],
-            scl=[tile["SCL"] for tile in tiles] if scl else [],
-            offset=offset,
-            said_by=scene.tiles[0].id if options.offset is None else OFFSET_OPTION,
-            record=scene.record(offset),
-            day=scene.when.date(),
+    return Sentinel2(
+        tiles=[[tile[band] for band in BANDS] for tile in tiles],
+        scl=[tile["SCL"] for tile in tiles if "SCL" in tile],
+        offset=offset,
+        offset_source=source,
+        record=scene.record(offset),
+        day=scene.when.date(),
+    )
+
+
+def completed(s2: Sentinel2, scl: str | None, day: date | None) -> Sentinel2:
+    """Return the image with the classification and the day that the user gave."""
+    if not (scl or day):
+        return s2
+    paths = [scl] if scl else s2.scl
+    published = day_in([*s2.tiles[0], *paths]) or s2.day
+    if day and published and day != published:
+        raise SRError(
+            f"the names of the Sentinel-2 files tell {published}, --s2_date {day}; "
+            "leave it out, or rename the files"
         )
+    return replace(s2, scl=paths, day=day or published)
 
 
 def day_in(paths: Sequence[str]) -> date | None:
@@ -148,9 +150,9 @@ def day_in(paths: Sequence[str]) -> date | None:
             with suppress(ValueError):  # no day at all
                 days.setdefault(datetime.strptime(digits, "%Y%m%d").date(), name)
     if len(days) > 1:
-        found = ", ".join(f"{day} ({name})" for day, name in sorted(days.items()))
+        names = ", ".join(f"{day} ({name})" for day, name in sorted(days.items()))
         raise SRError(
-            f"the files of Sentinel-2 are of several days by their names: {found}; "
+            f"the files of Sentinel-2 are of several days by their names: {names}; "
             "give the bands and the classification of one product"
         )
     return next(iter(days), None)
@@ -165,10 +167,10 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
     """
     if len(paths) == 1 and safe.is_safe(paths[0]):
         product = safe.read_safe(paths[0])
-        said_by = str(paths[0]) if offset is None else OFFSET_OPTION
+        offset_source = str(paths[0]) if offset is None else OFFSET_OPTION
         offset = product.known_offset() if offset is None else offset
         day = day_in((*paths, *product.bands, *product.scl))
-        return Sentinel2([product.bands], product.scl, offset, said_by, day=day)
+        return Sentinel2([product.bands], product.scl, offset, offset_source, day=day)
     if any(map(LEVEL_1C.search, paths)):
         log.warning(
             "%s is named like Level-1C, which still has the light of the atmosphere; "
@@ -180,21 +182,12 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
             "no offset is subtracted from --s2_images; ESA products of baseline 04.00 "
             "or later need --offset 1000"
         )
-    said_by = "" if offset is None else OFFSET_OPTION
-    return Sentinel2([list(paths)], [], offset or 0, said_by, day=day_in(paths))
-
-
-def archive_of(options: Any) -> Archive:
-    """Give the archive that was named, or another STAC API."""
-    known = defaults.ARCHIVES[options.archive]
-    if options.stac_url:
-        known = defaults.KnownArchive(options.stac_url)
-    assets = {**known.assets, **dict(options.assets or ())}
-    return Archive(known.url, options.collection or known.collection, assets)
+    offset_source = "" if offset is None else OFFSET_OPTION
+    return Sentinel2([list(paths)], [], offset or 0, offset_source, day=day_in(paths))
 
 
 @contextmanager
-def outages_told(options: Any) -> Iterator[None]:
+def _name_another_archive(options: Options) -> Iterator[None]:
     """Name another archive where a known one does not answer."""
     try:
         yield
@@ -208,19 +201,18 @@ def outages_told(options: Any) -> Iterator[None]:
 
 
 def find_scene(
-    options: Any, area: shapely.Polygon, near: date | None = None
+    options: Options, area: shapely.Polygon, near: date | None = None
 ) -> scenes.Scene:
     """Search for the best image over an area (degrees); print the ranking.
 
     With `--dry_run` a script calls this alone.
     """
-    with outages_told(options):
+    with _name_another_archive(options):
         candidates = scenes.search(
-            archive_of(options),
+            Archive(options.stac_url or defaults.ARCHIVES[options.archive]),
             area,
             *options.period,
             near=near,
-            max_cloud_cover=options.max_cloud_cover,
             items=options.item or (),
         )
         scene = scenes.choose(candidates, area, max_bad_share=options.max_bad_share)

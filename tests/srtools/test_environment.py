@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 
 from srtools.errors import SRError
 from srtools.images import raster
-from srtools.images.sentinel2_checks import check_images
+from srtools.sentinel2.image import check_images
 from tests.fake_stac import FakeService, geotiff, serve
 
 import pyotb

@@ -16,7 +16,7 @@ COMMANDS = (
     ),
     (
         dataset,
-        "--out_dir o --pan p --xs x --assets B04=red --assets B03=green --stac_url http://h/s",
+        "--out_dir o --pan p --xs x --item a b --stac_url http://h/s",
     ),
     (
         dataset,

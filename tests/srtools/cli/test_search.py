@@ -35,14 +35,7 @@ def test_two_archives_are_a_misuse():
         SearchOptions(archive="cdse", stac_url="http://localhost")
 
 
-def test_bands_may_be_renamed_in_several_options():
-    options = read("--assets", "B04=red", "SCL=scl", "--assets", "B08=nir")
-    assert dict(options.assets) == {"B04": "red", "SCL": "scl", "B08": "nir"}
-
-
-@pytest.mark.parametrize(
-    "changed", [{"dry_run": True}, {"item": ("S2A_x",)}, {"assets": (("B04", "red"),)}]
-)
+@pytest.mark.parametrize("changed", [{"dry_run": True}, {"item": ("S2A_x",)}])
 def test_a_search_and_images_at_hand_exclude_each_other(changed):
     (name,) = changed
     with pytest.raises(MisuseError, match=f"--{name} is for a search"):
@@ -60,9 +53,7 @@ def test_a_number_of_files_that_makes_no_image(count):
     [
         ["--start_date", "tomorrow"],
         ["--end_date", "2022-13-01"],
-        ["--max_cloud_cover", "101"],
         ["--max_bad_share", "-1"],
-        ["--assets", "B99=red"],
         ["--offset", "5"],
     ],
 )

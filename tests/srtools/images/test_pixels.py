@@ -53,7 +53,7 @@ def test_pixels_that_cannot_be_dn(write_raster, name):
     pixels, dtype, words = IMPOSSIBLE[name]
     image = describe(write_raster("s2.tif", pixels.astype(dtype), 10.0), "the image")
     with pytest.raises(SRError, match=words):
-        check_plausible([image], "the image")
+        check_plausible(sample([image]), "the image")
 
 
 def few_saturated():
@@ -75,7 +75,7 @@ DOUBTFUL = {
 def test_pixels_that_are_doubtful_are_told(write_raster, caplog, name):
     pixels, words = DOUBTFUL[name]
     image = describe(write_raster("s2.tif", pixels.astype("uint16"), 10.0), "the image")
-    check_plausible([image], "the image")
+    check_plausible(sample([image]), "the image")
     assert words in caplog.text
 
 
@@ -94,7 +94,7 @@ TRUE = {
 def test_true_pixels_pass_in_silence(write_raster, caplog, name):
     pixels, dtype = TRUE[name]
     image = describe(write_raster("s2.tif", pixels.astype(dtype), 10.0), "the image")
-    check_plausible([image], "the image")
+    check_plausible(sample([image]), "the image")
     assert not caplog.text
 
 
@@ -127,21 +127,21 @@ OFFSETS = {
 }
 
 
-@pytest.mark.parametrize("said_by", ["", OFFSET_OPTION, "MTD_MSIL2A.xml"])
+@pytest.mark.parametrize("source", ["", OFFSET_OPTION, "MTD_MSIL2A.xml"])
 @pytest.mark.parametrize("name", OFFSETS)
-def test_an_offset_that_is_still_there_or_no_more(write_raster, caplog, name, said_by):
+def test_an_offset_that_is_still_there_or_no_more(write_raster, caplog, name, source):
     """People are warned; metadata that the pixels contradict are not believed."""
     pixels, offset, words = OFFSETS[name]
     path = write_raster("s2.tif", pixels.astype("uint16"), 10.0)
     bands = sample([describe(path, "the image")])
-    if words and said_by.endswith("xml"):
+    if words and source.endswith("xml"):
         with pytest.raises(
             SRError, match=f"MTD_MSIL2A.xml says that {offset} .*{words}"
         ):
-            check_offset(bands, offset, said_by)
+            check_offset(bands, offset, source)
         return
     with caplog.at_level("WARNING"):
-        check_offset(bands, offset, said_by)
+        check_offset(bands, offset, source)
     told = caplog.text.replace("\n", " ")
     assert bool(told) == bool(words)
     for word in words.split(" .* "):

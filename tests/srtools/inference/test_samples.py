@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import zoom
 
-from srtools.images import raster
-from srtools.images.grid import Grid
 from srtools.inference import samples
 from srtools.network import likeness
+from srtools.sentinel2.image import Sentinel2
 
 RNG = np.random.default_rng(0)
 
@@ -19,16 +18,20 @@ def smooth(height: int, width: int, offset: int = 0) -> np.ndarray:
     return np.clip(zoom(rough, (4, 4, 1), order=3), 1, 9000).astype(np.uint16) + offset
 
 
+def opened(paths: list[str], offset: int = 0) -> Sentinel2:
+    return Sentinel2([paths], offset=offset).checked()
+
+
 @pytest.fixture
 def images(write_raster):
     pixels = smooth(200, 160, offset=1000)
     paths = [write_raster(f"{b}.tif", pixels[..., b], 10.0) for b in range(4)]
-    return pixels, [raster.describe(path, "s2") for path in paths]
+    return pixels, opened(paths, 1000)
 
 
 def test_windows_have_the_size_and_the_ground_of_a_patch(images):
     pixels, s2 = images
-    found = samples.read(s2, Grid.of(s2[0]), 1000, size=20, spacing=6.0)
+    found = samples.read(s2, s2.grid, size=20, spacing=6.0)
     assert found.shape == (64, 20, 20, 4)  # of 12 x 12 pixels of 10 m
     corner = pixels[:12, :12].astype(float) - 1000
     np.testing.assert_allclose(found[0].mean((0, 1)), corner.mean((0, 1)), rtol=0.03)
@@ -38,25 +41,25 @@ def test_windows_have_the_size_and_the_ground_of_a_patch(images):
 def test_windows_without_data_are_left_out(write_raster):
     pixels = smooth(200, 160)
     pixels[:100] = 0
-    s2 = [raster.describe(write_raster("s2.tif", pixels, 10.0), "s2")]
-    found = samples.read(s2, Grid.of(s2[0]), 0, size=20, spacing=6.0)
+    s2 = opened([write_raster("s2.tif", pixels, 10.0)])
+    found = samples.read(s2, s2.grid, size=20, spacing=6.0)
     assert 20 < len(found) < 40 and found.min() >= 1
 
 
 def test_an_image_smaller_than_a_window(write_raster):
-    s2 = [raster.describe(write_raster("s2.tif", smooth(8, 40), 10.0), "s2")]
-    assert len(samples.read(s2, Grid.of(s2[0]), 0, size=20, spacing=6.0)) == 0
+    s2 = opened([write_raster("s2.tif", smooth(8, 40), 10.0)])
+    assert len(samples.read(s2, s2.grid, size=20, spacing=6.0)) == 0
 
 
 def test_the_line(images, caplog):
     _, s2 = images
-    own = samples.read(s2, Grid.of(s2[0]), 1000, 20, 6.0)
+    own = samples.read(s2, s2.grid, 20, 6.0)
     for patches, told in ((own, False), (own * 3, True)):
         card = {"training_set": likeness.record(patches), "lr_spacing": 6.0}
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            samples.warn_if_unlike(card, s2, Grid.of(s2[0]), 1000)
+            samples.warn_if_unlike(card, s2, s2.grid)
         assert ("darker by" in caplog.text) is told
     caplog.clear()
-    samples.warn_if_unlike({}, s2, Grid.of(s2[0]), 1000)
+    samples.warn_if_unlike({}, s2, s2.grid)
     assert not caplog.text

@@ -6,13 +6,14 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlparse
 
+import numpy as np
 import pytest
 from shapely.geometry import mapping
 
 from srtools.cli.search import SearchOptions
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.sentinel2 import source
+from srtools.sentinel2 import defaults, source
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import scene_of
@@ -31,27 +32,22 @@ def product(folder, name):
 
 
 @pytest.mark.parametrize("paths", [("a.tif", "b.tif", "c.tif", "d.tif"), ("all.tif",)])
-def test_image_files(paths, tmp_path, caplog):
+def test_image_files(paths, caplog):
     caplog.set_level(logging.INFO)
-    options = SearchOptions(s2_images=paths)
-    with source.sentinel2(options, None, tmp_path) as s2:
-        assert (s2.tiles, s2.scl, s2.offset) == ([list(paths)], [], 0)
-        assert s2.record is None and s2.days_to(None) is None
+    s2 = source.at_hand(paths, None)
+    assert (s2.tiles, s2.scl, s2.offset) == ([list(paths)], [], 0)
+    assert s2.record is None and s2.days_to(None) is None
     assert "need --offset 1000" in caplog.text
-    options = SearchOptions(s2_images=paths, offset=1000)
-    with source.sentinel2(options, None, tmp_path) as s2:
-        assert s2.offset == 1000
+    assert source.at_hand(paths, 1000).offset == 1000
     assert caplog.text.count("--offset") == 1
 
 
 def test_a_safe_folder_says_its_offset(tmp_path):
     safe = product(tmp_path, "S2A_N0400_x.SAFE")
-    with source.sentinel2(SearchOptions(s2_images=(safe,)), None, tmp_path) as s2:
-        assert [path[-11:-8] for path in s2.tiles[0]] == list(BANDS)
-        assert len(s2.scl) == 1 and s2.offset == 1000
-    options = SearchOptions(s2_images=(safe,), offset=0)
-    with source.sentinel2(options, None, tmp_path) as s2:
-        assert s2.offset == 0
+    s2 = source.at_hand((safe,), None)
+    assert [path[-11:-8] for path in s2.tiles[0]] == list(BANDS)
+    assert len(s2.scl) == 1 and s2.offset == 1000
+    assert source.at_hand((safe,), 0).offset == 0
 
 
 def test_a_safe_folder_that_does_not_say_its_offset(tmp_path):
@@ -61,8 +57,12 @@ def test_a_safe_folder_that_does_not_say_its_offset(tmp_path):
             pass
 
 
-def test_the_bands_of_the_best_image_are_copied(tmp_path, monkeypatch, caplog):
+def test_the_bands_of_the_best_image_are_copied(
+    tmp_path, write_raster, monkeypatch, caplog
+):
     """What is searched, what is copied, and what the user's offset overrides."""
+    dn = np.random.default_rng(0).integers(1100, 4000, (40, 50), np.uint16)
+    files = {b: write_raster(f"{b}.tif", dn, 10.0) for b in (*BANDS, "SCL")}
     scene = candidate("best", "SCL.tif")
     asked = {}
 
@@ -73,24 +73,22 @@ def test_the_bands_of_the_best_image_are_copied(tmp_path, monkeypatch, caplog):
     @contextmanager
     def copies(scene, bands, around, folder, margin_metres):
         asked.update(bands=bands, bounds=around.bounds, margin=margin_metres)
-        yield [{band: f"{band}.tif" for band in bands}]
+        yield [{band: files[band] for band in bands}]
 
     monkeypatch.setattr(source.scenes, "search", search)
     monkeypatch.setattr(source.scenes, "choose", lambda candidates, *_, **__: scene)
     monkeypatch.setattr(source.download, "local_copies", copies)
-    options = SearchOptions(
-        stac_url="http://unused", assets=(("B04", "red"),), max_cloud_cover=30.0
-    )
+    options = SearchOptions(stac_url="http://unused")
     with source.sentinel2(options, AREA, tmp_path, margin_metres=200.0) as s2:
-        assert s2.tiles == [[f"{band}.tif" for band in BANDS]] and s2.scl == []
+        assert s2.tiles == [[files[band] for band in BANDS]] and s2.scl == []
         assert s2.offset == 1000 == s2.record["offset_dn"]
         assert s2.days_to(scene.when.date()) == 0
-    assert asked["archive"] == Archive("http://unused", assets={"B04": "red"})
+    assert asked["archive"] == Archive("http://unused")
     assert asked["bands"] == BANDS and asked["margin"] == 200.0
-    assert asked["max_cloud_cover"] == 30 and asked["bounds"] == AREA.bounds
+    assert asked["bounds"] == AREA.bounds
     options = SearchOptions(stac_url="http://unused", offset=0)
     with source.sentinel2(options, AREA, tmp_path, scl=True) as s2:
-        assert s2.scl == ["SCL.tif"] and s2.offset == 0
+        assert s2.scl == [files["SCL"]] and s2.offset == 0
     assert "offset of 0 is subtracted, the item says 1000" in caplog.text
 
 
@@ -137,55 +135,44 @@ def test_a_product_of_several_days_is_refused(tmp_path, other):
 def test_what_the_user_adds_is_of_the_same_day():
     s2 = source.at_hand(("T31UDQ_20210520T105629_all_10m.tif",), 0)
     scl, day = "T31UDQ_20210520T105629_SCL_20m.tif", date(2021, 5, 20)
-    assert s2.completed(None, None) == s2
-    completed = s2.completed(scl, day)
+    assert source.completed(s2, None, None) == s2
+    completed = source.completed(s2, scl, day)
     assert (completed.scl, completed.day) == ([scl], day)
     with pytest.raises(SRError, match=SEVERAL):
-        s2.completed(scl.replace("0520", "0521"), None)
+        source.completed(s2, scl.replace("0520", "0521"), None)
     with pytest.raises(SRError, match="files tell 2021-05-20, --s2_date 2021-05-21"):
-        s2.completed(None, date(2021, 5, 21))
+        source.completed(s2, None, date(2021, 5, 21))
     unnamed = source.at_hand(("s2.tif",), 0)
-    assert unnamed.completed("clouds.tif", day).day == day
+    assert source.completed(unnamed, "clouds.tif", day).day == day
 
 
 @pytest.mark.parametrize("level", [1, 2])
-def test_level_1c_is_told_by_its_names(tmp_path, caplog, level):
+def test_level_1c_is_told_by_its_names(caplog, level):
     end = "" if level == 1 else "_10m"
     names = tuple(f"T31UDQ_20210520T105629_{band}{end}.jp2" for band in BANDS)
-    with source.sentinel2(SearchOptions(s2_images=names, offset=0), None, tmp_path):
-        assert ("is named like Level-1C" in caplog.text) is (level == 1)
+    source.at_hand(names, 0)
+    assert ("is named like Level-1C" in caplog.text) is (level == 1)
 
 
-def test_the_days_between_are_known_of_images_at_hand(tmp_path):
-    options = SearchOptions(s2_images=("T31UDQ_20210520T105629_all_10m.tif",), offset=0)
-    with source.sentinel2(options, None, tmp_path) as s2:
-        assert s2.days_to(date(2021, 6, 1)) == 12
+def test_the_days_between_are_known_of_images_at_hand():
+    s2 = source.at_hand(("T31UDQ_20210520T105629_all_10m.tif",), 0)
+    assert s2.days_to(date(2021, 6, 1)) == 12
 
 
-KNOWN = {
-    "planetary": ("planetarycomputer.microsoft.com", True, "B04"),
-    "earth-search": ("earth-search.aws.element84.com", False, "red"),
-    "cdse": ("stac.dataspace.copernicus.eu", False, "B04_10m"),
+HOSTS = {
+    "planetary": ("planetarycomputer.microsoft.com", True),
+    "earth-search": ("earth-search.aws.element84.com", False),
+    "cdse": ("stac.dataspace.copernicus.eu", False),
 }
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", HOSTS)
 def test_known_archives(name):
-    host, signs, red = KNOWN[name]
-    archive = source.archive_of(SearchOptions(archive=name))
-    assert urlparse(archive.url).hostname == host
-    assert archive.signs is signs and archive.collection == "sentinel-2-l2a"
-    assert archive.assets.get("B04", "B04") == red
-    renamed = source.archive_of(SearchOptions(archive=name, assets=(("B04", "x"),)))
-    assert renamed.assets["B04"] == "x"
+    archive = Archive(defaults.ARCHIVES[name])
+    assert (urlparse(archive.url).hostname, archive.signs) == HOSTS[name]
 
 
-def test_another_api_names_its_bands_as_esa_does():
-    archive = source.archive_of(SearchOptions(stac_url="http://localhost"))
-    assert archive == Archive("http://localhost")
-
-
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", HOSTS)
 def test_when_an_archive_is_down_another_one_is_named(name, monkeypatch):
     def fail(*_, **__):
         raise ServiceError("the STAC service does not answer; try again later")
@@ -227,22 +214,23 @@ COPERNICUS = {
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "offset"),
-    [("earth-search", EARTH_SEARCH, 0), ("cdse", COPERNICUS, 1000)],
+    ("answer", "names", "offset"),
+    [
+        (EARTH_SEARCH, ("red", "green", "blue", "nir", "scl", "nir08"), 0),
+        (COPERNICUS, [f"{b}_10m" for b in BANDS] + ["SCL_20m", "B04_20m"], 1000),
+    ],
 )
-def test_answers_of_known_archives(name, answer, offset):
-    archive = source.archive_of(SearchOptions(archive=name))
-    assets = {key: {"href": f"s3://eodata/{key}"} for key in archive.assets.values()}
+def test_answers_of_known_archives(answer, names, offset):
     outline = candidate("any", "").tiles[0].outline
     whole = {
         **answer,
-        "collection": archive.collection,
+        "collection": "sentinel-2-l2a",
         "geometry": mapping(outline),
-        "assets": assets,
+        "assets": {name: {"href": f"s3://eodata/{name}"} for name in names},
     }
     tile = Tile.from_item(whole)
     assert (tile.mgrs, tile.crs, tile.offset) == ("31UDQ", "EPSG:32631", offset)
     assert tile.sun_zenith == pytest.approx(29.5)
-    scene = scene_of(archive, AREA, [tile])
-    for band in (*BANDS, "SCL"):
-        assert scene.hrefs(band) == [f"s3://eodata/{archive.assets[band]}"]
+    scene = scene_of(Archive(), AREA, [tile])
+    for band, name in zip((*BANDS, "SCL"), names, strict=False):
+        assert scene.hrefs(band) == [f"s3://eodata/{name}"]

@@ -7,44 +7,30 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 
 from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
 from srtools.images import raster
 from srtools.images.grid import Grid
-from srtools.images.sentinel2_checks import (
-    Content,
-    check_area,
-    check_images,
-    check_pixels,
-    check_tiles,
-    content,
-)
+from srtools.sentinel2.image import Content, Sentinel2, check_images
+
+
+def opened(*paths, xs=None, **facts):
+    return Sentinel2([list(paths)], **facts).checked(xs=xs)
 
 
 def lacks(s2, area):
-    return content(s2, area) != Content.ALL
-
-
-@pytest.fixture
-def dn(write_raster):
-    """Write a Sentinel-2 image whose DN lie between two values."""
-
-    def write(low, high, dtype=np.uint16, spacing=10.0):
-        random = np.random.default_rng(0)
-        pixels = random.uniform(low, high, (40, 50, 4)).astype(dtype)
-        return check_images([write_raster("s2.tif", pixels, spacing)])
-
-    return write
+    return s2.content(area) != Content.ALL
 
 
 def test_no_data_that_nobody_declared_is_refused(write_raster):
     pixels = np.full((8, 8, 4), 500, np.int16)
     pixels[2, 3] = -10000
-    s2 = check_images([write_raster("s2.tif", pixels)])
+    path = write_raster("s2.tif", pixels)
     with pytest.raises(SRError, match="DN of -10000, which look like no data; 0 is"):
-        check_pixels(s2, 0)
+        opened(path)
 
 
 @pytest.mark.parametrize(
@@ -69,11 +55,11 @@ def test_the_offset_that_was_subtracted_stands_in_the_tags(
         paths.append(write_raster(f"{band}.tif", dn, 10.0))
         with rasterio.open(paths[-1], "r+") as file:
             file.update_tags(**{OFFSET_TAG: tag})
-    s2 = check_images(paths)
     if not words:
-        return check_pixels(s2, offset)
+        opened(*paths, offset=offset)
+        return
     with pytest.raises(SRError, match=words):
-        check_pixels(s2, offset)
+        opened(*paths, offset=offset)
 
 
 def test_an_image_that_is_cut_off_is_one_line(write_raster):
@@ -81,11 +67,13 @@ def test_an_image_that_is_cut_off_is_one_line(write_raster):
     path = write_raster("s2.tif", random.integers(1, 9000, (200, 200, 4), np.uint16))
     whole = Path(path).read_bytes()
     Path(path).write_bytes(whole[: len(whole) // 2])
-    s2 = check_images([path])
-    with pytest.raises(SRError, match=r"s2.tif cannot all be read \(.*\); the file is"):
-        check_pixels(s2, 0)
-    with pytest.raises(SRError, match=r"s2.tif cannot all be read \(.*\); the file is"):
-        content(s2, s2[0].grid)
+    words = r"s2.tif cannot all be read \(.*\); the file is"
+    with pytest.raises(SRError, match=words):
+        opened(path)
+    s2 = Sentinel2([[path]], images=check_images([path]))
+    for read in (s2.read, lambda: s2.content(s2.grid)):
+        with pytest.raises(SRError, match=words):
+            read()
 
 
 @pytest.mark.parametrize(
@@ -106,28 +94,20 @@ def test_the_width_of_pixels_in_metres_of_the_area(
     left, bottom, right, top = transform_bounds(
         "EPSG:4326", crs, *(3.0, 49.0, 3.001, 49.001)
     )
-    pixels = np.ones((8, 8, 4), np.uint16)
-    s2 = check_images([write_raster("s2.tif", pixels, spacing, (left, top), crs)])
+    pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
+    s2 = opened(write_raster("s2.tif", pixels, spacing, (left, top), crs))
     place = transform_bounds("EPSG:4326", "EPSG:32631", *(3.0, 48.99, 3.01, 49.01))
     path = write_raster("like.tif", pixels, corner=(place[0], place[3]))
     like = replace(raster.describe(path, "it"), width=500, height=500)
-    check_area(s2, like)
+    s2.check_area(like)
     assert words in caplog.text if words else not caplog.text
 
 
-def test_exercise_1_asks_for_the_spacing_too(write_raster, caplog):
-    dn = np.random.default_rng(0).integers(300, 3000, (30, 30, 4), np.uint16)
-    s2 = write_raster("s2.tif", dn, 20.0)
-    xs = raster.describe(write_raster("xs.tif", dn), "XS")
-    check_tiles([[s2]], xs)
-    assert "the pixels are 20 m wide" in caplog.text
-
-
 def test_a_grid_without_metres_is_refused(write_raster):
-    pixels, corner = np.ones((8, 8, 4), np.uint16), (3.0, 49.0)
-    path = write_raster("s2.tif", pixels, 1e-4, corner, "EPSG:4326")
+    pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
+    path = write_raster("s2.tif", pixels, 1e-4, (3.0, 49.0), "EPSG:4326")
     with pytest.raises(SRError, match="s2.tif is in EPSG:4326, a CRS in metres is"):
-        check_area(check_images([path]), None)
+        opened(path).check_area(None)
 
 
 @pytest.mark.parametrize(
@@ -165,11 +145,12 @@ def test_where_pixels_have_no_data(write_raster):
     """A zero, or a centre beyond the edge: 5 x 4 pixels of 10 m, 1.5 m ones."""
     pixels = np.ones((4, 5, 4), np.uint16)
     pixels[2, 3, 1] = 0
-    s2 = check_images([write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))])
+    path = write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))
+    s2 = Sentinel2([[path]], images=check_images([path]))
 
     def area(left, top, width, height):
         place = Affine(1.5, 0, left, 0, -1.5, top)
-        return Grid(s2[0].crs, place, width, height)
+        return Grid(s2.grid.crs, place, width, height)
 
     assert lacks(s2, area(500, 900, 26, 26))
     assert not lacks(s2, area(500, 900, 20, 26))  # to 530 m
@@ -202,9 +183,10 @@ def test_content(write_raster, place, expected):
     pixels = np.full((8, 8, 4), 900, np.uint16)
     pixels[:, 5:] = 0
     pixels[4:, :, 2] = 0
-    s2 = check_images([write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))])
-    grid = Grid(s2[0].crs, Affine(1.5, 0, place[0], 0, -1.5, place[1]), 10, 10)
-    assert content(s2, grid) == expected
+    path = write_raster("s2.tif", pixels, 10.0, (500.0, 900.0))
+    s2 = Sentinel2([[path]], images=check_images([path]))
+    grid = Grid(s2.grid.crs, Affine(1.5, 0, place[0], 0, -1.5, place[1]), 10, 10)
+    assert s2.content(grid) == expected
 
 
 @pytest.mark.parametrize(("spacing", "warns"), [(10.0, False), (20.0, True)])
@@ -216,5 +198,48 @@ def test_the_width_of_pixels_is_asked_for_before_patches_are_made(
     pixels = random.uniform(500, 3000, (40, 40, 4)).astype(np.uint16)
     s2 = write_raster("s2.tif", pixels, spacing)
     xs = raster.describe(write_raster("xs.tif", pixels[:32, :32], 6.0), "XS")
-    check_tiles([[s2]], xs)
+    opened(s2, xs=xs)
     assert ("the pixels are 20 m wide" in caplog.text) is warns
+
+
+def test_pixels_are_read_without_the_offset(write_raster):
+    """A window, thinned, and on another grid; nodata stays 0, dark ground is 1."""
+    dn = np.random.default_rng(0).integers(1100, 4000, (40, 50, 4), np.uint16)
+    dn[0, 0], dn[0, 1] = 0, 900
+    paths = [write_raster(f"{b}.tif", dn[..., b], 10.0) for b in range(4)]
+    s2 = opened(*paths, offset=1000)
+    expected = np.where(dn == 0, 0, np.maximum(dn.astype(float) - 1000, 1))
+    assert expected[0, 0].max() == 0 and expected[0, 1].max() == 1
+    np.testing.assert_array_equal(s2.read(), expected)
+    window = slice(3, 9), slice(0, 20)
+    np.testing.assert_array_equal(s2.read(window), expected[window])
+    assert s2.read(window, (3, 10)).shape == (3, 10, 4)
+    wider = s2.grid.part((slice(-2, 40), slice(-1, 50)))
+    padded = np.pad(expected, ((2, 0), (1, 0), (0, 0)))
+    np.testing.assert_array_equal(s2.read(wider), padded)
+    left, top, right, bottom = 4, 3, 20, 19
+    square = s2.grid.part((slice(top, bottom), slice(left, right)))
+    coarse = Grid(square.crs, square.transform @ Affine.scale(2), 8, 8)
+    means = expected[3:19, 4:20].reshape(8, 2, 8, 2, 4).mean(axis=(1, 3))
+    found = s2.read(coarse, resampling=Resampling.average)
+    np.testing.assert_allclose(found, means, atol=1)
+
+
+def test_tiles_lie_side_by_side(write_raster, tmp_path):
+    dn = np.random.default_rng(0).integers(1100, 4000, (40, 50, 4), np.uint16)
+    left = write_raster("left.tif", dn[:, :30], 10.0, (500.0, 900.0))
+    right = write_raster("right.tif", dn[:, 20:], 10.0, (700.0, 900.0))
+    s2 = Sentinel2([[left], [right]], offset=1000).checked(tmp_path)
+    np.testing.assert_array_equal(s2.read(), dn - 1000.0)
+
+
+def test_a_tile_without_data_is_no_error_unless_there_is_no_other(
+    write_raster, tmp_path
+):
+    dn = np.random.default_rng(0).integers(1100, 4000, (40, 50, 4), np.uint16)
+    full = write_raster("full.tif", dn, 10.0, (500.0, 900.0))
+    empty = write_raster("empty.tif", 0 * dn, 10.0, (900.0, 900.0))
+    s2 = Sentinel2([[empty], [full]], offset=1000).checked(tmp_path)
+    assert s2.grid.width == 90 and s2.read()[:, :50].all()
+    with pytest.raises(SRError, match="empty.tif holds nothing but 0"):
+        Sentinel2([[empty], [empty]], offset=1000).checked(tmp_path)

@@ -1,0 +1,251 @@
+"""One Sentinel-2 image: its files, its facts, and its pixels without the offset.
+
+Exercises 1 and 5 ask `srtools.sentinel2.source.sentinel2` for it, which checks it once.
+OTB's pipeline reads the files in `tiles`; everything else calls `read`.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio.warp
+from rasterio.enums import Resampling
+
+from srtools.conventions import BANDS, OFFSET_DN, S2_SPACING_METRES
+from srtools.errors import SRError
+from srtools.images import checks, pixels, raster, vrt
+from srtools.images.band_names import check_order, sentinel2_band
+from srtools.images.declared import check_declared, offset_dn
+from srtools.images.grid import Grid, Window
+from srtools.images.pixels import OFFSET_OPTION
+from srtools.images.raster import ImageInfo
+from srtools.urls import redact
+
+log = logging.getLogger(__name__)
+
+SPACING_TOLERANCE = 0.02  # of 10 m, because no two CRS agree quite on a metre
+
+
+class Content(Enum):
+    """Share of the pixels of an area that have data."""
+
+    ALL = "all of them"
+    SOME = "some of them, or it is not known"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Sentinel2:
+    """One Sentinel-2 image: the files of its tiles, and the facts about it."""
+
+    tiles: list[list[str]]
+    """Files of each tile: B04, B03, B02, B08, or a single file with these bands."""
+    scl: list[str] = field(default_factory=list)
+    """Scene classification of each tile; empty if there is none."""
+    offset: int = 0
+    """DN to subtract."""
+    offset_source: str = ""
+    """Source of the offset: an option, metadata, or "" if it is not known."""
+    record: dict[str, Any] | None = None
+    """Facts for the card; None for images at hand."""
+    day: date | None = None
+    """Day of acquisition, UTC; None if not known."""
+    images: list[ImageInfo] = field(default_factory=list)
+    """Four images with one band or one with four, of all tiles; set by `checked`."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the pixels, 10 m."""
+        return self.images[0].grid
+
+    def read(
+        self,
+        area: Window | Grid | None = None,
+        shape: tuple[int, int] | None = None,
+        resampling: Resampling = Resampling.nearest,
+    ) -> np.ndarray:
+        """Read reflectance x 10000 without offset, at least 1; 0 is nodata.
+
+        Arguments:
+            area: rows and columns, or another grid, onto which pixels are warped and
+                beyond the image are 0; None: the whole image.
+            shape: height and width to which rows and columns are resampled.
+
+        Returns:
+            [h, w, 4] float32, B04, B03, B02, B08.
+        """
+        dn = raster.read(self.images, area, shape, resampling).astype(np.float32)
+        return np.where(dn == 0, 0, np.maximum(dn - self.offset, 1))
+
+    def content(self, area: Grid) -> Content:
+        """Return how many pixels of an area have data in all bands.
+
+        Each pixel of `area`, which are finer, takes the one below its centre; 0, and
+        what lies beyond the image, is nodata.
+        """
+        window = _below_centres(area, self.grid)
+        inside = self.grid.clip(window)
+        if any(part.stop == part.start for part in inside):
+            return Content.NONE
+        data = raster.read(self.images, inside) != 0
+        if not data.any():
+            return Content.NONE
+        return Content.ALL if data.all() and inside == window else Content.SOME
+
+    def days_to(self, day: date | None) -> int | None:
+        """Return the number of days between the image and a day, if both are known."""
+        return abs(self.day - day).days if self.day and day else None
+
+    def checked(
+        self, folder: Path | None = None, xs: ImageInfo | None = None
+    ) -> "Sentinel2":
+        """Return the image with `images`: the bands in order, on one grid, plain DN.
+
+        Arguments:
+            folder: for the small VRT files that lay several tiles side by side.
+            xs: Spot image whose ground must be covered, and over whose rectangle the
+                pixels are looked at; None: everywhere.
+        """
+        tiles = [check_images(files) for files in self.tiles]
+        if xs:
+            self._check_covers([tile[0] for tile in tiles], xs)
+        check_tags([image for tile in tiles for image in tile], self)
+        check_pixels(tiles, self, xs)
+        images = tiles[0]
+        if len(tiles) > 1:
+            mosaics = vrt.write_mosaics(self.tiles, folder)
+            images = [raster.describe(path, "the Sentinel-2 image") for path in mosaics]
+        return replace(self, images=images)
+
+    def _check_covers(self, firsts: Sequence[ImageInfo], xs: ImageInfo) -> None:
+        """Check that the first bands of the tiles, and their classes, cover Spot."""
+        for first in firsts:
+            checks.check_metres(first)
+            check_spacing(first, xs)
+        outline = raster.data_outline(xs)
+        checks.check_covers(firsts, xs, outline)
+        if self.scl:
+            name = "the scene classification"
+            classes = [raster.describe(path, name, 1) for path in self.scl]
+            checks.check_covers(classes, xs, outline, "scene classification")
+
+    def check_area(self, area: ImageInfo | None) -> None:
+        """Check that the image shows an area, and that the output's grid has metres.
+
+        Arguments:
+            area: image whose grid the output takes; None: that of Sentinel-2.
+        """
+        grid = area or self.images[0]
+        checks.check_metres(grid)
+        if area:
+            checks.check_overlaps(self.images[0], area)
+        check_spacing(self.images[0], grid)
+
+    def check_training(self, trained: int | None) -> None:
+        """Check that as many DN are subtracted as from the images of the training.
+
+        The user's word counts, and the items of a search.
+        """
+        sure = self.record or self.offset_source == OFFSET_OPTION
+        if trained and not (self.offset or self.images[0].offset_removed or sure):
+            raise SRError(
+                f"the model was trained on Sentinel-2 less {trained} DN, nothing is "
+                f"subtracted from {redact(self.images[0].path)}: give --offset "
+                f"{trained}, or --offset 0 if its DN are reflectance x 10000"
+            )
+
+
+def check_images(paths: Sequence[str]) -> list[ImageInfo]:
+    """Check the files of one Sentinel-2 tile: the four bands in order, on one grid.
+
+    Arguments:
+        paths: four files with one band each, or one file with four.
+    """
+    if len(paths) not in (1, len(BANDS)):
+        raise SRError(
+            f"{len(paths)} Sentinel-2 files were given; one with the bands "
+            f"{', '.join(BANDS)} or four with one each are expected"
+        )
+    bands = len(BANDS) // len(paths)
+    labels = BANDS if bands == 1 else [", ".join(BANDS)]
+    s2 = [
+        raster.describe(path, f"the Sentinel-2 image {label}", bands)
+        for path, label in zip(paths, labels, strict=True)
+    ]
+    for image in s2:
+        check_declared(image, "the Sentinel-2 image")
+    if len(set(paths)) < len(paths):
+        raise SRError(
+            f"{redact(paths[0])} and the other Sentinel-2 files are not four different "
+            f"ones; one for each of {', '.join(BANDS)} is expected"
+        )
+    checks.check_stack(s2)
+    check_order(s2, "the Sentinel-2 image", sentinel2_band)
+    return s2
+
+
+def check_spacing(s2: ImageInfo, grid: ImageInfo) -> None:
+    """Warn if the pixels of Sentinel-2 are not 10 m wide in the CRS of a grid."""
+    spacing = s2.spacing_in(grid.crs)
+    if abs(spacing / S2_SPACING_METRES - 1) > SPACING_TOLERANCE:
+        log.warning(
+            "the pixels are %.3g m wide; networks know Sentinel-2 at %g m: take its "
+            "10 m bands",
+            spacing,
+            S2_SPACING_METRES,
+        )
+
+
+def check_tags(images: Sequence[ImageInfo], s2: Sentinel2) -> None:
+    """Check the offset against the tags of the files."""
+    name, removed = redact(images[0].path), {image.offset_removed for image in images}
+    if len(removed) > 1:
+        raise SRError(
+            f"{name} and the other bands say that {sorted(removed)} DN were subtracted "
+            "from them already; give bands of one kind"
+        )
+    if s2.offset and any(removed):
+        raise SRError(
+            f"{name} says that {max(removed)} DN were subtracted from it already; give "
+            "--offset 0"
+        )
+    declared = {offset_dn(band) for image in images for band in image.declared}
+    if OFFSET_DN in declared and not s2.offset:
+        seen = f"the tags of {name} say that {OFFSET_DN} is still in its DN"
+        if s2.offset_source != OFFSET_OPTION:
+            raise SRError(f"{seen}: give --offset {OFFSET_DN}, or 0 if they are wrong")
+        log.warning("%s, and nothing is subtracted", seen)
+
+
+def check_pixels(
+    tiles: Sequence[Sequence[ImageInfo]], s2: Sentinel2, area: ImageInfo | None = None
+) -> None:
+    """Look at a sample of the pixels: can they be DN, and is the offset right?
+
+    Of several tiles some may have no data over the area, but not all.
+    """
+    samples = [pixels.sample(tile, area) for tile in tiles]
+    shown = [x for x in samples if any(values.size for values in x.values())]
+    for bands in shown or samples[:1]:
+        pixels.check_plausible(bands, "the Sentinel-2 image")
+        pixels.check_offset(bands, s2.offset, s2.offset_source)
+
+
+def _below_centres(area: Grid, grid: Grid) -> Window:
+    """Return the pixels of `grid` below the centres of those of `area`."""
+    half = area.transform.a / 2
+    # A straight line in one CRS is bent in another, by less than a pixel.
+    slack = 0 if grid.crs == area.crs else 1
+    left, bottom, right, top = area.bounds
+    centres = left + half, bottom + half, right - half, top - half
+    if grid.crs != area.crs:
+        centres = rasterio.warp.transform_bounds(area.crs, grid.crs, *centres)
+    first, last = ~grid.transform @ centres[::3], ~grid.transform @ centres[2:0:-1]
+    col, row = (int(np.floor(x)) - slack for x in first)
+    last_col, last_row = (int(np.floor(x)) + 1 + slack for x in last)
+    return slice(row, last_row), slice(col, last_col)

@@ -228,10 +228,10 @@ def test_no_data_stays_no_data(tmp_path, write_raster, blurring_model):
     np.testing.assert_array_equal(result[reach:], clean[reach:])
 
 
-@pytest.mark.parametrize("piece_size", [32, 4096])
-def test_what_a_file_leaves_out(tmp_path, write_raster, blurring_model, piece_size):
+@pytest.mark.parametrize("tile_size", [12, 1344])
+def test_what_a_file_leaves_out(tmp_path, write_raster, blurring_model, tile_size):
     """0 there, and beyond it, is no data; the network still sees the true pixels."""
-    options = {"model_dir": blurring_model, "tile_size": 32, "piece_size": piece_size}
+    options = {"model_dir": blurring_model, "tile_size": tile_size}
     options["s2_images"] = (write_raster("s2.tif", image(40, 40), 10.0),)
     keep = np.ones((17, 20), np.uint8)  # of 20 m; the last 6 rows of 10 m lie beyond
     keep[3, 5] = 0
@@ -614,10 +614,10 @@ def test_consistent_with_sentinel2(tmp_path, write_raster, repeating_model):
     pixels = smooth(60, 70)
     pixels[20:26, 30:37] = 0
     s2 = write_raster("s2.tif", pixels, 10.0)
-    given = {"s2_images": (s2,), "model_dir": repeating_model, "tile_size": 64}
+    given = {"s2_images": (s2,), "model_dir": repeating_model}
     plain, _ = run(tmp_path, **given)
     whole, place = run(tmp_path, consistent=True, **given)
-    parts, _ = run(tmp_path, consistent=True, piece_size=64, **given)
+    parts, _ = run(tmp_path, consistent=True, tile_size=32, **given)
     check_pixels(whole, parts)
     np.testing.assert_array_equal(whole == 0, plain == 0)
     centres = (np.arange(60) + 0.5) / 0.15 - 0.5, (np.arange(70) + 0.5) / 0.15 - 0.5
@@ -706,8 +706,7 @@ def test_an_image_of_another_run_is_not_there(
     lines(0, s2_images=" ".join(paths[:2]))
     before = contents(out)
     same = [f"is there: {out / name}_sr.tif" for name in "ab"]
-    sizes = {"tile_size": 32, "piece_size": 64}
-    assert lines(0, s2_images=" ".join(paths[:2]), **sizes) == same
+    assert lines(0, s2_images=" ".join(paths[:2]), tile_size=32) == same
     os.utime(paths[0], ns=(0, 0))
     assert lines(1, s2_images=" ".join(paths)) == [
         f"failed: {paths[0]}: {out}/a_sr.tif is there, made with another s2_images; "
@@ -875,7 +874,7 @@ def test_intervals_are_a_second_image(
     given |= {"self_ensemble": self_ensemble}
     plain, profile = run(tmp_path, **given)
     whole, _ = run(tmp_path, "b.tif", uncertainty=True, **given)
-    run(tmp_path, "c.tif", uncertainty=True, tile_size=32, piece_size=32, **given)
+    run(tmp_path, "c.tif", uncertainty=True, tile_size=12, **given)
     check_pixels(whole, plain)
     width, place = read(str(tmp_path / "b_interval.tif"))
     check_pixels(width, read(str(tmp_path / "c_interval.tif"))[0])
@@ -950,7 +949,7 @@ def test_an_area_or_images_are_needed(capfd):
     with pytest.raises(SystemExit):
         sr_infer.main(["--model_dir", "m", "--out", "sr.tif"])
     assert "an area to search" in capfd.readouterr().err
-    for wrong in (["--part", "3/2"], ["--part", "x"], ["--piece_size", "0"]):
+    for wrong in (["--part", "3/2"], ["--part", "x"], ["--tile_size", "0"]):
         with pytest.raises(SystemExit) as stop:
             sr_infer.main(
                 ["--model_dir", "m", "--out", "a.tif", "--s2_images", "x", *wrong]
@@ -990,7 +989,7 @@ def test_a_full_tile_needs_no_more_memory_than_a_part(tmp_path, repeating_model)
         command = [sys.executable, "sr_infer.py", "--s2_images", str(s2)]
         command += ["--model_dir", repeating_model, "--out", str(tmp_path / "sr.tif")]
         # Of 100 pieces, and of 784.
-        command += ["--piece_size", "2688", "--part", f"5/{parts}", "--overwrite"]
+        command += ["--tile_size", "896", "--part", f"5/{parts}", "--overwrite"]
         peaks.append(measure.run(command, Path(sr_infer.__file__).parent).peak_bytes)
         assert len(list(tmp_path.glob("sr.tif.pieces/*.tif"))) == 5
     assert peaks[1] < 1.2 * peaks[0] and peaks[1] < 3e9

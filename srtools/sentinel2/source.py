@@ -32,6 +32,7 @@ from typing import Protocol
 
 import shapely
 
+from srtools import files
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images.pixels import OFFSET_OPTION
@@ -109,8 +110,10 @@ def sentinel2(
                 )
             s2 = _of_scene(scene, stack.enter_context(copies), options.offset)
         s2 = completed(s2, scl if isinstance(scl, str) else None, day)
-        vrts = stack.enter_context(tempfile.TemporaryDirectory())
-        yield s2.checked(Path(vrts), xs)
+        if len(s2.tiles) > 1:  # of a search: their mosaics lie with the copies
+            place = {"prefix": ".temporary-", "dir": files.make_folder(folder)}
+            folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
+        yield s2.checked(Path(folder), xs)
 
 
 def _of_scene(

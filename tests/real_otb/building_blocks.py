@@ -318,8 +318,7 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
             like=like,
             offset=OFFSET,
             crop=16,
-            tile_size=256,
-            piece_size=512,
+            tile_size=172,
             overwrite=True,
         )
         with mock.patch.object(pyotb, "TensorflowModelServe", zoom, create=True):

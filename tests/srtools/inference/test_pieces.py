@@ -18,7 +18,7 @@ from srtools import cards
 from srtools.cli.inference import Options
 from srtools.errors import SRError
 from srtools.inference import cluster as clusters
-from srtools.inference import cog, pieces
+from srtools.inference import outputs, pieces
 from srtools.network import saved_model
 
 import pyotb
@@ -34,8 +34,7 @@ def job(tmp_path, write_raster, blurring_model) -> dict:
     return {
         "s2_images": (write_raster("s2.tif", pixels),),
         "model_dir": blurring_model,
-        "tile_size": 32,
-        "piece_size": 64,
+        "tile_size": 20,
     }
 
 
@@ -52,14 +51,16 @@ def infer(job: dict, out: Path, **options) -> dict | None:
 
 
 def whole(tmp_path: Path, job: dict) -> np.ndarray:
-    """Give the image as it is made in one piece."""
+    """Return the image as it is made in one piece."""
     out = tmp_path / "whole.tif"
-    infer({**job, "piece_size": 4096}, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "TILES_A_SIDE", 99)
+        infer(job, out)
     return read(out)
 
 
 def arguments(job: dict, out: Path) -> list[str]:
-    values = {key: job[key] for key in ("model_dir", "tile_size", "piece_size")}
+    values = {key: job[key] for key in ("model_dir", "tile_size")}
     options = [f"--{key}={value}" for key, value in values.items()]
     return ["--s2_images", *job["s2_images"], f"--out={out}", *options]
 
@@ -106,16 +107,16 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
 
     def cut_off(self, path, **options):
         done = write(self, path, **options)
-        if "r000064_c000128" in path:
+        if "r000060_c000120" in path:
             os.truncate(path, 3000)
         return done
 
     monkeypatch.setattr(pyotb.App, "write", cut_off)
     assert sr_infer.main(arguments(job, out)) == 1
     error = capfd.readouterr().err.splitlines()[-1]
-    assert "r000064_c000128.tif was not written completely; the disk is" in error
+    assert "r000060_c000120.tif was not written completely; the disk is" in error
     kept = sorted(path.name for path in pieces.folder_of(out).glob("*.tif"))
-    assert len(kept) == 6 and "r000064_c000128.tif" not in kept
+    assert len(kept) == 6 and "r000060_c000120.tif" not in kept
 
     os.truncate(pieces.folder_of(out) / kept[2], 3000)
     monkeypatch.setattr(pyotb.App, "write", write)
@@ -125,16 +126,16 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
 
 
 def test_too_little_room_is_told_before_the_first_piece(tmp_path, job, monkeypatch):
-    """240 x 180 pixels of four 16-bit bands take 0.346 MB; joining, 1.1 times that."""
+    """240 x 180 pixels of four 16-bit bands are 0.346 MB: 0.65 and 1.1 times that."""
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=720_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=600_000))
     out = tmp_path / "sr.tif"
     with pytest.raises(
         SRError, match="1 MB are needed for 12 pieces of the image and the image, "
     ):
         infer(job, out)
     assert not list(pieces.folder_of(out).glob("*.tif"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=730_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=610_000))
     infer(job, out)
 
 
@@ -145,7 +146,7 @@ def test_room_that_others_take_is_told_before_the_next_piece(
     free = iter([10**9, 10**9, 1000])
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
     out = tmp_path / "sr.tif"
-    with pytest.raises(SRError, match="needed for piece r000000_c000064.tif of the"):
+    with pytest.raises(SRError, match="needed for piece r000000_c000060.tif of the"):
         infer(job, out)
     assert len(list(pieces.folder_of(out).glob("*.tif"))) == 1
 
@@ -278,7 +279,6 @@ def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
         {"offset": 1000},
         {"model_dir": repeating_model},
         {"tile_size": 16},
-        {"piece_size": 128},
         {"crop": 16},
         {"self_ensemble": True},
     ):
@@ -356,8 +356,8 @@ def test_overviews_are_means_of_what_has_data(
 
 def test_a_share_of_nothing_is_told(tmp_path, job, caplog):
     out = tmp_path / "sr.tif"
-    infer({**job, "piece_size": 4096}, out, part=(2, 3))
-    assert "left for this share, the image has 1;" in caplog.text and not out.exists()
+    infer({**job, "tile_size": 64}, out, part=(5, 5))
+    assert "left for this share, the image has 2;" in caplog.text and not out.exists()
 
 
 def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
@@ -366,7 +366,7 @@ def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
     def full(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(cog.rasterio.shutil, "copy", full)
+    monkeypatch.setattr(outputs.rasterio.shutil, "copy", full)
     assert sr_infer.main(arguments(job, out)) == 1
     error = capfd.readouterr().err.splitlines()[-1]
     assert "No space left" in error and "pieces are kept" in error
@@ -380,7 +380,7 @@ def test_an_image_that_gdal_left_incomplete(
 ):
     """On a full disk GDAL may return without an error."""
     job["model_dir"] = calibrated_model
-    copy = cog.rasterio.shutil.copy
+    copy = outputs.rasterio.shutil.copy
 
     def cut_off(source, target, **options):
         copy(source, target, **options)
@@ -388,7 +388,7 @@ def test_an_image_that_gdal_left_incomplete(
             os.truncate(target, os.path.getsize(target) - 3000)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cog.rasterio.shutil, "copy", cut_off)
+        patch.setattr(outputs.rasterio.shutil, "copy", cut_off)
         with pytest.raises(SRError, match=f"{name} was not written completely"):
             infer(job, tmp_path / "sr.tif", uncertainty=True)
     assert not list(tmp_path.glob("sr*.tif"))
@@ -409,7 +409,7 @@ def test_two_runs_of_one_image_are_told_apart(tmp_path, job):
     """The second one ends at once, and the first one's image is right."""
     out = tmp_path / "sr.tif"
     folder = pieces.folder_of(out)
-    with pieces.hold(folder, shared=False):
+    with pieces.lock(folder, shared=False):
         with pytest.raises(SRError, match="another run is making this image"):
             infer(job, out)
         with pytest.raises(SRError, match="another run is making this image"):
@@ -420,7 +420,7 @@ def test_two_runs_of_one_image_are_told_apart(tmp_path, job):
 
 def test_nothing_is_joined_while_a_share_is_made(tmp_path, job):
     out = tmp_path / "sr.tif"
-    with pieces.hold(pieces.folder_of(out), shared=True):
+    with pieces.lock(pieces.folder_of(out), shared=True):
         for part in (1, 2):
             infer(job, out, part=(part, 2))
         with pytest.raises(SRError, match="another run is making this image"):
@@ -475,7 +475,7 @@ def test_pieces_without_data_do_not_pass_the_network(
     monkeypatch.setattr(sr_infer, "write_piece", watch)
     infer(job, tmp_path / "sr.tif")
     np.testing.assert_array_equal(read(tmp_path / "sr.tif"), expected)
-    assert {piece.col for piece in computed} == {0, 64}  # of 0, 64, 128 and 192
+    assert {piece.col for piece in computed} == {0, 60}  # of 0, 60, 120 and 180
 
 
 @pytest.mark.parametrize("what", ["preview", "second image"])
@@ -484,20 +484,20 @@ def test_pieces_are_kept_until_nothing_can_fail(
 ):
     """And the same command finishes, without --overwrite."""
     job["model_dir"] = calibrated_model
-    out, join = tmp_path / "sr.tif", cog.join
+    out, join = tmp_path / "sr.tif", outputs.write_cog
     options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
 
     def fail(*arguments, **_):
         raise SRError("the disk is full")
 
-    def fail_second(folder, cut, path, *rest):
-        (fail if path.stem.endswith("_interval") else join)(folder, cut, path, *rest)
+    def fail_second(whole, path):
+        (fail if path.stem.endswith("_interval") else join)(whole, path)
 
     with monkeypatch.context() as patch:
         if what == "preview":
             patch.setattr("srtools.images.figures.save_preview", fail)
         else:
-            patch.setattr(cog, "join", fail_second)
+            patch.setattr(outputs, "write_cog", fail_second)
         with pytest.raises(SRError, match="the disk is full"):
             infer(job, out, **options)
     assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12

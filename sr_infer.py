@@ -1,19 +1,15 @@
 """Exercise 5: super-resolve a whole Sentinel-2 image.
 
 In:  Sentinel-2 (files, a SAFE folder, or a search for an area) and the SavedModel.
-Out: a 16-bit Cloud Optimized GeoTIFF at 1.5 m, seamless, in its place, with a card
-     (JSON) beside it.
+Out: a seamless 16-bit Cloud Optimized GeoTIFF at 1.5 m, and a card (JSON) beside it.
 
     python sr_infer.py --s2_images B04.tif B03.tif B02.tif B08.tif \
         --model_dir model --out sr.tif
-    # the clearest image of an area, found by a search, and a picture to look at
-    python sr_infer.py --bbox 2.30 48.84 2.38 48.88 --model_dir model --out sr.tif \
-        --preview sr.png
+    python sr_infer.py --bbox 2.30 48.84 2.38 48.88 --model_dir model --out sr.tif
 
 Tiles join without a seam, because each is computed with more of its surroundings
 than the network's receptive field, and only the middle (the `_crop` output) is kept.
 The image is made in pieces, so that a killed run goes on where it stopped.
-
 Source: OTBTF application TensorflowModelServe.
 """
 
@@ -24,26 +20,22 @@ if __name__ == "__main__":
 
 import sys
 from pathlib import Path
-from typing import Any
-
-from affine import Affine
 
 from srtools.cli import inference as cli
 from srtools.conventions import BANDS, FACTOR, INPUT
 from srtools.engine import engine_errors
 from srtools.images.radiometry import keep_from_0, remove_offset
-from srtools.images.raster import ImageInfo
-from srtools.inference import batch, cluster, jobs
+from srtools.inference import cluster
+from srtools.inference.batch import Products
 from srtools.inference.jobs import Job
 from srtools.inference.pieces import CREATION, Piece
-from srtools.sentinel2.image import Content
 
 import pyotb
 
 
-def put_on_lr_grid(s2: list[ImageInfo], offset: int, grid: str) -> pyotb.App:
+def put_on_lr_grid(s2: list[str], offset: int, grid: str) -> pyotb.App:
     """Stack the bands, subtract the offset (DN), and resample from 10 m to 6 m."""
-    stacked = pyotb.ConcatenateImages(il=[image.path for image in s2])
+    stacked = pyotb.ConcatenateImages(il=s2)
     reflectance = remove_offset(stacked, offset)
     return pyotb.Superimpose(inr=grid, inm=reflectance, interpolator="bco")
 
@@ -79,12 +71,11 @@ def serve(lr: pyotb.App, job: Job) -> pyotb.App:
 def keep_nodata(sr: pyotb.App, job: Job) -> pyotb.App:
     """Return `sr` with 0 where Sentinel-2 is 0, which is nodata.
 
-    OTB compares pixels of images that say they lie at the same place, and OTBTF says
-    a wrong one: at 6 m to 1.5 m it is 1.5 pixels too far east and south (half a pixel
-    with a receptive field that is odd).  So Sentinel-2 is put as far off, for this
-    only; the true place is written when the pieces are joined.
+    OTB compares pixels of images that state the same place, and OTBTF states a wrong
+    one: at 6 m to 1.5 m, 1.5 pixels too far east and south (half a pixel if the
+    receptive field is odd).  So Sentinel-2 is displaced as far, for this only.
     """
-    moved = job.original_at(Affine(*sr.transform))
+    moved = job.original_at(sr.transform)
     original = pyotb.ConcatenateImages(il=moved * len(job.names))
     seen = pyotb.Superimpose(inr=sr, inm=original, interpolator="nn")
     return pyotb.where(seen == 0, 0, sr)
@@ -103,7 +94,7 @@ def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None
     sr.write(str(path), pixel_type="uint16", ext_fname=extended)
 
 
-def make_network(**size: int) -> Any:
+def make_network(**size: int) -> object:
     """Make the Keras model of exercise 2, with first weights."""
     from sr_model import SRModel, element_spec  # and otbtf, which nothing else needs
 
@@ -117,13 +108,8 @@ def infer(options: cli.Options) -> dict | None:
             lr = put_on_lr_grid(job.context, job.s2.offset, job.lr_grid)
             sr = keep_from_0(serve(lr, job))
             masked = keep_nodata(sr, job)
-
-        def write(piece: Piece, path: Path) -> None:
-            # The mask costs time, and most pieces need none.
-            complete = job.content(piece) == Content.ALL
-            write_piece(sr if complete else masked, piece, job.tile_size, path)
-
-        job.make(write)
+        # Two images, because the mask costs time, and most pieces need none.
+        job.make(write_piece, sr, masked)
         return job.finish()
 
 
@@ -131,12 +117,9 @@ def infer(options: cli.Options) -> dict | None:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
-    if options.dry_run:
-        jobs.print_ranking(options)
-        return 0
     if options.dask:
         cluster.over_dask(options.dask, __file__, argv or sys.argv[1:])
-    products = batch.Products(options)
+    products = Products(options)
     for product in products:
         with products.errors_printed(product):
             infer(product)

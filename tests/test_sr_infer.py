@@ -664,7 +664,8 @@ def test_several_products(tmp_path, write_raster, repeating_model, capfd):
     assert sr_infer.main(command) == 1
     lines = capfd.readouterr().out.splitlines()
     first, last = out / "a_sr.tif", out / "c_sr.tif"
-    assert lines[::2] == [f"written: {first}", f"written: {last}"]
+    size = "160 x 134 pixels of 1.5 m, uint16, EPSG:32631"
+    assert lines[::2] == [f"written: {path}, {size}" for path in (first, last)]
     assert re.match(rf"failed: {absent}: .*does not exist; check the path$", lines[1])
     for name, path in (("a", first), ("c", last)):
         alone, _ = run(
@@ -680,7 +681,7 @@ def test_several_products(tmp_path, write_raster, repeating_model, capfd):
     assert sr_infer.main(command) == 0
     assert capfd.readouterr().out.splitlines() == [
         f"is there: {first}",
-        f"written: {out / 'b_sr.tif'}",
+        f"written: {out / 'b_sr.tif'}, {size}",
         f"is there: {last}",
     ]
     assert before.items() <= contents(out).items()
@@ -705,6 +706,7 @@ def test_an_image_of_another_run_is_not_there(
 
     lines(0, s2_images=" ".join(paths[:2]))
     before = contents(out)
+    size = "160 x 134 pixels of 1.5 m, uint16, EPSG:32631"
     same = [f"is there: {out / name}_sr.tif" for name in "ab"]
     assert lines(0, s2_images=" ".join(paths[:2]), tile_size=32) == same
     os.utime(paths[0], ns=(0, 0))
@@ -712,7 +714,7 @@ def test_an_image_of_another_run_is_not_there(
         f"failed: {paths[0]}: {out}/a_sr.tif is there, made with another s2_images; "
         "give --overwrite to replace it, or another --out_dir",
         same[1],
-        f"written: {out}/c_sr.tif",
+        f"written: {out}/c_sr.tif, {size}",
     ]
     changes = {
         "offset": 1000,
@@ -737,7 +739,7 @@ def test_an_image_of_another_run_is_not_there(
     assert before.items() <= contents(out).items()
     (out / "b_sr.json").write_text("{}")
     assert "is there, made by an earlier version; give" in lines(1)[0]
-    assert lines(0, "--overwrite") == [f"written: {out}/b_sr.tif"]
+    assert lines(0, "--overwrite") == [f"written: {out}/b_sr.tif, {size}"]
     (out / "b_sr.tif").unlink()
     assert "b_sr.qml exists already; give --overwrite" in lines(1)[0]
 

@@ -11,14 +11,9 @@ from pathlib import Path
 
 from srtools import cards, fingerprints
 from srtools.errors import SRError, line_of
-from srtools.inference import jobs
+from srtools.inference.options import Options, made_of, read_area
 from srtools.inference.outputs import Outputs
-
-
-class Options(jobs.Options):
-    """Options of one image, or of several."""
-
-    out_dir: str | None
+from srtools.sentinel2 import source
 
 
 class Products:
@@ -38,7 +33,9 @@ class Products:
             self.named[path] = product
 
     def __iter__(self) -> Iterator[Options]:
-        if not self.options.out_dir:
+        if self.options.dry_run:  # prints the ranking
+            source.find_scene(self.options, read_area(self.options)[0])
+        elif not self.options.out_dir:
             yield self.options
         for path, product in self.named.items():
             one = {"s2_images": (product,), "out": str(path), "out_dir": None}
@@ -64,16 +61,12 @@ class Products:
 
 
 def is_made(options: Options) -> bool:
-    """Check whether an image is there, made with the same model, files and options.
-
-    Raises:
-        SRError: naming what differs.
-    """
+    """Check whether an image is there, made with the same model, files and options."""
     outputs = Outputs(options.out, options.preview, options.uncertainty)
     if options.overwrite or not outputs.card.exists():
         return False
     old = cards.read_card(outputs.card).get("made_of")
-    names = ", ".join(fingerprints.differences(old or {}, jobs.made_of(options)))
+    names = ", ".join(fingerprints.differences(old or {}, made_of(options)))
     if names:
         how = f"with another {names}" if old else "by an earlier version"
         raise SRError(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from srtools.conventions import BANDS
-from srtools.images import back_projection, raster, vrt
+from srtools.images import back_projection, raster
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
 from srtools.inference import pieces
@@ -23,20 +23,9 @@ LARGEST_DN = 65535
 
 
 def correct(s2: Sentinel2, grid: Grid, made: Sequence[Piece], folder: Path) -> Path:
-    """Write corrected copies of all pieces; those that exist are kept.
-
-    Arguments:
-        s2: Sentinel-2.
-        grid: pixels of the output.
-        made: pieces of the image.
-        folder: folder of the pieces.
-
-    Returns:
-        The folder of the copies.
-    """
-    copies = [piece.copy_of(folder) for piece in made]
-    bands = [vrt.Band(n, "uint16", copies) for n in range(1, len(BANDS) + 1)]
-    whole = raster.describe(vrt.write(folder / "whole.vrt", grid, bands), "the image")
+    """Write corrected copies of all pieces in `folder`, and return their folder."""
+    path = pieces.write_vrt(folder / "whole.vrt", made, grid)
+    whole = raster.describe(path, "the image")
 
     def write(piece: Piece, path: Path) -> None:
         pieces.write(path, _corrected(s2, whole, piece))

@@ -4,57 +4,31 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import shapely
 from affine import Affine
 
-from srtools import cards, engine, files, fingerprints
+from srtools import cards, engine, files
 from srtools.conventions import BANDS, FACTOR
 from srtools.engine import engine_errors
 from srtools.errors import SRError
-from srtools.images import checks, raster, vrt
-from srtools.images.raster import ImageInfo
-from srtools.inference import consistent, mask, pieces, plans, samples, served
+from srtools.images import vrt
+from srtools.inference import consistent, mask, pieces, plans, samples
+from srtools.inference.options import FILE_OPTIONS, Options, made_of, read_area
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
-from srtools.network import model_card, saved_model
-from srtools.sentinel2 import areas, safe, source
+from srtools.network import intervals, model_card, precision, saved_model, serving
+from srtools.sentinel2 import areas, source
 from srtools.sentinel2.image import Content
 from srtools.urls import redact
 
-PIXEL_OPTIONS = (
-    "offset bbox crop precision self_ensemble uncertainty consistent".split()
-)
-"""Options that change pixels, beside the model and the files."""
-FILE_OPTIONS = ("like", "aoi", "mask")
 GEOMETRY = ("sentinel2", "offset", "crop", "precision", "grid", "tile_size", "versions")
 """Contents of the card on which the pixels of the pieces depend, too."""
-
-
-class Options(source.Options, Protocol):
-    """Options of the exercise, beside those of the search for Sentinel-2."""
-
-    model_dir: str
-    out: str
-    preview: str | None
-    overwrite: bool
-    like: str | None
-    bbox: tuple[float, ...] | None
-    aoi: str | None
-    mask: str | None
-    consistent: bool
-    self_ensemble: bool
-    uncertainty: bool
-    precision: str
-    crop: int | None
-    tile_size: int
-    part: tuple[int, int] | None
 
 
 class Job:
@@ -63,7 +37,7 @@ class Job:
     The context finds and checks Sentinel-2, and locks the folder of the pieces:
 
         s2: Sentinel-2.
-        context: its images with reflections around them, as the network sees them.
+        context: its files with reflections around them, as the network sees them.
         masking: Sentinel-2 whose 0 is nodata in the output.
         plan, lr_grid: grids, and the file with that of the network's input.
         model_dir, names, crop: SavedModel to serve, its outputs, and the output pixels
@@ -74,10 +48,7 @@ class Job:
     def __init__(self, options: Options, make_network: Callable[..., Any]) -> None:
         """Check the options, the names of the outputs, and the model.
 
-        Arguments:
-            options: options of the exercise.
-            make_network: function that makes the Keras model with first weights, for
-                another arithmetic.
+        `make_network` makes the Keras model with first weights, for bfloat16.
         """
         engine.need("TensorflowModelServe")
         self.options, self.make_network = options, make_network
@@ -86,22 +57,33 @@ class Job:
         paths = [getattr(options, name) for name in FILE_OPTIONS]
         read = [path for path in (*(options.s2_images or ()), *paths) if path]
         self.outputs.check(options.overwrite, read)
-        self.network = served.choose(
-            options.model_dir,
-            options.precision,
-            options.crop,
-            8 if options.self_ensemble else 1,
-            options.uncertainty,
-        )
-        self.names, self.crop = self.network.names, self.network.crop
+        self._choose_model()
         self.tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
         for path in self.outputs.paths:
             files.make_folder(path.parent)
         self.folder = pieces.folder_of(options.out)
-        self.contents: dict[Piece, Content] = {}
+
+    def _choose_model(self) -> None:
+        options, path = self.options, self.options.model_dir
+        self.model = saved_model.describe(path)
+        saved_model.check_weights(path)
+        cards.check_conventions(
+            self.model.card, f"the card of {path}", "train a model with sr_train.py"
+        )
+        self.arithmetic = precision.choose(options.precision)
+        self.views = 8 if options.self_ensemble else 1
+        self.model_crop = self.crop = plans.choose_crop(self.model, options.crop)
+        self.calibration = None
+        if options.uncertainty:
+            record = intervals.record_of(self.model.card, self.views, path)
+            self.calibration = record
+            self.crop += intervals.CUT  # pixels at the rim, whose interval is unknown
+        self.names = [serving.cropped(self.crop)]
+        self.names += [serving.INTERVAL] if self.calibration else []
 
     def __enter__(self) -> "Job":
-        options, margin = self.options, self.network.context_metres
+        options = self.options
+        margin = plans.context_metres(self.model, self.crop)
         with ExitStack() as stack:
             stack.enter_context(pieces.lock(self.folder, shared=bool(options.part)))
             scl = options.mask == mask.SCL
@@ -110,23 +92,35 @@ class Job:
                     options, self.outline, self.folder, margin_metres=margin, scl=scl
                 )
             )
-            temporary = tempfile.TemporaryDirectory(prefix=".temp-", dir=self.folder)
-            self.temporary = Path(stack.enter_context(temporary))
+            place = {"prefix": ".temporary-", "dir": self.folder}
+            folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
+            self.temporary = Path(folder)
             self._choose_grid()
             self._choose_mask()
             self.card = self._card()
             depends_on = {name: self.card[name] for name in GEOMETRY}
             depends_on |= {**self.card["made_of"], "tiles": pieces.TILES_A_SIDE}
             pieces.prepare(self.folder, depends_on, options.overwrite)
-            self.model_dir = self.network.save(self.temporary, self.make_network)
+            self.model_dir = self._save_model()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
+    def _save_model(self) -> str:
+        """Write the SavedModel to serve, if it is not the given one."""
+        path, crop = self.options.model_dir, self.model_crop
+        if self.arithmetic == "bfloat16":
+            folder = self.temporary / "bfloat16"
+            path = precision.save_in_bfloat16(path, self.make_network, crop, folder)
+        if self.views > 1 or self.calibration:
+            folder = self.temporary / "views"
+            path = serving.save(path, folder, crop, self.views, self.calibration)
+        return path
+
     def _choose_grid(self) -> None:
-        s2, model = self.s2, self.network.model
+        s2, model = self.s2, self.model
         if self.outline and not self.like:
             self.like = areas.part_of(s2.images[0], self.outline)
         s2.check_area(self.like)
@@ -140,7 +134,8 @@ class Job:
                 "an image in the CRS of Sentinel-2, or leave --consistent out"
             )
         self.lr_grid = str(vrt.write_grid(self.temporary / "lr.vrt", plan.lr_grid))
-        self.context = plans.reflect(s2.images, plan, self.temporary)
+        context = plans.reflect(s2.images, plan, self.temporary)
+        self.context = [image.path for image in context]
 
     def _choose_mask(self) -> None:
         folder, self.masking = self.temporary / "mask", self.s2
@@ -151,7 +146,7 @@ class Job:
             # An output pixel at the edge that lies partly in the image has data.
             around = plans.reflect(self.masking.images, self.plan, folder)
             self.masking = replace(self.masking, images=around)
-        if all(self.content(piece) == Content.NONE for piece in self.pieces):
+        if all(self._content(piece) == Content.NONE for piece in self.pieces):
             raise SRError(
                 f"{redact(self.s2.images[0].path)} has no data in the area that was "
                 "asked for, all pixels there are 0; take another image or another area"
@@ -165,11 +160,11 @@ class Job:
             or {"files": [image.record() for image in s2.images]},
             "offset": s2.offset,
             "model_dir": str(options.model_dir),
-            "model_card": model_card.brief(self.network.model.card),
+            "model_card": model_card.brief(self.model.card),
             "crop": self.crop,
             "tile_size": self.tile_size,
             "mask": options.mask and redact(options.mask),
-            "precision": self.network.arithmetic,
+            "precision": self.arithmetic,
             "self_ensemble": options.self_ensemble,
             "consistent": options.consistent,
             "grid": {"transform": grid.transform[:6], "size": size},
@@ -183,35 +178,33 @@ class Job:
         grid, side = self.plan.grid, pieces.TILES_A_SIDE * self.tile_size
         return pieces.cut(grid.width, grid.height, side)
 
-    def content(self, piece: Piece) -> Content:
-        """Return whether all, some or no pixels of a piece have data; read once."""
-        if piece not in self.contents:
-            grid = self.plan.grid.part(piece.window)
-            self.contents[piece] = self.masking.content(grid)
-        return self.contents[piece]
+    def _content(self, piece: Piece) -> Content:
+        return self.masking.content(self.plan.grid.part(piece.window))
 
-    def original_at(self, place: Affine) -> list[str]:
-        """Return the files of Sentinel-2, as far off as `place` is from the output's.
+    def original_at(self, transform: Sequence[float]) -> list[str]:
+        """Return the files of Sentinel-2, displaced as the engine's output is."""
+        place, folder = Affine(*transform), self.temporary
+        return plans.displace(self.masking.images, self.plan, place, folder)
 
-        Arguments:
-            place: transform of the output, as the engine states it.
-        """
-        return plans.displace(self.masking.images, self.plan, place, self.temporary)
-
-    def make(self, write: Callable[[Piece, Path], None]) -> None:
+    def make(self, write: Callable[..., None], sr: Any, masked: Any) -> None:
         """Make the pieces that are missing, or those of this share.
 
         Arguments:
-            write: function that writes a piece which has data to a file.
+            write: function that computes and writes a piece, given an image, the piece,
+                the size of a tile, and the file.
+            sr: image for pieces all of whose pixels have data.
+            masked: image for the other pieces, but those without any data.
         """
         bands, part = len(self.names) * len(BANDS), self.options.part
 
         def write_any(piece: Piece, path: Path) -> None:
-            if self.content(piece) == Content.NONE:
+            content = self._content(piece)
+            if content == Content.NONE:
                 shape = bands, piece.height, piece.width
                 return pieces.write(path, np.zeros(shape, np.uint16))
             with engine_errors("super-resolving"):
-                write(piece, path)
+                image = sr if content == Content.ALL else masked
+                write(image, piece, self.tile_size, path)
 
         chosen = pieces.share(self.pieces, *part) if part else self.pieces
         spacing = self.plan.grid.transform.a
@@ -239,32 +232,3 @@ class Job:
             f"{output['spacing']:g} m, {output['dtype']}, {output['crs']}"
         )
         return card
-
-
-def read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | None]:
-    """Return the area to make, degrees, and the image of `--like`; None for all."""
-    if not options.like:
-        return areas.read_area(options.bbox, options.aoi), None
-    like = raster.describe(options.like, "the reference image")
-    checks.check_metres(like)
-    return areas.footprint(like), like
-
-
-def print_ranking(options: Options) -> None:
-    """Search for Sentinel-2, and print the ranking, for `--dry_run`."""
-    source.find_scene(options, read_area(options)[0])
-
-
-def made_of(options: Options) -> dict:
-    """Return what the pixels of an image depend on: its model, files and options."""
-    images = options.s2_images or ()
-    if len(images) == 1 and safe.is_safe(images[0]):
-        product = safe.read_safe(images[0])
-        images = [*product.bands, *product.scl]
-    read = {name: getattr(options, name) for name in FILE_OPTIONS}
-    return {
-        "model": saved_model.fingerprint(options.model_dir),
-        **{name: getattr(options, name) for name in PIXEL_OPTIONS},
-        "s2_images": fingerprints.of_files(images),
-        **{name: fingerprints.of_files([path]) for name, path in read.items() if path},
-    }

@@ -7,11 +7,11 @@ from typing import Any
 import rasterio.shutil
 
 from srtools import cards, files
-from srtools.conventions import BANDS, OFFSET_TAG, SCALE
+from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
-from srtools.images import figures, qgis, raster, vrt
+from srtools.images import figures, qgis, raster
 from srtools.images.grid import Grid
-from srtools.inference.pieces import Piece
+from srtools.inference.pieces import Piece, write_vrt
 from srtools.network.intervals import SERVED
 from srtools.sentinel2.image import Sentinel2
 from srtools.urls import redact
@@ -50,8 +50,9 @@ class Outputs:
     def check(self, overwrite: bool, read: Sequence[str]) -> None:
         """Check the names, and that no file is lost, among them those that are read."""
         files.check_name(self.image)
-        old = [self.interval] if self.interval.exists() else []  # of another image
-        files.refuse_existing([*self.paths, *old], overwrite, read)
+        files.refuse_existing(self.paths, overwrite, read)
+        if self.interval.exists():  # that of another image
+            files.refuse_existing([self.interval], overwrite, read)
         if self.image.suffix.lower() not in (".tif", ".tiff"):
             raise SRError(
                 f"{self.image}: the image is a GeoTIFF, its name must end in .tif"
@@ -70,14 +71,7 @@ class Outputs:
         s2: Sentinel2,
         card: dict[str, Any],
     ) -> dict[str, Any]:
-        """Join the pieces; write the card, the style and the preview; all or none.
-
-        Arguments:
-            folder: folder of the pieces, which are all there.
-            pieces: pieces of the image.
-            grid: pixels of the image.
-            s2: Sentinel-2, for the preview.
-            card: contents of the card so far.
+        """Join the pieces in `folder`; write the other files, too; all or none.
 
         Returns:
             The card with the description of the image.
@@ -90,19 +84,11 @@ class Outputs:
             "SENTINEL2": " ".join(map(str, seen)),
             OFFSET_TAG: str(card["offset"]),
         }
-        copies = [piece.copy_of(folder) for piece in pieces]
         with files.whole_files(self.joined, replaced=[self.interval]) as partial:
             for number, path in enumerate(self.images):
                 more = {"INTERVAL": MEANING} if number else {}
-                whole = vrt.write(
-                    folder / f"{path.stem}.vrt",
-                    grid,
-                    [
-                        vrt.Band(n, "uint16", copies, nodata=True, title=b, scale=SCALE)
-                        for n, b in enumerate(BANDS, 1 + number * len(BANDS))
-                    ],
-                    tags | more,
-                )
+                first, vrt = 1 + number * len(BANDS), folder / f"{path.stem}.vrt"
+                whole = write_vrt(vrt, pieces, grid, first, tags | more)
                 write_cog(whole, partial / path.name)
             image = partial / self.image.name
             qgis.write_style(partial / self.style.name, qgis.limits_of(image))

@@ -19,10 +19,10 @@ import numpy as np
 import rasterio
 
 from srtools import cards, files, fingerprints
+from srtools.conventions import BANDS, SCALE
 from srtools.errors import SRError
-from srtools.images import raster
-from srtools.images.grid import Window
-from srtools.images.vrt import Copy
+from srtools.images import raster, vrt
+from srtools.images.grid import Grid, Window
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +75,6 @@ class Piece:
         rows = slice(self.row, self.row + self.height)
         return rows, slice(self.col, self.col + self.width)
 
-    def copy_of(self, folder: Path) -> Copy:
-        """Return the file of the piece and its place, for a VRT of the output."""
-        whole = (0, 0, self.width, self.height)
-        return Copy(str(folder / self.name), whole, (self.col, self.row))
-
 
 def cut(width: int, height: int, size: int) -> list[Piece]:
     """Cut an image into square pieces, row by row.
@@ -115,10 +110,6 @@ def folder_of(out: str | Path) -> Path:
 def lock(folder: Path, shared: bool) -> Iterator[None]:
     """Lock the folder of the pieces for one run, or for several shares.
 
-    Arguments:
-        folder: folder of the pieces, which is made if need be.
-        shared: whether this run makes a share only.
-
     Raises:
         SRError: if another run makes this image, or shares are still made while all
             are to be joined.
@@ -142,12 +133,8 @@ def lock(folder: Path, shared: bool) -> Iterator[None]:
 def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     """Take the folder, or go on with pieces that were made for the same plan.
 
-    Shares that begin at the same time do this one after the other.
-
-    Arguments:
-        folder: folder of the pieces.
-        plan: everything that the pixels of the pieces depend on.
-        overwrite: whether pieces of another plan may be removed.
+    Shares that begin at the same time do this one after the other.  The plan holds all
+    that the pixels depend on; with `overwrite`, pieces of another plan are removed.
     """
     # Not the folder itself, which this run, or its share, has locked already.
     with files.one_at_a_time(folder.absolute().parent):
@@ -179,20 +166,15 @@ def make(
     pixel_bytes: int,
     joins: bool = True,
 ) -> None:
-    """Make the pieces that are missing, and log the progress.
+    """Make the pieces that are missing in a folder, and log the progress.
 
     Arguments:
-        folder: folder of the pieces.
-        pieces: pieces to make.
         write: function that writes one of them to a file.
         spacing: pixel size in metres.
         pixel_bytes: size of a pixel of a piece, all bands together.
         joins: whether this run joins them afterwards.
     """
-    todo = [piece for piece in pieces if not raster.is_whole(folder / piece.name)]
-    for piece in todo:
-        if (folder / piece.name).exists():
-            log.warning("piece %s is damaged and is made again", piece.name)
+    todo = [piece for piece in pieces if not _is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
     missing, total = (sum(piece.pixels for piece in each) for each in (todo, pieces))
@@ -204,29 +186,59 @@ def make(
         # Others write to this disk, too.
         what = f"piece {piece.name} of the image"
         files.check_room(folder, piece.pixels * pixel_bytes, what)
-        unfinished = folder / f".{os.getpid()}_{piece.name}"
-        try:
-            write(piece, unfinished)
-            raster.check_written(unfinished)  # OTB does not report a full disk
-            os.replace(unfinished, folder / piece.name)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        _make_one(folder, piece, write)
         done += piece.pixels
         speed = done / (time.monotonic() - start)
-        log.info(
-            "%.1f of %.1f km2, %.3g km2/s, %.0f s left",
-            done * km2,
-            missing * km2,
-            speed * km2,
-            (missing - done) / speed,
-        )
+        progress = done * km2, missing * km2, speed * km2, (missing - done) / speed
+        log.info("%.1f of %.1f km2, %.3g km2/s, %.0f s left", *progress)
+
+
+def _is_whole(path: Path) -> bool:
+    whole = raster.is_whole(path)
+    if path.exists() and not whole:
+        log.warning("piece %s is damaged and is made again", path.name)
+    return whole
+
+
+def _make_one(folder: Path, piece: Piece, write: Callable[[Piece, Path], None]) -> None:
+    unfinished = folder / f".{os.getpid()}_{piece.name}"
+    try:
+        write(piece, unfinished)
+        raster.check_written(unfinished)  # OTB does not report a full disk
+        os.replace(unfinished, folder / piece.name)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
     """Write the pixels of a piece, [bands, h, w] uint16."""
     bands, height, width = pixels.shape
-    size = {"count": bands, "height": height, "width": width}
-    with rasterio.open(
-        path, "w", driver="GTiff", dtype="uint16", **size, **CREATION
-    ) as file:
+    size = {"count": bands, "height": height, "width": width, "dtype": "uint16"}
+    with rasterio.open(path, "w", driver="GTiff", **size, **CREATION) as file:
         file.write(pixels)
+
+
+def write_vrt(
+    path: Path,
+    pieces: Sequence[Piece],
+    grid: Grid,
+    first: int = 1,
+    tags: Mapping[str, str] = {},
+) -> Path:
+    """Lay the pieces of a folder side by side, in a VRT beside them.
+
+    Its four bands are those from number `first` of the pieces.
+    """
+    copies = [
+        vrt.Copy(
+            str(path.parent / piece.name),
+            (0, 0, piece.width, piece.height),
+            (piece.col, piece.row),
+        )
+        for piece in pieces
+    ]
+    bands = [
+        vrt.Band(number, "uint16", copies, nodata=True, title=title, scale=SCALE)
+        for number, title in enumerate(BANDS, first)
+    ]
+    return vrt.write(path, grid, bands, tags)

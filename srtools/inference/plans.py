@@ -1,6 +1,8 @@
-"""Grids of exercise 5: that of the output, and the lr grid that the network sees."""
+"""Grids of exercise 5: that of the output, the lr grid, and the crop between them."""
 
+import logging
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +10,21 @@ from pathlib import Path
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
-from srtools.conventions import FACTOR, LR_SPACING_METRES
+from srtools.conventions import (
+    FACTOR,
+    INPUT,
+    LR_SPACING_METRES,
+    OUTPUT_DN,
+    S2_SPACING_METRES,
+)
+from srtools.errors import SRError
 from srtools.images import raster, vrt
 from srtools.images.grid import EDGE, Grid
 from srtools.images.raster import ImageInfo
+from srtools.network import serving
 from srtools.network.saved_model import ModelInfo
+
+log = logging.getLogger(__name__)
 
 KERNEL_PIXELS = 4  # Sentinel-2 pixels that the cubic kernel needs beyond the margin
 
@@ -65,6 +77,38 @@ def lr_spacing(model: ModelInfo) -> float:
     return model.card.get("lr_spacing") or LR_SPACING_METRES
 
 
+def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
+    """Choose the `_crop` output whose crop is at least the receptive field.
+
+    The smallest that will do, output pixels, unless `crop` is the user's wish.
+    """
+    names = (re.fullmatch(rf"{OUTPUT_DN}_crop(\d+)", name) for name in model.outputs)
+    crops = sorted(int(match[1]) for match in names if match)
+    field = model.card.get("receptive_field", {})
+    if crop is None:
+        # Without a card the receptive field is unknown: the largest crop is safest.
+        needed = FACTOR * field.get("margin", math.inf)
+        crop = next((c for c in crops if c >= needed), crops[-1] if crops else 0)
+        if math.isfinite(needed) and crop < needed:
+            raise SRError(
+                f"the model's largest crop ({crop} pixels) is less than its receptive "
+                f"field ({needed}); train it with larger inference_cropping"
+            )
+    elif crop < FACTOR * field.get("margin", 0):
+        log.warning("a crop of %d is less than the receptive field: seams remain", crop)
+    model.need(INPUT, serving.cropped(crop))
+    if crop % (2 * FACTOR):
+        raise SRError(
+            f"a crop that is a multiple of {2 * FACTOR} is needed, not {crop}"
+        )
+    return crop
+
+
+def context_metres(model: ModelInfo, crop: int) -> float:
+    """Return how far beyond an area the network and the interpolation look, metres."""
+    return crop / FACTOR * lr_spacing(model) + KERNEL_PIXELS * S2_SPACING_METRES
+
+
 def reflect(s2: Sequence[ImageInfo], plan: Plan, folder: Path) -> list[ImageInfo]:
     """Continue images beyond their edges by reflection, as far as the network sees.
 
@@ -86,11 +130,7 @@ def displace(
 ) -> list[str]:
     """Move images as far as the engine misplaces the output; return their files.
 
-    Arguments:
-        s2: images on one grid.
-        plan: true place of the output.
-        stated: place of the output as the engine states it.
-        folder: folder for small VRT files.
+    The images lie on one grid, and small VRT files are written to `folder`.
     """
     corners = [(place.c, place.f) for place in (stated, plan.grid.transform)]
     (x0, x1), (y0, y1) = transform_points(

@@ -18,25 +18,20 @@ A_SIDE = 8  # windows along each side of the area
 
 
 def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
-    """Warn if most of the ground is unlike what a model was trained on.
-
-    Arguments:
-        card: of the model.
-        area: grid of the output.
-    """
+    """Warn if most of an area is unlike the ground of the training in a card."""
     training = card.get(likeness.SECTION)
-    if not training:
-        return
-    spacing = card.get("lr_spacing") or LR_SPACING_METRES
-    result = likeness.compare(card, read(s2, area, training["size"], spacing))
-    if result and result.warning:
-        log.warning("%s", result.warning)
+    if training:
+        spacing = card.get("lr_spacing") or LR_SPACING_METRES
+        result = likeness.compare(card, read(s2, area, training["size"], spacing))
+        if result and result.warning:
+            log.warning("%s", result.warning)
 
 
 def read(s2: Sentinel2, area: Grid, size: int, spacing: float) -> np.ndarray:
     """Read windows as large as a training patch, evenly spread over an area.
 
     Arguments:
+        s2: Sentinel-2.
         area: grid of the output.
         size: side of a training patch, lr pixels.
         spacing: pixel size of lr, metres.

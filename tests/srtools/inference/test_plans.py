@@ -8,7 +8,7 @@ from affine import Affine
 
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
-from srtools.inference import plans, served
+from srtools.inference import plans
 from srtools.network.saved_model import ModelInfo
 
 UTM31, UTM32 = (rasterio.CRS.from_epsg(32600 + zone) for zone in (31, 32))
@@ -39,10 +39,10 @@ def test_a_crop_that_leaves_seams_is_told(caplog):
     names = {f"hr_dn_crop{crop}": 4 for crop in (16, 56, 64)}
     names |= {"my_hr_dn_crop16": 4, "hr_dn_crop_wide": 4}  # somebody else's
     model = ModelInfo("m", {"lr": 4}, names, card)
-    assert served.choose_crop(model) == 56
-    assert served.choose_crop(model, 64) == 64
+    assert plans.choose_crop(model) == 56
+    assert plans.choose_crop(model, 64) == 64
     assert not caplog.text
-    assert served.choose_crop(model, 16) == 16
+    assert plans.choose_crop(model, 16) == 16
     assert "less than the receptive field: seams remain" in caplog.text
 
 

@@ -24,7 +24,7 @@ WORDS = {
 
 
 def sentinel2_band(text: str) -> str | None:
-    """Find the one band of Sentinel-2 that a text names.
+    """Return the one band of Sentinel-2 that a text names.
 
     A code of two characters counts more than a colour, a colour more than a code of
     one digit, which may be a mere number.
@@ -34,27 +34,23 @@ def sentinel2_band(text: str) -> str | None:
     >>> sentinel2_band("B1, red"), sentinel2_band("B8A, nir"), sentinel2_band("B2-B4")
     ('B04', 'B8A', None)
     """
-    codes = re.findall(r"(?<![A-Za-z0-9])B(\d\d|8A)(?![A-Za-z0-9])", text)
-    digits = re.findall(r"(?<![A-Za-z0-9])B(\d)(?![A-Za-z0-9])", text)
-    for found in (
-        {f"B{code}" for code in codes},
-        _colours(text),
-        {f"B0{digit}" for digit in digits},
-    ):
-        if found:
-            return found.pop() if len(found) == 1 else None
-    return None
+    codes = {f"B{code}" for code in _codes(text, r"\d\d|8A")}
+    names = codes or _colours(text) or {f"B0{code}" for code in _codes(text, r"\d")}
+    return names.pop() if len(names) == 1 else None
 
 
 def spot_band(text: str) -> str | None:
-    """Find the one band of Spot that a text names, as the band of Sentinel-2 it is.
+    """Return the one band of Spot that a text names, as the band of Sentinel-2 it is.
 
     >>> spot_band("B0 Blue"), spot_band("B2"), spot_band("Band 1")
     ('B02', 'B04', None)
     """
-    codes = re.findall(r"(?<![A-Za-z0-9])B[0-3](?![A-Za-z0-9])", text)
-    found = _colours(text) or {SPOT_CODES[code] for code in codes}
-    return found.pop() if len(found) == 1 else None
+    names = _colours(text) or {SPOT_CODES[f"B{code}"] for code in _codes(text, "[0-3]")}
+    return names.pop() if len(names) == 1 else None
+
+
+def _codes(text: str, pattern: str) -> list[str]:
+    return re.findall(rf"(?<![A-Za-z0-9])B({pattern})(?![A-Za-z0-9])", text)
 
 
 def _colours(text: str) -> set[str]:
@@ -81,16 +77,14 @@ def check_order(
     elif not any(names):
         titles = [band.colour for band in images[0].declared]
         names = [read(title) for title in titles]
-    wrong = [name and name != band for name, band in zip(names, BANDS, strict=True)]
-    if not any(wrong):
+    if all(name in (None, band) for name, band in zip(names, BANDS, strict=True)):
         return
     order = ""
     if len(images) == 1 and set(names) == set(BANDS):
         places = " ".join(f"-b {names.index(band) + 1}" for band in BANDS)
         order = f": gdal_translate {places}"
-    found = ", ".join(name or "?" for name in names)
     raise SRError(
-        f"the bands of {what} are named {found} ({', '.join(t or '-' for t in titles)})"
-        f"; {', '.join(BANDS)} in this order are expected, which is "
-        f"{', '.join(COLOURS)}{order}"
+        f"the bands of {what} are named {', '.join(name or '?' for name in names)} "
+        f"({', '.join(title or '-' for title in titles)}); {', '.join(BANDS)} in this "
+        f"order are expected, which is {', '.join(COLOURS)}{order}"
     )

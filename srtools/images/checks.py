@@ -37,18 +37,15 @@ def check_spot(
         patch_size: side of a patch, XS pixels.
         linear: whether any linear coding of reflectance will do, because Spot is going
             to be harmonized: raw counts, or 8 bits.
-
-    Raises:
-        SRError: if they are no pair of PAN and XS, smaller than a patch, or their
-            pixels cannot be DN.
     """
-    pan_info = describe(pan, "the PAN image", bands=1)
-    xs_info = describe(xs, "the XS image", bands=len(BANDS))
-    check_declared(pan_info, "the PAN image", linear)
-    check_declared(xs_info, "the XS image", linear)
-    check_order([xs_info], "the XS image", spot_band)
-    for image in (pan_info, xs_info):
-        _tell_tiles(image.path)
+    names = "the PAN image", "the XS image"
+    pair = describe(pan, names[0], bands=1), describe(xs, names[1], bands=len(BANDS))
+    for image, name in zip(pair, names, strict=True):
+        check_declared(image, name, linear)
+    pan_info, xs_info = pair
+    check_order([xs_info], names[1], spot_band)
+    for image in pair:
+        _warn_of_tiles(image.path)
     check_spot_pair(pan_info, xs_info)
     if min(xs_info.width, xs_info.height) < patch_size + 1:
         raise SRError(
@@ -56,13 +53,13 @@ def check_spot(
             f"patch of {patch_size} and one more; take a larger image or a smaller "
             "--patch_size"
         )
-    pixels.check_plausible([pan_info], "the PAN image", linear)
-    pixels.check_plausible([xs_info], "the XS image", linear)
-    return pan_info, xs_info
+    for image, name in zip(pair, names, strict=True):
+        pixels.check_plausible([image], name, linear)
+    return pair
 
 
-def _tell_tiles(path: str) -> None:
-    """Tell if a file is one of several tiles of a Spot product."""
+def _warn_of_tiles(path: str) -> None:
+    """Warn if a file is one of several tiles of a Spot product."""
     name = Path(path)
     pattern = re.sub(r"_R\d+C\d+(?=\.)", "_R*C*", glob.escape(name.name))
     tiles = [] if is_remote(path) else list(name.parent.glob(pattern))
@@ -76,11 +73,7 @@ def _tell_tiles(path: str) -> None:
 
 
 def check_metres(image: ImageInfo) -> None:
-    """Check that the CRS of an image has metres, as long as those on the ground.
-
-    Raises:
-        SRError: if it has degrees, feet, or the metres of Web Mercator.
-    """
+    """Check that the CRS has metres on the ground: no degrees, feet, Web Mercator."""
     in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
     if not in_metres or image.crs.to_epsg() == WEB_MERCATOR:
         raise SRError(
@@ -90,12 +83,7 @@ def check_metres(image: ImageInfo) -> None:
 
 
 def check_spot_pair(pan: ImageInfo, xs: ImageInfo) -> None:
-    """Check that PAN and XS are one scene.
-
-    Raises:
-        SRError: if their CRS differ or is not in metres, they do not overlap, or the
-            pixel of XS is not 4 times that of PAN.
-    """
+    """Check that PAN and XS are one scene, and that XS has pixels of 4 x 4 of PAN."""
     if pan.crs != xs.crs:
         raise SRError(
             f"PAN is in {pan.crs.to_string()} and XS in {xs.crs.to_string()}; "
@@ -133,15 +121,11 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo) -> None:
 
 
 def check_stack(images: Sequence[ImageInfo]) -> None:
-    """Check that single-band images lie on one grid.
-
-    Raises:
-        SRError: naming the image that differs from the first one.
-    """
+    """Check that images lie on one grid."""
     first = images[0]
-    tolerance = SAME_GRID_PIXELS * first.spacing
     for image in images[1:]:
         same = (image.width, image.height) == (first.width, first.height)
+        tolerance = SAME_GRID_PIXELS * first.spacing
         close = image.transform.almost_equals(first.transform, tolerance)
         if not (same and close and image.crs == first.crs):
             raise SRError(
@@ -156,16 +140,12 @@ def check_covers(
     outline: shapely.Polygon,
     what: str = "Sentinel-2 image",
 ) -> None:
-    """Check that tiles together cover an area.
+    """Check that tiles, in any CRS, together cover an area.
 
     Arguments:
-        tiles: images in any CRS.
         area: the Spot image.
         outline: its pixels with data, in its CRS.
         what: name of a tile, for messages.
-
-    Raises:
-        SRError: saying how much is covered.
     """
     sides = shapely.segmentize(outline.boundary, outline.length / 160)
     left, bottom, right, top = outline.bounds
@@ -177,9 +157,7 @@ def check_covers(
     slack = area.spacing
     covered = np.zeros(places.shape[1], bool)
     for tile in tiles:
-        xs, ys = places
-        if tile.crs != area.crs:
-            xs, ys = np.array(rasterio.warp.transform(area.crs, tile.crs, xs, ys))
+        xs, ys = np.array(rasterio.warp.transform(area.crs, tile.crs, *places))
         left, bottom, right, top = tile.bounds
         inside = (xs >= left - slack) & (xs <= right + slack)
         covered |= inside & (ys >= bottom - slack) & (ys <= top + slack)
@@ -193,11 +171,7 @@ def check_covers(
 
 
 def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
-    """Check that `image` shows at least a part of `area`.
-
-    Raises:
-        SRError: saying where both lie.
-    """
+    """Check that `image` shows at least a part of `area`."""
     bounds = area.grid.bounds_in(image.crs)
     if not image.grid.meets(bounds):
         raise SRError(

@@ -20,6 +20,23 @@ PICTURE_COLOURS = frozenset(
 STRIP_ROWS = 256  # that are read at a time
 TO_DN = "DN (reflectance x 10000) as whole numbers of 16 bit are expected"
 TO_0 = "gdalwarp -dstnodata 0 makes it so"
+APPLY = (
+    "apply it (gdal_translate -unscale -ot Float32, then -scale 0 1 0 10000 -ot UInt16)"
+)
+EIGHT_BITS = (
+    "8 bits hold a picture or classes and no reflectance: take the bands of the "
+    "product, or, for a Spot product in 8 bits, give --harmonize"
+)
+ADVICE = {
+    "palette": "these are numbers of colours in a palette: take the bands themselves",
+    "complex": "complex numbers come from a radar: take an optical image",
+    "uint8": EIGHT_BITS,
+    "int8": EIGHT_BITS,
+    "float": "gdal_translate -ot UInt16, and for reflectances from 0 to 1 also "
+    "-scale 0 1 0 10000",
+    "": "gdal_translate -ot UInt16",
+}
+"""What to do about pixels that are no DN, by the begin of their type."""
 
 
 def check_declared(image: ImageInfo, what: str, linear: bool = False) -> None:
@@ -37,70 +54,52 @@ def check_declared(image: ImageInfo, what: str, linear: bool = False) -> None:
         )
     for number, band in enumerate(image.declared, 1):
         place = name if image.bands == 1 else f"band {number} of {name}"
-        _check_type(band, place, linear)
-        if band.colour == "alpha":
-            raise SRError(
-                f"{place} is alpha (transparency) and no ground; take an image with "
-                "the near infrared, or if it is that, tell so: gdal_edit.py "
-                f"-colorinterp_{number} undefined"
-            )
-        if band.colour in PICTURE_COLOURS:
-            raise SRError(
-                f"{place} is the {band.colour} of a picture; take the bands of the "
-                "product"
-            )
-        if band.nodata not in (None, 0):
-            raise SRError(
-                f"{place} declares {band.nodata:g} to be no data, 0 is expected; {TO_0}"
-            )
-        if not linear:
-            _check_scale(band, place)
+        if wrong := _wrong(band, number, linear):
+            raise SRError(wrong.format(place=place))
     if any(band.masked for band in image.declared):
         _check_mask(image, name)
 
 
-def _check_type(band: BandInfo, place: str, linear: bool) -> None:
-    types = (*DN_TYPES, "uint8") if linear else DN_TYPES
-    if band.dtype in types and band.colour != "palette":
-        return
-    if band.colour == "palette":
-        advice = "these are numbers of colours in a palette: take the bands themselves"
-    elif band.dtype.startswith("complex"):
-        advice = "complex numbers come from a radar: take an optical image"
-    elif band.dtype in ("uint8", "int8"):
-        advice = (
-            "8 bits hold a picture or classes and no reflectance: take the bands of "
-            "the product, or, for a Spot product in 8 bits, give --harmonize"
+def _wrong(band: BandInfo, number: int, linear: bool) -> str | None:
+    """Return what is wrong with the declarations of a band."""
+    palette, types = band.colour == "palette", DN_TYPES + ("uint8",) * linear
+    if palette or band.dtype not in types:
+        kind = "palette" if palette else band.dtype
+        advice = next(text for start, text in ADVICE.items() if kind.startswith(start))
+        return f"the pixels of {{place}} are {band.dtype}, {TO_DN}: {advice}"
+    if band.colour == "alpha":
+        return (
+            "{place} is alpha (transparency) and no ground; take an image with the "
+            "near infrared, or if it is that, tell so: gdal_edit.py "
+            f"-colorinterp_{number} undefined"
         )
-    elif band.dtype.startswith("float"):
-        advice = (
-            "gdal_translate -ot UInt16, and for reflectances from 0 to 1 also "
-            "-scale 0 1 0 10000"
+    if band.colour in PICTURE_COLOURS:
+        return (
+            f"{{place}} is the {band.colour} of a picture; take the bands of the "
+            "product"
         )
-    else:
-        advice = "gdal_translate -ot UInt16"
-    raise SRError(f"the pixels of {place} are {band.dtype}, {TO_DN}: {advice}")
-
-
-def _check_scale(band: BandInfo, place: str) -> None:
-    """Check that one DN is declared to be 1e-4, or nothing is declared."""
-    if not any(math.isclose(band.scale, scale, rel_tol=1e-3) for scale in (1, SCALE)):
-        raise SRError(
-            f"{place} declares a scale of {band.scale:g} per DN, {SCALE:g} is expected;"
-            f" apply it and make DN of it (gdal_translate -unscale -ot Float32, then "
-            "-scale 0 1 0 10000 -ot UInt16), or correct the tag (gdal_edit.py -scale "
-            f"{SCALE:g})"
+    if band.nodata not in (None, 0):
+        return (
+            f"{{place}} declares {band.nodata:g} to be no data, 0 is expected; {TO_0}"
         )
-    if offset_dn(band) not in (0, OFFSET_DN):
-        raise SRError(
-            f"{place} declares an offset of {band.offset:g}, 0 or "
-            f"{-OFFSET_DN * SCALE:g} is expected; apply it (gdal_translate -unscale "
-            "-ot Float32, then -scale 0 1 0 10000 -ot UInt16)"
+    scales = 1, SCALE
+    if not linear and not any(
+        math.isclose(band.scale, s, rel_tol=1e-3) for s in scales
+    ):
+        return (
+            f"{{place}} declares a scale of {band.scale:g} per DN, {SCALE:g} is "
+            f"expected; {APPLY}, or correct the tag (gdal_edit.py -scale {SCALE:g})"
         )
+    if not linear and offset_dn(band) not in (0, OFFSET_DN):
+        return (
+            f"{{place}} declares an offset of {band.offset:g}, 0 or "
+            f"{-OFFSET_DN * SCALE:g} is expected; {APPLY}"
+        )
+    return None
 
 
 def offset_dn(band: BandInfo) -> int:
-    """Give the DN that a band declares to be still in its pixels.
+    """Return the DN that a band declares to be still in its pixels.
 
     A scale of 1e-4 and an offset of -0.1 are those of 1000 DN.
     """
@@ -113,10 +112,8 @@ def _check_mask(image: ImageInfo, name: str) -> None:
         for row in range(0, image.height, STRIP_ROWS):
             rows = min(STRIP_ROWS, image.height - row)
             strip = Window(0, row, image.width, rows)
-            hidden = (file.read_masks(window=strip) == 0) & (
-                file.read(window=strip) != 0
-            )
-            if hidden.any():
+            hidden = file.read_masks(window=strip) == 0
+            if (file.read(window=strip)[hidden] != 0).any():
                 raise SRError(
                     f"{name} has a mask that hides pixels which are not 0; no data is "
                     f"expected to be 0; {TO_0}"

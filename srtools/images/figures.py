@@ -1,8 +1,8 @@
 """Pictures of images; those of one row share one stretch, so that they compare."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from srtools.images.raster import describe
 
 
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the limits of each band of [h, w, bands]: its percentiles 1 and 99.
+    """Return the limits of each band of [h, w, bands]: its percentiles 1 and 99.
 
     Pixels that are 0 in all bands are nodata and do not count.
     """
@@ -41,7 +41,7 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
     Arguments:
         path: PNG file.
         rows: for each row {column title: image [h, w, bands]}; the first three bands
-            are shown as red, green, blue, with one stretch per row.
+            are shown as red, green, blue, with the stretch of the first image.
         title: line above the picture.
     """
     columns = list(rows[0])
@@ -50,7 +50,6 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
     figure = Figure(figsize=(side * len(columns), height), dpi=110)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for row, row_axes in zip(rows, axes, strict=True):
-        # Sentinel-2, first, sets the stretch of its row.
         limits = stretch(row[columns[0]][..., :3])
         for name, axis in zip(columns, row_axes, strict=True):
             axis.imshow(to_display(row[name][..., :3], limits), interpolation="nearest")
@@ -71,7 +70,7 @@ def save(figure: Figure, path: str | Path) -> None:
 
 def save_preview(
     path: str | Path,
-    read_s2: Callable[..., np.ndarray],
+    read_s2: Callable[[Grid], np.ndarray],
     sr_path: str | Path,
     size: int = 900,
 ) -> None:
@@ -97,74 +96,59 @@ def save_preview(
 def _grid_over(crs: CRS, bounds: tuple, size: int) -> Grid:
     """Return a grid of pixels of 10 m, or of larger ones if `size` are too few."""
     left, bottom, right, top = bounds
-    spacing = max(S2_SPACING_METRES, max(right - left, top - bottom) / size)
-    width, height = (
-        max(1, round(side / spacing)) for side in (right - left, top - bottom)
-    )
-    place = Affine((right - left) / width, 0, left, 0, (bottom - top) / height, top)
+    sides = right - left, top - bottom
+    spacing = max(S2_SPACING_METRES, max(sides) / size)
+    width, height = (max(1, round(side / spacing)) for side in sides)
+    place = Affine(sides[0] / width, 0, left, 0, -sides[1] / height, top)
     return Grid(crs, place, width, height)
 
 
 def quicklook(path: str | Path, size: int = 900) -> np.ndarray:
-    """Read an image at a scale at which it has at most `size` pixels a side.
-
-    Returns:
-        [h, w, bands] float.
-    """
+    """Read an image with at most `size` pixels a side, [h, w, bands] float."""
     with rasterio.open(path) as file:
         crs, bounds = file.crs, tuple(file.bounds)
     return read_area([str(path)], crs, bounds, size)
 
 
 def middle(bounds: tuple, metres: float) -> tuple[float, float, float, float]:
-    """Give the middle of (left, bottom, right, top), at most so many metres across."""
+    """Return the middle of bounds, at most so many metres across."""
     left, bottom, right, top = bounds
     x, y = (left + right) / 2, (bottom + top) / 2
     half = min(metres, right - left, top - bottom) / 2
     return x - half, y - half, x + half, y + half
 
 
-@contextmanager
-def open_in(path: str, crs: CRS, bounds: tuple) -> Iterator:
-    """Open an image; if it has another CRS, warped over bounds at its own spacing."""
-    with rasterio.open(path) as file:
-        if file.crs == crs:
-            yield file
-            return
-        left, bottom, right, top = bounds
-        spacing = describe(path, "the image").spacing_in(crs)
-        size = {
-            "width": math.ceil((right - left) / spacing),
-            "height": math.ceil((top - bottom) / spacing),
-        }
-        grid = Affine(spacing, 0, left, 0, -spacing, top)
-        with WarpedVRT(file, crs=crs, transform=grid, **size) as warped:
-            yield warped
-
-
 def read_area(paths: list[str], crs: CRS, bounds: tuple, size: int) -> np.ndarray:
-    """Read the bands of one or more files over an area.
+    """Read the bands of one or more files over an area, [h, w, bands] float.
 
     Arguments:
         paths: one file with several bands, or several with one.
-        crs: CRS of the bounds.
+        crs: CRS of the bounds; an image in another one is warped.
         bounds: left, bottom, right, top.
         size: largest side of the result, pixels.
-
-    Returns:
-        [h, w, bands] float.
     """
     bands = []
     for path in paths:
-        with open_in(path, crs, bounds) as file:
-            window = file.window(*bounds)
+        with rasterio.open(path) as file, _in_crs(file, crs, bounds) as image:
+            window = image.window(*bounds)
             scale = max(1.0, max(window.width, window.height) / size)
             shape = [max(1, round(n / scale)) for n in (window.height, window.width)]
-            part = file.read(
+            part = image.read(
                 window=window,
-                out_shape=(file.count, *shape),
-                boundless=not isinstance(file, WarpedVRT),  # which knows its bounds
+                out_shape=(image.count, *shape),
+                boundless=image is file,  # a warped one knows its bounds
                 resampling=Resampling.average if scale > 1 else Resampling.nearest,
             )
             bands.append(part)
     return np.moveaxis(np.concatenate(bands), 0, -1).astype(float)
+
+
+def _in_crs(file: rasterio.DatasetReader, crs: CRS, bounds: tuple):
+    """Return the image, warped over bounds at its own spacing if in another CRS."""
+    if file.crs == crs:
+        return nullcontext(file)
+    left, bottom, right, top = bounds
+    spacing = describe(file.name, "the image").spacing_in(crs)
+    width, height = (math.ceil(side / spacing) for side in (right - left, top - bottom))
+    grid = Affine(spacing, 0, left, 0, -spacing, top)
+    return WarpedVRT(file, crs=crs, transform=grid, width=width, height=height)

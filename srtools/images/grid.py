@@ -13,7 +13,6 @@ from rasterio.warp import transform_bounds
 EDGE = 1e-6  # pixels, below which two places are the same but for rounding
 Bounds = Sequence[float]  # left, bottom, right, top
 Window = tuple[slice, slice]  # rows and columns, as NumPy and pyotb take them
-Rounding = Callable[[float], int]
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Grid:
 
     @classmethod
     def of(cls, image: Any) -> "Grid":
-        """Give the grid of an `ImageInfo` or of an open rasterio dataset."""
+        """Return the grid of an `ImageInfo` or of an open rasterio dataset."""
         return cls(image.crs, image.transform, image.width, image.height)
 
     @property
@@ -39,7 +38,7 @@ class Grid:
         return left, bottom, right, top
 
     def bounds_in(self, crs: CRS, margin: float = 0.0) -> tuple[float, ...]:
-        """Give left, bottom, right, top in another CRS, `margin` units further out."""
+        """Return the bounds in another CRS, `margin` units further out."""
         bounds = self.bounds
         if crs != self.crs:
             bounds = transform_bounds(self.crs, crs, *bounds, densify_pts=41)
@@ -47,46 +46,41 @@ class Grid:
         return left - margin, bottom - margin, right + margin, top + margin
 
     def position(self, x: float, y: float) -> tuple[float, float]:
-        """Give the row and column of a point; 0 is the upper edge, or the left one."""
+        """Return the row and column of a point; 0 is the upper or left edge."""
         col, row = ~self.transform @ (x, y)
         return row, col
 
     def touched(self, bounds: Bounds) -> Window:
-        """Give the pixels that bounds reach into, also beyond the image."""
-        return self._window(
-            bounds, lambda p: math.floor(p + EDGE), lambda p: math.ceil(p - EDGE)
-        )
+        """Return the pixels that bounds reach into, also beyond the image."""
+        return self._window(bounds, EDGE)
 
     def centred(self, bounds: Bounds) -> Window:
-        """Give the pixels whose centres lie inside bounds, also beyond the image."""
-        return self._window(
-            bounds,
-            lambda p: math.ceil(p - 0.5 - EDGE),
-            lambda p: math.floor(p + 0.5 + EDGE),
-        )
+        """Return the pixels whose centres lie inside bounds, also beyond the image."""
+        return self._window(bounds, 0.5 - EDGE)
 
-    def _window(self, bounds: Bounds, first: Rounding, last: Rounding) -> Window:
+    def _window(self, bounds: Bounds, inset: float) -> Window:
+        """Return the pixels of which bounds hold more than `inset`."""
         left, bottom, right, top = bounds
         starts, stops = self.position(left, top), self.position(right, bottom)
         return tuple(
-            slice(first(start), last(stop))
+            slice(math.floor(start + inset), math.ceil(stop - inset))
             for start, stop in zip(starts, stops, strict=True)
         )
 
     def clip(self, window: Window) -> Window:
-        """Give what lies inside the image; the slices are empty if nothing does."""
+        """Return the part inside the image; the slices are empty if there is none."""
         return tuple(
             slice(min(max(part.start, 0), size), min(max(part.stop, 0), size))
             for part, size in zip(window, (self.height, self.width), strict=True)
         )
 
     def meets(self, bounds: Bounds) -> bool:
-        """Tell whether bounds share ground with the image, and not just an edge."""
+        """Check whether bounds share ground with the image, and not just an edge."""
         rows, cols = self.clip(self.touched(bounds))
         return rows.start < rows.stop and cols.start < cols.stop
 
     def part(self, window: Window) -> "Grid":
-        """Give the grid of some rows and columns."""
+        """Return the grid of some rows and columns."""
         rows, cols = window
         corner = self.transform @ Affine.translation(cols.start, rows.start)
         return Grid(self.crs, corner, cols.stop - cols.start, rows.stop - rows.start)
@@ -94,20 +88,18 @@ class Grid:
     def read(
         self, window: Window, reader: Callable[[Window], np.ndarray], dtype: Any
     ) -> np.ndarray:
-        """Read rows and columns, some of which may lie beyond the image; 0 is there.
+        """Read rows and columns, some of which may lie beyond the image, where 0 is.
 
         Arguments:
-            window: rows and columns.
-            reader: gives the pixels [rows, columns] of a window inside the image.
-            dtype: of the pixels.
+            reader: returns the pixels [rows, columns] of a window inside the image.
         """
         rows, cols = window
         pixels = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype)
-        there = self.clip(window)
-        if all(part.start < part.stop for part in there):
+        inside = self.clip(window)
+        if all(part.start < part.stop for part in inside):
             to = tuple(
                 slice(part.start - whole.start, part.stop - whole.start)
-                for part, whole in zip(there, window, strict=True)
+                for part, whole in zip(inside, window, strict=True)
             )
-            pixels[to] = reader(there)
+            pixels[to] = reader(inside)
         return pixels

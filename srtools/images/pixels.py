@@ -35,28 +35,29 @@ DARKEST_SHARE = 0.001  # of a band, that is left out as outliers
 DARK_DN = 700  # a product without offset has something darker, one with it has not
 MOST_DARK_SHARE = 0.01  # of a band, darker than that
 MOST_BELOW_SHARE = 0.03  # of a band, darker than the offset
-OFFSET_OPTION = "--offset"  # who gives it is warned; metadata are not believed
+OFFSET_OPTION = "--offset"  # users of it are warned; metadata are not believed
+TO_0 = "gdalwarp -srcnodata {} -dstnodata 0"
 
 
 def sample(
     images: Sequence[ImageInfo], area: ImageInfo | None = None
 ) -> dict[str, np.ndarray]:
     """Read some pixels of each band, over an area; {name of the band: DN but 0}."""
-    found = {}
+    bands = {}
     for image in images:
-        window = [slice(0, image.height), slice(0, image.width)]
+        window = slice(0, image.height), slice(0, image.width)
         if area:
             window = image.grid.clip(image.grid.touched(area.grid.bounds_in(image.crs)))
         # Of a remote image the overviews are enough, which are a 64th of the bytes.
-        thinned = REMOTE_STEP if is_remote(image.path) else 1
-        sides = [math.ceil((part.stop - part.start) / thinned) for part in window]
-        shape = [min(side, SAMPLE_PIXELS) for side in sides]
-        pixels = np.moveaxis(read([image], window, shape), -1, 0)
+        step = REMOTE_STEP if is_remote(image.path) else 1
+        sides = [math.ceil((part.stop - part.start) / step) for part in window]
+        pixels = read([image], window, [min(side, SAMPLE_PIXELS) for side in sides])
         name = redact(image.path)
-        for number, band in enumerate(pixels, 1):
-            place = name if image.bands == 1 else f"band {number} of {name}"
-            found[place] = band[band != 0].astype(np.int64)
-    return found
+        for number in range(image.bands):
+            place = name if image.bands == 1 else f"band {number + 1} of {name}"
+            values = pixels[..., number]
+            bands[place] = values[values != 0].astype(np.int64)
+    return bands
 
 
 def check_plausible(
@@ -65,74 +66,81 @@ def check_plausible(
     linear: bool = False,
     area: ImageInfo | None = None,
 ) -> dict[str, np.ndarray]:
-    """Check that pixels can be DN, and give the sample.
+    """Check that pixels can be DN, and return the sample.
 
     Arguments:
         linear: whether any linear coding of reflectance will do.
         area: image over whose rectangle to look; None: everywhere.
     """
-    bands = sample(images, area)
+    bands = {f"{what} {place}": x for place, x in sample(images, area).items()}
     for place, values in bands.items():
-        if not values.size:
-            raise SRError(
-                f"{what} {place} holds nothing but 0, which is no data; check the file"
-            )
-        _check_low(values, f"{what} {place}")
+        wrong = _impossible(values, linear)
+        if wrong:
+            raise SRError(f"{place} holds {wrong}")
         if not linear:
-            _check_high(values, f"{what} {place}")
+            _warn_of_doubt(values, place)
     if not linear:
-        _check_scale(bands, what)
-    _check_constant(bands, what)
+        _check_scale(bands)
+    flat = [place for place, values in bands.items() if np.ptp(values) == 0]
+    if flat and len(flat) < len(bands):
+        raise SRError(
+            f"{flat[0]} holds nothing but DN {bands[flat[0]][0]}, as transparency or "
+            "an empty band does, other bands show ground; take the band itself"
+        )
     return bands
 
 
-def _check_low(values: np.ndarray, place: str) -> None:
+def _impossible(values: np.ndarray, linear: bool) -> str | None:
+    """Return why values cannot be DN: fill, wrapped numbers, too large a scale."""
+    if not values.size:
+        return "nothing but 0, which is no data; check the file"
     lowest = values.min()
-    share = (values == lowest).mean()
-    if lowest <= LOWEST_DN or lowest < 0 and share > MOST_ALIKE_SHARE:
-        raise SRError(
-            f"{place} holds DN of {lowest}, which look like no data; 0 is expected "
-            f"there (gdalwarp -srcnodata {lowest} -dstnodata 0)"
+    alike = (values == lowest).mean()
+    if lowest <= LOWEST_DN or lowest < 0 and alike > MOST_ALIKE_SHARE:
+        return (
+            f"DN of {lowest}, which look like no data; 0 is expected there "
+            f"({TO_0.format(lowest)})"
         )
-
-
-def _check_high(values: np.ndarray, place: str) -> None:
-    """Tell fill values, wrapped numbers and scales that are too large."""
-    middle = np.median(values)
     high = values[values > HIGHEST_DN]
-    share = high.size / values.size
-    if share:
-        found, counts = np.unique(high, return_counts=True)
-        fill, fills = found[counts.argmax()], counts.max() / high.size
-        if fills > 0.5 and share > MOST_FILL_SHARE:
-            raise SRError(
-                f"{place} holds DN of {fill} in {share:.1%} of its pixels, which look "
-                "like no data or transparency; 0 is expected where there is no data "
-                f"(gdalwarp -srcnodata {fill} -dstnodata 0)"
+    share, middle = high.size / values.size, np.median(values)
+    if linear or share <= MOST_FILL_SHARE and middle <= MOST_MEDIAN_DN:
+        return None
+    if share > MOST_FILL_SHARE:
+        numbers, counts = np.unique(high, return_counts=True)
+        fill = numbers[counts.argmax()]
+        if counts.max() > high.size / 2:
+            return (
+                f"DN of {fill} in {share:.1%} of its pixels, which look like no data "
+                "or transparency; 0 is expected where there is no data "
+                f"({TO_0.format(fill)})"
             )
-        wrapped = np.mean((high >= WRAPPED_DN) & (high < 2**16))
-        if wrapped > 0.5 and share > MOST_FILL_SHARE:
-            raise SRError(
-                f"{place} holds DN from {high.min()} to {high.max()} in {share:.1%} of "
-                "its pixels, as if numbers below 0 had been written without their sign "
+        if np.mean((high >= WRAPPED_DN) & (high < 2**16)) > 0.5:
+            return (
+                f"DN from {high.min()} to {high.max()} in {share:.1%} of its pixels, "
+                "as if numbers below 0 had been written without their sign "
                 f"({WRAPPED_DN} is {WRAPPED_DN - 2**16}); take the product as it was "
                 f"published and give --offset {OFFSET_DN}"
             )
-    if share > MOST_FILL_SHARE or middle > MOST_MEDIAN_DN:
-        raise SRError(
-            f"{place} holds DN up to {values.max()}, half of them above {middle:.0f}; "
-            "reflectance x 10000 is expected: if 65535 is a reflectance of 1, "
-            "gdal_translate -scale 0 65535 0 10000; a stretched picture is of no use"
-        )
-    if share:
+    return (
+        f"DN up to {values.max()}, half of them above {middle:.0f}; reflectance x "
+        "10000 is expected: if 65535 is a reflectance of 1, gdal_translate -scale 0 "
+        "65535 0 10000; a stretched picture is of no use"
+    )
+
+
+def _warn_of_doubt(values: np.ndarray, place: str) -> None:
+    """Warn of few saturated pixels, much white, or a white that may be nodata."""
+    brightest = values.max()
+    high, white = (np.mean(values > limit) for limit in (HIGHEST_DN, WHITE_DN))
+    alike = np.mean(values == brightest)
+    if high:
         log.warning(
             "%s holds DN up to %d, brighter than any ground, in %.3f %% of its pixels; "
-            "if they mean no data, make them 0 (gdalwarp -srcnodata ... -dstnodata 0)",
+            f"if they mean no data, make them 0 ({TO_0.format('...')})",
             place,
-            high.max(),
-            100 * share,
+            brightest,
+            100 * high,
         )
-    brightest, white = values.max(), (values > WHITE_DN).mean()
     if white > MOST_WHITE_SHARE:
         log.warning(
             "%.0f %% of the pixels of %s are brighter than DN %d; where there is no "
@@ -141,93 +149,77 @@ def _check_high(values: np.ndarray, place: str) -> None:
             place,
             WHITE_DN,
         )
-    elif brightest > 0.75 * WHITE_DN:
-        alike = (values == brightest).mean()
-        if alike > MOST_ALIKE_SHARE and alike < 1:
-            log.warning(
-                "%.0f %% of the pixels of %s have the DN %d, and none is brighter: if "
-                "it means no data, make it 0 (gdalwarp -srcnodata ... -dstnodata 0)",
-                100 * alike,
-                place,
-                brightest,
-            )
+    elif brightest > 0.75 * WHITE_DN and MOST_ALIKE_SHARE < alike < 1:
+        log.warning(
+            "%.0f %% of the pixels of %s have the DN %d, and none is brighter: if it "
+            f"means no data, make it 0 ({TO_0.format('...')})",
+            100 * alike,
+            place,
+            brightest,
+        )
 
 
-def _check_scale(bands: dict[str, np.ndarray], what: str) -> None:
-    """Tell scales that are too small, which no single band can prove."""
+def _check_scale(bands: dict[str, np.ndarray]) -> None:
+    """Check that the scale is not too small, which no single band can prove."""
     place = next(iter(bands))
     largest = max(values.max() for values in bands.values())
     if largest <= LARGEST_BYTE:
         kind = "reflectances cut to whole numbers" if largest <= 1 else "8-bit colours"
         raise SRError(
-            f"{what} {place} holds no DN above {largest}, as {kind} do; reflectance x "
-            "10000 is expected: take the bands of the product"
+            f"{place} holds no DN above {largest}, as {kind} do; reflectance x 10000 "
+            "is expected: take the bands of the product"
         )
     bright = max(np.quantile(v, 1 - DARKEST_SHARE) for v in bands.values())
     if bright < DARK_SCALE_DN:
         log.warning(
-            "%s %s is nowhere brighter than DN %.0f, a reflectance of %.2f: is it "
-            "water, or has it another scale than 10000?",
-            what,
+            "%s is nowhere brighter than DN %.0f, a reflectance of %.2f: is it water, "
+            "or has it another scale than 10000?",
             place,
             bright,
             bright / 10000,
         )
 
 
-def _check_constant(bands: dict[str, np.ndarray], what: str) -> None:
-    """Tell a band that is one value where others show ground."""
-    flat = [place for place, values in bands.items() if np.ptp(values) == 0]
-    if flat and len(flat) < len(bands):
-        raise SRError(
-            f"{what} {flat[0]} holds nothing but DN {bands[flat[0]][0]}, as "
-            "transparency or an empty band does, other bands show ground; take the "
-            "band itself"
-        )
-
-
 def check_offset(
     bands: dict[str, np.ndarray], offset: int, offset_source: str = ""
 ) -> None:
-    """Look whether the offset that will be subtracted is in the pixels.
+    """Check whether the offset that will be subtracted is in the pixels.
 
-    The darkest pixels of all bands tell: shadow and water have a reflectance near 0,
-    so that their DN are near 0 without the offset and near 1000 with it.
+    Shadow and water have a reflectance near 0, so that their DN are near 0 without
+    the offset and near 1000 with it.  A user is warned of a contradiction, metadata
+    are refused.
 
     Arguments:
         bands: of one Sentinel-2 image, DN but 0; see `sample`.
-        offset_source: metadata that say so, `OFFSET_OPTION`, or "" for nobody.
-
-    Raises:
-        SRError: if metadata and pixels contradict each other.
+        offset_source: metadata, `OFFSET_OPTION`, or "" if unknown.
     """
     darkest = min(np.quantile(values, DARKEST_SHARE) for values in bands.values())
     below = {place: (values <= offset).mean() for place, values in bands.items()}
     place = max(below, key=below.get)
     dark = max((values < DARK_DN).mean() for values in bands.values())
-    told = None
+    wrong = None
     if offset and below[place] > MOST_BELOW_SHARE:
-        seen = (
+        black = (
             f"{below[place]:.0%} of the pixels of {place} are not brighter than the "
             f"offset of {offset} and become black"
         )
         if dark > MOST_DARK_SHARE:
-            told = (
-                f"{seen}, and {dark:.0%} are darker than DN {DARK_DN}, as if it had "
+            wrong = (
+                f"{black}, and {dark:.0%} are darker than DN {DARK_DN}, as if it had "
                 "been subtracted before: give --offset 0"
             )
         else:
-            log.info("%s; dark water does that", seen)
+            log.info("%s; dark water does that", black)
     elif not offset and darkest >= DARK_DN:
-        told = (
+        wrong = (
             f"no pixel is darker than DN {darkest:.0f}, as if the offset of {OFFSET_DN}"
             " were still in them; ESA products of baseline 04.00 or later need "
             f"--offset {OFFSET_DN}"
         )
-    if told and offset_source not in ("", OFFSET_OPTION):
+    if wrong and offset_source not in ("", OFFSET_OPTION):
         raise SRError(
             f"{offset_source} says that {offset} is to be subtracted from the DN, but "
-            f"{told} (or --offset {offset} if that is right)"
+            f"{wrong} (or --offset {offset} if that is right)"
         )
-    if told:
-        log.warning("%s", told)
+    if wrong:
+        log.warning("%s", wrong)

@@ -91,7 +91,7 @@ class ImageInfo:
         return self.transform.a
 
     def spacing_in(self, crs: CRS) -> float:
-        """Give the smaller side of the middle pixel, in units of another CRS."""
+        """Return the smaller side of the middle pixel, in units of another CRS."""
         cols = self.width // 2 + np.array((0, 1, 0))
         rows = self.height // 2 + np.array((0, 0, 1))
         xs, ys = self.transform @ (cols, rows)
@@ -111,7 +111,7 @@ class ImageInfo:
         return int(np.iinfo(kind).max) if kind.kind == "u" else None
 
     def record(self) -> dict:
-        """Give the entry of this image in a card."""
+        """Return the entry of this image in a card."""
         return {
             "path": redact(self.path),
             "size": [self.width, self.height],
@@ -134,24 +134,22 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
     if not is_remote(path):
         check_name(path)
         if not os.path.exists(path):
-            advice = _advice(path, "") or "check the path"
+            advice = _advice(path, "check the path")
             raise SRError(f"{what} {name} does not exist; {advice}")
     try:
         with rasterio.open(gdal_path(path)) as file:
             info = info_of(file, path)
     except IndexError:  # no band at all
-        advice = _advice(path, "") or "give one of them, as a GeoTIFF"
+        advice = _advice(path, "give one of them, as a GeoTIFF")
         raise SRError(
             f"{what} {name} is a list of images and none itself; {advice}"
         ) from None
     except (*GDAL_ERRORS, OSError) as error:
         check_certificates(path)
-        reason, name = reason_of(error), with_proxy(path)
-        advice = _advice(path, reason) or (
-            "a GeoTIFF or another format that GDAL reads is expected"
-        )
+        reason, default = reason_of(error), "a GeoTIFF or another format that GDAL "
+        advice = _advice(path, f"{default}reads is expected", reason)
         raise SRError(
-            f"{what} {name} cannot be read as an image ({reason}); {advice}"
+            f"{what} {with_proxy(path)} cannot be read as an image ({reason}); {advice}"
         ) from None
     if bands is not None and info.bands != bands:
         alpha = any(band.colour == "alpha" for band in info.declared)
@@ -180,12 +178,12 @@ ADVICE = {
 """What to do about an image, by patterns of its path and of GDAL's reason."""
 
 
-def _advice(path: str, reason: str) -> str | None:
-    """Say what to do about an image that cannot be read, if that is known."""
+def _advice(path: str, default: str, reason: str = "") -> str:
+    """Return what to do about an image that cannot be read."""
     for pattern, advice in ADVICE.items():
         if re.search(pattern, path, re.I) or re.search(pattern, reason):
             return advice
-    return None
+    return default
 
 
 CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -208,7 +206,7 @@ def check_certificates(url: str) -> None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Say in one line what GDAL truly met: the first of the errors that led to this."""
+    """Return the first of the errors that led to this one, in one line."""
     while error.__cause__:
         error = error.__cause__
     # libtiff does not know the place, and says 4294967295.
@@ -219,19 +217,21 @@ def reason_of(error: BaseException) -> str:
 def _check_north_up(image: ImageInfo, name: str) -> None:
     """Check that an image has a place, is north up, and has columns to the east."""
     place = image.transform
-    if place == Affine.identity():
-        trouble = "has no georeference: orthorectify it (OTB's OrthoRectification)"
-    elif not image.crs:
-        trouble = "has no CRS: gdal_edit.py -a_srs EPSG:... names it, if it is known"
-    elif place.b or place.d:
-        trouble = "is rotated: gdalwarp turns it north up"
-    elif place.e > 0:
-        trouble = "lies with its south up: gdalwarp turns it north up"
-    elif place.a < 0:
-        trouble = "is mirrored, its columns go west: gdalwarp turns it"
-    else:
-        return
-    raise SRError(f"{name} {trouble}; an image that is north up is expected")
+    for wrong, trouble in (
+        (
+            place == Affine.identity(),
+            "has no georeference: orthorectify it (OTB's OrthoRectification)",
+        ),
+        (
+            not image.crs,
+            "has no CRS: gdal_edit.py -a_srs EPSG:... names it, if it is known",
+        ),
+        (place.b or place.d, "is rotated: gdalwarp turns it north up"),
+        (place.e > 0, "lies with its south up: gdalwarp turns it north up"),
+        (place.a < 0, "is mirrored, its columns go west: gdalwarp turns it"),
+    ):
+        if wrong:
+            raise SRError(f"{name} {trouble}; an image that is north up is expected")
 
 
 def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
@@ -245,16 +245,8 @@ def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
         for flags in file.mask_flag_enums
     ]
     titles = [title or "" for title in file.descriptions]
-    bands = zip(
-        file.dtypes,
-        file.nodatavals,
-        titles,
-        colours,
-        file.scales,
-        file.offsets,
-        masked,
-        strict=True,
-    )
+    values = file.nodatavals, titles, colours, file.scales, file.offsets, masked
+    bands = zip(file.dtypes, *values, strict=True)
     return ImageInfo(
         path,
         file.width,
@@ -270,11 +262,7 @@ def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
 
 @contextmanager
 def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
-    """Open an image to read its pixels.
-
-    Raises:
-        PixelError: if pixels cannot be read.
-    """
+    """Open an image to read its pixels; raise `PixelError` if they cannot be read."""
     try:
         with rasterio.open(gdal_path(str(path))) as file:
             yield file
@@ -349,10 +337,7 @@ def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
 
 
 def is_whole(path: str | os.PathLike) -> bool:
-    """Tell whether a GeoTIFF has all its blocks, none cut off or over another one.
-
-    Their places tell, without reading their pixels.
-    """
+    """Check by their places that a GeoTIFF has all its blocks, and none is cut off."""
     try:
         with rasterio.open(path) as file:
             blocks = np.array(sorted(_blocks(file)), np.int64)
@@ -378,7 +363,7 @@ def check_written(path: str | os.PathLike) -> None:
 
 
 def _blocks(file: rasterio.DatasetReader) -> Iterator[tuple[int, int]]:
-    """Give the offset and the size of each block of a GeoTIFF, bytes; 0 is none."""
+    """Yield the offset and the size of each block of a GeoTIFF, bytes; 0 is none."""
     for band in file.indexes if file.interleaving is Interleaving.band else (1,):
         for (row, col), _ in file.block_windows(band):
             names = (f"BLOCK_{item}_{col}_{row}" for item in ("OFFSET", "SIZE"))

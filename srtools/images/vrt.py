@@ -40,11 +40,11 @@ class Band:
     copies: Sequence[Copy] = ()
     """A later copy lies over an earlier one; the rest of the band is 0."""
     see_through: bool = False
-    """Whether a pixel of 0 shows the copy below."""
+    """True if a pixel of 0 shows the copy below."""
     mask: Copy | None = None
-    """Image over all copies, whose 1 shows what is below and whose 0 is 0."""
+    """Image over all copies, whose 1 shows the pixels below and whose 0 is 0."""
     nodata: bool = False
-    """Whether the band declares 0 as nodata."""
+    """True if the band declares 0 as nodata."""
     title: str | None = None
     scale: float | None = None
     """Physical value of one DN."""
@@ -54,8 +54,8 @@ def write(
     path: Path, grid: Grid, bands: Sequence[Band], about: Mapping[str, str] = {}
 ) -> Path:
     """Write a VRT file, with the metadata `about`."""
-    size = {"rasterXSize": str(grid.width), "rasterYSize": str(grid.height)}
-    root = Element("VRTDataset", size)
+    root = Element("VRTDataset")
+    root.attrib |= {"rasterXSize": str(grid.width), "rasterYSize": str(grid.height)}
     _add(root, "SRS", grid.crs.to_wkt())
     _add(root, "GeoTransform", ", ".join(map(repr, grid.transform.to_gdal())))
     for number, band in enumerate(bands, 1):
@@ -71,15 +71,16 @@ def write(
 def _add_band(root: Element, number: int, band: Band) -> None:
     kind = typename_fwd[dtype_rev[band.dtype]]
     element = _add(root, "VRTRasterBand", dataType=kind, band=number)
-    if band.title is not None:
-        _add(element, "Description", band.title)
-    if band.nodata:
-        _add(element, "NoDataValue", 0)
-    if band.scale is not None:
-        _add(element, "Scale", repr(band.scale))
+    facts = {
+        "Description": band.title,
+        "NoDataValue": 0 if band.nodata else None,
+        "Scale": band.scale and repr(band.scale),
+    }
+    for name, value in facts.items():
+        if value is not None:
+            _add(element, name, value)
     for copy in band.copies:
-        see_through = 0 if band.see_through else None
-        _add_source(element, copy, band.number, see_through)
+        _add_source(element, copy, band.number, 0 if band.see_through else None)
     if band.mask:
         _add_source(element, band.mask, 1, see_through=1)
 
@@ -116,56 +117,45 @@ def write_grid(path: Path, grid: Grid) -> Path:
 def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
     """Write `image` as if it lay `dx` further east and `dy` north, units of the CRS."""
     moved = Affine.translation(dx, dy) @ image.transform
-    whole = Copy(image.path, (0, 0, image.width, image.height), (0, 0))
-    return write(path, replace(image.grid, transform=moved), _bands(image, [whole]))
+    bands = _bands(image, [_whole(image)])
+    return write(path, replace(image.grid, transform=moved), bands)
 
 
 def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
-    """Lay tiles side by side; give the files that show all of them.
+    """Lay tiles of one CRS and pixel grid side by side, 0 showing the tile below.
 
     Arguments:
-        tiles: for each tile the same number of files, on one pixel grid.
+        tiles: for each tile the same number of files.
         folder: for the VRT files; a single tile needs none.
+
+    Returns:
+        The files that show all tiles.
     """
     if len(tiles) == 1:
         return list(tiles[0])
     paths = []
     for number, files in enumerate(zip(*tiles, strict=True)):
         images = [describe(file, "the Sentinel-2 tile") for file in files]
-        paths.append(str(write_mosaic(folder / f"mosaic{number}.vrt", images)))
-    return paths
-
-
-def write_mosaic(path: Path, images: Sequence[ImageInfo]) -> Path:
-    """Lay images of one CRS and pixel grid side by side; 0 shows the image below."""
-    NAMES[str(path)] = " and ".join(redact(image.path) for image in images)
-    grid = images[0].grid
-    windows = [grid.touched(image.bounds) for image in images]
-    whole = tuple(
-        slice(min(part.start for part in parts), max(part.stop for part in parts))
-        for parts in zip(*windows, strict=True)
-    )
-    top, left = (part.start for part in whole)
-    copies = [
-        Copy(
-            image.path,
-            (0, 0, image.width, image.height),
-            (cols.start - left, rows.start - top),
+        paths.append(str(folder / f"mosaic{number}.vrt"))
+        NAMES[paths[-1]] = " and ".join(redact(image.path) for image in images)
+        grid = images[0].grid
+        windows = [grid.touched(image.bounds) for image in images]
+        rows, cols = (
+            slice(min(part.start for part in parts), max(part.stop for part in parts))
+            for parts in zip(*windows, strict=True)
         )
-        for image, (rows, cols) in zip(images, windows, strict=True)
-    ]
-    bands = _bands(images[0], copies, see_through=True)
-    return write(path, grid.part(whole), bands)
+        copies = [
+            _whole(image, (right.start - cols.start, down.start - rows.start))
+            for image, (down, right) in zip(images, windows, strict=True)
+        ]
+        bands = _bands(images[0], copies, see_through=True)
+        write(Path(paths[-1]), grid.part((rows, cols)), bands)
+    return paths
 
 
 def write_masked(path: Path, image: ImageInfo, mask: ImageInfo) -> Path:
     """Write `image` with 0 where `mask`, on the same grid, is 0; elsewhere it is 1."""
-    whole, over = (
-        Copy(each.path, (0, 0, image.width, image.height), (0, 0))
-        for each in (image, mask)
-    )
-    bands = [replace(band, mask=over) for band in _bands(image, [whole])]
-    return write(path, image.grid, bands)
+    return write(path, image.grid, _bands(image, [_whole(image)], mask=_whole(mask)))
 
 
 def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
@@ -175,46 +165,34 @@ def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
     The columns are reflected in a file of their own beside `path`, then its rows, so
     that the corners are right.
     """
-    margin = min(margin, image.width, image.height)
-    height = image.height
-    wide = slice(-margin, image.width + margin)
-    sides = write(
-        path.with_name(f"{path.stem}_sides{path.suffix}"),
-        image.grid.part((slice(0, height), wide)),
-        _bands(
-            image,
-            [
-                Copy(image.path, (col, 0, count, height), (to, 0))
-                for col, count, to in _reflected(image.width, margin)
-            ],
-        ),
-    )
-    width = image.width + 2 * margin
-    return write(
-        path,
-        image.grid.part((slice(-margin, height + margin), wide)),
-        _bands(
-            image,
-            [
-                Copy(str(sides), (0, row, width, count), (0, to))
-                for row, count, to in _reflected(height, margin)
-            ],
-        ),
-    )
+    width, height = image.width, image.height
+    margin = min(margin, width, height)
+    rows, cols = slice(-margin, height + margin), slice(-margin, width + margin)
+    sides = path.with_name(f"{path.stem}_sides{path.suffix}")
+    copies = [
+        Copy(image.path, (col, 0, count, height), (to, 0))
+        for col, count, to in _reflected(width, margin)
+    ]
+    write(sides, image.grid.part((slice(0, height), cols)), _bands(image, copies))
+    copies = [
+        Copy(str(sides), (0, row, width + 2 * margin, count), (0, to))
+        for row, count, to in _reflected(height, margin)
+    ]
+    return write(path, image.grid.part((rows, cols)), _bands(image, copies))
 
 
 def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
-    """Give (first pixel, number of pixels, where they go) along one axis."""
+    """Return (first pixel, number of pixels, their new place) along one axis."""
     before = [(index, 1, margin - 1 - index) for index in range(margin)]
     after = [(size - 1 - i, 1, margin + size + i) for i in range(margin)]
     return [*before, (0, size, margin), *after]
 
 
-def _bands(
-    image: ImageInfo, copies: Sequence[Copy], see_through: bool = False
-) -> list[Band]:
-    """Give all bands of an image, made of the same rectangles."""
-    return [
-        Band(number, image.dtype, copies, see_through)
-        for number in range(1, image.bands + 1)
-    ]
+def _whole(image: ImageInfo, place: tuple[int, int] = (0, 0)) -> Copy:
+    return Copy(image.path, (0, 0, image.width, image.height), place)
+
+
+def _bands(image: ImageInfo, copies: Sequence[Copy], **facts) -> list[Band]:
+    """Return all bands of an image, made of the same rectangles."""
+    numbers = range(1, image.bands + 1)
+    return [Band(number, image.dtype, copies, **facts) for number in numbers]

@@ -137,7 +137,7 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     that the pixels depend on; with `overwrite`, pieces of another plan are removed.
     """
     # Not the folder itself, which this run, or its share, has locked already.
-    with files.one_at_a_time(folder.absolute().parent):
+    with files.hold(folder.absolute().parent, busy=None):
         old = [path for path in folder.glob("*") if not path.name.startswith(".")]
         if old and not (folder / PLAN).exists():
             raise SRError(

@@ -125,30 +125,30 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_too_little_room_is_told_before_the_first_piece(tmp_path, job, monkeypatch):
+def test_too_little_room_is_told_before_it_is_needed(tmp_path, job, monkeypatch):
     """240 x 180 pixels of four 16-bit bands are 0.346 MB: 0.65 and 1.1 times that."""
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=600_000))
-    out = tmp_path / "sr.tif"
-    with pytest.raises(
-        SRError, match="1 MB are needed for 12 pieces of the image and the image, "
-    ):
-        infer(job, out)
-    assert not list(pieces.folder_of(out).glob("*.tif"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=610_000))
-    infer(job, out)
+    usage, out = shutil.disk_usage(tmp_path), tmp_path / "sr.tif"
 
+    def kept(what: str | None, *megabytes: float) -> int:
+        """Run with so much room, then with what others leave; count the pieces."""
+        left = iter(megabytes)
+        free = {"free": 0}
 
-def test_room_that_others_take_is_told_before_the_next_piece(
-    tmp_path, job, monkeypatch
-):
-    usage = shutil.disk_usage(tmp_path)
-    free = iter([10**9, 10**9, 1000])
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
-    out = tmp_path / "sr.tif"
-    with pytest.raises(SRError, match="needed for piece r000000_c000060.tif of the"):
-        infer(job, out)
-    assert len(list(pieces.folder_of(out).glob("*.tif"))) == 1
+        def look(_):
+            free["free"] = round(1e6 * next(left, free["free"] / 1e6))
+            return usage._replace(**free)
+
+        monkeypatch.setattr(shutil, "disk_usage", look)
+        if what:
+            with pytest.raises(SRError, match=f"1 MB are needed for {what}"):
+                infer(job, out)
+        else:
+            infer(job, out)
+        return len(list(pieces.folder_of(out).glob("r*.tif")))
+
+    assert kept("12 pieces of the image and the image, ", 0.600) == 0
+    assert kept("piece r000000_c000060.tif of the", 1000, 1000, 0.001) == 1
+    assert kept(None, 0.610) == 0 and out.exists()
 
 
 def test_a_killed_run_goes_on(tmp_path, job):
@@ -171,13 +171,15 @@ def test_a_killed_run_goes_on(tmp_path, job):
 
 
 def test_shares_are_the_whole(tmp_path, job):
-    """In any order, and joined by the command without --part."""
+    """In any order, and joined, when none is made any more, without --part."""
     out = tmp_path / "sr.tif"
-    for part in ("2/3", "3/3", "1/3"):
-        assert sr_infer.main([*arguments(job, out), "--part", part]) == 0
-        assert not out.exists()
-    made = {path.stat().st_mtime_ns for path in pieces.folder_of(out).glob("r*.tif")}
-    assert len(made) == 12
+    with pieces.lock(pieces.folder_of(out), shared=True):
+        for part in ("2/3", "3/3", "1/3"):
+            assert sr_infer.main([*arguments(job, out), "--part", part]) == 0
+            assert not out.exists()
+        with pytest.raises(SRError, match="another run is making this image"):
+            infer(job, out)
+    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
     assert sr_infer.main(arguments(job, out)) == 0
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
@@ -227,25 +229,20 @@ def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog, monkeypatc
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_a_cluster_that_is_lost_is_one_line(tmp_path, job, monkeypatch):
+def test_a_cluster_or_a_worker_that_is_lost_is_one_line(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
+    script = tmp_path / "killed.py"
+    script.write_text("import os; os.kill(os.getpid(), 9)")
 
     def gather(*_):
         raise distributed.client.FutureCancelledError("run", "scheduler is gone")
 
-    monkeypatch.setattr(distributed.Client, "gather", gather)
-    with cluster(tmp_path / "elsewhere") as address:
-        with pytest.raises(SRError, match="gave up .*scheduler is gone.*goes on with"):
-            clusters.over_dask(address, "x.py", ["--dask", address])
-
-
-def test_a_worker_that_dies_silently_is_one_line(tmp_path):
-    pytest.importorskip("distributed")
-    script = tmp_path / "killed.py"
-    script.write_text("import os; os.kill(os.getpid(), 9)")
     with cluster(tmp_path / "elsewhere") as address:
         with pytest.raises(SRError, match="ended with exit code -9: it said nothing"):
             clusters.over_dask(address, str(script), ["--dask", address])
+        monkeypatch.setattr(distributed.Client, "gather", gather)
+        with pytest.raises(SRError, match="gave up .*scheduler is gone.*goes on with"):
+            clusters.over_dask(address, "x.py", ["--dask", address])
 
 
 def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
@@ -272,55 +269,45 @@ def test_a_folder_of_something_else_is_refused(tmp_path, job):
     assert sorted(folder.iterdir()) == before
 
 
-def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
-    out = tmp_path / "sr.tif"
+def test_pieces_of_something_else_are_refused(
+    tmp_path, job, calibrated_model, repeating_model, write_raster
+):
+    """The weights stay as they are when a model is calibrated anew."""
+    out, model = tmp_path / "sr.tif", tmp_path / "model"
+    shutil.copytree(calibrated_model, model)
+    mask = write_raster("mask.tif", np.ones((45, 60), np.uint8))
+    job |= {"model_dir": str(model), "mask": mask, "uncertainty": True}
     infer(job, out, part=(1, 4))
-    for change in (
-        {"offset": 1000},
-        {"model_dir": repeating_model},
-        {"tile_size": 16},
-        {"crop": 16},
-        {"self_ensemble": True},
-    ):
-        (name,) = change
-        name = name.removesuffix("_dir")
-        with pytest.raises(SRError, match=f"holds pieces made with another .*{name}"):
+
+    def refused(name: str, **change) -> None:
+        with pytest.raises(SRError, match=f"with another .*{name}.* to start anew"):
             infer({**job, **change}, out)
+
+    refused("offset", offset=1000)
+    refused("tile_size", tile_size=16)
+    refused("crop", crop=16)
+    refused("self_ensemble", self_ensemble=True)
+    refused("model", model_dir=repeating_model, uncertainty=False)
+    os.utime(mask, ns=(0, 0))
+    refused("mask;")
     os.utime(job["s2_images"][0], ns=(0, 0))
-    with pytest.raises(SRError, match="with another s2_images; .* to start anew"):
-        infer(job, out)
+    refused("s2_images;")
+    card = cards.read_card(model / saved_model.CARD)
+    card["intervals"]["1"]["half_widths"]["0.9"] = [[20.0, 2000.0]] * 4
+    cards.write_card(model / saved_model.CARD, card)
+    refused("mask, model, s2_images;")
     infer(job, out, overwrite=True)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-@pytest.mark.parametrize("what", ["intervals", "mask"])
-def test_pieces_of_other_intervals_or_of_another_mask_are_refused(
-    tmp_path, job, calibrated_model, what, write_raster
-):
-    """The weights stay as they are when a model is calibrated anew."""
-    mask = write_raster("mask.tif", np.ones((45, 60), np.uint8))
-    model = tmp_path / "model"
-    shutil.copytree(calibrated_model, model)
-    job |= {"model_dir": str(model), "mask": mask, "uncertainty": True}
-    infer(job, tmp_path / "sr.tif", part=(1, 4))
-    if what == "mask":
-        os.utime(mask, ns=(0, 0))
-        name = "mask"
-    else:
-        card = cards.read_card(model / saved_model.CARD)
-        card["intervals"]["1"]["half_widths"]["0.9"] = [[20.0, 2000.0]] * 4
-        cards.write_card(model / saved_model.CARD, card)
-        name = "model"
-    with pytest.raises(SRError, match=f"pieces made with another {name};"):
-        infer(job, tmp_path / "sr.tif")
-
-
 @pytest.mark.parametrize("width", [60, 200])
 def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, width):
+    """With a card and a picture beside it."""
     pixels = np.random.default_rng(1).integers(1, 8000, (150, width, 4))
     s2 = write_raster("s2.tif", pixels.astype(np.uint16))
-    out = tmp_path / "sr.tif"
-    infer({"s2_images": (s2,), "model_dir": repeating_model}, out)
+    out, preview = tmp_path / "sr.tif", tmp_path / "sr.png"
+    job = {"s2_images": (s2,), "model_dir": repeating_model, "preview": str(preview)}
+    infer(job, out)
     valid, errors, warnings = cog_validate(out, quiet=True)
     assert valid and not errors and not warnings
     with rasterio.open(out) as file:
@@ -329,7 +316,13 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
         assert file.scales == (1e-4,) * 4 and file.offsets == (0,) * 4
         assert file.nodata == 0 and file.dtypes == ("uint16",) * 4
         assert file.compression.name == "deflate"
-        assert "super-resolution" in file.tags()["PROCESSING"]
+        assert file.tags()["PROCESSING"] == f"super-resolution by {repeating_model}"
+        assert file.tags()["SENTINEL2"] == "s2.tif"
+        assert file.tags()["SENTINEL2_OFFSET_SUBTRACTED"] == "0"
+    card = cards.read_card(tmp_path / "sr.json")
+    assert card["output"]["size"] == [4 * width, 600] and card["offset"] == 0
+    with rasterio.open(preview) as file:
+        assert file.width > 400 and file.read().std() > 10
 
 
 @pytest.mark.parametrize("hole", [False, True])
@@ -360,39 +353,48 @@ def test_a_share_of_nothing_is_told(tmp_path, job, caplog):
     assert "left for this share, the image has 2;" in caplog.text and not out.exists()
 
 
-def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
-    out = tmp_path / "sr.tif"
-
-    def full(*_, **__):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(outputs.rasterio.shutil, "copy", full)
-    assert sr_infer.main(arguments(job, out)) == 1
-    error = capfd.readouterr().err.splitlines()[-1]
-    assert "No space left" in error and "pieces are kept" in error
-    assert not out.exists()
-    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
+def fail(*_, **__):
+    raise OSError("No space left on device")
 
 
-@pytest.mark.parametrize("name", ["sr.tif", "sr_interval.tif"])
-def test_an_image_that_gdal_left_incomplete(
-    tmp_path, job, calibrated_model, monkeypatch, name
-):
+def fail_at_second(source, target, copy=outputs.rasterio.shutil.copy, **options):
+    (fail if "interval" in target else copy)(source, target, **options)
+
+
+def cut_off(source, target, copy=outputs.rasterio.shutil.copy, **options):
     """On a full disk GDAL may return without an error."""
-    job["model_dir"] = calibrated_model
-    copy = outputs.rasterio.shutil.copy
+    copy(source, target, **options)
+    os.truncate(target, os.path.getsize(target) - 3000)
 
-    def cut_off(source, target, **options):
-        copy(source, target, **options)
-        if Path(target).name == name:
-            os.truncate(target, os.path.getsize(target) - 3000)
 
+COPY = (outputs.rasterio.shutil, "copy")
+
+
+@pytest.mark.parametrize(
+    ("place", "failing", "words"),
+    [
+        ((outputs.figures, "save_preview"), fail, "No space left"),
+        (COPY, fail, "sr.tif cannot be written .*left.*pieces are kept"),
+        (COPY, fail_at_second, "_interval.tif cannot be written .*No space left"),
+        (COPY, cut_off, "sr.tif was not written completely"),
+    ],
+)
+def test_pieces_are_kept_until_nothing_can_fail(
+    tmp_path, job, calibrated_model, monkeypatch, place, failing, words
+):
+    """And the same command finishes, without --overwrite."""
+    job["model_dir"], out = calibrated_model, tmp_path / "sr.tif"
+    options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
     with monkeypatch.context() as patch:
-        patch.setattr(outputs.rasterio.shutil, "copy", cut_off)
-        with pytest.raises(SRError, match=f"{name} was not written completely"):
-            infer(job, tmp_path / "sr.tif", uncertainty=True)
+        patch.setattr(*place, failing)
+        with pytest.raises((SRError, OSError), match=words):
+            infer(job, out, **options)
+    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
     assert not list(tmp_path.glob("sr*.tif"))
-    infer(job, tmp_path / "sr.tif", uncertainty=True)
+    made = []
+    monkeypatch.setattr(sr_infer, "write_piece", lambda *_: made.append(1))
+    infer(job, out, **options)
+    assert out.exists() and (tmp_path / "sr_interval.tif").exists() and not made
 
 
 def test_cut_covers_each_pixel_once():
@@ -414,17 +416,6 @@ def test_two_runs_of_one_image_are_told_apart(tmp_path, job):
             infer(job, out)
         with pytest.raises(SRError, match="another run is making this image"):
             infer(job, out, part=(1, 2))
-    infer(job, out)
-    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
-
-
-def test_nothing_is_joined_while_a_share_is_made(tmp_path, job):
-    out = tmp_path / "sr.tif"
-    with pieces.lock(pieces.folder_of(out), shared=True):
-        for part in (1, 2):
-            infer(job, out, part=(part, 2))
-        with pytest.raises(SRError, match="another run is making this image"):
-            infer(job, out)
     infer(job, out)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
@@ -476,36 +467,6 @@ def test_pieces_without_data_do_not_pass_the_network(
     infer(job, tmp_path / "sr.tif")
     np.testing.assert_array_equal(read(tmp_path / "sr.tif"), expected)
     assert {piece.col for piece in computed} == {0, 60}  # of 0, 60, 120 and 180
-
-
-@pytest.mark.parametrize("what", ["preview", "second image"])
-def test_pieces_are_kept_until_nothing_can_fail(
-    tmp_path, job, calibrated_model, monkeypatch, what
-):
-    """And the same command finishes, without --overwrite."""
-    job["model_dir"] = calibrated_model
-    out, join = tmp_path / "sr.tif", outputs.write_cog
-    options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
-
-    def fail(*arguments, **_):
-        raise SRError("the disk is full")
-
-    def fail_second(whole, path):
-        (fail if path.stem.endswith("_interval") else join)(whole, path)
-
-    with monkeypatch.context() as patch:
-        if what == "preview":
-            patch.setattr("srtools.images.figures.save_preview", fail)
-        else:
-            patch.setattr(outputs, "write_cog", fail_second)
-        with pytest.raises(SRError, match="the disk is full"):
-            infer(job, out, **options)
-    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
-    assert not out.exists()
-    made = []
-    monkeypatch.setattr(sr_infer, "write_piece", lambda *_: made.append(1))
-    infer(job, out, **options)
-    assert out.exists() and (tmp_path / "sr_interval.tif").exists() and not made
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 7), (4, 3)])

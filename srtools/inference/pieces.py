@@ -89,14 +89,14 @@ def cut(width: int, height: int, size: int) -> list[Piece]:
     ]
 
 
-def share(pieces: Sequence[Piece], part: int, parts: int) -> list[Piece]:
+def share(pieces: Sequence[Piece], part: int, parts: int) -> Sequence[Piece]:
     """Return the pieces of one of several machines; `part` counts from 1."""
-    chosen = list(pieces[part - 1 :: parts])
+    chosen, count = pieces[part - 1 :: parts], len(pieces)
     if not chosen:
         log.warning(
-            "no piece is left for this share, the image has %d; smaller ones "
-            "(--tile_size) spread better",
-            len(pieces),
+            "no piece is left for this share, the image has %d; a smaller --tile_size "
+            "makes more",
+            count,
         )
     return chosen
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
-from srtools import cards
+from srtools import cards, files
 from srtools.cli.inference import Options
 from srtools.errors import SRError
 from srtools.inference import cluster as clusters
@@ -63,13 +64,6 @@ def arguments(job: dict, out: Path) -> list[str]:
     values = {key: job[key] for key in ("model_dir", "tile_size")}
     options = [f"--{key}={value}" for key, value in values.items()]
     return ["--s2_images", *job["s2_images"], f"--out={out}", *options]
-
-
-def test_pieces_join_without_a_seam(tmp_path, job):
-    out = tmp_path / "sr.tif"
-    infer(job, out)
-    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
-    assert not pieces.folder_of(out).exists()
 
 
 def test_pieces_that_are_there_are_not_made_again(tmp_path, job, monkeypatch, caplog):
@@ -420,19 +414,23 @@ def test_two_runs_of_one_image_are_told_apart(tmp_path, job):
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_shares_that_overwrite_do_not_race(tmp_path, job, repeating_model):
+def test_shares_that_overwrite_do_not_race(tmp_path):
     """Each may find the old folder; the first one clears it, for all."""
-    out = tmp_path / "sr.tif"
-    old = {**job, "model_dir": repeating_model}
-    infer(old, out, part=(1, 2))
-    command = [sys.executable, "sr_infer.py", *arguments(job, out), "--overwrite"]
-    shares = [
-        subprocess.Popen([*command, "--part", f"{part}/3"], cwd=ROOT)
-        for part in (1, 2, 3)
-    ]
-    assert [share.wait() for share in shares] == [0, 0, 0]
-    infer(job, out, overwrite=True)
-    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+    folder = tmp_path / "sr.tif.pieces"
+    folder.mkdir()
+    pieces.prepare(folder, {"crop": 16}, overwrite=False)
+    piece = folder / pieces.Piece(0, 0, 1, 1).name
+    piece.touch()
+    share = Thread(target=pieces.prepare, args=(folder, {"crop": 56}, True))
+    with files.hold(tmp_path, "busy"):  # as another share that prepares
+        share.start()
+        share.join(timeout=0.2)
+        assert share.is_alive() and piece.exists()
+    share.join()
+    assert not piece.exists()
+    piece.touch()
+    pieces.prepare(folder, {"crop": 56}, overwrite=True)
+    assert piece.exists()
 
 
 def test_an_area_without_data_is_refused(tmp_path, job, write_raster):

@@ -262,11 +262,6 @@ def test_a_block_that_fails_at_first(run, service, images, faultless, fault, lin
     assert not any(service.rule.left.values())
 
 
-def test_slow_answers(run, service, faultless):
-    service.rule = lambda method, part, asked: "trickle"
-    assert_same(run(service), faultless)
-
-
 def test_a_server_that_ignores_what_it_is_asked(run, service, images, faultless):
     service.honest, service.page_items = False, 2
     publish(
@@ -437,26 +432,6 @@ def test_nothing_is_found(run, service):
     assert_one_line(run(service), "no item of .* shows the area .*0 items came back")
 
 
-def test_pages_without_end(run, service):
-    service.loop = "new"
-    service.items[0]["properties"]["datetime"] = "2020-01-01T00:00:00Z"
-    service.honest = False
-    assert_one_line(
-        run(service), rf"no item of .*\({archives.MAX_ITEMS} items came back"
-    )
-
-
-@pytest.mark.parametrize("fault", [503, "hang", "garbage", (503, 3600)], ids=str)
-@pytest.mark.parametrize("part", ["", "search"])
-def test_a_search_that_always_fails(run, service, part, fault):
-    service.faults[part] = [fault] * 99
-    words = {503: "answered HTTP 503 .*try again later", "garbage": "not JSON"}
-    patience = 20 if fault in words else 0.5
-    result = run(service, patience=patience)
-    assert_one_line(result, words.get(fault, "did not finish .* within 0.5 s"))
-    assert f"the STAC service {service.url} " in result.errors[0]
-
-
 @pytest.mark.parametrize("part", ["good-SCL", "good-B04"])
 def test_a_server_that_hangs(run, service, part):
     service.faults[part] = ["hang"] * 99
@@ -477,13 +452,6 @@ def test_a_server_that_dies(run, service, part):
     )
     words = "cannot be read .*(connect|receiv|refused|reset|closed).*try again later"
     assert_one_line(run(service), words)
-
-
-@pytest.mark.parametrize("fault", [503, 404, "garbage", "hang"], ids=str)
-def test_a_token_service_that_fails(run, tokens, fault):
-    tokens.faults["token"] = [fault] * 99
-    result = run(tokens, sign=True, timeout=0.5, patience=5)
-    assert_one_line(result, f"the token service {tokens.url}/token .*try again later")
 
 
 def test_a_token_that_is_always_refused(run, tokens):

@@ -26,11 +26,7 @@ Axis = tuple[np.ndarray, np.ndarray]
 
 
 def reach_metres(pixel: float) -> float:
-    """Give the distance from which other pixels change the answer, metres.
-
-    Arguments:
-        pixel: size of a pixel of Sentinel-2, metres.
-    """
+    """Return how far pixels of Sentinel-2 of a size change the answer, metres."""
     return ROUNDS * (REACH_METRES + (KERNEL_PIXELS + CONTINUED_PIXELS) * pixel)
 
 
@@ -84,7 +80,7 @@ def agree(
 
 
 def _axis(places: np.ndarray, size: int, spacing: float, pixel: float) -> Axis:
-    """Give the weights of the blur, [n, size], and of the interpolation, [size, n]."""
+    """Return the weights of blur, [n, size], and interpolation, [size, n]."""
     distances = (np.arange(size)[:, None] - places) * spacing / pixel
     cubic = _cubic(np.abs(distances))
     # Beyond the last of Sentinel-2's pixels half of the kernel is missing.
@@ -111,7 +107,7 @@ def _continued(values: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _cubic(distance: np.ndarray) -> np.ndarray:
-    """Give the weights of bicubic interpolation (Keys, 1981, a = -1/2), float32."""
+    """Return the weights of bicubic interpolation (Keys, 1981, a = -1/2), float32."""
     near = (1.5 * distance - 2.5) * distance**2 + 1
     far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
     weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
@@ -119,6 +115,6 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
 
 
 def _inside(places: np.ndarray, size: int, spacing: float) -> np.ndarray:
-    """Tell which of Sentinel-2's pixels see nothing beyond the image, along an axis."""
+    """Return which pixels of Sentinel-2 see nothing beyond the image, along an axis."""
     reach = REACH_METRES / spacing - 1e-6
     return (places - reach >= -0.5) & (places + reach <= size - 0.5)

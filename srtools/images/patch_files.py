@@ -34,11 +34,7 @@ class PatchesInfo:
 
 
 def describe_patches(path: str | os.PathLike) -> PatchesInfo:
-    """Read the description of a patches image.
-
-    Raises:
-        SRError: if it is missing, or not a stack of square patches.
-    """
+    """Read the description of a patches image."""
     try:
         with rasterio.open(path) as file:
             width, height, bands = file.width, file.height, file.count
@@ -67,11 +63,7 @@ def lay_over(paths: Iterable[Path]) -> None:
 
 
 def check_count(path: str | os.PathLike, expected: int) -> None:
-    """Check that a patches image holds so many patches.
-
-    Raises:
-        SRError: if the engine cut more or less.
-    """
+    """Check that a patches image holds so many patches."""
     count = describe_patches(path).count
     if count != expected:
         raise SRError(
@@ -83,18 +75,8 @@ def check_count(path: str | os.PathLike, expected: int) -> None:
 def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]:
     """Check that the lr and hr patches of a group belong together.
 
-    Arguments:
-        folder: folder of the patches images.
-        group: "train", "valid" or "test".
-        factor: hr pixels per lr pixel.
-
     Returns:
         `{"lr": file, "hr": file}`.
-
-    Raises:
-        SRError: if the scene was made without this group, if one is missing or no
-            patches image, if they hold different numbers of patches or none, other than
-            four bands, reflectances instead of DN, or if the sizes do not fit.
     """
     if not Path(folder).is_dir():
         raise SRError(
@@ -151,7 +133,7 @@ def _check_dn(path: str) -> None:
 
 
 def as_list(files: str | list[str]) -> list[str]:
-    """Give the patches images of several scenes, or of one, as a list."""
+    """Return the patches images of several scenes, or of one, as a list."""
     return [files] if isinstance(files, str) else list(files)
 
 
@@ -173,11 +155,7 @@ def first_without_number(files: dict[str, str | list[str]]) -> str | None:
 
 
 def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
-    """Check that crops of so many lr pixels a side can be cut out of the patches.
-
-    Raises:
-        SRError: if the patches are smaller.
-    """
+    """Check that crops of so many lr pixels a side can be cut out of the patches."""
     size = describe_patches(files["lr"]).size
     if train_size and train_size > size:
         raise SRError(
@@ -187,10 +165,9 @@ def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
 
 
 def warn_of_leak(card: dict, field: int) -> None:
-    """Tell if the network sees, from a patch of one group, ground of another.
+    """Warn if the network sees, from a patch of one group, ground of another.
 
     Arguments:
-        card: contents of dataset.json.
         field: lr pixels that the network sees around each.
     """
     split = card.get("split", {})
@@ -206,11 +183,7 @@ def warn_of_leak(card: dict, field: int) -> None:
 
 
 def pair_verdict(card: dict) -> str | None:
-    """Say what exercise 1 found of the pair, unless it passed; None if it did.
-
-    Arguments:
-        card: contents of dataset.json.
-    """
+    """Return the verdict of exercise 1 on the pair by its card; None if it passed."""
     pair = card.get("pair") or {}
     if pair.get("verdict", "pass") == "pass":
         return None
@@ -230,11 +203,7 @@ def empty_groups(card: dict) -> set[str]:
 
 
 def check_card(patches: str | Path) -> dict:
-    """Read dataset.json, and check what it says; patches made elsewhere have none.
-
-    Raises:
-        SRError: if the patches are not made for this network.
-    """
+    """Read dataset.json, and check what it says; patches made elsewhere have none."""
     card = read_dataset_card(patches)
     advice = "make the patches again with sr_dataset.py"
     check_conventions(card, f"{patches}/{DATASET_CARD}", advice)

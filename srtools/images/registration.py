@@ -67,7 +67,7 @@ def read_blocks(lr: Any, xs: Any, size: int = BLOCK) -> Iterator[Block]:
 
 
 def _spread(extent: int, size: int) -> Iterator[tuple[int, slice]]:
-    """Give the first pixel and the own pixels of blocks that overlap by half at most.
+    """Yield the first pixel and the own pixels of blocks that overlap by half at most.
 
     >>> list(_spread(10, 6))
     [(0, slice(0, 5, None)), (4, slice(1, 6, None))]
@@ -91,8 +91,7 @@ def block_shift(
     two filtered blocks.
 
     Arguments:
-        block: of both images.
-        spacing: size of the pixels, metres.
+        spacing: pixel size, metres.
         least: standard deviation of `block.lr` below which it is flat, DN.
 
     Source: Guizar-Sicairos, Thurman and Fienup, "Efficient subpixel image
@@ -128,7 +127,7 @@ def block_shift(
 
 
 def present(block: Block) -> np.ndarray:
-    """Tell where both images have data, [size, size] bool.
+    """Return where both images have data, [size, size] bool.
 
     Beside no data OTB interpolates a hair of a DN, some 1e-9, where there is none.
     """

@@ -6,12 +6,12 @@ the error is one line that names the service.  URLs carry secrets: `redact` and
 `without_secrets` cut them out of everything that a person or a file may see.
 """
 
-import functools
 import logging
 import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlparse
@@ -45,7 +45,7 @@ ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
 NONSENSE = (ValueError, KeyError, TypeError, AttributeError, OSError)
 NO_POST = (403, 405, 501)  # HTTP status of servers that have a search with GET only
-# What GDAL keeps of remote files, so that a pipeline that passes several times fetches
+# GDAL's cache of remote files, so that a pipeline that passes several times fetches
 # each block once.  The five bands over a whole scene of Spot (60 km) are 300 MB.
 os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(2**30))
 LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
@@ -53,15 +53,12 @@ LEAST_SPEED = 1000  # bytes per second; slower than that is no answer
 
 @dataclass(frozen=True)
 class Archive:
-    """Where Sentinel-2 images are found, and how they are read.
-
-    Times are in seconds.
-    """
+    """STAC API of an archive of Sentinel-2; times are in seconds."""
 
     url: str = PLANETARY_COMPUTER
     """Root of the STAC API."""
     sign: bool | None = None
-    """Whether URLs need a token; None: those of the Planetary Computer do."""
+    """True if URLs need a token; None: those of the Planetary Computer do."""
     timeout: float = 30.0
     """Longest wait for an answer or a token."""
     patience: float = 180.0
@@ -69,22 +66,18 @@ class Archive:
 
     @property
     def signs(self) -> bool:
-        """Whether hrefs need a token."""
+        """True if URLs need a token."""
         if self.sign is None:
             return urlparse(self.url).hostname == urlparse(PLANETARY_COMPUTER).hostname
         return self.sign
 
     def search(self, **parameters: Any) -> list[dict[str, Any]]:
-        """Give the items (GeoJSON) that answer a STAC search, unsigned.
+        """Return the items (GeoJSON) that answer a STAC search, unsigned.
 
         `parameters` are those of `pystac_client.ItemSearch`.  A server may ignore
         them, so the answer has to be checked.  Items with the same id come once; a
         server whose pages repeat, or never end, is left after the first page without
         news or after `MAX_ITEMS`.
-
-        Raises:
-            ServiceError: if the service does not answer in time, answers with an
-                HTTP error, or is not a STAC API.
         """
         name = f"the STAC service {with_proxy(self.url)}"
         try:
@@ -102,22 +95,20 @@ class Archive:
             ) from None
 
     def _search(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Begin again if an answer was cut off, which urllib3 does not repeat.
+        """Search again after an answer that was cut off, or by GET if POST is refused.
 
-        And with GET, which the standard lets a server have alone, if POST is refused.
+        urllib3 repeats neither, and the standard lets a server have GET alone.
         """
-        get = False
-        for attempt in range(1, ATTEMPTS):
+        get, cut = False, requests.exceptions.ChunkedEncodingError
+        for _ in range(ATTEMPTS - 1):
             try:
                 return self._pages(parameters, get)
             except APIError as error:
-                cut = requests.exceptions.ChunkedEncodingError
-                if not get and getattr(error, "status_code", None) in NO_POST:
-                    get = True
-                    continue
-                if not isinstance(error.__context__, cut):
+                refused = getattr(error, "status_code", None) in NO_POST and not get
+                if not refused and not isinstance(error.__context__, cut):
                     raise
-            time.sleep(RETRY_SECONDS * attempt)
+                get = get or refused
+            time.sleep(RETRY_SECONDS)
         return self._pages(parameters, get)
 
     def _pages(self, parameters: dict[str, Any], get: bool) -> list[dict[str, Any]]:
@@ -132,44 +123,41 @@ class Archive:
             raise_on_status=False,  # so that the last status reaches the message
         )
         stac_io = StacApiIO(max_retries=retries, timeout=self.timeout)
-        try:
-            landing_page = stac_io.read_json(self.url)
-            links = [x for x in landing_page["links"] if x["rel"] == "search"]
+        with closing(stac_io.session):
+            links = stac_io.read_json(self.url)["links"]
+            links = [link for link in links if link["rel"] == "search"]
             if not links:
                 raise KeyError("no link to a search")
             # POST has room for any outline; a few servers have GET only.
-            posts = [x for x in links if x.get("method", "POST") == "POST"]
-            method = "GET" if get or not posts else "POST"
+            posts = [link for link in links if link.get("method", "POST") == "POST"]
             pages = pystac_client.ItemSearch(
                 # A root URL may come with or without its last slash.
                 urljoin(f"{self.url.rstrip('/')}/", (posts or links)[0]["href"]),
                 stac_io=stac_io,
-                method=method,
+                method="GET" if get or not posts else "POST",
                 collections=[COLLECTION],
                 limit=PAGE_ITEMS,
                 **parameters,
             ).pages_as_dicts()
-            found: dict[str, dict[str, Any]] = {}
+            items: dict[str, dict[str, Any]] = {}
             for page in pages:
-                news = {x.get("id"): x for x in page["features"]}
-                news = {name: x for name, x in news.items() if name not in found}
-                found |= news
-                if not news:
+                before = len(items)
+                for item in page["features"]:
+                    items.setdefault(item.get("id"), item)
+                if len(items) == before:
                     log.warning(
                         "%s repeats its pages; asking no more", redact(self.url)
                     )
                     break
-                if len(found) >= MAX_ITEMS:
+                if len(items) >= MAX_ITEMS:
                     log.warning(
-                        "only the first %d items of %s were looked at; "
-                        "a shorter period gives fewer",
+                        "only the first %d items of %s were looked at; a shorter "
+                        "period gives fewer",
                         MAX_ITEMS,
                         redact(self.url),
                     )
                     break
-            return list(found.values())[:MAX_ITEMS]
-        finally:
-            stac_io.session.close()
+        return list(items.values())[:MAX_ITEMS]
 
     def other_collections(self) -> str:
         """Name the collections, as part of a message, if that of Sentinel-2 is missing.
@@ -177,29 +165,26 @@ class Archive:
         The list is asked for once, when nothing was found; "" if there is none.
         """
         stac_io = StacApiIO(timeout=self.timeout)
-        ask = functools.partial(
-            stac_io.read_json, f"{self.url.rstrip('/')}/collections"
-        )
+        url = f"{self.url.rstrip('/')}/collections"
         try:
-            answer = within(self.patience, "the STAC service", ask)
+            with closing(stac_io.session):
+                answer = within(self.patience, url, lambda: stac_io.read_json(url))
             names = [str(collection["id"]) for collection in answer["collections"]]
         except (SRError, APIError, *NONSENSE):
             return ""
-        finally:
-            stac_io.session.close()
         if COLLECTION in names:
             return ""
         return f"; its collections are {', '.join(names) or 'none'}: another is needed"
 
     def path(self, href: str) -> str:
-        """Give the path by which GDAL reads `href` now: signed if this archive signs.
+        """Return the path by which GDAL reads `href` now: signed if this archive signs.
 
         It is a secret then, and ages: ask for it just before reading, keep `href`.
         """
         return gdal_path(tokens.sign(href, self.timeout) if self.signs else href)
 
     def settings(self) -> dict[str, Any]:
-        """Give GDAL's options for reading the archive's images."""
+        """Return GDAL's options for reading the archive's images."""
         return {
             # With several threads GDAL gives zeros for a block that it cannot read.
             "GDAL_NUM_THREADS": 1,
@@ -213,7 +198,7 @@ class Archive:
         }
 
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
-        """Open `href` and give what `reader` makes of the open rasterio dataset.
+        """Open `href` and return the answer of `reader` to the open rasterio dataset.
 
         GDAL repeats a request that got 429 or 5xx.  The whole reading starts again
         after a cut connection, after bytes that are not those of an image or, with a
@@ -230,15 +215,11 @@ class Archive:
         return within(self.patience, name, lambda: self._read(href, reader))
 
     def _read(self, href: str, reader: Callable[[Any], Result]) -> Result:
-        settings = {
-            # GDAL remembers a failure, or half a file, for as long as the process
-            # lives, unless told not to: a second attempt would never be made.
-            "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
-            **self.settings(),
-        }
+        # GDAL remembers a failure, or half a file, for as long as the process lives,
+        # unless told not to: a second attempt would never be made.
+        settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http", **self.settings()}
         keep_secrets_out_of_logs()
-        remote = is_remote(href)
-        for attempt in range(ATTEMPTS if remote else 1):
+        for attempt in range(ATTEMPTS if is_remote(href) else 1):
             if attempt:
                 time.sleep(RETRY_SECONDS * 2 ** (attempt - 1))
             path = self.path(href)  # outside `try`: a token outage is its own error
@@ -260,21 +241,18 @@ class Archive:
         check_certificates(href)
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
         raise (ServiceError if outage else SRError)(
-            f"{with_proxy(href)} cannot be read ({trouble}); "
-            + ("try again later" if outage else "try again later or take another item")
+            f"{with_proxy(href)} cannot be read ({trouble}); try again later"
+            + ("" if outage else " or take another item")
             + (" (403 and 409 mean that the token was refused)" if self.signs else "")
         )
 
 
 def _api_trouble(name: str, error: APIError) -> str:
-    """Say in one line what a failed request to a STAC API met."""
+    """Describe a failed request to a STAC API in one line."""
     status = getattr(error, "status_code", None)
     if status is not None:
-        remedy = (
-            "try again later"
-            if status in (408, 429) or status >= 500
-            else "check the URL and the collection"
-        )
+        later = status in (408, 429) or status >= 500
+        remedy = "try again later" if later else "check the URL and the collection"
         return f"{name} answered HTTP {status} ({brief(error)}); {remedy}"
     cause: Any = error.__context__ or error
     # requests wraps urllib3's MaxRetryError, which wraps the true reason.
@@ -282,6 +260,6 @@ def _api_trouble(name: str, error: APIError) -> str:
         cause = getattr(inner, "reason", None) or cause
     reason = str(cause).rsplit(": ", 1)[-1].rstrip("\"')")  # of their brackets
     return (
-        f"{name} does not answer ({brief(reason)}); "
-        "check the URL and the network, or try again later"
+        f"{name} does not answer ({brief(reason)}); check the URL and the network, or "
+        "try again later"
     )

@@ -23,7 +23,7 @@ WRONG_VALUES = (ValueError, LookupError, TypeError, AttributeError, ShapelyError
 def read_area(
     bbox: tuple[float, ...] | None, aoi: str | None
 ) -> shapely.Polygon | None:
-    """Give the area that was asked for, in degrees; None if there was none."""
+    """Return the area that was asked for, in degrees; None if there was none."""
     if bbox:
         west, south, east, north = bbox
         if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
@@ -39,8 +39,8 @@ def read_outlines(path: str) -> shapely.Polygon:
     """Read the outlines of a GeoJSON file as one area, in degrees."""
     try:
         # Windows puts a byte order mark before the text.
-        found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-        parts = [part.get("geometry", part) for part in found.get("features", [found])]
+        text = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        parts = [part.get("geometry", part) for part in text.get("features", [text])]
         # A feature may have no geometry (RFC 7946, 3.2).
         area = shapely.union_all([shape(part) for part in parts if part])
     except (OSError, *WRONG_VALUES) as error:
@@ -59,7 +59,7 @@ def read_outlines(path: str) -> shapely.Polygon:
 
 
 def in_degrees(crs: Any, outline: shapely.Polygon) -> shapely.Polygon:
-    """Give an outline in degrees of longitude and latitude.
+    """Return an outline in degrees of longitude and latitude.
 
     A straight side is curved in another CRS, hence the points set along it.
     """
@@ -68,14 +68,14 @@ def in_degrees(crs: Any, outline: shapely.Polygon) -> shapely.Polygon:
 
 
 def footprint(image: Any) -> shapely.Polygon:
-    """Give the outline of an image or grid, in degrees."""
+    """Return the outline of an image or grid, in degrees."""
     left, bottom, right, top = Grid.of(image).bounds
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     return in_degrees(image.crs, shapely.Polygon(corners))
 
 
 def data_footprint(image: ImageInfo) -> shapely.Polygon:
-    """Give the outline of the pixels that are not 0 (no data), in degrees."""
+    """Return the outline of the pixels that are not 0 (no data), in degrees."""
     return in_degrees(image.crs, data_outline(image))
 
 

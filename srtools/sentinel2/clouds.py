@@ -23,6 +23,7 @@ from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS
 
 SAMPLES = 256, 256  # places in an area where the bands are looked at
 RIM_DEGREES = 0.001  # some 100 m: pixels of an overview reach over the edge of the area
+DEGREES = "EPSG:4326"
 
 
 def scl_shares(
@@ -63,64 +64,64 @@ def band_shares(
         return band, archive.read(href, lambda source: _thinned(source, area, place))
 
     jobs = [(band, href) for band, images in enumerate(hrefs) for href in images]
-    seen: dict[int, Any] = defaultdict(int)
+    bands: dict[int, Any] = defaultdict(int)
     end = time.monotonic() + services.PATIENCE
     for band, pixels in services.in_parallel(look, jobs, end):
-        seen[band] = np.where(seen[band] == 0, pixels, seen[band])
+        bands[band] = np.where(bands[band] == 0, pixels, bands[band])
     core = area.buffer(-RIM_DEGREES)
     inside = rasterio.features.geometry_mask(
         [area if core.is_empty else core], SAMPLES, place, invert=True
     )
-    bands = np.stack(list(seen.values()))[:, inside]
-    shares = {"missing": bands == 0, "defective": bands > HIGHEST_DN}
+    dn = np.stack(list(bands.values()))[:, inside]
+    shares = {"missing": dn == 0, "defective": dn > HIGHEST_DN}
     count = max(np.count_nonzero(inside), 1)
     return {name: float(x.any(axis=0).sum() / count) for name, x in shares.items()}
 
 
 def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
-    """Read a band over `area`, and give it on the grid `place` in degrees."""
+    """Read a band over `area` on the grid `place` in degrees."""
     if not source.crs:
         raise SRError("a band has no CRS")
-    bounds = rasterio.warp.transform_bounds("EPSG:4326", source.crs, *area.bounds)
+    bounds = rasterio.warp.transform_bounds(DEGREES, source.crs, *area.bounds)
     grid = Grid.of(source)
     window = grid.clip(grid.touched(bounds))
-    part, found = grid.part(window), np.zeros(SAMPLES, source.dtypes[0])
+    part, pixels = grid.part(window), np.zeros(SAMPLES, source.dtypes[0])
     if part.width and part.height:
         height, width = (math.ceil(n / REMOTE_STEP) for n in (part.height, part.width))
-        thinned = {"window": _rows_and_cols(window), "out_shape": (height, width)}
         scale = Affine.scale(part.width / width, part.height / height)
         rasterio.warp.reproject(
-            source.read(1, **thinned),
-            found,
+            source.read(1, window=_rows_and_cols(window), out_shape=(height, width)),
+            pixels,
             src_transform=part.transform @ scale,
             src_crs=source.crs,
             dst_transform=place,
-            dst_crs="EPSG:4326",
+            dst_crs=DEGREES,
         )
-    return found
+    return pixels
 
 
 def _read_around(
     source: Any, area: shapely.Polygon
 ) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Give the classes [rows, cols] around `area`, which lie inside, and the CRS.
+    """Return the classes [rows, cols] around `area`, a mask of those inside, the CRS.
 
-    The window is the area's; where it goes beyond the image, the class is
-    `MISSING_CLASS`, 0.
+    Beyond the image the class is `MISSING_CLASS`, 0.
     """
     if not source.crs:
         raise SRError("the SCL has no CRS")
-    outline = shape(
-        rasterio.warp.transform_geom("EPSG:4326", source.crs, mapping(area))
-    ).buffer(-abs(source.transform.a) / 20)
+    outline = rasterio.warp.transform_geom(DEGREES, source.crs, mapping(area))
+    core = shape(outline).buffer(-abs(source.transform.a) / 20)
     grid = Grid.of(source)
-    window = grid.touched(outline.bounds)
+    window = grid.touched(core.bounds)
     classes = grid.read(
         window, lambda part: source.read(1, window=_rows_and_cols(part)), np.uint8
     )
-    place = grid.part(window).transform
     inside = rasterio.features.geometry_mask(
-        [outline], classes.shape, place, all_touched=True, invert=True
+        [core],
+        classes.shape,
+        grid.part(window).transform,
+        all_touched=True,
+        invert=True,
     )
     return classes, inside, source.crs
 

@@ -40,6 +40,7 @@ from srtools.urls import NAMES, gdal_path, is_remote, redact
 MARGIN_METRES = 100.0
 LINK_RETRIES = 6  # each after twice the time: half a minute without answer
 MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
+Key = tuple[int, str]  # number of the tile, name of the band
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,9 @@ class Part:
 
     @property
     def nbytes(self) -> int:
-        """Size of the pixels, in bytes."""
-        return int(
-            self.window.width
-            * self.window.height
-            * np.dtype(self.profile["dtype"]).itemsize
-        )
+        """Size of the pixels, bytes."""
+        itemsize = np.dtype(self.profile["dtype"]).itemsize
+        return int(self.window.width * self.window.height * itemsize)
 
 
 @contextmanager
@@ -77,36 +75,37 @@ def local_copies(
     folder: str | Path,
     margin_metres: float = MARGIN_METRES,
 ) -> Iterator[list[dict[str, str]]]:
-    """Give for each tile that shows the area the local file of each of its bands.
+    """Yield, for each tile that shows the area, the local file of each of its bands.
 
     The files hold the pixels over the area and a little more, unchanged, on the grid
     of the original; they are deleted at the end.  Files that are not remote are not
     copied.
-
-    Raises:
-        SRError: if an image cannot be read or does not lie where it should, or the
-            folder has too little room.
-        ServiceError: if its server, or the token service, does not answer, or all
-            together takes longer than `services.PATIENCE`.
     """
     folder = make_folder(folder)  # or say now that it cannot be written
     end = time.monotonic() + services.PATIENCE
     hrefs, parts = find_parts(scene, bands, area, margin_metres, end)
-    shown = _tiles_that_show(scene.tiles, bands, parts)
     with partial_folder(folder / "sentinel2") as temporary:
         tiles, wanted = [], {}
-        for index in shown:
-            name = re.sub(r"\W", "_", scene.tiles[index].id)
+        for index in _tiles_that_show(scene.tiles, bands, parts):
+            name = scene.tiles[index].id
             tile = {band: gdal_path(hrefs[index, band]) for band in bands}
             for band in bands:
                 if (index, band) in parts:
-                    tile[band] = f"{temporary}/{index}_{name}_{band}.tif"
+                    file = f"{index}_{re.sub(r'[^A-Za-z0-9_]', '_', name)}_{band}.tif"
+                    tile[band] = f"{temporary}/{file}"
                     wanted[tile[band]] = parts[index, band]
-                    NAMES[tile[band]] = f"{band} of item {scene.tiles[index].id}"
+                    NAMES[tile[band]] = f"{band} of item {name}"
             tiles.append(tile)
         needed = sum(part.nbytes for part in wanted.values())
         check_room(folder, needed, "the temporary copies of Sentinel-2")
-        _fetch(scene.archive, wanted, end)
+        try:
+            _fetch(scene.archive, wanted, end)
+        except RasterioError:
+            raise SRError(
+                f"folder {folder} does not take the {math.ceil(needed / 1e6)} MB of "
+                "Sentinel-2 that are copied for a while; make room, or choose another "
+                "folder"
+            ) from None
         yield tiles
 
 
@@ -117,11 +116,10 @@ def open_links(
     area: ImageInfo,
     margin_metres: float = MARGIN_METRES,
 ) -> Iterator[list[dict[str, str]]]:
-    """Give for each tile that shows the area the link by which to read each band now.
+    """Yield, for each tile that shows the area, the link to read each band by now.
 
-    GDAL, whichever the engine brings, reads over them with retries and keeps what it
-    has read for as long as the process lives.  Arguments and errors are those of
-    `local_copies`.
+    GDAL, whichever the engine brings, reads over them with retries and keeps the
+    blocks for as long as the process lives.
     """
     end = time.monotonic() + services.PATIENCE
     hrefs, parts = find_parts(scene, bands, area, margin_metres, end)
@@ -156,9 +154,6 @@ def environment(settings: Mapping[str, Any]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-Key = tuple[int, str]  # number of the tile, name of the band
-
-
 def find_parts(
     scene: Scene, bands: Sequence[str], area: ImageInfo, margin: float, end: float
 ) -> tuple[dict[Key, str], dict[Key, Part | None]]:
@@ -175,16 +170,15 @@ def find_parts(
     }
 
     def plan(key: Key) -> tuple[Key, Part | None]:
-        href = hrefs[key]
-        read = functools.partial(_plan, href=href, area=area, margin=margin)
-        return key, scene.archive.read(href, read)
+        read = functools.partial(_plan, href=hrefs[key], area=area, margin=margin)
+        return key, scene.archive.read(hrefs[key], read)
 
     remote = [key for key, href in hrefs.items() if is_remote(href)]
     return hrefs, dict(services.in_parallel(plan, remote, end))
 
 
 def _tiles_that_show(
-    tiles: Sequence[Tile], bands: Sequence[str], parts: Mapping[tuple, Part | None]
+    tiles: Sequence[Tile], bands: Sequence[str], parts: Mapping[Key, Part | None]
 ) -> list[int]:
     """Return the numbers of the tiles whose bands all reach the area."""
     shown = []
@@ -194,13 +188,13 @@ def _tiles_that_show(
             shown.append(index)
         elif len(absent) < len(bands):
             raise SRError(
-                f"{', '.join(absent)} of item {tile.id} does not reach the "
-                "area, its other bands do; take another item"
+                f"{', '.join(absent)} of item {tile.id} does not reach the area, its "
+                "other bands do; take another item"
             )
     if not shown:
         raise SRError(
-            f"the pixels of {', '.join(tile.id for tile in tiles)} do not "
-            "reach the area, whatever the outline says; take another item"
+            f"the pixels of {', '.join(tile.id for tile in tiles)} do not reach the "
+            "area, whatever the outline says; take another item"
         )
     return shown
 
@@ -209,34 +203,29 @@ def _plan(source: Any, href: str, area: ImageInfo, margin: float) -> Part | None
     """Find the blocks of an open image near `area`, without reading a pixel."""
     if not source.crs:
         raise SRError(f"{redact(href)} has no CRS, so its place is unknown")
-    grid = Grid.of(source)
+    grid, sides = Grid.of(source), source.block_shapes[0]
     near = grid.touched(Grid.of(area).bounds_in(source.crs, margin))
-    blocks = zip(near, source.block_shapes[0], strict=True)
-    window = grid.clip(tuple(_whole_blocks(part, block) for part, block in blocks))
+    window = grid.clip(tuple(map(_whole_blocks, near, sides)))
     part = grid.part(window)
     if not part.width or not part.height:
         return None
     profile = {
+        **vars(part),
         "driver": "GTiff",
-        "width": part.width,
-        "height": part.height,
         "count": 1,
         "dtype": source.dtypes[0],
-        "crs": source.crs,
-        "transform": part.transform,
         "nodata": source.nodata,
         "tiled": True,
         "blockxsize": 256,
         "blockysize": 256,
         "BIGTIFF": "IF_SAFER",
     }
-    height = source.block_shapes[0][0]
-    rows = height * math.ceil(MIN_ROWS / height)
+    rows = sides[0] * math.ceil(MIN_ROWS / sides[0])
     return Part(href, Window.from_slices(*window), rows, profile)
 
 
 def _whole_blocks(pixels: slice, block: int) -> slice:
-    """Give the pixels of all blocks that some pixels lie in.
+    """Return the pixels of all blocks that some pixels lie in.
 
     >>> _whole_blocks(slice(700, 1030), 512)
     slice(512, 1536, None)
@@ -245,7 +234,11 @@ def _whole_blocks(pixels: slice, block: int) -> slice:
 
 
 def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
-    """Read the parts into local files before the time `end`."""
+    """Read the parts into local files before the time `end`.
+
+    Raises:
+        RasterioError: if the files cannot be written.
+    """
     files, locks = {}, {path: threading.Lock() for path in parts}
     jobs = [(path, window) for path, part in parts.items() for window in part.windows()]
 
@@ -253,9 +246,9 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
         path, window = job
         href, first_row = parts[path].href, parts[path].window.row_off
         pixels = archive.read(href, lambda source: source.read(1, window=window))
-        there = Window(0, window.row_off - first_row, window.width, window.height)
+        place = Window(0, window.row_off - first_row, window.width, window.height)
         with locks[path]:
-            files[path].write(pixels, 1, window=there)
+            files[path].write(pixels, 1, window=place)
         return pixels.size
 
     try:
@@ -266,8 +259,6 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
         with tqdm(desc="fetching Sentinel-2", total=total, **shown) as bar:
             for pixels in services.in_parallel(copy, jobs, end):
                 bar.update(pixels)
-    except RasterioError:
-        raise _no_room(parts) from None
     finally:
         for path, file in files.items():
             with locks[path]:  # a reading that was given up may come to its end
@@ -275,18 +266,4 @@ def _fetch(archive: Archive, parts: Mapping[str, Part], end: float) -> None:
     for path, part in parts.items():
         # Blocks that GDAL writes when it closes a file may get lost without an error.
         if Path(path).stat().st_size < part.nbytes:
-            raise _no_room(parts)
-
-
-def _no_room(parts: Mapping[str, Part]) -> SRError:
-    """Say that the local files cannot be written."""
-    folder = Path(next(iter(parts))).parent.parent
-    needed = sum(part.nbytes for part in parts.values())
-    return SRError(
-        f"folder {folder} does not take the {_megabytes(needed)} of Sentinel-2 that "
-        "are copied for a while; make room, or choose another folder"
-    )
-
-
-def _megabytes(size: int) -> str:
-    return f"{math.ceil(size / 1e6)} MB"
+            raise RasterioError(f"{path} is not complete")

@@ -101,7 +101,9 @@ class Sentinel2:
         """Return the number of days between the image and a day, if both are known."""
         return abs(self.day - day).days if self.day and day else None
 
-    def checked(self, folder: Path, xs: ImageInfo | None = None) -> "Sentinel2":
+    def checked(
+        self, folder: Path | None = None, xs: ImageInfo | None = None
+    ) -> "Sentinel2":
         """Return the image with `images`: the bands in order, on one grid, plain DN.
 
         Arguments:

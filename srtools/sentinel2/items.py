@@ -1,5 +1,6 @@
 """One STAC item, read once and checked: the facts that the scene search needs."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -63,21 +64,17 @@ class Tile:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "Tile":
-        """Read a STAC item as GeoJSON.
-
-        Raises:
-            one of UNUSABLE_ITEM: if something that must be there is not.
-        """
+        """Read a STAC item as GeoJSON; an unusable one raises one of UNUSABLE_ITEM."""
         facts = item["properties"]
         assets = {key: x for key, x in item["assets"].items() if "href" in x}
-        published = facts.get("datetime") or facts["start_datetime"]
-        when = pystac.utils.str_to_datetime(published)
+        text = facts.get("datetime") or facts["start_datetime"]
+        when = pystac.utils.str_to_datetime(text)
         if when.tzinfo is None:
             when = when.replace(tzinfo=timezone.utc)
-        datatake = str(facts.get("s2:datatake_id") or published)
+        datatake = str(facts.get("s2:datatake_id") or text)
         strip = re.search(r"_S(\d{8}T\d{6})", str(facts.get("s2:datastrip_id")))
-        told = (parse_baseline(facts.get(key)) for key in BASELINE_KEYS)
-        baseline = next(filter(None, told), ())
+        published = (parse_baseline(facts.get(key)) for key in BASELINE_KEYS)
+        baseline = next(filter(None, published), ())
         offset = offset_of(baseline)
         if any(str(facts.get(key)).lower() == "true" for key in APPLIED_KEYS):
             offset = 0  # that archive has subtracted it from the pixels already
@@ -123,17 +120,17 @@ class Tile:
 
 
 def parse_baseline(text: object) -> tuple[int, ...]:
-    """Give a processing baseline as numbers that compare as baselines do.
+    """Return a processing baseline as numbers that compare as baselines do.
 
     >>> parse_baseline("04.00"), parse_baseline("05.10"), parse_baseline("1.4.2")
     ((4, 0), (5, 10), ())
     """
-    found = re.fullmatch(r"(\d+)\.(\d\d)", str(text))
-    return (int(found[1]), int(found[2])) if found else ()
+    match = re.fullmatch(r"(\d+)\.(\d\d)", str(text))
+    return (int(match[1]), int(match[2])) if match else ()
 
 
 def offset_of(baseline: tuple[int, ...]) -> int | None:
-    """Give the DN to subtract for a processing baseline of ESA, None if it is unknown.
+    """Return the DN to subtract for a processing baseline of ESA; None if unknown.
 
     >>> offset_of((2, 12)), offset_of((4, 0)), offset_of(()), offset_of((99, 99))
     (0, 1000, None, None)
@@ -144,16 +141,16 @@ def offset_of(baseline: tuple[int, ...]) -> int | None:
 
 
 def number(value: object) -> float | None:
-    """Give `value` as a finite float, None if it is not one."""
+    """Return `value` as a finite float, None if it is not one."""
     try:
         result = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
-    return result if abs(result) < float("inf") else None
+    return result if math.isfinite(result) else None
 
 
 def _crs(places: Iterable[Mapping[str, Any]]) -> str:
-    """Give the first CRS of `places`, written as code (new) or number (old)."""
+    """Return the first CRS of `places`, written as code (new) or number (old)."""
     for place in places:
         if place.get("proj:code"):
             return str(place["proj:code"])

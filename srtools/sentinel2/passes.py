@@ -53,16 +53,12 @@ class Scene:
 
     @property
     def offset(self) -> int:
-        """DN to subtract from every DN but 0, to have 10000 x reflectance.
-
-        Raises:
-            SRError: if the archive does not give the processing baseline.
-        """
+        """DN to subtract from every DN but 0, to have 10000 x reflectance."""
         if self.tiles[0].offset is None:
-            told = self.tiles[0].baseline_text
-            found = f"says baseline {told}" if told else "has no s2:processing_baseline"
+            text = self.tiles[0].baseline_text
+            facts = f"says baseline {text}" if text else "has no s2:processing_baseline"
             raise SRError(
-                f"item {self.tiles[0].id} {found}, on which the offset of its DN "
+                f"item {self.tiles[0].id} {facts}, on which the offset of its DN "
                 f"depends; give it yourself: --offset {OFFSET_DN} if it was processed "
                 "with ESA's baseline 04.00 or later and nobody has subtracted it, "
                 "else --offset 0"
@@ -74,7 +70,7 @@ class Scene:
         return [_href(tile, band) for tile in self.tiles]
 
     def record(self, offset: int | None = None) -> dict[str, Any]:
-        """Give what `dataset.json` keeps; a given `offset` replaces the archive's."""
+        """Return the facts for the card; `offset` replaces the archive's."""
         return {
             "stac_url": redact(self.archive.url),
             "collection": COLLECTION,
@@ -123,7 +119,7 @@ def passes(tiles: Iterable[Tile]) -> list[list[Tile]]:
 
 
 def choices(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
-    """Give for each pass the tiles to put together: the fewest that contain `area`.
+    """Return for each pass the tiles to put together: the fewest that contain `area`.
 
     Where a pass was processed with several offsets, and not all tiles with the newest,
     the newest counts that contains the area.
@@ -142,7 +138,7 @@ def choices(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
 
 
 def outside(tiles: Sequence[Tile], area: shapely.Polygon) -> float:
-    """Give the share (0-1) of `area` beyond the published outlines of `tiles`."""
+    """Return the share (0-1) of `area` beyond the published outlines of `tiles`."""
     shown = shapely.union_all([tile.outline for tile in tiles])
     return area.difference(shown.buffer(OUTLINE_TOLERANCE_DEGREES)).area / area.area
 

@@ -17,7 +17,7 @@ class Product(NamedTuple):
     bands: list[str]
     """Files of B04, B03, B02, B08 at 10 m."""
     scl: list[str]
-    """File of the scene classification at 20 m; empty if it is not there."""
+    """File of the scene classification at 20 m; empty if there is none."""
     offset: int | None
     """DN to subtract; None if the product does not say."""
 
@@ -34,7 +34,7 @@ class Product(NamedTuple):
 
 
 def is_safe(path: str | Path) -> bool:
-    """Tell whether a path is a folder, which no image is."""
+    """Check whether a path is a folder, which no image is."""
     return Path(path).is_dir()
 
 
@@ -42,8 +42,8 @@ def read_safe(folder: str | Path) -> Product:
     """Find the 10 m bands of a Level-2A product, its classification, and its offset."""
     bands = []
     for band in BANDS:
-        found = _images(folder, f"R10m/*_{band}_10m.*")
-        if len(found) != 1:
+        files = _images(folder, f"R10m/*_{band}_10m.*")
+        if len(files) != 1:
             level1 = any(Path(folder).glob(f"GRANULE/*/IMG_DATA/*_{band}.*"))
             advice = (
                 "this is a Level-1C product: take Level-2A"
@@ -51,19 +51,18 @@ def read_safe(folder: str | Path) -> Product:
                 else "give the unzipped .SAFE folder of one Level-2A product"
             )
             raise SRError(
-                f"{folder} has {len(found)} files of band {band} at 10 m, one is "
+                f"{folder} has {len(files)} files of band {band} at 10 m, one is "
                 f"expected (GRANULE/*/IMG_DATA/R10m); {advice}"
             )
-        bands += found
+        bands += files
     return Product(bands, _images(folder, "R20m/*_SCL_20m.*"), _offset(Path(folder)))
 
 
 def _images(folder: str | Path, pattern: str) -> list[str]:
-    """Find images, without what GDAL, QGIS and macOS leave beside them."""
-    found = sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/{pattern}"))
+    """Find images, without the side files of GDAL, QGIS and macOS."""
     return [
         str(path)
-        for path in found
+        for path in sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/{pattern}"))
         if path.suffix.lower() in IMAGES and not path.name.startswith(".")
     ]
 
@@ -79,5 +78,5 @@ def _offset(folder: Path) -> int | None:
         return -int(added.pop()) if len(added) == 1 else None
     baseline = re.search(r"<PROCESSING_BASELINE>\s*(\d\d\.\d\d)", text)
     name = re.search(r"_N(\d\d)(\d\d)_", folder.name)
-    told = baseline[1] if baseline else ".".join(name.groups()) if name else None
-    return offset_of(parse_baseline(told))
+    published = baseline[1] if baseline else ".".join(name.groups()) if name else None
+    return offset_of(parse_baseline(published))

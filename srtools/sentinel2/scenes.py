@@ -22,15 +22,10 @@ from shapely.geometry import mapping
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images.pixels import HIGHEST_DN
+from srtools.sentinel2 import defaults
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.clouds import band_shares, scl_shares
-from srtools.sentinel2.defaults import (
-    COLLECTION,
-    END_DATE,
-    MAX_BAD_SHARE,
-    MAX_CLOUD_COVER,
-    START_DATE,
-)
+from srtools.sentinel2.defaults import COLLECTION, MAX_CLOUD_COVER
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, choices, newest, outside, passes, scene_of
 from srtools.sentinel2.services import ServiceError
@@ -44,13 +39,13 @@ LOOKS = 8  # candidates whose pixels are read, at most
 def search(
     archive: Archive,
     area: shapely.Polygon,
-    start: date = START_DATE,
-    end: date = END_DATE,
+    start: date = defaults.START_DATE,
+    end: date = defaults.END_DATE,
     *,
     near: date | None = None,
     items: Sequence[str] = (),
 ) -> list[Scene]:
-    """Give the candidates over `area` (degrees), the best first.
+    """Return the candidates over `area` (degrees), the best first.
 
     A candidate is one pass of the satellite: the fewest tiles of one datastrip and
     one CRS whose outlines contain the area.  Of two processings of the same pixels
@@ -70,23 +65,22 @@ def search(
         raise SRError(
             f"the period begins on {start}, after its end, {end}; give both days"
         )
-    wishes: dict[str, Any] = {
-        "intersects": mapping(area),
-        # To the midnight after the last day: some servers read a day as its begin.
-        "datetime": f"{start}T00:00:00Z/{end + timedelta(days=1)}T00:00:00Z",
-    }
     # The query has no limit of clouds, which would hide the newer processing of an
     # image, the other tile of a pass, or images whose cloud cover is not published.
-    found = archive.search(**wishes)
+    answer = archive.search(
+        intersects=mapping(area),
+        # To the midnight after the last day: some servers read a day as its begin.
+        datetime=f"{start}T00:00:00Z/{end + timedelta(days=1)}T00:00:00Z",
+    )
     tiles = [
         tile
-        for tile in _tiles(archive, found)
+        for tile in _tiles(answer)
         if start <= tile.when.date() <= end and tile.outline.intersection(area).area
     ]
     if not tiles:
         raise SRError(
             f"no item of {COLLECTION} at {redact(archive.url)} shows the area between "
-            f"{start} and {end} ({len(found)} items came back)"
+            f"{start} and {end} ({len(answer)} items came back)"
             f"{archive.other_collections()}; change the period, or check where the "
             "area lies"
         )
@@ -125,19 +119,15 @@ def choose(
     candidates: Sequence[Scene],
     area: shapely.Polygon,
     *,
-    max_bad_share: float = MAX_BAD_SHARE,
+    max_bad_share: float = defaults.MAX_BAD_SHARE,
     looks: int = LOOKS,
 ) -> Scene:
-    """Give the first candidate that is clear, whole, and can be read.
+    """Return the first candidate that is clear, whole, and can be read.
 
     Its SCL pixels over `area` are all there.  At most the share `max_bad_share` (0-1)
     may be in one of `BAD_CLASSES` (of a forced scene that is only measured), 0 in a
-    band, or brighter than any ground.  The pixels of at most `looks`
-    candidates are read.  `shares` and `rejected` of the candidates are filled in.
-
-    Raises:
-        SRError: if none passes.  It is one line, so `ranking_table`, which has the
-            reason for every candidate, is logged before.
+    band, or brighter than any ground.  `shares` and `rejected` of the candidates are
+    filled in, of at most `looks`; if none passes, their table is logged.
     """
     looked = 0
     for scene in candidates:
@@ -157,21 +147,21 @@ def choose(
         if not scene.rejected:
             return scene
     log.warning("%s", ranking_table(candidates))
-    if candidates[0].forced:
+    best = candidates[0]
+    if best.forced:
         raise SRError(
-            f"the items that were asked for cannot be used ({candidates[0].rejected}); "
-            "leave them out to see other candidates, or name all tiles of the pass"
+            f"the items that were asked for cannot be used ({best.rejected}); leave "
+            "them out to see other candidates, or name all tiles of the pass"
         )
     raise SRError(
-        f"none of {len(candidates)} Sentinel-2 candidates can be used "
-        f"(the best one, {candidates[0].tiles[0].id}: {candidates[0].rejected}); see "
-        "the table above, then allow another period, more cloud or a larger bad share, "
-        "or name the items to take"
+        f"none of {len(candidates)} Sentinel-2 candidates can be used (the best one, "
+        f"{best.tiles[0].id}: {best.rejected}); see the table above, then allow "
+        "another period or a larger bad share, or name the items to take"
     )
 
 
 def _look(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> str:
-    """Fill in `shares`, and return the reason why a scene cannot be used, or ""."""
+    """Fill in `shares`, and return the reason to reject a scene, or ""."""
     scene.shares = scl_shares(scene.archive, scene.hrefs("SCL"), area)
     if scene.shares["missing"]:
         return "pixels are missing"
@@ -179,17 +169,17 @@ def _look(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> str:
         return f"more than {max_bad_share:.2%} cloud, shadow or cirrus"
     # Items exist whose classification is whole, and whose bands are not.
     bands = [scene.hrefs(band) for band in BANDS]
-    found = band_shares(scene.archive, bands, area)
-    scene.shares |= {name: max(found[name], scene.shares[name]) for name in found}
-    if found["missing"] > max_bad_share:
+    shares = band_shares(scene.archive, bands, area)
+    scene.shares |= {name: max(shares[name], scene.shares[name]) for name in shares}
+    if shares["missing"] > max_bad_share:
         return "pixels of its bands are missing"
-    if found["defective"] > max_bad_share:
+    if shares["defective"] > max_bad_share:
         return f"more than {max_bad_share:.2%} of its DN are above {HIGHEST_DN}"
     return ""
 
 
 def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> str:
-    """Give the candidates as text, two lines each: figures and verdict, then items.
+    """Return the candidates as text, two lines each: figures and verdict, then items.
 
     A figure that is not published, or was not looked at, is a dash.
     """
@@ -201,12 +191,12 @@ def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> s
         " no  acquired (UTC)    baseline  cloud  outside  missing     bad  verdict",
     ]
     for place, scene in enumerate(candidates, start=1):
-        shares = scene.shares or {}
         cloud = None if scene.cloud is None else scene.cloud / 100
+        missing = (scene.shares or {}).get("missing")
         lines += [
             f"{place:3}  {scene.when:%Y-%m-%d %H:%M}  "
             f"{scene.tiles[0].baseline_text or '-':>8}  {_percent(cloud, 1):>5}  "
-            f"{_percent(scene.outside):>7}  {_percent(shares.get('missing')):>7}  "
+            f"{_percent(scene.outside):>7}  {_percent(missing):>7}  "
             f"{_percent(scene.bad_share):>6}  "
             + ("chosen" if scene is chosen else scene.rejected or "-"),
             f"     {' '.join(tile.id for tile in scene.tiles)}",
@@ -222,10 +212,10 @@ def _percent(share: float | None, digits: int = 2) -> str:
     return f"<{least:g}" if 0 < 100 * share < least else f"{100 * share:.{digits}f}"
 
 
-def _tiles(archive: Archive, found: Iterable[dict[str, Any]]) -> list[Tile]:
-    """Read the items of the archive's collection; those that cannot be are logged."""
+def _tiles(answer: Iterable[dict[str, Any]]) -> list[Tile]:
+    """Read the items of the collection; those that cannot be are logged."""
     tiles = []
-    for item in found:
+    for item in answer:
         try:
             tiles.append(Tile.from_item(item))
         except UNUSABLE_ITEM as error:
@@ -234,21 +224,21 @@ def _tiles(archive: Archive, found: Iterable[dict[str, Any]]) -> list[Tile]:
 
 
 def _forced_scene(
-    archive: Archive, area: shapely.Polygon, items: Sequence[str]
+    archive: Archive, area: shapely.Polygon, names: Sequence[str]
 ) -> Scene:
-    """Fetch `items` by their ids and put them together, or say why not."""
-    found = {x.id: x for x in _tiles(archive, archive.search(ids=list(items)))}
-    for name in items:
-        if name not in found:
+    """Fetch items by their ids and put them together."""
+    items = {tile.id: tile for tile in _tiles(archive.search(ids=list(names)))}
+    for name in names:
+        if name not in items:
             raise SRError(
                 f"{COLLECTION} at {redact(archive.url)} has no item {name}"
                 f"{archive.other_collections()}; check the id, which the table of "
                 "candidates gives"
             )
-    tiles = [found[name] for name in dict.fromkeys(items)]
+    tiles = [items[name] for name in dict.fromkeys(names)]
     if len(passes(tiles)) > 1 or len(newest(tiles)) < len(tiles):
         raise SRError(
-            f"items {', '.join(items)} cannot be put together; expected different "
+            f"items {', '.join(names)} cannot be put together; expected different "
             "tiles of the same datatake, datastrip, CRS and offset"
         )
     if not any(tile.outline.intersects(area) for tile in tiles):

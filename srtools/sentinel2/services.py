@@ -23,7 +23,7 @@ class ServiceError(SRError):
 
 
 def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
-    """Give `function()`, or raise if it takes longer than `seconds`.
+    """Return `function()`, or raise if it takes longer than `seconds`.
 
     Time-outs of sockets do not bound a server that sends a byte now and then, nor
     one that asks to be called again in an hour.  The work is done by a thread, which
@@ -47,7 +47,7 @@ def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
 
 
 def brief(error: object) -> str:
-    """Give the message of `error` on one line, short and without secrets."""
+    """Return the message of `error` on one line, short and without secrets."""
     if isinstance(error, json.JSONDecodeError):
         return "not JSON"
     text = " ".join(without_secrets(str(error)).split())
@@ -57,7 +57,7 @@ def brief(error: object) -> str:
 def keep_secrets_out_of_logs() -> None:
     """From now on, cut the queries of URLs out of all log messages.
 
-    rasterio logs what GDAL says, URLs and all, and only the making of a record is
+    rasterio logs GDAL's messages, URLs and all, and only the making of a record is
     common to all loggers.
     """
     make = logging.getLogRecordFactory()
@@ -78,7 +78,7 @@ def keep_secrets_out_of_logs() -> None:
 def in_parallel(
     function: Callable[[Job], Result], jobs: Sequence[Job], end: float
 ) -> Iterator[Result]:
-    """Give `function(job)` of each job, in any order, `WORKERS` at a time.
+    """Yield `function(job)` of each job, in any order, `WORKERS` at a time.
 
     After a failure, or at the time `end`, no job is begun any more.  Nobody waits for
     running jobs: their threads do not keep the program from ending.

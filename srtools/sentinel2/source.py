@@ -1,20 +1,8 @@
 """Where the pixels of Sentinel-2 are: images at hand, a SAFE folder, or a search.
 
-Exercise 1 wants it for the ground that Spot shows, with the classification of clouds:
-
-    area = areas.data_footprint(xs)
-    with source.sentinel2(
-        options, area, options.out_dir, xs=xs, near=options.spot_date, scl=True
-    ) as s2:
-        stacked = [pyotb.ConcatenateImages(il=bands) for bands in s2.tiles]
-
-Exercise 5 wants it for an area, and a little more for the network to see:
-
-    area = polygon or areas.footprint(like)    # None will do for images at hand
-    with source.sentinel2(
-        options, area, Path(options.out).parent, margin_metres=200.0
-    ) as s2:
-        s2.read(grid)  # without the offset; OTB's pipeline takes the files
+    with source.sentinel2(options, area, folder, xs=xs, scl=True) as s2:
+        pyotb.ConcatenateImages(il=s2.tiles[0])  # OTB's pipeline takes the files
+        s2.read(grid)  # pixels without the offset
 
 A script checks its outputs and its model before it enters the context: then nothing
 is searched for in vain.  The room on the disk is checked in here, before the download.
@@ -22,7 +10,6 @@ is searched for in vain.  The room on the disk is checked in here, before the do
 
 import logging
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -32,9 +19,9 @@ from typing import Protocol
 
 import shapely
 
-from srtools import files
 from srtools.conventions import BANDS
 from srtools.errors import SRError
+from srtools.files import make_folder, partial_folder
 from srtools.images.pixels import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import defaults, download, safe, scenes
@@ -47,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 LEVEL_1C = re.compile(r"T\d\d[A-Z]{3}_\d{8}T\d{6}_B\d\d\.jp2$")
-"""Names of its images; those of Level-2A tell their resolution."""
+"""Names of its images; those of Level-2A state their resolution."""
 DAY = re.compile(r"(?<!PDMC)_(\d{8})[T-]\d{6}[-_]")
 """The first in a name is that of acquisition, but for the creation after PDMC."""
 
@@ -110,10 +97,10 @@ def sentinel2(
                 )
             s2 = _of_scene(scene, stack.enter_context(copies), options.offset)
         s2 = completed(s2, scl if isinstance(scl, str) else None, day)
-        if len(s2.tiles) > 1:  # of a search: their mosaics lie with the copies
-            place = {"prefix": ".temporary-", "dir": files.make_folder(folder)}
-            folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
-        yield s2.checked(Path(folder), xs)
+        vrts = None
+        if len(s2.tiles) > 1:
+            vrts = stack.enter_context(partial_folder(make_folder(folder) / "tiles"))
+        yield s2.checked(vrts, xs)
 
 
 def _of_scene(
@@ -163,9 +150,9 @@ def day_in(paths: Sequence[str]) -> date | None:
             with suppress(ValueError):  # no day at all
                 days.setdefault(datetime.strptime(digits, "%Y%m%d").date(), name)
     if len(days) > 1:
-        found = ", ".join(f"{day} ({name})" for day, name in sorted(days.items()))
+        names = ", ".join(f"{day} ({name})" for day, name in sorted(days.items()))
         raise SRError(
-            f"the files of Sentinel-2 are of several days by their names: {found}; "
+            f"the files of Sentinel-2 are of several days by their names: {names}; "
             "give the bands and the classification of one product"
         )
     return next(iter(days), None)

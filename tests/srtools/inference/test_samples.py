@@ -21,7 +21,7 @@ def smooth(height: int, width: int, offset: int = 0) -> np.ndarray:
 
 
 def opened(paths: list[str], offset: int = 0) -> Sentinel2:
-    return Sentinel2([paths], offset=offset).checked(None)
+    return Sentinel2([paths], offset=offset).checked()
 
 
 def output(s2: Sentinel2) -> Grid:

@@ -1,10 +1,12 @@
 """Services and items that the tests of Sentinel-2 share."""
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from srtools.sentinel2 import archive as archives
+from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from tests.fake_stac import FakeService, serve
@@ -36,3 +38,26 @@ def real_items():
 def real(real_items):
     """Real tiles by their MGRS name."""
     return {tile.mgrs: tile for tile in map(Tile.from_item, real_items)}
+
+
+@pytest.fixture
+def tokens(service, monkeypatch):
+    """The token service of the Planetary Computer and its images on localhost."""
+    library = token_service.library()
+    monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
+    library.settings.Settings.get.cache_clear()
+    monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
+    # Tokens are for Azure's host only: let the library take localhost for it.
+    monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
+    yield service
+    library.settings.Settings.get.cache_clear()
+
+
+@pytest.fixture
+def expiry():
+    """Return the time after some minutes, as tokens state it."""
+
+    def after(**left):
+        return (datetime.now(timezone.utc) + timedelta(**left)).strftime("%FT%TZ")
+
+    return after

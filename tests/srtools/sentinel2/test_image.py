@@ -18,7 +18,7 @@ from srtools.sentinel2.image import Content, Sentinel2, check_images
 
 
 def opened(*paths, xs=None, **facts):
-    return Sentinel2([list(paths)], **facts).checked(None, xs)
+    return Sentinel2([list(paths)], **facts).checked(xs=xs)
 
 
 def lacks(s2, area):

@@ -22,9 +22,11 @@ FOLDER = "consistent"  # in that of the pieces
 LARGEST_DN = 65535
 
 
-def correct(s2: Sentinel2, grid: Grid, made: Sequence[Piece], folder: Path) -> Path:
+def correct(
+    s2: Sentinel2, grid: Grid, all_pieces: Sequence[Piece], folder: Path
+) -> Path:
     """Write corrected copies of all pieces in `folder`, and return their folder."""
-    path = pieces.write_vrt(folder / "whole.vrt", made, grid)
+    path = pieces.write_vrt(folder / "whole.vrt", all_pieces, grid)
     whole = raster.describe(path, "the image")
 
     def write(piece: Piece, path: Path) -> None:
@@ -32,7 +34,7 @@ def correct(s2: Sentinel2, grid: Grid, made: Sequence[Piece], folder: Path) -> P
 
     copy = folder / FOLDER
     copy.mkdir(exist_ok=True)
-    pieces.make(copy, made, write, grid.transform.a, pixel_bytes=2 * len(BANDS))
+    pieces.make(copy, all_pieces, write, grid.transform.a, pixel_bytes=2 * len(BANDS))
     return copy
 
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy  # noqa: F401 - if it is missing, pyotb would name another reason
+
 from srtools import signals
 from srtools.errors import PixelError, SRError
 

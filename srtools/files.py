@@ -22,10 +22,7 @@ LONGEST_NAME = 255 - len(".partial--12345678")
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path; its file becomes `path` at the end of the block.
-
-    After an exception `path` is as it was.
-    """
+    """Yield a temporary path; its file becomes `path`, unless there is an exception."""
     with whole_files([Path(path)]) as folder:
         yield folder / Path(path).name
 
@@ -43,9 +40,6 @@ def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Pa
     Arguments:
         paths: files of one folder.
         replaced: files of an earlier run that go, unless they are among `paths`.
-
-    Raises:
-        SRError: if one of them is a folder, or theirs cannot be written to.
     """
     refuse_folders(paths)
     for folder in {Path(os.path.realpath(path)).parent for path in paths}:
@@ -76,14 +70,10 @@ def _rename(source: Path, target: Path) -> None:
 
 @contextmanager
 def partial_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder on the disk of `path`, for what is going to be `path`.
+    """Yield a temporary folder beside `path`, or the target of that link, for its file.
 
-    Of a symbolic link, that is the disk of its target.  The folder is removed at the
-    end.  What killed processes have left there for the same path is removed before;
-    those that live hold a lock.
-
-    Raises:
-        SRError: if it cannot be made.
+    The folder is removed at the end, and those of killed processes for the same path
+    before; living processes hold a lock.
     """
     path = Path(os.path.realpath(path))
     parent, prefix = make_folder(path.parent, room=0), f".partial-{path.name}-"
@@ -105,27 +95,26 @@ def partial_folder(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def hold(
-    folder: str | Path, busy: str, shared: bool = False, sure: bool = False
+    folder: str | Path, busy: str | None, shared: bool = False, sure: bool = False
 ) -> Iterator[None]:
-    """Hold a folder for one process; whatever ends the process sets it free.
+    """Lock a folder for one process; whatever ends the process unlocks it.
 
     Some network file systems have no locks; there everybody gets the folder.
 
     Arguments:
-        folder: folder that exists.
-        busy: message if another process holds it.
-        shared: whether others may hold it at the same time, if they share it, too.
-        sure: whether a file system without locks is an error.
+        busy: message if another process has locked it; None: wait for that process.
+        shared: whether others may lock it at the same time, if they share it, too.
+        sure: raise if the file system has no locks.
 
     Raises:
-        SRError: if another process holds it.
+        SRError: if another process has locked it.
         OSError: if there are no locks, or no such folder any more.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             wish = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(handle, wish | fcntl.LOCK_NB)
+            fcntl.flock(handle, wish | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError:
             raise SRError(busy) from None
         except OSError:
@@ -139,27 +128,8 @@ def hold(
         os.close(handle)
 
 
-@contextmanager
-def one_at_a_time(folder: str | Path) -> Iterator[None]:
-    """Wait until no other process is in this block for the same folder.
-
-    Some network file systems have no locks; there nobody waits.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
 def check_name(path: str | Path) -> None:
-    """Check that OTB takes a path as it is.
-
-    Raises:
-        SRError: if it holds a `?`, after which OTB up to 9 expects options.
-    """
+    """Refuse a path with a `?`, after which OTB up to 9 expects options."""
     if "?" in str(path):
         raise SRError(
             f"{path} has a '?' in its name, which OTB takes for the start of options; "
@@ -168,11 +138,9 @@ def check_name(path: str | Path) -> None:
 
 
 def check_no_pattern(path: str | Path) -> None:
-    """Check that TensorFlow takes a path as it is.
+    """Refuse a path which TensorFlow takes for a pattern of several names.
 
-    Raises:
-        SRError: if it holds one of `[]*?`, which TensorFlow takes for a pattern of
-            several names: it would write a model there that nobody can load.
+    It would write a model there that nobody can load.
     """
     if found := set("[]*?") & set(str(Path(path).absolute())):
         raise SRError(
@@ -184,12 +152,7 @@ def check_no_pattern(path: str | Path) -> None:
 def make_folder(folder: str | Path, room: int = 4096) -> Path:
     """Create `folder` with its parents, or those that a symbolic link names.
 
-    Arguments:
-        folder: the folder.
-        room: bytes that are written to try it; on a full disk a file can be made.
-
-    Raises:
-        SRError: if it cannot be created or written to.
+    To try it, `room` bytes are written; on a full disk an empty file can be made.
     """
     folder = Path(folder)
     try:
@@ -206,18 +169,9 @@ def make_folder(folder: str | Path, room: int = 4096) -> Path:
 
 
 def refuse_folders(paths: Sequence[Path]) -> None:
-    """Check that no file is going to be written to the place of a folder.
-
-    Raises:
-        SRError: naming the folder.
-    """
+    """Refuse to write a file to the place of a folder."""
     for path in filter(Path.is_dir, paths):
         raise SRError(f"{path} is a folder; give the name of a file")
-
-
-def _is_empty(folder: str | Path) -> bool:
-    """Check whether a path is a folder, or a link to one, with nothing in it."""
-    return Path(folder).is_dir() and not any(Path(folder).iterdir())
 
 
 def check_room(folder: str | Path, needed: int, what: str) -> None:
@@ -226,12 +180,9 @@ def check_room(folder: str | Path, needed: int, what: str) -> None:
     OTB does not report a disk that is full, and with no byte left it never returns.
 
     Arguments:
-        folder: where files are to be written; it exists.
+        folder: folder that exists.
         needed: bytes.
-        what: what takes them, for messages ("3 pieces of the image").
-
-    Raises:
-        SRError: saying how much is needed and how much is free.
+        what: their use, for messages ("3 pieces of the image").
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -250,10 +201,6 @@ def refuse_existing(
         paths: files that are going to be written.
         overwrite: whether they may replace existing ones.
         read: files that the run reads; they are never replaced.
-
-    Raises:
-        SRError: if one of `paths` is one of `read`, or exists already, or has a name
-            that is too long.
     """
     for name in (os.path.basename(os.path.realpath(path)) for path in paths):
         if len(os.fsencode(name)) > LONGEST_NAME:
@@ -261,7 +208,11 @@ def refuse_existing(
                 f"the name {name} is too long, at most {LONGEST_NAME} bytes are "
                 "possible; choose a shorter one"
             )
-    existing = [path for path in paths if Path(path).exists() and not _is_empty(path)]
+    existing = [
+        path
+        for path in map(Path, paths)
+        if path.exists() and (path.is_file() or any(path.iterdir()))
+    ]
     needed = [path for path in read if Path(path).exists()]
     for path in existing:
         if any(os.path.samefile(path, other) for other in needed):

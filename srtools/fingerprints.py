@@ -10,23 +10,23 @@ from srtools.urls import redact
 
 
 def of_files(paths: Iterable[str | Path]) -> list[list]:
-    """Give name, size and time of the last change of each file, without reading it.
+    """Return name, size and time of the last change of each file, without reading it.
 
-    A remote image, which has no such state, is told by its path alone, without the
-    token, which changes.
+    A remote image, which has no such state, has its path alone, without the token,
+    which changes.
     """
-    return [_state(path) for path in paths]
-
-
-def _state(path: str | Path) -> list:
-    if not Path(path).exists():
-        return [redact(str(path))]
-    state = Path(path).stat()
-    return [Path(path).name, state.st_size, state.st_mtime_ns]
+    states = []
+    for path in paths:
+        if Path(path).exists():
+            state = Path(path).stat()
+            states.append([Path(path).name, state.st_size, state.st_mtime_ns])
+        else:
+            states.append([redact(str(path))])
+    return states
 
 
 def of_contents(paths: Iterable[str | Path]) -> str:
-    """Give one SHA-256 of the contents of files, in their order."""
+    """Return one SHA-256 of the contents of files, in their order."""
     digest = hashlib.sha256()
     for path in paths:
         digest.update(Path(path).read_bytes())

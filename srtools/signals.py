@@ -28,10 +28,6 @@ def held() -> Iterator[None]:
 
     A second signal ends the process at once.  Inside another `held` block, and in
     threads, which receive no signals, nothing changes.
-
-    Raises:
-        KeyboardInterrupt: after SIGINT.
-        SystemExit: after SIGTERM.
     """
     global _holding
     if _holding or threading.current_thread() is not threading.main_thread():
@@ -64,7 +60,7 @@ def act() -> None:
 
 
 def take() -> int | None:
-    """Give the signal that was remembered, if any, and forget it: the caller acts."""
+    """Return the signal that was remembered, if any, and forget it."""
     return _received.pop() if _received else None
 
 

@@ -114,13 +114,6 @@ class Options(SearchOptions):
         metavar="PIXELS",
         group="advanced",
     )
-    piece_size: int = option(
-        4096,  # of which whole tiles are used: 37 km2
-        "side of the pieces that a killed run need not make again, output pixels",
-        kind=number(1),
-        metavar="PIXELS",
-        group=LARGE,
-    )
     part: tuple[int, int] | None = option(
         None,
         "make the I-th of N shares; the same command without --part joins them "

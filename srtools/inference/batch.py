@@ -4,88 +4,69 @@ A run that was interrupted goes on: images of the same model, products and optio
 left as they are, and the pieces of the one that was begun are used.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from srtools import cards, fingerprints
 from srtools.errors import SRError, line_of
-from srtools.inference import prepare
+from srtools.inference.options import Options, made_of, read_area
 from srtools.inference.outputs import Outputs
+from srtools.sentinel2 import source
 
 
-def outputs(products: tuple[str, ...], folder: str) -> dict[str, Path]:
-    """Give the image of each product, named after it.
+class Products:
+    """The options of each image to make: one, or that of each product."""
 
-    >>> outputs(("in/S2A_x.SAFE",), "out")
-    {'in/S2A_x.SAFE': PosixPath('out/S2A_x_sr.tif')}
+    def __init__(self, options: Options) -> None:
+        """Name the images of `out_dir` after their products."""
+        self.options, self.failed = options, 0
+        self.named: dict[Path, str] = {}
+        for product in options.s2_images if options.out_dir else ():
+            path = Path(options.out_dir) / f"{Path(product).stem}_sr.tif"
+            if path in self.named:
+                raise SRError(
+                    f"{self.named[path]} and {product} would both become {path}; "
+                    "rename one of them, or give it by itself"
+                )
+            self.named[path] = product
 
-    Raises:
-        SRError: if two have the same name.
-    """
-    named: dict[Path, str] = {}
-    for product in products:
-        path = Path(folder) / f"{Path(product).stem}_sr.tif"
-        if path in named:
-            raise SRError(
-                f"{named[path]} and {product} would both become {path}; rename one of "
-                "them, or give it by itself"
-            )
-        named[path] = product
-    return {product: path for path, product in named.items()}
+    def __iter__(self) -> Iterator[Options]:
+        if self.options.dry_run:  # prints the ranking
+            source.find_scene(self.options, read_area(self.options)[0])
+        elif not self.options.out_dir:
+            yield self.options
+        for path, product in self.named.items():
+            one = {"s2_images": (product,), "out": str(path), "out_dir": None}
+            options = replace(self.options, **one)
+            with self.errors_printed(options):
+                if is_made(options):
+                    print(f"is there: {path}")
+                else:
+                    yield options
 
-
-def run(options: Any, infer: Callable[[Any], dict | None]) -> int:
-    """Make an image of each product, and print a line for each.
-
-    Arguments:
-        options: `srtools.cli.inference.Options` with `out_dir`.
-        infer: makes one image.
-
-    Returns:
-        Number of products that failed.
-
-    Raises:
-        SRError: if two products have the same name.
-    """
-    failed = 0
-    for line, good in _lines(options, infer):
-        tqdm.write(line)
-        failed += not good
-    return failed
-
-
-def _lines(
-    options: Any, infer: Callable[[Any], dict | None]
-) -> Iterator[tuple[str, bool]]:
-    for product, path in outputs(options.s2_images, options.out_dir).items():
-        one = replace(options, s2_images=(product,), out=str(path), out_dir=None)
+    @contextmanager
+    def errors_printed(self, one: Options) -> Iterator[None]:
+        """Print the error of one of several products, and count it."""
         try:
-            there = is_made(one)
-            if not there:
-                infer(one)
-            yield f"{'is there' if there else 'written'}: {path}", True
+            yield
         except Exception as error:
-            told = line_of(error)
-            if told is None:  # a mistake of the program
+            line = line_of(error)
+            # A mistake of the program, or the only product.
+            if line is None or not self.options.out_dir:
                 raise
-            yield f"failed: {product}: {told}", False
+            print(f"failed: {one.s2_images[0]}: {line}")
+            self.failed += 1
 
 
-def is_made(options: Any) -> bool:
-    """Check whether an image is there, made with the same model, files and options.
-
-    Raises:
-        SRError: naming what differs.
-    """
-    outputs = Outputs.of(options)
+def is_made(options: Options) -> bool:
+    """Check whether an image is there, made with the same model, files and options."""
+    outputs = Outputs(options.out, options.preview, options.uncertainty)
     if options.overwrite or not outputs.card.exists():
         return False
     old = cards.read_card(outputs.card).get("made_of")
-    names = ", ".join(fingerprints.differences(old or {}, prepare.made_of(options)))
+    names = ", ".join(fingerprints.differences(old or {}, made_of(options)))
     if names:
         how = f"with another {names}" if old else "by an earlier version"
         raise SRError(

@@ -12,18 +12,11 @@ log = logging.getLogger(__name__)
 
 
 def over_dask(address: str, script: str, arguments: list[str]) -> None:
-    """Have the workers of a Dask cluster make all pieces, one share each.
+    """Make all pieces by the workers of a Dask cluster, one share each.
 
     Python, the scripts, the images and the output must have the same paths on all
     machines, for instance on a shared disk.
-
-    Arguments:
-        address: address of the scheduler, for instance tcp://host:8786.
-        script: script that the workers run.
-        arguments: its command line, with `--dask`.
-
-    Raises:
-        SRError: if the cluster cannot be reached, or a share fails.
+    `arguments` is the command line of the script, with `--dask`.
     """
     try:
         from distributed import Client
@@ -47,17 +40,9 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
         log.info("%d workers share the pieces", parts)
         command = [sys.executable, str(Path(script).resolve()), *arguments, "--part"]
         # `subprocess.run`, because the workers cannot import functions of the scripts.
-        shares = [
-            client.submit(
-                subprocess.run,
-                [*command, f"{part}/{parts}"],
-                cwd=os.getcwd(),
-                capture_output=True,
-                text=True,
-                pure=False,
-            )
-            for part in range(1, parts + 1)
-        ]
+        how = {"cwd": os.getcwd(), "capture_output": True, "text": True, "pure": False}
+        commands = [[*command, f"{part}/{parts}"] for part in range(1, parts + 1)]
+        shares = [client.submit(subprocess.run, each, **how) for each in commands]
         try:
             done = client.gather(shares)
         except Exception as error:  # Dask raises many kinds
@@ -65,10 +50,10 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
                 f"the Dask cluster {address} gave up ({type(error).__name__}: "
                 f"{error}); the same command goes on with the pieces that are there"
             ) from None
-    failed = next((share for share in done if share.returncode), None)
-    if failed:
-        said = failed.stderr.strip().splitlines() or ["it said nothing"]
-        raise SRError(
-            f"a worker ended with exit code {failed.returncode}: {said[-1]}; the same "
-            "command goes on with the pieces that are there"
-        )
+    for share in done:
+        if share.returncode:
+            lines = share.stderr.strip().splitlines() or ["it said nothing"]
+            raise SRError(
+                f"a worker ended with exit code {share.returncode}: {lines[-1]}; the "
+                "same command goes on with the pieces that are there"
+            )

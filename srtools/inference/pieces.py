@@ -19,17 +19,30 @@ import numpy as np
 import rasterio
 
 from srtools import cards, files, fingerprints
+from srtools.conventions import BANDS, SCALE
 from srtools.errors import SRError
-from srtools.images import raster
-from srtools.images.grid import Window
-from srtools.images.vrt import Copy
+from srtools.images import raster, vrt
+from srtools.images.grid import Grid, Window
 
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
-JOINED_SHARE = 1.1
-"""Bytes that joining takes, per byte of all pixels: the image with its overviews 0.8,
-and these once more while it is written."""
+TILES_A_SIDE = 3
+"""Tiles along each side of a piece, which are whole: none is computed twice."""
+CREATION = {
+    # On a full disk, libtiff may never return from a file that is not compressed.
+    "COMPRESS": "DEFLATE",
+    "ZLEVEL": 1,
+    "PREDICTOR": 2,
+    # A line of a band is read at once when the pieces are joined.
+    "INTERLEAVE": "BAND",
+    "BLOCKYSIZE": 32,
+    "BIGTIFF": "IF_SAFER",
+}
+"""GDAL's creation options of a piece."""
+PIECES_SHARE, JOINED_SHARE = 0.65, 1.1
+"""Bytes on the disk, per byte of all pixels: of the pieces, and of the image with its
+overviews (0.8), of which a part lies there twice while it is written."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,11 @@ class Piece:
         return f"r{self.row:06d}_c{self.col:06d}.tif"
 
     @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    @property
     def box(self) -> str:
         """The rectangle in OTB's extended file names."""
         return f"{self.col}:{self.row}:{self.width}:{self.height}"
@@ -56,11 +74,6 @@ class Piece:
         """Rows and columns of the output."""
         rows = slice(self.row, self.row + self.height)
         return rows, slice(self.col, self.col + self.width)
-
-    def copy_of(self, folder: Path) -> Copy:
-        """Return the file of the piece and its place, for a VRT of the output."""
-        whole = (0, 0, self.width, self.height)
-        return Copy(str(folder / self.name), whole, (self.col, self.row))
 
 
 def cut(width: int, height: int, size: int) -> list[Piece]:
@@ -76,16 +89,16 @@ def cut(width: int, height: int, size: int) -> list[Piece]:
     ]
 
 
-def share(pieces: Sequence[Piece], part: int, parts: int) -> list[Piece]:
-    """Give the pieces of one of several machines; `part` counts from 1."""
-    own = list(pieces[part - 1 :: parts])
-    if not own:
+def share(pieces: Sequence[Piece], part: int, parts: int) -> Sequence[Piece]:
+    """Return the pieces of one of several machines; `part` counts from 1."""
+    chosen, count = pieces[part - 1 :: parts], len(pieces)
+    if not chosen:
         log.warning(
-            "no piece is left for this share, the image has %d; smaller ones "
-            "(--piece_size) spread better",
-            len(pieces),
+            "no piece is left for this share, the image has %d; a smaller --tile_size "
+            "makes more",
+            count,
         )
-    return own
+    return chosen
 
 
 def folder_of(out: str | Path) -> Path:
@@ -94,12 +107,8 @@ def folder_of(out: str | Path) -> Path:
 
 
 @contextmanager
-def hold(folder: Path, shared: bool) -> Iterator[None]:
-    """Hold the folder of the pieces: one run at a time, or several shares.
-
-    Arguments:
-        folder: folder of the pieces, which is made if need be.
-        shared: whether this run makes a share only.
+def lock(folder: Path, shared: bool) -> Iterator[None]:
+    """Lock the folder of the pieces for one run, or for several shares.
 
     Raises:
         SRError: if another run makes this image, or shares are still made while all
@@ -124,25 +133,18 @@ def hold(folder: Path, shared: bool) -> Iterator[None]:
 def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     """Take the folder, or go on with pieces that were made for the same plan.
 
-    Shares that begin at the same time do this one after the other.
-
-    Arguments:
-        folder: folder of the pieces.
-        plan: everything that the pixels of the pieces depend on.
-        overwrite: whether pieces of another plan may be removed.
-
-    Raises:
-        SRError: if it was made for another plan, or by another program.
+    Shares that begin at the same time do this one after the other.  The plan holds all
+    that the pixels depend on; with `overwrite`, pieces of another plan are removed.
     """
-    # Not the folder itself, which this run, or its share, holds already.
-    with files.one_at_a_time(folder.absolute().parent):
-        found = [path for path in folder.glob("*") if not path.name.startswith(".")]
-        if found and not (folder / PLAN).exists():
+    # Not the folder itself, which this run, or its share, has locked already.
+    with files.hold(folder.absolute().parent, busy=None):
+        old = [path for path in folder.glob("*") if not path.name.startswith(".")]
+        if old and not (folder / PLAN).exists():
             raise SRError(
-                f"{folder} holds {found[0].name} but no {PLAN}, so nobody knows what "
+                f"{folder} holds {old[0].name} but no {PLAN}, so nobody knows what "
                 "its files were made for; remove or rename the folder"
             )
-        if (folder / PLAN).exists():
+        if old:
             names = fingerprints.differences(cards.read_card(folder / PLAN), plan)
             if not names:
                 return
@@ -151,21 +153,9 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                     f"{folder} holds pieces made with another {', '.join(names)}; give "
                     "the same to go on, or --overwrite to start anew"
                 )
-            for path in found:  # the folder stays: this run holds it
+            for path in old:  # the folder stays: this run has locked it
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         cards.write_card(folder / PLAN, plan)
-
-
-def _is_whole(path: Path) -> bool:
-    """Tell whether the file of a piece exists and is complete."""
-    if not path.exists():
-        return False
-    try:
-        raster.check_written(path)
-    except SRError:
-        log.warning("piece %s is damaged and is made again", path.name)
-        return False
-    return True
 
 
 def make(
@@ -176,68 +166,79 @@ def make(
     pixel_bytes: int,
     joins: bool = True,
 ) -> None:
-    """Make the pieces that are missing, and tell the progress.
+    """Make the pieces that are missing in a folder, and log the progress.
 
     Arguments:
-        folder: folder of the pieces.
-        pieces: pieces to make.
         write: function that writes one of them to a file.
         spacing: pixel size in metres.
         pixel_bytes: size of a pixel of a piece, all bands together.
         joins: whether this run joins them afterwards.
-
-    Raises:
-        SRError: if the disk does not take them.
     """
     todo = [piece for piece in pieces if not _is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
-    sizes = [piece.width * piece.height * pixel_bytes for piece in todo]
-    joined = sum(piece.width * piece.height for piece in pieces) * pixel_bytes
-    files.check_room(
-        folder,
-        sum(sizes) + (round(JOINED_SHARE * joined) if joins else 0),
-        f"{len(todo)} pieces of the image" + (" and the image" if joins else ""),
-    )
-    areas = [piece.width * piece.height * spacing**2 / 1e6 for piece in todo]
-    start, done = time.monotonic(), 0.0
-    for piece, area, size in zip(todo, areas, sizes, strict=True):
+    missing, total = (sum(piece.pixels for piece in each) for each in (todo, pieces))
+    room = PIECES_SHARE * missing + (JOINED_SHARE * total if joins else 0)
+    what = f"{len(todo)} pieces of the image" + (" and the image" if joins else "")
+    files.check_room(folder, round(room * pixel_bytes), what)
+    start, done, km2 = time.monotonic(), 0, spacing**2 / 1e6
+    for piece in todo:
         # Others write to this disk, too.
-        files.check_room(folder, size, f"piece {piece.name} of the image")
-        unfinished = folder / f".{os.getpid()}_{piece.name}"
-        try:
-            write(piece, unfinished)
-            raster.check_written(unfinished)  # OTB does not report a full disk
-            os.replace(unfinished, folder / piece.name)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        done += area
+        what = f"piece {piece.name} of the image"
+        files.check_room(folder, piece.pixels * pixel_bytes, what)
+        _make_one(folder, piece, write)
+        done += piece.pixels
         speed = done / (time.monotonic() - start)
-        log.info(
-            "%.1f of %.1f km2, %.3g km2/s, %.0f s left",
-            done,
-            sum(areas),
-            speed,
-            (sum(areas) - done) / speed,
+        progress = done * km2, missing * km2, speed * km2, (missing - done) / speed
+        log.info("%.1f of %.1f km2, %.3g km2/s, %.0f s left", *progress)
+
+
+def _is_whole(path: Path) -> bool:
+    whole = raster.is_whole(path)
+    if path.exists() and not whole:
+        log.warning("piece %s is damaged and is made again", path.name)
+    return whole
+
+
+def _make_one(folder: Path, piece: Piece, write: Callable[[Piece, Path], None]) -> None:
+    unfinished = folder / f".{os.getpid()}_{piece.name}"
+    try:
+        write(piece, unfinished)
+        raster.check_written(unfinished)  # OTB does not report a full disk
+        os.replace(unfinished, folder / piece.name)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    """Write the pixels of a piece, [bands, h, w] uint16."""
+    bands, height, width = pixels.shape
+    size = {"count": bands, "height": height, "width": width, "dtype": "uint16"}
+    with rasterio.open(path, "w", driver="GTiff", **size, **CREATION) as file:
+        file.write(pixels)
+
+
+def write_vrt(
+    path: Path,
+    pieces: Sequence[Piece],
+    grid: Grid,
+    first: int = 1,
+    tags: Mapping[str, str] = {},
+) -> Path:
+    """Lay the pieces of a folder side by side, in a VRT beside them.
+
+    Its four bands are those from number `first` of the pieces.
+    """
+    copies = [
+        vrt.Copy(
+            str(path.parent / piece.name),
+            (0, 0, piece.width, piece.height),
+            (piece.col, piece.row),
         )
-
-
-def write_empty(path: Path, piece: Piece, bands: int) -> None:
-    """Write a piece without data, which needs no network."""
-    profile = {"dtype": "uint16", "compress": "DEFLATE", "interleave": "band"}
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=piece.width,
-        height=piece.height,
-        count=bands,
-        **profile,
-    ) as file:
-        for band in range(1, bands + 1):
-            file.write(np.zeros((piece.height, piece.width), np.uint16), band)
-
-
-def remove(folder: Path) -> None:
-    """Remove the pieces once they are joined, if need be behind a link."""
-    shutil.rmtree(os.path.realpath(folder), ignore_errors=True)
+        for piece in pieces
+    ]
+    bands = [
+        vrt.Band(number, "uint16", copies, nodata=True, title=title, scale=SCALE)
+        for number, title in enumerate(BANDS, first)
+    ]
+    return vrt.write(path, grid, bands, tags)

@@ -1,20 +1,32 @@
-"""Grids of exercise 5: that of the output, and the lr grid that the network sees."""
+"""Grids of exercise 5: that of the output, the lr grid, and the crop between them."""
 
 import logging
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from affine import Affine
+from rasterio.warp import transform as transform_points
 
-from srtools.conventions import FACTOR, LR_SPACING_METRES
+from srtools.conventions import (
+    FACTOR,
+    INPUT,
+    LR_SPACING_METRES,
+    OUTPUT_DN,
+    S2_SPACING_METRES,
+)
 from srtools.errors import SRError
+from srtools.images import raster, vrt
 from srtools.images.grid import EDGE, Grid
 from srtools.images.raster import ImageInfo
-from srtools.inference.pieces import Piece
+from srtools.network import serving
 from srtools.network.saved_model import ModelInfo
 
 log = logging.getLogger(__name__)
+
+KERNEL_PIXELS = 4  # Sentinel-2 pixels that the cubic kernel needs beyond the margin
 
 
 @dataclass(frozen=True)
@@ -29,38 +41,23 @@ class Plan:
     """Whether each output pixel lies at least in part inside the image."""
 
     @property
-    def margin_lr_pixels(self) -> int:
-        """Margin around the area, which the crop takes away."""
-        return self.crop // FACTOR
-
-    @property
     def lr_grid(self) -> Grid:
         """Pixels of the network's input, margin included."""
         corner = self.grid.transform @ Affine.translation(-self.crop, -self.crop)
         width, height = (
-            math.ceil(size / FACTOR) + 2 * self.margin_lr_pixels
+            math.ceil(size / FACTOR) + 2 * self.crop // FACTOR
             for size in (self.grid.width, self.grid.height)
         )
         return Grid(self.grid.crs, corner @ Affine.scale(FACTOR), width, height)
-
-    def grid_of(self, piece: Piece) -> Grid:
-        """Give the grid of a piece of the output."""
-        return self.grid.part(piece.window)
 
 
 def make(image: ImageInfo, like: ImageInfo | None, model: ModelInfo, crop: int) -> Plan:
     """Choose the output grid: that of `like` if given, else the image's own.
 
     The output covers the area to the last pixel, if need be by a part of one more.
-
-    Arguments:
-        image: Sentinel-2.
-        like: image whose area and corner the output takes.
-        model: network, whose card tells the spacing of lr.
-        crop: output pixels that the network cuts off on each side.
     """
     area = like or image
-    spacing = (model.card.get("lr_spacing") or LR_SPACING_METRES) / FACTOR
+    spacing = lr_spacing(model) / FACTOR
     left, bottom, right, top = area.bounds
     width, height = (
         math.ceil(extent / spacing - EDGE) for extent in (right - left, top - bottom)
@@ -75,36 +72,18 @@ def make(image: ImageInfo, like: ImageInfo | None, model: ModelInfo, crop: int) 
     return Plan(Grid(area.crs, transform, width, height), crop, inside)
 
 
-def check_own_crs(plan: Plan, image: ImageInfo) -> None:
-    """Check that the output lies in the CRS of Sentinel-2, for `--consistent`.
-
-    Raises:
-        SRError: if not: between its pixels there would be an interpolation.
-    """
-    if plan.grid.crs != image.crs:
-        raise SRError(
-            "--consistent compares with Sentinel-2's own pixels, which are in "
-            f"{image.crs}; the output would be in {plan.grid.crs}: give --like an "
-            "image in the CRS of Sentinel-2, or leave --consistent out"
-        )
+def lr_spacing(model: ModelInfo) -> float:
+    """Return the pixel size of the network's input, metres."""
+    return model.card.get("lr_spacing") or LR_SPACING_METRES
 
 
-def choose_crop(
-    model: ModelInfo, input_name: str, output: str, crop: int | None
-) -> int:
+def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
     """Choose the `_crop` output whose crop is at least the receptive field.
 
-    Arguments:
-        model: network, whose card tells the receptive field.
-        input_name, output: names of its input, and of its output without `_crop`.
-        crop: wish of the user in output pixels; None: the smallest that will do.
-
-    Raises:
-        SRError: if the model has none.
+    The smallest that will do, output pixels, unless `crop` is the user's wish.
     """
-    prefix = f"{output}_crop"
-    found = (re.fullmatch(rf"{re.escape(prefix)}(\d+)", name) for name in model.outputs)
-    crops = sorted(int(match[1]) for match in found if match)
+    names = (re.fullmatch(rf"{OUTPUT_DN}_crop(\d+)", name) for name in model.outputs)
+    crops = sorted(int(match[1]) for match in names if match)
     field = model.card.get("receptive_field", {})
     if crop is None:
         # Without a card the receptive field is unknown: the largest crop is safest.
@@ -117,9 +96,47 @@ def choose_crop(
             )
     elif crop < FACTOR * field.get("margin", 0):
         log.warning("a crop of %d is less than the receptive field: seams remain", crop)
-    model.need(input_name, f"{prefix}{crop}")
+    model.need(INPUT, serving.cropped(crop))
     if crop % (2 * FACTOR):
         raise SRError(
             f"a crop that is a multiple of {2 * FACTOR} is needed, not {crop}"
         )
     return crop
+
+
+def context_metres(model: ModelInfo, crop: int) -> float:
+    """Return how far beyond an area the network and the interpolation look, metres."""
+    return crop / FACTOR * lr_spacing(model) + KERNEL_PIXELS * S2_SPACING_METRES
+
+
+def reflect(s2: Sequence[ImageInfo], plan: Plan, folder: Path) -> list[ImageInfo]:
+    """Continue images beyond their edges by reflection, as far as the network sees.
+
+    Inside the images the context of the area is made of true pixels.  The images lie
+    on one grid, and small VRT files are written to `folder`.
+    """
+    crop_metres = plan.crop * plan.grid.transform.a
+    beyond = math.ceil(crop_metres / s2[0].spacing_in(plan.grid.crs)) + KERNEL_PIXELS
+    return [
+        raster.describe(
+            vrt.write_reflected(folder / f"band{index}.vrt", image, beyond), image.path
+        )
+        for index, image in enumerate(s2)
+    ]
+
+
+def displace(
+    s2: Sequence[ImageInfo], plan: Plan, stated: Affine, folder: Path
+) -> list[str]:
+    """Move images as far as the engine misplaces the output; return their files.
+
+    The images lie on one grid, and small VRT files are written to `folder`.
+    """
+    corners = [(place.c, place.f) for place in (stated, plan.grid.transform)]
+    (x0, x1), (y0, y1) = transform_points(
+        plan.grid.crs, s2[0].crs, *zip(*corners, strict=True)
+    )
+    return [
+        str(vrt.write_displaced(folder / f"moved{index}.vrt", image, x0 - x1, y0 - y1))
+        for index, image in enumerate(s2)
+    ]

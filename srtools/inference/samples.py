@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from affine import Affine
 from rasterio.enums import Resampling
 
-from srtools.conventions import LR_SPACING_METRES
+from srtools.conventions import BANDS, FACTOR
 from srtools.images.grid import Grid
 from srtools.network import likeness
 from srtools.sentinel2.image import Sentinel2
@@ -18,46 +19,31 @@ A_SIDE = 8  # windows along each side of the area
 
 
 def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
-    """Warn if most of the ground is unlike what a model was trained on.
-
-    Arguments:
-        card: of the model.
-        area: grid of the output.
-    """
+    """Warn if most of the output `area` is unlike the ground of a model's training."""
     training = card.get(likeness.SECTION)
-    if not training:
-        return
-    spacing = card.get("lr_spacing") or LR_SPACING_METRES
-    result = likeness.compare(card, read(s2, area, training["size"], spacing))
-    if result and result.warning:
-        log.warning("%s", result.warning)
+    if training:
+        result = likeness.compare(card, read(s2, area, training["size"]))
+        if result and result.warning:
+            log.warning("%s", result.warning)
 
 
-def read(s2: Sentinel2, area: Grid, size: int, spacing: float) -> np.ndarray:
-    """Read windows as large as a training patch, evenly spread over an area.
-
-    Arguments:
-        area: grid of the output.
-        size: side of a training patch, lr pixels.
-        spacing: pixel size of lr, metres.
+def read(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
+    """Read windows of `size` lr pixels, as training patches have, spread over an area.
 
     Returns:
         [n, size, size, bands] DN; windows with nodata, or beyond the image, are left
         out.
     """
-    side = size * spacing / s2.images[0].spacing_in(area.crs)  # Sentinel-2 pixels
-    rows, cols = s2.grid.clip(s2.grid.centred(area.bounds_in(s2.grid.crs)))
-    starts = [
-        np.unique(np.linspace(part.start, part.stop - side, A_SIDE).round())
-        for part in (rows, cols)
-        if part.stop - part.start >= side
-    ]
-    if len(starts) < 2:
-        return np.zeros((0, size, size, 4))
-    windows = [
-        (slice(row, row + side), slice(col, col + side))
-        for row in starts[0]
-        for col in starts[1]
-    ]
-    patches = np.stack([s2.read(w, (size, size), Resampling.cubic) for w in windows])
+    place, shape = area.transform @ Affine.scale(FACTOR), (area.height, area.width)
+    height, width = (side // FACTOR for side in shape)
+    if min(height, width) < size:
+        return np.zeros((0, size, size, len(BANDS)))
+    lr = Grid(area.crs, place, width, height)
+    rows, cols = (
+        np.unique(np.linspace(0, side - size, A_SIDE).astype(int))
+        for side in (height, width)
+    )
+    windows = [(slice(r, r + size), slice(c, c + size)) for r in rows for c in cols]
+    grids = map(lr.part, windows)
+    patches = np.stack([s2.read(g, resampling=Resampling.cubic) for g in grids])
     return patches[patches.all(axis=(1, 2, 3))].astype(np.float64)

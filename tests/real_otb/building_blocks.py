@@ -32,6 +32,7 @@ from srtools.images import vrt
 from srtools.images.grid import Grid
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo, describe
+from srtools.inference.pieces import CREATION
 from srtools.pair import fits, own_grid, quality, splits, survey
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import open_links
@@ -318,8 +319,7 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
             like=like,
             offset=OFFSET,
             crop=16,
-            tile_size=256,
-            piece_size=512,
+            tile_size=172,
             overwrite=True,
         )
         with mock.patch.object(pyotb, "TensorflowModelServe", zoom, create=True):
@@ -329,7 +329,7 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def pieces(scene: SimpleNamespace, folder: Path) -> dict:
-    """How exercise 5 writes: a box of the image, in strips, bands apart."""
+    """How exercise 5 writes: a box of the image, in strips, compressed, bands apart."""
     lr, _ = pair(scene)
     height, width = lr.shape[:2]
     options = {
@@ -337,8 +337,7 @@ def pieces(scene: SimpleNamespace, folder: Path) -> dict:
         "streaming:sizemode": "height",
         "streaming:sizevalue": 16,
         "box": f"3:5:{width - 7}:{height - 9}",
-        "gdal:co:INTERLEAVE": "BAND",
-        "gdal:co:BLOCKYSIZE": 32,
+        **{f"gdal:co:{name}": value for name, value in CREATION.items()},
     }
     path = folder / "piece.tif"
     lr.write(str(path), pixel_type="uint16", ext_fname=options)

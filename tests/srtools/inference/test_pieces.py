@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -14,11 +15,11 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
-from srtools import cards
+from srtools import cards, files
 from srtools.cli.inference import Options
 from srtools.errors import SRError
 from srtools.inference import cluster as clusters
-from srtools.inference import cog, pieces
+from srtools.inference import outputs, pieces
 from srtools.network import saved_model
 
 import pyotb
@@ -34,8 +35,7 @@ def job(tmp_path, write_raster, blurring_model) -> dict:
     return {
         "s2_images": (write_raster("s2.tif", pixels),),
         "model_dir": blurring_model,
-        "tile_size": 32,
-        "piece_size": 64,
+        "tile_size": 20,
     }
 
 
@@ -52,23 +52,18 @@ def infer(job: dict, out: Path, **options) -> dict | None:
 
 
 def whole(tmp_path: Path, job: dict) -> np.ndarray:
-    """Give the image as it is made in one piece."""
+    """Return the image as it is made in one piece."""
     out = tmp_path / "whole.tif"
-    infer({**job, "piece_size": 4096}, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "TILES_A_SIDE", 99)
+        infer(job, out)
     return read(out)
 
 
 def arguments(job: dict, out: Path) -> list[str]:
-    values = {key: job[key] for key in ("model_dir", "tile_size", "piece_size")}
+    values = {key: job[key] for key in ("model_dir", "tile_size")}
     options = [f"--{key}={value}" for key, value in values.items()]
     return ["--s2_images", *job["s2_images"], f"--out={out}", *options]
-
-
-def test_pieces_join_without_a_seam(tmp_path, job):
-    out = tmp_path / "sr.tif"
-    infer(job, out)
-    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
-    assert not pieces.folder_of(out).exists()
 
 
 def test_pieces_that_are_there_are_not_made_again(tmp_path, job, monkeypatch, caplog):
@@ -106,16 +101,16 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
 
     def cut_off(self, path, **options):
         done = write(self, path, **options)
-        if "r000064_c000128" in path:
+        if "r000060_c000120" in path:
             os.truncate(path, 3000)
         return done
 
     monkeypatch.setattr(pyotb.App, "write", cut_off)
     assert sr_infer.main(arguments(job, out)) == 1
     error = capfd.readouterr().err.splitlines()[-1]
-    assert "r000064_c000128.tif was not written completely; the disk is" in error
+    assert "r000060_c000120.tif was not written completely; the disk is" in error
     kept = sorted(path.name for path in pieces.folder_of(out).glob("*.tif"))
-    assert len(kept) == 6 and "r000064_c000128.tif" not in kept
+    assert len(kept) == 6 and "r000060_c000120.tif" not in kept
 
     os.truncate(pieces.folder_of(out) / kept[2], 3000)
     monkeypatch.setattr(pyotb.App, "write", write)
@@ -124,30 +119,30 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_too_little_room_is_told_before_the_first_piece(tmp_path, job, monkeypatch):
-    """240 x 180 pixels of four 16-bit bands take 0.346 MB; joining, 1.1 times that."""
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=720_000))
-    out = tmp_path / "sr.tif"
-    with pytest.raises(
-        SRError, match="1 MB are needed for 12 pieces of the image and the image, "
-    ):
-        infer(job, out)
-    assert not list(pieces.folder_of(out).glob("*.tif"))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=730_000))
-    infer(job, out)
+def test_too_little_room_is_told_before_it_is_needed(tmp_path, job, monkeypatch):
+    """240 x 180 pixels of four 16-bit bands are 0.346 MB: 0.65 and 1.1 times that."""
+    usage, out = shutil.disk_usage(tmp_path), tmp_path / "sr.tif"
 
+    def kept(what: str | None, *megabytes: float) -> int:
+        """Run with so much room, then with what others leave; count the pieces."""
+        left = iter(megabytes)
+        free = {"free": 0}
 
-def test_room_that_others_take_is_told_before_the_next_piece(
-    tmp_path, job, monkeypatch
-):
-    usage = shutil.disk_usage(tmp_path)
-    free = iter([10**9, 10**9, 1000])
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
-    out = tmp_path / "sr.tif"
-    with pytest.raises(SRError, match="needed for piece r000000_c000064.tif of the"):
-        infer(job, out)
-    assert len(list(pieces.folder_of(out).glob("*.tif"))) == 1
+        def look(_):
+            free["free"] = round(1e6 * next(left, free["free"] / 1e6))
+            return usage._replace(**free)
+
+        monkeypatch.setattr(shutil, "disk_usage", look)
+        if what:
+            with pytest.raises(SRError, match=f"1 MB are needed for {what}"):
+                infer(job, out)
+        else:
+            infer(job, out)
+        return len(list(pieces.folder_of(out).glob("r*.tif")))
+
+    assert kept("12 pieces of the image and the image, ", 0.600) == 0
+    assert kept("piece r000000_c000060.tif of the", 1000, 1000, 0.001) == 1
+    assert kept(None, 0.610) == 0 and out.exists()
 
 
 def test_a_killed_run_goes_on(tmp_path, job):
@@ -170,13 +165,19 @@ def test_a_killed_run_goes_on(tmp_path, job):
 
 
 def test_shares_are_the_whole(tmp_path, job):
-    """In any order, and joined by the command without --part."""
+    """In any order, and joined, when none is made any more, without --part."""
     out = tmp_path / "sr.tif"
-    for part in ("2/3", "3/3", "1/3"):
-        assert sr_infer.main([*arguments(job, out), "--part", part]) == 0
-        assert not out.exists()
-    made = {path.stat().st_mtime_ns for path in pieces.folder_of(out).glob("r*.tif")}
+    with pieces.lock(pieces.folder_of(out), shared=True):
+        for part in ("2/3", "3/3", "1/3"):
+            assert sr_infer.main([*arguments(job, out), "--part", part]) == 0
+            assert not out.exists()
+        with pytest.raises(SRError, match="another run is making this image"):
+            infer(job, out)
+    made = list(pieces.folder_of(out).glob("r*.tif"))
     assert len(made) == 12
+    for path in made:  # or a full disk would hang libtiff
+        with rasterio.open(path) as file:
+            assert file.compression.name == "deflate"
     assert sr_infer.main(arguments(job, out)) == 0
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
@@ -226,25 +227,20 @@ def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog, monkeypatc
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_a_cluster_that_is_lost_is_one_line(tmp_path, job, monkeypatch):
+def test_a_cluster_or_a_worker_that_is_lost_is_one_line(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
+    script = tmp_path / "killed.py"
+    script.write_text("import os; os.kill(os.getpid(), 9)")
 
     def gather(*_):
         raise distributed.client.FutureCancelledError("run", "scheduler is gone")
 
-    monkeypatch.setattr(distributed.Client, "gather", gather)
-    with cluster(tmp_path / "elsewhere") as address:
-        with pytest.raises(SRError, match="gave up .*scheduler is gone.*goes on with"):
-            clusters.over_dask(address, "x.py", ["--dask", address])
-
-
-def test_a_worker_that_dies_silently_is_one_line(tmp_path):
-    pytest.importorskip("distributed")
-    script = tmp_path / "killed.py"
-    script.write_text("import os; os.kill(os.getpid(), 9)")
     with cluster(tmp_path / "elsewhere") as address:
         with pytest.raises(SRError, match="ended with exit code -9: it said nothing"):
             clusters.over_dask(address, str(script), ["--dask", address])
+        monkeypatch.setattr(distributed.Client, "gather", gather)
+        with pytest.raises(SRError, match="gave up .*scheduler is gone.*goes on with"):
+            clusters.over_dask(address, "x.py", ["--dask", address])
 
 
 def test_no_cluster_is_one_line(tmp_path, job, capfd, monkeypatch):
@@ -271,56 +267,45 @@ def test_a_folder_of_something_else_is_refused(tmp_path, job):
     assert sorted(folder.iterdir()) == before
 
 
-def test_pieces_of_something_else_are_refused(tmp_path, job, repeating_model):
-    out = tmp_path / "sr.tif"
+def test_pieces_of_something_else_are_refused(
+    tmp_path, job, calibrated_model, repeating_model, write_raster
+):
+    """The weights stay as they are when a model is calibrated anew."""
+    out, model = tmp_path / "sr.tif", tmp_path / "model"
+    shutil.copytree(calibrated_model, model)
+    mask = write_raster("mask.tif", np.ones((45, 60), np.uint8))
+    job |= {"model_dir": str(model), "mask": mask, "uncertainty": True}
     infer(job, out, part=(1, 4))
-    for change in (
-        {"offset": 1000},
-        {"model_dir": repeating_model},
-        {"tile_size": 16},
-        {"piece_size": 128},
-        {"crop": 16},
-        {"self_ensemble": True},
-    ):
-        (name,) = change
-        name = name.removesuffix("_dir")
-        with pytest.raises(SRError, match=f"holds pieces made with another .*{name}"):
+
+    def refused(name: str, **change) -> None:
+        with pytest.raises(SRError, match=f"with another .*{name}.* to start anew"):
             infer({**job, **change}, out)
+
+    refused("offset", offset=1000)
+    refused("tile_size", tile_size=16)
+    refused("crop", crop=16)
+    refused("self_ensemble", self_ensemble=True)
+    refused("model", model_dir=repeating_model, uncertainty=False)
+    os.utime(mask, ns=(0, 0))
+    refused("mask;")
     os.utime(job["s2_images"][0], ns=(0, 0))
-    with pytest.raises(SRError, match="with another s2_images; .* to start anew"):
-        infer(job, out)
+    refused("s2_images;")
+    card = cards.read_card(model / saved_model.CARD)
+    card["intervals"]["1"]["half_widths"]["0.9"] = [[20.0, 2000.0]] * 4
+    cards.write_card(model / saved_model.CARD, card)
+    refused("mask, model, s2_images;")
     infer(job, out, overwrite=True)
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-@pytest.mark.parametrize("what", ["intervals", "mask"])
-def test_pieces_of_other_intervals_or_of_another_mask_are_refused(
-    tmp_path, job, calibrated_model, what, write_raster
-):
-    """The weights stay as they are when a model is calibrated anew."""
-    mask = write_raster("mask.tif", np.ones((45, 60), np.uint8))
-    model = tmp_path / "model"
-    shutil.copytree(calibrated_model, model)
-    job |= {"model_dir": str(model), "mask": mask, "uncertainty": True}
-    infer(job, tmp_path / "sr.tif", part=(1, 4))
-    if what == "mask":
-        os.utime(mask, ns=(0, 0))
-        name = "mask"
-    else:
-        card = cards.read_card(model / saved_model.CARD)
-        card["intervals"]["1"]["half_widths"]["0.9"] = [[20.0, 2000.0]] * 4
-        cards.write_card(model / saved_model.CARD, card)
-        name = "model"
-    with pytest.raises(SRError, match=f"pieces made with another {name};"):
-        infer(job, tmp_path / "sr.tif")
-
-
 @pytest.mark.parametrize("width", [60, 200])
 def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, width):
+    """With a card and a picture beside it."""
     pixels = np.random.default_rng(1).integers(1, 8000, (150, width, 4))
     s2 = write_raster("s2.tif", pixels.astype(np.uint16))
-    out = tmp_path / "sr.tif"
-    infer({"s2_images": (s2,), "model_dir": repeating_model}, out)
+    out, preview = tmp_path / "sr.tif", tmp_path / "sr.png"
+    job = {"s2_images": (s2,), "model_dir": repeating_model, "preview": str(preview)}
+    infer(job, out)
     valid, errors, warnings = cog_validate(out, quiet=True)
     assert valid and not errors and not warnings
     with rasterio.open(out) as file:
@@ -329,7 +314,13 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
         assert file.scales == (1e-4,) * 4 and file.offsets == (0,) * 4
         assert file.nodata == 0 and file.dtypes == ("uint16",) * 4
         assert file.compression.name == "deflate"
-        assert "super-resolution" in file.tags()["PROCESSING"]
+        assert file.tags()["PROCESSING"] == f"super-resolution by {repeating_model}"
+        assert file.tags()["SENTINEL2"] == "s2.tif"
+        assert file.tags()["SENTINEL2_OFFSET_SUBTRACTED"] == "0"
+    card = cards.read_card(tmp_path / "sr.json")
+    assert card["output"]["size"] == [4 * width, 600] and card["offset"] == 0
+    with rasterio.open(preview) as file:
+        assert file.width > 400 and file.read().std() > 10
 
 
 @pytest.mark.parametrize("hole", [False, True])
@@ -356,43 +347,52 @@ def test_overviews_are_means_of_what_has_data(
 
 def test_a_share_of_nothing_is_told(tmp_path, job, caplog):
     out = tmp_path / "sr.tif"
-    infer({**job, "piece_size": 4096}, out, part=(2, 3))
-    assert "left for this share, the image has 1;" in caplog.text and not out.exists()
+    infer({**job, "tile_size": 64}, out, part=(5, 5))
+    assert "left for this share, the image has 2;" in caplog.text and not out.exists()
 
 
-def test_a_full_disk_keeps_the_pieces(tmp_path, job, monkeypatch, capfd):
-    out = tmp_path / "sr.tif"
-
-    def full(*_, **__):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(cog.rasterio.shutil, "copy", full)
-    assert sr_infer.main(arguments(job, out)) == 1
-    error = capfd.readouterr().err.splitlines()[-1]
-    assert "No space left" in error and "pieces are kept" in error
-    assert not out.exists()
-    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
+def fail(*_, **__):
+    raise OSError("No space left on device")
 
 
-@pytest.mark.parametrize("name", ["sr.tif", "sr_interval.tif"])
-def test_an_image_that_gdal_left_incomplete(
-    tmp_path, job, calibrated_model, monkeypatch, name
-):
+def fail_at_second(source, target, copy=outputs.rasterio.shutil.copy, **options):
+    (fail if "interval" in target else copy)(source, target, **options)
+
+
+def cut_off(source, target, copy=outputs.rasterio.shutil.copy, **options):
     """On a full disk GDAL may return without an error."""
-    job["model_dir"] = calibrated_model
-    copy = cog.rasterio.shutil.copy
+    copy(source, target, **options)
+    os.truncate(target, os.path.getsize(target) - 3000)
 
-    def cut_off(source, target, **options):
-        copy(source, target, **options)
-        if Path(target).name == name:
-            os.truncate(target, os.path.getsize(target) - 3000)
 
+COPY = (outputs.rasterio.shutil, "copy")
+
+
+@pytest.mark.parametrize(
+    ("place", "failing", "words"),
+    [
+        ((outputs.figures, "save_preview"), fail, "No space left"),
+        (COPY, fail, "sr.tif cannot be written .*left.*pieces are kept"),
+        (COPY, fail_at_second, "_interval.tif cannot be written .*No space left"),
+        (COPY, cut_off, "sr.tif was not written completely"),
+    ],
+)
+def test_pieces_are_kept_until_nothing_can_fail(
+    tmp_path, job, calibrated_model, monkeypatch, place, failing, words
+):
+    """And the same command finishes, without --overwrite."""
+    job["model_dir"], out = calibrated_model, tmp_path / "sr.tif"
+    options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
     with monkeypatch.context() as patch:
-        patch.setattr(cog.rasterio.shutil, "copy", cut_off)
-        with pytest.raises(SRError, match=f"{name} was not written completely"):
-            infer(job, tmp_path / "sr.tif", uncertainty=True)
+        patch.setattr(*place, failing)
+        with pytest.raises((SRError, OSError), match=words):
+            infer(job, out, **options)
+    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
     assert not list(tmp_path.glob("sr*.tif"))
-    infer(job, tmp_path / "sr.tif", uncertainty=True)
+    made = []
+    monkeypatch.setattr(sr_infer, "write_piece", lambda *_: made.append(1))
+    infer(job, out, **options)
+    assert out.exists() and (tmp_path / "sr_interval.tif").exists() and not made
 
 
 def test_cut_covers_each_pixel_once():
@@ -409,7 +409,7 @@ def test_two_runs_of_one_image_are_told_apart(tmp_path, job):
     """The second one ends at once, and the first one's image is right."""
     out = tmp_path / "sr.tif"
     folder = pieces.folder_of(out)
-    with pieces.hold(folder, shared=False):
+    with pieces.lock(folder, shared=False):
         with pytest.raises(SRError, match="another run is making this image"):
             infer(job, out)
         with pytest.raises(SRError, match="another run is making this image"):
@@ -418,30 +418,23 @@ def test_two_runs_of_one_image_are_told_apart(tmp_path, job):
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_nothing_is_joined_while_a_share_is_made(tmp_path, job):
-    out = tmp_path / "sr.tif"
-    with pieces.hold(pieces.folder_of(out), shared=True):
-        for part in (1, 2):
-            infer(job, out, part=(part, 2))
-        with pytest.raises(SRError, match="another run is making this image"):
-            infer(job, out)
-    infer(job, out)
-    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
-
-
-def test_shares_that_overwrite_do_not_race(tmp_path, job, repeating_model):
+def test_shares_that_overwrite_do_not_race(tmp_path):
     """Each may find the old folder; the first one clears it, for all."""
-    out = tmp_path / "sr.tif"
-    old = {**job, "model_dir": repeating_model}
-    infer(old, out, part=(1, 2))
-    command = [sys.executable, "sr_infer.py", *arguments(job, out), "--overwrite"]
-    shares = [
-        subprocess.Popen([*command, "--part", f"{part}/3"], cwd=ROOT)
-        for part in (1, 2, 3)
-    ]
-    assert [share.wait() for share in shares] == [0, 0, 0]
-    infer(job, out, overwrite=True)
-    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
+    folder = tmp_path / "sr.tif.pieces"
+    folder.mkdir()
+    pieces.prepare(folder, {"crop": 16}, overwrite=False)
+    piece = folder / pieces.Piece(0, 0, 1, 1).name
+    piece.touch()
+    share = Thread(target=pieces.prepare, args=(folder, {"crop": 56}, True))
+    with files.hold(tmp_path, "busy"):  # as another share that prepares
+        share.start()
+        share.join(timeout=0.2)
+        assert share.is_alive() and piece.exists()
+    share.join()
+    assert not piece.exists()
+    piece.touch()
+    pieces.prepare(folder, {"crop": 56}, overwrite=True)
+    assert piece.exists()
 
 
 def test_an_area_without_data_is_refused(tmp_path, job, write_raster):
@@ -475,37 +468,7 @@ def test_pieces_without_data_do_not_pass_the_network(
     monkeypatch.setattr(sr_infer, "write_piece", watch)
     infer(job, tmp_path / "sr.tif")
     np.testing.assert_array_equal(read(tmp_path / "sr.tif"), expected)
-    assert {piece.col for piece in computed} == {0, 64}  # of 0, 64, 128 and 192
-
-
-@pytest.mark.parametrize("what", ["preview", "second image"])
-def test_pieces_are_kept_until_nothing_can_fail(
-    tmp_path, job, calibrated_model, monkeypatch, what
-):
-    """And the same command finishes, without --overwrite."""
-    job["model_dir"] = calibrated_model
-    out, join = tmp_path / "sr.tif", cog.join
-    options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
-
-    def fail(*arguments, **_):
-        raise SRError("the disk is full")
-
-    def fail_second(folder, cut, path, *rest):
-        (fail if path.stem.endswith("_interval") else join)(folder, cut, path, *rest)
-
-    with monkeypatch.context() as patch:
-        if what == "preview":
-            patch.setattr("srtools.images.figures.save_preview", fail)
-        else:
-            patch.setattr(cog, "join", fail_second)
-        with pytest.raises(SRError, match="the disk is full"):
-            infer(job, out, **options)
-    assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12
-    assert not out.exists()
-    made = []
-    monkeypatch.setattr(sr_infer, "write_piece", lambda *_: made.append(1))
-    infer(job, out, **options)
-    assert out.exists() and (tmp_path / "sr_interval.tif").exists() and not made
+    assert {piece.col for piece in computed} == {0, 60}  # of 0, 60, 120 and 180
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 7), (4, 3)])

@@ -27,7 +27,7 @@ def plan(left=0.0, top=0.0, width=300, height=200, crs=UTM31) -> plans.Plan:
 def test_the_grid_of_the_image():
     """Of 500 m and 400 m, 333.3 and 266.7 pixels."""
     found = plans.make(IMAGE, None, ModelInfo("m", {}, {}, {}), 56)
-    assert found.inside and found.margin_lr_pixels == 14
+    assert found.inside
     assert found.grid == Grid(UTM31, Affine(1.5, 0, 500000, 0, -1.5, 5400000), 334, 267)
     assert found.lr_grid == Grid(
         UTM31, Affine(6, 0, 500000 - 84, 0, -6, 5400000 + 84), 84 + 28, 67 + 28
@@ -39,10 +39,10 @@ def test_a_crop_that_leaves_seams_is_told(caplog):
     names = {f"hr_dn_crop{crop}": 4 for crop in (16, 56, 64)}
     names |= {"my_hr_dn_crop16": 4, "hr_dn_crop_wide": 4}  # somebody else's
     model = ModelInfo("m", {"lr": 4}, names, card)
-    assert plans.choose_crop(model, "lr", "hr_dn", None) == 56
-    assert plans.choose_crop(model, "lr", "hr_dn", 64) == 64
+    assert plans.choose_crop(model) == 56
+    assert plans.choose_crop(model, 64) == 64
     assert not caplog.text
-    assert plans.choose_crop(model, "lr", "hr_dn", 16) == 16
+    assert plans.choose_crop(model, 16) == 16
     assert "less than the receptive field: seams remain" in caplog.text
 
 

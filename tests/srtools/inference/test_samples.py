@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import zoom
 
-from srtools.inference import samples
+from srtools.images.grid import Grid
+from srtools.inference import plans, samples
 from srtools.network import likeness
+from srtools.network.saved_model import ModelInfo
 from srtools.sentinel2.image import Sentinel2
 
 RNG = np.random.default_rng(0)
@@ -22,6 +24,10 @@ def opened(paths: list[str], offset: int = 0) -> Sentinel2:
     return Sentinel2([paths], offset=offset).checked()
 
 
+def output(s2: Sentinel2) -> Grid:
+    return plans.make(s2.images[0], None, ModelInfo("m", {}, {}, {}), 56).grid
+
+
 @pytest.fixture
 def images(write_raster):
     pixels = smooth(200, 160, offset=1000)
@@ -31,7 +37,7 @@ def images(write_raster):
 
 def test_windows_have_the_size_and_the_ground_of_a_patch(images):
     pixels, s2 = images
-    found = samples.read(s2, s2.grid, size=20, spacing=6.0)
+    found = samples.read(s2, output(s2), size=20)
     assert found.shape == (64, 20, 20, 4)  # of 12 x 12 pixels of 10 m
     corner = pixels[:12, :12].astype(float) - 1000
     np.testing.assert_allclose(found[0].mean((0, 1)), corner.mean((0, 1)), rtol=0.03)
@@ -42,24 +48,24 @@ def test_windows_without_data_are_left_out(write_raster):
     pixels = smooth(200, 160)
     pixels[:100] = 0
     s2 = opened([write_raster("s2.tif", pixels, 10.0)])
-    found = samples.read(s2, s2.grid, size=20, spacing=6.0)
+    found = samples.read(s2, output(s2), size=20)
     assert 20 < len(found) < 40 and found.min() >= 1
 
 
 def test_an_image_smaller_than_a_window(write_raster):
     s2 = opened([write_raster("s2.tif", smooth(8, 40), 10.0)])
-    assert len(samples.read(s2, s2.grid, size=20, spacing=6.0)) == 0
+    assert len(samples.read(s2, output(s2), size=20)) == 0
 
 
 def test_the_line(images, caplog):
     _, s2 = images
-    own = samples.read(s2, s2.grid, 20, 6.0)
+    own = samples.read(s2, output(s2), 20)
     for patches, told in ((own, False), (own * 3, True)):
-        card = {"training_set": likeness.record(patches), "lr_spacing": 6.0}
+        card = {"training_set": likeness.record(patches)}
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            samples.warn_if_unlike(card, s2, s2.grid)
+            samples.warn_if_unlike(card, s2, output(s2))
         assert ("darker by" in caplog.text) is told
     caplog.clear()
-    samples.warn_if_unlike({}, s2, s2.grid)
+    samples.warn_if_unlike({}, s2, output(s2))
     assert not caplog.text

@@ -37,7 +37,7 @@ Record = Mapping[str, Any]
 
 
 def signs(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
-    """Give the signs of uncertainty of each pixel.
+    """Compute the signs of uncertainty of each pixel.
 
     Arguments:
         answer: [n, h, w, bands] DN.
@@ -46,25 +46,20 @@ def signs(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
     Returns:
         [n, h - 2 CUT, w - 2 CUT, bands, 3 or 4]: 1, brightness, roughness, spread.
     """
-    mean, squares = (_window_mean(values) for values in (answer, answer**2))
+    mean, squares = (
+        tf.nn.avg_pool2d(values, WINDOW, 1, "VALID") for values in (answer, answer**2)
+    )
     rough = tf.sqrt(tf.maximum(squares - mean**2, 0))
-    rim = CUT - WINDOW // 2
-    found = [_cut(answer, CUT), _cut(rough, rim)]
+    rim, cut = CUT - WINDOW // 2, slice(CUT, -CUT)
+    brightness = answer[:, cut, cut]
+    parts = [tf.ones_like(brightness), brightness, rough[:, rim:-rim, rim:-rim]]
     if spread is not None:
-        found.append(_cut(spread, CUT))
-    return tf.stack([tf.ones_like(found[0]), *found], axis=-1)
-
-
-def _window_mean(values: tf.Tensor) -> tf.Tensor:
-    return tf.nn.avg_pool2d(values, WINDOW, 1, "VALID")
-
-
-def _cut(values: tf.Tensor, rim: int) -> tf.Tensor:
-    return values[:, rim:-rim, rim:-rim]
+        parts.append(spread[:, cut, cut])
+    return tf.stack(parts, axis=-1)
 
 
 def half_widths(shown: tf.Tensor, record: Record, level: str) -> tf.Tensor:
-    """Give half the width of the interval of each pixel, DN.
+    """Compute half the width of the interval of each pixel, DN.
 
     The scale is the weighted sum of the signs; between its knots the width is
     interpolated, and outside of them it is proportional to the scale.
@@ -90,11 +85,7 @@ def half_widths(shown: tf.Tensor, record: Record, level: str) -> tf.Tensor:
 
 
 def record_of(card: Mapping[str, Any], views: int, model: str) -> Record:
-    """Read the calibration of a model for so many views of the image.
-
-    Raises:
-        SRError: if its card holds none.
-    """
+    """Read the calibration of a model for so many views of the image."""
     try:
         record = card[SECTION][str(views)]
         shapes = {np.shape(record[key])[0] for key in ("weights", "knots")}

@@ -20,11 +20,11 @@ KNOWN = frozenset(
     "conv2dtranspose depthwiseconv2d dropout elu identity inputlayer leakyrelu maximum "
     "prelu relu rescaling separableconv2d upsampling2d".split()
 )
-"""Layers whose copy answers 0 to 0, and more than 0 to the pixels that it looks at."""
+"""Layers whose copy answers 0 to 0, and not to the pixels that it looks at."""
 
 COPY = {
     "filters": 1,
-    "activation": tf.sign,  # else 500 blocks would overflow
+    "activation": tf.sign,  # else many blocks would overflow
     "kernel_initializer": "ones",
     "depthwise_initializer": "ones",
     "pointwise_initializer": "ones",
@@ -32,30 +32,22 @@ COPY = {
     "kernel_constraint": None,
     "offset": 0.0,
 }
-"""Options of a copied layer, where the layer has them."""
+"""Options of a copied layer, as far as the layer has them."""
 
-MOST_DOUBLINGS = 12  # of the lit image, until a field of 8000 pixels is seen
+MOST_DOUBLINGS = 12  # of the lit image, before the field counts as infinite
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
     """The input pixels that one output pixel depends on, along the worse axis.
 
-    They are counted from the input pixel that the output pixel lies in: with a factor
-    of 4, output pixels 0 to 3 lie in input pixel 0.
+    They are the one that the output pixel lies in (with a factor of 4, output pixels 0
+    to 3 lie in input pixel 0) and at most `margin` pixels on each side of it.
     """
 
     factor: Fraction
     """Output pixels per input pixel."""
-    before: int
-    """Input pixels that matter above or to the left, at most."""
-    after: int
-    """Input pixels that matter below or to the right, at most."""
-
-    @property
-    def margin(self) -> int:
-        """Larger one of `before` and `after`, input pixels."""
-        return max(self.before, self.after)
+    margin: int
 
     @property
     def crop(self) -> int:
@@ -67,8 +59,8 @@ class ReceptiveField:
 
     @property
     def size(self) -> int:
-        """Input pixels that matter along an axis."""
-        return self.before + 1 + self.after
+        """Input pixels along an axis."""
+        return 2 * self.margin + 1
 
     def __str__(self) -> str:
         size, margin = (n * LR_SPACING_METRES for n in (self.size, self.margin))
@@ -81,8 +73,8 @@ class ReceptiveField:
 def receptive_field(output: Any) -> ReceptiveField:
     """Measure the receptive field of a symbolic Keras tensor `[n, h, w, c]`.
 
-    For instance a 7 x 7 convolution has before = after = 3, and two 3 x 3 convolutions
-    one after the other have 2.
+    For instance a 7 x 7 convolution has a margin of 3, and two 3 x 3 convolutions one
+    after the other have 2.
 
     Raises:
         ValueError: for a layer that cannot be measured, which it names.
@@ -125,27 +117,26 @@ def _measure(image: Any, outputs: dict[str, Any]) -> dict[str, ReceptiveField]:
     network = tf.keras.models.clone_model(network, clone_function=_copy)
     for doublings in range(3, MOST_DOUBLINGS):
         side, phases = period * 2**doublings, np.arange(period)
-        images = np.zeros((period, side, 2 * period, image.shape[-1]), "f4")
+        images = np.zeros((period, side, 2 * period, image.shape[-1]), np.float32)
         images[phases, side // 2 + phases] = 1  # in each image another line is lit
         rows, columns = network(images), network(images.swapaxes(1, 2))
-        seen = {  # [2 periods, lines of the output]
-            name: np.concatenate(
-                [np.any(rows[name], axis=(2, 3)), np.any(columns[name], axis=(1, 3))]
-            )
-            for name in outputs
-        }
-        if not any(lines[:, [0, -1]].any() for lines in seen.values()):
-            return {name: _field(lines, side) for name, lines in seen.items()}
+        fields = {n: _field(side, rows[n], columns[n]) for n in outputs}
+        if all(fields.values()):
+            return fields
     raise ValueError(f"the network looks further than {side // 2} pixels")
 
 
-def _field(seen: np.ndarray, side: int) -> ReceptiveField:
-    """Compute the field from the output lines that see each lit line."""
-    image, line = np.nonzero(seen)
+def _field(side: int, rows: Any, columns: Any) -> ReceptiveField | None:
+    """Compute the field from answers to lit rows and columns; None if it is larger."""
+    seen = np.concatenate([np.any(rows, axis=(2, 3)), np.any(columns, axis=(1, 3))])
+    if seen[:, [0, -1]].any():
+        return None
+    image, line = np.nonzero(seen)  # [2 periods, lines of the output]
     lit, lines = side // 2 + image % (len(seen) // 2), seen.shape[1]
-    before = (line * side // lines - lit).max(initial=0)
-    after = (lit + 1 + -(line + 1) * side // lines).max(initial=0)
-    return ReceptiveField(Fraction(lines, side), int(before), int(after))
+    # The first and the last line of the input that a line of the output lies in.
+    first, last = line * side // lines, -(-(line + 1) * side // lines) - 1
+    margin = np.maximum(first - lit, lit - last).max(initial=0)
+    return ReceptiveField(Fraction(lines, side), int(margin))
 
 
 def _copy(layer: Any) -> Any:
@@ -160,6 +151,4 @@ def _copy(layer: Any) -> Any:
             "use padding='same' and the layers that srtools/network/receptive_field.py "
             "lists, or teach it another one"
         )
-    return type(layer).from_config(
-        config | {key: value for key, value in COPY.items() if key in config}
-    )
+    return type(layer).from_config(config | {k: COPY[k] for k in COPY if k in config})

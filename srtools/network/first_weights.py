@@ -45,9 +45,9 @@ class SmoothZoom(tf.keras.initializers.Initializer):
 class EvenZoom(tf.keras.constraints.Constraint):
     """Keep a flat image flat while the network learns.
 
-    Each of the 2 x 2 output pixels that are made of one has its own part of the
-    kernel, every second row and column.  After each step the four parts are moved, as
-    little as possible, so that their sums are equal again.
+    Each of the 2 x 2 output pixels that are made of one has its own part of the kernel,
+    every second row and column.  After each step the four sums are made equal again, by
+    the smallest change of the weights.
 
     Source: the condition of Sugawara et al., "Super-resolution using convolutional
     neural networks without any checkerboard artifacts", 2018.

@@ -29,15 +29,13 @@ def make(
     bicubic_psnr: float,
     interrupted: int | str | None,
     scenes: list[dict],
-    intervals: dict | None = None,
-    training_set: dict | None = None,
-    command: str = "",
+    **sections: object,
 ) -> dict:
     """Put the card together; each argument is a fact of the training.
 
     Arguments:
         network: options of the network, and its number of parameters.
-        margin: of its receptive field, lr pixels on each side.
+        margin: of the receptive field, lr pixels on each side.
         settings: options of the training.
         patches: number of patches per group.
         rows: rows of training.csv, one per epoch.
@@ -46,9 +44,7 @@ def make(
         interrupted: number of the signal, or the fault, that ended the training early.
         scenes: of each scene the card of its patches and the place of each training
             patch, so that no test is made on its ground.
-        intervals: their calibration, by number of views.
-        training_set: statistics of its patches.
-        command: that trains the same model.
+        sections: further ones of the card: intervals, training_set, command.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}
@@ -79,9 +75,7 @@ def make(
             "bicubic_psnr_db": bicubic_psnr,
             "gain_db": best["val_gain"],
         },
-        "intervals": intervals,
-        "training_set": training_set,
         "scenes": scenes,
-        "command": command,
+        **sections,
         "versions": cards.versions(),
     }

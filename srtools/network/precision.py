@@ -56,16 +56,13 @@ def layers_in(name: str) -> Iterator[None]:
 def save_in_bfloat16(
     model_dir: str, make: Callable[..., tf.keras.Model], crop: int, folder: Path
 ) -> str:
-    """Write a SavedModel that computes in bfloat16 with the weights of another one.
+    """Write the model of sr_train.py once more, computing in bfloat16.
 
     Arguments:
-        model_dir: a SavedModel that sr_train.py wrote.
+        model_dir: the SavedModel.
         make: function that makes its network, given the options of the network.
         crop: output pixels that the output `hr_dn_crop<crop>` has less on each side.
-        folder: path of the new model.
-
-    Returns:
-        The folder.
+        folder: path of the new model, which is returned.
     """
     card = saved_model.describe(model_dir).card
     size = {k: v for k, v in card.get("network", {}).items() if k != "parameters"}

@@ -30,17 +30,15 @@ class ModelInfo:
 
     folder: str
     inputs: dict[str, int]
-    """Number of bands of each input."""
     outputs: dict[str, int]
-    """Number of bands of each output."""
+    """Number of bands of each output, by its name, as of the inputs."""
     card: dict
     """Content of `model_card.json`, empty if there is none."""
 
     def need(self, input_name: str, *output_names: str) -> None:
         """Check that an input and outputs exist."""
-        needed = [("input", input_name, self.inputs)]
-        needed += [("output", name, self.outputs) for name in output_names]
-        for kind, name, names in needed:
+        outputs = [("output", name, self.outputs) for name in output_names]
+        for kind, name, names in [("input", input_name, self.inputs), *outputs]:
             if name not in names:
                 raise SRError(
                     f"the model {self.folder} has no {kind} '{name}'; it has "
@@ -58,9 +56,8 @@ def save(
     """Write a SavedModel, completely or not at all, replacing an earlier one.
 
     Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and returns
-    all outputs under their names; Keras 2 and Keras 3 write the same.  The card goes
-    into `assets/model_card.json`, and the weights once more into `assets/weights.npz`,
-    from which another training can start.
+    all outputs under their names.  The card goes into `assets/model_card.json`, and the
+    weights once more into `assets/weights.npz`, from which another training can start.
 
     Arguments:
         network: Keras model with the input `lr` and the outputs `hr` and `hr_dn`.
@@ -72,11 +69,9 @@ def save(
     folder = Path(os.path.realpath(folder))  # a link stays
     check_replaceable(folder)
     module = tf.Module()
-    # TensorFlow's variables are saved.  Keras 3 wraps them, and of a wrapper OTBTF
-    # would find a copy without values.
+    # Keras 3 wraps TensorFlow's variables, and OTBTF would find a copy without values.
     module.weights = [
-        weight if isinstance(weight, tf.Variable) else weight.value
-        for weight in network.weights
+        x if isinstance(x, tf.Variable) else x.value for x in network.weights
     ]
     with files.partial_folder(folder) as partial:
         new = partial / "new"
@@ -96,16 +91,14 @@ def save(
 
 def _serving_function(network: tf.keras.Model, crop: int | None) -> Callable:
     """Make a function of tensors of the network, with one output more, cropped."""
-    output = network.output[OUTPUT_DN]
-    crop = crop or receptive_field(output).crop
+    crop = crop or receptive_field(network.output[OUTPUT_DN]).crop
 
     def serve(lr: tf.Tensor) -> dict:
         outputs = network({INPUT: lr})
         inner = outputs[OUTPUT_DN][:, crop:-crop, crop:-crop]
         return {**outputs, f"{OUTPUT_DN}_crop{crop}": inner}
 
-    bands = network.inputs[0].shape[-1]
-    lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)
+    lr = tf.TensorSpec(network.inputs[0].shape, tf.float32, name=INPUT)
     return tf.function(serve, [lr], autograph=False)
 
 
@@ -113,9 +106,8 @@ def write(module: tf.Module, serve: Callable, folder: Path) -> None:
     """Write a SavedModel whose outputs are computed one by one.
 
     TensorFlow saves a network as one node with many outputs, and OTBTF, which runs the
-    graph in a session, would compute all of them to get one.  Each output gets a node
-    of its own, which only repeats it: then TensorFlow computes just the layers that
-    lead to it.
+    graph in a session, would compute all to get one.  With a node for each output, which
+    only repeats it, TensorFlow computes just the layers that lead to it.
     """
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
     model = _read_graph(folder)
@@ -206,17 +198,13 @@ def load(folder: str | Path, *outputs: str) -> Callable:
     except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise SRError(f"{folder} cannot be loaded as a SavedModel: {reason}") from None
-    # The signature does not keep the model alive by itself.
-    signature.model = model
-    if not outputs:
-        return signature
 
     def chosen(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         answer = signature(**inputs)
-        return {name: answer[name] for name in outputs}
+        return {name: answer[name] for name in outputs or answer}
 
     # Inside a function TensorFlow leaves out what does not lead to its results.
     _, inputs = signature.structured_input_signature
     pruned = tf.function(chosen, autograph=False).get_concrete_function(**inputs)
-    pruned.model = model
+    pruned.model = model  # which no signature keeps alive
     return pruned

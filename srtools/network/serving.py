@@ -37,7 +37,7 @@ def cropped(crop: int) -> str:
 def mean_of_views(
     network: Callable, image: tf.Tensor, views: int
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Compute the mean answer to an image, or to its eight turns and flips.
+    """Compute the mean of a network's answers to an image or to its eight views.
 
     Arguments:
         network: function of an image [n, h, w, bands] that returns another.
@@ -45,7 +45,7 @@ def mean_of_views(
         views: 1 or 8.
 
     Returns:
-        The mean of the answers, and their standard deviation; None for one view.
+        The mean and the standard deviation of the answers; None for one view.
     """
     if views == 1:
         return tf.cast(network(image), tf.float32), None
@@ -84,7 +84,7 @@ def save(
 
     Returns:
         The folder.  Its output is `cropped(crop)`; with intervals it is cut by
-        `intervals.CUT` more and is named so, and `INTERVAL` lies beside it.
+        `intervals.CUT` more and named so, and `INTERVAL` lies beside it.
     """
     files.check_no_pattern(folder)
     network = saved_model.load(model_dir, cropped(crop))

@@ -106,8 +106,8 @@ def write(module: tf.Module, serve: Callable, folder: Path) -> None:
     """Write a SavedModel whose outputs are computed one by one.
 
     TensorFlow saves a network as one node with many outputs, and OTBTF, which runs the
-    graph in a session, would compute all to get one.  With a node for each output, which
-    only repeats it, TensorFlow computes just the layers that lead to it.
+    graph in a session, would compute all to get one.  With one node more per output,
+    which only repeats it, TensorFlow computes just the layers that lead to it.
     """
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
     model = _read_graph(folder)

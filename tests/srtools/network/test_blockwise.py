@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from srtools.network import precision
 from srtools.network.blockwise import BlockwiseConv2D, convolve_blocks
 
 import tensorflow as tf
@@ -72,14 +73,11 @@ def test_of_bfloat16_the_answer_has_no_steps():
 
 
 def test_in_mixed_precision_the_weights_stay_float32():
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
+    with precision.layers_in("bfloat16"):
         body, layer = layers.Conv2D(CHANNELS, 3), BlockwiseConv2D(4, 3)
         between = body(tf.ones((1, 10, 12, 2)))
-        found = layer(between)
-    finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
-    assert between.dtype == tf.bfloat16 and found.dtype == tf.float32
+        answer = layer(between)
+    assert between.dtype == tf.bfloat16 and answer.dtype == tf.float32
     assert all(weight.dtype in ("float32", tf.float32) for weight in layer.weights)
 
 

@@ -38,8 +38,7 @@ def make(
         margin: of the receptive field, lr pixels on each side.
         settings: options of the training.
         patches: number of patches per group.
-        rows: rows of training.csv, one per epoch.
-        best: the row of the best epoch; of the start, epoch 0, without training loss.
+        rows: rows of training.csv, one per epoch; `best` is one, or the start, epoch 0.
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
         interrupted: number of the signal, or the fault, that ended the training early.
         scenes: of each scene the card of its patches and the place of each training

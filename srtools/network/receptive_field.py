@@ -74,19 +74,16 @@ def receptive_field(output: Any) -> ReceptiveField:
     """Measure the receptive field of a symbolic Keras tensor `[n, h, w, c]`.
 
     For instance a 7 x 7 convolution has a margin of 3, and two 3 x 3 convolutions one
-    after the other have 2.
-
-    Raises:
-        ValueError: for a layer that cannot be measured, which it names.
+    after the other have 2.  Raise ValueError if a layer cannot be measured.
     """
     return _measure(_input(output), {"": output})[""]
 
 
 def layer_table(output: Any) -> str:
-    """Return the layers up to `output` as a table: kind, shape, parameters, field.
+    """Return the layers up to `output` as a table.
 
     h and w are the rows and columns of the input.  The column "looks" is the margin of
-    the layer's receptive field, input pixels.
+    the receptive field, input pixels.
     """
     network = tf.keras.Model(_input(output), output)
     fields = _measure(network.input, {x.name: x.output for x in network.layers})
@@ -96,8 +93,8 @@ def layer_table(output: Any) -> str:
         field, kind = fields[layer.name], type(layer).__name__
         zoom = f"{field.factor} " if field.factor != 1 else ""
         shape = f"{zoom}h x {zoom}w x {layer.output.shape[-1]}"
-        reach = f"{field.margin} px"
-        lines.append(line(layer.name, kind, shape, layer.count_params(), reach))
+        looks = f"{field.margin} px"
+        lines.append(line(layer.name, kind, shape, layer.count_params(), looks))
     return "\n".join(lines)
 
 

@@ -39,10 +39,7 @@ def mean_of_views(
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Compute the mean of a network's answers to an image or to its eight views.
 
-    Arguments:
-        network: function of an image [n, h, w, bands] that returns another.
-        image: [n, h, w, bands].
-        views: 1 or 8.
+    The network takes an image [n, h, w, bands] and returns another; views are 1 or 8.
 
     Returns:
         The mean and the standard deviation of the answers; None for one view.
@@ -75,16 +72,15 @@ def save(
 ) -> str:
     """Write a SavedModel around another one.
 
+    Its output is `cropped(crop)`; with a calibration of intervals it is cut by
+    `intervals.CUT` more and named so, and `INTERVAL` lies beside it.
+
     Arguments:
         model_dir: the other SavedModel.
-        folder: path of the new one.
+        folder: path of the new one, which is returned.
         crop: of the output of the other one that is used, output pixels.
         views: 1, or 8 for the self-ensemble.
         record: calibration of the intervals, if there are any.
-
-    Returns:
-        The folder.  Its output is `cropped(crop)`; with intervals it is cut by
-        `intervals.CUT` more and named so, and `INTERVAL` lies beside it.
     """
     files.check_no_pattern(folder)
     network = saved_model.load(model_dir, cropped(crop))

@@ -83,16 +83,6 @@ def test_intervals_lie_beside_the_answer(crooked, tmp_path, views):
     np.testing.assert_allclose(served[serving.INTERVAL], 2 * width, rtol=1e-3, atol=1)
 
 
-def test_a_model_that_does_not_care_is_sure(repeating_model, tmp_path):
-    folder = serving.save(repeating_model, tmp_path / "m", 16, 8, RECORD[8])
-    lr = ground(12, 12)
-    served = saved_model.load(folder)(lr=tf.constant(lr))
-    single = saved_model.load(repeating_model)(lr=tf.constant(lr))
-    np.testing.assert_array_equal(served[serving.INTERVAL], 0)
-    inner = single["hr_dn_crop16"][:, 8:-8, 8:-8]
-    np.testing.assert_array_equal(served["hr_dn_crop24"], inner)
-
-
 def test_signs_are_brightness_and_roughness():
     """A chessboard of -100 and +100 DN has a standard deviation of 100, nearly."""
     board = 3000 + 100.0 * (-1) ** np.indices((40, 50)).sum(axis=0)

@@ -43,7 +43,7 @@ from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import pictures
 from srtools.images.zooms import ZOOMS, zoom
 from srtools.network import saved_model
-from srtools.network.ensemble import VIEWS, mean_of_views
+from srtools.network.serving import VIEWS, mean_of_views
 
 import otbtf
 import tensorflow as tf

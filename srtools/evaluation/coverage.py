@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, sobel, uniform_filter
 
 from srtools.conventions import BANDS, INPUT, OUTPUT, SCALE
 from srtools.network import intervals
-from srtools.network.ensemble import mean_of_views
+from srtools.network.serving import mean_of_views
 from srtools.tf import tf
 
 GROUNDS = ("flat", "textured", "edges")

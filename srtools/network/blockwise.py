@@ -19,17 +19,13 @@ LEAST_CHANNELS = 16
 class BlockwiseConv2D(tf.keras.layers.Conv2D):
     """Conv2D of an image with an even number of rows and columns, the same sums.
 
-    Its weights are those of a Conv2D, and so is its size: padding "same", strides of 1.
-    It computes in the type that its input has, and answers in float32.
+    Its weights are those of a Conv2D with padding "same" and an odd kernel; the input
+    has at least as many channels as the output.  It computes in the type of its input,
+    and answers in float32.
 
-    A sum of bfloat16 is rounded to 8 bits, which is 20 DN near DN 3000.  Of such an
-    input the most of output i, what it takes of channel i in all, is added in float32;
-    the rest is small, and is rounded to a DN or two.
-
-    Arguments:
-        filters: output channels, few, and not more than the input has.
-        kernel_size: side of the kernel, odd.
-        options: those of Conv2D.
+    A sum of bfloat16 is rounded to 8 bits, which is 20 DN near DN 3000.  The largest
+    part of output i, its share of channel i, is therefore added in float32; the rest is
+    small, and is rounded to a DN or two.
     """
 
     def __init__(self, filters: int, kernel_size: int, **options: Any):
@@ -51,14 +47,9 @@ class BlockwiseConv2D(tf.keras.layers.Conv2D):
 
 
 def convolve_blocks(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolve as `tf.nn.conv2d(image, kernel, 1, "SAME")` does, in blocks.
+    """Compute `tf.nn.conv2d(image, kernel, 1, "SAME")` in blocks, as float32.
 
-    Arguments:
-        image: [n, h, w, channels]; h and w are even.
-        kernel: [size, size, channels, filters]; size is odd.
-
-    Returns:
-        [n, h, w, filters], float32
+    Rows and columns of the image are even, those of the kernel odd.
     """
     shifted = [
         tf.pad(kernel, [[down, 1 - down], [right, 1 - right], [0, 0], [0, 0]])

@@ -1,9 +1,9 @@
 """Intervals: how far off a pixel may be, from signs that the answer itself shows.
 
 A pixel is as uncertain as its surroundings are rough, as it is bright, and as much as
-several views of the image disagree.  From these signs the size of the error is
-estimated by a weighted sum; how wide an interval around an answer must be, given that
-size, was measured on validation patches (`srtools.training.calibrating`).
+several views of the image disagree.  A weighted sum of these signs estimates the size
+of the error, the scale; how wide an interval must be for each scale was measured on
+validation patches (`srtools.training.calibrating`).
 
 Source: split-conformal prediction with a local scale: Lei et al., "Distribution-free
 predictive inference for regression", Journal of the American Statistical Association
@@ -30,55 +30,42 @@ SERVED = "0.9"
 
 WINDOW = 7  # hr pixels a side, over which roughness is measured
 CUT = 8
-"""hr pixels on each side of an answer whose interval is not known: the window needs 3,
-and OTBTF wants a multiple of 8."""
+"""hr pixels at each side without an interval: 3 for the window, a multiple of 8 for
+OTBTF."""
 
 Record = Mapping[str, Any]
 
 
 def signs(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
-    """Give the signs of uncertainty of each pixel.
+    """Compute the signs of uncertainty of each pixel.
 
     Arguments:
         answer: [n, h, w, bands] DN.
-        spread: of the same shape, standard deviation over views of the image, DN.
+        spread: its standard deviation over views of the image, DN.
 
     Returns:
         [n, h - 2 CUT, w - 2 CUT, bands, 3 or 4]: 1, brightness, roughness, spread.
     """
-    mean, squares = (_window_mean(values) for values in (answer, answer**2))
+    mean, squares = (
+        tf.nn.avg_pool2d(values, WINDOW, 1, "VALID") for values in (answer, answer**2)
+    )
     rough = tf.sqrt(tf.maximum(squares - mean**2, 0))
-    rim = CUT - WINDOW // 2
-    found = [_cut(answer, CUT), _cut(rough, rim)]
+    rim, cut = CUT - WINDOW // 2, slice(CUT, -CUT)
+    brightness = answer[:, cut, cut]
+    parts = [tf.ones_like(brightness), brightness, rough[:, rim:-rim, rim:-rim]]
     if spread is not None:
-        found.append(_cut(spread, CUT))
-    return tf.stack([tf.ones_like(found[0]), *found], axis=-1)
+        parts.append(spread[:, cut, cut])
+    return tf.stack(parts, axis=-1)
 
 
-def _window_mean(values: tf.Tensor) -> tf.Tensor:
-    return tf.nn.avg_pool2d(values, WINDOW, 1, "VALID")
+def half_widths(values: tf.Tensor, record: Record, level: str) -> tf.Tensor:
+    """Compute half the width of the interval of each pixel, [..., bands] DN.
 
-
-def _cut(values: tf.Tensor, rim: int) -> tf.Tensor:
-    return values[:, rim:-rim, rim:-rim]
-
-
-def half_widths(shown: tf.Tensor, record: Record, level: str) -> tf.Tensor:
-    """Give half the width of the interval of each pixel, DN.
-
-    The scale is the weighted sum of the signs; between its knots the width is
-    interpolated, and outside of them it is proportional to the scale.
-
-    Arguments:
-        shown: [..., bands, signs].
-        record: of the calibration.
-        level: one of `LEVELS`.
-
-    Returns:
-        [..., bands]
+    The scale is the weighted sum of the signs [..., bands, signs]; between the knots of
+    the record the width is interpolated, outside of them proportional to the scale.
     """
     weights = tf.constant(record["weights"], tf.float32)
-    scale = tf.reduce_sum(shown * weights, axis=-1)
+    scale = tf.reduce_sum(values * weights, axis=-1)
     knots = np.array(record["knots"]).T.astype(np.float32)  # [knots, bands]
     widths = np.array(record["half_widths"][level]).T.astype(np.float32)
     steps, rises = np.diff(knots, axis=0), np.diff(widths, axis=0)
@@ -90,17 +77,12 @@ def half_widths(shown: tf.Tensor, record: Record, level: str) -> tf.Tensor:
 
 
 def record_of(card: Mapping[str, Any], views: int, model: str) -> Record:
-    """Read the calibration of a model for so many views of the image.
-
-    Raises:
-        SRError: if its card holds none.
-    """
+    """Read the calibration of a model for so many views of the image."""
     try:
         record = card[SECTION][str(views)]
-        shapes = {np.shape(record[key])[0] for key in ("weights", "knots")}
-        if shapes != {len(BANDS)}:
+        if {len(record[key]) for key in ("weights", "knots")} != {len(BANDS)}:
             raise ValueError
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError):
         raise SRError(
             f"the card of {model} tells no intervals: it is of an earlier version, or "
             "had fewer than two validation patches, or small ones; train it again with "

@@ -14,7 +14,7 @@ LONG = frozenset(("dataset", "ground", "scenes", "intervals", "training_set"))
 
 
 def brief(card: dict) -> dict:
-    """Give a card without its `LONG` sections."""
+    """Return a card without its `LONG` sections."""
     return {key: value for key, value in card.items() if key not in LONG}
 
 
@@ -29,26 +29,21 @@ def make(
     bicubic_psnr: float,
     interrupted: int | str | None,
     scenes: list[dict],
-    intervals: dict | None = None,
-    training_set: dict | None = None,
-    command: str = "",
+    **sections: object,
 ) -> dict:
-    """Put the card together.
+    """Put the card together; each argument is a fact of the training.
 
     Arguments:
         network: options of the network, and its number of parameters.
-        margin: lr pixels that an hr pixel depends on, on each side.
+        margin: of the receptive field, lr pixels on each side.
         settings: options of the training.
         patches: number of patches per group.
-        rows: rows of training.csv, one per epoch.
-        best: the row of the best epoch; of the start, epoch 0, without training loss.
+        rows: rows of training.csv, one per epoch; `best` is one, or the start, epoch 0.
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
         interrupted: number of the signal, or the fault, that ended the training early.
-        scenes: what is known of each scene, among it the card of its patches and the
-            place of each training patch, so that no test is made on its ground.
-        intervals: how far off pixels may be, by number of views; None: not known.
-            command: that trains the same model.
-        training_set: what its patches look like; None: not known.
+        scenes: of each scene the card of its patches and the place of each training
+            patch, so that no test is made on its ground.
+        sections: further ones of the card: intervals, training_set, command.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}
@@ -79,9 +74,7 @@ def make(
             "bicubic_psnr_db": bicubic_psnr,
             "gain_db": best["val_gain"],
         },
-        "intervals": intervals,
-        "training_set": training_set,
         "scenes": scenes,
-        "command": command,
+        **sections,
         "versions": cards.versions(),
     }

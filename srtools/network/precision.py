@@ -15,30 +15,25 @@ from srtools.errors import SRError
 from srtools.network import saved_model, weights
 from srtools.tf import CPU_INFO, cpu_flags, tf
 
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 FAST_FLAGS = {"amx_bf16", "avx512_bf16"}
 FAST_GPU = (8, 0)
 """Compute capability from which NVIDIA's GPUs multiply bfloat16."""
 
 
 def choose(name: str, cpu_info: str = CPU_INFO) -> str:
-    """Give "float32" or "bfloat16" for "auto", whichever is faster on this machine.
+    """Return the faster one of "float32" and "bfloat16" for "auto", else the name.
 
-    It follows from what the processor or the GPU says of itself, not from a clock, so
-    that a training that goes on after a break goes on as it began.
-
-    Arguments:
-        name: "auto", or what is given back as it is.
-        cpu_info: file in which Linux lists the features of the processor.
+    It follows from the features of the processor or the GPU and not from a clock, so
+    that a training that is resumed goes on in the arithmetic in which it began.
     """
     if name != "auto":
         return name
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = map(tf.config.experimental.get_device_details, gpus)
-        known = [found.get("compute_capability", (0, 0)) for found in details]
-        return "bfloat16" if min(known) >= FAST_GPU else "float32"
-    # TensorFlow computes with it in oneDNN only, which can be turned off.
+        slowest = min(each.get("compute_capability", (0, 0)) for each in details)
+        return "bfloat16" if slowest >= FAST_GPU else "float32"
+    # On processors TensorFlow multiplies bfloat16 in oneDNN only.
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() in ("0", "false"):
         return "float32"
     return "bfloat16" if FAST_FLAGS & cpu_flags(cpu_info) else "float32"
@@ -51,7 +46,7 @@ def layers_in(name: str) -> Iterator[None]:
     bfloat16 has the range of float32, so that no loss must be scaled.
     """
     policy = tf.keras.mixed_precision.set_global_policy
-    policy(POLICIES[name])
+    policy("mixed_bfloat16" if name == "bfloat16" else name)
     try:
         yield
     finally:
@@ -61,30 +56,22 @@ def layers_in(name: str) -> Iterator[None]:
 def save_in_bfloat16(
     model_dir: str, make: Callable[..., tf.keras.Model], crop: int, folder: Path
 ) -> str:
-    """Write a SavedModel that computes in bfloat16 with the weights of another one.
-
-    It has the outputs `hr` and `hr_dn`, and `hr_dn` less `crop` pixels on each side.
+    """Write the model of sr_train.py once more, computing in bfloat16.
 
     Arguments:
-        model_dir: a SavedModel that sr_train.py wrote.
+        model_dir: the SavedModel.
         make: function that makes its network, given the options of the network.
-        crop: output pixels.
-        folder: path of the new model.
-
-    Returns:
-        The folder.
-
-    Raises:
-        SRError: if the card does not describe the network, or the weights do not fit.
+        crop: output pixels that the output `hr_dn_crop<crop>` has less on each side.
+        folder: path of the new model, which is returned.
     """
     card = saved_model.describe(model_dir).card
     size = {k: v for k, v in card.get("network", {}).items() if k != "parameters"}
-    known = weights.read(model_dir)
+    arrays = weights.read(model_dir)
     try:
         with layers_in("bfloat16"):
             network = make(**size)
         for name, weight in weights.by_name(network).items():
-            weight.assign(known[name])
+            weight.assign(arrays[name])
     except (TypeError, ValueError, KeyError) as error:
         raise SRError(
             f"{model_dir} cannot be computed in bfloat16: its card describes the "

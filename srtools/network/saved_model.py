@@ -29,27 +29,20 @@ class ModelInfo:
     """The signature of a SavedModel and its card."""
 
     folder: str
-    """Path of the SavedModel."""
     inputs: dict[str, int]
-    """Number of bands of each input."""
     outputs: dict[str, int]
-    """Number of bands of each output."""
+    """Number of bands of each output, by its name, as of the inputs."""
     card: dict
     """Content of `model_card.json`, empty if there is none."""
 
     def need(self, input_name: str, *output_names: str) -> None:
-        """Check that an input and outputs exist.
-
-        Raises:
-            SRError: naming the missing one, and those that exist.
-        """
-        wanted = [("input", input_name, self.inputs)]
-        wanted += [("output", name, self.outputs) for name in output_names]
-        for kind, name, known in wanted:
-            if name not in known:
+        """Check that an input and outputs exist."""
+        outputs = [("output", name, self.outputs) for name in output_names]
+        for kind, name, names in [("input", input_name, self.inputs), *outputs]:
+            if name not in names:
                 raise SRError(
                     f"the model {self.folder} has no {kind} '{name}'; it has "
-                    f"{', '.join(sorted(known)) or 'none'}: "
+                    f"{', '.join(sorted(names)) or 'none'}: "
                     "train one with sr_train.py, or choose another crop"
                 )
 
@@ -62,10 +55,9 @@ def save(
 ) -> Path:
     """Write a SavedModel, completely or not at all, replacing an earlier one.
 
-    Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and gives
-    all outputs under their names; Keras 2 and Keras 3 write the same.  The card goes
-    into `assets/model_card.json`, and the weights once more into `assets/weights.npz`,
-    from which another training can start.
+    Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and returns
+    all outputs under their names.  The card goes into `assets/model_card.json`, and the
+    weights once more into `assets/weights.npz`, from which another training can start.
 
     Arguments:
         network: Keras model with the input `lr` and the outputs `hr` and `hr_dn`.
@@ -73,63 +65,51 @@ def save(
         card: content of its card.
         crop: output pixels that one output more, `hr_dn_crop<crop>`, has less on each
             side.  Default: the fewest that leave no seam between tiles.
-
-    Raises:
-        SRError: if the folder cannot be written, or holds something else.
     """
     folder = Path(os.path.realpath(folder))  # a link stays
     check_replaceable(folder)
     module = tf.Module()
-    # TensorFlow's variables are saved.  Keras 3 wraps them, and of a wrapper OTBTF
-    # would find a copy without values.
+    # Keras 3 wraps TensorFlow's variables, and OTBTF would find a copy without values.
     module.weights = [
-        weight if isinstance(weight, tf.Variable) else weight.value
-        for weight in network.weights
+        x if isinstance(x, tf.Variable) else x.value for x in network.weights
     ]
-    place = folder.resolve()  # a link stays a link
-    with files.partial_folder(place) as partial:
+    with files.partial_folder(folder) as partial:
         new = partial / "new"
-        signatures = {SIGNATURE: _serving_function(network, crop)}
-        tf.saved_model.save(module, str(new), signatures=signatures)
-        split_outputs(new)
+        write(module, _serving_function(network, crop), new)
         weights.write(new / weights.FILE, network)
         if card is not None:
             cards.write_card(new / CARD, card)
         # Not into `partial`, which the next run removes if this one is killed here.
-        aside = place.with_name(partial.name.removeprefix(".partial-") + "-replaced")
+        aside = folder.with_name(partial.name.removeprefix(".partial-") + "-replaced")
         with signals.held():
-            if place.exists():
-                os.replace(place, aside)
-            os.replace(new, place)
+            if folder.exists():
+                os.replace(folder, aside)
+            os.replace(new, folder)
         shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 
 def _serving_function(network: tf.keras.Model, crop: int | None) -> Callable:
-    """Give the network as a function of tensors, with one output more, cropped."""
-    output = network.output[OUTPUT_DN]
-    crop = crop or receptive_field(output).crop
+    """Make a function of tensors of the network, with one output more, cropped."""
+    crop = crop or receptive_field(network.output[OUTPUT_DN]).crop
 
     def serve(lr: tf.Tensor) -> dict:
         outputs = network({INPUT: lr})
         inner = outputs[OUTPUT_DN][:, crop:-crop, crop:-crop]
         return {**outputs, f"{OUTPUT_DN}_crop{crop}": inner}
 
-    bands = network.inputs[0].shape[-1]
-    lr = tf.TensorSpec([None, None, None, bands], tf.float32, name=INPUT)
+    lr = tf.TensorSpec(network.inputs[0].shape, tf.float32, name=INPUT)
     return tf.function(serve, [lr], autograph=False)
 
 
-def split_outputs(folder: Path) -> None:
-    """Give each output of the serving signature a node of its own.
+def write(module: tf.Module, serve: Callable, folder: Path) -> None:
+    """Write a SavedModel whose outputs are computed one by one.
 
-    TensorFlow saves the network as one node with many outputs, and OTBTF, which runs
-    the graph in a session, would compute all of them to get one.  Of a node that only
-    repeats one output, TensorFlow computes just the layers that lead to it.
-
-    Arguments:
-        folder: the SavedModel, just written; its graph is changed.
+    TensorFlow saves a network as one node with many outputs, and OTBTF, which runs the
+    graph in a session, would compute all to get one.  With one node more per output,
+    which only repeats it, TensorFlow computes just the layers that lead to it.
     """
+    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
     model = _read_graph(folder)
     graph = model.meta_graphs[0]
     for name, tensor in graph.signature_def[SIGNATURE].outputs.items():
@@ -142,12 +122,7 @@ def split_outputs(folder: Path) -> None:
 
 
 def describe(folder: str | Path) -> ModelInfo:
-    """Read the signature of a SavedModel without loading its weights.
-
-    Raises:
-        SRError: if the folder is not a SavedModel with a serving signature, or its
-            card cannot be read.
-    """
+    """Read the signature of a SavedModel without loading its weights."""
     files.check_no_pattern(folder)
     try:
         signature = _read_graph(folder).meta_graphs[0].signature_def[SIGNATURE]
@@ -157,8 +132,8 @@ def describe(folder: str | Path) -> ModelInfo:
             "--model_dir is expected"
         ) from None
     inputs, outputs = (
-        {name: _bands(tensor.tensor_shape) for name, tensor in tensors.items()}
-        for tensors in (signature.inputs, signature.outputs)
+        {n: t.tensor_shape.dim[-1].size if t.tensor_shape.dim else 0 for n, t in side}
+        for side in (signature.inputs.items(), signature.outputs.items())
     )
     card = Path(folder) / CARD
     card = cards.read_card(card) if card.exists() else {}
@@ -171,17 +146,10 @@ def _read_graph(folder: str | Path) -> saved_model_pb2.SavedModel:
     return model
 
 
-def _bands(shape) -> int:
-    return shape.dim[-1].size if shape.dim else 0
-
-
 def check_weights(folder: str | Path) -> None:
     """Read every variable of a SavedModel once.
 
     TensorFlow reads them late, inside OTB, and complains at length.
-
-    Raises:
-        SRError: if they are damaged.
     """
     try:
         variables = tf.train.load_checkpoint(str(Path(folder) / "variables/variables"))
@@ -195,11 +163,7 @@ def check_weights(folder: str | Path) -> None:
 
 
 def check_replaceable(folder: str | Path) -> None:
-    """Check that a SavedModel written to `folder` replaces nothing but another one.
-
-    Raises:
-        SRError: if anything else is there, or TensorFlow would not find it again.
-    """
+    """Check that a SavedModel written to `folder` replaces nothing but another one."""
     files.check_no_pattern(folder)
     folder = Path(folder)
     empty = folder.is_dir() and not any(folder.iterdir())
@@ -218,18 +182,15 @@ def fingerprint(folder: str | Path) -> str:
 
 
 def load(folder: str | Path, *outputs: str) -> Callable:
-    """Load a SavedModel, whichever Keras saved it, and give its serving signature.
+    """Load a SavedModel, whichever Keras saved it, and return its serving signature.
 
     Arguments:
         folder: of the SavedModel.
         outputs: the only ones that are computed.  Default all.
 
     Returns:
-        A function that takes tensors by the names of the inputs and gives a dict of
+        A function that takes tensors by the names of the inputs and returns a dict of
         tensors by the names of the outputs.
-
-    Raises:
-        SRError: if TensorFlow cannot load it.
     """
     try:
         model = tf.saved_model.load(str(folder))
@@ -237,17 +198,13 @@ def load(folder: str | Path, *outputs: str) -> Callable:
     except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
         raise SRError(f"{folder} cannot be loaded as a SavedModel: {reason}") from None
-    # The signature does not keep the model alive by itself.
-    signature.model = model
-    if not outputs:
-        return signature
 
-    def wanted(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    def chosen(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         answer = signature(**inputs)
-        return {name: answer[name] for name in outputs}
+        return {name: answer[name] for name in outputs or answer}
 
     # Inside a function TensorFlow leaves out what does not lead to its results.
     _, inputs = signature.structured_input_signature
-    pruned = tf.function(wanted, autograph=False).get_concrete_function(**inputs)
-    pruned.model = model
+    pruned = tf.function(chosen, autograph=False).get_concrete_function(**inputs)
+    pruned.model = model  # which no signature keeps alive
     return pruned

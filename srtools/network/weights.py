@@ -14,7 +14,7 @@ FILE = Path("assets") / "weights.npz"
 
 
 def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
-    """Give the weights as `{"layer/weight": variable}`, for instance "first/kernel"."""
+    """Return the weights by "layer/weight", for instance "first/kernel"."""
     return {
         # Keras 2 says "first/kernel:0", Keras 3 "kernel".
         f"{layer.name}/{weight.name.split('/')[-1].split(':')[0]}": weight
@@ -30,21 +30,14 @@ def write(path: str | Path, network: tf.keras.Model) -> None:
 
 
 def save_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a NumPy archive.
-
-    In one go: an archive that is closed on a full disk complains twice.
-    """
+    """Write a NumPy archive in one go: closed on a full disk, it complains twice."""
     archive = io.BytesIO()
     np.savez(archive, **arrays)
     Path(path).write_bytes(archive.getbuffer())
 
 
 def read(folder: str | Path) -> dict[str, np.ndarray]:
-    """Read the weights of a model that sr_train.py wrote, by name.
-
-    Raises:
-        SRError: if they are missing or damaged.
-    """
+    """Read the weights of a model that sr_train.py wrote, by name."""
     try:
         with (Path(folder) / FILE).open("rb") as file, np.load(file) as archive:
             return dict(archive)

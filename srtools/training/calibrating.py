@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 
 from srtools.conventions import BANDS
 from srtools.network import intervals
-from srtools.network.ensemble import VIEWS, mean_of_views
+from srtools.network.serving import VIEWS, mean_of_views
 from srtools.tf import tf
 from srtools.training import feeding
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from srtools.network import precision
 from srtools.network.blockwise import BlockwiseConv2D, convolve_blocks
 
 import tensorflow as tf
@@ -10,21 +11,18 @@ import tensorflow as tf
 layers = tf.keras.layers
 CHANNELS = 6
 KINDS = {
-    "course": {"filters": 4, "kernel_size": 7, "activation": "relu"},
-    "one pixel": {"filters": 2, "kernel_size": 1},
-    "as many bands as channels": {"filters": CHANNELS, "kernel_size": 3},
-    "bands that sum up to 1": {
-        "filters": 4,
-        "kernel_size": 5,
-        "activation": "softmax",  # which needs all bands of a pixel
-    },
+    "course": (4, 7, "relu"),
+    "one pixel": (2, 1, None),
+    "as many bands as channels": (CHANNELS, 3, None),
+    "bands that sum up to 1": (4, 5, "softmax"),  # which needs all bands of a pixel
 }
 
 
-def both(options, seed=1):
+def both(filters, size, activation, seed=1):
     """Make the layer and Keras' own with the same random weights."""
     random = np.random.default_rng(seed)
-    pair = BlockwiseConv2D(**options), layers.Conv2D(**options, padding="same")
+    options = {"activation": activation, "padding": "same"}
+    pair = [kind(filters, size, **options) for kind in (BlockwiseConv2D, layers.Conv2D)]
     for layer in pair:
         layer.build((None, None, None, CHANNELS))
     weights = [random.normal(size=w.shape) for w in pair[0].get_weights()]
@@ -37,7 +35,7 @@ def both(options, seed=1):
 @pytest.mark.parametrize("name", KINDS)
 def test_as_keras_does(name, size):
     """To the edge of the image, of images smaller than the kernel, and the way back."""
-    layer, plain = both(KINDS[name])
+    layer, plain = both(*KINDS[name])
     image = np.random.default_rng(2).normal(size=(2, *size, CHANNELS))
     image = tf.constant(image, tf.float32)
     found, expected = layer(image).numpy(), plain(image).numpy()
@@ -52,16 +50,10 @@ def test_as_keras_does(name, size):
         np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
 
 
-def test_the_shape_is_known_before_the_image():
-    symbolic = BlockwiseConv2D(4, 7)(tf.keras.Input((None, None, CHANNELS)))
-    assert tuple(symbolic.shape) == (None, None, None, 4)
-    assert symbolic.dtype == "float32" or symbolic.dtype == tf.float32
-
-
 def test_of_bfloat16_the_answer_has_no_steps():
     """A layer like a trained one: it takes a band from a channel, and sharpens it."""
     random = np.random.default_rng(3)
-    layer, _ = both({"filters": 4, "kernel_size": 7})
+    layer, _ = both(4, 7, None)
     kernel, bias = layer.get_weights()
     own = np.arange(4)
     kernel *= 2e-3
@@ -81,14 +73,11 @@ def test_of_bfloat16_the_answer_has_no_steps():
 
 
 def test_in_mixed_precision_the_weights_stay_float32():
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
+    with precision.layers_in("bfloat16"):
         body, layer = layers.Conv2D(CHANNELS, 3), BlockwiseConv2D(4, 3)
         between = body(tf.ones((1, 10, 12, 2)))
-        found = layer(between)
-    finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
-    assert between.dtype == tf.bfloat16 and found.dtype == tf.float32
+        answer = layer(between)
+    assert between.dtype == tf.bfloat16 and answer.dtype == tf.float32
     assert all(weight.dtype in ("float32", tf.float32) for weight in layer.weights)
 
 

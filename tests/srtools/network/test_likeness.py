@@ -1,4 +1,4 @@
-"""Ground that a training set does not know is told, and named."""
+"""Ground that is unlike a training set is named."""
 
 import numpy as np
 import pytest
@@ -41,40 +41,38 @@ def test_the_same_ground_is_usual(card):
         ({"blur": 5.0}, "coarser by"),
     ],
 )
-def test_other_ground_is_told(card, other, words):
+def test_other_ground_is_named(card, other, words):
     warning = likeness.compare(card, ground(40, 3, **other)).warning
     assert words in warning and warning.endswith("expect less, and check it")
 
 
 def test_bands_in_another_order(card):
     """Near infrared where red is expected."""
-    warning = likeness.compare(card, ground(40, 3)[..., [3, 1, 2, 0]]).warning
-    assert warning and "unlike" in warning
+    assert "unlike" in likeness.compare(card, ground(40, 3)[..., [3, 1, 2, 0]]).warning
 
 
 def test_a_deviation_in_standard_deviations():
-    """Twice the spread of the brightness is told as two."""
     patches = ground(200, seed=0)
     card = {"training_set": likeness.record(patches)}
     spread = card["training_set"]["spread"][3 * 3]
     other = ground(200, seed=1)
     other[..., 3] += 2 * spread
-    found = likeness.compare(card, other)
-    assert found.strongest == "B08 brightness"
-    assert found.deviation == pytest.approx(2, abs=0.3)
+    compared = likeness.compare(card, other)
+    assert compared.strongest == "B08 brightness"
+    assert compared.deviation == pytest.approx(2, abs=0.3)
 
 
 def test_features_by_hand():
     """A chessboard of 900 and 1100 DN: 100 DN around the mean, steps of 200."""
     board = 1000 + 100.0 * (-1) ** np.indices((32, 32)).sum(axis=0)
-    found = likeness.features(np.repeat(board[None, ..., None], 4, axis=-1))[0]
+    values = likeness.features(np.repeat(board[None, ..., None], 4, axis=-1))[0]
     expected = [1000, np.log(100), np.log(8)] * 4 + [0]
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(values, expected, atol=1e-3)
 
 
-def test_cards_that_do_not_tell():
+def test_cards_without_the_section():
     patches = ground(4, 0)
-    assert likeness.compare({}, patches) is None
-    assert likeness.compare({"training_set": {"features": ["x"]}}, patches) is None
     card = {"training_set": likeness.record(patches)}
+    for other in ({}, {"training_set": {"features": ["x"]}}):
+        assert likeness.compare(other, patches) is None
     assert likeness.compare(card, patches[:0]) is None

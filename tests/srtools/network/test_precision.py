@@ -17,37 +17,34 @@ def make(**size):
     return sr_model.SRModel(sr_model.element_spec(4), **size).model
 
 
-@pytest.fixture
-def no_gpu(monkeypatch):
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (f"flags\t\t: {OLD} rdpid\nbugs\t\t: {AMD}\n", "float32"),
+        (f"processor\t: 0\nflags\t\t: {AMD}\n", "bfloat16"),
+        (f"flags\t\t: {OLD} {INTEL} rdpid\n", "bfloat16"),
+        ("Features\t: fp asimd bf16\n", "float32"),  # another kind of processor
+        (None, "float32"),  # not Linux
+    ],
+)
+def test_the_processor_decides(tmp_path, monkeypatch, info, expected):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [(OLD, "float32"), (AMD, "bfloat16"), (f"{OLD} {INTEL}", "bfloat16")],
-)
-def test_the_processor_tells(tmp_path, no_gpu, monkeypatch, flags, expected):
-    info = tmp_path / "cpuinfo"
-    info.write_text(f"processor\t: 0\nflags\t\t: {flags} rdpid\nbugs\t\t: amx_bf16\n")
-    assert precision.choose("auto", info) == expected
+    path = tmp_path / "cpuinfo"
+    if info:
+        path.write_text(info)
+    assert precision.choose("auto", path) == expected
     for name in ("float32", "bfloat16"):
-        assert precision.choose(name, info) == name
+        assert precision.choose(name, path) == name
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert precision.choose("auto", info) == "float32"
-
-
-def test_without_linux_it_is_float32(tmp_path, no_gpu):
-    assert precision.choose("auto", tmp_path / "none") == "float32"
-    (tmp_path / "arm").write_text("Features\t: fp asimd bf16\n")
-    assert precision.choose("auto", tmp_path / "arm") == "float32"
+    assert precision.choose("auto", path) == "float32"
 
 
 @pytest.mark.parametrize(
     ("capabilities", "expected"),
     [([(8, 0)], "bfloat16"), ([(7, 5)], "float32"), ([(9, 0), (7, 0)], "float32")],
 )
-def test_with_gpus_the_slowest_tells(monkeypatch, capabilities, expected):
+def test_with_gpus_the_slowest_decides(monkeypatch, capabilities, expected):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: capabilities)
     monkeypatch.setattr(
         tf.config.experimental,
@@ -93,9 +90,9 @@ def test_a_model_in_bfloat16_answers_almost_the_same(model, tmp_path):
         assert 0.1 < difference.mean() < 10 and difference.max() < 100
         values = [len(np.unique(np.rint(image[name]))) for image in (whole, half)]
         assert values[1] > 0.9 * values[0]
-    known = weights.read(folder)
+    arrays = weights.read(folder)
     for name, array in weights.read(model).items():
-        np.testing.assert_array_equal(known[name], array)
+        np.testing.assert_array_equal(arrays[name], array)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +103,7 @@ def test_a_model_in_bfloat16_answers_almost_the_same(model, tmp_path):
         ({"filters": 8, "blocks": 2}, "block2_conv1/kernel"),
     ],
 )
-def test_a_card_that_does_not_fit_is_told(model, tmp_path, network, reason):
+def test_a_card_that_does_not_fit(model, tmp_path, network, reason):
     card = saved_model.describe(model).card
     saved_model.save(make(**SIZE), model, {**card, "network": network})
     with pytest.raises(SRError, match=f"in bfloat16.*{reason}"):

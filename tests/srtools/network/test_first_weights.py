@@ -1,0 +1,38 @@
+"""First weights of the zooms, and the constraint that keeps them even."""
+
+import numpy as np
+import pytest
+
+from srtools.network import first_weights
+
+import tensorflow as tf
+
+
+@pytest.mark.parametrize("size", [2, 4, 6])
+def test_a_fresh_zoom_is_smooth(size):
+    """Each pair of channels: one number, times a linear interpolation."""
+    weights = first_weights.SmoothZoom()((size, size, 3, 5), "float32").numpy()
+    line = {2: [1, 1], 4: [1, 3, 3, 1], 6: [0, 1, 3, 3, 1, 0]}[size]
+    line = np.array(line) / (1 if size == 2 else 4)
+    middle = size // 2
+    numbers = weights[middle, middle] / line[middle] ** 2
+    np.testing.assert_allclose(
+        weights, np.outer(line, line)[:, :, None, None] * numbers, rtol=1e-5
+    )
+    assert len(np.unique(numbers)) == 15 and np.abs(numbers).max() < (1.5 / 5) ** 0.5
+
+
+@pytest.mark.parametrize("size", [2, 4, 6])
+def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
+    kernel = np.random.default_rng(0).normal(size=(size, size, 3, 5)).astype("float32")
+    even = first_weights.EvenZoom()(tf.constant(kernel)).numpy()
+    sums = [even[i::2, j::2].sum(axis=(0, 1)) for i in (0, 1) for j in (0, 1)]
+    for each in sums:
+        np.testing.assert_allclose(each, kernel.sum(axis=(0, 1)) / 4, atol=1e-5)
+    again = first_weights.EvenZoom()(tf.constant(even)).numpy()
+    np.testing.assert_allclose(again, even, atol=1e-6)
+    # Within a part, pixels keep their differences.
+    change = (even - kernel)[::2, ::2]
+    np.testing.assert_allclose(
+        change, np.broadcast_to(change[:1, :1], change.shape), atol=1e-6
+    )

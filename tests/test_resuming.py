@@ -91,35 +91,33 @@ def read_table(model):
     return [[row[i] for i in kept] for row in rows]
 
 
-@pytest.fixture(scope="module", params=["cosine", "plateau"])
+@pytest.fixture(scope="module", params=["improving", "stalled"])
 def uninterrupted(request, patches, tmp_path_factory):
     model = tmp_path_factory.mktemp("whole") / "model"
-    options = ["--lr_schedule", request.param]
-    if request.param == "cosine":
-        options += ["--streaming"]
-    if request.param == "plateau":
-        # So fast that it stalls, and the rate is halved; the start remains the best.
-        options += ["--patience", "7", "--learning_rate", "2e-3", "--train_size", "6"]
+    options = {
+        "improving": ["--streaming"],
+        # So fast that it stalls: the start remains the best.
+        "stalled": ["--patience", "7", "--learning_rate", "2e-2"],
+    }[request.param]
     assert sr_train.main(arguments(patches, model, *options)) == 0
-    return options, model
+    return request.param, options, model
 
 
 def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
     uninterrupted, patches, tmp_path
 ):
     """The same epochs and the same weights, to the bit."""
-    options, whole = uninterrupted
-    model = tmp_path / "model"
+    name, options, whole = uninterrupted
+    model, kill = tmp_path / "model", signal.SIGKILL
     command = arguments(patches, model, *options)
-    kill, name = signal.SIGKILL, options[1]
     # Before the first epoch; after an epoch, when its backup is about to be written.
-    words = {"cosine": "11 patches", "plateau": "epoch 3/"}[name]
+    words = {"improving": "11 patches", "stalled": "epoch 3/"}[name]
     code, rest = signal_after(start(command), words, kill)
     assert code == -kill, rest
     assert not model.exists()
     # With a backup that is written but not in place (the second: an epoch more is
     # finished), or with a model that is not in place.
-    place = {"cosine": ("interrupted.npz", 2), "plateau": ("/model", 1)}[name]
+    place = {"improving": ("interrupted.npz", 2), "stalled": ("/model", 1)}[name]
     script = ["-c", KILLED_WITHIN.format(name=place[0], nth=place[1])]
     code, output = finish(start(command, script))
     assert code == -kill, output
@@ -128,31 +126,22 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
     assert code == 0, output
     assert "going on after epoch " in output
 
-    for name, expected in read_weights(whole).items():
-        np.testing.assert_array_equal(read_weights(model)[name], expected, name)
+    for key, expected in read_weights(whole).items():
+        np.testing.assert_array_equal(read_weights(model)[key], expected, key)
     assert read_table(model) == read_table(whole)
     assert len(read_table(model)) == EPOCHS
     same = ("best_epoch", "epochs", "valid_loss", "train_loss")
     one, other = (read_card(folder / CARD)["training"] for folder in (model, whole))
     assert {key: one[key] for key in same} == {key: other[key] for key in same}
+    assert (one["best_epoch"] == 0) is (name == "stalled")
     # Nothing is left of what the killed processes were writing.
     logs = tmp_path / "model_logs"
     assert not list(tmp_path.glob(".partial*")) and not list(logs.glob(".partial*"))
     assert not (logs / "interrupted.npz").exists()
 
 
-def test_the_schedule_of_the_plateau_was_put_to_the_test(uninterrupted):
-    """The learning rate changes between epochs, or its state would not matter."""
-    _, whole = uninterrupted
-    rates = {row[-1] for row in read_table(whole)}
-    assert len(rates) > 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_the_best_model_so_far_and_the_run_can_go_on(
-    number, patches, tmp_path
-):
-    model = tmp_path / "model"
+def test_ctrl_c_saves_the_best_model_so_far_and_the_run_can_go_on(patches, tmp_path):
+    model, number = tmp_path / "model", signal.SIGINT
     command = arguments(patches, model)
     code, output = signal_after(start(command), "epoch 2/", number)
     assert code == 128 + number, output
@@ -166,14 +155,6 @@ def test_a_signal_saves_the_best_model_so_far_and_the_run_can_go_on(
     assert f"going on after epoch {training['epochs']} " in output
     finished = read_card(model / CARD)["training"]
     assert finished["interrupted"] is None and finished["epochs"] == EPOCHS
-
-
-def test_a_signal_before_the_first_epoch_is_over_saves_nothing(patches, tmp_path):
-    command = arguments(patches, tmp_path / "model")
-    code, output = signal_after(start(command), "11 patches", signal.SIGTERM)
-    assert code == 128 + signal.SIGTERM
-    assert output.splitlines()[-1] == "error: terminated"
-    assert not (tmp_path / "model").exists()
 
 
 def test_two_trainings_do_not_write_to_one_folder(patches, tmp_path):

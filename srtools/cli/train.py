@@ -7,13 +7,12 @@ from typing import Any
 
 from srtools.cli import options
 from srtools.cli.model import NetworkOptions
-from srtools.training.losses import LOSSES
 
-SCHEDULES = ("cosine", "plateau", "constant")
+LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 
 # Options that a training which goes on may change: the weights do not depend on them.
-FREE = ("patches", "model_dir", "logs", "streaming", "histograms", "overwrite")
+FREE = ("patches", "model_dir", "logs", "streaming", "overwrite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +36,8 @@ class Options(NetworkOptions):
     )
     learning_rate: float = options.option(
         1e-3,
-        "learning rate, once the first steps have warmed up",
+        "learning rate: rises to this in the first steps, then falls to 0",
         kind=options.number(kind=float, above=0),
-    )
-    lr_schedule: str = options.option(
-        "cosine",
-        "cosine: falls to 0; plateau: halved when the validation loss stalls for a "
-        "quarter of the patience",
-        choices=SCHEDULES,
     )
     nb_epochs: int = options.option(
         60, "passes over the patches, at most", kind=options.number(1)
@@ -68,13 +61,6 @@ class Options(NetworkOptions):
         flag="--no_augment",
         group="advanced",
     )
-    train_size: int | None = options.option(
-        None,
-        "train on random crops of so many lr pixels a side (default: whole patches)",
-        kind=options.number(1),
-        metavar="PIXELS",
-        group="advanced",
-    )
     streaming: bool | None = options.option(
         None,
         "read patches from the disk when their turn comes (default: if they do not "
@@ -89,23 +75,12 @@ class Options(NetworkOptions):
         choices=STRATEGIES,
         group="advanced",
     )
-    scale_learning_rate: bool = options.option(
-        False,
-        "multiply the learning rate by the number of devices (default: do not)",
-        group="advanced",
-    )
     precision: str = options.option(
         "auto",
         "arithmetic of the convolutions; bfloat16 is faster where the processor or the "
         "GPU has it, which auto looks up; weights and the saved model are float32",
         choices=options.PRECISIONS,
         group="advanced",
-    )
-    xla: bool = options.option(
-        False, "compile with XLA: slower on CPUs (default: do not)", group="advanced"
-    )
-    histograms: bool = options.option(
-        False, "show the weights in TensorBoard (default: do not)", group="advanced"
     )
     seed: int = options.option(
         1,

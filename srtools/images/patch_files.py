@@ -3,8 +3,8 @@
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
@@ -19,22 +19,20 @@ from srtools.images import raster
 
 log = logging.getLogger(__name__)
 
+AGAIN = "make the patches again with sr_dataset.py"
 LEAST_BRIGHTEST_DN = 20  # the brightest pixel of a patch is at least that bright
 
 
-@dataclass(frozen=True)
-class PatchesInfo:
-    """Size of a patches image."""
+class PatchesInfo(NamedTuple):
+    """Size of a patches image: number of patches, pixels a side, bands."""
 
     count: int
-    """Number of patches."""
     size: int
-    """Side of a patch, pixels."""
     bands: int
 
 
 def describe_patches(path: str | os.PathLike) -> PatchesInfo:
-    """Read the description of a patches image."""
+    """Read the size of a patches image, which must be a stack of square patches."""
     try:
         with rasterio.open(path) as file:
             width, height, bands = file.width, file.height, file.count
@@ -45,7 +43,7 @@ def describe_patches(path: str | os.PathLike) -> PatchesInfo:
     if height % width:
         raise SRError(
             f"{path} has {width} x {height} pixels, a stack of square patches is "
-            "expected; make it again with sr_dataset.py"
+            f"expected; {AGAIN}"
         )
     return PatchesInfo(height // width, width, bands)
 
@@ -63,7 +61,7 @@ def lay_over(paths: Iterable[Path]) -> None:
 
 
 def check_count(path: str | os.PathLike, expected: int) -> None:
-    """Check that a patches image holds so many patches."""
+    """Check that the engine cut as many patches as there are places."""
     count = describe_patches(path).count
     if count != expected:
         raise SRError(
@@ -73,10 +71,9 @@ def check_count(path: str | os.PathLike, expected: int) -> None:
 
 
 def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]:
-    """Check that the lr and hr patches of a group belong together.
+    """Check that the lr and hr patches of a group belong together; return their files.
 
-    Returns:
-        `{"lr": file, "hr": file}`.
+    `factor` is the number of hr pixels per lr pixel, along one side.
     """
     if not Path(folder).is_dir():
         raise SRError(
@@ -90,100 +87,75 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
             f"{group} group ({DATASET_CARD}: --proportions {shares or 'unknown'}); "
             "give another folder, or make the patches again with other proportions"
         )
-    lr, hr = (describe_patches(files[kind]) for kind in KINDS)
-    for kind, info in zip(KINDS, (lr, hr), strict=True):
-        if not raster.is_whole(files[kind]):
-            raise SRError(
-                f"{files[kind]} is damaged, a part of its pixels is missing; make it "
-                "again with sr_dataset.py, or copy it again"
-            )
-        _check_dn(files[kind])
-        if info.bands != len(BANDS):
-            raise SRError(
-                f"{files[kind]} has {info.bands} band(s), {len(BANDS)} are expected "
-                f"({', '.join(BANDS)} in this order); make it again with sr_dataset.py"
-            )
+    lr, hr = (_check_image(files[kind]) for kind in KINDS)
     if lr.count != hr.count:
         raise SRError(
             f"{files['lr']} holds {lr.count} patches and {files['hr']} {hr.count}, the "
-            "same number is expected; make both again with sr_dataset.py"
+            f"same number is expected; {AGAIN}"
         )
     if hr.size != factor * lr.size:
         raise SRError(
             f"the patches of {files['lr']} have {lr.size} pixels a side and those of "
             f"{files['hr']} {hr.size}, {factor} times as many are expected "
-            f"({factor * lr.size}); make both again with sr_dataset.py"
+            f"({factor * lr.size}); {AGAIN}"
         )
     return files
 
 
-def _check_dn(path: str) -> None:
-    """Check that the first patch of a file does not look like reflectances.
-
-    OTB writes DN as float32 unless told not to, so the type of the pixels is no sign.
-    """
+def _check_image(path: str) -> PatchesInfo:
+    """Check that a patches image is whole, and has four bands of DN."""
+    info = describe_patches(path)
+    if not raster.is_whole(path):
+        raise SRError(
+            f"{path} is damaged, a part of its pixels is missing; {AGAIN}, or copy it "
+            "again"
+        )
+    # OTB writes DN as float32 unless told not to: the type of the pixels is no sign.
     with rasterio.open(path) as file:
-        largest = file.read(window=Window(0, 0, file.width, file.width)).max()
+        largest = file.read(window=Window(0, 0, info.size, info.size)).max()
     if 0 < largest < LEAST_BRIGHTEST_DN:
         raise SRError(
             f"no pixel of the first patch of {path} is larger than {largest:.3g}, as "
-            "if they were reflectances; DN (reflectance x 10000) are expected: make "
-            "them again with sr_dataset.py"
+            f"if they were reflectances; DN (reflectance x 10000) are expected: {AGAIN}"
         )
+    if info.bands != len(BANDS):
+        raise SRError(
+            f"{path} has {info.bands} band(s), {len(BANDS)} are expected "
+            f"({', '.join(BANDS)} in this order); {AGAIN}"
+        )
+    return info
 
 
-def as_list(files: str | list[str]) -> list[str]:
-    """Return the patches images of several scenes, or of one, as a list."""
-    return [files] if isinstance(files, str) else list(files)
-
-
-def first_without_number(files: dict[str, str | list[str]]) -> str | None:
-    """Name the first pixel that is nan or infinite in patches images, if there is one.
+def first_without_number(files: dict[str, list[str]]) -> str | None:
+    """Name the first patch with a pixel that is nan or infinite, if there is one.
 
     Only files of floats can hold such: OTB writes them unless told not to.
     """
-    for path in (path for found in files.values() for path in as_list(found)):
+    for path in (path for paths in files.values() for path in paths):
         with raster.reading(path) as file:
-            if not np.issubdtype(file.dtypes[0], np.floating):
-                continue
             side = file.width
-            for patch in range(file.height // side):
+            floats = np.issubdtype(file.dtypes[0], np.floating)
+            for patch in range(file.height // side if floats else 0):
                 pixels = file.read(window=Window(0, patch * side, side, side))
                 if not np.isfinite(pixels).all():
                     return f"patch {patch} of {path} holds nan or infinite pixels"
     return None
 
 
-def check_train_size(train_size: int | None, files: dict[str, str]) -> None:
-    """Check that crops of so many lr pixels a side can be cut out of the patches."""
-    size = describe_patches(files["lr"]).size
-    if train_size and train_size > size:
-        raise SRError(
-            f"--train_size is {train_size}, the patches of {files['lr']} have {size} "
-            f"pixels a side; give at most {size}"
-        )
-
-
 def warn_of_leak(card: dict, field: int) -> None:
-    """Warn if the network sees, from a patch of one group, ground of another.
-
-    Arguments:
-        field: lr pixels that the network sees around each.
-    """
+    """Warn if a network that sees `field` lr pixels around each sees another group."""
     split = card.get("split", {})
     apart, needed = split.get("margin", 0), leak_margin(field)
     if split and apart < needed:
         log.warning(
-            "the groups of patches are %d lr pixels apart and this network needs %d: "
-            "validation and test will flatter it; see --split and --margin of "
-            "sr_dataset.py",
-            apart,
-            needed,
+            f"the groups of patches are {apart} lr pixels apart and this network needs "
+            f"{needed}: validation and test will flatter it; see --split and --margin "
+            "of sr_dataset.py"
         )
 
 
 def pair_verdict(card: dict) -> str | None:
-    """Return the verdict of exercise 1 on the pair by its card; None if it passed."""
+    """Describe the verdict of dataset.json on the pair; None if it passed."""
     pair = card.get("pair") or {}
     if pair.get("verdict", "pass") == "pass":
         return None
@@ -203,8 +175,7 @@ def empty_groups(card: dict) -> set[str]:
 
 
 def check_card(patches: str | Path) -> dict:
-    """Read dataset.json, and check what it says; patches made elsewhere have none."""
+    """Read dataset.json, and check that the patches are made for this network."""
     card = read_dataset_card(patches)
-    advice = "make the patches again with sr_dataset.py"
-    check_conventions(card, f"{patches}/{DATASET_CARD}", advice)
+    check_conventions(card, f"{patches}/{DATASET_CARD}", AGAIN)
     return card

@@ -1,4 +1,1 @@
-"""Patches for `fit`, callbacks, interrupted trainings and several devices.
-
-Exercise 3, sr_train.py, is made of these parts.
-"""
+"""Exercise 3: everything around `fit`, which `job.training` puts together."""

@@ -36,69 +36,59 @@ def calibrate(
     """Measure intervals for one view of the image, and for eight.
 
     Arguments:
-        network: takes lr [n, h, w, bands] DN, and gives hr [n, 4 h, 4 w, bands] DN.
-        files: the patches images of the groups train and valid, by kind.
-        seed: of the choice of pixels.
+        network: function of lr [n, h, w, bands] DN; returns hr [n, 4 h, 4 w, bands] DN.
+        files: patches images of the groups train and valid, by kind.
+        seed: seed of the choice of pixels.
 
     Returns:
-        By number of views, as text, a record for the model's card; None if there are
-        too few validation patches, or too small ones.
+        Records for the model's card by number of views, as text; None if there are too
+        few validation patches, or too small ones.
     """
-    patches = {g: feeding.some_samples(files[g], PATCHES) for g in ("train", "valid")}
-    lr, hr = patches["valid"]
+    samples = [feeding.some_samples(files[g], PATCHES) for g in ("train", "valid")]
+    lr, hr = samples[1]
     if len(lr) < LEAST_PATCHES or hr.shape[1] < 2 * intervals.CUT + LEAST_SIDE:
         return None
-    found = {}
+    records = {}
     for views in (1, VIEWS):
         rng = np.random.default_rng(seed)
-        learned, measured = (
-            _look(network, *patches[group], views, rng) for group in ("train", "valid")
-        )
-        found[str(views)] = _record(learned, measured)
-    return found
+        pixels = [_look(network, *sample, views, rng) for sample in samples]
+        records[str(views)] = _record(*pixels)
+    return records
 
 
 def _look(
     network: Callable, lr: np.ndarray, hr: np.ndarray, views: int, rng: Any
 ) -> Pixels:
-    """Give signs and errors of some pixels of each patch."""
+    """Return signs and errors of some pixels of each patch."""
     side = hr.shape[1] - 2 * intervals.CUT
-    chosen = rng.permuted(np.tile(np.arange(side**2), (len(lr), 1)), axis=1)[:, :PIXELS]
-    shown, errors = [], []
+    places = rng.permuted(np.tile(np.arange(side**2), (len(lr), 1)), axis=1)[:, :PIXELS]
+    inner = slice(intervals.CUT, -intervals.CUT)
+    all_signs, all_errors = [], []
     for first in range(0, len(lr), AT_A_TIME):
         batch = slice(first, first + AT_A_TIME)
-        answer, spread = mean_of_views(
-            network, tf.constant(lr[batch], tf.float32), views
-        )
-        cut = slice(intervals.CUT, -intervals.CUT)
-        error = np.abs(answer.numpy() - hr[batch])[:, cut, cut]
-        places = chosen[batch]
-        for patch, all_signs in zip(
-            range(len(places)), intervals.signs(answer, spread).numpy(), strict=True
-        ):
-            shape = all_signs.shape
-            shown.append(all_signs.reshape(-1, *shape[2:])[places[patch]])
-            errors.append(error[patch].reshape(-1, shape[2])[places[patch]])
-    return np.stack(shown), np.stack(errors)
+        images = tf.constant(lr[batch], tf.float32)
+        answer, spread = mean_of_views(network, images, views)
+        errors = np.abs(answer.numpy() - hr[batch])[:, inner, inner]
+        signs = intervals.signs(answer, spread).numpy()
+        for chosen, sign, error in zip(places[batch], signs, errors, strict=True):
+            all_signs.append(sign.reshape(side**2, *sign.shape[2:])[chosen])
+            all_errors.append(error.reshape(side**2, -1)[chosen])
+    return np.stack(all_signs), np.stack(all_errors)
 
 
-def _record(learned: Pixels, measured: Pixels) -> dict:
+def _record(train: Pixels, valid: Pixels) -> dict:
     """Learn the weights of the signs, and the widths for each range of their sum."""
-    weights = [
-        nnls(_flat(learned[0][..., band, :]), learned[1][..., band].ravel())[0]
-        for band in range(len(BANDS))
-    ]
-    scales = np.stack(
-        [
-            np.maximum(measured[0][..., band, :] @ weights[band], 1)
-            for band in range(len(BANDS))
-        ],
-        axis=-1,
-    )
-    knots, widths = _widths(scales, measured[1])
-    coverage = np.concatenate(list(_left_out(scales, measured[1])))
+    signs, errors = valid
+    weights, scales = [], []
+    for band in range(len(BANDS)):
+        predictors = train[0][..., band, :].reshape(-1, signs.shape[-1]).astype(float)
+        weights.append(nnls(predictors, train[1][..., band].ravel())[0])
+        scales.append(np.maximum(signs[..., band, :] @ weights[-1], 1))
+    scales = np.stack(scales, axis=-1)
+    knots, widths = _widths(scales, errors)
+    coverage = np.concatenate(list(_left_out(scales, errors)))
     return {
-        "signs": ["1", "brightness", "roughness", "spread"][: len(weights[0])],
+        "signs": ["1", "brightness", "roughness", "spread"][: signs.shape[-1]],
         "weights": np.round(weights, 5).tolist(),
         "knots": knots.tolist(),
         "half_widths": {level: w.tolist() for level, w in widths.items()},
@@ -111,14 +101,10 @@ def _record(learned: Pixels, measured: Pixels) -> dict:
     }
 
 
-def _flat(values: np.ndarray) -> np.ndarray:
-    return values.reshape(-1, values.shape[-1]).astype(np.float64)
-
-
 def _widths(
     scales: np.ndarray, errors: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Give knots [bands, n] of the scale, and at each level the widths there.
+    """Return knots [bands, n] of the scale, and at each level the widths there.
 
     In each range of the scale the width is the quantile of the errors that a new pixel
     of such a patch stays below as often as promised.
@@ -132,22 +118,21 @@ def _widths(
         order = np.argsort(scale, kind="stable")
         ranges = np.array_split(order, min(KNOTS, max(1, len(order) // 50)))
         knots.append([np.median(scale[part]) for part in ranges])
-        for level, found in widths.items():
-            shares = [min(1, float(level) * (1 + 1 / len(part))) for part in ranges]
-            found.append(
-                np.maximum.accumulate(
-                    [
-                        np.quantile(error[part], share, method="higher")
-                        for part, share in zip(ranges, shares, strict=True)
-                    ]
+        for level, rows in widths.items():
+            quantiles = [
+                np.quantile(
+                    error[part],
+                    min(1, float(level) * (1 + 1 / len(part))),
+                    method="higher",
                 )
-            )
-    rounded = {level: np.round(found, 2) for level, found in widths.items()}
-    return np.round(knots, 3), rounded
+                for part in ranges
+            ]
+            rows.append(np.maximum.accumulate(quantiles))
+    return np.round(knots, 3), {k: np.round(rows, 2) for k, rows in widths.items()}
 
 
 def _left_out(scales: np.ndarray, errors: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the coverage of patches left out of the calibration, [patches, levels].
+    """Yield the coverage of patches left out of the calibration, [patches, levels].
 
     How much it varies says how sure the promise is: pixels of a patch are alike.
     """
@@ -155,14 +140,15 @@ def _left_out(scales: np.ndarray, errors: np.ndarray) -> Iterator[np.ndarray]:
     for part in np.array_split(np.arange(count), min(FOLDS, count)):
         others = np.setdiff1d(np.arange(count), part)
         knots, widths = _widths(scales[others], errors[others])
-        held = []
-        for level in intervals.LEVELS:
-            record = {
-                "weights": np.ones((scales.shape[-1], 1)),
-                "knots": knots,
-                "half_widths": {level: widths[level]},
-            }
-            shown = tf.constant(scales[part][..., None], tf.float32)
-            half = intervals.half_widths(shown, record, level).numpy()
-            held.append((errors[part] <= half).mean(axis=(1, 2)))
+        record = {
+            "weights": np.ones((scales.shape[-1], 1)),
+            "knots": knots,
+            "half_widths": widths,
+        }
+        signs = tf.constant(scales[part][..., None], tf.float32)
+        halves = [
+            intervals.half_widths(signs, record, level).numpy()
+            for level in intervals.LEVELS
+        ]
+        held = [(errors[part] <= half).mean(axis=(1, 2)) for half in halves]
         yield np.stack(held, axis=-1)

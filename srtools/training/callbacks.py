@@ -1,6 +1,5 @@
 """Callbacks of `fit`: the table and curves of the epochs, and reasons to stop early."""
 
-import csv
 import logging
 import signal
 import time
@@ -24,8 +23,7 @@ COLUMNS = tuple(
 """Columns of training.csv: epochs from 1, PSNR and gain over bicubic in dB, the seconds
 spent so far, also those before an interruption."""
 
-DRAWING_SECONDS = 20.0
-"""Least time between two drawings of the curves."""
+DRAWING_SECONDS = 20.0  # least time between two drawings of the curves
 
 
 class EpochTable(tf.keras.callbacks.Callback):
@@ -59,8 +57,8 @@ class EpochTable(tf.keras.callbacks.Callback):
         """Start the clocks; that of the training includes what was interrupted."""
         self.epoch_begin, self.steps_end = time.monotonic(), None
         if self.begin is None:
-            self.begin = self.epoch_begin
-            self.begin -= self.rows[-1]["seconds"] if self.rows else 0.0
+            before = self.rows[-1]["seconds"] if self.rows else 0.0
+            self.begin = self.epoch_begin - before
 
     def on_test_begin(self, logs=None):
         """Note when the training steps of the epoch were done."""
@@ -75,53 +73,45 @@ class EpochTable(tf.keras.callbacks.Callback):
         logs["val_gain"] = logs["val_psnr"] - self.bicubic_psnr
         if epoch < 0:
             self.start = {"epoch": 0, "loss": None, **logs}
-            if self.folder is not None:
-                line = "epoch 0, the start:  val_loss %.5f *  gain %+.2f dB"
-                log.info(line, logs["val_loss"], logs["val_gain"])
+            scores = f"val_loss {logs['val_loss']:.5f} *  gain {logs['val_gain']:+.2f}"
+            self._show(f"epoch 0, the start:  {scores} dB")
             return
         logs["learning_rate"] = learning_rate(self.model)
         seconds = (self.steps_end or now) - self.epoch_begin
         logs["patches_per_second"] = self.patches / max(seconds, 1e-9)
         row = {**logs, "epoch": epoch + 1, "seconds": now - self.begin}
         self.rows.append({name: float(row[name]) for name in COLUMNS})
-        if self.folder is None:
-            return
-        self.write()
+        if self.folder is not None:
+            self._write()
         if now - self.last_drawing > DRAWING_SECONDS:
             self.draw()
             self.last_drawing = now
-        log.info(self.last_line())
+        self._show(self.last_line())
 
-    def write(self) -> None:
-        """Write training.csv."""
-        with (
-            files.whole_file(self.folder / "training.csv") as partial,
-            partial.open("w", newline="") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for row in self.rows:
-                writer.writerow(f"{row[name]:.9g}" for name in COLUMNS)
+    def _show(self, line: str) -> None:
+        if self.folder is not None:
+            log.info(line)
+
+    def _write(self) -> None:
+        lines = [",".join(f"{row[name]:.9g}" for name in COLUMNS) for row in self.rows]
+        with files.whole_file(self.folder / "training.csv") as partial:
+            partial.write_text("\n".join([",".join(COLUMNS), *lines, ""]))
 
     def draw(self) -> None:
         """Draw training.png."""
         if self.folder is not None and self.rows:
             draw_curves(self.folder / "training.png", self.rows)
 
-    def best_row(self) -> dict:
-        """Return the row with the smallest validation loss; it may be the start."""
-        return min(self.measured(), key=lambda row: row["val_loss"])
-
     def measured(self) -> list[dict]:
         """Return the rows that have a validation loss: the start, and each epoch."""
         return [self.start, *self.rows] if self.start else self.rows
 
-    def check_moved(self) -> None:
-        """Check that the validation loss has changed, if the training loss did.
+    def best_row(self) -> dict:
+        """Return the row with the smallest validation loss; it may be the start."""
+        return min(self.measured(), key=lambda row: row["val_loss"])
 
-        Raises:
-            Diverged: if it has not; one epoch is too few to tell.
-        """
+    def check_moved(self) -> None:
+        """Raise `Diverged` if only the training loss has changed; one epoch is few."""
         losses = {row["loss"] for row in self.rows}
         validation = {row["val_loss"] for row in self.measured()}
         if len(losses) > 1 == len(validation):
@@ -135,11 +125,10 @@ class EpochTable(tf.keras.callbacks.Callback):
     def last_line(self) -> str:
         """Describe the last epoch; a star marks the best one so far."""
         row = self.rows[-1]
-        epoch = int(row["epoch"])
-        left = row["seconds"] / epoch * (self.nb_epochs - epoch)
+        left = row["seconds"] / row["epoch"] * (self.nb_epochs - row["epoch"])
         star = " *" if self.best_row() is row else ""
         return (
-            f"epoch {epoch}/{self.nb_epochs}  loss {row['loss']:.5f}  "
+            f"epoch {row['epoch']:.0f}/{self.nb_epochs}  loss {row['loss']:.5f}  "
             f"val_loss {row['val_loss']:.5f}{star}  gain {row['val_gain']:+.2f} dB  "
             f"learning rate {row['learning_rate']:.1e}  "
             f"{row['patches_per_second']:.3g} patches/s  "
@@ -148,12 +137,7 @@ class EpochTable(tf.keras.callbacks.Callback):
 
 
 def draw_curves(path: str | Path, rows: list[dict[str, float]]) -> None:
-    """Draw loss, gain over bicubic and learning rate over the epochs.
-
-    Arguments:
-        path: PNG file.
-        rows: rows of training.csv.
-    """
+    """Draw loss, gain over bicubic and learning rate of rows of training.csv."""
     figure = Figure(figsize=(12, 3.6), dpi=100)
     losses, gain, rate = figure.subplots(1, 3)
     epochs = [row["epoch"] for row in rows]
@@ -164,20 +148,19 @@ def draw_curves(path: str | Path, rows: list[dict[str, float]]) -> None:
         (rate, "learning_rate", {"color": "tab:green"}),
     ):
         axes.plot(epochs, [row[name] for row in rows], ".-", **style)
+        axes.set_xlabel("epoch")
+        axes.grid(visible=True, alpha=0.3)
     losses.set(title="loss", yscale="log")
     losses.legend()
     gain.axhline(0, color="black", linewidth=0.8)
     gain.set(title="gain over bicubic, validation (dB)")
     rate.set(title="learning rate")
-    for axes in (losses, gain, rate):
-        axes.set_xlabel("epoch")
-        axes.grid(alpha=0.3)
     figure.tight_layout()
     figures.save(figure, path)
 
 
 def learning_rate(model: tf.keras.Model) -> float:
-    """Read the learning rate of the last step, with a schedule or without."""
+    """Return the learning rate of the last step, with a schedule or without."""
     rate = model.optimizer.learning_rate
     if callable(rate):
         rate = rate(model.optimizer.iterations)
@@ -190,6 +173,10 @@ class Interrupted(Exception):
     def __init__(self, number: int):
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.number = number
+
+
+class Diverged(SRError):
+    """The training went wrong, and would do so again if it went on."""
 
 
 class StopOnSignal(tf.keras.callbacks.Callback):
@@ -207,18 +194,14 @@ class StopOnSignal(tf.keras.callbacks.Callback):
     on_epoch_begin = on_train_batch_end = on_test_batch_end = on_train_end = check
 
 
-class Diverged(SRError):
-    """The training went wrong, and would do so again if it went on."""
-
-
 class StopOnNaN(tf.keras.callbacks.Callback):
     """Raise `Diverged` when a loss or a weight is no finite number, or a loss is 0.
 
     Arguments:
-        files: the patches images of each group; the fault may be theirs.
+        files: patches images of each group, by kind; the fault may be theirs.
     """
 
-    def __init__(self, files: Mapping[str, dict[str, str]] | None = None):
+    def __init__(self, files: Mapping[str, dict[str, list[str]]] | None = None):
         super().__init__()
         self.files, self.epoch = files or {}, 0
 
@@ -228,7 +211,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Check the loss of the epoch so far."""
-        self.check("the loss", logs["loss"])
+        self._check("the loss", logs["loss"])
 
     def on_epoch_end(self, epoch, logs=None):
         """Check the validation loss and the weights.
@@ -236,28 +219,26 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         The losses are not enough: on a CPU a ReLU turns NaN into 0, so that a network
         of NaN weights answers 0 and its loss is a number.
         """
-        self.check("the validation loss", logs["val_loss"])
-        self.check(
-            "a weight", sum(weights.sum() for weights in self.model.get_weights())
-        )
+        self._check("the validation loss", logs["val_loss"])
+        self._check("a weight", sum(w.sum() for w in self.model.get_weights()))
         if logs.get("loss") == 0:
             raise Diverged(
                 "the loss is 0 and nothing is learned, more is expected: are the "
                 "training patches empty? look at them, and make them again"
             )
 
-    def check(self, name: str, value: float) -> None:
-        """Raise if the value is NaN or infinite."""
-        if not np.isfinite(value):
-            for group in self.files.values():
-                if fault := patch_files.first_without_number(group):
-                    raise Diverged(f"{fault}; make the patches again, as uint16")
-            rate = learning_rate(self.model)
-            saved = "nothing was saved"
-            if self.epoch:
-                saved = f"the best weights before epoch {self.epoch + 1} are saved"
-            raise Diverged(
-                f"the training diverged and {saved}: {name} is {value}, a number is "
-                f"expected; give a smaller --learning_rate (it was {rate:.1e}) and "
-                "--overwrite, and look for absurd pixels in the patches"
-            )
+    def _check(self, name: str, value: float) -> None:
+        if np.isfinite(value):
+            return
+        for group in self.files.values():
+            if fault := patch_files.first_without_number(group):
+                raise Diverged(f"{fault}; make the patches again, as uint16")
+        saved = "nothing was saved"
+        if self.epoch:
+            saved = f"the best weights before epoch {self.epoch + 1} are saved"
+        raise Diverged(
+            f"the training diverged and {saved}: {name} is {value}, a number is "
+            "expected; give a smaller --learning_rate (it was "
+            f"{learning_rate(self.model):.1e}) and --overwrite, and look for absurd "
+            "pixels in the patches"
+        )

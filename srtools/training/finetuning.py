@@ -9,35 +9,33 @@ from srtools.tf import tf
 
 
 def start_from(network: tf.keras.Model, folder: str | Path, size: dict) -> None:
-    """Give a network the weights of a model that sr_train.py wrote.
+    """Set the weights of a network to those of a model that sr_train.py wrote.
 
     Arguments:
         network: network of the same architecture.
         folder: the SavedModel.
-        size: size of the network, by option, which its card must not contradict.
-
-    Raises:
-        SRError: if it is no such model, or if its card or its weights do not fit.
+        size: options of the network, which the card of the model must not contradict.
     """
-    expected = {"bands": list(BANDS), "scale": SCALE, "factor": FACTOR, **size}
     card = saved_model.describe(folder).card
-    said = {**card, **card.get("training", {}), **card.get("network", {})}
+    facts = {**card, **card.get("training", {}), **card.get("network", {})}
+    expected = {"bands": list(BANDS), "scale": SCALE, "factor": FACTOR, **size}
     for key, value in expected.items():
-        if said.get(key, value) != value:
+        if facts.get(key, value) != value:
             raise SRError(
-                f"the card of {folder} says {key} {said[key]}, this training has "
+                f"the card of {folder} says {key} {facts[key]}, this training has "
                 f"{value}; give options and patches that fit, or another model"
             )
-    known = weights.read(folder)
-    wanted = weights.by_name(network)
-    shapes = {name: tuple(weight.shape) for name, weight in wanted.items()}
-    found = {name: array.shape for name, array in known.items()}
-    if shapes != found:
-        name = next(n for n in {**shapes, **found} if shapes.get(n) != found.get(n))
-        raise SRError(
-            f"the weights of {folder} do not fit: {name} has the shape "
-            f"{found.get(name, 'missing')}, {shapes.get(name, 'no such weight')} is "
-            "expected; give the --filters, --blocks and --kernel of that model"
+    arrays, variables = weights.read(folder), weights.by_name(network)
+    for name in {**variables, **arrays}:
+        shape, wanted = (
+            tuple(each[name].shape) if name in each else None
+            for each in (arrays, variables)
         )
-    for name, weight in wanted.items():
-        weight.assign(known[name])
+        if shape != wanted:
+            raise SRError(
+                f"the weights of {folder} do not fit: {name} has the shape "
+                f"{shape or 'missing'}, {wanted or 'no such weight'} is expected; give "
+                "the --filters, --blocks and --kernel of that model"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

@@ -14,9 +14,6 @@ log = logging.getLogger(__name__)
 
 GROUPS = ("train", "valid")
 
-Files = dict[str, list[str]]
-"""Patches images of each kind, "lr" and "hr", one after the other."""
-
 
 @dataclass(frozen=True)
 class Scene:
@@ -35,7 +32,7 @@ class Scene:
         return Path(self.folder).absolute().name
 
     def record(self, metrics: dict | None) -> dict:
-        """Give what the card of a model keeps."""
+        """Return the entry of the scene in the card of a model."""
         return {
             "name": self.name,
             "patches": {
@@ -49,63 +46,46 @@ class Scene:
         }
 
 
-def read_scenes(folders: Sequence[str], train_size: int | None) -> list[Scene]:
+def read_scenes(folders: Sequence[str]) -> list[Scene]:
     """Read the cards of all scenes and describe their patches.
-
-    Arguments:
-        folders: folders of exercise 1.
-        train_size: lr pixels a side of the crops to train on; None: whole patches.
 
     Raises:
         SRError: if the patches of one are not made for this network, do not fit those
             of another, or show its ground; or if a group is empty in all.
     """
-    scenes = [_read(folder, train_size) for folder in folders]
-    for verdict in (patch_files.pair_verdict(scene.card) for scene in scenes):
-        if verdict:
+    scenes = [_read(folder) for folder in folders]
+    for scene in scenes:
+        if verdict := patch_files.pair_verdict(scene.card):
             log.warning("%s", verdict)
     for group in GROUPS:
         if not any(group in scene.files for scene in scenes):
-            patch_files.check_patches(folders[0], group, FACTOR)  # says what is missing
+            patch_files.check_patches(folders[0], group, FACTOR)  # raises: it is empty
     for number, scene in enumerate(scenes):
         for earlier in scenes[:number]:
-            _check_together(earlier, scene)
+            _check_alike(earlier, scene)
+            _check_leak(earlier, scene)
+            _check_leak(scene, earlier)
     return scenes
 
 
-def _read(folder: str, train_size: int | None) -> Scene:
+def _read(folder: str) -> Scene:
     card = patch_files.check_card(folder)
-    # A scene may be for training only: then its card says that no patch is elsewhere.
-    empty = patch_files.empty_groups(card)
-    files = {
-        group: patch_files.check_patches(folder, group, FACTOR)
-        for group in GROUPS
-        if group not in empty
-    }
-    if "train" in files:
-        patch_files.check_train_size(train_size, files["train"])
+    # A scene may be for training only: its card lists the groups that are empty.
+    groups = [group for group in GROUPS if group not in patch_files.empty_groups(card)]
+    files = {name: patch_files.check_patches(folder, name, FACTOR) for name in groups}
     return Scene(folder, files, card)
 
 
-def _check_together(one: Scene, other: Scene) -> None:
-    """Check that two scenes can be learned by one network, and do not leak."""
+def _check_alike(one: Scene, other: Scene) -> None:
+    """Check that one network can learn from both scenes."""
     if Path(one.folder).resolve() == Path(other.folder).resolve():
         raise SRError(f"--patches names {other.folder} twice; name each scene once")
-    sizes = [patch_files.describe_patches(_first(scene)).size for scene in (one, other)]
-    said = {
-        f"{kind} pixels of {{}} m": [
-            s.card.get(kind, {}).get("spacing") for s in (one, other)
-        ]
-        for kind in KINDS
-    }
-    said["harmonized is {}"] = [s.card.get("harmonized") for s in (one, other)]
-    said["lr patches of {} pixels a side"] = sizes
-    for what, (first, second) in said.items():
-        if None not in (first, second) and not agree(first, second):
+    for first, second in zip(_properties(one), _properties(other), strict=True):
+        if None not in (first[1], second[1]) and not agree(first[1], second[1]):
             raise SRError(
                 f"{one.folder} and {other.folder} do not go together: "
-                f"{what.format(first)} here, {what.format(second)} there; make both "
-                "with the same options of sr_dataset.py"
+                f"{first[0].format(first[1])} here, {second[0].format(second[1])} "
+                "there; make both with the same options of sr_dataset.py"
             )
     offsets = [scene.card.get("offset") for scene in (one, other)]
     if None not in offsets and offsets[0] != offsets[1]:
@@ -114,25 +94,35 @@ def _check_together(one: Scene, other: Scene) -> None:
             "reflectance x 10000 only if their products differ by that",
             *(one.folder, offsets[0], other.folder, offsets[1]),
         )
-    for learned, tried in ((one, other), (other, one)):
-        places = [
-            ground.ground_of(scene.card, group)
-            for scene, group in ((learned, "train"), (tried, "valid"))
-        ]
-        if seen := ground.shared(*places):
-            raise SRError(
-                f"{seen} validation patches of {tried.folder} show ground of the "
-                f"training patches of {learned.folder}; leave one of them out, or make "
-                f"its patches with --proportions 1 0 0 ({DATASET_CARD} tells where)"
-            )
 
 
-def _first(scene: Scene) -> str:
-    return next(iter(scene.files.values()))["lr"]
+def _properties(scene: Scene) -> list[tuple]:
+    """Return what scenes must share: a sentence, and the value or None if unknown."""
+    spacings = [scene.card.get(kind, {}).get("spacing") for kind in KINDS]
+    first = next(iter(scene.files.values()))["lr"]
+    size = patch_files.describe_patches(first).size
+    return [
+        *zip(("lr pixels of {} m", "hr pixels of {} m"), spacings, strict=True),
+        ("harmonized is {}", scene.card.get("harmonized")),
+        ("lr patches of {} pixels a side", size),
+    ]
 
 
-def files_of(scenes: Sequence[Scene]) -> dict[str, Files]:
-    """Give the patches images of each group and kind, scene after scene."""
+def _check_leak(train: Scene, valid: Scene) -> None:
+    """Check that no validation patch shows ground that another scene trains on."""
+    leaking = ground.shared(
+        ground.ground_of(train.card, "train"), ground.ground_of(valid.card, "valid")
+    )
+    if leaking:
+        raise SRError(
+            f"{leaking} validation patches of {valid.folder} show ground of the "
+            f"training patches of {train.folder}; leave one of them out, or make "
+            f"its patches with --proportions 1 0 0 ({DATASET_CARD} tells where)"
+        )
+
+
+def files_of(scenes: Sequence[Scene]) -> dict[str, dict[str, list[str]]]:
+    """Return the patches images of each group and kind, scene after scene."""
     return {
         group: {
             kind: [s.files[group][kind] for s in scenes if group in s.files]

@@ -1,43 +1,30 @@
-"""The score of the validation patches during training: PSNR, and that of bicubic."""
+"""The score of the validation patches during training: PSNR."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from srtools.conventions import INPUT, OUTPUT, SCALE
-from srtools.images.zooms import bicubic
+from srtools.conventions import INPUT, OUTPUT
 from srtools.metrics import psnr
 from srtools.tf import tf
 
 
 class PSNR(tf.keras.metrics.MeanSquaredError):
-    """Peak signal-to-noise ratio over all patches of an epoch, dB; R = 1.
+    """Peak signal-to-noise ratio, dB; R = 1.
 
-    It is 10 log10(1 / MSE) of the mean squared error over all patches, and not the
-    mean of the PSNR of single patches.
+    It is 10 log10(1 / MSE) of the mean squared error over all patches of an epoch, and
+    not the mean of the PSNR of single patches.
     """
 
     def __init__(self, name: str = "psnr", **options):
         super().__init__(name=name, **options)
 
     def result(self):
-        """Give the score so far."""
+        """Return the score so far."""
         # The floor keeps a perfect answer, and an empty epoch, finite.
         mse = tf.maximum(tf.convert_to_tensor(super().result()), 1e-20)
         return -10 * tf.math.log(mse) / np.log(10)
-
-
-def bicubic_psnr(batches: Iterable[tuple[dict, dict]]) -> float:
-    """Compute the PSNR of the bicubic zoom of all batches, dB."""
-    return psnr_of(batches, lambda lr, size: bicubic(lr * SCALE, size))
-
-
-def network_psnr(
-    batches: Iterable[tuple[dict, dict]], network: tf.keras.Model
-) -> float:
-    """Compute the PSNR of the output `hr` of a network over all batches, dB."""
-    return psnr_of(batches, lambda lr, size: network({INPUT: lr})[OUTPUT])
 
 
 def psnr_of(

@@ -8,13 +8,9 @@ from contextlib import contextmanager
 from srtools.errors import SRError
 from srtools.tf import tf
 
-KERAS = getattr(tf.keras, "__version__", "2")  # TensorFlow 2.15 does not say
-LOST_WORKER = (
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.UnavailableError,
-)
+KERAS = getattr(tf.keras, "__version__", "2")  # TensorFlow 2.15 has no version there
+_LOST = ("Aborted", "Cancelled", "DeadlineExceeded", "Unavailable")
+LOST_WORKER = tuple(getattr(tf.errors, f"{name}Error") for name in _LOST)
 
 
 def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
@@ -26,14 +22,10 @@ def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
             command; "auto": that one if `TF_CONFIG` names several machines, or else
             what fits this one.
         batch_size: patches per step over all devices together.
-
-    Raises:
-        SRError: if it cannot work here, or the batch cannot be shared out evenly.
     """
-    if name == "auto":
-        name = guess()
+    name = guess() if name == "auto" else name
     if name == "multiworker":
-        strategy = multiworker()
+        strategy = _multiworker()
     elif name == "mirrored":
         strategy = tf.distribute.MirroredStrategy()
     else:
@@ -48,38 +40,25 @@ def choose(name: str, batch_size: int) -> tf.distribute.Strategy:
 
 
 def guess() -> str:
-    """Choose a strategy by TF_CONFIG and the GPUs of this machine.
+    """Choose a strategy by TF_CONFIG, if it names several machines, and the GPUs.
 
     A Slurm step of several tasks may be anything, for instance a training for each.
-    """
-    if machines() > 1:
-        return "multiworker"
-    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "none"
-
-
-def machines() -> int:
-    """Count the machines that TF_CONFIG names; platforms set it for a single one, too.
-
-    Raises:
-        SRError: if it cannot be read.
     """
     text = os.environ.get("TF_CONFIG", "")
     try:
         cluster = json.loads(text or "{}").get("cluster", {})
-        return sum(len(addresses) for addresses in cluster.values())
+        machines = sum(len(addresses) for addresses in cluster.values())
     except (ValueError, AttributeError, TypeError):
         raise SRError(
             f"TF_CONFIG is {text!r}, a JSON object with a cluster and a task is "
             "expected; correct or unset it, or give --strategy none"
         ) from None
+    if machines > 1:
+        return "multiworker"
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "none"
 
 
-def multiworker() -> tf.distribute.Strategy:
-    """Make the strategy for several machines.
-
-    Raises:
-        SRError: with Keras 3, or without a description of the machines.
-    """
+def _multiworker() -> tf.distribute.Strategy:
     if int(KERAS.split(".")[0]) > 2:
         raise SRError(
             f"--strategy multiworker needs Keras 2, this is Keras {KERAS}, which "
@@ -99,7 +78,7 @@ def multiworker() -> tf.distribute.Strategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether this process is the one that writes files."""
+    """Return whether this process is the one that writes files."""
     resolver = strategy.cluster_resolver
     if resolver is None or resolver.task_type is None:
         return True
@@ -113,10 +92,7 @@ def lost_workers(devices: tf.distribute.Strategy) -> Iterator[None]:
     """Turn TensorFlow's error about a worker that was lost into one line.
 
     TensorFlow notices at once that a connection is closed, and within a minute or so
-    that a machine answers no more.
-
-    Raises:
-        SRError: which leaves the backup as it is, since the training can go on.
+    that a machine answers no more.  The backup stays: the training can go on.
     """
     try:
         yield

@@ -8,9 +8,9 @@ import pytest
 from srtools.cards import write_card
 from srtools.errors import SRError
 from srtools.images.patch_files import (
+    check_card,
     check_count,
     check_patches,
-    check_train_size,
     first_without_number,
     warn_of_leak,
 )
@@ -85,15 +85,6 @@ def test_reflectances_are_refused(patches, write_raster):
         check_patches(folder, "train", factor=4)
 
 
-def test_crops_larger_than_the_patches_are_refused(patches):
-    folder = patches("train", zeros(3, 4), zeros(3, 16))
-    files = check_patches(folder, "train", factor=4)
-    check_train_size(4, files)
-    check_train_size(None, files)
-    with pytest.raises(SRError, match="--train_size is 5, .* have 4 pixels a side"):
-        check_train_size(5, files)
-
-
 @pytest.mark.parametrize(
     ("split", "told"),
     [
@@ -128,11 +119,17 @@ def test_patches_that_are_cut_off(patches):
 
 def test_the_first_pixel_that_is_no_number(tmp_path, write_raster):
     stack = np.full((24, 8, 4), 900, np.float32)
-    paths = {"lr": write_raster("lr.tif", stack.astype(np.uint16), crs=None)}
-    paths["hr"] = write_raster("hr.tif", stack, crs=None)
+    paths = {"lr": [write_raster("lr.tif", stack.astype(np.uint16), crs=None)]}
+    paths["hr"] = [write_raster("hr.tif", stack, crs=None)]
     assert first_without_number(paths) is None
     stack[17, 3, 2] = np.nan
     write_raster("hr.tif", stack, crs=None)
     assert first_without_number(paths) == (
-        f"patch 2 of {paths['hr']} holds nan or infinite pixels"
+        f"patch 2 of {paths['hr'][0]} holds nan or infinite pixels"
     )
+
+
+def test_patches_made_elsewhere_need_no_card(tmp_path):
+    assert check_card(tmp_path) == {}
+    write_card(tmp_path / "dataset.json", {"factor": 4})
+    assert check_card(tmp_path) == {"factor": 4}

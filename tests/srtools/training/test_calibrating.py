@@ -47,12 +47,14 @@ def simulated(tmp_path_factory, write_raster_in):
     for group in GROUPS:
         arrays[group] = pixels(COUNTS[group], rng)
         files[group] = {
-            kind: write_raster_in(
-                folder,
-                f"{group}_{kind}_patches.tif",
-                array.reshape(-1, *array.shape[2:]).astype(np.uint16),
-                crs=None,
-            )
+            kind: [
+                write_raster_in(
+                    folder,
+                    f"{group}_{kind}_patches.tif",
+                    array.reshape(-1, *array.shape[2:]).astype(np.uint16),
+                    crs=None,
+                )
+            ]
             for kind, array in zip(("lr", "hr"), arrays[group], strict=True)
         }
     return files, arrays
@@ -116,7 +118,7 @@ def test_too_few_patches_tell_nothing(simulated, write_raster, tmp_path):
     files, arrays = simulated
     (lr, hr) = (array[:1].reshape(-1, *array.shape[2:]) for array in arrays["valid"])
     single = {
-        "lr": write_raster("lr.tif", lr.astype(np.uint16), crs=None),
-        "hr": write_raster("hr.tif", hr.astype(np.uint16), crs=None),
+        "lr": [write_raster("lr.tif", lr.astype(np.uint16), crs=None)],
+        "hr": [write_raster("hr.tif", hr.astype(np.uint16), crs=None)],
     }
     assert calibrating.calibrate(network, {**files, "valid": single}, seed=0) is None

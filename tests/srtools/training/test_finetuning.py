@@ -1,7 +1,5 @@
 """Starting from the weights of an earlier model."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -43,7 +41,6 @@ def test_all_weights_come_back(saved):
         ({"network": {"filters": 8}}, "says filters 8, this training has 4"),
         ({"scale": 1.0}, "says scale 1.0, this training has 0.0001"),
         ({"bands": ["B02"]}, r"says bands \['B02'\], this training has \['B04', "),
-        ({"factor": 2}, "says factor 2, this training has 4"),
     ],
 )
 def test_a_card_that_contradicts_is_refused(tmp_path, card, words):
@@ -72,11 +69,7 @@ def test_weights_that_do_not_fit_are_named(saved, changed, words):
 
 def test_a_model_without_a_file_of_weights_is_refused(saved, tmp_path):
     folder = saved_model.save(make(1).model, tmp_path / "m", {})
-    assert json.loads((folder / saved_model.CARD).read_text()) == {}
     (folder / weights.FILE).write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(SRError, match="m cannot be taken over: .*weights.npz"):
-        finetuning.start_from(make(2).model, folder, {})
-    (folder / weights.FILE).unlink()
     with pytest.raises(SRError, match="m cannot be taken over: .*weights.npz"):
         finetuning.start_from(make(2).model, folder, {})
     with pytest.raises(SRError, match="is not a SavedModel"):

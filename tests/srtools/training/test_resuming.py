@@ -1,4 +1,7 @@
-"""The content of a backup, and when it is taken up or refused."""
+"""The backup and the lock of a training: what is kept, restored, refused, cleared."""
+
+import errno
+import os
 
 import numpy as np
 import pytest
@@ -22,29 +25,21 @@ class Table(tf.keras.callbacks.Callback):
             self.start = logs["val_loss"]
 
 
-def make():
-    """Make a model that gets worse and worse, and what watches it."""
+def train(backup, epochs=4, measured=None):
+    """Train a model that gets worse and worse; return its weights at the end."""
     model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
     model.compile(tf.keras.optimizers.Adam(0.5), loss="mse", jit_compile=False)
     model.set_weights([np.zeros((2, 1)), np.zeros(1)])
-    deciders = [
-        tf.keras.callbacks.EarlyStopping(
-            patience=9, restore_best_weights=True, start_from_epoch=-1
-        ),
-        tf.keras.callbacks.ReduceLROnPlateau(patience=2, cooldown=5),
-    ]
-    return model, deciders
-
-
-def train(backup, epochs=4, measured=None):
-    model, deciders = make()
-    backup.callbacks, backup.batches = [*deciders, Table()], measured
-    if backup.found:
+    stop = tf.keras.callbacks.EarlyStopping(
+        patience=9, restore_best_weights=True, start_from_epoch=-1
+    )
+    backup.batches = measured
+    if backup.resumes:
         backup.restore_model(model)
     # Keras 3 goes back to the best weights when it is done.
-    model.seen = []
+    seen = []
     look = tf.keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: model.seen.append(model.get_weights())
+        on_epoch_end=lambda epoch, logs: seen.append(model.get_weights())
     )
     # The target of training is not that of validation, which was met at the start.
     model.fit(
@@ -54,83 +49,154 @@ def train(backup, epochs=4, measured=None):
         initial_epoch=backup.epochs_done,
         epochs=epochs,
         verbose=0,
-        callbacks=[look, *deciders, backup],
+        callbacks=[stop, look, backup.of([Table(), stop])],
     )
-    return model, deciders
+    optimizer = [v.numpy() for v in resuming.optimizer_variables(model)]
+    return stop, seen[-1], optimizer
 
 
-def test_all_that_decides_comes_back(tmp_path):
-    path = tmp_path / "backup.npz"
-    model, (stop, slower) = train(resuming.Backup(path, SETTINGS))
-    assert stop.wait == 3 and slower.cooldown_counter > 0  # it was put to the test
-
-    backup = resuming.Backup(path, SETTINGS)
-    assert backup.load(overwrite=False) and backup.found
-    assert (backup.epochs_done, backup.stopped) == (4, False)
-    again, deciders = make()
-    backup.callbacks = deciders
-    backup.restore_model(again)
-    for callback in (*deciders, backup):
-        callback.set_model(again)
-        callback.on_train_begin()
-    for old, new in zip((stop, slower), deciders, strict=True):
-        for name in resuming.STATE:
-            assert getattr(old, name, None) == getattr(new, name, None), name
-    for old, new in zip(stop.best_weights, deciders[0].best_weights, strict=True):
-        np.testing.assert_array_equal(old, new)
-    for old, new in zip(model.seen[-1], again.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-    old, new = (resuming.optimizer_variables(each) for each in (model, again))
-    for one, other in zip(old, new, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
-    # The rate that the plateau had reduced is among them.
-    assert callbacks.learning_rate(again) == pytest.approx(0.05)
-
-
-def test_the_start_is_still_the_best_after_an_interruption(tmp_path):
-    """The network has moved on when it is taken up again."""
-    path, data = tmp_path / "backup.npz", tf.data.Dataset.from_tensors((X, Y))
-    ends = []
-    for interrupted in (False, True):
-        for epochs in (1, 3) if interrupted else (3,):
-            backup = resuming.Backup(path, SETTINGS)
-            assert backup.load(overwrite=False) is (epochs == 3 and interrupted)
-            model, (stop, _) = train(backup, epochs, measured=data)
-        backup.forget()
-        assert backup.callbacks[-1].start == 0.0
-        ends.append((model, stop))
-    (whole, stop), (resumed, stop_again) = ends
-    assert (stop.best, stop.wait, stop.best_epoch) == (0.0, 3, -1)
-    for name in ("best", "wait", "best_epoch"):
-        assert getattr(stop_again, name) == getattr(stop, name)
-    for array in stop_again.best_weights:
-        np.testing.assert_array_equal(array, np.zeros_like(array))
-    for one, other in zip(whole.seen[-1], resumed.seen[-1], strict=True):
+def assert_same(arrays, others):
+    for one, other in zip(arrays, others, strict=True):
         np.testing.assert_array_equal(one, other)
-        assert np.abs(one).min() > 0.1
+
+
+@pytest.mark.parametrize("first", [1, 3])
+def test_a_training_that_goes_on_ends_as_if_it_had_not_stopped(tmp_path, first):
+    """With its optimizer, and a start that is still the best."""
+    data = tf.data.Dataset.from_tensors((X, Y))
+    whole = train(resuming.Backup(tmp_path / "whole", SETTINGS), measured=data)
+    train(resuming.Backup(tmp_path, SETTINGS), first, measured=data)
+    backup = resuming.Backup(tmp_path, SETTINGS)
+    assert backup.load(overwrite=False) and backup.resumes
+    assert (backup.epochs_done, backup.stopped) == (first, False)
+    resumed = train(backup, measured=data)
+    assert backup.callbacks[0].start == 0.0
+    for stop in (whole[0], resumed[0]):
+        assert (stop.best, stop.wait, stop.stopped_epoch) == (0.0, 4, 0)
+        assert_same(stop.best_weights, [np.zeros((2, 1)), np.zeros(1)])
+    assert_same(resumed[1], whole[1])
+    assert_same(resumed[2], whole[2])
+    assert np.abs(whole[1][0]).min() > 0.1
 
 
 def test_other_settings_are_refused_and_named(tmp_path):
-    path = tmp_path / "backup.npz"
-    train(resuming.Backup(path, SETTINGS), epochs=2)
+    train(resuming.Backup(tmp_path, SETTINGS), epochs=2)
     other = {**SETTINGS, "batch_size": 8, "seed": 1}
-    with pytest.raises(SRError) as raised:
-        resuming.Backup(path, other).load(overwrite=False)
-    assert "after epoch 2 (batch_size 4, now 8, seed None, now 1)" in str(raised.value)
-    # Told to overwrite, it begins again.
-    backup = resuming.Backup(path, other)
-    assert not backup.load(overwrite=True) and not backup.found
+    backup = resuming.Backup(tmp_path, other)
+    with pytest.raises(SRError, match="after epoch 2 .batch_size 4, now 8, seed None"):
+        backup.load(overwrite=False)
+    # With overwrite, it begins again.
+    assert not backup.load(overwrite=True) and not backup.resumes
 
 
 def test_a_broken_file_is_one_line(tmp_path):
-    path = tmp_path / "backup.npz"
-    path.write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(SRError, match="backup.npz is not a readable backup"):
-        resuming.Backup(path, SETTINGS).load(overwrite=False)
+    (tmp_path / resuming.FILE).write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(SRError, match="npz is not a readable backup.*delete it"):
+        resuming.Backup(tmp_path, SETTINGS).load(overwrite=False)
 
 
-def test_patches_that_changed_are_told_in_words():
+def test_patches_that_changed_are_named_in_words():
     old, new = ({"files": [["a.tif", 7, time]], "seed": 1} for time in (1, 2))
-    assert resuming.differences(old, new) == "the patches have changed since"
     both = resuming.differences(old, {**new, "seed": 3})
     assert both == "the patches have changed since, seed 1, now 3"
+
+
+@pytest.fixture
+def lock(tmp_path):
+    """Return a function that locks folders, trains some epochs, and fails."""
+
+    def run(epochs=0, error=None, overwrite=False, chief=True, model="model"):
+        backup = resuming.Backup(tmp_path / "logs", SETTINGS, writes=chief)
+        with resuming.lock(backup, tmp_path / model, overwrite):
+            done = backup.epochs_done
+            if epochs:
+                train(backup, epochs)
+            if error:
+                raise error
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_is_no_model_is_never_replaced(tmp_path, lock, folder):
+    precious = tmp_path / "model"
+    if folder:
+        precious.mkdir()
+        precious /= "train_lr_patches.tif"
+    precious.write_text("precious")
+    with pytest.raises(SRError, match="model holds something else than a SavedModel"):
+        lock(overwrite=True)
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "epochs", "kept"),
+    [
+        (callbacks.Diverged("nan"), 2, False),
+        (SRError("disk full"), 2, True),
+        (SRError("no such model"), 0, False),
+        (OSError("disk full"), 2, True),
+    ],
+)
+def test_a_backup_is_kept_unless_it_is_of_no_use(tmp_path, lock, error, epochs, kept):
+    with pytest.raises(type(error)):
+        lock(epochs, error)
+    # Nothing is left behind by a training that never began.
+    assert (tmp_path / "logs" / resuming.FILE).exists() is kept
+    assert (tmp_path / "logs").exists() is kept
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        tf.errors.ResourceExhaustedError(None, None, "x; No space left on device"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_the_training_can_go_on(
+    tmp_path, lock, error, epochs
+):
+    with pytest.raises(SRError, match=r"written \(No space left.*make room"):
+        lock(epochs, error)
+    (tmp_path / "logs" / "training.csv").touch()
+    assert lock() == epochs
+
+
+def test_a_full_graphics_card_is_no_full_disk(lock):
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        lock(error=tf.errors.ResourceExhaustedError(None, None, "OOM, tensor"))
+
+
+def test_a_worker_that_is_not_the_chief_makes_no_folder(tmp_path, lock):
+    lock(epochs=1, chief=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_logs_of_somebody_else_are_kept(tmp_path, lock):
+    events = tmp_path / "logs" / "train" / "events.out.tfevents.1.host"
+    events.parent.mkdir(parents=True)
+    events.write_text("precious")
+    with pytest.raises(SRError, match="events.out.tfevents.1.host exists already"):
+        lock()
+    assert events.read_text() == "precious"
+    lock(overwrite=True)
+
+
+def test_links_to_folders_stay_and_an_empty_one_is_empty(tmp_path, lock):
+    far = tmp_path / "far"
+    (far / "model").mkdir(parents=True)
+    for name in ("model", "logs"):
+        (tmp_path / name).symlink_to(far / name)
+    lock(epochs=1)
+    assert (far / "logs" / resuming.FILE).exists()
+    assert all((tmp_path / name).is_symlink() for name in ("model", "logs"))
+    assert lock() == 1
+
+
+def test_a_long_name_is_refused_before_the_training(tmp_path, lock):
+    with pytest.raises(SRError, match="mmm is too long, at most 237 bytes"):
+        lock(model="m" * 240)
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 import sr_train
@@ -47,9 +46,9 @@ def train(folders, model, *options):
 
 def test_one_model_learns_from_all(two, tmp_path):
     """Each patch of each scene in each epoch; the card knows them all."""
-    found = files_of(read_scenes(list(map(str, two)), None))
+    found = files_of(read_scenes(list(map(str, two))))
     assert [len(found[group]["lr"]) for group in ("train", "valid")] == [2, 1]
-    assert train(two, tmp_path / "model") == 0
+    assert train(two, tmp_path / "model", "--streaming") == 0
     known = json.loads((tmp_path / "model" / CARD).read_text())
     assert known["training"]["patches"] == {
         "train": 2 * COUNTS["train"],
@@ -66,43 +65,36 @@ def test_one_model_learns_from_all(two, tmp_path):
     assert known["offset_removed"] == DATASET["offset"]
 
 
-def test_streamed_they_are_the_same_patches(two, tmp_path):
-    assert train(two, tmp_path / "model", "--streaming") == 0
-    known = json.loads((tmp_path / "model" / CARD).read_text())
-    assert known["training"]["patches"]["train"] == 2 * COUNTS["train"]
-
-
 def make(tmp_path, name, **changed):
     return str(write_folder(tmp_path / name, **changed))
+
+
+def smaller():
+    """Make lr patches of 4 pixels a side, and their hr patches."""
+    changed = {}
+    for group, count in COUNTS.items():
+        lr, hr = make_patches(count, seed=3)
+        changed |= {f"{group}_lr": lr[:, :4, :4], f"{group}_hr": hr[:, :16, :16]}
+    return changed
 
 
 SOUTH = (452000.0, 5411000.0)
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "pixels", "words"),
     [
-        ({"hr": {"spacing": 2.0}}, "of 1.5 m here, hr pixels of 2.0 m there"),
-        ({"harmonized": True}, "harmonized is False here, harmonized is True"),
-        ({"bands": ["B02", "B03", "B04", "B08"]}, "says bands"),
+        ({"hr": {"spacing": 2.0}}, {}, "of 1.5 m here, hr pixels of 2.0 m there"),
+        ({"harmonized": True}, {}, "harmonized is False here, harmonized is True"),
+        ({"bands": ["B02", "B03", "B04", "B08"]}, {}, "says bands"),
+        ({}, smaller(), "of 8 pixels a side here, lr patches of 4 "),
     ],
 )
-def test_scenes_that_do_not_go_together(tmp_path, changes, words):
+def test_scenes_that_do_not_go_together(tmp_path, changes, pixels, words):
     one = make(tmp_path, "one", card={**card(), "harmonized": False})
     other = {**card(SOUTH), "harmonized": False, **changes}
     with pytest.raises(SRError, match=words):
-        read_scenes([one, make(tmp_path, "other", card=other)], None)
-
-
-def test_patches_of_another_size(tmp_path):
-    one = make(tmp_path, "one", card=card())
-    changed = {}
-    for group, count in COUNTS.items():
-        lr, hr = make_patches(count, seed=3)
-        changed |= {f"{group}_lr": lr[:, :4, :4], f"{group}_hr": hr[:, :16, :16]}
-    other = make(tmp_path, "other", card=card(SOUTH), **changed)
-    with pytest.raises(SRError, match="of 8 pixels a side here, lr patches of 4 "):
-        read_scenes([one, other], None)
+        read_scenes([one, make(tmp_path, "other", card=other, **pixels)])
 
 
 def test_ground_of_another_scene_is_not_validated_on(tmp_path):
@@ -111,15 +103,15 @@ def test_ground_of_another_scene_is_not_validated_on(tmp_path):
     shifted = (452000.0 + 11 * 8 * 6, 5412000.0)
     other = make(tmp_path, "other", card=card(shifted))
     with pytest.raises(SRError, match="^5 validation patches of .*one show ground of"):
-        read_scenes([one, other], None)
+        read_scenes([one, other])
     with pytest.raises(SRError, match="names .*one twice"):
-        read_scenes([one, one], None)
+        read_scenes([one, one])
 
 
 def test_another_offset_is_told(tmp_path, caplog):
     one = make(tmp_path, "one", card=card())
     other = make(tmp_path, "other", card={**card(SOUTH), "offset": 0})
-    scenes = read_scenes([one, other], None)
+    scenes = read_scenes([one, other])
     assert "1000 DN were subtracted" in caplog.text and len(scenes) == 2
 
 
@@ -129,13 +121,7 @@ def test_a_group_that_is_empty_in_all(tmp_path):
         (folder / f"valid_{kind}_patches.tif").unlink()
     words = "valid_lr_patches.tif is missing.* without a valid group .dataset.json"
     with pytest.raises(SRError, match=words):
-        read_scenes([str(folder)], None)
-
-
-def test_crops_are_checked_in_each_scene(two):
-    with pytest.raises(SRError, match="--train_size is 9"):
-        read_scenes(list(map(str, two)), 9)
-    assert np.shape(read_scenes(list(map(str, two)), 8)) == (2,)
+        read_scenes([str(folder)])
 
 
 def test_the_card_of_a_model_knows_its_pair():

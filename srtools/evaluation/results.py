@@ -67,8 +67,8 @@ def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:
             words = shlex.split(card.get("command") or "")
         except ValueError:  # a quotation without an end
             continue
-        items = card.get("sentinel2", {}).get("items", ())
-        pinned = [] if "--item" in words or not items else ["--item", *items]
+        items = (card.get("sentinel2") or {}).get("items") or ()
+        pinned = [] if "--item" in words or not items else ["--item", *map(str, items)]
         found.append(shlex.join([*words, *pinned]) if words else "")
     return [command for command in dict.fromkeys(found) if command]
 

@@ -10,7 +10,6 @@ from srtools.evaluation.own_grid import open_grid
 from srtools.evaluation.scores import BASELINE, METHODS, MODEL
 from srtools.evaluation.spectrum import RingSpectra
 from srtools.evaluation.test_set import TestSet, spread
-from srtools.images.optics import REACH_METRES
 
 SMALLEST = 16  # hr pixels inside the border, for spectra to mean anything
 
@@ -31,7 +30,7 @@ class SampledScores:
         self._correctness = Correctness()
         size = test.size - 2 * border
         self._spectra = RingSpectra(size, test.spacing) if size >= SMALLEST else None
-        own_grid = open_grid(test, REACH_METRES)
+        own_grid = open_grid(test)
         consistency = Consistency(test.spacing, own_grid)
         self._consistency = consistency if consistency.possible(test.size) else None
 

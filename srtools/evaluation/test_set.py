@@ -9,7 +9,15 @@ import numpy as np
 from rasterio.windows import Window
 
 from srtools.cards import agree, check_conventions
-from srtools.conventions import BANDS, DATASET_CARD, FACTOR, HR_SPACING_METRES, KINDS
+from srtools.conventions import (
+    BANDS,
+    DATASET_CARD,
+    FACTOR,
+    HR_SPACING_METRES,
+    INPUT,
+    KINDS,
+    OUTPUT,
+)
 from srtools.errors import SRError
 from srtools.images import ground, patch_files, raster
 from srtools.network import likeness
@@ -83,6 +91,8 @@ def compare_with_training(
     Returns:
         The part of metrics.json; None if the model's card does not tell.
     """
+    if not model.card.get(likeness.SECTION):
+        return None
     with raster.reading(test.files["lr"]) as file:
         side = file.width
         windows = [Window(0, side * index, side, side) for index in indexes]
@@ -91,6 +101,15 @@ def compare_with_training(
     if found and found.warning:
         log.warning("%s", found.warning)
     return found and found._asdict()
+
+
+def check_fit(
+    info: ModelInfo, test: TestSet, ignore_offset: bool, accept_ground: bool
+) -> None:
+    """Check that a model was made for such patches, and not trained on their ground."""
+    info.need(INPUT, OUTPUT)
+    check_model(info, test.dataset, INPUT, ignore_offset)
+    check_ground(info, test, accept_ground)
 
 
 def check_model(

@@ -7,6 +7,7 @@ super resolution", CVPR 2016 (there called enhanced prediction).
 from collections.abc import Callable
 from itertools import product
 
+from srtools.conventions import INPUT, OUTPUT
 from srtools.tf import tf
 
 VIEWS = 8
@@ -49,3 +50,15 @@ def turn_back(image: tf.Tensor, flip: bool, flop: bool, swap: bool) -> tf.Tensor
     """Undo `turn` with the same arguments."""
     image = tf.transpose(image, (0, 2, 1, 3)) if swap else image
     return turn(image, flip, flop, False)
+
+
+def averaged(network: Callable, views: int) -> Callable:
+    """Return a serving function whose output is the mean over `views`, 1 or 8."""
+
+    def answer(image: tf.Tensor) -> tf.Tensor:
+        return network(**{INPUT: image})[OUTPUT]
+
+    def mean(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {OUTPUT: mean_of_views(answer, inputs[INPUT], views)[0]}
+
+    return mean if views > 1 else network

@@ -1,7 +1,6 @@
 """An evaluation, or the comparison of two, as one HTML file that stands alone."""
 
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -9,11 +8,17 @@ from srtools.conventions import FACTOR, SCALE
 from srtools.evaluation import own_grid, tables
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import charts, pictures
-from srtools.evaluation.report.pictures import MODEL, Shown
-from srtools.evaluation.runs import Run
-from srtools.evaluation.words import in_words
+from srtools.evaluation.report.pictures import Shown
+from srtools.evaluation.tables import Table
 from srtools.files import whole_file
 from srtools.network.intervals import SERVED
+
+PICTURES_NOTE = (
+    "Red, green and blue, stretched by the truth of each row. Error: mean over the "
+    "bands of |super-resolution - truth|; black is none, yellow {brightest:.0f} DN or "
+    "more. New detail, where the truth differs most from bicubic: green is right, blue "
+    "is missing, red is invented; in between they mix."
+)
 
 
 def save(
@@ -27,63 +32,38 @@ def save(
         assessment: the scores of each patch.
         shown: patches to show.
     """
-    title = f"Evaluation of {Path(metrics['model_dir']).name}"
     drawings = {
-        "bands": _band_charts(metrics, assessment),
-        "spectra": _spectra(metrics["spectrum"]) if metrics["spectrum"] else [],
-        "maps": _maps(assessment),
-        "promises": _promises(metrics["coverage"]),
+        tables.SCORES: _band_charts(metrics, assessment),
+        tables.DETAIL: _spectra(metrics["spectrum"]),
+        tables.COVERAGE: _promises(metrics["coverage"]),
+        tables.WORST: _maps(assessment),
     }
-    rows, brightest = pictures.strips(
-        [(one, {MODEL: one.predicted["model"]}) for one in shown]
-    )
-    _write(
-        path,
-        "report.html.j2",
-        title=title,
-        metrics=metrics,
-        drawings=drawings,
-        rows=rows,
-        brightest_dn=brightest / SCALE,
-    )
+    title = f"Evaluation of {Path(metrics['model_dir']).name}"
+    _write(path, title, tables.evaluation(metrics), drawings, shown)
 
 
-def save_comparison(
-    path: str | Path,
-    comparison: dict,
-    runs: list[Run],
-    shown: list[tuple[Shown, Shown]],
-) -> None:
+def save_comparison(path: str | Path, compared: dict, *metrics: dict) -> None:
     """Write the report of a comparison.
 
     Arguments:
         path: HTML file.
-        comparison: content of comparison.json.
-        runs: the two evaluations.
-        shown: patches to show, as the first and as the second model make them.
+        compared: content of comparison.json.
+        metrics: content of metrics.json of the first and of the second evaluation.
     """
-    names = [f"{letter}: {run.name}" for letter, run in zip("AB", runs, strict=True)]
-    metrics = {name: run.metrics for name, run in zip(names, runs, strict=True)}
-    rows, brightest = pictures.strips(
-        [
-            (one, {"A": one.predicted["model"], "B": other.predicted["model"]})
-            for one, other in shown
-        ]
-    )
-    _write(
-        path,
-        "comparison.html.j2",
-        title=" against ".join(names),
-        names=names,
-        comparison=comparison,
-        drawings=_comparison_charts(metrics),
-        rows=rows,
-        brightest_dn=brightest / SCALE,
-    )
+    names = [f"{letter}: {n}" for letter, n in zip("AB", compared["runs"], strict=True)]
+    drawn = _comparison_charts(dict(zip(names, metrics, strict=True)))
+    sections = tables.comparison(compared)
+    _write(path, " against ".join(names), sections, {sections[0].title: drawn}, [])
 
 
-def _write(path: str | Path, template: str, **content: Any) -> None:
-    """Fill in a template of this folder; text is escaped."""
+def _write(
+    path: str | Path,
+    title: str,
+    sections: list[Table],
+    drawings: dict[str, list[str]],
+    shown: list[Shown],
+) -> None:
+    """Fill in the template; text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -91,20 +71,13 @@ def _write(path: str | Path, template: str, **content: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": tables.number,
-        "span": tables.span,
-        "percent": "{:.0%}".format,
-        "interval_kind": tables.interval_kind,
-        "remarks": tables.remarks,
-        "in_words": in_words,
-        "svg_uri": lambda svg: pictures.data_uri(svg.encode(), "image/svg+xml"),
-    }
-    text = environment.get_template(template).render(
-        DIGITS=tables.DIGITS,
-        SEEN=tables.SEEN,
-        DETAIL_COLOURS=pictures.DETAIL_COLOURS,
-        **content,
+    environment.filters["uri"] = lambda svg: pictures.data_uri(
+        svg.encode(), "image/svg+xml"
+    )
+    strips, brightest = pictures.strips(shown)
+    note = PICTURES_NOTE.format(brightest=brightest / SCALE)
+    text = environment.get_template("page.html.j2").render(
+        title=title, sections=sections, drawings=drawings, strips=strips, note=note
     )
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -124,8 +97,10 @@ def _band_charts(metrics: dict, assessment: Assessment) -> list[str]:
     return [*drawings, charts.histogram(assessment.gains)]
 
 
-def _spectra(spectrum: dict) -> list[str]:
+def _spectra(spectrum: dict | None) -> list[str]:
     """Draw the correlation with the truth and the power over frequency."""
+    if not spectrum:
+        return []
     frequency = spectrum["cycles_per_metre"]
     correlation = charts.curves(
         frequency,
@@ -166,10 +141,11 @@ def _maps(assessment: Assessment) -> list[str]:
         return []
     size, scene = test.size // FACTOR, test.dataset.get("xs", {})
     ground = own_grid.quicklook(test)
+    l1 = assessment.columns["model"][:, 0] / SCALE
     return [
         charts.scene_map(test.windows, size, values, scene, title, ground)
         for values, title in (
-            (assessment.columns["model"][:, 0] / SCALE, "L1 of the model, DN"),
+            (l1, "L1 of the model, DN"),
             (assessment.gains, "Gain over bicubic, dB"),
         )
     ]
@@ -182,14 +158,14 @@ def _comparison_charts(metrics: dict[str, dict]) -> list[str]:
     drawings = [charts.bars(first["bands"], l1, "L1 per band", "DN")]
     spectra = {name: m["spectrum"] for name, m in metrics.items()}
     if all(spectra.values()):
-        resolution = "effective_resolution_metres"
+        sizes = {n: s["effective_resolution_metres"] for n, s in spectra.items()}
         curves = charts.curves(
             first["spectrum"]["cycles_per_metre"],
             {name: s["correlation"]["model"] for name, s in spectra.items()},
             "Correlation with the truth",
             "",
             level=first["spectrum"]["threshold"],
-            marks={name: s[resolution]["model"] for name, s in spectra.items()},
+            marks={name: size["model"] for name, size in sizes.items()},
         )
         drawings.append(curves)
     return drawings

@@ -19,6 +19,8 @@ PICTURES_NOTE = (
     "more. New detail, where the truth differs most from bicubic: green is right, blue "
     "is missing, red is invented; in between they mix."
 )
+BAND_CHARTS = {"l1_dn": ("L1", "DN"), "psnr_db": ("PSNR", "dB"), "ssim": ("SSIM", "")}
+RESOLUTION = "effective_resolution_metres"
 
 
 def save(
@@ -33,7 +35,7 @@ def save(
         shown: patches to show.
     """
     drawings = {
-        tables.SCORES: _band_charts(metrics, assessment),
+        tables.SCORES: [*_bars(metrics), charts.histogram(assessment.gains)],
         tables.DETAIL: _spectra(metrics["spectrum"]),
         tables.COVERAGE: _promises(metrics["coverage"]),
         tables.WORST: _maps(assessment),
@@ -51,7 +53,19 @@ def save_comparison(path: str | Path, compared: dict, *metrics: dict) -> None:
         metrics: content of metrics.json of the first and of the second evaluation.
     """
     names = [f"{letter}: {n}" for letter, n in zip("AB", compared["runs"], strict=True)]
-    drawn = _comparison_charts(dict(zip(names, metrics, strict=True)))
+    both = dict(zip(names, metrics, strict=True))
+    l1 = {name: m["inner"]["model"]["l1_dn"] for name, m in both.items()}
+    drawn = [charts.bars(metrics[0]["bands"], l1, "L1 per band", "DN")]
+    spectra = {name: m["spectrum"] for name, m in both.items()}
+    if all(spectra.values()):
+        curves = charts.curves(
+            metrics[0]["spectrum"]["cycles_per_metre"],
+            {name: s["correlation"]["model"] for name, s in spectra.items()},
+            ("Correlation with the truth", ""),
+            metrics[0]["spectrum"]["threshold"],
+            {name: s[RESOLUTION]["model"] for name, s in spectra.items()},
+        )
+        drawn.append(curves)
     sections = tables.comparison(compared)
     _write(path, " against ".join(names), sections, {sections[0].title: drawn}, [])
 
@@ -83,53 +97,40 @@ def _write(
         partial.write_text(text, encoding="utf-8")
 
 
-def _band_charts(metrics: dict, assessment: Assessment) -> list[str]:
-    """Draw L1, PSNR and SSIM of each band, and the gain of each patch."""
-    drawings = []
-    for key, title, unit in (
-        ("l1_dn", "L1 per band", "DN"),
-        ("psnr_db", "PSNR per band", "dB"),
-        ("ssim", "SSIM per band", ""),
-    ):
+def _bars(metrics: dict) -> list[str]:
+    """Draw L1, PSNR and SSIM of each band, those that are known."""
+    drawn = []
+    for key, (name, unit) in BAND_CHARTS.items():
         values = {m: metrics["inner"][m][key] for m in metrics["methods"]}
         if all(values.values()):
-            drawings.append(charts.bars(metrics["bands"], values, title, unit))
-    return [*drawings, charts.histogram(assessment.gains)]
+            title = f"{name} per band"
+            drawn.append(charts.bars(metrics["bands"], values, title, unit))
+    return drawn
 
 
 def _spectra(spectrum: dict | None) -> list[str]:
     """Draw the correlation with the truth and the power over frequency."""
     if not spectrum:
         return []
-    frequency = spectrum["cycles_per_metre"]
-    correlation = charts.curves(
-        frequency,
-        spectrum["correlation"],
-        "Is it the right detail?",
-        "correlation with the truth",
-        level=spectrum["threshold"],
-        marks=spectrum["effective_resolution_metres"],
-    )
-    power = charts.curves(
-        frequency,
-        spectrum["power_ratio"],
-        "Is there enough detail?",
-        "power, relative to the truth",
-        level=1.0,
-    )
-    return [correlation, power]
+    frequency, level = spectrum["cycles_per_metre"], spectrum["threshold"]
+    correlation = "Is it the right detail?", "correlation with the truth"
+    power = "Is there enough detail?", "power, relative to the truth"
+    marks = spectrum[RESOLUTION]
+    return [
+        charts.curves(frequency, spectrum["correlation"], correlation, level, marks),
+        charts.curves(frequency, spectrum["power_ratio"], power, 1.0),
+    ]
 
 
 def _promises(coverage: dict | None) -> list[str]:
-    """Draw what the intervals hold, and how wide they are per band."""
+    """Draw how often the intervals hold, and how wide they are per band."""
     if not coverage:
         return []
-    levels = coverage["levels"]
-    widths = levels[SERVED]["half_width_dn"]
-    bands = list(widths)[:-1]  # the last one is all together
+    widths = coverage["levels"][SERVED]["half_width_dn"]
+    bands = [band for band in widths if band != "all"]
     title = f"Half of their width at {float(SERVED):.0%}"
     return [
-        charts.promises(levels, "Do the intervals hold what they promise?"),
+        charts.promises(coverage["levels"], "Do the intervals hold what they promise?"),
         charts.bars(bands, {"model": widths}, title, "DN"),
     ]
 
@@ -141,31 +142,11 @@ def _maps(assessment: Assessment) -> list[str]:
         return []
     size, scene = test.size // FACTOR, test.dataset.get("xs", {})
     ground = own_grid.quicklook(test)
-    l1 = assessment.columns["model"][:, 0] / SCALE
+    maps = {
+        "L1 of the model, DN": assessment.columns["model"][:, 0] / SCALE,
+        "Gain over bicubic, dB": assessment.gains,
+    }
     return [
         charts.scene_map(test.windows, size, values, scene, title, ground)
-        for values, title in (
-            (l1, "L1 of the model, DN"),
-            (assessment.gains, "Gain over bicubic, dB"),
-        )
+        for title, values in maps.items()
     ]
-
-
-def _comparison_charts(metrics: dict[str, dict]) -> list[str]:
-    """Draw L1 of each band, and the correlation with the truth, of two models."""
-    first = next(iter(metrics.values()))
-    l1 = {name: m["inner"]["model"]["l1_dn"] for name, m in metrics.items()}
-    drawings = [charts.bars(first["bands"], l1, "L1 per band", "DN")]
-    spectra = {name: m["spectrum"] for name, m in metrics.items()}
-    if all(spectra.values()):
-        sizes = {n: s["effective_resolution_metres"] for n, s in spectra.items()}
-        curves = charts.curves(
-            first["spectrum"]["cycles_per_metre"],
-            {name: s["correlation"]["model"] for name, s in spectra.items()},
-            "Correlation with the truth",
-            "",
-            level=first["spectrum"]["threshold"],
-            marks={name: size["model"] for name, size in sizes.items()},
-        )
-        drawings.append(curves)
-    return drawings

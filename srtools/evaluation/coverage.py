@@ -6,14 +6,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, sobel, uniform_filter
 
 from srtools.conventions import BANDS, INPUT, OUTPUT, SCALE
+from srtools.evaluation.scores import named
 from srtools.network import intervals
 from srtools.network.ensemble import mean_of_views
 from srtools.tf import tf
 
 GROUNDS = ("flat", "textured", "edges")
-FLAT_DN = (
-    100.0  # standard deviation in 7 x 7 pixels of the truth, below which it is flat
-)
+FLAT_DN = 100.0  # standard deviation in 7 x 7 pixels, below which the truth is flat
 COHERENT = 0.5  # of the structure tensor, above which ground is an edge
 TENSOR_PIXELS = 1.5  # standard deviation of its window
 
@@ -82,40 +81,26 @@ class Counts:
                 self.width[place, kind] += half.sum(axis=0)
 
     def record(self) -> dict:
-        """Give, by level, coverage and mean half-width; by band, and by ground."""
-        total, bands = self.pixels.sum(), len(BANDS)
-        return {
-            "patches": self.patches,
-            "share_of_ground": dict(
-                zip(GROUNDS, (self.pixels / total).tolist(), strict=True)
-            ),
-            "levels": {
-                level: {
-                    "coverage": _named(self.held[place].sum(axis=0) / total),
-                    "half_width_dn": _named(self.width[place].sum(axis=0) / total),
-                    "by_ground": {
-                        ground: {
-                            "coverage": float(held.sum() / (count * bands)),
-                            "half_width_dn": float(width.sum() / (count * bands)),
-                        }
-                        for ground, held, width, count in zip(
-                            GROUNDS,
-                            self.held[place],
-                            self.width[place],
-                            self.pixels,
-                            strict=True,
-                        )
-                        if count
-                    },
-                }
-                for place, level in enumerate(intervals.LEVELS)
-            },
-        }
-
-
-def _named(values: np.ndarray) -> dict[str, float]:
-    named = dict(zip(BANDS, values.tolist(), strict=True))
-    return {**named, "all": float(values.mean())}
+        """Return, by level, coverage and mean half-width; by band, and by ground."""
+        total, per_band = self.pixels.sum(), self.pixels * len(BANDS)
+        shares = dict(zip(GROUNDS, (self.pixels / total).tolist(), strict=True))
+        levels = {}
+        for level, held, width in zip(
+            intervals.LEVELS, self.held, self.width, strict=True
+        ):
+            levels[level] = {
+                "coverage": named(held.sum(axis=0) / total),
+                "half_width_dn": named(width.sum(axis=0) / total),
+                "by_ground": {
+                    ground: {
+                        "coverage": float(held[kind].sum() / per_band[kind]),
+                        "half_width_dn": float(width[kind].sum() / per_band[kind]),
+                    }
+                    for kind, ground in enumerate(GROUNDS)
+                    if self.pixels[kind]
+                },
+            }
+        return {"patches": self.patches, "share_of_ground": shares, "levels": levels}
 
 
 def kinds_of_ground(truth: np.ndarray) -> np.ndarray:

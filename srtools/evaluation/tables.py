@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from srtools.conventions import SCALE
 from srtools.evaluation.confidence import FEWEST_BLOCKS
@@ -10,23 +9,17 @@ from srtools.images.patch_files import pair_verdict
 
 DASH = "-"
 DIGITS = {"l1_dn": 1, "l2_dn": 0, "ssim": 4}  # of the scores that do not have 2
+SIGNED = {"bias_dn", "difference", "difference_db", "gain_change_db", "gain_db"}
 SEEN = ("bicubic", "model", "consistent", "truth")  # rows of the consistency
 SCORES, DETAIL = "Scores", "New detail"  # titles of tables that have charts
 COVERAGE, WORST = "Intervals of pixels", "Worst patches"
 EXPLAINED = (
-    "L1, L2: mean absolute and mean squared error, in reflectance (0-1) and in DN "
-    "(reflectance x 10 000)",
-    "PSNR: 10 log10(1 / L2), for a reflectance that runs from 0 to 1",
-    "SSIM: structural similarity in Gaussian windows of 11 x 11 pixels; 1 is perfect",
-    "SAM: mean angle between the spectra, whatever their brightness",
-    "ERGAS: 100 / 4 times the RMSE relative to the mean of the band; 0 is perfect",
-    "interval: range of the score if other places of the scene had been tested: "
-    "Student's t over blocks of neighbouring patches",
+    "L1, L2: mean absolute and squared error, reflectance (0-1) or DN (x 10 000)",
+    "PSNR: 10 log10(1 / L2); SSIM: structural similarity, 1 is perfect; SAM: angle "
+    "between spectra; ERGAS: 25 times the RMSE relative to the mean, 0 is perfect",
+    "interval: range of the score if other places of the scene had been tested",
     "resolution: half the period down to which the correlation with the truth stays "
     "above one half",
-    "improvement, omission, hallucination: detail that is right, that is missing and "
-    "that is invented, where the truth differs most from bicubic; they add up to 1, as "
-    "opensr-test defines them",
 )
 
 
@@ -62,24 +55,27 @@ def as_text(tables: Iterable[Table]) -> str:
     return "\n".join(lines)
 
 
-def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
-    """Write a number, or a dash for one that is not known.
+def number(
+    value: float | list[float] | None, digits: int = 2, sign: bool = False
+) -> str:
+    """Write a number, the two ends of an interval, or a dash for what is not known.
 
-    >>> number(0.8915, sign=True), number(None)
-    ('+0.89', '-')
+    >>> number(0.8915, sign=True), number([0.4, 1.26]), number(None)
+    ('+0.89', '[0.40, 1.26]', '-')
     """
-    return DASH if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
-
-
-def span(ends: list[float] | None, digits: int = 2, sign: bool = False) -> str:
-    """Write an interval.
-
-    >>> span([0.4, 1.26], sign=True), span(None)
-    ('[+0.40, +1.26]', '-')
-    """
-    if ends is None:
+    if value is None:
         return DASH
-    return f"[{', '.join(number(end, digits, sign) for end in ends)}]"
+    if isinstance(value, list):
+        return f"[{', '.join(number(end, digits, sign) for end in value)}]"
+    return f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def _cells(record: dict, **digits: int) -> list[str]:
+    """Write entries of a record with so many digits each; of changes the sign, too."""
+    return [
+        number(record.get(name), count, sign=name in SIGNED)
+        for name, count in digits.items()
+    ]
 
 
 def interval_kind(bounds: dict) -> str:
@@ -99,19 +95,19 @@ def interval_kind(bounds: dict) -> str:
 
 def evaluation(metrics: dict) -> list[Table]:
     """Return the tables of metrics.json, L1 and L2 first."""
-    inner, whole = metrics["inner"], metrics["whole"]
-    border = f"{metrics['border']} pixels of border left out; R = 1 (reflectance)"
-    bands = metrics["bands"]
+    inner, whole, bands = metrics["inner"], metrics["whole"], metrics["bands"]
+    note = (
+        f"{metrics['patches']} patches, {metrics['border']} pixels of border left out; "
+        "R = 1 (reflectance)"
+    )
     return [
-        _scores(
-            SCORES, metrics, inner, ["all"], f"{metrics['patches']} patches, {border}"
-        ),
+        Table(SCORES, *_scores(metrics, inner, ["all"]), [note]),
         _gain(metrics),
         Table("In words", notes=[*in_words(metrics), *remarks(metrics)]),
-        _scores("Scores, band by band", metrics, inner, bands),
-        _scores("Scores with the border", metrics, whole, ["all"], page_only=True),
-        _intervals(metrics),
-        Table("What the scores mean", notes=EXPLAINED, page_only=True),
+        Table("Scores, band by band", *_scores(metrics, inner, bands)),
+        Table(
+            "Scores with the border", *_scores(metrics, whole, ["all"]), EXPLAINED, True
+        ),
         *_detail(metrics),
         *_consistency(metrics),
         *_coverage(metrics),
@@ -120,56 +116,37 @@ def evaluation(metrics: dict) -> list[Table]:
     ]
 
 
-def _scores(
-    title: str, metrics: dict, area: dict, bands: list[str], *notes: str, **more: Any
-) -> Table:
-    """Return the scores of each method in some bands, or in `all`."""
-    names = ["band"] if len(bands) > 1 else []
-    heads = "L1", "L2", "L1, DN", "L2, DN²", "PSNR, dB", "SSIM", "SAM, °", "ERGAS"
+def _scores(metrics: dict, area: dict, bands: list[str]) -> tuple[list, list]:
+    """Return columns and rows: the scores of each method in some bands, or in `all`."""
     rows = []
     for method in metrics["methods"]:
-        scores = area[method]
-        ssim, ergas = scores["ssim"] or {}, scores["ergas"] or {}
         for band in bands:
+            scores = {
+                name: values.get(band) if isinstance(values, dict) else values
+                for name, values in area[method].items()
+            }
             row = [
-                number(scores["l1_reflectance"][band], 5),
-                f"{scores['l2_reflectance'][band]:.3e}",
-                number(scores["l1_dn"][band], 1),
-                number(scores["l2_dn"][band], 0),
-                number(scores["psnr_db"][band]),
-                number(ssim.get(band), 3),
+                *_cells(scores, l1_reflectance=5),
+                f"{scores['l2_reflectance']:.3e}",
+                *_cells(scores, l1_dn=1, l2_dn=0, psnr_db=2, ssim=3),
                 number(scores["sam_degrees"]) if band == "all" else "",
-                number(ergas.get(band)),
+                number(scores["ergas"]),
             ]
-            rows.append([method, *([band] if names else []), *row])
-    return Table(title, ["", *names, *heads], rows, notes, **more)
+            rows.append([method if band == "all" else f"{method} {band}", *row])
+    names = "L1", "L2", "L1, DN", "L2, DN²", "PSNR, dB", "SSIM", "SAM, °", "ERGAS"
+    return ["", *names], rows
 
 
 def _gain(metrics: dict) -> Table:
     bounds = metrics["intervals"]
-    inner, whole = (metrics[area]["gain_db"] for area in ("inner", "whole"))
-    won = f"{metrics['share_won']:.0%}"
+    inner, whole = (_cells(metrics[area], gain_db=2) for area in ("inner", "whole"))
+    ends = number(bounds["gain_db"], sign=True)
     rows = [
-        [
-            "inside the border",
-            number(inner, sign=True),
-            span(bounds["gain_db"], sign=True),
-            won,
-        ],
-        ["with the border", number(whole, sign=True), "", ""],
+        ["inside the border", *inner, ends, f"{metrics['share_won']:.0%}"],
+        ["with the border", *whole, "", ""],
     ]
     columns = ["", "gain, dB", "interval", "patches won"]
     return Table("Gain over bicubic", columns, rows, [interval_kind(bounds)])
-
-
-def _intervals(metrics: dict) -> Table:
-    digits = {"l1_dn": 1, "psnr_db": 2, "ssim": 3, "sam_degrees": 2}
-    rows = [
-        [method, *(span(metrics["intervals"][method][n], d) for n, d in digits.items())]
-        for method in metrics["methods"]
-    ]
-    columns = ["", "L1, DN", "PSNR, dB", "SSIM", "SAM, °"]
-    return Table("Intervals of the scores", columns, rows, page_only=True)
 
 
 def _detail(metrics: dict) -> list[Table]:
@@ -193,19 +170,9 @@ def _consistency(metrics: dict) -> list[Table]:
     seen = metrics["consistency"]
     if not seen:
         return []
+    scores = {"l1_dn": 1, "bias_dn": 1, "spectral_angle_degrees": 2, "shift_metres": 2}
     rows = [
-        [
-            method,
-            number(seen[method]["l1_dn"], 1),
-            number(seen[method].get("bias_dn"), 1, sign=True),
-            number(seen[method]["spectral_angle_degrees"]),
-            number(seen[method]["shift_metres"]),
-            number(seen[method].get("gain_change_db"), sign=True)
-            if method == "consistent"
-            else "",
-        ]
-        for method in SEEN
-        if method in seen
+        [m, *_cells(seen[m], **scores, gain_change_db=2)] for m in SEEN if m in seen
     ]
     columns = ["", "L1, DN", "bias, DN", "SAM, °", "shift, m", "change of gain, dB"]
     notes = [
@@ -247,13 +214,13 @@ def _coverage(metrics: dict) -> list[Table]:
 
 
 def _worst(metrics: dict) -> Table:
-    names = ("l1_dn_bicubic", "l1_dn_model", "psnr_db_bicubic", "psnr_db_model")
+    scores = {"l1_dn_bicubic": 1, "l1_dn_model": 1}
+    scores |= {"psnr_db_bicubic": 2, "psnr_db_model": 2}
     rows = [
         [
             str(patch["patch"]),
             ", ".join(map(str, patch["window"] or DASH)),
-            number(patch["gain_db"], sign=True),
-            *(number(patch[name], 1 if "l1" in name else 2) for name in names),
+            *_cells(patch, gain_db=2, **scores),
         ]
         for patch in metrics["worst"]
     ]
@@ -263,11 +230,11 @@ def _worst(metrics: dict) -> Table:
 
 
 def _making(metrics: dict) -> Table:
-    training = metrics["model_card"].get("training") or {}
-    plain = {k: v for k, v in training.items() if isinstance(v, (str, int, float))}
-    settings = (
-        f"{k} {v:.4g}" if type(v) is float else f"{k} {v}" for k, v in plain.items()
-    )
+    settings = [
+        f"{key} {value:.4g}" if type(value) is float else f"{key} {value}"
+        for key, value in (metrics["model_card"].get("training") or {}).items()
+        if isinstance(value, (str, int, float))
+    ]
     versions = (f"{name} {version}" for name, version in metrics["versions"].items())
     notes = [
         f"model: {metrics['model_dir']}",
@@ -332,39 +299,43 @@ def _sharpness(size: dict[str, float | None]) -> str:
 
 def comparison(compared: dict) -> list[Table]:
     """Return the tables of comparison.json, or of scenes_comparison.json."""
-    one, other = compared["runs"]
     if "scenes" in compared:
+        columns = [
+            "scene",
+            "patches",
+            *compared["runs"],
+            "difference",
+            "interval",
+            "won",
+        ]
         rows = [
             [
                 row["name"],
                 str(row["patches"]),
                 *map(number, row["psnr_db"]),
-                number(row["difference_db"], sign=True),
-                span(row["interval"], sign=True),
+                *_cells(row, difference_db=2),
+                number(row["interval"], sign=True),
                 f"{row['share_won_by_second']:.0%}",
             ]
             for row in compared["scenes"]
         ]
-        columns = ["scene", "patches", one, other, "difference", "interval", "won"]
         note = _mean(compared, "difference_db", "difference")
         return [Table("PSNR by scene, dB", columns, rows, [note])]
     rows = []
     for name, scores in compared["scores"].items():
         digits = DIGITS.get(name, 2)
         values = [number(value, digits) for value in scores["values"]]
-        apart = number(scores["difference"], digits, sign=True)
-        rows.append([name, *values, apart, span(scores["interval"], digits, sign=True)])
+        ends = number(scores["interval"], digits, sign=True)
+        rows.append([name, *values, *_cells(scores, difference=digits), ends])
     notes = [
-        f"{other} wins on {compared['share_won_by_second']:.0%} of the "
+        f"{compared['runs'][1]} wins on {compared['share_won_by_second']:.0%} of the "
         f"{compared['patches']} patches",
         f"difference on the same patches: {interval_kind(compared)}",
     ]
-    unlike = [
-        [str(p["patch"]), number(p["gain_db"], sign=True)]
-        for p in compared["most_unlike"]
-    ]
+    unlike = [[str(p["patch"]), *_cells(p, gain_db=2)] for p in compared["most_unlike"]]
+    columns = ["", *compared["runs"], "difference", "interval"]
     return [
-        Table("Side by side", ["", one, other, "difference", "interval"], rows, notes),
+        Table("Side by side", columns, rows, notes),
         Table("Where they differ most", ["patch", "difference of PSNR, dB"], unlike),
     ]
 
@@ -375,12 +346,10 @@ def scenes(summary: dict) -> list[Table]:
         [
             row["name"],
             str(row["patches"]),
-            number(row["bicubic_psnr_db"]),
-            number(row["psnr_db"]),
-            number(row["gain_db"], sign=True),
-            span(row["interval"], sign=True),
+            *_cells(row, bicubic_psnr_db=2, psnr_db=2, gain_db=2),
+            number(row["interval"], sign=True),
             f"{row['share_won']:.0%}",
-            *(number(row["spectral_angle_degrees"][of]) for of in ("model", "truth")),
+            *_cells(row["spectral_angle_degrees"], model=2, truth=2),
         ]
         for row in summary["scenes"]
     ]
@@ -396,5 +365,5 @@ def _mean(summary: dict, name: str, what: str) -> str:
     bounds = {"level": summary["level"], "blocks": count, "kind": "scenes"}
     return (
         f"mean {what} over {count} scenes: {number(summary[name], sign=True)} dB "
-        f"{span(summary['interval'], sign=True)} ({interval_kind(bounds)})"
+        f"{number(summary['interval'], sign=True)} ({interval_kind(bounds)})"
     )

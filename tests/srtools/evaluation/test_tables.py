@@ -92,7 +92,7 @@ def test_l1_and_l2_first():
     assert table.columns[1:3] == ["L1", "L2"]
     row = ["model", "241.40000", "2.414e+02", "241.4", "241", "241.40", "-", "1.00"]
     assert table.rows[0] == [*row, "-"]
-    assert of("Scores, band").rows[0][:2] == ["model", "0.50000"]
+    assert of("Scores, band").rows[0][:2] == ["model B04", "0.50000"]
 
 
 @pytest.mark.parametrize("kind", ["patches", "blocks of neighbours"])
@@ -113,8 +113,8 @@ def test_slow_scores():
     assert detail.notes[0].startswith("on 8 of 9 patches")
     seen = of("Seen as Sentinel-2 sees, compared with Sentinel-2 at 10 m", **SLOW)
     assert seen.rows == [
-        ["model", "34.1", "-", "-", "0.50", ""],
-        ["truth", "27.6", "-", "1.00", "-", ""],
+        ["model", "34.1", "-", "-", "0.50", "-"],
+        ["truth", "27.6", "-", "1.00", "-", "-"],
     ]
     held = of("Intervals of pixels", **SLOW)
     assert held.rows == [["90%", "88.0%", "87.5%", "-", "300"]]

@@ -200,7 +200,7 @@ def test_numbers_on_the_page(tmp_path, write_report):
     assert ["bicubic", "-", "", "", ""] in rows  # no resolution is known
     assert "sr_dataset.py --pan &#39;&lt;pan&gt;.tif&#39;</p>" in text
     assert ["model", "2.3", "0.33", "0.33", "0.33"] in rows
-    assert ["truth", "10.0", "-1.0", "1.00", "-", ""] in rows
+    assert ["truth", "10.0", "-1.0", "1.00", "-", "-"] in rows
     assert ["90%", *["91.0%"] * 4, "-", "-", "321"] in rows
     assert rows.count(["3", "96, 0", "+0.10", "1.0", "1.0", "1.00", "1.00"]) == 10
     assert "95% interval over 4 blocks" in text

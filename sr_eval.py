@@ -28,8 +28,7 @@ from srtools.evaluation import comparison, coverage, results, tables, test_set
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import pictures
 from srtools.images.zooms import ZOOMS, zoom
-from srtools.network import saved_model
-from srtools.network.ensemble import averaged
+from srtools.network import ensemble, saved_model
 
 import otbtf
 import tensorflow as tf
@@ -56,10 +55,7 @@ def read_batches(
 def enlarge(
     network: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> Iterator[tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray]]:
-    """Enlarge lr by the network, and by the simple zooms that it has to beat.
-
-    Yields lr, its enlargements by method, and hr, the truth; all in reflectance.
-    """
+    """Enlarge lr by the network and by simple zooms: lr, predictions, truth."""
     for lr_dn, truth in batches:
         lr = lr_dn * np.float32(SCALE)
         size = FACTOR * lr.shape[1], FACTOR * lr.shape[2]
@@ -86,22 +82,18 @@ def errors_of_patches(predicted: tf.Tensor, truth: tf.Tensor) -> dict[str, tf.Te
 
 
 def mean_over_patches(scores: np.ndarray) -> np.ndarray:
-    """Average over all patches, [n, bands] to [bands].
-
-    Patches have one size, so that this is the mean over all pixels of the test set.
-    """
+    """Average over patches, [n, bands], and so over all pixels: they have one size."""
     return scores.mean(axis=0, dtype=np.float64)
 
 
 def evaluate(options: cli.Options) -> dict:
     """Score the model, and simple zooms, on all test patches: metrics.json."""
-    # The model must have been made for such patches.
     test = test_set.read_test_set(options.patches[0], options.border)
     model = saved_model.describe(options.model_dir)
     test_set.check_fit(model, test, options.ignore_offset, options.accept_ground)
     results.check_folder(options.out_dir, options.overwrite, results.FILES)
     one_view = saved_model.load(options.model_dir, OUTPUT)
-    network = averaged(one_view, options.views)
+    network = ensemble.averaged(one_view, options.views)
 
     # While one batch is scored, the next one passes through the network.
     scores = Assessment(test, options.border, errors_of_patches, mean_over_patches)

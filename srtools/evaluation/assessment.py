@@ -8,19 +8,12 @@ import numpy as np
 
 from srtools import cards
 from srtools.conventions import BANDS, FACTOR
-from srtools.evaluation import confidence, test_set
+from srtools.evaluation import confidence, scores, test_set
 from srtools.evaluation.consistency import Consistency
 from srtools.evaluation.detail import Correctness
 from srtools.evaluation.own_grid import open_grid
 from srtools.evaluation.patch_scores import Errors, all_scores
-from srtools.evaluation.scores import (
-    BASELINE,
-    METHODS,
-    MODEL,
-    Mean,
-    Scores,
-    method_intervals,
-)
+from srtools.evaluation.scores import BASELINE, METHODS, MODEL, Mean, Scores
 from srtools.evaluation.spectrum import RingSpectra
 from srtools.evaluation.test_set import TestSet
 from srtools.network import model_card
@@ -63,15 +56,12 @@ class Assessment:
             lr: [n, h, w, bands] Sentinel-2, reflectance.
             predicted: by method, [n, 4 h, 4 w, bands] reflectance, array or tensor.
             truth: [n, 4 h, 4 w, bands] reflectance.
-
-        Raises:
-            SRError: if the model makes patches of another size, or a pixel is nan.
         """
         test_set.check_size(predicted[MODEL], truth)
-        scores = all_scores(predicted, truth, self._borders, self.errors)
-        test_set.check_numbers(*(scores[m]["whole"]["l1"] for m in (BASELINE, MODEL)))
+        batch = all_scores(predicted, truth, self._borders, self.errors)
+        test_set.check_numbers(*(batch[m]["whole"]["l1"] for m in (BASELINE, MODEL)))
         first = self._scores.count()
-        self._scores.add(scores)
+        self._scores.add(batch)
         # Patch by patch, so that the size of the batches does not matter.
         for images in zip(lr, truth, strict=True):
             for image in images:
@@ -116,19 +106,9 @@ class Assessment:
         return confidence.group(self.test.count, self.test.windows, size, apart)
 
     def metrics(self, model: ModelInfo, command: str) -> dict:
-        """Return the content of metrics.json, but for the coverage of intervals.
-
-        Arguments:
-            model: the model.
-            command: command line of the evaluation.
-        """
+        """Return the content of metrics.json, but for the coverage of intervals."""
         placed = self.test.windows is not None
         kind = "blocks of neighbours" if placed else "patches"
-        record = {
-            "consistency": self._consistency,
-            "correctness": self._correctness,
-            "spectrum": self._spectra,
-        }
         return {
             "patches": self.test.count,
             "test_set": f"{self._checksum:08x}",
@@ -139,9 +119,11 @@ class Assessment:
             **{area: self._scores.area(area) for area in self._borders},
             "share_won": float((self.gains > 0).mean()),
             "coverage": None,
-            "intervals": method_intervals(self.columns, self.blocks, kind),
+            "intervals": scores.method_intervals(self.columns, self.blocks, kind),
             "closer_look": {"patches": len(self.sample)},
-            **{name: part and part.record() for name, part in record.items()},
+            "consistency": self._consistency and self._consistency.record(),
+            "correctness": self._correctness and self._correctness.record(),
+            "spectrum": self._spectra and self._spectra.record(),
             "worst": self._scores.worst("inner", self.test.windows),
             "model_dir": model.folder,
             "model_card": model_card.brief(model.card),
@@ -158,12 +140,7 @@ def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:
     """Return the commands that make patches, model and scores, from the cards.
 
     Each word is quoted again, so that nothing in a card is run by a shell, and a search
-    takes the same items.
-
-    Arguments:
-        evaluation: command of the evaluation.
-        dataset: content of dataset.json of the test patches.
-        model: card of the model.
+    takes the same items.  Those of the training and test patches are in their cards.
     """
     trained = [scene.get("dataset") or {} for scene in model.get("scenes") or ()]
     lines = []

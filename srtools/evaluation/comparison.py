@@ -26,9 +26,7 @@ class Run:
     """An evaluation, read from its folder."""
 
     name: str
-    """Name of the folder."""
     metrics: dict
-    """Content of metrics.json."""
     columns: np.ndarray
     """[n, 4] `COLUMNS` of the model."""
     blocks: np.ndarray
@@ -36,11 +34,7 @@ class Run:
 
 
 def read_run(folder: str | Path) -> Run:
-    """Read the evaluation that sr_eval.py left in a folder.
-
-    Raises:
-        SRError: if the folder holds no evaluation.
-    """
+    """Read the evaluation that sr_eval.py left in a folder."""
     folder = Path(folder)
     metrics = cards.read_card(folder / METRICS)
     try:
@@ -60,23 +54,21 @@ def read_run(folder: str | Path) -> Run:
 
 
 def check_folder(out_dir: str, overwrite: bool, summary: str | None) -> None:
-    """Check, before the work, that a summary can be written.
-
-    Arguments:
-        out_dir: folder for the summary.
-        overwrite: whether existing files may be replaced.
-        summary: key of `SUMMARIES`; None: nothing is summed up.
-    """
+    """Check, before the work, that a summary, if there is one, can be written."""
     if summary:
         names = FILES if summary == "comparison" else ()
         results.check_folder(out_dir, overwrite, (*names, SUMMARIES[summary]))
 
 
 def scenes_in(folder: str | Path) -> list[str]:
-    """Return the names of the scenes in a folder of results; none if it holds one."""
-    if (Path(folder) / METRICS).exists():
-        return []
-    return sorted(path.parent.name for path in Path(folder).glob(f"*/{METRICS}"))
+    """Return the names of the scenes in a folder of results; [] if it holds one."""
+    names = sorted(path.parent.name for path in Path(folder).glob(f"*/{METRICS}"))
+    if names and (Path(folder) / METRICS).exists():
+        raise SRError(
+            f"{folder} holds results of one scene, and of several ({names}); "
+            "compare one of these folders, or evaluate into another --out_dir"
+        )
+    return names
 
 
 def write(out_dir: str | Path, one: str, other: str) -> dict:
@@ -101,16 +93,10 @@ def write(out_dir: str | Path, one: str, other: str) -> dict:
         pair = (read_run(Path(folder) / name) for folder in (one, other))
         compared = _write_one(Path(out_dir) / name, *pair)
         score = compared["scores"]["psnr_db"]
-        rows.append(
-            {
-                "name": name,
-                "patches": compared["patches"],
-                "psnr_db": score["values"],
-                "difference_db": score["difference"],
-                "interval": score["interval"],
-                "share_won_by_second": compared["share_won_by_second"],
-            }
-        )
+        won = compared["share_won_by_second"]
+        row = {"name": name, "patches": compared["patches"], "share_won_by_second": won}
+        row |= {"psnr_db": score["values"], "difference_db": score["difference"]}
+        rows.append({**row, "interval": score["interval"]})
     runs = [Path(folder).resolve().name for folder in (one, other)]
     summary = {"runs": runs, "scenes": rows, **mean_of_scenes(rows, "difference_db")}
     cards.write_card(Path(out_dir) / SUMMARIES["comparison"], summary)
@@ -158,12 +144,7 @@ def compare(one: Run, other: Run) -> dict:
 
 
 def write_scenes(out_dir: str | Path, names: list[str]) -> dict:
-    """Sum up the results of one model on several scenes, and write scenes.json.
-
-    Arguments:
-        out_dir: folder that holds a folder of results for each scene.
-        names: names of the scenes.
-    """
+    """Sum up the results of one model on several scenes, and write scenes.json."""
     rows = []
     for name in names:
         metrics = cards.read_card(Path(out_dir) / name / METRICS)

@@ -28,14 +28,10 @@ OPERATOR = (
     "per 20 m (sigma 5.08 m), read at the centres of the {grid}; pixels whose blur "
     "would reach beyond the patch are left out"
 )
-OPERATORS = {
-    "10 m": OPERATOR.format(
-        grid="pixels of Sentinel-2's own 10 m grid, and compared with these"
-    ),
-    "6 m": OPERATOR.format(
-        grid="6 m pixels, and compared with Sentinel-2 as it was resampled to these, "
-        "because its own pixels are not known here"
-    ),
+GRIDS = {
+    "10 m": "pixels of Sentinel-2's own 10 m grid, and compared with these",
+    "6 m": "6 m pixels, and compared with Sentinel-2 as it was resampled to these, "
+    "because its own pixels are not known here",
 }
 
 
@@ -167,13 +163,12 @@ class Consistency:
     def record(self) -> dict | None:
         """Return, by method, the means over patches and the median shift.
 
-        Returns:
-            None if Sentinel-2 shows none of the patches.
+        None if Sentinel-2 shows none of the patches.
         """
         if not self._found:
             return None
         grid = "10 m" if self.own_grid else "6 m"
-        record = {"grid": grid, "operator": OPERATORS[grid]}
+        record = {"grid": grid, "operator": OPERATOR.format(grid=GRIDS[grid])}
         for method, rows in self._found.items():
             record["patches"] = len(rows)
             record[method] = self._summary(np.array(rows, np.float64))
@@ -184,23 +179,19 @@ class Consistency:
 
     def _summary(self, table: np.ndarray) -> dict:
         """Sum up the results of `_compare`, [patches, 5]."""
-        l1, bias, angle = (_mean(column) for column in table.T[:3])
+        l1, bias, angles = table.T[:3]
+        angles = angles[~np.isnan(angles)]
         shifts = table[~np.isnan(table[:, 3]), 3:]
         east = north = length = None
         if len(shifts):
             east, north = np.median(shifts, axis=0).tolist()
             length = float(np.hypot(east, north))
         return {
-            "l1_dn": l1 / SCALE,
-            "bias_dn": bias / SCALE,
-            "spectral_angle_degrees": angle,
+            "l1_dn": float(l1.mean()) / SCALE,
+            "bias_dn": float(bias.mean()) / SCALE,
+            "spectral_angle_degrees": float(angles.mean()) if len(angles) else None,
             "shift_east_metres": east,
             "shift_north_metres": north,
             "shift_metres": length,
             "patches_with_shift": len(shifts),
         }
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else None

@@ -17,12 +17,7 @@ FILES = (METRICS, PATCHES, "patches.png", "report.html")
 
 
 def check_folder(out_dir: str | Path, overwrite: bool, names: tuple[str, ...]) -> None:
-    """Check, before the work, that the files can be written; make their folder.
-
-    Raises:
-        SRError: if one of them exists and may not be replaced, or the folder cannot be
-            written to.
-    """
+    """Check, before the work, that the files can be written; make their folder."""
     paths = [Path(out_dir) / name for name in names]
     files.refuse_folders(paths)
     files.refuse_existing(paths, overwrite)
@@ -32,14 +27,7 @@ def check_folder(out_dir: str | Path, overwrite: bool, names: tuple[str, ...]) -
 def write(
     out_dir: str | Path, metrics: dict, assessment: Assessment, shown: list[Shown]
 ) -> None:
-    """Write `FILES`.
-
-    Arguments:
-        out_dir: folder for the files.
-        metrics: content of metrics.json.
-        assessment: the scores of each patch.
-        shown: patches to show, as `pictures.choose` chose them.
-    """
+    """Write `FILES`; `shown` are the patches that `pictures.choose` chose."""
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
         cards.write_card(partial / METRICS, metrics)
         windows = assessment.test.windows

@@ -88,10 +88,9 @@ class Scores:
             self._mean(self.per_patch(area, method, name))
             for name in (*COLUMNS, "mean")
         )
-        per_band = {
-            band: ergas(l2[[i]], mean[[i]], 1 / FACTOR) if mean.all() else None
-            for i, band in enumerate(BANDS[: len(l2)])
-        }
+        by_band = {"all": ergas(l2, mean, 1 / FACTOR)} if mean.all() else None
+        for i, band in enumerate(BANDS[: len(l2)] if by_band else ()):
+            by_band[band] = ergas(l2[[i]], mean[[i]], 1 / FACTOR)
         return {
             "l1_reflectance": named(l1),
             "l2_reflectance": named(l2),
@@ -100,9 +99,7 @@ class Scores:
             "psnr_db": {**named(psnr(l2)), "all": float(psnr(l2.mean()))},
             "ssim": None if np.isnan(ssim).any() else named(ssim),
             "sam_degrees": float(sam[0]),
-            "ergas": {**per_band, "all": ergas(l2, mean, 1 / FACTOR)}
-            if mean.all()
-            else None,
+            "ergas": by_band,
         }
 
     def worst(self, area: str, windows: np.ndarray | None, count: int = WORST) -> list:
@@ -126,11 +123,7 @@ class Scores:
 
 
 def statistics(first: int = 0) -> dict:
-    """Return the functions that make scores [k] of means [k, columns], by name.
-
-    Arguments:
-        first: column of L1; the other `COLUMNS` follow.
-    """
+    """Return functions from means [k, columns] to scores [k]; `first` is L1's column."""
     return {
         "l1_dn": lambda means: means[:, first] / SCALE,
         "l2_dn": lambda means: means[:, first + 1] / SCALE**2,
@@ -147,8 +140,7 @@ def method_intervals(
 
     Arguments:
         columns: by method, the `COLUMNS` of each patch, [n, 4].
-        blocks: [n] the block of each patch.
-        kind: name for the blocks.
+        blocks: [n] the block of each patch; `kind` is a name for the blocks.
     """
     gain = differences(columns[BASELINE], columns[MODEL], blocks)["psnr_db"]
     return {

@@ -26,14 +26,7 @@ RESOLUTION = "effective_resolution_metres"
 def save(
     path: str | Path, metrics: dict, assessment: Assessment, shown: list[Shown]
 ) -> None:
-    """Write the report of an evaluation.
-
-    Arguments:
-        path: HTML file.
-        metrics: content of metrics.json.
-        assessment: the scores of each patch.
-        shown: patches to show.
-    """
+    """Write the report of an evaluation, given the content of metrics.json."""
     drawings = {
         tables.SCORES: [*_bars(metrics), charts.histogram(assessment.gains)],
         tables.DETAIL: _spectra(metrics["spectrum"]),
@@ -45,13 +38,7 @@ def save(
 
 
 def save_comparison(path: str | Path, compared: dict, *metrics: dict) -> None:
-    """Write the report of a comparison.
-
-    Arguments:
-        path: HTML file.
-        compared: content of comparison.json.
-        metrics: content of metrics.json of the first and of the second evaluation.
-    """
+    """Write the report of a comparison, given comparison.json and both metrics.json."""
     names = [f"{letter}: {n}" for letter, n in zip("AB", compared["runs"], strict=True)]
     both = dict(zip(names, metrics, strict=True))
     l1 = {name: m["inner"]["model"]["l1_dn"] for name, m in both.items()}

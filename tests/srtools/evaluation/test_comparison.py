@@ -65,6 +65,9 @@ def test_other_scenes_are_refused(tmp_path):
     write_run(tmp_path / "other" / "lille", 0.01)
     with pytest.raises(SRError, match="other scenes, .'nice'. and .'lille'.;"):
         comparison.write(tmp_path / "both", tmp_path / "one", tmp_path / "other")
+    (tmp_path / "one" / "metrics.json").touch()  # of a run before, of one scene
+    with pytest.raises(SRError, match="results of one scene, and of several ..'nice'"):
+        comparison.write(tmp_path / "both", tmp_path / "one", tmp_path / "other")
 
 
 def test_other_folders_are_refused(tmp_path):

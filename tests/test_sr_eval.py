@@ -236,41 +236,6 @@ def test_compare_refuses_other_patches(tmp_path, patches, repeating_model, capfd
     assert "give --patches" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["lr", "hr"])
-def test_each_pixel_makes_another_test_set(tmp_path, patches, repeating_model, kind):
-    """One DN more in one pixel of one band, in Sentinel-2 or in the truth."""
-    found = []
-    lr = lr_patches(3)
-    hr = repeat(lr)
-    for change in (0, 0, 1):
-        (lr if kind == "lr" else hr)[1, 6, 7, 2] += change
-        metrics = evaluate(
-            patches=patches("test", lr, hr),
-            model_dir=repeating_model,
-            out_dir=tmp_path / "eval",
-            overwrite=True,
-            batch_size=2,
-        )
-        found.append(metrics["test_set"])
-    assert found[0] == found[1] != found[2]
-
-
-def test_batches_make_no_other_test_set(tmp_path, patches, repeating_model):
-    """What was evaluated with other batches compares."""
-    lr = lr_patches(5)
-    folder = patches("test", lr, repeat(lr))
-    found = {
-        evaluate(
-            patches=folder,
-            model_dir=repeating_model,
-            out_dir=tmp_path / f"eval{batch_size}",
-            batch_size=batch_size,
-        )["test_set"]
-        for batch_size in (1, 2, 16)
-    }
-    assert len(found) == 1
-
-
 def test_errors_by_hand():
     """Of three patches of 1 x 2 pixels with one band."""
     predicted = tf.reshape([0.1, 0.2, 0.3, 0.3, 0.5, 0.5], (3, 1, 2, 1))

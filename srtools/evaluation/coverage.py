@@ -23,16 +23,16 @@ def measure(
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     views: int,
 ) -> dict | None:
-    """Count the pixels of test patches that lie within the intervals of the card.
+    """Count the pixels of test patches that lie within the intervals of a model's card.
 
     Arguments:
         network: serving function of the model.
-        card: of the model.
+        card: card of the model.
         batches: lr [n, h, w, bands] in DN, and hr [n, 4 h, 4 w, bands] in reflectance.
-        views: of the image, 1 or 8.
+        views: views of the image, 1 or 8.
 
     Returns:
-        None if the card tells no intervals, or the patches are too small.
+        None if the card has no intervals, or the patches are too small.
     """
     record = (card.get(intervals.SECTION) or {}).get(str(views))
     if not record:
@@ -104,7 +104,7 @@ class Counts:
 
 
 def kinds_of_ground(truth: np.ndarray) -> np.ndarray:
-    """Call each pixel flat, textured or an edge, by its surroundings in the truth.
+    """Classify each pixel of the truth as flat, textured or an edge.
 
     Ground is an edge where the gradients around it agree in their direction: where the
     coherence of the structure tensor is high (Bigün and Granlund, 1987).

@@ -123,7 +123,7 @@ class Scores:
 
 
 def statistics(first: int = 0) -> dict:
-    """Return functions from means [k, columns] to scores [k]; `first` is L1's column."""
+    """Return functions of means [k, columns] to scores [k]; L1 is column `first`."""
     return {
         "l1_dn": lambda means: means[:, first] / SCALE,
         "l2_dn": lambda means: means[:, first + 1] / SCALE**2,

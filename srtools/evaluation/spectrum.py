@@ -94,7 +94,7 @@ def resolution(frequency: np.ndarray, correlation: np.ndarray, spacing: float) -
     Arguments:
         frequency: frequencies of the rings, increasing, cycles per metre.
         correlation: correlation with the truth in each ring.
-        spacing: pixel size, metres: the answer if the correlation never falls.
+        spacing: pixel size, metres: the result if the correlation never falls.
 
     Returns:
         Metres; infinity if the correlation is below 0.5 in the first ring.

@@ -26,7 +26,6 @@ class Shown(NamedTuple):
     """One patch to show, and its versions in reflectance."""
 
     caption: str
-    """Line above its pictures."""
     number: int
     """Number of the patch in the test set."""
     lr: np.ndarray
@@ -73,12 +72,7 @@ def gather(
     captions: dict[int, str],
     enlarged: Iterable[tuple[np.ndarray, dict[str, Any], np.ndarray]],
 ) -> list[Shown]:
-    """Keep the pixels of chosen patches.
-
-    Arguments:
-        captions: caption of each patch, by its number.
-        enlarged: lr, predictions by method and truth of each, [1, h, w, bands].
-    """
+    """Keep the pixels of chosen patches, of which one by one is enlarged."""
     return [
         Shown(
             caption, number, lr[0], {m: i.numpy()[0] for m, i in images.items()}, hr[0]
@@ -90,13 +84,7 @@ def gather(
 
 
 def save_png(path: str | Path, shown: list[Shown], gains: np.ndarray) -> None:
-    """Save the best patch, a median one and the worst as one PNG.
-
-    Arguments:
-        path: PNG file.
-        shown: patches, the best first.
-        gains: [n] gain of each patch of the test set over bicubic, dB.
-    """
+    """Save the best patch, a median one and the worst, of those shown, as one PNG."""
     picked = np.unique(np.linspace(0, len(shown) - 1, 3).astype(int))
     chosen = [shown[place] for place in picked]
     captions = ", ".join(f"{gains[one.number]:+.2f}" for one in chosen)

@@ -20,6 +20,15 @@ SECTIONS = frozenset(
 )
 """Entries that are objects themselves."""
 
+TYPES = {
+    **dict.fromkeys({*SECTIONS, "coregistered", "dataset", "sentinel2"}, dict),
+    "sentinel2_own_grid": dict,
+    "command": str,
+    "items": list,
+    "scenes": list,
+}
+"""Types of entries, in a card and in the cards that it holds; null is allowed."""
+
 TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
@@ -69,18 +78,29 @@ def read_card(path: str | Path) -> dict[str, Any]:
         card = json.loads(Path(path).read_text())
         if not isinstance(card, dict):
             raise ValueError(f"a {type(card).__name__} instead of an object")
-        for key in SECTIONS & card.keys():
-            if card[key] is None:
-                del card[key]
-            elif not isinstance(card[key], dict):
-                raise ValueError(f"{key} is {card[key]!r} instead of an object")
-        return card
+        _check_types(card)
+        return {k: v for k, v in card.items() if v is not None or k not in SECTIONS}
     except FileNotFoundError:
         raise SRError(
             f"{path} is missing; it is written by the script before this one"
         ) from None
     except (OSError, ValueError) as error:
         raise SRError(f"{path} is not a readable JSON file ({error})") from None
+
+
+def _check_types(card: Mapping[str, Any]) -> None:
+    """Check the entries of `TYPES` at any depth; raise ValueError for the first."""
+    names = {dict: "an object", list: "a list", str: "text"}
+    for key, value in card.items():
+        kind = TYPES.get(key)
+        if kind and value is not None and not isinstance(value, kind):
+            raise ValueError(f"{key} is {value!r} instead of {names[kind]}")
+        inner = value if key == "scenes" and value else [value]
+        for entry in inner:
+            if isinstance(entry, dict):
+                _check_types(entry)
+            elif key == "scenes" and value:
+                raise ValueError(f"{key} holds {entry!r} instead of an object")
 
 
 def agree(one: Any, other: Any) -> bool:

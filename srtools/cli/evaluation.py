@@ -1,10 +1,12 @@
 """The command line of exercise 4, `sr_eval.py`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from srtools.cli import options
 from srtools.cli.options import MisuseError, number, option
+from srtools.errors import SRError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +25,8 @@ class Options:
     )
     compare: tuple[str, str] | None = option(
         None,
-        "two SavedModels (with --patches), or two folders of results (default: none, "
-        "with --model_dir)",
+        "two folders of results, or SavedModels (with --patches), which are evaluated "
+        "first (default: none, with --model_dir)",
         nargs=2,
         metavar=("A", "B"),
     )
@@ -37,13 +39,6 @@ class Options:
         "beyond; the scores with them are given as well",
         kind=number(0),
         metavar="PIXELS",
-        group="advanced",
-    )
-    sample: int = option(
-        100,
-        "patches, evenly spread, on which consistency and spectra are measured; 0: all",
-        kind=number(0),
-        metavar="PATCHES",
         group="advanced",
     )
     self_ensemble: bool = option(
@@ -73,6 +68,67 @@ class Options:
             raise MisuseError("one of --model_dir and --compare is required")
         if self.model_dir and self.patches is None:
             raise MisuseError("--patches is required with --model_dir")
+        names = self.names()
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise MisuseError(
+                f"two --patches are called {twice.pop()}, as their results would be; "
+                "rename one of the folders"
+            )
+
+    @property
+    def views(self) -> int:
+        """Views of the image over which the network is averaged."""
+        return 8 if self.self_ensemble else 1
+
+    @property
+    def summary(self) -> str | None:
+        """Kind of summary of several results: "scenes", "comparison" or none."""
+        several = "scenes" if len(self.patches or ()) > 1 else None
+        return "comparison" if self.compare else several
+
+    def names(self) -> list[str]:
+        """Names of the scenes: those of the folders of patches."""
+        return [Path(folder).absolute().name for folder in self.patches or ()]
+
+    def results(self) -> list[str]:
+        """Folders of results to compare; those of models are made in `out_dir`."""
+        return [
+            str(Path(self.out_dir) / f"{letter}_{Path(folder).resolve().name}")
+            if (Path(folder) / "saved_model.pb").exists()
+            else folder
+            for letter, folder in zip("ab", self.compare, strict=True)
+        ]
+
+    def runs(self) -> list["Options"]:
+        """Options of one evaluation for each model and scene; none for results.
+
+        Raises:
+            SRError: if models are compared without patches, or results with them.
+        """
+        models = {self.out_dir: self.model_dir}
+        if self.compare:
+            both = zip(self.results(), self.compare, strict=True)
+            models = {out: model for out, model in both if out != model}
+        if models and not self.patches:
+            model = next(iter(models.values()))
+            raise SRError(f"{model} is a model: give --patches to evaluate it on")
+        if self.patches and not models:
+            raise SRError(
+                f"{' and '.join(self.compare)} are no SavedModels, which --patches "
+                "would serve to evaluate; compare results without --patches"
+            )
+        scenes = list(zip(self.patches or (), self.names(), strict=True))
+        return [
+            replace(
+                self,
+                patches=(folder,),
+                model_dir=model,
+                compare=None,
+                out_dir=str(Path(out) / name) if len(scenes) > 1 else out,
+            )
+            for out, model in models.items()
+            for folder, name in scenes
+        ]
 
 
 parse = partial(options.parse, Options)

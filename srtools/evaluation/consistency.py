@@ -1,8 +1,8 @@
 """Consistency: would Sentinel-2, looking at the result, see its pixels again?
 
 The 1.5 m result is blurred as Sentinel-2 blurs, and sampled at the centres of
-Sentinel-2's own 10 m pixels.  Patches of another program do not tell where these lie:
-then the result is sampled at the centres of the 6 m pixels to which Sentinel-2 was
+Sentinel-2's own 10 m pixels.  Where these are not known, or lie in another CRS than the
+patches, the result is sampled at the centres of the 6 m pixels to which Sentinel-2 was
 resampled.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from srtools.conventions import FACTOR, SCALE
-from srtools.evaluation.own_grid import OwnGrid, View, is_parallel
+from srtools.evaluation.own_grid import OwnGrid, View
 from srtools.evaluation.scores import MODEL
 from srtools.images.back_projection import agree
 from srtools.images.optics import REACH_METRES, blur_weights
@@ -28,54 +28,44 @@ OPERATOR = (
     "per 20 m (sigma 5.08 m), read at the centres of the {grid}; pixels whose blur "
     "would reach beyond the patch are left out"
 )
-OPERATORS = {
-    "10 m": OPERATOR.format(
-        grid="pixels of Sentinel-2's own 10 m grid, and compared with these"
-    ),
-    "6 m": OPERATOR.format(
-        grid="6 m pixels, and compared with Sentinel-2 as it was resampled to these, "
-        "because its own pixels are not known here"
-    ),
+GRIDS = {
+    "10 m": "pixels of Sentinel-2's own 10 m grid, and compared with these",
+    "6 m": "6 m pixels, and compared with Sentinel-2 as it was resampled to these, "
+    "because its own pixels are not known here",
 }
 
 
 def blur_at(
     image: np.ndarray, rows: np.ndarray, cols: np.ndarray, spacing: float
 ) -> np.ndarray:
-    """Blur an image as Sentinel-2 blurs, and sample it at points.
+    """Blur an image as Sentinel-2 blurs, and sample it in rows and columns.
 
     Arguments:
         image: [h, w, bands].
-        rows, cols: [...] positions, pixels of `image`; 0 is the middle of the first.
+        rows: [n] positions, pixels of `image`; 0 is the middle of the first.
+        cols: [m] positions.
         spacing: pixel size of `image`, metres.
 
     Returns:
-        [..., bands]
+        [n, m, bands]
     """
     height, width, bands = image.shape
-    # In one CRS the two grids are parallel, and the Gaussian separates: much faster.
-    parallel = is_parallel(rows, cols)
-    down, right = (rows[:, 0], cols[0]) if parallel else (rows.ravel(), cols.ravel())
-    row_weights = blur_weights(down, height, spacing)  # [lines or points, h]
-    col_weights = blur_weights(right, width, spacing)
-    lines = (row_weights @ image.reshape(height, -1)).reshape(-1, width, bands)
-    if parallel:
-        return col_weights @ lines
-    return (col_weights[:, None] @ lines).reshape(*rows.shape, bands)
+    lines = blur_weights(rows, height, spacing) @ image.reshape(height, -1)
+    return blur_weights(cols, width, spacing) @ lines.reshape(-1, width, bands)
 
 
 def lr_view(lr: np.ndarray, spacing: float) -> View:
-    """Give the lr pixels whose blur stays inside the patch, and their centres.
+    """Return the lr pixels whose blur stays inside the patch, and their centres.
 
     Arguments:
         lr: [h, w, bands] Sentinel-2 on the 6 m grid, reflectance.
         spacing: pixel size of hr, metres.
     """
     cut = int(np.ceil(REACH_METRES / (FACTOR * spacing) - 0.5))
-    rows, cols = (np.arange(cut, size - cut) for size in lr.shape[:2])
-    middle = (FACTOR - 1) / 2
-    centres = np.meshgrid(FACTOR * rows + middle, FACTOR * cols + middle, indexing="ij")
-    return View(lr[cut:-cut, cut:-cut], *centres)
+    rows, cols = (
+        FACTOR * np.arange(cut, size - cut) + (FACTOR - 1) / 2 for size in lr.shape[:2]
+    )
+    return View(lr[cut:-cut, cut:-cut], rows, cols)
 
 
 class Consistency:
@@ -93,7 +83,7 @@ class Consistency:
         self._errors: list[tuple[float, float]] = []
 
     def possible(self, size: int) -> bool:
-        """Tell whether hr patches of `size` pixels a side are large enough."""
+        """Check that hr patches of `size` pixels a side are large enough."""
         side = size * self.spacing - 2 * REACH_METRES
         return side >= LEAST_PIXELS * self.grid_spacing
 
@@ -112,13 +102,11 @@ class Consistency:
             lr: [h, w, bands] Sentinel-2 on the 6 m grid, reflectance.
             inner: rows and columns that count for the gain of `AGREEING`.
         """
-        if self.own_grid:
-            view = self.own_grid.view(patch)
-        else:
-            view = lr_view(lr, self.spacing)
+        own_grid = self.own_grid
+        view = own_grid.view(patch) if own_grid else lr_view(lr, self.spacing)
         if view is None:
             return
-        if MODEL in images and self.own_grid and view.parallel:
+        if MODEL in images and own_grid:
             images = images | {AGREEING: self._agreeing(images[MODEL], view)}
             before, after = (
                 np.square(images[m] - images["truth"])[inner, inner].mean()
@@ -131,11 +119,13 @@ class Consistency:
 
     def _agreeing(self, image: np.ndarray, view: View) -> np.ndarray:
         """Do what `sr_infer.py --consistent` does, as far as a patch allows."""
-        places = view.rows[:, 0], view.cols[0]
-        return agree(image, view.pixels, *places, self.spacing, self.grid_spacing)
+        # An image that is served is at least 1 DN, where it has data: 0 is nodata.
+        served = np.maximum(image, SCALE)
+        places = view.rows, view.cols
+        return agree(served, view.pixels, *places, self.spacing, self.grid_spacing)
 
     def _compare(self, image: np.ndarray, view: View) -> tuple[float, ...]:
-        """Give L1, bias, spectral angle, and the shift to the east and north."""
+        """Return L1, bias, spectral angle, and the shift to the east and north."""
 
         def blurred(down: float = 0, right: float = 0) -> np.ndarray:
             return blur_at(image, view.rows + down, view.cols + right, self.spacing)
@@ -171,15 +161,14 @@ class Consistency:
         return east, north
 
     def record(self) -> dict | None:
-        """Give, by method, the means over patches and the median shift.
+        """Return, by method, the means over patches and the median shift.
 
-        Returns:
-            None if Sentinel-2 shows none of the patches.
+        None if Sentinel-2 shows none of the patches.
         """
         if not self._found:
             return None
         grid = "10 m" if self.own_grid else "6 m"
-        record = {"grid": grid, "operator": OPERATORS[grid]}
+        record = {"grid": grid, "operator": OPERATOR.format(grid=GRIDS[grid])}
         for method, rows in self._found.items():
             record["patches"] = len(rows)
             record[method] = self._summary(np.array(rows, np.float64))
@@ -190,23 +179,19 @@ class Consistency:
 
     def _summary(self, table: np.ndarray) -> dict:
         """Sum up the results of `_compare`, [patches, 5]."""
-        l1, bias, angle = (_mean(column) for column in table.T[:3])
+        l1, bias, angles = table.T[:3]
+        angles = angles[~np.isnan(angles)]
         shifts = table[~np.isnan(table[:, 3]), 3:]
         east = north = length = None
         if len(shifts):
             east, north = np.median(shifts, axis=0).tolist()
             length = float(np.hypot(east, north))
         return {
-            "l1_dn": l1 / SCALE,
-            "bias_dn": bias / SCALE,
-            "spectral_angle_degrees": angle,
+            "l1_dn": float(l1.mean()) / SCALE,
+            "bias_dn": float(bias.mean()) / SCALE,
+            "spectral_angle_degrees": float(angles.mean()) if len(angles) else None,
             "shift_east_metres": east,
             "shift_north_metres": north,
             "shift_metres": length,
             "patches_with_shift": len(shifts),
         }
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else None

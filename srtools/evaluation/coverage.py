@@ -6,14 +6,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, sobel, uniform_filter
 
 from srtools.conventions import BANDS, INPUT, OUTPUT, SCALE
+from srtools.evaluation.scores import named
 from srtools.network import intervals
 from srtools.network.serving import mean_of_views
 from srtools.tf import tf
 
 GROUNDS = ("flat", "textured", "edges")
-FLAT_DN = (
-    100.0  # standard deviation in 7 x 7 pixels of the truth, below which it is flat
-)
+FLAT_DN = 100.0  # standard deviation in 7 x 7 pixels, below which the truth is flat
 COHERENT = 0.5  # of the structure tensor, above which ground is an edge
 TENSOR_PIXELS = 1.5  # standard deviation of its window
 
@@ -24,16 +23,16 @@ def measure(
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
     views: int,
 ) -> dict | None:
-    """Count the pixels of test patches that lie within the intervals of the card.
+    """Count the pixels of test patches that lie within the intervals of a model's card.
 
     Arguments:
         network: serving function of the model.
-        card: of the model.
+        card: card of the model.
         batches: lr [n, h, w, bands] in DN, and hr [n, 4 h, 4 w, bands] in reflectance.
-        views: of the image, 1 or 8.
+        views: views of the image, 1 or 8.
 
     Returns:
-        None if the card tells no intervals, or the patches are too small.
+        None if the card has no intervals, or the patches are too small.
     """
     record = (card.get(intervals.SECTION) or {}).get(str(views))
     if not record:
@@ -82,44 +81,30 @@ class Counts:
                 self.width[place, kind] += half.sum(axis=0)
 
     def record(self) -> dict:
-        """Give, by level, coverage and mean half-width; by band, and by ground."""
-        total, bands = self.pixels.sum(), len(BANDS)
-        return {
-            "patches": self.patches,
-            "share_of_ground": dict(
-                zip(GROUNDS, (self.pixels / total).tolist(), strict=True)
-            ),
-            "levels": {
-                level: {
-                    "coverage": _named(self.held[place].sum(axis=0) / total),
-                    "half_width_dn": _named(self.width[place].sum(axis=0) / total),
-                    "by_ground": {
-                        ground: {
-                            "coverage": float(held.sum() / (count * bands)),
-                            "half_width_dn": float(width.sum() / (count * bands)),
-                        }
-                        for ground, held, width, count in zip(
-                            GROUNDS,
-                            self.held[place],
-                            self.width[place],
-                            self.pixels,
-                            strict=True,
-                        )
-                        if count
-                    },
-                }
-                for place, level in enumerate(intervals.LEVELS)
-            },
-        }
-
-
-def _named(values: np.ndarray) -> dict[str, float]:
-    named = dict(zip(BANDS, values.tolist(), strict=True))
-    return {**named, "all": float(values.mean())}
+        """Return, by level, coverage and mean half-width; by band, and by ground."""
+        total, per_band = self.pixels.sum(), self.pixels * len(BANDS)
+        shares = dict(zip(GROUNDS, (self.pixels / total).tolist(), strict=True))
+        levels = {}
+        for level, held, width in zip(
+            intervals.LEVELS, self.held, self.width, strict=True
+        ):
+            levels[level] = {
+                "coverage": named(held.sum(axis=0) / total),
+                "half_width_dn": named(width.sum(axis=0) / total),
+                "by_ground": {
+                    ground: {
+                        "coverage": float(held[kind].sum() / per_band[kind]),
+                        "half_width_dn": float(width[kind].sum() / per_band[kind]),
+                    }
+                    for kind, ground in enumerate(GROUNDS)
+                    if self.pixels[kind]
+                },
+            }
+        return {"patches": self.patches, "share_of_ground": shares, "levels": levels}
 
 
 def kinds_of_ground(truth: np.ndarray) -> np.ndarray:
-    """Call each pixel flat, textured or an edge, by its surroundings in the truth.
+    """Classify each pixel of the truth as flat, textured or an edge.
 
     Ground is an edge where the gradients around it agree in their direction: where the
     coherence of the structure tensor is high (Bigün and Granlund, 1987).

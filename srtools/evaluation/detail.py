@@ -52,22 +52,15 @@ def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
 def correctness(
     predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray
 ) -> np.ndarray:
-    """Give the mean shares of one patch, [3] in the order of `KINDS`.
-
-    Arguments:
-        predicted, truth: [h, w, bands] reflectance.
-        zoomed: the input at the size of the truth.
-    """
-    found, counted = correctness_map(predicted, truth, zoomed)
-    if not counted.any():
-        return np.full(3, np.nan)
-    return found[:, counted].mean(axis=1)
+    """Return the mean shares of one patch, [3]; arguments as of `correctness_map`."""
+    by_pixel, counted = correctness_map(predicted, truth, zoomed)
+    return by_pixel[:, counted].mean(axis=1) if counted.any() else np.full(3, np.nan)
 
 
 def correctness_map(
     predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the shares of each pixel of one patch, and the pixels that count.
+    """Return the shares of each pixel of one patch, and the pixels that count.
 
     The histograms of the prediction are first matched to those of the truth, so that
     the colours do not count.  Only those pixels count where one of the three distances
@@ -89,9 +82,9 @@ def correctness_map(
     counted = np.max([missing, towards_truth, from_input], axis=0) > limit
     counted &= missing > 0
     relative = (d[counted] / missing[counted] for d in (towards_truth, from_input))
-    found = np.zeros((3, *counted.shape))
-    found[:, counted] = shares(*relative)
-    return found, counted
+    result = np.zeros((3, *counted.shape))
+    result[:, counted] = shares(*relative)
+    return result, counted
 
 
 class Correctness:
@@ -104,13 +97,13 @@ class Correctness:
     def add(self, predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray) -> None:
         """Add patches [n, h, w, bands], reflectance."""
         for images in zip(predicted, truth, zoomed, strict=True):
-            found = correctness(*images)
-            if not np.isnan(found).any():
-                self._sum += found
+            mean = correctness(*images)
+            if not np.isnan(mean).any():
+                self._sum += mean
                 self._patches += 1
 
     def record(self) -> dict:
-        """Give the part of metrics.json; None if no pixel counted."""
+        """Return the part of metrics.json; None if no pixel counted."""
         if not self._patches:
             return dict.fromkeys(KINDS)
         mean = self._sum / self._patches

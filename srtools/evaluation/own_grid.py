@@ -1,36 +1,26 @@
-"""Sentinel-2 on its own 10 m grid, found again for each test patch.
+"""Sentinel-2's own 10 m pixels over each test patch.
 
-Patches hold Sentinel-2 on the 6 m grid of Spot's XS, to which it was interpolated.  Its
-own pixels lie on another grid, perhaps in another CRS.  Exercise 1 keeps them in one
-small image beside the patches.
+Patches hold Sentinel-2 on the 6 m grid of Spot's XS, to which it was interpolated.
+Exercise 1 keeps its own pixels in one small image beside the patches.
 """
 
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.warp import transform
 from rasterio.windows import Window
 
 from srtools.conventions import BANDS, FACTOR, OWN_GRID_IMAGE, SCALE
 from srtools.errors import SRError
 from srtools.evaluation.test_set import TestSet
+from srtools.images import raster
 from srtools.images.figures import read_area, stretch, to_display
 from srtools.images.grid import Grid
-from srtools.images.raster import describe
+from srtools.images.optics import REACH_METRES
 
 QUICKLOOK_PIXELS = 500  # a side
-EDGE_METRES = 1e-6  # below which two places are the same but for rounding
-
-
-def is_parallel(rows: np.ndarray, cols: np.ndarray) -> bool:
-    """Tell whether points [h, w] lie in rows and columns."""
-    return bool(
-        rows.ndim == 2 and (rows == rows[:, :1]).all() and (cols == cols[:1]).all()
-    )
 
 
 class View(NamedTuple):
@@ -39,130 +29,89 @@ class View(NamedTuple):
     pixels: np.ndarray
     """[h, w, bands] reflectance, on Sentinel-2's grid."""
     rows: np.ndarray
-    """[h, w] rows of the centres, hr pixels; 0 is the middle of the first row."""
+    """[h] rows of the centres, hr pixels; 0 is the middle of the first row."""
     cols: np.ndarray
-    """[h, w] columns of the centres, hr pixels."""
-
-    @property
-    def parallel(self) -> bool:
-        """Whether they lie in rows and columns of the patch, as in one CRS."""
-        return is_parallel(self.rows, self.cols)
+    """[w] columns of the centres, hr pixels."""
 
 
 class OwnGrid:
-    """Finds Sentinel-2's own pixels over each test patch.
+    """Reader of Sentinel-2's own pixels over each test patch.
 
     Arguments:
-        path: Sentinel-2 on its own grid.
-        dataset: content of dataset.json.
-        windows: [n, 2] first row and column of the patches on the lr grid.
-        size: side of the hr patches, pixels.
-        reach: width of the frame of a patch that is left out, metres.
+        path: Sentinel-2 on its own grid, in the CRS of the patches.
+        test: the test set; the places of its patches are known.
     """
 
-    def __init__(
-        self, path: Path, dataset: dict, windows: np.ndarray, size: int, reach: float
-    ):
-        self.path, self.windows, self.size, self.reach = path, windows, size, reach
-        info = describe(path, "the kept Sentinel-2 image", len(BANDS))
+    def __init__(self, path: Path, test: TestSet):
+        self.path, self.windows, self.size = path, test.windows, test.size
+        info = raster.describe(path, "the kept Sentinel-2 image", len(BANDS))
         self.spacing = info.spacing
-        self._grid = Grid.of(info)
-        left, top = dataset["xs"]["origin"]
+        self.grid = Grid.of(info)
+        xs, spacing = test.dataset["xs"], test.dataset["hr"]["spacing"]
         # Spot may have been moved to where Sentinel-2 shows it.
-        shift = dataset.get("coregistered") or {"east": 0.0, "north": 0.0}
+        shift = test.dataset.get("coregistered") or {"east": 0.0, "north": 0.0}
+        left, top = xs["origin"]
         corner = Affine.translation(left + shift["east"], top + shift["north"])
-        spacing = dataset["hr"]["spacing"]
-        crs = CRS.from_string(dataset["xs"]["crs"])
-        self._patch = Grid(crs, corner @ Affine.scale(spacing, -spacing), size, size)
+        pixel = corner @ Affine.scale(spacing, -spacing)
+        self.scene = Grid(CRS.from_string(xs["crs"]), pixel, self.size, self.size)
         """Grid of a patch at the corner of the scene."""
 
     def view(self, patch: int) -> View | None:
-        """Read the pixels whose centres lie inside a patch, `reach` from its sides.
+        """Read the pixels whose blur stays inside a patch.
 
         Returns:
             The largest square of them; None if there is none, or a pixel is nodata.
         """
         row, col = (FACTOR * self.windows[patch]).tolist()
-        place = slice(row, row + self.size), slice(col, col + self.size)
-        grid = self._patch.part(place)
-        over = self._grid.clip(self._grid.centred(grid.bounds_in(self._grid.crs)))
-        rows, cols = np.mgrid[over]
-        if not rows.size:
+        left, top = self.scene.transform @ (col, row)
+        spacing = self.scene.transform.a
+        far = self.size * spacing - REACH_METRES
+        inner = left + REACH_METRES, top - far, left + far, top - REACH_METRES
+        rows, cols = self.grid.clip(self.grid.centred(inner))
+        side = min(rows.stop - rows.start, cols.stop - cols.start)
+        if side <= 0:
             return None
-        x, y = self._grid.transform @ (cols + 0.5, rows + 0.5)
-        if grid.crs != self._grid.crs:
-            found = transform(self._grid.crs, grid.crs, x.ravel(), y.ravel())
-            x, y = (np.reshape(values, rows.shape) for values in found)
-        left, bottom, right, top = grid.bounds
-        depth = np.min([x - left, top - y, right - x, y - bottom], axis=0)
-        square = _square(depth >= self.reach - EDGE_METRES)
-        rows, cols, x, y = (values[square] for values in (rows, cols, x, y))
-        if not rows.size:
-            return None
-        pixels = self._read(rows[0, 0], cols[0, 0], len(rows))
+        with raster.reading(self.path) as file:
+            pixels = file.read(window=Window(cols.start, rows.start, side, side))
         if not pixels.all():
             return None
-        spacing = grid.transform.a
-        view_rows, view_cols = (top - y) / spacing - 0.5, (x - left) / spacing - 0.5
-        return View(pixels * SCALE, view_rows, view_cols)
-
-    def quicklook(self, size: tuple[int, int]) -> np.ndarray:
-        """Draw the scene, so many hr pixels wide and high: [h, w, 3] in 0-1."""
-        scene = Grid(self._patch.crs, self._patch.transform, *size)
-        image = read_area([str(self.path)], scene.crs, scene.bounds, QUICKLOOK_PIXELS)
-        return to_display(image[..., :3], stretch(image[..., :3]))
-
-    def _read(self, row: int, col: int, side: int) -> np.ndarray:
-        """Read a square, [side, side, bands] DN."""
-        with rasterio.open(self.path) as file:
-            return np.moveaxis(file.read(window=Window(col, row, side, side)), 0, -1)
+        places = np.arange(side) + 0.5
+        x, _ = self.grid.transform @ (cols.start + places, 0 * places)
+        _, y = self.grid.transform @ (0 * places, rows.start + places)
+        pixels = np.moveaxis(pixels, 0, -1) * SCALE
+        return View(pixels, (top - y) / spacing - 0.5, (x - left) / spacing - 0.5)
 
 
-def open_grid(test: TestSet, reach: float) -> OwnGrid | None:
-    """Open Sentinel-2 on its own grid beside a test set; None if it was not kept.
+def open_grid(test: TestSet) -> OwnGrid | None:
+    """Open Sentinel-2 on its own grid beside a test set.
 
-    Arguments:
-        test: the test set.
-        reach: width of the frame of a patch that is left out, metres.
+    Returns:
+        None if it was not kept, or has another CRS than the patches.
 
     Raises:
-        SRError: if dataset.json does not tell where the patches lie.
+        SRError: if dataset.json does not say where the patches lie.
     """
     path = test.folder / OWN_GRID_IMAGE
     if test.windows is None or not path.exists():
         return None
     try:
-        return OwnGrid(path, test.dataset, test.windows, test.size, reach)
+        own_grid = OwnGrid(path, test)
     except KeyError as error:
         raise SRError(
             f"dataset.json does not hold {error}, which tells where {path} lies; "
             "make the patches again with sr_dataset.py"
         ) from None
+    return own_grid if own_grid.grid.crs == own_grid.scene.crs else None
 
 
 def quicklook(test: TestSet) -> np.ndarray | None:
-    """Draw Sentinel-2 over the scene of a test set; None if it is not known.
-
-    Returns:
-        [h, w, 3] in 0-1, of the area of the XS image.
-    """
-    grid, size = open_grid(test, reach=0.0), test.dataset.get("xs", {}).get("size")
-    if not grid or not size:
+    """Draw Sentinel-2 over the XS image of a test set, [h, w, 3] in 0-1, if known."""
+    own_grid, size = open_grid(test), test.dataset.get("xs", {}).get("size")
+    if not own_grid or not size:
         return None
-    return grid.quicklook((FACTOR * size[0], FACTOR * size[1]))
-
-
-def _square(inside: np.ndarray) -> tuple[slice, slice]:
-    """Find a large square that is all inside: peel off the side with most outside."""
-    top, left = 0, 0
-    bottom, right = inside.shape
-    while top < bottom and left < right:
-        part = inside[top:bottom, left:right]
-        if part.all():
-            break
-        sides = part[0], part[-1], part[:, 0], part[:, -1]
-        worst = int(np.argmax([(~line).sum() for line in sides]))
-        top, bottom = top + (worst == 0), bottom - (worst == 1)
-        left, right = left + (worst == 2), right - (worst == 3)
-    side = max(min(bottom - top, right - left), 0)
-    return slice(top, top + side), slice(left, left + side)
+    scene = own_grid.scene.part(
+        (slice(0, FACTOR * size[1]), slice(0, FACTOR * size[0]))
+    )
+    path = str(own_grid.path)
+    image = read_area([path], scene.crs, scene.bounds, QUICKLOOK_PIXELS)[..., :3]
+    return to_display(image, stretch(image))

@@ -13,9 +13,9 @@ import numpy as np
 from srtools.metrics import REFLECTANCE_RANGE
 from srtools.tf import tf
 
-Errors = dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]
-"""By name, a function of prediction and truth that gives the error of each pixel and
-band, [n, h, w, bands]."""
+Errors = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
+"""Function of prediction and truth, [n, h, w, bands], that returns mean errors over the
+pixels, [n, bands], by name."""
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
 SSIM_C1, SSIM_C2 = (0.01 * REFLECTANCE_RANGE) ** 2, (0.03 * REFLECTANCE_RANGE) ** 2
@@ -30,134 +30,88 @@ def all_scores(
         predicted: by method, [n, h, w, bands] reflectance, array or tensor.
         truth: [n, h, w, bands] reflectance.
         borders: by area, pixels that are cut off on each side.
-        errors: by name, the errors of pixels whose means are scores.
+        errors: mean errors.
 
     Returns:
         By method and area, float32, nan where the border leaves nothing:
 
-        each of `errors`: [n, bands] mean over pixels.
+        each of `errors`: [n, bands].
         ssim: [n, bands] structural similarity; nan for patches below 11 pixels.
-        sam: [n] mean spectral angle, degrees; black pixels do not count.
+        sam: [n, 1] mean spectral angle, degrees; black pixels do not count.
         mean: [n, bands] mean of the truth.
     """
-    shape = tuple(truth.shape[1:])
-    score = _scorer(
-        tuple(predicted), shape, tuple(borders.values()), tuple(errors.items())
-    )
-    images = {"truth": truth, **predicted}
-    found = score({name: tf.cast(image, tf.float32) for name, image in images.items()})
-    return {
-        method: {
-            area: {name: values[:, number].numpy() for name, values in scores.items()}
-            for number, area in enumerate(borders)
-        }
-        for method, scores in found.items()
-    }
+    score = _scorer(tuple(truth.shape[1:]), tuple(borders.items()), errors)
+    truth = tf.cast(truth, tf.float32)
+    scores = {m: score(tf.cast(x, tf.float32), truth) for m, x in predicted.items()}
+    return tf.nest.map_structure(lambda values: values.numpy(), scores)
 
 
 @lru_cache(maxsize=16)
 def _scorer(
-    methods: tuple[str, ...],
-    shape: tuple[int, ...],
-    borders: tuple[int, ...],
-    errors: tuple[tuple[str, Callable], ...],
+    shape: tuple[int, ...], borders: tuple[tuple[str, int], ...], errors: Errors
 ) -> Callable:
     """Trace the graph for images of one shape, which takes longer than a call of it."""
 
-    def score(images: dict[str, tf.Tensor]) -> dict[str, dict[str, tf.Tensor]]:
-        truth = images["truth"]
-        truth_means = _means(truth, borders)
-        truth_spectra = _spectra(truth)
-        similarity = _similarity_to(truth)
-        found = {}
-        for method in methods:
-            image = images[method]
-            maps = {name: error(image, truth) for name, error in errors}
-            found[method] = {
-                **{name: _means(pixels, borders) for name, pixels in maps.items()},
-                "ssim": _means(similarity(image), borders),
-                "sam": _mean_angle(_spectra(image), truth_spectra, borders),
-                "mean": truth_means,
+    def score(image: tf.Tensor, truth: tf.Tensor) -> dict[str, dict[str, tf.Tensor]]:
+        similarity, angle = _similarity(image, truth), _angle(image, truth)
+        scores = {}
+        for area, border in borders:
+            inside = np.s_[:, border : -border or None, border : -border or None]
+            scores[area] = {
+                **errors(image[inside], truth[inside]),
+                "ssim": _mean(similarity[inside]),
+                "sam": _mean_angle(angle[inside]),
+                "mean": _mean(truth[inside]),
             }
-        return found
+        return scores
 
-    images = {name: tf.TensorSpec([None, *shape]) for name in ("truth", *methods)}
-    return tf.function(score, [images], autograph=False)
-
-
-def _means(image: tf.Tensor, borders: tuple[int, ...]) -> tf.Tensor:
-    """Average [n, h, w, c] inside each border; [n, borders, c]."""
-    height, width, channels = image.shape[1:]
-    if not height or not width:
-        return tf.fill([tf.shape(image)[0], len(borders), channels], np.nan)
-    # As a product of matrices: the pixels are read once for all borders.
-    lines = tf.reshape(image, [-1, height, width * channels])
-    lines = tf.matmul(_inside(height, borders)[None], lines)
-    lines = tf.reshape(lines, [-1, len(borders), width, channels])
-    return tf.einsum("bw,nbwc->nbc", _inside(width, borders), lines)
+    return tf.function(score, [tf.TensorSpec([None, *shape])] * 2, autograph=False)
 
 
-def _inside(size: int, borders: tuple[int, ...]) -> np.ndarray:
-    """Give the weight of each of `size` lines in the mean inside each border."""
-    places = np.arange(size)
-    inside = np.array([(places >= b) & (places < size - b) for b in borders])
-    weights = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
-    weights[~inside.any(axis=1)] = np.nan
-    return weights.astype(np.float32)
+def _mean(image: tf.Tensor) -> tf.Tensor:
+    """Average over pixels, [n, h, w, bands] to [n, bands]."""
+    return tf.reduce_mean(image, axis=(1, 2))
 
 
-def _spectra(image: tf.Tensor) -> tf.Tensor:
-    """Scale the spectra of [n, h, w, bands] to the length 1; those of black are nan.
-
-    Returns:
-        [bands, n, h, w]: sums over bands are fastest that way.
-    """
-    planes = tf.transpose(image, [3, 0, 1, 2])
-    return planes / tf.math.reduce_euclidean_norm(planes, axis=0)
-
-
-def _mean_angle(
-    one: tf.Tensor, other: tf.Tensor, borders: tuple[int, ...]
-) -> tf.Tensor:
-    """Average the angle between two `_spectra`, degrees, [n, borders].
-
-    The angle comes from their distance, which is precise in float32 for small angles.
-    """
-    half = tf.math.reduce_euclidean_norm(one - other, axis=0) / 2
-    angle = tf.asin(tf.minimum(half, 1))[..., None] * (360 / np.pi)
-    unknown = tf.math.is_nan(angle)
-    known = _means(tf.cast(~unknown, tf.float32), borders)
-    sums = _means(tf.where(unknown, 0.0, angle), borders)
+def _mean_angle(angle: tf.Tensor) -> tf.Tensor:
+    """Average the angles of pixels, [n, h, w, 1] to [n, 1], those of black left out."""
+    black = tf.math.is_nan(angle)
+    seen = _mean(tf.cast(~black, tf.float32))
     # Where all is black no angle is wrong.
-    return tf.math.divide_no_nan(sums, known)[..., 0]
+    return tf.math.divide_no_nan(_mean(tf.where(black, 0.0, angle)), seen)
 
 
-def _similarity_to(truth: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Give the function that computes the SSIM to `truth` of each window in an image.
+def _angle(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Return the angle between spectra, degrees, [n, h, w, 1]; of black pixels nan.
+
+    The angle comes from the distance of the spectra, scaled to the length 1, which is
+    precise in float32 for small angles.
+    """
+    one, other = (x / tf.norm(x, axis=-1, keepdims=True) for x in (one, other))
+    half = tf.norm(one - other, axis=-1, keepdims=True) / 2
+    return tf.asin(tf.minimum(half, 1)) * (360 / np.pi)
+
+
+def _similarity(image: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
+    """Compute the SSIM of each window, [n, h - 10, w - 10, bands].
+
+    As `tf.image.ssim` does, which takes six times as long: its Gaussian does not
+    separate into rows and columns.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13, 2004: windows of 11 x 11
     pixels, Gaussian of sigma 1.5, K1 = 0.01, K2 = 0.03.
-
-    Returns:
-        A function of an image [n, h, w, bands] that gives [n, h - 10, w - 10, bands].
     """
     if min(truth.shape[1:3]) < SSIM_WINDOW:
-        return lambda image: image[:, :0, :0]
-    mean_truth = _window_means(truth)
-
-    def similarity(image: tf.Tensor) -> tf.Tensor:
-        # With x^2 + y^2 = 2 x y + (x - y)^2, for the means and for the variances.
-        squared = tf.math.squared_difference(image, truth)
-        mean = _window_means(image)
-        apart = tf.math.squared_difference(mean, mean_truth)
-        products = 2 * (mean * mean_truth)
-        covariances = _window_means(2 * (image * truth)) - products + SSIM_C2
-        variances = covariances + (_window_means(squared) - apart)
-        light = products + SSIM_C1
-        return light * covariances / ((light + apart) * variances)
-
-    return similarity
+        return image[:, :0, :0]
+    mean, mean_truth = _window_means(image), _window_means(truth)
+    # With x^2 + y^2 = 2 x y + (x - y)^2, for the means and for the variances.
+    apart = tf.math.squared_difference(mean, mean_truth)
+    products = 2 * mean * mean_truth
+    covariances = 2 * _window_means(image * truth) - products + SSIM_C2
+    squared = _window_means(tf.math.squared_difference(image, truth))
+    light, variances = products + SSIM_C1, covariances + squared - apart
+    return light * covariances / ((light + apart) * variances)
 
 
 def _window_means(image: tf.Tensor) -> tf.Tensor:

@@ -41,11 +41,11 @@ class RingSpectra:
             self._count(f"{method} x truth", np.real(own * np.conj(spectrum)))
 
     def ratio(self, method: str) -> np.ndarray:
-        """Give the power of a method by that of the truth, ring by ring."""
+        """Return the power of a method by that of the truth, ring by ring."""
         return self._sums[method] / np.maximum(self._sums["truth"], 1e-30)
 
     def correlation(self, method: str) -> np.ndarray:
-        """Give the correlation with the truth, ring by ring.
+        """Return the correlation with the truth, ring by ring.
 
         Source: van Heel, "Similarity measures between images", Ultramicroscopy 21,
         1987: Re(sum X Y*) / sqrt(sum |X|^2 sum |Y|^2).
@@ -57,8 +57,9 @@ class RingSpectra:
         """Estimate the effective resolution: a pixel size, metres."""
         return resolution(self.frequency, self.correlation(method), self.spacing)
 
-    def record(self, methods: list[str]) -> dict:
-        """Give the part of metrics.json that the spectra make."""
+    def record(self) -> dict:
+        """Return the part of metrics.json that the spectra make."""
+        methods = [m for m in self._sums if f"{m} x truth" in self._sums]
         return {
             "threshold": THRESHOLD,
             "cycles_per_metre": self.frequency.tolist(),
@@ -93,7 +94,7 @@ def resolution(frequency: np.ndarray, correlation: np.ndarray, spacing: float) -
     Arguments:
         frequency: frequencies of the rings, increasing, cycles per metre.
         correlation: correlation with the truth in each ring.
-        spacing: pixel size, metres: the answer if the correlation never falls.
+        spacing: pixel size, metres: the result if the correlation never falls.
 
     Returns:
         Metres; infinity if the correlation is below 0.5 in the first ring.

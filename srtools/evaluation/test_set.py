@@ -9,7 +9,15 @@ import numpy as np
 from rasterio.windows import Window
 
 from srtools.cards import agree, check_conventions
-from srtools.conventions import BANDS, DATASET_CARD, FACTOR, HR_SPACING_METRES, KINDS
+from srtools.conventions import (
+    BANDS,
+    DATASET_CARD,
+    FACTOR,
+    HR_SPACING_METRES,
+    INPUT,
+    KINDS,
+    OUTPUT,
+)
 from srtools.errors import SRError
 from srtools.images import ground, patch_files, raster
 from srtools.network import likeness
@@ -44,15 +52,7 @@ class TestSet:
 
 
 def read_test_set(patches: str | Path, border: int) -> TestSet:
-    """Describe the test patches without reading their pixels.
-
-    Arguments:
-        patches: folder of sr_dataset.py.
-        border: hr pixels to leave out on each side.
-
-    Raises:
-        SRError: if the files do not fit together, or the border leaves no pixel.
-    """
+    """Describe the test patches without reading their pixels."""
     files = patch_files.check_patches(patches, "test", FACTOR)
     found = patch_files.describe_patches(files["hr"])
     if 2 * border >= found.size:
@@ -78,11 +78,9 @@ def spread(count: int, sample: int) -> list[int]:
 def compare_with_training(
     test: TestSet, model: ModelInfo, indexes: list[int]
 ) -> dict | None:
-    """Compare test patches with the training set of a model; warn if they are unlike.
-
-    Returns:
-        The part of metrics.json; None if the model's card does not tell.
-    """
+    """Compare test patches with the training set of a model; warn if unlike."""
+    if not model.card.get(likeness.SECTION):
+        return None
     with raster.reading(test.files["lr"]) as file:
         side = file.width
         windows = [Window(0, side * index, side, side) for index in indexes]
@@ -93,22 +91,19 @@ def compare_with_training(
     return found and found._asdict()
 
 
+def check_fit(
+    info: ModelInfo, test: TestSet, ignore_offset: bool, accept_ground: bool
+) -> None:
+    """Check that a model was made for such patches, and not trained on their ground."""
+    info.need(INPUT, OUTPUT)
+    check_model(info, test.dataset, INPUT, ignore_offset)
+    check_ground(info, test, accept_ground)
+
+
 def check_model(
     info: ModelInfo, dataset: dict, input_name: str, ignore_offset: bool = False
 ) -> None:
-    """Check that a model was made for such patches.
-
-    A key that a card leaves out is not checked.
-
-    Arguments:
-        info: the model.
-        dataset: content of dataset.json.
-        input_name: input of the model.
-        ignore_offset: whether to accept Sentinel-2 products with another offset.
-
-    Raises:
-        SRError: naming the first contradiction.
-    """
+    """Check that a model was made for such patches, as far as the cards know."""
     model = f"the model {info.folder}"
     channels = info.inputs[input_name]
     if channels not in (len(BANDS), -1):
@@ -136,16 +131,7 @@ def check_model(
 
 
 def check_ground(info: ModelInfo, test: TestSet, accepted: bool = False) -> None:
-    """Check that no test patch shows ground that the model was trained on.
-
-    Arguments:
-        info: the model; its card keeps the places of its training patches.
-        test: the test patches.
-        accepted: whether such patches count all the same.
-
-    Raises:
-        SRError: saying how many do.
-    """
+    """Check that no test patch shows ground that the model was trained on."""
     tested = ground.ground_of(test.dataset, "test")
     # Cards of earlier versions know one scene, and tell of it themselves.
     scenes = info.card.get("scenes") or [info.card]
@@ -159,11 +145,7 @@ def check_ground(info: ModelInfo, test: TestSet, accepted: bool = False) -> None
 
 
 def check_size(predicted: Any, truth: np.ndarray) -> None:
-    """Check that a model makes patches of the size of the truth, [n, h, w, bands].
-
-    Raises:
-        SRError: if their shapes differ.
-    """
+    """Check that a model makes patches of the size of the truth, [n, h, w, bands]."""
     if predicted.shape != truth.shape:
         raise SRError(
             f"the model makes patches {tuple(predicted.shape[1:])} of the lr patches, "
@@ -172,15 +154,7 @@ def check_size(predicted: Any, truth: np.ndarray) -> None:
 
 
 def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
-    """Check that errors, of any shape, are numbers.
-
-    Arguments:
-        zoomed: errors of a simple zoom, which are nan only if pixels of a patch are.
-        errors: errors of the model.
-
-    Raises:
-        SRError: if one is nan or infinite.
-    """
+    """Check that errors are numbers: those of a simple zoom are nan if a pixel is."""
     if not np.isfinite(zoomed).all():
         raise SRError(
             "the test patches hold pixels that are no number (nan); make them again "
@@ -194,18 +168,7 @@ def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
 
 
 def read_windows(dataset: dict, count: int) -> np.ndarray | None:
-    """Read where the test patches lie: first row and column on the lr grid, [n, 2].
-
-    Arguments:
-        dataset: content of dataset.json.
-        count: number of test patches.
-
-    Returns:
-        None if dataset.json holds no windows.
-
-    Raises:
-        SRError: if it holds another number of windows.
-    """
+    """Read where the test patches lie: first row and column on the lr grid, [n, 2]."""
     windows = dataset.get("groups", {}).get("test", {}).get("windows")
     if windows is None:
         return None

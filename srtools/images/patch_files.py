@@ -76,9 +76,8 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
     `factor` is the number of hr pixels per lr pixel, along one side.
     """
     if not Path(folder).is_dir():
-        raise SRError(
-            f"the folder of patches {folder} does not exist; sr_dataset.py makes it"
-        )
+        state = "is a file, not a folder" if Path(folder).exists() else "does not exist"
+        raise SRError(f"the folder of patches {folder} {state}; sr_dataset.py makes it")
     files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
     if group in empty_groups(card := read_dataset_card(folder)):
         shares = " ".join(f"{share:g}" for share in card.get("proportions", ()))

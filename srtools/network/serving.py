@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 
 from srtools import files
-from srtools.conventions import INPUT, OUTPUT_DN
+from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN
 from srtools.network import intervals, saved_model
 from srtools.network.intervals import Record
 from srtools.tf import tf
@@ -59,6 +59,18 @@ def mean_of_views(
         squares += (answer - first) ** 2
     mean = total / VIEWS
     return first + mean, tf.sqrt(tf.maximum(squares / VIEWS - mean**2, 0))
+
+
+def averaged(network: Callable, views: int) -> Callable:
+    """Return a serving function whose output is the mean over `views`, 1 or 8."""
+
+    def answer(image: tf.Tensor) -> tf.Tensor:
+        return network(**{INPUT: image})[OUTPUT]
+
+    def mean(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {OUTPUT: mean_of_views(answer, inputs[INPUT], views)[0]}
+
+    return mean if views > 1 else network
 
 
 def _turn(image: tf.Tensor, flip: bool, flop: bool) -> tf.Tensor:

@@ -38,6 +38,12 @@ def test_another_convention_is_refused(wrong):
     [
         ({"receptive_field": 13}, "receptive_field is 13 instead of an object"),
         ({"split": "blocks"}, "split is 'blocks' instead of an object"),
+        ({"command": 3}, "command is 3 instead of text"),
+        ({"command": ["a"]}, "command is .*'a'.* instead of text"),
+        ({"sentinel2_own_grid": 10}, "sentinel2_own_grid is 10 instead of an object"),
+        ({"sentinel2": {"items": "S2A"}}, "items is 'S2A' instead of a list"),
+        ({"scenes": [{"dataset": {"command": {}}}]}, "command is {} instead of text"),
+        ({"scenes": [3]}, "scenes holds 3 instead of an object"),
         ({"split": None, "bands": None}, None),
         ({"split": {"margin": 21}}, None),
     ],

@@ -20,14 +20,12 @@ DETAIL_COLOURS = {  # in the order of `detail.KINDS`, also for the colour-blind
     "omission": (0.34, 0.71, 0.91),
     "hallucination": (0.84, 0.25, 0.0),
 }
-MODEL, TRUTH = "super-resolution", "truth (Spot-7)"
 
 
 class Shown(NamedTuple):
     """One patch to show, and its versions in reflectance."""
 
     caption: str
-    """Line above its pictures."""
     number: int
     """Number of the patch in the test set."""
     lr: np.ndarray
@@ -37,25 +35,22 @@ class Shown(NamedTuple):
     truth: np.ndarray
     """[4 h, 4 w, bands] Spot-7."""
 
-    def versions(self, models: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Name the versions, in the order of a row of pictures.
-
-        Arguments:
-            models: by name, answers of models.
-        """
+    @property
+    def versions(self) -> dict[str, np.ndarray]:
+        """Versions by title, in the order of a row of pictures."""
         return {
             "Sentinel-2 (6 m grid)": self.lr,
             "bicubic": self.predicted["bicubic"],
-            **models,
-            TRUTH: self.truth,
+            "super-resolution": self.predicted["model"],
+            "truth (Spot-7)": self.truth,
         }
 
 
-def choose(gains: np.ndarray, each: int = EACH) -> list[tuple[str, int]]:
+def choose(gains: np.ndarray, each: int = EACH) -> dict[int, str]:
     """Choose patches to show: where the model gains most, in the middle, and least.
 
     Returns:
-        Caption and number of each, no patch twice.
+        Caption of each, by its number in the test set.
     """
     ranked = np.argsort(gains, kind="stable").tolist()
     half = max((len(ranked) - each) // 2, 0)
@@ -70,93 +65,56 @@ def choose(gains: np.ndarray, each: int = EACH) -> list[tuple[str, int]]:
             labels.setdefault(index, label)
     order = ("best", "median", "worst")
     chosen = sorted(labels, key=lambda i: (order.index(labels[i]), -gains[i]))
-    return [(f"{labels[i]}: patch {i}, gain {gains[i]:+.2f} dB", i) for i in chosen]
-
-
-def choose_unlike(gains: np.ndarray, each: int = EACH) -> list[tuple[str, int]]:
-    """Choose the patches where two models differ most, to either side.
-
-    Arguments:
-        gains: [n] PSNR of the second model less that of the first, dB.
-        each: number of patches for each model.
-
-    Returns:
-        Caption and number of each, no patch twice.
-    """
-    ranked = np.argsort(gains, kind="stable").tolist()
-    chosen = dict.fromkeys([*ranked[::-1][:each], *ranked[:each]])
-    return [(f"patch {i}: B less A {gains[i]:+.2f} dB", i) for i in chosen]
+    return {i: f"{labels[i]}: patch {i}, gain {gains[i]:+.2f} dB" for i in chosen}
 
 
 def gather(
-    chosen: list[tuple[str, int]],
+    captions: dict[int, str],
     enlarged: Iterable[tuple[np.ndarray, dict[str, Any], np.ndarray]],
 ) -> list[Shown]:
-    """Keep the pixels of chosen patches.
-
-    Arguments:
-        chosen: caption and number of each patch.
-        enlarged: lr, predictions by method and truth of each, [1, h, w, bands].
-    """
+    """Keep the pixels of chosen patches, of which one by one is enlarged."""
     return [
         Shown(
             caption, number, lr[0], {m: i.numpy()[0] for m, i in images.items()}, hr[0]
         )
-        for (caption, number), (lr, images, hr) in zip(chosen, enlarged, strict=True)
+        for (number, caption), (lr, images, hr) in zip(
+            captions.items(), enlarged, strict=True
+        )
     ]
 
 
 def save_png(path: str | Path, shown: list[Shown], gains: np.ndarray) -> None:
-    """Save the best patch, a median one and the worst as one PNG.
-
-    Arguments:
-        path: PNG file.
-        shown: patches, the best first.
-        gains: [n] gain of each patch of the test set over bicubic, dB.
-    """
+    """Save the best patch, a median one and the worst, of those shown, as one PNG."""
     picked = np.unique(np.linspace(0, len(shown) - 1, 3).astype(int))
     chosen = [shown[place] for place in picked]
-    told = ", ".join(f"{gains[one.number]:+.2f}" for one in chosen)
-    rows = [one.versions({MODEL: one.predicted["model"]}) for one in chosen]
-    figures.save_rows(path, rows, f"gain over bicubic: {told} dB")
+    captions = ", ".join(f"{gains[one.number]:+.2f}" for one in chosen)
+    rows = [one.versions for one in chosen]
+    figures.save_rows(path, rows, f"gain over bicubic: {captions} dB")
 
 
-def strips(
-    rows: list[tuple[Shown, dict[str, np.ndarray]]],
-) -> tuple[list[dict], float]:
-    """Draw the versions of patches in rows, and behind them the errors of models.
-
-    Arguments:
-        rows: patches, each with the answers of models by name.
+def strips(shown: list[Shown]) -> tuple[list[dict], float]:
+    """Draw the versions of patches in rows, and behind them the errors of the model.
 
     Returns:
         Of each row its `caption` and its `pictures`, data URIs by title; and the error
         that is drawn brightest in all rows, reflectance.
     """
-    errors = [
-        {m: np.abs(image - shown.truth).mean(axis=-1) for m, image in models.items()}
-        for shown, models in rows
-    ]
+    errors = [np.abs(p.predicted["model"] - p.truth).mean(axis=-1) for p in shown]
     # One scale for all errors, so that they compare.
-    every = [error for by_model in errors for error in by_model.values()]
-    brightest = max(float(np.percentile(every, 99.5)), SCALE) if every else SCALE
-    drawn = []
-    for (shown, models), by_model in zip(rows, errors, strict=True):
-        limits = figures.stretch(shown.truth[..., :3])
-        pictures = {
+    brightest = max(float(np.percentile(errors, 99.5)), SCALE) if errors else SCALE
+    rows = []
+    for patch, error in zip(shown, errors, strict=True):
+        limits = figures.stretch(patch.truth[..., :3])
+        drawn = {
             name: _png(figures.to_display(image[..., :3], limits))
-            for name, image in shown.versions(models).items()
+            for name, image in patch.versions.items()
         }
-        for name, error in by_model.items():
-            coloured = matplotlib.colormaps["inferno"](np.clip(error / brightest, 0, 1))
-            whose = "" if len(models) == 1 else f" of {name}"
-            pictures[f"error{whose}"] = _png(coloured[..., :3])
-            new = detail.correctness_map(
-                models[name], shown.truth, shown.predicted["bicubic"]
-            )
-            pictures[f"new detail{whose}"] = _png(_new_detail(*new))
-        drawn.append({"caption": shown.caption, "pictures": pictures})
-    return drawn, brightest
+        glow = matplotlib.colormaps["inferno"](np.clip(error / brightest, 0, 1))
+        answers = patch.predicted["model"], patch.truth, patch.predicted["bicubic"]
+        drawn["error"] = _png(glow[..., :3])
+        drawn["new detail"] = _png(_new_detail(*detail.correctness_map(*answers)))
+        rows.append({"caption": patch.caption, "pictures": drawn})
+    return rows, brightest
 
 
 def _new_detail(shares: np.ndarray, counted: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """An evaluation, or the comparison of two, as one HTML file that stands alone."""
 
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -9,81 +8,63 @@ from srtools.conventions import FACTOR, SCALE
 from srtools.evaluation import own_grid, tables
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import charts, pictures
-from srtools.evaluation.report.pictures import MODEL, Shown
-from srtools.evaluation.runs import Run
-from srtools.evaluation.words import in_words
+from srtools.evaluation.report.pictures import Shown
+from srtools.evaluation.tables import Table
 from srtools.files import whole_file
 from srtools.network.intervals import SERVED
+
+PICTURES_NOTE = (
+    "Red, green and blue, stretched by the truth of each row. Error: mean over the "
+    "bands of |super-resolution - truth|; black is none, yellow {brightest:.0f} DN or "
+    "more. New detail, where the truth differs most from bicubic: green is right, blue "
+    "is missing, red is invented; in between they mix."
+)
+BAND_CHARTS = {"l1_dn": ("L1", "DN"), "psnr_db": ("PSNR", "dB"), "ssim": ("SSIM", "")}
+RESOLUTION = "effective_resolution_metres"
 
 
 def save(
     path: str | Path, metrics: dict, assessment: Assessment, shown: list[Shown]
 ) -> None:
-    """Write the report of an evaluation.
-
-    Arguments:
-        path: HTML file.
-        metrics: content of metrics.json.
-        assessment: the scores of each patch.
-        shown: patches to show.
-    """
-    title = f"Evaluation of {Path(metrics['model_dir']).name}"
+    """Write the report of an evaluation, given the content of metrics.json."""
     drawings = {
-        "bands": _band_charts(metrics, assessment),
-        "spectra": _spectra(metrics["spectrum"]) if metrics["spectrum"] else [],
-        "maps": _maps(assessment),
-        "promises": _promises(metrics["coverage"]),
+        tables.SCORES: [*_bars(metrics), charts.histogram(assessment.gains)],
+        tables.DETAIL: _spectra(metrics["spectrum"]),
+        tables.COVERAGE: _promises(metrics["coverage"]),
+        tables.WORST: _maps(assessment),
     }
-    rows, brightest = pictures.strips(
-        [(one, {MODEL: one.predicted["model"]}) for one in shown]
-    )
-    _write(
-        path,
-        "report.html.j2",
-        title=title,
-        metrics=metrics,
-        drawings=drawings,
-        rows=rows,
-        brightest_dn=brightest / SCALE,
-    )
+    title = f"Evaluation of {Path(metrics['model_dir']).name}"
+    _write(path, title, tables.evaluation(metrics), drawings, shown)
 
 
-def save_comparison(
+def save_comparison(path: str | Path, compared: dict, *metrics: dict) -> None:
+    """Write the report of a comparison, given comparison.json and both metrics.json."""
+    names = [f"{letter}: {n}" for letter, n in zip("AB", compared["runs"], strict=True)]
+    both = dict(zip(names, metrics, strict=True))
+    l1 = {name: m["inner"]["model"]["l1_dn"] for name, m in both.items()}
+    drawn = [charts.bars(metrics[0]["bands"], l1, "L1 per band", "DN")]
+    spectra = {name: m["spectrum"] for name, m in both.items()}
+    if all(spectra.values()):
+        curves = charts.curves(
+            metrics[0]["spectrum"]["cycles_per_metre"],
+            {name: s["correlation"]["model"] for name, s in spectra.items()},
+            ("Correlation with the truth", ""),
+            metrics[0]["spectrum"]["threshold"],
+            {name: s[RESOLUTION]["model"] for name, s in spectra.items()},
+        )
+        drawn.append(curves)
+    sections = tables.comparison(compared)
+    _write(path, " against ".join(names), sections, {sections[0].title: drawn}, [])
+
+
+def _write(
     path: str | Path,
-    comparison: dict,
-    runs: list[Run],
-    shown: list[tuple[Shown, Shown]],
+    title: str,
+    sections: list[Table],
+    drawings: dict[str, list[str]],
+    shown: list[Shown],
 ) -> None:
-    """Write the report of a comparison.
-
-    Arguments:
-        path: HTML file.
-        comparison: content of comparison.json.
-        runs: the two evaluations.
-        shown: patches to show, as the first and as the second model make them.
-    """
-    names = [f"{letter}: {run.name}" for letter, run in zip("AB", runs, strict=True)]
-    metrics = {name: run.metrics for name, run in zip(names, runs, strict=True)}
-    rows, brightest = pictures.strips(
-        [
-            (one, {"A": one.predicted["model"], "B": other.predicted["model"]})
-            for one, other in shown
-        ]
-    )
-    _write(
-        path,
-        "comparison.html.j2",
-        title=" against ".join(names),
-        names=names,
-        comparison=comparison,
-        drawings=_comparison_charts(metrics),
-        rows=rows,
-        brightest_dn=brightest / SCALE,
-    )
-
-
-def _write(path: str | Path, template: str, **content: Any) -> None:
-    """Fill in a template of this folder; text is escaped."""
+    """Fill in the template; text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -91,70 +72,52 @@ def _write(path: str | Path, template: str, **content: Any) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": tables.number,
-        "span": tables.span,
-        "percent": "{:.0%}".format,
-        "interval_kind": tables.interval_kind,
-        "remarks": tables.remarks,
-        "in_words": in_words,
-        "svg_uri": lambda svg: pictures.data_uri(svg.encode(), "image/svg+xml"),
-    }
-    text = environment.get_template(template).render(
-        DIGITS=tables.DIGITS,
-        SEEN=tables.SEEN,
-        DETAIL_COLOURS=pictures.DETAIL_COLOURS,
-        **content,
+    environment.filters["uri"] = lambda svg: pictures.data_uri(
+        svg.encode(), "image/svg+xml"
+    )
+    strips, brightest = pictures.strips(shown)
+    note = PICTURES_NOTE.format(brightest=brightest / SCALE)
+    text = environment.get_template("page.html.j2").render(
+        title=title, sections=sections, drawings=drawings, strips=strips, note=note
     )
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
-def _band_charts(metrics: dict, assessment: Assessment) -> list[str]:
-    """Draw L1, PSNR and SSIM of each band, and the gain of each patch."""
-    drawings = []
-    for key, title, unit in (
-        ("l1_dn", "L1 per band", "DN"),
-        ("psnr_db", "PSNR per band", "dB"),
-        ("ssim", "SSIM per band", ""),
-    ):
+def _bars(metrics: dict) -> list[str]:
+    """Draw L1, PSNR and SSIM of each band, those that are known."""
+    drawn = []
+    for key, (name, unit) in BAND_CHARTS.items():
         values = {m: metrics["inner"][m][key] for m in metrics["methods"]}
         if all(values.values()):
-            drawings.append(charts.bars(metrics["bands"], values, title, unit))
-    return [*drawings, charts.histogram(assessment.gains)]
+            title = f"{name} per band"
+            drawn.append(charts.bars(metrics["bands"], values, title, unit))
+    return drawn
 
 
-def _spectra(spectrum: dict) -> list[str]:
+def _spectra(spectrum: dict | None) -> list[str]:
     """Draw the correlation with the truth and the power over frequency."""
-    frequency = spectrum["cycles_per_metre"]
-    correlation = charts.curves(
-        frequency,
-        spectrum["correlation"],
-        "Is it the right detail?",
-        "correlation with the truth",
-        level=spectrum["threshold"],
-        marks=spectrum["effective_resolution_metres"],
-    )
-    power = charts.curves(
-        frequency,
-        spectrum["power_ratio"],
-        "Is there enough detail?",
-        "power, relative to the truth",
-        level=1.0,
-    )
-    return [correlation, power]
+    if not spectrum:
+        return []
+    frequency, level = spectrum["cycles_per_metre"], spectrum["threshold"]
+    correlation = "Is it the right detail?", "correlation with the truth"
+    power = "Is there enough detail?", "power, relative to the truth"
+    marks = spectrum[RESOLUTION]
+    return [
+        charts.curves(frequency, spectrum["correlation"], correlation, level, marks),
+        charts.curves(frequency, spectrum["power_ratio"], power, 1.0),
+    ]
 
 
 def _promises(coverage: dict | None) -> list[str]:
-    """Draw what the intervals hold, and how wide they are per band."""
+    """Draw how often the intervals hold, and how wide they are per band."""
     if not coverage:
         return []
-    levels = coverage["levels"]
-    widths = levels[SERVED]["half_width_dn"]
-    bands = list(widths)[:-1]  # the last one is all together
+    widths = coverage["levels"][SERVED]["half_width_dn"]
+    bands = [band for band in widths if band != "all"]
     title = f"Half of their width at {float(SERVED):.0%}"
     return [
-        charts.promises(levels, "Do the intervals hold what they promise?"),
+        charts.promises(coverage["levels"], "Do the intervals hold what they promise?"),
         charts.bars(bands, {"model": widths}, title, "DN"),
     ]
 
@@ -166,30 +129,11 @@ def _maps(assessment: Assessment) -> list[str]:
         return []
     size, scene = test.size // FACTOR, test.dataset.get("xs", {})
     ground = own_grid.quicklook(test)
+    maps = {
+        "L1 of the model, DN": assessment.columns["model"][:, 0] / SCALE,
+        "Gain over bicubic, dB": assessment.gains,
+    }
     return [
         charts.scene_map(test.windows, size, values, scene, title, ground)
-        for values, title in (
-            (assessment.columns["model"][:, 0] / SCALE, "L1 of the model, DN"),
-            (assessment.gains, "Gain over bicubic, dB"),
-        )
+        for title, values in maps.items()
     ]
-
-
-def _comparison_charts(metrics: dict[str, dict]) -> list[str]:
-    """Draw L1 of each band, and the correlation with the truth, of two models."""
-    first = next(iter(metrics.values()))
-    l1 = {name: m["inner"]["model"]["l1_dn"] for name, m in metrics.items()}
-    drawings = [charts.bars(first["bands"], l1, "L1 per band", "DN")]
-    spectra = {name: m["spectrum"] for name, m in metrics.items()}
-    if all(spectra.values()):
-        resolution = "effective_resolution_metres"
-        curves = charts.curves(
-            first["spectrum"]["cycles_per_metre"],
-            {name: s["correlation"]["model"] for name, s in spectra.items()},
-            "Correlation with the truth",
-            "",
-            level=first["spectrum"]["threshold"],
-            marks={name: s[resolution]["model"] for name, s in spectra.items()},
-        )
-        drawings.append(curves)
-    return drawings

@@ -5,6 +5,7 @@ import pytest
 from srtools.cli import evaluation
 from srtools.cli.evaluation import Options
 from srtools.cli.options import MisuseError
+from srtools.errors import SRError
 
 MODEL = ["--patches", "patches", "--model_dir", "model", "--out_dir", "eval"]
 
@@ -17,7 +18,6 @@ def test_defaults():
         out_dir="eval",
         batch_size=16,
         border=8,
-        sample=100,
         ignore_offset=False,
         overwrite=False,
     )
@@ -33,8 +33,7 @@ def test_two_folders():
     [
         ([*MODEL, "--batch_size", "0"], "'0' is not a whole number of at least 1"),
         ([*MODEL, "--border", "-1"], "'-1' is not a whole number of at least 0"),
-        ([*MODEL, "--sample", "-1"], "'-1' is not a whole number of at least 0"),
-        ([*MODEL, "--sample", "many"], "'many' is not a whole number"),
+        (["--patches", "a/x", "b/x", *MODEL[2:]], "two --patches are called x"),
         ([*MODEL, "--compare", "a", "b"], "--model_dir and --compare exclude"),
         (["--out_dir", "eval"], "one of --model_dir and --compare is required"),
         (MODEL[2:], "--patches is required with --model_dir"),
@@ -52,3 +51,24 @@ def test_misuse(arguments, words, capsys):
 def test_misuse_from_python():
     with pytest.raises(MisuseError, match="--patches is required"):
         Options(model_dir="model", out_dir="eval")
+
+
+def test_runs_and_results(tmp_path):
+    """A model against a result: its results go into a folder of their own."""
+    model = tmp_path / "m"
+    model.mkdir()
+    (model / "saved_model.pb").touch()
+    options = Options(compare=("old", str(model)), patches=("p",), out_dir="both")
+    assert options.results() == ["old", "both/b_m"]
+    (run,) = options.runs()
+    assert (run.model_dir, run.out_dir, run.compare) == (str(model), "both/b_m", None)
+    two = Options(patches=("p/nice", "p/lille"), model_dir="m", out_dir="eval")
+    runs = [(run.patches, run.out_dir) for run in two.runs()]
+    assert runs == [(("p/nice",), "eval/nice"), (("p/lille",), "eval/lille")]
+    assert Options(compare=("a", "b"), out_dir="both").runs() == []
+    for compare, patches, words in (
+        ((str(model), "a"), None, "m is a model: give --patches"),
+        (("a", "b"), ("p",), "compare results without --patches"),
+    ):
+        with pytest.raises(SRError, match=words):
+            Options(compare=compare, patches=patches, out_dir="both").runs()

@@ -1,23 +1,35 @@
 """The assessment: patches in batches of any size, each of them counted once."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.evaluation.assessment import Assessment
+from srtools.evaluation import assessment as room
+from srtools.evaluation.assessment import Assessment, commands
 from srtools.evaluation.test_set import TestSet
 from srtools.network.saved_model import ModelInfo
 
+import tensorflow as tf
+
 COUNT, SIZE = 5, 32
-ERRORS = {
-    "l1": lambda predicted, truth: abs(predicted - truth),
-    "l2": lambda predicted, truth: (predicted - truth) ** 2,
-}
 TRUTH = np.random.default_rng(1).uniform(0.1, 0.4, (COUNT, SIZE, SIZE, 4))
 TRUTH = TRUTH.astype(np.float32)
 LR = TRUTH[:, ::4, ::4]
+
+
+def errors(predicted, truth) -> dict:
+    error = predicted - truth
+    return {
+        "l1": tf.reduce_mean(abs(error), axis=(1, 2)),
+        "l2": tf.reduce_mean(error**2, axis=(1, 2)),
+    }
+
+
+def mean(scores: np.ndarray) -> np.ndarray:
+    return scores.mean(axis=0, dtype=np.float64)
 
 
 def predict(lr: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
@@ -30,11 +42,13 @@ def assess(step: int, lr: np.ndarray = LR, truth: np.ndarray = TRUTH) -> dict:
     """Score the patches in batches of `step`, and give the metrics."""
     windows = np.arange(COUNT)[:, None] * (SIZE // 4, 0)
     test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {"groups": {}}, windows)
-    assessment = Assessment(test, border=4, sample=0, errors=ERRORS)
+    assessment = Assessment(test, border=4, errors=errors, mean=mean)
     for first in range(0, COUNT, step):
         batch = lr[first : first + step], truth[first : first + step]
         assessment.add(batch[0], predict(*batch), batch[1])
-    return assessment.metrics(ModelInfo("model", {}, {}, {"dataset": {}, "seed": 1}))
+    return assessment.metrics(
+        ModelInfo("model", {}, {}, {"dataset": {}, "seed": 1}), ""
+    )
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -69,12 +83,12 @@ def test_gain_and_cards():
 def test_the_border_does_not_count():
     """A model that is wrong in the border alone wins all patches by far."""
     test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {}, None)
-    assessment = Assessment(test, border=4, sample=0, errors=ERRORS)
+    assessment = Assessment(test, border=4, errors=errors, mean=mean)
     predicted = predict(LR, TRUTH)
     model = TRUTH + 1
     model[:, 4:-4, 4:-4] -= 1
     assessment.add(LR, {**predicted, "model": model}, TRUTH)
-    found = assessment.metrics(ModelInfo("model", {}, {}, {}))
+    found = assessment.metrics(ModelInfo("model", {}, {}, {}), "")
     assert found["share_won"] == 1 and (assessment.gains > 20).all()
     assert found["whole"]["gain_db"] < 0 < found["inner"]["gain_db"]
     assert found["worst"][0]["gain_db"] > 20
@@ -82,8 +96,60 @@ def test_the_border_does_not_count():
 
 def test_model_with_another_factor():
     test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {}, None)
-    assessment = Assessment(test, border=0, sample=0, errors=ERRORS)
+    assessment = Assessment(test, border=0, errors=errors, mean=mean)
     predicted = predict(LR, TRUTH)
     predicted["model"] = predicted["model"][:, ::2, ::2]
     with pytest.raises(SRError, match="factors differ"):
         assessment.add(LR, predicted, TRUTH)
+
+
+def test_sample_is_spread_and_keeps_its_numbers(monkeypatch):
+    """Sentinel-2's own pixels are asked for by the number in the whole test set."""
+    asked = []
+    own_grid = SimpleNamespace(spacing=10.0, view=asked.append)
+    monkeypatch.setattr(room, "open_grid", lambda *_: own_grid)
+    monkeypatch.setattr(room, "SAMPLE", 3)
+    monkeypatch.setattr(room.Consistency, "possible", lambda *_: True)
+    metrics = assess(2)
+    assert asked == [0, 2, 4] and metrics["consistency"] is None
+    assert metrics["closer_look"] == {"patches": 3}
+    assert metrics["correctness"]["improvement"] > 0.3
+    assert metrics["correctness"] == pytest.approx(assess(COUNT)["correctness"])
+
+
+def test_small_patches_have_no_slow_scores():
+    test = TestSet(Path("nowhere"), {}, COUNT, SIZE, {}, None)
+    assessment = Assessment(test, border=9, errors=errors, mean=mean)
+    assessment.add(LR, predict(LR, TRUTH), TRUTH)
+    metrics = assessment.metrics(ModelInfo("model", {}, {}, {}), "")
+    assert {metrics[n] for n in ("spectrum", "correctness", "consistency")} == {None}
+
+
+DATASET = {
+    "command": "sr_dataset.py --pan 'a b.tif' --stac_url 'http://h/$(touch /tmp/x)'",
+    "sentinel2": {"items": ["S2A_1", "S2A_$(id)"]},
+}
+
+
+def test_commands_are_quoted_and_name_the_items():
+    """Each once, in the order in which they are run."""
+    at_hand = {"command": "sr_dataset.py --s2_images x.tif", "sentinel2": {"files": []}}
+    scenes = [{"dataset": at_hand}, {"dataset": DATASET}]
+    model = {"scenes": scenes, "command": "sr_train.py --patches a b; id"}
+    assert commands("sr_eval.py --border 4", DATASET, model) == [
+        "sr_dataset.py --s2_images x.tif",
+        "sr_dataset.py --pan 'a b.tif' --stac_url 'http://h/$(touch /tmp/x)' "
+        "--item S2A_1 'S2A_$(id)'",
+        "sr_train.py --patches a 'b;' id",
+        "sr_eval.py --border 4",
+    ]
+
+
+def test_cards_without_commands_have_none():
+    for card in ({}, {"command": ""}, {"command": None}, {"command": "it's"}):
+        assert commands("sr_eval.py", card, card) == ["sr_eval.py"]
+
+
+def test_items_that_were_asked_for_are_named_once():
+    card = {"command": "sr_dataset.py --item A", "sentinel2": {"items": ["A"]}}
+    assert commands("", card, {}) == ["sr_dataset.py --item A"]

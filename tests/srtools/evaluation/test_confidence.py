@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from srtools.evaluation import confidence, runs
+from srtools.evaluation import confidence, scores
+from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.confidence import group, interval
 from srtools.evaluation.test_set import TestSet
 
@@ -118,12 +119,12 @@ def test_the_card_says_whether_patches_lie_in_blocks(split, expected):
     """A whole scene for testing, or patches dealt out in turn, have no blocks."""
     windows = np.array([[0, 0], [0, 64]])
     test = TestSet(Path("nowhere"), {}, 2, 128, {"split": split}, windows)
-    blocks, kind = runs.blocks(test)
-    assert blocks.tolist() == expected and kind == "blocks of neighbours"
+    assessment = Assessment(test, 8, None, None)
+    assert assessment.blocks.tolist() == expected
 
 
 def test_level_is_what_the_tables_print():
     blocks = np.arange(5)
     columns = dict.fromkeys(("bicubic", "model"), np.ones((5, 4)))
-    found = runs.method_intervals(columns, blocks, "patches")
+    found = scores.method_intervals(columns, blocks, "patches")
     assert (found["level"], found["blocks"]) == (confidence.LEVEL, 5)

@@ -107,13 +107,27 @@ def test_small_patches():
     assert found.record()["y"]["patches_with_shift"] == 0  # 6 tell no shift
 
 
-def test_points_and_grid_are_seen_alike():
-    """The 6 m pixels, seen as single points, are what is seen of the grid."""
-    centres = FACTOR * np.arange(3, 37) + 1.5
-    rows, cols = np.meshgrid(centres, centres, indexing="ij")
-    expected = seen(GROUND)[0]
-    parallel = consistency.blur_at(GROUND[0], rows, cols, SPACING)
-    np.testing.assert_allclose(parallel, expected, rtol=1e-5)
-    # Grids of other CRS are turned against each other: each point by itself.
-    points = consistency.blur_at(GROUND[0], rows.ravel(), cols.ravel(), SPACING)
-    np.testing.assert_allclose(points.reshape(expected.shape), expected, rtol=1e-5)
+class Kept:
+    """Sentinel-2's own 10 m pixels of one patch of 160 x 160 pixels of 1.5 m."""
+
+    spacing = 10.0
+
+    def __init__(self, image: np.ndarray):
+        centres = np.arange(25.0, 220, 10) / SPACING - 0.5
+        pixels = consistency.blur_at(image, centres, centres, SPACING)
+        self.sentinel2 = consistency.View(pixels, centres, centres)
+
+    def view(self, patch: int) -> consistency.View:
+        return self.sentinel2
+
+
+def test_zeros_of_the_network_are_made_consistent():
+    """The image that is served is at least 1 DN there: these pixels are changed."""
+    truth, model = GROUND[0], GROUND[0].copy()
+    model[60:100] = 0
+    found = consistency.Consistency(SPACING, Kept(truth))
+    found.add(0, {"model": model, "truth": truth}, None)
+    record = found.record()
+    assert record["model"]["l1_dn"] > 200
+    assert record["consistent"]["l1_dn"] < 0.1 * record["model"]["l1_dn"]
+    assert record["consistent"]["gain_change_db"] > 3

@@ -68,4 +68,4 @@ def test_unlike_images_have_no_resolution():
     assert resolution(frequency, np.array([0.1, 0.9]), 1.5) == np.inf
     spectra = RingSpectra(SIZE, SPACING)
     spectra.add({"x": 1 - NOISE}, NOISE)
-    assert spectra.record(["x"])["effective_resolution_metres"] == {"x": None}
+    assert spectra.record()["effective_resolution_metres"] == {"x": None}

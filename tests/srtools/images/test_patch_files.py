@@ -45,6 +45,9 @@ def test_check_names_what_does_not_fit(patches, lr, hr, words):
 def test_check_names_what_is_missing(tmp_path, patches):
     with pytest.raises(SRError, match="nowhere does not exist"):
         check_patches(tmp_path / "nowhere", "train", factor=4)
+    (tmp_path / "file").touch()
+    with pytest.raises(SRError, match="file is a file, not a folder"):
+        check_patches(tmp_path / "file", "train", factor=4)
     folder = patches("train", zeros(3, 4), zeros(3, 16))
     with pytest.raises(SRError, match=r"valid_lr_patches\.tif is missing"):
         check_patches(folder, "valid", factor=4)

@@ -47,11 +47,11 @@ def test_curves_mark_the_resolution():
     """A dot where a method's resolution is known; pixel sizes as far as they go."""
     curve = {"model": [1.0, 0.5, 0.1]}
     plain, marked = (
-        charts.curves([0.1, 0.2, 1 / 3], curve, "title", "", level=0.5, marks=marks)
+        charts.curves([0.1, 0.2, 1 / 3], curve, ("title", ""), 0.5, marks)
         for marks in (None, {"model": 2.5})
     )
     dots = [text.count(f"fill: {charts.COLOURS['model']}") for text in (plain, marked)]
     assert dots[1] > dots[0] == 0
     assert ">5<" in plain and ">1.5<" in plain
-    coarse = charts.curves([0.05, 0.1], {"model": [1, 1]}, "title", "", level=0.5)
+    coarse = charts.curves([0.05, 0.1], {"model": [1, 1]}, ("title", ""), 0.5)
     assert ">5<" in coarse and ">1.5<" not in coarse

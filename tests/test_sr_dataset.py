@@ -1,5 +1,6 @@
 """Exercise 1: the patches are the pixels they should be, and no other file is left."""
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -36,11 +37,11 @@ from srtools.conventions import (
     patches_name,
 )
 from srtools.errors import SRError
-from srtools.images import checks, qgis, raster
+from srtools.images import checks, qgis
 from srtools.network.receptive_field import receptive_field
-from srtools.pair import splits, survey
-from srtools.pair.patch_grid import read_windows
+from srtools.pair import survey
 from srtools.pair.quality import compare
+from srtools.sentinel2 import source
 from srtools.sentinel2.source import Sentinel2
 
 import pyotb
@@ -81,10 +82,17 @@ def blocks(out_dir: Path, **changed) -> cli.Options:
     return scene(out_dir, **{"split": "blocks", "margin": 5, **changed})
 
 
-def make_patches(options: cli.Options, s2: Sentinel2) -> dict:
-    """Make the patches of an image that a search would have found."""
-    spot = checks.check_spot(options.pan, options.xs, options.patch_size)
-    return sr_dataset.make_patches(options, *spot, s2, Path(options.out_dir))
+@pytest.fixture
+def from_a_search(monkeypatch):
+    """Give a function that makes the patches of an image as a search gives it."""
+
+    def make(options: cli.Options, s2: Sentinel2) -> dict:
+        monkeypatch.setattr(
+            source, "sentinel2", lambda *_, **__: contextlib.nullcontext(s2)
+        )
+        return sr_dataset.create_dataset(options)
+
+    return make
 
 
 def find(patch: np.ndarray, image: np.ndarray) -> list[tuple[int, int]]:
@@ -164,8 +172,8 @@ def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
             assert file.dtypes == ("uint16",) * 4
 
 
-def test_card(tmp_path):
-    make_patches(scene(tmp_path), Sentinel2([TILE], record={"items": ["S2A_x"]}))
+def test_card(tmp_path, from_a_search):
+    from_a_search(scene(tmp_path), Sentinel2([TILE], record={"items": ["S2A_x"]}))
     card = json.loads((tmp_path / "dataset.json").read_text())
     assert card["bands"] == ["B04", "B03", "B02", "B08"]
     assert card["lr"] == {"patch_size": 8, "spacing": 6.0}
@@ -228,13 +236,13 @@ def test_offset(tmp_path, write_raster):
     assert card["offset"] == 1000
 
 
-def test_two_tiles_are_one_mosaic(tmp_path):
+def test_two_tiles_are_one_mosaic(tmp_path, from_a_search):
     """A scene over the seam of two Sentinel-2 tiles has the same patches."""
     tiles = [
         [str(SCENE / "in" / f"{part}_{band}.tif") for band in BANDS]
         for part in ("north", "south")
     ]
-    card = make_patches(scene(tmp_path), Sentinel2(tiles))
+    card = from_a_search(scene(tmp_path), Sentinel2(tiles))
     expected = SCENE / "out" / "mosaic_superimpose.tif"
     lr_image = np.floor(read(expected)).astype(int)
     lr = unstack(tmp_path / "test_lr_patches.tif")
@@ -432,10 +440,7 @@ def test_every_bad_input_is_tried(bad_inputs):
         ["--proportions", "0", "0", "0"],
         ["--proportions", "0", "1", "1"],
         ["--proportions", "1", "0", "1", "--split", "interleaved"],
-        ["--step", "0"],
-        ["--step", "4", "--split", "interleaved"],
         ["--margin", "-1"],
-        ["--step", "10"],
         ["--seed", "-1"],
         ["--proportions", "nan", "1", "1"],
         ["--offset", "-1000"],
@@ -476,18 +481,11 @@ def test_blocks_hold_the_patches_that_the_card_says(tmp_path):
 
 
 @pytest.mark.parametrize("margin", [0, 5, 9])
-@pytest.mark.parametrize("step", [None, 3])
-def test_no_group_touches_another_one(tmp_path, margin, step):
-    """Also where training patches overlap."""
-    card = sr_dataset.create_dataset(blocks(tmp_path, margin=margin, step=step))
-    places = windows(card)
+def test_no_group_touches_another_one(tmp_path, margin):
+    places = windows(sr_dataset.create_dataset(blocks(tmp_path, margin=margin)))
     for one, other in itertools.combinations(GROUPS, 2):
         apart = np.abs(places[one][:, None] - places[other][None]).max(axis=-1)
         assert apart.min() - SIZE >= margin
-    if step:
-        touching = sr_dataset.create_dataset(blocks(tmp_path / "b", margin=margin))
-        assert len(places["train"]) > 2 * touching["groups"]["train"]["patches"]
-        assert touching["groups"]["test"] == card["groups"]["test"]
 
 
 @pytest.mark.parametrize(
@@ -679,6 +677,7 @@ def test_spot_in_any_linear_coding_can_be_harmonized(
         with rasterio.open(recoded[name], "w", **profile) as file:
             file.write(np.where(pixels == 0, 0, coded).astype(dtype))
     options = replace(displaced, coregister=True, harmonize=True)
+    options = replace(options, proportions=(1, 0, 0))  # the same patches of both
     images = {}
     for name, changed in (("whole", {}), ("coded", recoded)):
         out = tmp_path / name
@@ -929,17 +928,3 @@ def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     for fit in quality.fits:
         assert 1 / fit.gain == pytest.approx(gain, rel=0.01)
         assert -fit.bias / fit.gain == pytest.approx(bias, abs=25)
-
-
-def test_an_interleaved_patch_with_one_unusable_pixel_is_left_out(tmp_path):
-    """The patch begins in row 34 and column 33; the pixel is not its centre."""
-    xs = raster.describe(XS, "XS")
-    usable = np.ones((xs.height, xs.width), bool)
-    usable[36, 35] = False
-    split = splits.Interleaved(usable, SIZE, (0.8, 0.1, 0.1))
-    centres = {group: tmp_path / f"{group}.geojson" for group in GROUPS}
-    for mask, parameters in split.selections(centres):
-        sr_dataset.select_patches(XS, mask, parameters)
-    places = [read_windows(path, xs, SIZE).tolist() for path in centres.values()]
-    found = sum(places, [])
-    assert [34, 33 + SIZE] in found and [34, 33] not in found

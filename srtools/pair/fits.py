@@ -1,5 +1,6 @@
 """How the radiometry of Spot follows that of Sentinel-2, where nothing has changed."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from srtools.images.optics import BLUR_METRES
 from srtools.images.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, present
 
 import pyotb
+
+log = logging.getLogger(__name__)
 
 # Standard deviations of the Gaussian that both images are smoothed by.
 FIT_SUPPORT_METRES = 18.0  # before the fit
@@ -202,6 +205,7 @@ def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
                 f"gain and an R2 of at least {LEAST_R2} are expected; check that both "
                 "show the same place and bands, or do without harmonizing"
             )
+    log.info("Spot is harmonized by these gains and biases")
     bands = [
         f"(im1b{band} == 0 ? 0 : max(1, (im1b{band} - ({fit.bias!r})) / {fit.gain!r}))"
         for band, fit in enumerate(fits, start=1)

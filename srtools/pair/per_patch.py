@@ -6,6 +6,7 @@ test would be kinder than the ground.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,8 @@ from srtools.engine import engine_errors
 from srtools.images.raster import ImageInfo
 from srtools.images.registration import Block, block_shift
 from srtools.pair import fits
-from srtools.pair.patch_grid import corners
+from srtools.pair.groups import Split, whole_patches
 from srtools.pair.quality import CHANGE, SHIFT, PairQuality
-from srtools.pair.splits import Blocks
 
 import pyotb
 
@@ -27,21 +27,19 @@ AROUND = 2  # side of the square that is looked at, in patches
 
 @engine_errors("looking at the patches")
 def leave_out(
-    split: Blocks, lr: Any, xs: ImageInfo, quality: PairQuality, usable: np.ndarray
-) -> tuple[Blocks, dict[str, int]]:
-    """Leave out of the training what does not fit; see `misfits`.
+    split: Split, lr: Any, xs: ImageInfo, quality: PairQuality, usable: np.ndarray
+) -> Split:
+    """Leave out of the training, and count by reason, what does not fit.
 
-    Returns:
-        The groups, and for each reason the number of training patches (on a grid
-        without overlaps) that it costs.
+    Arguments:
+        split: groups in blocks.
+        lr, xs, quality, usable: see `misfits`.
     """
-    found = misfits(lr, xs, quality, usable, split.patch_size)
+    bad = misfits(lr, xs, quality, usable, split.patch_size)
     rows, cols = split.windows("train").T
-    counts = {
-        f"{reason} (training)": int(pixels[rows, cols].sum())
-        for reason, pixels in found.items()
-    }
-    return split.without_training(np.any(list(found.values()), axis=0)), counts
+    counts = {f"{why} (training)": int(bad[why][rows, cols].sum()) for why in bad}
+    split = split.without_training(np.any(list(bad.values()), axis=0))
+    return replace(split, left_out=split.left_out | counts)
 
 
 def misfits(
@@ -82,17 +80,16 @@ def _blocks(lr: Any, xs: ImageInfo, usable: np.ndarray, size: int) -> Iterator[B
     height, width = usable.shape
     side = min(AROUND * size, height, width)
     spot = pyotb.Input(xs.path)
-    rows, cols = corners(usable.shape, size, size)
+    rows, cols, whole = whole_patches(usable, size)
     shown = {"desc": "looking at the patches", "delay": 3, "disable": None}
-    for row in tqdm(rows, **shown):
-        wanted = [c for c in cols if usable[row : row + size, c : c + size].all()]
-        if not wanted:
+    for row, wanted in tqdm(zip(rows, whole, strict=True), total=len(rows), **shown):
+        if not wanted.any():
             continue
         top = int(np.clip(row - (side - size) // 2, 0, height - side))
         strip = slice(top, top + side)
         images = [np.array(image[strip, :, :].to_numpy()) for image in (lr, spot)]
         own_rows = slice(row - top, row - top + size)
-        for col in wanted:
+        for col in cols[wanted]:
             left = int(np.clip(col - (side - size) // 2, 0, width - side))
             pixels = (image[:, left : left + side] for image in images)
             own = own_rows, slice(col - left, col - left + size)

@@ -31,10 +31,9 @@ class Survey:
 
     bad: dict[str, np.ndarray]
     """Pixels that each of `REASONS` spoils, [h, w] bool."""
-    missing: float
-    """Share (0-1) of Spot's ground that Sentinel-2 lacks."""
-    cloud: float | None
-    """Share (0-1) of Spot's ground under cloud or shadow; None without SCL."""
+    shares: dict[str, float | None]
+    """Shares (0-1) of Spot's ground: "missing", which Sentinel-2 lacks, and "cloud",
+    under cloud or shadow; None without SCL."""
 
     @property
     def usable(self) -> np.ndarray:
@@ -69,11 +68,10 @@ def survey_pixels(
         spot_pixels += int(spot.sum())
         missing_pixels += int((spot & missing).sum())
         cloud_pixels += int((spot & cloud & ~missing).sum())
-    return Survey(
-        {why: maximum_filter(bad.pop(why), 2 * REACH_LR_PIXELS + 1) for why in REASONS},
-        missing_pixels / max(spot_pixels, 1),
-        None if scl is None else cloud_pixels / max(spot_pixels, 1),
-    )
+    ground = max(spot_pixels, 1)
+    cloud = None if scl is None else cloud_pixels / ground
+    bad = {why: maximum_filter(bad[why], 2 * REACH_LR_PIXELS + 1) for why in REASONS}
+    return Survey(bad, {"cloud": cloud, "missing": missing_pixels / ground})
 
 
 def read_strips(

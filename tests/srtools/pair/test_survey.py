@@ -49,7 +49,7 @@ def test_nothing_is_wrong(scene):
     seen = scene()
     assert seen.usable.all() and seen.usable.shape == (HEIGHT, WIDTH)
     assert list(seen.bad) == list(survey.REASONS)
-    assert seen.missing == 0 and seen.cloud == 0
+    assert seen.shares["missing"] == 0 and seen.shares["cloud"] == 0
 
 
 # Of images with other pixels: rows and columns there, and on the grid of XS.  A pixel
@@ -135,18 +135,18 @@ def test_shares_are_of_the_ground_that_spot_shows(scene):
         "scl": (slice(None), slice(0, 21), 9),
     }
     seen = scene(changes)
-    assert seen.cloud == 1 and seen.missing == 0
+    assert seen.shares["cloud"] == 1 and seen.shares["missing"] == 0
     changes["s2"] = (slice(18, 36), slice(0, 21), 0)  # the lower left quarter
     changes["scl"] = (slice(None), slice(0, 21), 4)
     seen = scene(changes)
-    assert seen.missing == pytest.approx(0.5) and seen.cloud == 0
+    assert seen.shares["missing"] == pytest.approx(0.5) and seen.shares["cloud"] == 0
 
 
 def test_without_classes_nothing_is_known_of_clouds(scene):
     change = {"scl": (slice(0, 5), slice(0, 5), 9)}
-    assert scene(change).cloud > 0
+    assert scene(change).shares["cloud"] > 0
     seen = scene(change, with_scl=False)
-    assert seen.cloud is None and seen.usable.all()
+    assert seen.shares["cloud"] is None and seen.usable.all()
 
 
 def test_strips_do_not_show(scene, monkeypatch):
@@ -159,7 +159,7 @@ def test_strips_do_not_show(scene, monkeypatch):
     cut = scene(change)
     for reason in survey.REASONS:
         np.testing.assert_array_equal(cut.bad[reason], whole.bad[reason])
-    assert (cut.missing, cut.cloud) == (whole.missing, whole.cloud)
+    assert cut.shares == whole.shares
 
 
 def test_one_line_of_pan_is_seen(scene):

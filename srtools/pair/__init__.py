@@ -10,19 +10,3 @@ from srtools.pair.per_patch import leave_out
 from srtools.pair.products import CREATION_OPTIONS, check_outputs, summary, written
 from srtools.pair.quality import compare
 from srtools.pair.survey import survey_pixels
-
-__all__ = [
-    "CREATION_OPTIONS",
-    "check_outputs",
-    "compare",
-    "completed",
-    "harmonize",
-    "leave_out",
-    "make_split",
-    "opened",
-    "read_groups",
-    "search",
-    "summary",
-    "survey_pixels",
-    "written",
-]

@@ -37,10 +37,7 @@ Selection = tuple[np.ndarray, dict[str, Any]]
 
 
 def centre(size: int) -> np.ndarray:
-    """Return row and column, in a patch, of the pixel that the engine calls its centre.
-
-    The point that stands for an even patch is the lower left corner of that pixel.
-    """
+    """Return the row and column in a patch whose lower left corner is its point."""
     return np.array([size // 2 - 1 + size % 2, size // 2])
 
 
@@ -101,8 +98,7 @@ class Split:
     def selections(self, centres: Mapping[str, Path]) -> Iterator[Selection]:
         """Yield the runs of PatchesSelection: one per group, or one for all.
 
-        Arguments:
-            centres: file for the centres of each group.
+        Each group has its file of centres.
         """
         size = self.patch_size
         grid = {"grid.psize": size, "grid.step": size}
@@ -197,15 +193,10 @@ def make_split(options: Settings, survey: Survey, xs: ImageInfo) -> Split:
 def read_groups(
     centres: Mapping[str, Path], image: ImageInfo, split: Split
 ) -> dict[str, np.ndarray]:
-    """Read where the patches of each group lie, and check that they keep apart.
-
-    Arguments:
-        centres: files of PatchesSelection.
-        image: on whose grid the patches lie.
-        split: which chose them.
+    """Read the centres that PatchesSelection wrote, and check that groups keep apart.
 
     Returns:
-        For each group the first row and column of its patches, [n, 2].
+        For each group the first row and column of its patches on the image, [n, 2].
     """
     counts = (f"{count} {reason}" for reason, count in split.left_out.items())
     log.info("left out: %s", ", ".join(counts))
@@ -218,11 +209,7 @@ def read_groups(
 
 
 def read_windows(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
-    """Read a GeoJSON file of PatchesSelection, with the centres of even patches.
-
-    Returns:
-        First row and column of each patch on the image's grid, in the file's order.
-    """
+    """Read a GeoJSON file of PatchesSelection, with the centres of even patches."""
     try:
         features = json.loads(Path(path).read_text())["features"]
     except (OSError, ValueError, KeyError):
@@ -241,11 +228,6 @@ def check_groups(
     windows: dict[str, np.ndarray], size: int, margin: int
 ) -> dict[str, int]:
     """Prove that each group has a patch, and none within `margin` of another group.
-
-    Arguments:
-        windows: for each group the first row and column of its patches, [n, 2].
-        size: of the patches in pixels.
-        margin: in pixels.
 
     Returns:
         For each two groups the pixels between them, negative if they overlap.

@@ -97,12 +97,7 @@ def _draw(
 ) -> np.ndarray:
     """Draw a layout: the group of each cell, or none at all if it did not work out.
 
-    Arguments:
-        cells, gap: see `best_layout`.
-        features: [rows, cols, n] of `_features`.
-        wanted: number of cells of train, valid and test.
-        blocks: number of blocks of VALID and of TEST.
-        random: generator of this draw.
+    `wanted` are the cells of train, valid and test, `blocks` the numbers of blocks.
     """
     groups = np.zeros(cells.shape, np.uint8)
     for left in range(max(blocks.values()), 0, -1):
@@ -138,10 +133,8 @@ def _find_place(
     Of the [rows, cols] bool cells, `free` are in no block or gap yet, and `own` are in
     the group already; the others as in `_draw`, hence seven parameters.
     """
-    usable, unused, around, looks = (
-        _integral(image)
-        for image in (cells, free, np.pad(free, gap), features * cells[..., None])
-    )
+    images = cells, free, np.pad(free, gap), features * cells[..., None]
+    usable, unused, around, looks = map(_integral, images)
     heights = {max(round(np.sqrt(area * aspect)), 1) for aspect in ASPECTS}
     best, least = None, np.inf
     for tall in sorted(height for height in heights if height <= len(cells)):

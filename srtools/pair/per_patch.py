@@ -2,7 +2,10 @@
 
 Relief shifts a hillside, a field is cut between the two dates, haze lies in a valley:
 `--per_patch` leaves such patches out of the training.  Those for testing stay, or the
-test would be kinder than the ground.
+test would be kinder than the ground.  A patch is looked at with a little around it.
+The first reason counts: it is "shifted" by more than 3 m, the limit of the pair's table;
+"unlike" if no shift brings the images together (phase correlation below 0.4); "changed"
+if more than 15 % of it is off the pair's lines, Spot = gain x Sentinel-2 + bias.
 """
 
 from collections.abc import Iterator
@@ -33,46 +36,22 @@ def leave_out(
 
     Arguments:
         split: groups in blocks.
-        lr, xs, quality, usable: see `misfits`.
-    """
-    bad = misfits(lr, xs, quality, usable, split.patch_size)
-    rows, cols = split.windows("train").T
-    counts = {f"{why} (training)": int(bad[why][rows, cols].sum()) for why in bad}
-    split = split.without_training(np.any(list(bad.values()), axis=0))
-    return replace(split, left_out=split.left_out | counts)
-
-
-def misfits(
-    lr: Any, xs: ImageInfo, quality: PairQuality, usable: np.ndarray, size: int
-) -> dict[str, np.ndarray]:
-    """Look at each patch, and a little around it.
-
-    It is "shifted" by more than 3 m, the limit of the pair's table; "unlike" if no
-    shift brings the images together (phase correlation below 0.4); "changed" if more
-    than 15 % of it is off the pair's lines, Spot = gain x Sentinel-2 + bias.  The first
-    reason counts.
-
-    Arguments:
         lr: pyotb object, Sentinel-2 on the grid of `xs`, without offset.
         xs: the XS image of Spot.
         quality: of the pair, for the lines.
         usable: pixels that may be part of a patch, [h, w] bool.
-        size: of the patches, pixels.
-
-    Returns:
-        For each reason the pixels of such patches, [h, w] bool.
     """
-    found = {reason: np.zeros(usable.shape, bool) for reason in REASONS}
+    size = split.patch_size
+    bad = {reason: np.zeros(usable.shape, bool) for reason in REASONS}
     limits = fits.change_limits(*quality.samples[:2], quality.fits)
     for block in _blocks(lr, xs, usable, size):
-        reason = _reason(block, xs.spacing, quality.fits, limits)
-        if reason:
-            rows, cols = block.own
-            found[reason][
-                block.row + rows.start : block.row + rows.stop,
-                block.col + cols.start : block.col + cols.stop,
-            ] = True
-    return found
+        if reason := _reason(block, xs.spacing, quality.fits, limits):
+            row, col = block.row + block.own[0].start, block.col + block.own[1].start
+            bad[reason][row : row + size, col : col + size] = True
+    rows, cols = split.windows("train").T
+    counts = {f"{why} (training)": int(bad[why][rows, cols].sum()) for why in bad}
+    split = split.without_training(np.any(list(bad.values()), axis=0))
+    return replace(split, left_out=split.left_out | counts)
 
 
 def _blocks(lr: Any, xs: ImageInfo, usable: np.ndarray, size: int) -> Iterator[Block]:

@@ -75,13 +75,10 @@ def written(options: Settings) -> Iterator["Products"]:
 def summary(options: Settings, card: dict) -> str:
     """Return the lines that a run ends with."""
     groups, folder = card["groups"].items(), options.out_dir
-    return "\n".join(
-        [
-            *(f"{group:5s} {entry['patches']:6d} patches" for group, entry in groups),
-            f"written: {folder}/{{{','.join(options.groups)}}}_{{lr,hr}}_patches.tif",
-            f"look at: {folder}/{{{PAIR_PICTURE},{SPLIT_PICTURE}}}",
-        ]
-    )
+    lines = [f"{group:5s} {entry['patches']:6d} patches" for group, entry in groups]
+    groups = ",".join(options.groups)
+    lines += [f"written: {folder}/{{{groups}}}_{{lr,hr}}_patches.tif"]
+    return "\n".join([*lines, f"look at: {folder}/{{{PAIR_PICTURE},{SPLIT_PICTURE}}}"])
 
 
 @dataclass
@@ -124,8 +121,7 @@ class Products:
         Exercise 4 needs them: patches hold them interpolated to the 6 m of Spot's XS.
 
         Arguments:
-            s2: pyotb object, reflectance x 10000, 0 is no data.
-            original: file with the CRS of `s2`.
+            s2: pyotb object, reflectance x 10000, in the CRS of the file `original`.
             area: image over whose rectangle to keep them.
             offset: DN that were subtracted, for a tag of the file.
         """

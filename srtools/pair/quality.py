@@ -99,31 +99,23 @@ class PairQuality:
 
     blocks: list[BlockShift]
     shift: tuple[float, float] | None
-    """Shift of Sentinel-2 to the east and north, metres, median over the blocks; None
-    if no block gave one."""
+    """Metres by which Sentinel-2 lies too far east and north, median over the blocks;
+    None if no block gave one."""
     spread: float | None
-    """Distance from the median within which half of the blocks lie, metres; None for a
-    single block."""
+    """Metres from the median within which half of the blocks lie; of one block None."""
     fits: list[LinearFit | None]
     """Spot as a function of Sentinel-2, per band; None where there is no relation."""
     changed: float | None
     """Share of the ground that has changed, 0-1; see `fits.is_changed`."""
     samples: tuple[np.ndarray, np.ndarray, np.ndarray] = field(repr=False)
     """DN of Sentinel-2 and of Spot [n, bands], and whether they changed [n] bool."""
-    pan_shift: tuple[float, float] | None = None
-    """Shift of PAN against XS, likewise."""
-    pan_r2: float | None = None
-    """Share of PAN's variance that XS explains, 0-1; see `pan.follows`."""
+    pan_shift: tuple[float, float] | None = None  # of PAN against XS, likewise
+    pan_r2: float | None = None  # share of PAN's variance that XS explains
     sharpness: Modulation | None = None
-    """Contrast that Sentinel-2 keeps at a period of 20 m."""
-    days: float | None = None
-    """Days between the two images."""
-    cloud: float | None = None
-    """Share of Spot's ground under cloud or shadow, 0-1."""
-    missing: float | None = None
-    """Share of Spot's ground that Sentinel-2 lacks, 0-1."""
-    harmonized: bool = False
-    """Whether gains and biases are removed afterwards, so that they do not count."""
+    days: float | None = None  # between the two images
+    cloud: float | None = None  # share of Spot's ground under cloud or shadow
+    missing: float | None = None  # share of Spot's ground that Sentinel-2 lacks
+    harmonized: bool = False  # gains and biases are removed later: they do not count
 
     def criteria(self) -> list[Criterion]:
         """Judge the pair: the rows of the table."""
@@ -190,9 +182,8 @@ class PairQuality:
         """Diagnose the radiometry of all bands."""
         offset, fits = offset_left(self.fits), [fit for fit in self.fits if fit]
         ratios = median_ratios(*self.samples[:2])
-        gains = [fit.gain for fit in fits] or (ratios if ratios is not None else [1.0])
-        gain, bias = np.median(gains), max((abs(f.bias) for f in fits), default=0)
-        advice = []
+        gain = np.median([f.gain for f in fits] or (1.0 if ratios is None else ratios))
+        bias, advice = max((abs(fit.bias) for fit in fits), default=0), []
         if offset:
             too = "bright" if offset > 0 else "dark"
             advice.append(
@@ -345,10 +336,8 @@ def offset_left(fits: list[LinearFit | None]) -> int | None:
 def median_ratios(s2: np.ndarray, spot: np.ndarray) -> np.ndarray | None:
     """Return the median of Spot over that of Sentinel-2, per band; None if unknown.
 
-    Even ground has no texture to fit a line to, but it has a brightness.
-
-    Arguments:
-        s2, spot: [n, bands] DN of the same places.
+    Both are [n, bands] DN of the same places.  Even ground has no texture to fit a line
+    to, but it has a brightness.
     """
     if len(s2) < LEAST_SAMPLES:
         return None
@@ -357,14 +346,10 @@ def median_ratios(s2: np.ndarray, spot: np.ndarray) -> np.ndarray | None:
 
 
 def better_order(s2: np.ndarray, spot: np.ndarray) -> tuple[tuple[str, ...], float]:
-    """Find the order of Sentinel-2's bands in which they look most like Spot's.
+    """Return the order of Sentinel-2's bands in which they look most like Spot's.
 
-    Arguments:
-        s2, spot: [n, bands] DN of the same places.
-
-    Returns:
-        The order, and by how much the mean correlation of the bands grows in it; the
-        order as it is and 0 if none is better or nothing can be said.
+    With it comes the gain in the mean correlation of the bands.  If no order is better,
+    or nothing can be said, it is the order as it is, and 0.
     """
     textured = min(np.ptp(x, axis=0).min() for x in (s2, spot)) if len(s2) else 0
     if len(s2) < LEAST_SAMPLES or not textured:
@@ -395,13 +380,7 @@ def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **facts: Any) -> PairQuality
 
 
 def measure_pair(blocks: Iterable[Block], spacing: float, **facts: Any) -> PairQuality:
-    """Measure shift, radiometry, change and sharpness on blocks of the images.
-
-    Arguments:
-        blocks: from `registration.read_blocks`, with PAN; all are kept in memory.
-        spacing: size of their pixels in metres.
-        facts: as for `compare`.
-    """
+    """Measure a pair on blocks with PAN, of pixels with a spacing in metres."""
     blocks = list(blocks)
     shifts = [block_shift(block, spacing) for block in blocks]
     shift, spread = _middle(shifts)

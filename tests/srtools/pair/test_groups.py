@@ -54,12 +54,8 @@ def touching(windows, size, margin) -> int:
     """Count pairs of groups' patches of which one, widened, meets the other."""
     count = 0
     for one, other in itertools.combinations(windows, 2):
-        for row, col in windows[one]:
-            below = windows[other][:, 0] < row + size + margin
-            above = windows[other][:, 0] + size > row - margin
-            right = windows[other][:, 1] < col + size + margin
-            left = windows[other][:, 1] + size > col - margin
-            count += int((below & above & right & left).sum())
+        apart = np.abs(windows[one][:, None] - windows[other][None]).max(axis=-1)
+        count += int((apart < size + margin).sum())
     return count
 
 
@@ -107,7 +103,7 @@ def test_proportions_are_met(shape, size, margin, most_lost, seed):
         ((384, 384), 2, 0),
     ],
 )
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_test_patches_are_four_blocks_or_more(shape, least_valid, margin, seed):
     """Each on ground of its own, for the intervals of exercise 4."""
     split = deal(shape, 32, margin, seed)

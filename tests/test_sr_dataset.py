@@ -382,7 +382,7 @@ def test_misuse_is_exit_code_2(wrong, tmp_path):
 
 @pytest.mark.parametrize(
     ("proportions", "groups"),
-    [((0, 0, 1), ["test"]), ((1, 0, 0), ["train"]), ((4, 1, 0), ["train", "valid"])],
+    [((0, 0, 1), ["test"]), ((4, 1, 0), ["train", "valid"])],
 )
 def test_a_group_may_stay_empty(tmp_path, proportions, groups):
     """Then it has no file, not even one of an earlier run; the card says 0."""
@@ -669,12 +669,19 @@ def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
     assert "do without harmonizing" in capfd.readouterr().err.splitlines()[-1]
 
 
-def test_through_a_stac_api(tmp_path, capfd):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> tuple[Path, dict]:
+    """Give the folder of a made-up scene with an archive, and its paths."""
+    folder = tmp_path_factory.mktemp("published")
+    return folder, make_scene(folder, size=640, seed=3, wedge=8)
+
+
+def test_through_a_stac_api(published, tmp_path, capfd):
     """The patches are those of the files behind the API; nothing else is left."""
-    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    folder, paths = published
     spot = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
     small = ["--patch_size", str(SIZE), "--margin", "0"]
-    with Server(tmp_path / "scene") as server:
+    with Server(folder) as server:
         found = ["--stac_url", server.stac_url, "--out_dir", str(tmp_path / "found")]
         assert sr_dataset.main([*spot, *small, *found, "--dry_run"]) == 0
         table = capfd.readouterr().out
@@ -694,7 +701,7 @@ def test_through_a_stac_api(tmp_path, capfd):
     assert sr_dataset.main([*absent, *found[:2], "--out_dir", str(tmp_path / "x")]) == 1
     assert "absent.tif does not exist" in capfd.readouterr().err
     assert server.counters["requests"] == requests
-    scl = next((tmp_path / "scene").glob("s2/2022-07-14/*SCL*"))
+    scl = next(folder.glob("s2/2022-07-14/*SCL*"))
     at_hand = ["--s2_images", *map(str, paths["s2"]), "--offset", "1000"]
     there = ["--out_dir", str(tmp_path / "there"), "--scl", str(scl)]
     assert sr_dataset.main([*spot, *small, *at_hand, *there]) == 0
@@ -728,26 +735,27 @@ def test_the_folder_of_a_product(tmp_path):
     assert json.loads((out / "dataset.json").read_text())["pair"]["days"] == 1
 
 
-def test_no_intermediate_file(tmp_path, monkeypatch):
+def test_no_intermediate_file(published, tmp_path, monkeypatch):
     """While patches are cut the results grow, with small vectors beside them.
 
     The folder of temporary files may be full or missing.
     """
-    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    folder, paths = published
     out = tmp_path / "out"
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     seen = []
 
     def look(*arguments):
-        seen.append({path for path in tmp_path.rglob("*") if path.is_file()} - before)
+        everywhere = [*folder.rglob("*"), *tmp_path.rglob("*")]
+        seen.append({path for path in everywhere if path.is_file()} - before)
         return extract(*arguments)
 
     extract = sr_dataset.extract_patches
     monkeypatch.setattr(sr_dataset, "extract_patches", look)
-    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    before = {path for path in folder.rglob("*") if path.is_file()}
     arguments = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
     arguments += ["--patch_size", str(SIZE), "--margin", "0", "--out_dir", str(out)]
-    with Server(tmp_path / "scene") as server:
+    with Server(folder) as server:
         assert sr_dataset.main([*arguments, "--stac_url", server.stac_url]) == 0
     assert len(seen) == len(GROUPS)
     for files in seen:
@@ -760,9 +768,13 @@ def test_no_intermediate_file(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.geojson"))
 
 
-def test_only_the_ground_that_spot_shows_counts(tmp_path, capfd):
+def test_only_the_ground_that_spot_shows_counts(published, tmp_path, capfd):
     """Sentinel-2 may lack what lies in the wedges of 0 beside a slanted image."""
-    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    shutil.copytree(published[0], tmp_path / "scene")
+    paths = {
+        key: tmp_path / "scene" / published[1][key].relative_to(published[0])
+        for key in ("pan", "xs")
+    }
     for name, pixel in (("pan", 1.5), ("xs", 6.0)):
         with rasterio.open(paths[name], "r+") as file:
             pixels = file.read()
@@ -788,7 +800,7 @@ def test_only_the_ground_that_spot_shows_counts(tmp_path, capfd):
 
 @pytest.mark.parametrize(
     ("shift", "gain", "bias"),
-    [((0.1, 0.0), 1.0, 0.0), ((-1.2, 0.9), 0.85, 60.0), ((5.6, 5.7), 1.2, -80.0)],
+    [((0.1, 0.0), 1.0, 0.0), ((5.6, 5.7), 1.2, -80.0)],
 )
 def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     """0.1 to 8 m are found within 0.3 m, gains within 1 %."""

@@ -4,8 +4,9 @@ Relief shifts a hillside, a field is cut between the two dates, haze lies in a v
 `--per_patch` leaves such patches out of the training.  Those for testing stay, or the
 test would be kinder than the ground.  A patch is looked at with a little around it.
 It is "shifted" by more than 3 m, the limit of the pair's table; "unlike" if no shift
-brings the images together (phase correlation below 0.4); "changed" if more than 15 % of it is off the pair's lines, Spot = gain x Sentinel-2 + bias.  The
-first reason counts.
+brings the images together (phase correlation below 0.4); "changed" if more than
+15 % of it is off the pair's lines, Spot = gain x Sentinel-2 + bias.  The first reason
+counts.
 """
 
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ In:  Spot-7 PAN (1.5 m) and XS (6 m), and Sentinel-2 from a STAC API or from fil
 Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, and two pictures: how well
      the images fit (pair.png) and where the groups lie (split.png).  No intermediate
      image is written: the applications hand their images to each other in memory.
-     Only the centres of the patches, small vectors, lie for a while in the system's
-     temporary folder, from which PatchesExtraction reads them.
 
     # search the Planetary Computer for a cloud-free image
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
@@ -22,55 +20,22 @@ from srtools.errors import one_line_errors, start
 if __name__ == "__main__":
     start("srtools.cli.dataset")  # answers --help, misuse and Ctrl-C at once
 
-import logging
 import sys
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from srtools import engine, files
+from srtools import pair
 from srtools.cli import dataset as cli
-from srtools.cli.options import command_line
-from srtools.conventions import FACTOR, KINDS, OWN_GRID_IMAGE, patches_name
+from srtools.conventions import FACTOR
 from srtools.engine import engine_errors
-from srtools.images import (
-    checks,
-    dimap,
-    figures,
-    patch_files,
-    qgis,
-    raster,
-)
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo
-from srtools.pair import (
-    card,
-    fits,
-    own_grid,
-    patch_grid,
-    per_patch,
-    pictures,
-    splits,
-    survey,
-)
-from srtools.pair.displacement import displace
-from srtools.pair.leakage import read_groups
-from srtools.pair.quality import compare
-from srtools.sentinel2 import areas, source
-from srtools.sentinel2.source import Sentinel2
 
 import pyotb
 
-log = logging.getLogger("srtools.sr_dataset")
-
 PAN_RADIUS = 3  # PAN pixels around each, over which pansharpening takes a mean
-CREATION_OPTIONS = (
-    "gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2&gdal:co:ZLEVEL=1"
-    "&gdal:co:BIGTIFF=IF_SAFER"
-)
 
 
 @engine_errors("stacking Sentinel-2")
@@ -119,6 +84,7 @@ def select_patches(xs: str, mask: np.ndarray, parameters: dict[str, Any]) -> Non
     selection.flush()
 
 
+@engine_errors("extracting patches")
 def extract_patches(
     lr: pyotb.App, hr: pyotb.App, centres: Path, patch_size: int, paths: dict[str, Path]
 ) -> None:
@@ -140,127 +106,48 @@ def extract_patches(
     extraction.write(
         {"source1.out": str(paths["lr"]), "source2.out": str(paths["hr"])},
         pixel_type="uint16",
-        ext_fname=CREATION_OPTIONS,
+        ext_fname=pair.CREATION_OPTIONS,
     )
-    for path in paths.values():
-        raster.check_written(path)  # OTB says nothing of a full disk
-    patch_files.lay_over(paths.values())
 
 
 def create_dataset(options: cli.Options) -> dict:
-    """Make the patches images, their card and the pictures.
-
-    Returns:
-        The card, as written to `dataset.json`.
-
-    Raises:
-        SRError: if the images do not fit together, or no patch is left.
-    """
-    engine.need("PatchesSelection", "PatchesExtraction")
-    files.check_name(options.out_dir)
-    outputs = card.output_files(options.out_dir)
-    files.refuse_folders(outputs)
-    files.refuse_existing(outputs, options.overwrite, options.inputs)
-    pan, xs = checks.check_spot(*options.pair)
-    search = {"xs": xs, "near": options.spot_date, "links": not options.download}
-    search |= {"scl": options.scl or True, "day": options.s2_date}
-    area = areas.data_footprint(xs)
-    with (
-        source.sentinel2(options, area, options.out_dir, **search) as s2,
-        files.whole_files(
-            card.output_files(options.out_dir, options.groups), outputs
-        ) as folder,
-    ):
-        return make_patches(options, pan, xs, s2, folder)
-
-
-def make_patches(
-    options: cli.Options, pan: ImageInfo, xs: ImageInfo, s2: Sentinel2, folder: Path
-) -> dict:
-    """Make all files in a folder, and give the card.
-
-    Arguments:
-        options: of the command line.
-        pan, xs: the Spot images.
-        s2: files and facts of Sentinel-2.
-        folder: for the files.
-    """
-    spot, size = (pan, xs), options.patch_size
-    s2_image = stack(s2.tiles)
-    lr, hr = make_pair(pan, xs, s2_image, s2.offset)
-    shift = None
-    if options.coregister:
-        before = compare(lr, pan, xs)
-        pan, xs = displace(pan, xs, before.reliable_shift(), folder)
-        shift = before.record()["shift"]
-        lr, hr = make_pair(pan, xs, s2_image, s2.offset)
-
-    scl = stack([[path] for path in s2.scl]) if s2.scl else None
-    found = survey.survey_pixels(pan.path, xs.path, s2_image, scl, xs.largest)
-    days = s2.days_to(options.spot_date)
-    known = {"days": days, "cloud": found.cloud, "missing": found.missing}
-    quality = compare(lr, pan, xs, harmonized=options.harmonize, **known)
-    print(quality.table())
-    quality.check(options.accept_pair)
-    if options.harmonize:
-        log.info("Spot is harmonized by these gains and biases")
-        hr = fits.harmonize(hr, quality.fits)
-    lr, hr = keep_from_0(lr), keep_from_0(hr)  # patches hold no pixel without data
-
-    left_out = patch_grid.count_left_out(found.bad, size)
-    quicklook = figures.quicklook(xs.path)
-    split = splits.make_split(options, found.usable, quicklook)
-    if options.per_patch:
-        split, unfit = per_patch.leave_out(split, lr, xs, quality, found.usable)
-        left_out |= unfit
-    log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in left_out.items()))
-    with tempfile.TemporaryDirectory(dir=folder) as vectors:
-        centres = {g: Path(vectors, f"{g}_centres.geojson") for g in options.groups}
-        for mask, parameters in split.selections(centres, options.step):
+    """Make the patches images, their card and the pictures; return the card."""
+    pair.check_outputs(options)
+    with pair.opened(options) as (spot, s2), pair.written(options) as out:
+        (pan, xs), image = spot, stack(s2.tiles)
+        lr, hr = make_pair(pan, xs, image, s2.offset)
+        if options.coregister:
+            pan, xs = out.displace(pan, xs, pair.compare(lr, pan, xs))
+            lr, hr = make_pair(pan, xs, image, s2.offset)
+        scl = stack([[path] for path in s2.scl]) if s2.scl else None
+        seen = pair.survey_pixels(pan.path, xs.path, image, scl, xs.largest)
+        facts = {"days": s2.days_to(options.spot_date), **seen.shares}
+        fit = pair.compare(lr, pan, xs, harmonized=options.harmonize, **facts)
+        print(fit.table())
+        fit.check(options.accept_pair)
+        if options.harmonize:
+            hr = pair.harmonize(hr, fit.fits)
+        lr, hr = keep_from_0(lr), keep_from_0(hr)  # patches hold no pixel without data
+        split = pair.make_split(options, seen, xs)
+        if options.per_patch:
+            split = pair.leave_out(split, lr, xs, fit, seen.usable)
+        for mask, parameters in split.selections(out.centres):
             select_patches(xs.path, mask, parameters)
-        windows = read_groups(centres, xs, split)
-
-        for group in windows:
-            log.info("extracting the %s patches", group)
-            paths = {kind: folder / patches_name(group, kind) for kind in KINDS}
-            with engine_errors(f"extracting {group} patches of {size} x {size} pixels"):
-                extract_patches(lr, hr, centres[group], size, paths)
-            patch_files.check_count(paths["lr"], len(windows[group]))
-    reflectance = remove_offset(s2_image, s2.offset)
-    kept = own_grid.keep(
-        folder, reflectance, s2.tiles[0][0], xs, CREATION_OPTIONS, s2.offset
-    )
-    limits = qgis.limits_of(folder / OWN_GRID_IMAGE)  # so that lr and hr compare
-    for image in folder.glob("*.tif"):
-        qgis.write_style(qgis.style_of(image), limits)
-
-    shape = xs.height, xs.width
-    pictures.save_pair(folder / card.PAIR_PICTURE, quality, quicklook, shape)
-    pictures.save_split(folder / card.SPLIT_PICTURE, quicklook, shape, windows, size)
-    command = command_line("sr_dataset.py", options)
-    made = card.Made(quality, shift, split, left_out, windows, kept, command)
-    return card.write_card(folder, options, spot, s2, made)
+        windows = pair.read_groups(out.centres, xs, split)
+        for group, path in out.centres.items():
+            extract_patches(lr, hr, path, options.patch_size, out.patches(group))
+        out.keep(remove_offset(image, s2.offset), s2.tiles[0][0], xs, s2.offset)
+        return out.finish(spot, s2, fit, split, windows)
 
 
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
-    options = cli.parse(argv)
-    if options.spot:
-        pan, xs = dimap.find_pair(options.spot)
-        options = replace(options, pan=pan, xs=xs, spot=None)
-    if not options.spot_date:
-        options = replace(options, spot_date=dimap.imaging_date(options.pan))
+    options = pair.completed(cli.parse(argv))
     if options.dry_run:
-        _, xs = checks.check_spot(*options.pair)
-        source.find_scene(options, areas.data_footprint(xs), options.spot_date)
-        return 0
-    made = create_dataset(options)
-    for group, found in made["groups"].items():
-        print(f"{group:5s} {found['patches']:6d} patches")
-    groups = ",".join(options.groups)
-    print(f"written: {options.out_dir}/{{{groups}}}_{{lr,hr}}_patches.tif")
-    print(f"look at: {options.out_dir}/{{{card.PAIR_PICTURE},{card.SPLIT_PICTURE}}}")
+        pair.search(options)
+    else:
+        print(pair.summary(options, create_dataset(options)))
     return 0
 
 

@@ -1,5 +1,6 @@
 """Exercise 1: the patches are the pixels they should be, and no other file is left."""
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -36,11 +37,11 @@ from srtools.conventions import (
     patches_name,
 )
 from srtools.errors import SRError
-from srtools.images import checks, qgis, raster
+from srtools.images import checks, qgis
 from srtools.network.receptive_field import receptive_field
-from srtools.pair import splits, survey
-from srtools.pair.patch_grid import read_windows
+from srtools.pair import survey
 from srtools.pair.quality import compare
+from srtools.sentinel2 import source
 from srtools.sentinel2.source import Sentinel2
 
 import pyotb
@@ -50,6 +51,7 @@ PAN, XS = (str(SCENE / "in" / name) for name in ("pan.tif", "xs.tif"))
 TILE = [str(SCENE / "in" / f"{band}.tif") for band in BANDS]
 FILES = {patches_name(group, kind) for group in GROUPS for kind in KINDS}
 STYLES = {qgis.style_of(name).name for name in (*FILES, "sentinel2.tif")}
+OTHERS = {"dataset.json", "pair.png", "sentinel2.tif", "split.png"}
 SIZE = 8  # of the lr patches
 
 
@@ -81,96 +83,73 @@ def blocks(out_dir: Path, **changed) -> cli.Options:
     return scene(out_dir, **{"split": "blocks", "margin": 5, **changed})
 
 
-def make_patches(options: cli.Options, s2: Sentinel2) -> dict:
-    """Make the patches of an image that a search would have found."""
-    spot = checks.check_spot(options.pan, options.xs, options.patch_size)
-    return sr_dataset.make_patches(options, *spot, s2, Path(options.out_dir))
+@pytest.fixture
+def from_a_search(monkeypatch):
+    """Give a function that makes the patches of an image as a search gives it."""
+
+    def make(options: cli.Options, s2: Sentinel2) -> dict:
+        monkeypatch.setattr(
+            source, "sentinel2", lambda *_, **__: contextlib.nullcontext(s2)
+        )
+        return sr_dataset.create_dataset(options)
+
+    return make
 
 
-def find(patch: np.ndarray, image: np.ndarray) -> list[tuple[int, int]]:
-    """Find where an lr patch was cut; truncation may flip a unit.
-
-    The first centre is the pixel (5, 5), an even patch's point its lower left corner:
-    so the first patch starts at row 2 and column 1.
-    """
-    return [
-        (row, col)
-        for row in range(2, image.shape[0] - SIZE + 1, SIZE)
-        for col in range(1, image.shape[1] - SIZE + 1, SIZE)
-        if np.abs(image[row : row + SIZE, col : col + SIZE] - patch).max() <= 1
-    ]
+def windows(card: dict) -> dict[str, np.ndarray]:
+    return {g: np.array(card["groups"][g]["windows"]).reshape(-1, 2) for g in GROUPS}
 
 
-def test_patches_are_cut_where_they_should_be(tmp_path):
-    """Each patch is a window of the images that OTB made of this scene."""
-    card = sr_dataset.create_dataset(scene(tmp_path))
-    lr_image = read(SCENE / "out" / "superimpose_bco_uint16.tif")
-    hr_image = read(SCENE / "out" / "pansharpen_rcs_uint16.tif")
-    seen = []
-    for group in GROUPS:
-        lr = unstack(tmp_path / f"{group}_lr_patches.tif")
-        hr = unstack(tmp_path / f"{group}_hr_patches.tif")
-        assert len(lr) == len(hr) == card["groups"][group]["patches"] > 0
-        for lr_patch, hr_patch in zip(lr, hr, strict=True):
-            places = find(lr_patch, lr_image)
-            assert len(places) == 1
-            row, col = places[0]
-            hr_window = hr_image[4 * row :, 4 * col :][: 4 * SIZE, : 4 * SIZE]
-            assert np.abs(hr_window - hr_patch).max() <= 1
-            seen.append(places[0])
-    assert len(set(seen)) == len(seen)  # no patch is in two groups
-    total = len(seen)
-    assert card["groups"]["train"]["patches"] == pytest.approx(0.8 * total, abs=1)
+def assert_cut_at(folder: Path, card: dict, images: dict[str, np.ndarray]) -> None:
+    """Assert that patches are the pixels of images; truncation may flip a unit."""
+    for group, places in windows(card).items():
+        assert len(places) == card["groups"][group]["patches"] > 0
+        for kind, zoom in (("lr", 1), ("hr", 4)):
+            if kind in images:
+                patches = unstack(folder / patches_name(group, kind))
+                assert len(patches) == len(places) and (patches > 0).all()
+                for (row, col), patch in zip(zoom * places, patches, strict=True):
+                    expected = images[kind][row:, col:][: zoom * SIZE, : zoom * SIZE]
+                    assert np.abs(expected - patch).max() <= 1
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_patches_are_the_pixels_that_otb_made(tmp_path, split):
+    """Without missing pixels: the scene has a wedge of zeros in the north-west."""
+    assert (read(SCENE / "in" / "pan.tif") == 0).any()
+    card = sr_dataset.create_dataset(blocks(tmp_path, split=split, seed=7))
+    assert json.loads((tmp_path / "dataset.json").read_text()) == card
+    images = {
+        "lr": read(SCENE / "out" / "superimpose_bco_uint16.tif"),
+        "hr": read(SCENE / "out" / "pansharpen_rcs_uint16.tif"),
+    }
+    assert_cut_at(tmp_path, card, images)
+    places = windows(card)
+    count = {group: len(places[group]) for group in GROUPS}
+    least = 5 if split == "blocks" else 0
+    for one, other in itertools.combinations(GROUPS, 2):
+        apart = np.abs(places[one][:, None] - places[other][None]).max(axis=-1)
+        assert apart.min() - SIZE >= least
+    if split == "blocks":
+        assert card["split"]["seed"] == 7
+    else:
+        assert count["train"] == pytest.approx(0.8 * sum(count.values()), abs=1)
 
 
 def test_lr_and_hr_open_one_over_the_other(tmp_path):
-    """In a viewer, and their bands have names."""
+    """In a viewer, with one stretch, and their bands have names."""
     sr_dataset.create_dataset(scene(tmp_path))
-    for group in ("train", "valid", "test"):
-        bounds = []
-        for kind in ("lr", "hr"):
-            with rasterio.open(tmp_path / f"{group}_{kind}_patches.tif") as file:
-                bounds.append(file.bounds)
-                assert file.descriptions == ("B04", "B03", "B02", "B08")
-        assert bounds[0] == bounds[1] and bounds[0].left == bounds[0].top == 0
-
-
-def test_patches_have_no_missing_pixel(tmp_path):
-    """The scene has a wedge of zeros in the north-west of PAN and XS."""
-    sr_dataset.create_dataset(scene(tmp_path))
-    for name in FILES:
-        assert (unstack(tmp_path / name) > 0).all()
-    pan = read(SCENE / "in" / "pan.tif")
-    assert (pan == 0).any()  # there was something to leave out
-
-
-def test_only_patches_and_card_are_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    sr_dataset.create_dataset(scene(tmp_path / "out"))
-    assert {path.name for path in tmp_path.iterdir()} == {"out"}
-    written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == FILES | STYLES | {
-        "dataset.json",
-        "pair.png",
-        "sentinel2.tif",
-        "split.png",
-    }
-    # QGIS shows all of them with one stretch.
-    assert len({(tmp_path / "out" / name).read_text() for name in STYLES}) == 1
-    for name in FILES:
-        with rasterio.open(tmp_path / "out" / name) as file:
-            assert file.compression.name == "deflate"
-            assert file.dtypes == ("uint16",) * 4
-
-
-def test_card(tmp_path):
-    make_patches(scene(tmp_path), Sentinel2([TILE], record={"items": ["S2A_x"]}))
-    card = json.loads((tmp_path / "dataset.json").read_text())
-    assert card["bands"] == ["B04", "B03", "B02", "B08"]
-    assert card["lr"] == {"patch_size": 8, "spacing": 6.0}
-    assert card["hr"] == {"patch_size": 32, "spacing": 1.5}
-    assert card["sentinel2"] == {"items": ["S2A_x"]}
+    assert {path.name for path in tmp_path.iterdir()} == FILES | STYLES | OTHERS
+    assert len({(tmp_path / name).read_text() for name in STYLES}) == 1
+    for group in GROUPS:
+        bounds = set()
+        for kind in KINDS:
+            with rasterio.open(tmp_path / patches_name(group, kind)) as file:
+                bounds.add(file.bounds)
+                assert file.descriptions == BANDS and file.dtypes == ("uint16",) * 4
+                assert file.compression.name == "deflate"
+                assert file.bounds.left == file.bounds.top == 0
+        assert len(bounds) == 1
 
 
 def test_the_card_knows_the_days(tmp_path):
@@ -179,24 +158,6 @@ def test_the_card_knows_the_days(tmp_path):
     options = replace(options, s2_date=date(2022, 7, 14))
     card = sr_dataset.create_dataset(options)
     assert card["s2_day"] == "2022-07-14" and card["pair"]["days"] == 6
-
-
-def test_the_day_of_spot_is_read_in_its_product(tmp_path):
-    """As metadata beside PAN tell it; an option counts more."""
-    product = tmp_path / "product"
-    product.mkdir()
-    options = scene(tmp_path / "out")
-    shutil.copy(options.pan, product / "IMG_SPOT7_P_x.tif")
-    told = "<Dimap_Document><IMAGING_DATE>2022-07-20</IMAGING_DATE></Dimap_Document>"
-    (product / "DIM_SPOT7_P_x.XML").write_text(told)
-    command = ["--pan", str(product / "IMG_SPOT7_P_x.tif"), "--xs", options.xs]
-    command += ["--s2_images", *options.s2_images, "--s2_date", "2022-07-14"]
-    command += ["--offset", "0", "--patch_size", str(SIZE)]
-    command += ["--split", options.split, "--out_dir"]
-    for name, more, days in (("a", [], 6), ("b", ["--spot_date", "2022-07-15"], 1)):
-        assert sr_dataset.main([*command, str(tmp_path / name), *more]) == 0
-        card = json.loads((tmp_path / name / "dataset.json").read_text())
-        assert card["pair"]["days"] == days
 
 
 def test_tensorflow_is_not_needed():
@@ -228,19 +189,18 @@ def test_offset(tmp_path, write_raster):
     assert card["offset"] == 1000
 
 
-def test_two_tiles_are_one_mosaic(tmp_path):
+def test_two_tiles_are_one_mosaic(tmp_path, from_a_search):
     """A scene over the seam of two Sentinel-2 tiles has the same patches."""
     tiles = [
         [str(SCENE / "in" / f"{part}_{band}.tif") for band in BANDS]
         for part in ("north", "south")
     ]
-    card = make_patches(scene(tmp_path), Sentinel2(tiles))
-    expected = SCENE / "out" / "mosaic_superimpose.tif"
-    lr_image = np.floor(read(expected)).astype(int)
-    lr = unstack(tmp_path / "test_lr_patches.tif")
-    assert len(lr) == card["groups"]["test"]["patches"]
-    for patch in lr:
-        assert len(find(patch, lr_image)) == 1
+    card = from_a_search(scene(tmp_path), Sentinel2(tiles, record={"items": ["S2A"]}))
+    lr = np.floor(read(SCENE / "out" / "mosaic_superimpose.tif")).astype(int)
+    assert_cut_at(tmp_path, card, {"lr": lr})
+    assert card["sentinel2"] == {"items": ["S2A"]} and card["bands"] == list(BANDS)
+    assert card["lr"] == {"patch_size": 8, "spacing": 6.0}
+    assert card["hr"] == {"patch_size": 32, "spacing": 1.5}
 
 
 def test_one_file_with_four_bands_and_a_safe_folder(tmp_path):
@@ -383,46 +343,14 @@ def bad_inputs(tmp_path_factory, write_raster_in) -> dict[str, tuple[dict, str]]
     }
 
 
-CASES = [
-    "missing",
-    "not an image",
-    "bands",
-    "xs bands",
-    "s2 bands",
-    "crs",
-    "no overlap",
-    "ratio",
-    "not covered",
-    "grids differ",
-    "too small",
-    "only nodata",
-    "one file for all",
-    "unwritable",
-    "reflectance",
-    "8 bit",
-    "no data",
-    "degrees",
-    "feet",
-    "not square",
-    "s2 degrees",
-    "scl missing",
-    "no scl",
-    "scl elsewhere",
-]
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_one_line(case, tmp_path, bad_inputs, capfd):
-    changed, words = bad_inputs[case]
-    assert sr_dataset.main([*command(tmp_path, **changed), "--offset", "0"]) == 1
-    lines = capfd.readouterr().err.splitlines()
-    assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
-    assert words in lines[-1]
-    assert not list((tmp_path / "out").glob("*"))
-
-
-def test_every_bad_input_is_tried(bad_inputs):
-    assert list(bad_inputs) == CASES
+def test_bad_input_is_one_line(tmp_path, bad_inputs, capfd):
+    for case, (changed, words) in bad_inputs.items():
+        arguments = [*command(tmp_path, **changed), "--offset", "0"]
+        assert sr_dataset.main(arguments) == 1, case
+        lines = capfd.readouterr().err.splitlines()
+        assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
+        assert words in lines[-1], case
+        assert not list((tmp_path / "out").glob("*")), case
 
 
 @pytest.mark.parametrize(
@@ -432,10 +360,7 @@ def test_every_bad_input_is_tried(bad_inputs):
         ["--proportions", "0", "0", "0"],
         ["--proportions", "0", "1", "1"],
         ["--proportions", "1", "0", "1", "--split", "interleaved"],
-        ["--step", "0"],
-        ["--step", "4", "--split", "interleaved"],
         ["--margin", "-1"],
-        ["--step", "10"],
         ["--seed", "-1"],
         ["--proportions", "nan", "1", "1"],
         ["--offset", "-1000"],
@@ -452,44 +377,9 @@ def test_misuse_is_exit_code_2(wrong, tmp_path):
     assert stop.value.code == 2
 
 
-def windows(card: dict) -> dict[str, np.ndarray]:
-    return {g: np.array(card["groups"][g]["windows"]) for g in GROUPS}
-
-
-def test_blocks_hold_the_patches_that_the_card_says(tmp_path):
-    card = sr_dataset.create_dataset(blocks(tmp_path))
-    assert json.loads((tmp_path / "dataset.json").read_text()) == card
-    lr_image = read(SCENE / "out" / "superimpose_bco_uint16.tif")
-    hr_image = read(SCENE / "out" / "pansharpen_rcs_uint16.tif")
-    for group, places in windows(card).items():
-        lr = unstack(tmp_path / f"{group}_lr_patches.tif")
-        hr = unstack(tmp_path / f"{group}_hr_patches.tif")
-        assert len(lr) == len(hr) == len(places) == card["groups"][group]["patches"] > 0
-        for (row, col), lr_patch, hr_patch in zip(places, lr, hr, strict=True):
-            expected = lr_image[row : row + SIZE, col : col + SIZE]
-            assert np.abs(expected - lr_patch).max() <= 1
-            expected = hr_image[4 * row :, 4 * col :][: 4 * SIZE, : 4 * SIZE]
-            assert np.abs(expected - hr_patch).max() <= 1
-
-
-@pytest.mark.parametrize("margin", [0, 5, 9])
-@pytest.mark.parametrize("step", [None, 3])
-def test_no_group_touches_another_one(tmp_path, margin, step):
-    """Also where training patches overlap."""
-    card = sr_dataset.create_dataset(blocks(tmp_path, margin=margin, step=step))
-    places = windows(card)
-    for one, other in itertools.combinations(GROUPS, 2):
-        apart = np.abs(places[one][:, None] - places[other][None]).max(axis=-1)
-        assert apart.min() - SIZE >= margin
-    if step:
-        touching = sr_dataset.create_dataset(blocks(tmp_path / "b", margin=margin))
-        assert len(places["train"]) > 2 * touching["groups"]["train"]["patches"]
-        assert touching["groups"]["test"] == card["groups"]["test"]
-
-
 @pytest.mark.parametrize(
     ("proportions", "groups"),
-    [((0, 0, 1), ["test"]), ((1, 0, 0), ["train"]), ((4, 1, 0), ["train", "valid"])],
+    [((0, 0, 1), ["test"]), ((4, 1, 0), ["train", "valid"])],
 )
 def test_a_group_may_stay_empty(tmp_path, proportions, groups):
     """Then it has no file, not even one of an earlier run; the card says 0."""
@@ -505,17 +395,6 @@ def test_a_group_may_stay_empty(tmp_path, proportions, groups):
     for group, found in card["groups"].items():
         assert bool(found["patches"]) is (group in groups)
         assert len(found["windows"]) == found["patches"]
-
-
-def test_the_seed_moves_the_blocks(tmp_path):
-    groups = [
-        sr_dataset.create_dataset(blocks(tmp_path / str(i), margin=0, seed=seed))[
-            "groups"
-        ]
-        for i, seed in enumerate((1, 1, 2, 3))
-    ]
-    assert groups[0] == groups[1]
-    assert groups[0] != groups[2] or groups[0] != groups[3]
 
 
 def test_the_margin_holds_what_the_network_sees_and_what_resampling_mixes():
@@ -675,10 +554,8 @@ def test_spot_in_any_linear_coding_can_be_harmonized(
         profile.update(dtype=dtype, driver="GTiff", photometric="MINISBLACK")
         with rasterio.open(recoded[name], "w", **profile) as file:
             file.write(np.where(pixels == 0, 0, coded).astype(dtype))
-    # One group: where the blocks of several lie depends on the look of the image.
-    options = replace(
-        displaced, coregister=True, harmonize=True, proportions=(1.0, 0.0, 0.0)
-    )
+    options = replace(displaced, coregister=True, harmonize=True)
+    options = replace(options, proportions=(1, 0, 0))  # the same patches of both
     images = {}
     for name, changed in (("whole", {}), ("coded", recoded)):
         out = tmp_path / name
@@ -755,7 +632,6 @@ def another_pan(path: Path, change) -> str:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda pan: np.roll(pan, (8, 8), (1, 2)), "PAN hardly follows XS"),
         (lambda pan: pan[:, ::-1].copy(), "PAN hardly follows XS"),
         # Half of what PAN shows is of another place.
         (
@@ -790,12 +666,19 @@ def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
     assert "do without harmonizing" in capfd.readouterr().err.splitlines()[-1]
 
 
-def test_through_a_stac_api(tmp_path, capfd):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> tuple[Path, dict]:
+    """Give the folder of a made-up scene with an archive, and its paths."""
+    folder = tmp_path_factory.mktemp("published")
+    return folder, make_scene(folder, size=640, seed=3, wedge=8)
+
+
+def test_through_a_stac_api(published, tmp_path, capfd):
     """The patches are those of the files behind the API; nothing else is left."""
-    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    folder, paths = published
     spot = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
     small = ["--patch_size", str(SIZE), "--margin", "0"]
-    with Server(tmp_path / "scene") as server:
+    with Server(folder) as server:
         found = ["--stac_url", server.stac_url, "--out_dir", str(tmp_path / "found")]
         assert sr_dataset.main([*spot, *small, *found, "--dry_run"]) == 0
         table = capfd.readouterr().out
@@ -808,21 +691,14 @@ def test_through_a_stac_api(tmp_path, capfd):
     assert card["offset"] == 1000 and card["pair"]["days"] == 2
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
-    assert {p.name for p in (tmp_path / "found").iterdir()} == {
-        *FILES,
-        *STYLES,
-        "dataset.json",
-        "pair.png",
-        "sentinel2.tif",
-        "split.png",
-    }
+    assert {p.name for p in (tmp_path / "found").iterdir()} == FILES | STYLES | OTHERS
     # A mistake in what is at hand is found before anything is asked for.
     requests = server.counters["requests"]
     absent = ["--pan", str(tmp_path / "absent.tif"), *spot[2:], *small]
     assert sr_dataset.main([*absent, *found[:2], "--out_dir", str(tmp_path / "x")]) == 1
     assert "absent.tif does not exist" in capfd.readouterr().err
     assert server.counters["requests"] == requests
-    scl = next((tmp_path / "scene").glob("s2/2022-07-14/*SCL*"))
+    scl = next(folder.glob("s2/2022-07-14/*SCL*"))
     at_hand = ["--s2_images", *map(str, paths["s2"]), "--offset", "1000"]
     there = ["--out_dir", str(tmp_path / "there"), "--scl", str(scl)]
     assert sr_dataset.main([*spot, *small, *at_hand, *there]) == 0
@@ -851,28 +727,32 @@ def test_the_folder_of_a_product(tmp_path):
     for name in FILES:
         np.testing.assert_array_equal(read(out / name), read(same / name))
     assert json.loads((out / "dataset.json").read_text())["pair"]["days"] == 6
+    product += ["--spot_date", "2022-07-15", "--overwrite"]  # which counts more
+    assert sr_dataset.main([*command, str(out), *product]) == 0
+    assert json.loads((out / "dataset.json").read_text())["pair"]["days"] == 1
 
 
-def test_no_intermediate_file(tmp_path, monkeypatch):
+def test_no_intermediate_file(published, tmp_path, monkeypatch):
     """While patches are cut the results grow, with small vectors beside them.
 
     The folder of temporary files may be full or missing.
     """
-    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    folder, paths = published
     out = tmp_path / "out"
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     seen = []
 
     def look(*arguments):
-        seen.append({path for path in tmp_path.rglob("*") if path.is_file()} - before)
+        everywhere = [*folder.rglob("*"), *tmp_path.rglob("*")]
+        seen.append({path for path in everywhere if path.is_file()} - before)
         return extract(*arguments)
 
     extract = sr_dataset.extract_patches
     monkeypatch.setattr(sr_dataset, "extract_patches", look)
-    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    before = {path for path in folder.rglob("*") if path.is_file()}
     arguments = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
     arguments += ["--patch_size", str(SIZE), "--margin", "0", "--out_dir", str(out)]
-    with Server(tmp_path / "scene") as server:
+    with Server(folder) as server:
         assert sr_dataset.main([*arguments, "--stac_url", server.stac_url]) == 0
     assert len(seen) == len(GROUPS)
     for files in seen:
@@ -885,9 +765,13 @@ def test_no_intermediate_file(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.geojson"))
 
 
-def test_only_the_ground_that_spot_shows_counts(tmp_path, capfd):
+def test_only_the_ground_that_spot_shows_counts(published, tmp_path, capfd):
     """Sentinel-2 may lack what lies in the wedges of 0 beside a slanted image."""
-    paths = make_scene(tmp_path / "scene", size=640, seed=3, wedge=8)
+    shutil.copytree(published[0], tmp_path / "scene")
+    paths = {
+        key: tmp_path / "scene" / published[1][key].relative_to(published[0])
+        for key in ("pan", "xs")
+    }
     for name, pixel in (("pan", 1.5), ("xs", 6.0)):
         with rasterio.open(paths[name], "r+") as file:
             pixels = file.read()
@@ -913,7 +797,7 @@ def test_only_the_ground_that_spot_shows_counts(tmp_path, capfd):
 
 @pytest.mark.parametrize(
     ("shift", "gain", "bias"),
-    [((0.1, 0.0), 1.0, 0.0), ((-1.2, 0.9), 0.85, 60.0), ((5.6, 5.7), 1.2, -80.0)],
+    [((0.1, 0.0), 1.0, 0.0), ((5.6, 5.7), 1.2, -80.0)],
 )
 def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     """0.1 to 8 m are found within 0.3 m, gains within 1 %."""
@@ -929,17 +813,3 @@ def test_the_demo_with_a_known_shift_gain_and_bias(tmp_path, shift, gain, bias):
     for fit in quality.fits:
         assert 1 / fit.gain == pytest.approx(gain, rel=0.01)
         assert -fit.bias / fit.gain == pytest.approx(bias, abs=25)
-
-
-def test_an_interleaved_patch_with_one_unusable_pixel_is_left_out(tmp_path):
-    """The patch begins in row 34 and column 33; the pixel is not its centre."""
-    xs = raster.describe(XS, "XS")
-    usable = np.ones((xs.height, xs.width), bool)
-    usable[36, 35] = False
-    split = splits.Interleaved(usable, SIZE, (0.8, 0.1, 0.1))
-    centres = {group: tmp_path / f"{group}.geojson" for group in GROUPS}
-    for mask, parameters in split.selections(centres):
-        sr_dataset.select_patches(XS, mask, parameters)
-    places = [read_windows(path, xs, SIZE).tolist() for path in centres.values()]
-    found = sum(places, [])
-    assert [34, 33 + SIZE] in found and [34, 33] not in found

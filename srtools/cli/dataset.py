@@ -89,13 +89,6 @@ class Options(SearchOptions):
         metavar="FILE",
         group="advanced",
     )
-    step: int | None = option(
-        None,
-        "from one training patch to the next, lr pixels (default: they touch)",
-        kind=number(1),
-        metavar="PIXELS",
-        group="advanced",
-    )
     margin: int = option(
         leak_margin(FIELD_LR_PIXELS),
         "between patches of different groups in blocks, lr pixels",
@@ -123,12 +116,6 @@ class Options(SearchOptions):
                 "give the two Spot images, --pan and --xs, or the folder of a product "
                 "with both, --spot"
             )
-        if self.step is not None and self.step > self.patch_size:
-            raise MisuseError("--step must be no more than --patch_size")
-        if self.step and self.split != "blocks":
-            raise MisuseError(
-                "--step is for --split blocks: interleaved patches must not meet"
-            )
         if not any(self.proportions):
             raise MisuseError("--proportions are all 0, so no group has a patch")
         if len(self.groups) > 1 and not self.proportions[0]:
@@ -150,9 +137,9 @@ class Options(SearchOptions):
             raise MisuseError("--scl is for --s2_images; a search finds its own")
 
     @property
-    def pair(self) -> tuple[str, str, int, bool]:
-        """What `check_spot` checks: PAN, XS, and how they are used."""
-        return self.pan, self.xs, self.patch_size, self.harmonize
+    def command(self) -> str:
+        """Command that makes the same patches."""
+        return options.command_line("sr_dataset.py", self)
 
     @property
     def groups(self) -> list[str]:

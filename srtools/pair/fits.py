@@ -1,5 +1,6 @@
 """How the radiometry of Spot follows that of Sentinel-2, where nothing has changed."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from srtools.images.optics import BLUR_METRES
 from srtools.images.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, present
 
 import pyotb
+
+log = logging.getLogger(__name__)
 
 # Standard deviations of the Gaussian that both images are smoothed by.
 FIT_SUPPORT_METRES = 18.0  # before the fit
@@ -71,10 +74,8 @@ def _smooth(pixels: np.ndarray, sigma: float, shift: tuple[float, float]) -> np.
 
     Done on the spectrum, where a shift by a part of a pixel costs no sharpness.
     """
-    row, col = (
-        np.fft.fftfreq(len(pixels))[:, None, None],
-        np.fft.rfftfreq(len(pixels))[:, None],
-    )
+    size = len(pixels)
+    row, col = np.fft.fftfreq(size)[:, None, None], np.fft.rfftfreq(size)[:, None]
     gauss = np.exp(-2 * (np.pi * sigma) ** 2 * (row**2 + col**2))
     turn = np.exp(-2j * np.pi * (row * shift[0] + col * shift[1]))
     spectrum = np.fft.rfft2(pixels, axes=(0, 1)) * gauss * turn
@@ -89,11 +90,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     standard deviations instead of the least squares one: both images have errors, and
     so the fit of x on y is the inverse of that of y on x.
 
-    Arguments:
-        x, y: Sentinel-2 and Spot [n], DN.
-
-    Returns:
-        None where there is nothing to fit.
+    Sentinel-2, x, and Spot, y, are [n] DN; None where there is nothing to fit.
 
     Source: Theil-Sen's slopes between pairs, Rousseeuw's shortest interval in the
     place of their median; geometric mean regression (reduced major axis).
@@ -134,9 +131,9 @@ def is_changed(
     fits: Sequence[LinearFit | None],
     limits: Sequence[float] | None = None,
 ) -> np.ndarray:
-    """Tell which samples [n, bands] are off the line of one of the bands, [n] bool.
+    """Check which samples [n, bands] are off the line of one of the bands, [n] bool.
 
-    Off means by more than the limit of the band; by default that of these samples.
+    Off means by more than `limits`; by default the `change_limits` of these samples.
     """
     if limits is None:
         limits = change_limits(lr, xs, fits)
@@ -150,18 +147,17 @@ def is_changed(
 def change_limits(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
 ) -> list[float]:
-    """Give how far off its line ground may be in each band, DN of Spot.
+    """Return how far off its line ground may be in each band, DN of Spot.
 
-    That is 3 robust standard deviations of samples [n, bands], and at least
-    `CHANGED_DN` of Sentinel-2.
+    That is 3 robust standard deviations of the samples, and at least `CHANGED_DN`.
     """
     limits = []
     for x, y, fit in zip(lr.T, xs.T, fits, strict=True):
+        limit = np.inf
         if fit and len(x):
             residual = np.abs(y - fit.gain * x - fit.bias)
-            limits.append(max(3 * _sigma(residual), CHANGED_DN * abs(fit.gain)))
-        else:
-            limits.append(np.inf)
+            limit = max(3 * _sigma(residual), CHANGED_DN * abs(fit.gain))
+        limits.append(limit)
     return limits
 
 
@@ -182,26 +178,19 @@ def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
     """Map the DN of Spot to those of Sentinel-2: (DN - bias) / gain; 0 stays 0.
 
     What has data becomes 1 at least.  With the inverse of each fit the DN come back,
-    but for those and for what 16-bit files round off.
-
-    Arguments:
-        image: pyotb object or file, one band per fit.
-        fits: Spot as a function of Sentinel-2.
-
-    Raises:
-        SRError: if a band could not be fitted, the fit explains less than half of the
-            variance, or Spot is dark where Sentinel-2 is bright.
+    but for those and for what 16-bit files round off.  `image` has one band per fit.
     """
     for band, fit in zip(BANDS, fits, strict=False):
         if fit is None or fit.gain <= 0 or fit.r2 < LEAST_R2:
-            found = "no relation"
-            if fit:
-                found = f"a gain of {fit.gain:.3f} (R2 {fit.r2:.2f})"
+            gain = (
+                f"a gain of {fit.gain:.3f} (R2 {fit.r2:.2f})" if fit else "no relation"
+            )
             raise SRError(
-                f"{found} was found between Spot and Sentinel-2 in {band}, a positive "
+                f"{gain} was found between Spot and Sentinel-2 in {band}, a positive "
                 f"gain and an R2 of at least {LEAST_R2} are expected; check that both "
                 "show the same place and bands, or do without harmonizing"
             )
+    log.info("Spot is harmonized by these gains and biases")
     bands = [
         f"(im1b{band} == 0 ? 0 : max(1, (im1b{band} - ({fit.bias!r})) / {fit.gain!r}))"
         for band, fit in enumerate(fits, start=1)

@@ -37,8 +37,7 @@ def best_layout(
         cells: [rows, cols] bool, which cells can be used.
         shares: of train, valid and test; their sum is 1, and train's is not 0.
         gap: cells between groups, at least.
-        seed: the same seed gives the same layout.
-        quicklook: [any h, any w, bands] the image at any scale, to compare groups by.
+        seed, quicklook: see `groups.split_in_blocks`.
 
     Returns:
         The group of each cell [rows, cols] uint8, None if there is no room for all
@@ -98,13 +97,7 @@ def _draw(
 ) -> np.ndarray:
     """Draw a layout: the group of each cell, or none at all if it did not work out.
 
-    Arguments:
-        cells: [rows, cols] bool.
-        features: [rows, cols, n] of `_features`.
-        wanted: cells of train, valid and test.
-        blocks: number of blocks of VALID and of TEST.
-        gap: cells between groups, at least.
-        random: of this draw.
+    `wanted` are the cells of train, valid and test, `blocks` the numbers of blocks.
     """
     groups = np.zeros(cells.shape, np.uint8)
     for left in range(max(blocks.values()), 0, -1):
@@ -112,19 +105,18 @@ def _draw(
             own = groups == group
             area = max((wanted[group - 1] - own.sum()) / left, 1.0)  # in cells
             # Blocks of one group keep apart, too, or they would be one.
-            free = cells & ~_near(groups, max(gap, 1))
+            free = cells & (_widened(groups, max(gap, 1)) == 0)
             place = _find_place(cells, free, features, own, area, gap, random)
             if place is None:
                 return np.zeros_like(groups)
             members = np.argwhere(cells[place])[: max(round(area), 1)]
             groups[place][tuple(members.T)] = group
-    groups[cells & ~_near(groups, gap)] = TRAIN
+    groups[cells & (_widened(groups, gap) == 0)] = TRAIN
     return groups
 
 
-def _near(groups: np.ndarray, gap: int) -> np.ndarray:
-    """Return which cells are in a group, or in the gap around one."""
-    return maximum_filter(groups, 2 * gap + 1, mode="constant") > 0
+def _widened(groups: np.ndarray, gap: int) -> np.ndarray:
+    return maximum_filter(groups, 2 * gap + 1, mode="constant")
 
 
 def _find_place(
@@ -138,19 +130,11 @@ def _find_place(
 ) -> tuple[slice, slice] | None:
     """Return the best place for a block of about `area` usable cells.
 
-    Arguments:
-        cells: [rows, cols] bool, which can be used.
-        free: [rows, cols] bool, which of them are in no block or gap yet.
-        features: [rows, cols, n] of `_features`.
-        own: [rows, cols] bool, which the group has already.
-        area: usable cells.
-        gap: cells around the block that training loses.
-        random: of this draw.
+    Of the [rows, cols] bool cells, `free` are in no block or gap yet, and `own` are in
+    the group already; the others as in `_draw`, hence seven parameters.
     """
-    usable, unused, around, looks = (
-        _integral(image)
-        for image in (cells, free, np.pad(free, gap), features * cells[..., None])
-    )
+    images = cells, free, np.pad(free, gap), features * cells[..., None]
+    usable, unused, around, looks = map(_integral, images)
     heights = {max(round(np.sqrt(area * aspect)), 1) for aspect in ASPECTS}
     best, least = None, np.inf
     for tall in sorted(height for height in heights if height <= len(cells)):

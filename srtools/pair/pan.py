@@ -1,7 +1,7 @@
 """PAN inside the pixels of XS: its extremes, its mean, and whether it follows XS."""
 
+import functools
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -31,33 +31,28 @@ class PanInXS:
         self.offset = corner[0] - self.row, corner[1] - self.col
 
     def read(self, row: int, col: int, height: int, width: int) -> np.ndarray:
-        """Read the PAN pixels of some pixels of XS, of which the first is named."""
+        """Read the PAN pixels of a window of XS."""
         top, left = self.row + FACTOR * row, self.col + FACTOR * col
         bottom = top + FACTOR * (height - 1) + self.tall
         right = left + FACTOR * (width - 1) + self.wide
         return self.grid.read(
             (slice(top, bottom), slice(left, right)),
-            lambda there: self.image[there].to_numpy()[..., 0],
+            lambda window: self.image[window].to_numpy()[..., 0],
             np.float32,
         )
 
     def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Give the DN nearest to 0 and the largest in each pixel of some rows of XS.
-
-        Arguments:
-            rows: first and (excluded) last one.
-            width: of XS in pixels.
-
-        Returns:
-            Two arrays [rows, width].
-        """
+        """Return the DN nearest to 0, and the largest, in each pixel of rows of XS."""
         height = rows.stop - rows.start
         pixels = self.read(rows.start, 0, height, width)
-        found = []
-        for extreme, dn in ((np.minimum, np.abs(pixels)), (np.maximum, pixels)):
-            lines = _reduce(dn, extreme, height, self.tall)
-            found.append(_reduce(lines.T, extreme, width, self.wide).T)
-        return tuple(found)
+
+        def reduced(extreme: np.ufunc, dn: np.ndarray) -> np.ndarray:
+            lines = (dn[row::FACTOR][:height] for row in range(self.tall))
+            dn = functools.reduce(extreme, lines)
+            lines = (dn[:, col::FACTOR][:, :width] for col in range(self.wide))
+            return functools.reduce(extreme, lines)
+
+        return reduced(np.minimum, np.abs(pixels)), reduced(np.maximum, pixels)
 
     def mean(self, block: Block) -> np.ndarray:
         """Return the mean DN in each pixel of a block of XS; 0 where one is missing."""
@@ -74,43 +69,30 @@ class PanInXS:
 def _shares(offset: float, count: int, size: int) -> np.ndarray:
     """Return the share of each of `size` PAN pixels in `count` pixels of XS.
 
-    Arguments:
-        offset: PAN pixels before the first pixel of XS.
+    The first pixel of XS begins `offset` PAN pixels after the first of PAN.
     """
     first, pixel = offset + FACTOR * np.arange(count)[:, None], np.arange(size)
     inside = np.minimum(pixel + 1, first + FACTOR) - np.maximum(pixel, first)
     return np.clip(inside, 0, None) / FACTOR
 
 
-def _reduce(lines: np.ndarray, extreme: Any, count: int, size: int) -> np.ndarray:
-    """Reduce the `size` lines that lie in each of `count` pixels of XS to one."""
-    found = lines[::FACTOR][:count].copy()
-    for step in range(1, size):
-        extreme(found, lines[step::FACTOR][:count], out=found)
-    return found
-
-
 def follows(blocks: Iterable[Block], spacing: float) -> tuple[list, float | None]:
-    """Measure how PAN follows XS: its shift in each block, and the variance explained.
-
-    Arguments:
-        blocks: with `pan`.
-        spacing: size of the pixels of XS, metres.
+    """Measure how PAN follows XS, whose pixels have a spacing in metres.
 
     Returns:
-        Shifts of PAN against XS; and the share of PAN's variance within the blocks that
-        a line over the bands of XS explains, each block having its own: R2, None if PAN
-        is even.
+        Shift of PAN against XS in each block; and the share of PAN's variance within
+        the blocks that a line over the bands of XS explains, each block having its own:
+        R2, None if PAN is even.
     """
     shifts, left, total, count = [], 0.0, 0.0, 0
     for block in blocks:
         pan = np.broadcast_to(block.pan[..., None], block.xs.shape)
         pair = block._replace(lr=pan)
         shifts.append(block_shift(pair, spacing, LEAST_LEVELS))
-        there = present(pair)
-        if not there.any():
+        valid = present(pair)
+        if not valid.any():
             continue
-        dn, bands = block.pan[there], block.xs[there].astype(float)
+        dn, bands = block.pan[valid], block.xs[valid].astype(float)
         dn, bands = dn - dn.mean(), bands - bands.mean(axis=0)
         line = np.linalg.lstsq(bands, dn, rcond=None)[0]
         left += float(np.square(dn - bands @ line).sum())

@@ -19,11 +19,7 @@ def save_pair(
 ) -> None:
     """Draw the shifts over a quicklook, and the radiometry of each band.
 
-    Arguments:
-        path: PNG file.
-        quality: of the pair.
-        quicklook: [h, w, at least 3 bands] the XS image at any scale.
-        size: height and width of the XS image in pixels.
+    `quicklook` is XS at any scale, `size` the height and width of XS in pixels.
     """
     figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
     left, right = figure.subfigures(1, 2)
@@ -85,14 +81,9 @@ def save_split(
     windows: dict[str, np.ndarray],
     size: int,
 ) -> None:
-    """Draw the patches of each group over a quicklook.
+    """Draw the patches of each group, whose size is in pixels, over a quicklook.
 
-    Arguments:
-        path: PNG file.
-        quicklook: [any h, any w, at least 3 bands] the image at any scale.
-        shape: height and width of the image in pixels.
-        windows: for each group the first row and column of its patches, [n, 2].
-        size: of the patches in pixels.
+    `shape` and `windows` are in pixels of the image that the quicklook shows.
     """
     image = quicklook[..., :3].astype(float)
     picture = to_display(image, stretch(image))

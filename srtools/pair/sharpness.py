@@ -40,13 +40,8 @@ def modulation(
 ) -> Modulation | None:
     """Measure the modulation transfer of Sentinel-2 at a period of 20 m.
 
-    Arguments:
-        blocks: with `pan`.
-        shifts: shift of each block, which is undone; those that gave none do not count.
-        spacing: size of the pixels, metres.
-
-    Returns:
-        None if there is no whole block with a shift, or the blocks are too small.
+    The shift of each block is undone; blocks that gave none do not count.  None if
+    there is no whole block with a shift, or the blocks are too small.
     """
     size = len(blocks[0].lr)
     if size * spacing < LEAST_METRES:

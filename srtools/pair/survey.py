@@ -1,6 +1,5 @@
 """Which pixels may be part of a patch, and what is wrong with the others."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +30,9 @@ class Survey:
 
     bad: dict[str, np.ndarray]
     """Pixels that each of `REASONS` spoils, [h, w] bool."""
-    missing: float
-    """Share (0-1) of Spot's ground that Sentinel-2 lacks."""
-    cloud: float | None
-    """Share (0-1) of Spot's ground under cloud or shadow; None without SCL."""
+    shares: dict[str, float | None]
+    """Shares (0-1) of Spot's ground: "missing", which Sentinel-2 lacks, and "cloud",
+    under cloud or shadow; None without SCL."""
 
     @property
     def usable(self) -> np.ndarray:
@@ -54,63 +52,44 @@ def survey_pixels(
         scl: the same for its scene classification, if there is one.
         saturated: DN at which Spot is saturated, None if there is none.
     """
-    shape, strips = read_strips(pan, xs, s2, scl)
-    bad = {reason: np.zeros(shape, bool) for reason in REASONS}
-    spot_pixels = missing_pixels = cloud_pixels = 0
-    for rows, of_xs, of_s2, of_scl, (darkest, brightest) in strips:
+    # The nearest pixel: 6 m are less than 10 m, so each Sentinel-2 pixel is read.
+    images = [image for image in (s2, scl) if image is not None]
+    layers = [pyotb.Superimpose(inr=xs, inm=i, interpolator="nn") for i in images]
+    everything, pan_in_xs = pyotb.ConcatenateImages(il=[xs, *layers]), PanInXS(pan, xs)
+    height, width = everything.shape[:2]
+    bad = {reason: np.zeros((height, width), bool) for reason in REASONS}
+    count = {"ground": 0, "missing": 0, "cloud": 0}
+
+    def read(row: int) -> tuple:
+        rows = slice(row, min(row + STRIP_ROWS, height))
+        return rows, everything[rows, :].to_numpy(), pan_in_xs.extremes(rows, width)
+
+    strips = range(0, height, STRIP_ROWS)
+    shown = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
+    strips = tqdm(ahead(map(read, strips)), "looking at all pixels", **shown)
+    for rows, pixels, (darkest, brightest) in strips:
+        of_xs, of_s2, of_scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
+        _check_classes(of_scl)
         spot = (of_xs != 0).all(axis=-1) & (darkest != 0)
         missing = (of_s2 == 0).any(axis=-1) | (of_scl == MISSING_CLASS).any(axis=-1)
         cloud = np.isin(of_scl, list(BAD_CLASSES)).any(axis=-1)
         full = (of_s2 >= SATURATED_DN).any(axis=-1)
         if saturated:
             full |= (of_xs >= saturated).any(axis=-1) | (brightest >= saturated)
-        for reason, found in zip(REASONS, (missing | ~spot, full, cloud), strict=True):
-            bad[reason][rows] = found
-        spot_pixels += int(spot.sum())
-        missing_pixels += int((spot & missing).sum())
-        cloud_pixels += int((spot & cloud & ~missing).sum())
-    return Survey(
-        {why: maximum_filter(bad.pop(why), 2 * REACH_LR_PIXELS + 1) for why in REASONS},
-        missing_pixels / max(spot_pixels, 1),
-        None if scl is None else cloud_pixels / max(spot_pixels, 1),
-    )
+        for reason, where in zip(REASONS, (missing | ~spot, full, cloud), strict=True):
+            bad[reason][rows] = where
+        count["ground"] += int(spot.sum())
+        count["missing"] += int((spot & missing).sum())
+        count["cloud"] += int((spot & cloud & ~missing).sum())
+    bad = {why: maximum_filter(bad[why], 2 * REACH_LR_PIXELS + 1) for why in REASONS}
+    shares = {key: n / max(count["ground"], 1) for key, n in count.items()}
+    cloud = None if scl is None else shares["cloud"]
+    return Survey(bad, {"cloud": cloud, "missing": shares["missing"]})
 
 
-def read_strips(
-    pan: str, xs: str, s2: Any, scl: Any | None
-) -> tuple[tuple[int, int], Iterator[tuple]]:
-    """Read all images on the grid of XS, strip by strip; see `survey_pixels`.
-
-    Returns:
-        Height and width; and an iterator over: rows (a slice); XS, Sentinel-2 and SCL
-        (no band if there is none) [rows, width, bands]; PAN DN nearest to 0, and the
-        largest.
-
-    Raises:
-        SRError: if the scene classification holds something else than classes.
-    """
-    # The nearest pixel: 6 m are less than 10 m, so that each pixel of Sentinel-2 is
-    # read.
-    layers = [xs]
-    for image in (s2, scl):
-        if image is not None:
-            layers.append(pyotb.Superimpose(inr=xs, inm=image, interpolator="nn"))
-    everything = pyotb.ConcatenateImages(il=layers)
-    pan_in_xs = PanInXS(pan, xs)
-    height, width = everything.shape[:2]
-    firsts = range(0, height, STRIP_ROWS)
-    strips = [slice(row, min(row + STRIP_ROWS, height)) for row in firsts]
-
-    def read(rows: slice) -> tuple:
-        pixels = everything[rows, :].to_numpy()
-        of_xs, of_s2, of_scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
-        if of_scl.size and of_scl.max() > LAST_CLASS:
-            raise SRError(
-                f"the scene classification holds {of_scl.max():g}, classes from 0 to "
-                f"{LAST_CLASS} are expected; give the SCL band of the product"
-            )
-        return rows, of_xs, of_s2, of_scl, pan_in_xs.extremes(rows, width)
-
-    progress = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
-    found = tqdm(ahead(map(read, strips)), "looking at all pixels", **progress)
-    return (height, width), found
+def _check_classes(scl: np.ndarray) -> None:
+    if scl.size and scl.max() > LAST_CLASS:
+        raise SRError(
+            f"the scene classification holds {scl.max():g}, classes from 0 to "
+            f"{LAST_CLASS} are expected; give the SCL band of the product"
+        )

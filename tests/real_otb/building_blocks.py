@@ -33,7 +33,8 @@ from srtools.images.grid import Grid
 from srtools.images.radiometry import keep_from_0, remove_offset
 from srtools.images.raster import ImageInfo, describe
 from srtools.inference.pieces import CREATION
-from srtools.pair import fits, own_grid, quality, splits, survey
+from srtools.pair import CREATION_OPTIONS, fits, groups, quality, survey
+from srtools.pair.products import Products
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import open_links
 from tests.fake_stac import FakeService, serve
@@ -166,7 +167,7 @@ def superimpose(scene: SimpleNamespace, folder: Path) -> dict:
     keep_from_0(lr).write(
         str(folder / "lr.tif"),
         pixel_type="uint16",
-        ext_fname=sr_dataset.CREATION_OPTIONS,
+        ext_fname=CREATION_OPTIONS,
     )
     return {"computed": computed(lr), **named("written", written(folder / "lr.tif"))}
 
@@ -178,7 +179,7 @@ def pansharpening(scene: SimpleNamespace, folder: Path) -> dict:
     hr.write(
         str(folder / "hr.tif"),
         pixel_type="uint16",
-        ext_fname=sr_dataset.CREATION_OPTIONS,
+        ext_fname=CREATION_OPTIONS,
     )
     return {
         **named("float", written(folder / "float.tif")),
@@ -223,7 +224,9 @@ def usable_pixels(scene: SimpleNamespace, folder: Path) -> dict:
         )
         assert 0 < found.usable.sum() < found.usable.size
         answers |= named(name, found.bad)
-        answers[f"{name}, shares"] = text([found.missing, found.cloud])
+        answers[f"{name}, shares"] = text(
+            [found.shares["missing"], found.shares["cloud"]]
+        )
     return answers
 
 
@@ -256,15 +259,15 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
     """Where each group may have patches, on its way into PatchesSelection."""
     info = xs_of(scene)
     free = np.random.default_rng(0).random((info.height, info.width)) > 0.001
-    plan = splits.split_in_blocks(free, PATCH_SIZE, 4, seed=1)
+    plan = groups.split_in_blocks(free, PATCH_SIZE, 4, seed=1)
     centres = {group: folder / f"{group}.geojson" for group in GROUPS}
     shares = (0.8, 0.1, 0.1)
     Receiver.masks.clear()
     with mock.patch.object(pyotb, "PatchesSelection", Receiver, create=True):
-        for split in (plan, splits.Interleaved(free, PATCH_SIZE, shares)):
-            for mask, parameters in split.selections(centres, 4):
+        for split in (plan, groups.interleave(free, PATCH_SIZE, shares)):
+            for mask, parameters in split.selections(centres):
                 sr_dataset.select_patches(scene.xs, mask, parameters)
-    sent = [plan.mask("train", 4), plan.mask("valid"), plan.mask("test"), free]
+    sent = [*(mask for mask, _ in plan.selections(centres)), free]
     assert len(Receiver.masks) == len(sent)
     left, top = info.transform @ (0.5, 0.5)
     for received, array in zip(Receiver.masks, sent, strict=True):
@@ -279,9 +282,9 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
 def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
     """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
     s2 = remove_offset(stacked(scene), OFFSET)
-    record = own_grid.keep(
-        folder, s2, scene.s2[0], xs_of(scene), sr_dataset.CREATION_OPTIONS
-    )
+    products = Products(None, folder)
+    products.keep(s2, scene.s2[0], xs_of(scene))
+    record = products.facts["sentinel2_own_grid"]
     answers = written(folder / record["path"])
     return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}
 
@@ -370,10 +373,9 @@ def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
     """No room for more than 10 kB of a file; give what is said of it."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     s2 = remove_offset(stacked(scene), OFFSET)
-    xs, options = xs_of(scene), sr_dataset.CREATION_OPTIONS
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
-        own_grid.keep(folder, s2, scene.s2[0], xs, options)
+        Products(None, folder).keep(s2, scene.s2[0], xs_of(scene))
         said = "nothing"
     except SRError as error:
         said = str(error)

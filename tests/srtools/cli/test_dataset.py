@@ -29,8 +29,7 @@ def test_all_files_that_are_read_are_inputs():
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"step": 40}, "--step must be no more than --patch_size"),
-        ({"step": 8, "split": "interleaved"}, "--step is for --split blocks"),
+        ({"split": "interleaved", "per_patch": True}, "--per_patch is for --split bl"),
         ({"scl": "scl.tif"}, "--scl is for --s2_images"),
         ({"spot": "product"}, "give the two Spot images, --pan and --xs, or the"),
         ({"pan": None}, "give the two Spot images"),

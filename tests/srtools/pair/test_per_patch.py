@@ -10,7 +10,6 @@ import rasterio
 import sr_dataset
 from demo.scene import make_scene
 from srtools.cli.dataset import Options
-from srtools.cli.options import MisuseError
 
 SIZE = 32
 LEFT_OUT = ("shifted (training)", "unlike (training)", "changed (training)")
@@ -80,8 +79,3 @@ def test_what_is_not_for_training_stays(spot, tmp_path):
     assert after["groups"]["train"]["patches"] < before["groups"]["train"]["patches"]
     for group in ("valid", "test"):
         assert after["groups"][group] == before["groups"][group]
-
-
-def test_only_blocks_know_what_is_for_training():
-    with pytest.raises(MisuseError, match="--per_patch is for --split blocks"):
-        Options(pan="p", xs="x", out_dir="o", split="interleaved", per_patch=True)

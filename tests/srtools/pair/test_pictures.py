@@ -5,7 +5,7 @@ from PIL import Image
 
 from srtools.conventions import GROUPS
 from srtools.pair import pictures
-from srtools.pair.splits import split_in_blocks
+from srtools.pair.groups import split_in_blocks
 from tests.ground import SIZE, measure
 
 

@@ -20,13 +20,8 @@ import pyotb
 # Metres east and north, 0.1 to 8 m long.
 SHIFTS = [
     (0.1, 0.0),
-    (-0.3, 0.4),
-    (0.0, -1.0),
     (1.3, 1.1),
-    (-2.6, 1.9),
-    (3.1, -4.2),
     (-5.6, -5.6),
-    (8.0, 0.0),
     (0.0, 8.0),
 ]
 
@@ -51,7 +46,7 @@ def test_shift(scene, shift):
 
 @pytest.mark.parametrize(
     ("gain", "bias", "noise"),
-    [(1.0, 0.0, 4), (0.8, 250.0, 4), (1.25, -100.0, 4), (0.9, 50.0, 40)],
+    [(0.8, 250.0, 4), (1.25, -100.0, 4), (0.9, 50.0, 40)],
 )
 def test_gain_and_bias(scene, gain, bias, noise):
     """Within 1 % and 0.002 reflectance; S2's noise does not flatten the slope."""
@@ -155,8 +150,7 @@ def test_nothing_to_measure(value, tmp_path):
     assert quality.sharpness is None
     verdicts = {line.name: line.verdict for line in quality.criteria()}
     assert verdicts["shift"] == verdicts["radiometry B04"] == "unknown"
-    assert verdicts["blocks without shift"] == "warn"
-    assert quality.verdict == "fail"  # nothing relates the images
+    assert verdicts["blocks without shift"] == quality.verdict == "fail"
     assert "nothing shows that both" in "; ".join(quality.diagnoses())
     assert json.loads(json.dumps(quality.record()))["shift"]["east"] is None
 

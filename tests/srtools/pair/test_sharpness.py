@@ -30,8 +30,7 @@ def mixed(ground: np.ndarray, other: np.ndarray, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("kept", "expected"),
-    [(0.05, "warn"), (0.1, "warn"), (0.15, "warn"), (0.25, "pass"), (0.28, "pass")]
-    + [(0.32, "pass"), (0.45, "warn")],
+    [(0.05, "warn"), (0.15, "warn"), (0.25, "pass"), (0.32, "pass"), (0.45, "warn")],
 )
 def test_known_blurs(scene, kept, expected):
     quality = measure(scene.spot(), scene.sentinel2(blur=blur(kept)))
@@ -41,7 +40,7 @@ def test_known_blurs(scene, kept, expected):
     assert quality.verdict == expected  # a warning, and never a failure
 
 
-@pytest.mark.parametrize("shift", [(1.3, 1.1), (-5.6, -5.6), (8.0, 0.0)])
+@pytest.mark.parametrize("shift", [(1.3, 1.1), (-5.6, -5.6)])
 @pytest.mark.parametrize(("kept", "expected"), [(0.1, "warn"), (0.28, "pass")])
 def test_a_shift_is_no_blur(scene, shift, kept, expected):
     quality = measure(scene.spot(), scene.sentinel2(shift, blur=blur(kept)))
@@ -54,7 +53,7 @@ def test_the_coding_of_spot_does_not_matter(scene):
     assert quality.sharpness.value == pytest.approx(0.28, rel=0.06)
 
 
-@pytest.mark.parametrize("noise", [20, 40, 80])
+@pytest.mark.parametrize("noise", [20, 80])
 def test_noise_is_no_sharpness(scene, noise):
     """Blurred and noisy is not taken for sharp; at worst nothing is known."""
     blurred = measure(scene.spot(), scene.sentinel2(noise=noise, blur=blur(0.1)))
@@ -64,7 +63,7 @@ def test_noise_is_no_sharpness(scene, noise):
     assert verdict(sharp) != "warn"
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_changed_ground_is_no_blur(scene, seed):
     """Half of it is other ground: the interval is wide, and holds the truth."""
     half = mixed(scene.ground, landscape(2), seed)

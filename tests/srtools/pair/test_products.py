@@ -1,4 +1,4 @@
-"""Sentinel-2's own pixels, kept beside the patches on their own grid."""
+"""What lies beside the patches: Sentinel-2 on its own grid, displaced Spot images."""
 
 import json
 
@@ -12,8 +12,9 @@ from rasterio.warp import transform, transform_bounds
 import sr_dataset
 from srtools.cli.dataset import Options
 from srtools.images.raster import describe
-from srtools.pair import own_grid
+from srtools.pair.products import Products
 from tests.conftest import UTM31
+from tests.ground import measure
 
 import pyotb
 
@@ -72,5 +73,16 @@ def test_nothing_is_made_up_beyond_the_edge_of_sentinel2(tmp_path, write_raster)
     dn = np.full((10, 10, 4), 900, np.uint16)
     s2 = write_raster("s2.tif", dn, spacing=10.0)
     xs = write_raster("xs.tif", np.ones((16, 16, 4), np.uint16), 6.0)
-    record = own_grid.keep(tmp_path, pyotb.Input(s2), s2, describe(xs, "XS"), "")
-    assert record["size"] == [10, 10]
+    products = Products(None, tmp_path)
+    products.keep(pyotb.Input(s2), s2, describe(xs, "XS"))
+    assert products.facts["sentinel2_own_grid"]["size"] == [10, 10]
+
+
+def test_displacing_spot_undoes_the_shift(scene, tmp_path):
+    """The same blocks, read through a displaced grid."""
+    xs, s2 = scene.spot(), scene.sentinel2((4.3, -3.1))
+    info = describe(xs, "XS")
+    pan, moved = Products(None, tmp_path).displace(info, info, measure(xs, s2))
+    assert np.hypot(*measure(moved.path, s2).shift) < 0.2
+    assert (pyotb.Input(moved.path).to_numpy() == pyotb.Input(xs).to_numpy()).all()
+    assert pan.transform == moved.transform

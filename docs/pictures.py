@@ -485,12 +485,18 @@ def unseen() -> Path:
     left, right = figure.subplots(1, 2, sharey=True)
     names = [f"{trained}  \u2192  {tested}" for trained, tested, *_ in RUNS]
     colours = [BLUE if seen_before else ORANGE for _, _, seen_before, *_ in RUNS]
-    for axis, values, title in (
-        (left, [gain for *_, gain, _ in RUNS], "gain over bicubic, dB"),
-        (right, [held for *_, held in RUNS], "pixels held by intervals of 90 %"),
+    inside = {"label_type": "center", "color": "white"}  # clear of the dashed line
+    for axis, values, title, look in (
+        (left, [gain for *_, gain, _ in RUNS], "gain over bicubic, dB", {"padding": 3}),
+        (
+            right,
+            [held for *_, held in RUNS],
+            "pixels held by intervals of 90 %",
+            inside,
+        ),
     ):
         bars = axis.barh(names, values, color=colours)
-        axis.bar_label(bars, padding=3)
+        axis.bar_label(bars, **look)
         axis.set_title(title, fontsize=11)
         axis.spines[["top", "right"]].set_visible(False)
     left.invert_yaxis()

@@ -129,7 +129,7 @@ def test_a_mistake_in_the_programs_keeps_its_traceback(start):
         "from srtools.files import nothing",
         "1 / 0",
     ):
-        done = start(MODEL, {"numpy": code})
+        done = start(PROGRAMS["infer"], {"numpy": code})
         assert done.returncode == 1 and "Traceback" in done.stderr
 
 

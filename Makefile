@@ -18,7 +18,7 @@ ENGINE := $(shell find otblite -name '*.py' -o -name '*.pth' -o -name 'pyproject
 CODE := sr_*.py srtools otblite demo lesson bench tests docs/*.py
 PYTEST := $(BIN)/python -m pytest -n auto
 # What touches TensorFlow.
-TENSORFLOW_TESTS := tests/test_*.py tests/lesson tests/otblite/test_otbtf_*.py \
+TENSORFLOW_TESTS := tests/test_*.py tests/srtools/test_tf.py tests/lesson tests/otblite/test_otbtf_*.py \
 	tests/otblite/test_serving.py \
 	$(addprefix tests/srtools/,network training evaluation inference)
 

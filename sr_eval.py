@@ -116,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     options = cli.parse(argv)
     comparison.check_folder(options.out_dir, options.overwrite, options.summary)
     for run in options.runs():  # one for each model and scene
-        shown = tables.evaluation(evaluate(run))
+        shown = tables.evaluation(evaluate(run))  # of a single one
     if options.compare:
         shown = tables.comparison(comparison.write(options.out_dir, *options.results()))
     elif options.summary:

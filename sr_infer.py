@@ -76,7 +76,7 @@ def keep_nodata(sr: pyotb.App, job: Job) -> pyotb.App:
     receptive field is odd).  So Sentinel-2 is displaced as far, for this only.
     """
     moved = job.original_at(sr.transform)
-    original = pyotb.ConcatenateImages(il=moved * len(job.names))
+    original = pyotb.ConcatenateImages(il=moved * len(job.names))  # as sr is stacked
     seen = pyotb.Superimpose(inr=sr, inm=original, interpolator="nn")
     return pyotb.where(seen == 0, 0, sr)
 

@@ -68,7 +68,7 @@ def train(options: cli.Options) -> dict:
                 job.train_batches,
                 validation_data=job.valid_batches,
                 callbacks=[*callbacks, job.backup.of(callbacks)],
-                **job.epochs,
+                **job.epochs,  # first, last, and steps of each: it may go on
             )
         best = SRModel(job.element_spec, **options.network_size)  # float32, one device
         best.set_weights(stop.best_weights)

@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
 
 def write_card(path: str | Path, card: dict[str, Any]) -> Path:
     """Write `card` as JSON, completely or not at all; nan and infinity are null."""
-    text = json.dumps(_plain(card), indent=2, allow_nan=False)
+    text = json.dumps(plain(card), indent=2, allow_nan=False)
     # A pair of numbers is easier to read on one line.
     text = re.sub(r"\[\s+(-?[\d.]+),\s+(-?[\d.]+)\s+\]", r"[\1, \2]", text)
     with files.whole_file(path) as partial:
@@ -55,14 +55,14 @@ def write_card(path: str | Path, card: dict[str, Any]) -> Path:
     return Path(path)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as JSON knows it: NumPy's numbers and arrays, paths and dates."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return str(value) if isinstance(value, (PurePath, date)) else value

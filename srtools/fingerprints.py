@@ -1,11 +1,11 @@
 """Fingerprints: values that differ when files, or the settings of a run, differ."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from srtools import cards
 from srtools.urls import redact
 
 
@@ -35,5 +35,5 @@ def of_contents(paths: Iterable[str | Path]) -> str:
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Return the names of the settings that differ, as JSON holds them."""
-    one, other = (json.loads(json.dumps(each, default=str)) for each in (one, other))
+    one, other = (cards.plain(each) for each in (one, other))
     return [key for key in sorted({**one, **other}) if one.get(key) != other.get(key)]

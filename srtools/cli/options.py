@@ -19,7 +19,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from srtools.errors import SRError
@@ -224,7 +224,7 @@ def number(
 def day(text: str) -> date:
     """Read a date such as 2022-07-14."""
     try:
-        return date.fromisoformat(text)
+        return datetime.strptime(text, "%Y-%m-%d").date()  # fromisoformat takes more
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no day; YYYY-MM-DD is expected"

@@ -62,6 +62,8 @@ def check_folder(out_dir: str, overwrite: bool, summary: str | None) -> None:
 
 def scenes_in(folder: str | Path) -> list[str]:
     """Return the names of the scenes in a folder of results; [] if it holds one."""
+    if any((Path(folder) / name).exists() for name in FILES):
+        raise SRError(f"{folder} is a comparison itself; give two folders of results")
     names = sorted(path.parent.name for path in Path(folder).glob(f"*/{METRICS}"))
     if names and (Path(folder) / METRICS).exists():
         raise SRError(

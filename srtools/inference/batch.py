@@ -14,6 +14,7 @@ from srtools.errors import SRError, line_of
 from srtools.inference.options import Options, made_of, read_area
 from srtools.inference.outputs import Outputs
 from srtools.sentinel2 import source
+from srtools.urls import redact
 
 
 class Products:
@@ -24,7 +25,7 @@ class Products:
         self.options, self.failed = options, 0
         self.named: dict[Path, str] = {}
         for product in options.s2_images if options.out_dir else ():
-            path = Path(options.out_dir) / f"{Path(product).stem}_sr.tif"
+            path = Path(options.out_dir) / f"{Path(redact(product)).stem}_sr.tif"
             if path in self.named:
                 raise SRError(
                     f"{self.named[path]} and {product} would both become {path}; "
@@ -56,7 +57,7 @@ class Products:
             # A mistake of the program, or the only product.
             if line is None or not self.options.out_dir:
                 raise
-            print(f"failed: {one.s2_images[0]}: {line}")
+            print(f"failed: {redact(one.s2_images[0])}: {line}")
             self.failed += 1
 
 
@@ -73,4 +74,9 @@ def is_made(options: Options) -> bool:
             f"{outputs.image} is there, made {how}; give --overwrite to replace it, or "
             "another --out_dir"
         )
-    return all(path.exists() for path in outputs.paths)
+    if missing := [str(path) for path in outputs.paths if not path.exists()]:
+        raise SRError(
+            f"{outputs.card} is there and {', '.join(missing)} is not; give "
+            "--overwrite to make the image again"
+        )
+    return True

@@ -7,6 +7,7 @@ measured in docs/performance.md.
 import numpy as np
 
 from srtools.conventions import OUTPUT
+from srtools.errors import SRError
 from srtools.tf import tf
 
 
@@ -72,7 +73,14 @@ def start_as_zoom(network: tf.keras.Model) -> None:
     """
     bands = network.output[OUTPUT].shape[-1]
     identity = np.arange(bands)  # channel i hands band i through
-    for layer in (layer for layer in network.layers if layer.weights):
+    layers = {layer.name: layer for layer in network.layers if len(layer.weights) == 2}
+    if missing := [n for n in ("first", "zoom1", "zoom2", OUTPUT) if n not in layers]:
+        raise SRError(
+            f"the network has no layer {', '.join(missing)} with a kernel and a bias, "
+            "which its first weights are made for; name the layers so, or leave out "
+            "start_as_zoom"
+        )
+    for layer in layers.values():
         kernel, bias = layer.get_weights()
         if layer.name == "first":  # [7, 7, bands, filters]
             kernel[:, :, :, identity] = 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from srtools.conventions import LR_SPACING_METRES
+from srtools.errors import SRError
 from srtools.tf import tf
 
 KNOWN = frozenset(
@@ -74,7 +75,7 @@ def receptive_field(output: Any) -> ReceptiveField:
     """Measure the receptive field of a symbolic Keras tensor `[n, h, w, c]`.
 
     For instance a 7 x 7 convolution has a margin of 3, and two 3 x 3 convolutions one
-    after the other have 2.  Raise ValueError if a layer cannot be measured.
+    after the other have 2.  Raise SRError if a layer cannot be measured.
     """
     return _measure(_input(output), {"": output})[""]
 
@@ -120,7 +121,7 @@ def _measure(image: Any, outputs: dict[str, Any]) -> dict[str, ReceptiveField]:
         fields = {n: _field(side, rows[n], columns[n]) for n in outputs}
         if all(fields.values()):
             return fields
-    raise ValueError(f"the network looks further than {side // 2} pixels")
+    raise SRError(f"the network looks further than {side // 2} pixels")
 
 
 def _field(side: int, rows: Any, columns: Any) -> ReceptiveField | None:
@@ -143,7 +144,7 @@ def _copy(layer: Any) -> Any:
     shifts = config.get("padding", "same") != "same" and max(config["kernel_size"]) > 1
     overshoots = config.get("interpolation", "nearest") not in ("nearest", "bilinear")
     if kind.lower() not in KNOWN or shifts or overshoots:
-        raise ValueError(
+        raise SRError(
             f"the receptive field of layer {layer.name} ({kind}) cannot be measured; "
             "use padding='same' and the layers that srtools/network/receptive_field.py "
             "lists, or teach it another one"

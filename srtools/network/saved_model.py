@@ -84,7 +84,12 @@ def save(
         with signals.held():
             if folder.exists():
                 os.replace(folder, aside)
-            os.replace(new, folder)
+            try:
+                os.replace(new, folder)
+            except OSError:
+                if aside.exists():
+                    os.replace(aside, folder)
+                raise
         shutil.rmtree(aside, ignore_errors=True)
     return folder
 

@@ -1,6 +1,6 @@
 """The inputs of exercise 1, and the options that the room looks at."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -13,13 +13,13 @@ from srtools.sentinel2 import areas, source
 from srtools.sentinel2.source import Sentinel2
 
 
-class Settings(Protocol):
-    """Options of exercise 1, and those that `source.sentinel2` takes."""
+class Settings(source.Options, Protocol):
+    """Options of exercise 1, and those that choose the image of Sentinel-2."""
 
     pan: str | None
     xs: str | None
     spot: str | None
-    s2_images: Sequence[str] | None
+    coregister: bool
     scl: str | None
     s2_date: date | None
     spot_date: date | None

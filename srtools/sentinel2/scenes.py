@@ -155,8 +155,8 @@ def choose(
         )
     raise SRError(
         f"none of {len(candidates)} Sentinel-2 candidates can be used (the best one, "
-        f"{best.tiles[0].id}: {best.rejected}); see the table above, then allow "
-        "another period or a larger bad share, or name the items to take"
+        f"{best.tiles[0].id}: {best.rejected}); see the table above, then give another "
+        "--start_date and --end_date, a larger --max_bad_share, or items by --item"
     )
 
 

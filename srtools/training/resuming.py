@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from srtools import files, fingerprints
+from srtools import cards, files, fingerprints
 from srtools.errors import DISK_FULL, SRError
 from srtools.network import saved_model, weights
 from srtools.tf import tf
@@ -57,7 +57,7 @@ class Backup(tf.keras.callbacks.Callback):
     def __init__(self, folder: Path, settings: dict[str, Any], writes: bool = True):
         super().__init__()
         self.path, self.writes = Path(folder, FILE), writes
-        self.settings = json.loads(json.dumps(settings, default=str))
+        self.settings = cards.plain(settings)
         self.callbacks: Sequence[tf.keras.callbacks.Callback] = ()
         self.batches: tf.data.Dataset | None = None
         self.epochs_done, self.latest, self.stopped = 0, 0, False

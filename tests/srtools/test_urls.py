@@ -34,3 +34,39 @@ def test_temporary_files_have_names(monkeypatch):
     monkeypatch.setitem(urls.NAMES, "/tmp/x/0_a_B04.tif", "B04 of item a")
     assert urls.redact("/tmp/x/0_a_B04.tif") == "B04 of item a"
     assert urls.redact("/tmp/y/B04.tif") == "/tmp/y/B04.tif"
+
+
+@pytest.mark.parametrize(
+    ("href", "path"),
+    [
+        ("https://host/a.tif?sig=1", "/vsicurl/https://host/a.tif?sig=1"),
+        ("http://host/a.tif", "/vsicurl/http://host/a.tif"),
+        ("s3://bucket/a.tif", "/vsis3/bucket/a.tif"),
+        ("/data/a.tif", "/data/a.tif"),
+        ("file:///data/a.tif", "/data/a.tif"),
+        ("/vsicurl/https://host/a.tif", "/vsicurl/https://host/a.tif"),
+    ],
+)
+def test_gdal_path(href, path):
+    assert urls.gdal_path(href) == path
+
+
+@pytest.mark.parametrize(
+    "url", ["https://h/a?sig=secret", "https://me:secret@h/a", "https://h/a#secret"]
+)
+def test_what_is_printed_of_a_url_has_no_secret(url):
+    assert urls.redact(url) == "https://h/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("403 at http://h/a?se=2&sig=secret. Again", "403 at http://h/a Again"),
+        ("'/vsicurl/http://h/a?sig=secret' is no", "'/vsicurl/http://h/a' is no"),
+        ("https://me:secret@h/a: gone", "https://h/a: gone"),
+        ("token sig=secret", "token "),
+        ("Really? Yes: a=1", "Really? Yes: a=1"),
+    ],
+)
+def test_without_secrets(text, clean):
+    assert urls.without_secrets(text) == clean

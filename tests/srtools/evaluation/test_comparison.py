@@ -96,3 +96,13 @@ def test_interval_of_scenes_is_students_over_their_means():
     assert summary["gain_db"] == 2
     assert summary["interval"] == pytest.approx([2 - half, 2 + half], abs=1e-4)
     assert comparison.mean_of_scenes(rows[:2], "gain_db")["interval"] is None
+
+
+def test_a_comparison_is_no_folder_of_results(tmp_path):
+    """Two models that were compared would count as two scenes."""
+    for name in ("a_one", "b_other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text("{}")
+    (tmp_path / "comparison.json").write_text("{}")
+    with pytest.raises(SRError, match="is a comparison itself; give two folders"):
+        comparison.scenes_in(tmp_path)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from srtools.errors import SRError
 from srtools.network import first_weights
 
 import tensorflow as tf
@@ -36,3 +37,11 @@ def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
     np.testing.assert_allclose(
         change, np.broadcast_to(change[:1, :1], change.shape), atol=1e-6
     )
+
+
+def test_a_network_without_the_layers_that_zoom_is_one_line():
+    inputs = tf.keras.Input((None, None, 4))
+    first = tf.keras.layers.Conv2D(8, 7, padding="same", name="start")(inputs)
+    network = tf.keras.Model(inputs, {"hr": first})
+    with pytest.raises(SRError, match="no layer first, zoom1, zoom2, hr with a kernel"):
+        first_weights.start_as_zoom(network)

@@ -5,6 +5,7 @@ from math import ceil, floor
 import numpy as np
 import pytest
 
+from srtools.errors import SRError
 from srtools.network.receptive_field import (
     ReceptiveField,
     layer_table,
@@ -112,7 +113,7 @@ def test_many_blocks():
 )
 def test_a_layer_that_cannot_be_measured_is_named(layer, words):
     inputs = tf.keras.Input((None, None, 2))
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(SRError, match=words):
         receptive_field(layer()(inputs))
 
 

@@ -1,4 +1,4 @@
-"""The small examples in the docstrings of otblite are true."""
+"""The small examples in docstrings are true."""
 
 import doctest
 import importlib
@@ -7,9 +7,12 @@ import pkgutil
 import otblite
 import pytest
 
+import srtools
+
 MODULES = [
     module.name
-    for module in pkgutil.walk_packages(otblite.__path__, "otblite.")
+    for package in (otblite, srtools)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if "bindings" not in module.name
 ]
 
@@ -24,4 +27,4 @@ def test_there_are_examples():
     found = [
         doctest.testmod(importlib.import_module(name)).attempted for name in MODULES
     ]
-    assert sum(found) >= 6
+    assert sum(found) >= 30

@@ -622,7 +622,8 @@ def test_an_image_of_another_run_is_not_there(
     assert "is there, made by an earlier version; give" in lines(1)[0]
     assert lines(0, "--overwrite")[0].startswith(f"written: {out}/b_sr.tif, 160 x 134")
     (out / "b_sr.tif").unlink()
-    assert "b_sr.qml exists already; give --overwrite" in lines(1)[0]
+    missing = f"b_sr.json is there and {out}/b_sr.tif is not; give --overwrite to"
+    assert missing in lines(1)[0]
 
 
 def test_intervals_of_another_image_go_with_it(

@@ -25,6 +25,7 @@ TYPES = {
     "sentinel2_own_grid": dict,
     "command": str,
     "items": list,
+    "made_of": dict,
     "scenes": list,
 }
 """Types of entries, in a card and in the cards that it holds; null is allowed."""

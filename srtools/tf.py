@@ -26,6 +26,9 @@ def cpu_flags(cpu_info: str = CPU_INFO) -> set[str]:
     return set(flags[1].split()) if flags else set()
 
 
+# Before Keras reads keras.json, whose backend this overrules.
+if (_backend := os.environ.setdefault("KERAS_BACKEND", "tensorflow")) != "tensorflow":
+    raise SRError(f"KERAS_BACKEND is {_backend}, tensorflow is expected; unset it")
 _interrupted = signal.getsignal(signal.SIGINT)
 if _interrupted is signals.stop:
     signal.signal(signal.SIGINT, signals.leave)
@@ -47,8 +50,6 @@ finally:
     if _interrupted is signals.stop:
         signal.signal(signal.SIGINT, signals.stop)
 
-if (_backend := os.environ.setdefault("KERAS_BACKEND", "tensorflow")) != "tensorflow":
-    raise SRError(f"KERAS_BACKEND is {_backend}, tensorflow is expected; unset it")
 try:
     tf.get_logger().setLevel("ERROR")
     tf.keras.backend.set_floatx("float32")

@@ -190,8 +190,9 @@ def test_like_takes_area_and_corner(tmp_path, write_raster, blurring_model):
     assert profile["transform"] == Affine(1.5, 0, corner[0], 0, -1.5, corner[1])
 
 
-def test_no_data_stays_no_data(tmp_path, write_raster, blurring_model):
+def test_no_data_stays_no_data(tmp_path, write_raster, blurring_model, caplog):
     """0 stays 0, nothing else becomes 0, and far from it nothing changes."""
+    caplog.set_level("INFO", "srtools")
     pixels = image(40, 40)
     holed = pixels.copy()
     holed[:10, :10] = 0
@@ -201,6 +202,7 @@ def test_no_data_stays_no_data(tmp_path, write_raster, blurring_model):
         tmp_path, s2_images=(write_raster("b.tif", holed),), **options
     )
     assert profile["nodata"] == 0
+    assert caplog.text.count("6.2 % of the image is no data") == 1  # 10 x 10 of 40 x 40
     assert (result[:40, :40] == 0).all()
     assert (result[40:] > 0).all() and (result[:, 40:] > 0).all()
     reach = 40 + 4 * (3 + 2)  # the mean, and the cubic kernel
@@ -622,7 +624,9 @@ def test_an_image_of_another_run_is_not_there(
     assert "is there, made by an earlier version; give" in lines(1)[0]
     assert lines(0, "--overwrite")[0].startswith(f"written: {out}/b_sr.tif, 160 x 134")
     (out / "b_sr.tif").unlink()
-    missing = f"b_sr.json is there and {out}/b_sr.tif is not; give --overwrite to"
+    missing = f"b_sr.json is there, {out}/b_sr.tif is not, or damaged; give --overwrite"
+    assert missing in lines(1)[0]
+    (out / "b_sr.tif").write_bytes((out / "c_sr.tif").read_bytes()[:-1000])
     assert missing in lines(1)[0]
 
 

@@ -39,6 +39,8 @@ from srtools.urls import (
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
+VIEWER_FILES = (".aux.xml", ".ovr")
+
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """Errors of reading and writing; copying and overviews raise the second."""
 
@@ -334,6 +336,19 @@ def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
     scale = image.width / width, image.height / height
     x, y = image.transform @ (np.concatenate(corners).reshape(-1, 2) * scale).T
     return shapely.convex_hull(shapely.MultiPoint(np.stack([x, y], axis=1)))
+
+
+def sources(path: str) -> list[str]:
+    """Return the files that an image is made of: it, those of a VRT, and side files.
+
+    Statistics and overviews, which a viewer may leave beside it, do not count.
+    """
+    try:
+        with rasterio.open(gdal_path(path)) as file:
+            names = [name for name in file.files if not name.endswith(VIEWER_FILES)]
+    except GDAL_ERRORS:  # whoever reads the pixels says what is wrong
+        return [path]
+    return [path] if is_remote(path) or not names else names
 
 
 def is_whole(path: str | os.PathLike) -> bool:

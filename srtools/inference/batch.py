@@ -11,6 +11,7 @@ from pathlib import Path
 
 from srtools import cards, fingerprints
 from srtools.errors import SRError, line_of
+from srtools.images import raster
 from srtools.inference.options import Options, made_of, read_area
 from srtools.inference.outputs import Outputs
 from srtools.sentinel2 import source
@@ -74,9 +75,11 @@ def is_made(options: Options) -> bool:
             f"{outputs.image} is there, made {how}; give --overwrite to replace it, or "
             "another --out_dir"
         )
-    if missing := [str(path) for path in outputs.paths if not path.exists()]:
+    whole = {path: path.exists() for path in outputs.paths}
+    whole |= {path: raster.is_whole(path) for path in outputs.images}
+    if missing := [str(path) for path, is_whole in whole.items() if not is_whole]:
         raise SRError(
-            f"{outputs.card} is there and {', '.join(missing)} is not; give "
+            f"{outputs.card} is there, {', '.join(missing)} is not, or damaged; give "
             "--overwrite to make the image again"
         )
     return True

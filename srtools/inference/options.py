@@ -54,6 +54,7 @@ def made_of(options: Options) -> dict:
     if len(images) == 1 and safe.is_safe(images[0]):
         product = safe.read_safe(images[0])
         images = [*product.bands, *product.scl]
+    images = [file for image in images for file in raster.sources(image)]
     read = {name: getattr(options, name) for name in FILE_OPTIONS}
     return {
         "model": saved_model.fingerprint(options.model_dir),

@@ -1,9 +1,12 @@
 """Files that exercise 5 writes: the image, its intervals, card, preview, style."""
 
+import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio.shutil
 
 from srtools import cards, files
@@ -15,6 +18,8 @@ from srtools.inference.pieces import Piece, write_vrt
 from srtools.network.intervals import SERVED
 from srtools.sentinel2.image import Sentinel2
 from srtools.urls import redact
+
+log = logging.getLogger(__name__)
 
 MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"
 """Tag of the image of intervals."""
@@ -92,12 +97,24 @@ class Outputs:
                 write_cog(whole, partial / path.name)
             image = partial / self.image.name
             qgis.write_style(partial / self.style.name, qgis.limits_of(image))
+            if empty := _share_of_nodata(image):
+                log.info(
+                    "%.2g %% of the image is no data, as Sentinel-2 is there", empty
+                )
             record = raster.describe(image, "the output").record()
             card = {**card, "output": {**record, "path": str(self.image)}}
             cards.write_card(partial / self.card.name, card)
             if self.preview:
                 figures.save_preview(self.preview, s2.read, image)
         return card
+
+
+def _share_of_nodata(image: Path) -> float:
+    """Return the percentage of pixels that are 0, of at most 4096 a side."""
+    with raster.reading(image) as file:
+        step = max(file.width, file.height, 4096) / 4096
+        size = tuple(math.ceil(side / step) for side in (file.height, file.width))
+        return 100 * float(np.mean(file.read(1, out_shape=size) == 0))
 
 
 def write_cog(whole: Path, out: Path) -> None:

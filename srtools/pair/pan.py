@@ -8,7 +8,13 @@ import numpy as np
 from srtools.conventions import FACTOR
 from srtools.images.grid import Grid
 from srtools.images.raster import describe
-from srtools.images.registration import LEAST_LEVELS, Block, block_shift, present
+from srtools.images.registration import (
+    LEAST_LEVELS,
+    LUMINANCE,
+    Block,
+    block_shift,
+    present,
+)
 
 import pyotb
 
@@ -84,7 +90,7 @@ def follows(blocks: Iterable[Block], spacing: float) -> tuple[list, float | None
         the blocks that a line over the bands of XS explains, each block having its own:
         R2, None if PAN is even.
     """
-    shifts, left, total, count = [], 0.0, 0.0, 0
+    shifts, left, total, together, count = [], 0.0, 0.0, 0.0, 0
     for block in blocks:
         pan = np.broadcast_to(block.pan[..., None], block.xs.shape)
         pair = block._replace(lr=pan)
@@ -97,6 +103,9 @@ def follows(blocks: Iterable[Block], spacing: float) -> tuple[list, float | None
         line = np.linalg.lstsq(bands, dn, rcond=None)[0]
         left += float(np.square(dn - bands @ line).sum())
         total += float(np.square(dn).sum())
+        together += float(dn @ bands[:, LUMINANCE].sum(axis=1))
         count += len(dn)
-    even = total <= count * LEAST_LEVELS**2
-    return shifts, None if even else 1 - left / total
+    if total <= count * LEAST_LEVELS**2:
+        return shifts, None
+    # A line fits a negative, too; no PAN is dark where XS is bright.
+    return shifts, 1 - left / total if together > 0 else 0.0

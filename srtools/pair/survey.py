@@ -20,6 +20,8 @@ REASONS = ("no data", "saturated", "cloud, shadow or defect")
 # Bicubic interpolation mixes 2 pixels of 10 m on each side into one of 6 m, and 2
 # pixels of 6 m into one of hr: a bad pixel spoils so many lr pixels around it.
 REACH_LR_PIXELS = 4
+LEVELS = 50  # DN of an image with texture, at least
+MOST_EVEN = 0.9  # share of XS pixels within which PAN is one value
 SATURATED_DN = 65535  # of Sentinel-2
 STRIP_ROWS = 256  # lr pixels that are read at a time
 
@@ -58,12 +60,13 @@ def survey_pixels(
     everything, pan_in_xs = pyotb.ConcatenateImages(il=[xs, *layers]), PanInXS(pan, xs)
     height, width = everything.shape[:2]
     bad = {reason: np.zeros((height, width), bool) for reason in REASONS}
-    count = {"ground": 0, "missing": 0, "cloud": 0}
+    count = {"ground": 0, "missing": 0, "cloud": 0, "even": 0}
 
     def read(row: int) -> tuple:
         rows = slice(row, min(row + STRIP_ROWS, height))
         return rows, everything[rows, :].to_numpy(), pan_in_xs.extremes(rows, width)
 
+    levels: set[float] = set()  # an image that is all even is no enlarged one
     strips = range(0, height, STRIP_ROWS)
     shown = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
     strips = tqdm(ahead(map(read, strips)), "looking at all pixels", **shown)
@@ -81,6 +84,14 @@ def survey_pixels(
         count["ground"] += int(spot.sum())
         count["missing"] += int((spot & missing).sum())
         count["cloud"] += int((spot & cloud & ~missing).sum())
+        even = spot & (darkest == np.abs(brightest))
+        count["even"] += int(even.sum())
+        levels.update(brightest[even][:2000].tolist())
+    if len(levels) > LEVELS and count["even"] > MOST_EVEN * count["ground"]:
+        raise SRError(
+            "PAN has one value in each pixel of XS, as an enlarged XS has: it brings "
+            "no detail; give the panchromatic image of 1.5 m"
+        )
     bad = {why: maximum_filter(bad[why], 2 * REACH_LR_PIXELS + 1) for why in REASONS}
     shares = {key: n / max(count["ground"], 1) for key, n in count.items()}
     cloud = None if scl is None else shares["cloud"]

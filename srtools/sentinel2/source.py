@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 LEVEL_1C = re.compile(r"T\d\d[A-Z]{3}_\d{8}T\d{6}_B\d\d\.jp2$")
 """Names of its images; those of Level-2A state their resolution."""
-DAY = re.compile(r"(?<!PDMC)_(\d{8})[T-]\d{6}[-_]")
+DAY = re.compile(r"(?<!\d)(?<!PDMC_)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 """The first in a name is that of acquisition, but for the creation after PDMC."""
 
 
@@ -146,9 +146,9 @@ def day_in(paths: Sequence[str]) -> date | None:
     """
     days = {}
     for name in (Path(path).name for path in paths):
-        for digits in DAY.findall(name)[:1]:
+        for numbers in DAY.findall(name)[:1]:
             with suppress(ValueError):  # no day at all
-                days.setdefault(datetime.strptime(digits, "%Y%m%d").date(), name)
+                days.setdefault(date(*map(int, numbers)), name)
     if len(days) > 1:
         names = ", ".join(f"{day} ({name})" for day, name in sorted(days.items()))
         raise SRError(

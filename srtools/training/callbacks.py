@@ -113,12 +113,12 @@ class EpochTable(tf.keras.callbacks.Callback):
     def check_moved(self) -> None:
         """Raise `Diverged` if only the training loss has changed; one epoch is few."""
         losses = {row["loss"] for row in self.rows}
-        validation = {row["val_loss"] for row in self.measured()}
+        validation = {row["val_loss"] for row in self.rows}
         if len(losses) > 1 == len(validation):
             raise Diverged(
                 f"nothing is learned and nothing was saved: the validation loss is "
-                f"{validation.pop():.5f} before the training and after each of "
-                f"{len(self.rows)} epochs; give another --learning_rate or --seed, "
+                f"{validation.pop():.5f} after each of {len(self.rows)} epochs; give a "
+                "smaller --learning_rate or another --seed, "
                 "and look at the network of sr_model.py: is its answer always 0?"
             )
 

@@ -9,6 +9,7 @@ import rasterio
 from affine import Affine
 
 from srtools.errors import SRError
+from srtools.images import raster, vrt
 from srtools.images.raster import describe
 
 COMPRESSION = 259  # a tag of TIFF
@@ -84,3 +85,14 @@ def test_an_image_that_is_not_north_up(write_raster, place, crs, words):
         file.transform = place
     with pytest.raises(SRError, match=words):
         describe(path, "the image")
+
+
+def test_the_sources_of_a_vrt_count(write_raster, tmp_path):
+    """Not what a viewer leaves beside an image; a missing image is itself."""
+    image = write_raster("a.tif", np.ones((4, 4), np.uint8))
+    whole = raster.describe(image, "the image")
+    vrt_file = str(vrt.write_displaced(tmp_path / "a.vrt", whole, 1.0, 0.0))
+    (tmp_path / "a.tif.aux.xml").write_text("<PAMDataset />")
+    assert raster.sources(image) == [image]
+    assert sorted(raster.sources(vrt_file)) == sorted([vrt_file, image])
+    assert raster.sources("gone.tif") == ["gone.tif"]

@@ -94,3 +94,12 @@ def test_even_pan_tells_nothing():
     assert [shift.verdict for shift in shifts] == ["flat"] and r2 is None
     empty = Block(0, 0, flat, flat, pan=0 * flat[..., 0])
     assert follows([empty], 6.0)[1] is None
+
+
+def test_pan_that_is_dark_where_xs_is_bright_fails():
+    """A line over the bands of XS would explain all of it."""
+    pixels = np.random.default_rng(0).uniform(300, 3000, (64, 64, 4))
+    pan = pixels[..., :3].mean(axis=-1)
+    for dn, r2 in ((pan, 1.0), (4000 - pan, 0.0)):
+        block = Block(0, 0, pixels, pixels, pan=dn)
+        assert follows([block], 6.0)[1] == pytest.approx(r2)

@@ -100,7 +100,7 @@ def test_the_bands_of_the_best_image_are_copied(
         (["s2.tif"], None),
         (["T31UDQ_20219920T105629_B04_10m.jp2"], None),
         (["SENTINEL2A_20210520-105629-123_L2A_T31UDQ_C_V3-0_FRE_B4.tif"], 20),
-        (["S2A_USER_PRD_MSIL2A_PDMC_20210520T225644_R051_V20210519T105625.SAFE"], None),
+        (["S2A_USER_PRD_MSIL2A_PDMC_20210520T225644_R051_V20210519T105625.SAFE"], 19),
         (["T31UDC_20210520T105629_B04_10m.jp2", "my_B08.tif"], 20),
     ],
 )
@@ -111,9 +111,19 @@ def test_the_day_stands_in_the_names(names, day):
 SEVERAL = r"of several days by their names: 2021-05-20 \(.*\), 2021-05-21 \(.*\); give"
 
 
-def test_bands_of_two_days_are_refused(tmp_path):
-    names = [f"T31UDQ_20210520T105629_{band}_10m.tif" for band in BANDS]
-    names[3] = "T31UDQ_20210521T105631_B08_10m.tif"
+@pytest.mark.parametrize(
+    "name",
+    [
+        "T31UDQ_{}T105629_{}_10m.tif",
+        "{}_{}.tif",
+        "S2A_31UDQ_{}_0_L2A_{}.tif",
+        "SENTINEL2A_{}-105629-123_L2A_T31UDQ_C_V3-0_FRE_{}.tif",
+    ],
+)
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y-%m-%d"])
+def test_bands_of_two_days_are_refused(tmp_path, name, form):
+    days = [date(2021, 5, 20).strftime(form)] * 3 + [date(2021, 5, 21).strftime(form)]
+    names = [name.format(*pair) for pair in zip(days, BANDS, strict=True)]
     options = SearchOptions(s2_images=tuple(names), offset=1000)
     with pytest.raises(SRError, match=SEVERAL):
         with source.sentinel2(options, None, tmp_path):

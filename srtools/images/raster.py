@@ -343,12 +343,14 @@ def sources(path: str) -> list[str]:
 
     Statistics and overviews, which a viewer may leave beside it, do not count.
     """
+    if is_remote(path):
+        return [path]
     try:
         with rasterio.open(gdal_path(path)) as file:
             names = [name for name in file.files if not name.endswith(VIEWER_FILES)]
     except GDAL_ERRORS:  # whoever reads the pixels says what is wrong
-        return [path]
-    return [path] if is_remote(path) or not names else names
+        names = []
+    return names or [path]
 
 
 def is_whole(path: str | os.PathLike) -> bool:

@@ -1,5 +1,6 @@
 """Which pixels may be part of a patch, and what is wrong with the others."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from srtools.pair.pan import PanInXS
 from srtools.sentinel2.scl import BAD_CLASSES, LAST_CLASS, MISSING_CLASS
 
 import pyotb
+
+log = logging.getLogger(__name__)
 
 REASONS = ("no data", "saturated", "cloud, shadow or defect")
 # Bicubic interpolation mixes 2 pixels of 10 m on each side into one of 6 m, and 2
@@ -88,7 +91,7 @@ def survey_pixels(
         count["even"] += int(even.sum())
         levels.update(brightest[even][:2000].tolist())
     if len(levels) > LEVELS and count["even"] > MOST_EVEN * count["ground"]:
-        raise SRError(
+        log.warning(
             "PAN has one value in each pixel of XS, as an enlarged XS has: it brings "
             "no detail; give the panchromatic image of 1.5 m"
         )

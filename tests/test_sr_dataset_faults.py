@@ -424,9 +424,7 @@ def test_the_only_outline_is_wrong(run, service, images):
     with rasterio.MemoryFile(images["SCL"]) as memory, memory.open() as file:
         classes = file.read(1)
     service.files["good-SCL"] = geotiff(classes[:140], TILE @ Affine.scale(2))
-    assert_one_line(
-        run(service), "none of 1 .*pixels are missing.*another --start"
-    )
+    assert_one_line(run(service), "none of 1 .*pixels are missing.*another --start")
 
 
 def test_nothing_is_found(run, service):

@@ -15,6 +15,8 @@ from affine import Affine
 from rasterio.io import MemoryFile
 from shapely.geometry import shape
 
+from srtools.sentinel2 import tokens as token_service
+
 
 def geotiff(
     pixels: np.ndarray, grid: Affine, crs: str = "EPSG:32631", **options: Any
@@ -245,3 +247,16 @@ def serve(service: FakeService) -> Iterator[FakeService]:
             service.closing.set()
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def token_library_asks(service: "FakeService", monkeypatch: Any) -> Iterator[None]:
+    """Point the Planetary Computer's library at the tokens of `service`."""
+    library = token_service.library()
+    monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
+    library.settings.Settings.get.cache_clear()
+    monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
+    # Tokens are for Azure's host only: let the library take localhost for it.
+    monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
+    yield
+    library.settings.Settings.get.cache_clear()

@@ -18,9 +18,14 @@ from srtools.conventions import BANDS
 from srtools.pair import pictures
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download, scenes
-from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
-from tests.fake_stac import FakeService, block_ranges, geotiff, serve
+from tests.fake_stac import (
+    FakeService,
+    block_ranges,
+    geotiff,
+    serve,
+    token_library_asks,
+)
 
 UTM31 = "EPSG:32631"
 LEFT, TOP = 452_000, 5_412_000  # of the Spot image, 960 m x 960 m
@@ -306,17 +311,12 @@ def test_an_item_whose_classification_is_damaged_is_passed_over(
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer on localhost, and unsigned items."""
-    library = token_service.library()
-    monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
-    library.settings.Settings.get.cache_clear()
-    monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
-    monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
     for asset in service.items[0]["assets"].values():
         asset["href"] = asset["href"].split("?")[0]
     when = datetime.now(timezone.utc) + timedelta(hours=2)
     service.expiries = [when.strftime("%FT%TZ")]
-    yield service
-    library.settings.Settings.get.cache_clear()
+    with token_library_asks(service, monkeypatch):
+        yield service
 
 
 def test_a_token_that_ends_in_the_middle_of_the_blocks(run, tokens, images, faultless):

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from srtools.sentinel2 import archive as archives
-from srtools.sentinel2 import tokens as token_service
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
-from tests.fake_stac import FakeService, serve
+from tests.fake_stac import FakeService, serve, token_library_asks
 from tests.stac_items import REAL_ITEMS
 
 
@@ -43,14 +42,8 @@ def real(real_items):
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer and its images on localhost."""
-    library = token_service.library()
-    monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
-    library.settings.Settings.get.cache_clear()
-    monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
-    # Tokens are for Azure's host only: let the library take localhost for it.
-    monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
-    yield service
-    library.settings.Settings.get.cache_clear()
+    with token_library_asks(service, monkeypatch):
+        yield service
 
 
 @pytest.fixture

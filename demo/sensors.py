@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from demo.render import PIXEL
 from srtools.conventions import FACTOR, OFFSET_DN
-from srtools.images.optics import BLUR_METRES
+from srtools.matching.point_spread import BLUR_METRES
 
 PAN_WEIGHTS = np.array([0.35, 0.40, 0.25, 0.0])  # of red, green, blue, near infrared
 SPOT_NOISE = 6.0  # DN, standard deviation

@@ -37,9 +37,9 @@ from srtools.conventions import (
 )
 from srtools.files import whole_file
 from srtools.images.figures import stretch, to_display
-from srtools.images.optics import BLUR_METRES
-from srtools.images.registration import FINEST_PERIOD
 from srtools.images.zooms import ZOOMS, bicubic, zoom
+from srtools.matching.point_spread import BLUR_METRES
+from srtools.matching.registration import FINEST_PERIOD
 from srtools.network.receptive_field import receptive_field
 from srtools.tf import tf
 

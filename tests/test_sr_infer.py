@@ -25,8 +25,8 @@ from srtools import cards, files
 from srtools.cli.inference import Options
 from srtools.errors import SRError
 from srtools.images import figures, raster, vrt
-from srtools.images.optics import blur_weights
 from srtools.inference import pieces
+from srtools.matching.point_spread import blur_weights
 from srtools.network import saved_model
 from srtools.network.receptive_field import receptive_field
 from srtools.sentinel2 import download

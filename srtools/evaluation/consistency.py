@@ -13,9 +13,9 @@ import numpy as np
 from srtools.conventions import FACTOR, SCALE
 from srtools.evaluation.own_grid import OwnGrid, View
 from srtools.evaluation.scores import MODEL
-from srtools.images.back_projection import agree
-from srtools.images.optics import REACH_METRES, blur_weights
-from srtools.images.registration import Block, block_shift
+from srtools.matching.back_projection import agree
+from srtools.matching.point_spread import REACH_METRES, blur_weights
+from srtools.matching.registration import Block, block_shift
 from srtools.metrics import psnr, spectral_angle
 
 LEAST_PIXELS = 4  # pixels a side for a comparison

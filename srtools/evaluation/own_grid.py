@@ -18,7 +18,7 @@ from srtools.evaluation.test_set import TestSet
 from srtools.images import raster
 from srtools.images.figures import read_area, stretch, to_display
 from srtools.images.grid import Grid
-from srtools.images.optics import REACH_METRES
+from srtools.matching.point_spread import REACH_METRES
 
 QUICKLOOK_PIXELS = 500  # a side
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from srtools.conventions import SCALE
 from srtools.evaluation.confidence import FEWEST_BLOCKS
-from srtools.images.patch_files import pair_verdict
+from srtools.patches.patch_files import pair_verdict
 
 DASH = "-"
 DIGITS = {"l1_dn": 1, "l2_dn": 0, "ssim": 4}  # of the scores that do not have 2

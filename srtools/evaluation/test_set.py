@@ -19,9 +19,10 @@ from srtools.conventions import (
     OUTPUT,
 )
 from srtools.errors import SRError
-from srtools.images import ground, patch_files, raster
+from srtools.images import raster
 from srtools.network import likeness
 from srtools.network.saved_model import ModelInfo
+from srtools.patches import footprints, patch_files
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +133,10 @@ def check_model(
 
 def check_ground(info: ModelInfo, test: TestSet, accepted: bool = False) -> None:
     """Check that no test patch shows ground that the model was trained on."""
-    tested = ground.ground_of(test.dataset, "test")
+    tested = footprints.ground_of(test.dataset, "test")
     # Cards of earlier versions know one scene, and tell of it themselves.
     scenes = info.card.get("scenes") or [info.card]
-    seen = max(ground.shared(scene.get("ground"), tested) for scene in scenes)
+    seen = max(footprints.shared(scene.get("ground"), tested) for scene in scenes)
     if seen and not accepted:
         raise SRError(
             f"{seen} of {test.count} test patches show ground that the model "

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from srtools.conventions import BANDS
-from srtools.images import back_projection, raster
+from srtools.images import raster
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo
 from srtools.inference import pieces
 from srtools.inference.pieces import Piece
+from srtools.matching import back_projection
 from srtools.sentinel2.image import Sentinel2
 
 FOLDER = "consistent"  # in that of the pieces

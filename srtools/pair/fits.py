@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.images.optics import BLUR_METRES
-from srtools.images.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, present
+from srtools.matching.point_spread import BLUR_METRES
+from srtools.matching.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, present
 
 import pyotb
 

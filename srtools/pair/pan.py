@@ -8,7 +8,7 @@ import numpy as np
 from srtools.conventions import FACTOR
 from srtools.images.grid import Grid
 from srtools.images.raster import describe
-from srtools.images.registration import (
+from srtools.matching.registration import (
     LEAST_LEVELS,
     LUMINANCE,
     Block,

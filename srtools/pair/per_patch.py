@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from srtools.engine import engine_errors
 from srtools.images.raster import ImageInfo
-from srtools.images.registration import Block, block_shift
+from srtools.matching.registration import Block, block_shift
 from srtools.pair import fits
 from srtools.pair.groups import Split, whole_patches
 from srtools.pair.quality import CHANGE, SHIFT, PairQuality

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from srtools.conventions import BANDS
 from srtools.images.figures import save, stretch, to_display
-from srtools.images.registration import BlockShift
+from srtools.matching.registration import BlockShift
 from srtools.pair.quality import PairQuality
 
 COLOURS = {"train": (0.2, 0.5, 1.0), "valid": (1.0, 0.9, 0.1), "test": (1.0, 0.2, 0.2)}

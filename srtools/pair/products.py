@@ -23,7 +23,7 @@ from srtools.conventions import (
     patches_name,
 )
 from srtools.engine import engine_errors
-from srtools.images import patch_files, qgis, vrt
+from srtools.images import qgis, vrt
 from srtools.images.figures import quicklook
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, check_written, describe
@@ -31,6 +31,7 @@ from srtools.pair import pictures
 from srtools.pair.groups import Split
 from srtools.pair.inputs import Settings
 from srtools.pair.quality import PairQuality
+from srtools.patches import patch_files
 from srtools.sentinel2.source import Sentinel2
 from srtools.urls import redact
 

@@ -21,9 +21,9 @@ import numpy as np
 from srtools.conventions import BANDS, OFFSET_DN
 from srtools.engine import engine_errors
 from srtools.errors import SRError
-from srtools.images.optics import MODULATION
 from srtools.images.raster import ImageInfo
-from srtools.images.registration import Block, BlockShift, block_shift, read_blocks
+from srtools.matching.point_spread import MODULATION
+from srtools.matching.registration import Block, BlockShift, block_shift, read_blocks
 from srtools.pair.fits import (
     CHANGE_SUPPORT_METRES,
     FIT_SUPPORT_METRES,

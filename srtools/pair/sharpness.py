@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srtools.conventions import FACTOR, S2_SPACING_METRES
-from srtools.images.registration import LUMINANCE, Block, BlockShift, present
+from srtools.matching.registration import LUMINANCE, Block, BlockShift, present
 
 FINEST, COARSEST = 26.0, 50.0  # metres, periods between which the transfer is measured
 PERIOD = 2 * S2_SPACING_METRES  # for which it is told

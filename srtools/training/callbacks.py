@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from srtools import files, signals
 from srtools.errors import SRError
-from srtools.images import figures, patch_files
+from srtools.images import figures
+from srtools.patches import patch_files
 from srtools.tf import tf
 
 log = logging.getLogger(__name__)

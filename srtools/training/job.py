@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from srtools import signals
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN, SCALE
-from srtools.images import patch_files
 from srtools.images.zooms import bicubic
 from srtools.network import likeness, model_card, precision, saved_model
 from srtools.network.receptive_field import receptive_field
+from srtools.patches import patch_files
 from srtools.tf import tf
 from srtools.training import feeding, resuming, strategies, tensorboard
 from srtools.training.calibrating import calibrate

@@ -8,7 +8,7 @@ from pathlib import Path
 from srtools.cards import agree
 from srtools.conventions import DATASET_CARD, FACTOR, KINDS
 from srtools.errors import SRError
-from srtools.images import ground, patch_files
+from srtools.patches import footprints, patch_files
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Scene:
                 for group, kinds in self.files.items()
             },
             "metrics": metrics,
-            "ground": ground.ground_of(self.card, "train"),
+            "ground": footprints.ground_of(self.card, "train"),
             # Where the other patches lie is of no use there.
             "dataset": {k: v for k, v in self.card.items() if k != "groups"},
         }
@@ -110,8 +110,9 @@ def _properties(scene: Scene) -> list[tuple]:
 
 def _check_leak(train: Scene, valid: Scene) -> None:
     """Check that no validation patch shows ground that another scene trains on."""
-    leaking = ground.shared(
-        ground.ground_of(train.card, "train"), ground.ground_of(valid.card, "valid")
+    leaking = footprints.shared(
+        footprints.ground_of(train.card, "train"),
+        footprints.ground_of(valid.card, "valid"),
     )
     if leaking:
         raise SRError(

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, shift
 
 from srtools.evaluation import consistency
-from srtools.images import optics
+from srtools.matching import point_spread
 
 FACTOR, SPACING = 4, 1.5
 ROUGH = np.random.default_rng(2).normal(0.2, 0.1, (3, 160, 160, 4))
@@ -35,7 +35,7 @@ def test_modulation_at_20_metres():
 
 def test_gaussian_filter_of_scipy():
     """Between pixels 1 and 2 of each four lies the centre of the 6 m pixel."""
-    sigma = optics.BLUR_METRES / SPACING
+    sigma = point_spread.BLUR_METRES / SPACING
     blurred = gaussian_filter(GROUND, (0, sigma, sigma, 0), truncate=4)
     middle = blurred[:, 1::4] + blurred[:, 2::4]
     middle = (middle[:, :, 1::4] + middle[:, :, 2::4]) / 4

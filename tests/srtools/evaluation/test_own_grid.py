@@ -10,7 +10,7 @@ import rasterio
 from srtools.errors import SRError
 from srtools.evaluation import consistency, own_grid
 from srtools.evaluation.test_set import TestSet
-from srtools.images import optics
+from srtools.matching import point_spread
 from tests.conftest import CORNER, UTM31
 
 SIZE, SPACING = 128, 1.5
@@ -48,7 +48,7 @@ def sentinel2(write_raster, corner=(451900.0, 5412110.0), size=130) -> str:
     """What Sentinel-2 sees of the ground, as it is kept beside the patches."""
     cols, rows = np.meshgrid(np.arange(size), np.arange(size))
     x, y = corner[0] + 10 * (cols + 0.5), corner[1] - 10 * (rows + 0.5)
-    seen = np.rint(1e4 * ground(x, y, optics.BLUR_METRES)).astype(np.uint16)
+    seen = np.rint(1e4 * ground(x, y, point_spread.BLUR_METRES)).astype(np.uint16)
     return write_raster("sentinel2.tif", seen, spacing=10.0, corner=corner)
 
 

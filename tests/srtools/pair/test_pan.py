@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from srtools.images.registration import Block
+from srtools.matching.registration import Block
 from srtools.pair.pan import PanInXS, follows
 from tests.ground import landscape, measure
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.images.registration import Block, BlockShift
+from srtools.matching.registration import Block, BlockShift
 from srtools.pair import pictures
 from srtools.pair.fits import LinearFit, harmonize
 from srtools.pair.quality import PairQuality, measure_pair

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from srtools.images.registration import Block, BlockShift
+from srtools.matching.registration import Block, BlockShift
 from srtools.pair.sharpness import modulation
 from tests.ground import changed, landscape, measure
 

@@ -11,7 +11,7 @@ Models and Image Processing 53, 1991.
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from srtools.images.optics import REACH_METRES, blur_weights
+from srtools.matching.point_spread import REACH_METRES, blur_weights
 
 ROUNDS = 4
 """Times that the difference is added.  More would follow the noise of Sentinel-2."""

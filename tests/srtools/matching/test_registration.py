@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from srtools.images.registration import Block, block_shift, read_blocks
+from srtools.matching.registration import Block, block_shift, read_blocks
 from tests.ground import landscape
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from srtools.images import back_projection
-from srtools.images.optics import BLUR_METRES, blur_weights
+from srtools.matching import back_projection
+from srtools.matching.point_spread import BLUR_METRES, blur_weights
 
 SPACING, PIXEL = 1.5, 10.0
 SIZE = 400  # pixels, 600 m

@@ -7,7 +7,7 @@ import pytest
 
 from srtools.cards import write_card
 from srtools.errors import SRError
-from srtools.images.patch_files import (
+from srtools.patches.patch_files import (
     check_card,
     check_count,
     check_patches,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from srtools.images.ground import shared
+from srtools.patches.footprints import shared
 
 SPACINGS = [6.0, 6.1, 5.99, 1.5]
 ORIGINS = [(452001.0, 5412003.0), (300000.7, 5499999.3)]

@@ -14,7 +14,6 @@ from affine import Affine
 from otblite.applications import serve
 from rasterio.warp import transform, transform_bounds
 from scipy.ndimage import gaussian_filter, uniform_filter
-from shapely.geometry import box, mapping
 
 import sr_infer
 import sr_model
@@ -334,8 +333,7 @@ def test_bad_input_is_one_line(tmp_path, write_raster, repeating_model, capfd):
     cards.write_card(tmp_path / "other" / saved_model.CARD, order)
     (tmp_path / "scratched" / saved_model.CARD).write_text('{"bands": ')
     os.truncate(next(tmp_path.glob("damaged/variables/*.data*")), 0)
-    area = box(*map(float, degrees(raster.describe(s2, "").bounds)))
-    (tmp_path / "area.json").write_text(json.dumps(mapping(area)))
+    (tmp_path / "area.json").write_text("{}")
     shutil.copy(s2, tmp_path / "s2?.tif")
     for name in ("folder.tif", "folder.png"):
         (tmp_path / name).mkdir()
@@ -367,7 +365,7 @@ def test_bad_input_is_one_line(tmp_path, write_raster, repeating_model, capfd):
     refused("folder.tif is a folder; give the name of a file", out="folder.tif")
     refused("folder.png is a folder; give the name of a file", preview="folder.png")
     refused("cannot be written to", preview=blocked.replace(".tif", ".png"))
-    refused("json is read by this very run", aoi="area.json", out="area.tif")
+    refused("json is read by this very run", mask="area.json", out="area.tif")
     refused("no output 'hr_dn_crop64'; it has", crop="64")
     refused("does not show", like=far)
     refused("degrees.tif is in EPSG:4326, a CRS in metres is ex", s2_images=turned)

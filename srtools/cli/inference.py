@@ -60,13 +60,6 @@ class Options(SearchOptions):
         metavar=("WEST", "SOUTH", "EAST", "NORTH"),
         group=AREA,
     )
-    aoi: str | None = option(
-        None,
-        "outlines whose box is the area to make (default: all of the image)",
-        metavar="GEOJSON",
-        group=AREA,
-    )
-
     mask: str | None = option(
         None,
         "leave out clouds and shadows, as no data, by the scene classification of a "
@@ -134,10 +127,9 @@ class Options(SearchOptions):
         """Refuse options that contradict each other."""
         self._check_outputs()
         super().__post_init__()
-        areas = [area for area in (self.like, self.bbox, self.aoi) if area]
-        if len(areas) > 1:
-            raise MisuseError("--like, --bbox and --aoi are three ways to say the same")
-        if not (self.s2_images or areas):
+        if self.like and self.bbox:
+            raise MisuseError("--like and --bbox are two areas to make; give one")
+        if not (self.s2_images or self.like or self.bbox):
             raise MisuseError("--s2_images, or an area to search, is needed")
         if self.out_dir and (self.part or self.dask or self.preview):
             raise MisuseError("--part, --dask and --preview are for a single --out")

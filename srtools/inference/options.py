@@ -14,7 +14,7 @@ PIXEL_OPTIONS = (
     "offset bbox crop precision self_ensemble uncertainty consistent".split()
 )
 """Options that change pixels, beside the model and the files."""
-FILE_OPTIONS = ("like", "aoi", "mask")
+FILE_OPTIONS = ("like", "mask")
 
 
 class Options(source.Options, Protocol):
@@ -27,7 +27,6 @@ class Options(source.Options, Protocol):
     overwrite: bool
     like: str | None
     bbox: tuple[float, ...] | None
-    aoi: str | None
     mask: str | None
     consistent: bool
     self_ensemble: bool
@@ -42,7 +41,7 @@ class Options(source.Options, Protocol):
 def read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | None]:
     """Return the area to make, degrees, and the image of `--like`; None for all."""
     if not options.like:
-        return areas.read_area(options.bbox, options.aoi), None
+        return areas.from_bbox(options.bbox) if options.bbox else None, None
     like = raster.describe(options.like, "the reference image")
     checks.check_metres(like)
     return areas.footprint(like), like

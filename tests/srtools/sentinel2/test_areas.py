@@ -1,6 +1,4 @@
-"""Areas that are asked for: boxes, outlines, footprints of images."""
-
-import json
+"""Areas in degrees: boxes and footprints of images."""
 
 import numpy as np
 import pytest
@@ -35,67 +33,7 @@ def test_footprint_follows_the_curve_of_a_side():
 )
 def test_a_box_that_is_none(bbox):
     with pytest.raises(SRError, match="west, south, east, north are expected"):
-        areas.read_area(bbox, None)
-
-
-def test_outlines(tmp_path):
-    square = mapping(shapely.box(2, 48, 3, 49))
-    feature = {"type": "Feature", "properties": {}, "geometry": square}
-    other = {**feature, "geometry": mapping(shapely.box(3, 48, 4, 49))}
-    both = {"type": "FeatureCollection", "features": [feature, other]}
-    path = tmp_path / "area.geojson"
-    for content, bounds in (
-        (square, (2, 48, 3, 49)),
-        (feature, (2, 48, 3, 49)),
-        (both, (2, 48, 4, 49)),
-    ):
-        path.write_text(json.dumps(content))
-        assert areas.read_area(None, str(path)).bounds == bounds
-    assert areas.read_area(None, None) is None
-
-
-def test_geojson_as_other_programs_write_it(tmp_path):
-    """With a byte order mark, a feature without geometry, and a third dimension."""
-    square = mapping(shapely.box(2, 48, 3, 49))
-    feature = {"type": "Feature", "properties": {}, "geometry": square}
-    nothing = {**feature, "geometry": None}
-    deep = {**square, "coordinates": [[[*p, 0.0] for p in square["coordinates"][0]]]}
-    path = tmp_path / "area.geojson"
-    for features in ([nothing, feature], [{**feature, "geometry": deep}]):
-        content = json.dumps({"type": "FeatureCollection", "features": features})
-        for mark in (b"", b"\xef\xbb\xbf"):
-            path.write_bytes(mark + content.encode())
-            assert areas.read_area(None, str(path)).bounds == (2, 48, 3, 49)
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [nothing]}))
-    with pytest.raises(SRError, match="holds no area in degrees"):
-        areas.read_area(None, str(path))
-    metres = {**feature, "geometry": mapping(shapely.box(450000, 5e6, 451000, 6e6))}
-    path.write_text(json.dumps(metres))
-    with pytest.raises(
-        SRError, match="from 450000, 5e[+]06 .*ogr2ogr -t_srs EPSG:4326"
-    ):
-        areas.read_area(None, str(path))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "no json",
-        "[]",
-        '{"type": "FeatureCollection", "features": null}',
-        '{"type": "Polygon", "coordinates": [1, 2, 3]}',
-        '{"type": "Point", "coordinates": [2, 48]}',
-        '{"type": "FeatureCollection", "features": []}',
-        json.dumps(mapping(shapely.box(448000, 5410000, 449000, 5411000))),
-    ],
-)
-def test_outlines_that_are_none(tmp_path, text):
-    path = tmp_path / "area.geojson"
-    path.write_text(text)
-    with pytest.raises(SRError, match=r"area\.geojson"):
-        areas.read_area(None, str(path))
-    with pytest.raises(SRError, match="cannot be read as GeoJSON"):
-        areas.read_area(None, str(tmp_path / "no.geojson"))
+        areas.from_bbox(bbox)
 
 
 def test_part_of_an_image(write_raster):

@@ -15,7 +15,9 @@ from affine import Affine
 from rasterio.io import MemoryFile
 from shapely.geometry import shape
 
-from srtools.sentinel2 import tokens as token_service
+from srtools.sentinel2.archive import Archive, token_library
+
+CONFORMANCE = ["https://api.stacspec.org/v1.0.0/item-search"]
 
 
 def geotiff(
@@ -74,7 +76,6 @@ class FakeService:
         self.items: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
         self.expiries: list[str] = []  # of the tokens given, the last one for ever
-        self.conformance = ["https://api.stacspec.org/v1.0.0/item-search#query"]
         self.honest = True  # does what is asked; else gives all, whatever is asked
         self.page_items = 100
         self.loop = ""  # "same": `next` gives the page again; "new": never-ending news
@@ -96,8 +97,10 @@ class FakeService:
     def answer(self, part: str, asked: Any) -> Any:
         """Give a JSON answer, or bytes, or None if there is no such thing."""
         if part == "":
-            links = [{"rel": "search", "href": f"{self.url}/search"}]
-            return {"conformsTo": self.conformance, "links": links}
+            link = {"rel": "search", "href": f"{self.url}/search", "method": "POST"}
+            links = [{**link, "type": "application/geo+json"}]
+            page = {"type": "Catalog", "id": "it", "description": "", "links": links}
+            return {**page, "stac_version": "1.0.0", "conformsTo": CONFORMANCE}
         if part == "search":
             return self._search(asked)
         if part == "token":
@@ -252,11 +255,12 @@ def serve(service: FakeService) -> Iterator[FakeService]:
 @contextmanager
 def token_library_asks(service: "FakeService", monkeypatch: Any) -> Iterator[None]:
     """Point the Planetary Computer's library at the tokens of `service`."""
-    library = token_service.library()
+    library = token_library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
     # Tokens are for Azure's host only: let the library take localhost for it.
     monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
+    monkeypatch.setattr(Archive, "signs", True)
     yield
     library.settings.Settings.get.cache_clear()

@@ -54,16 +54,8 @@ def item(name, day="2022-07-15", cloud=1.0, *, outline=None, href="", **facts):
     }
 
 
-def ids(candidates, rejected=False):
-    return [
-        [tile.id for tile in scene.tiles]
-        for scene in candidates
-        if bool(scene.rejected) is rejected
-    ]
-
-
 def scl(path, classes, transform=TILE, crs=UTM31):
-    """Write a scene classification and give its path."""
+    """Write a scene classification and return its path."""
     with rasterio.open(
         path,
         "w",
@@ -79,6 +71,11 @@ def scl(path, classes, transform=TILE, crs=UTM31):
     return path
 
 
-def candidate(name, href, cloud=1.0, **options):
-    tile = Tile.from_item(item(name, cloud=cloud, href=href, **options))
-    return scene_of(Archive("http://unused"), AREA, [tile])
+def scene_from(*items, archive=None, area=AREA):
+    """Return items as one candidate."""
+    tiles = [Tile.from_item(item) for item in items]
+    return scene_of(archive or Archive("http://unused"), area, tiles)
+
+
+def candidate(name, href, **options):
+    return scene_from(item(name, href=href, **options))

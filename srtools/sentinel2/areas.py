@@ -6,7 +6,6 @@ from typing import Any
 import rasterio
 import rasterio.warp
 import shapely
-from affine import Affine
 from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
@@ -27,42 +26,30 @@ def from_bbox(bbox: tuple[float, ...]) -> shapely.Polygon:
     return shapely.box(*bbox)
 
 
-def in_degrees(crs: Any, outline: shapely.Polygon) -> shapely.Polygon:
-    """Return an outline in degrees of longitude and latitude.
+def project(outline: shapely.Polygon, source: Any, target: Any) -> shapely.Polygon:
+    """Return an outline in the CRS `target`.
 
     A straight side is curved in another CRS, hence the points set along it.
     """
-    outline = shapely.segmentize(outline, outline.length / 80)
-    return shape(rasterio.warp.transform_geom(crs, DEGREES, mapping(outline)))
+    outline = shapely.segmentize(outline, outline.length / 200)
+    return shape(rasterio.warp.transform_geom(source, target, mapping(outline)))
 
 
 def footprint(image: Any) -> shapely.Polygon:
     """Return the outline of an image or grid, in degrees."""
-    left, bottom, right, top = Grid.of(image).bounds
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    return in_degrees(image.crs, shapely.Polygon(corners))
+    return project(shapely.box(*image.bounds), image.crs, DEGREES)
 
 
 def data_footprint(image: ImageInfo) -> shapely.Polygon:
     """Return the outline of the pixels that are not 0 (no data), in degrees."""
-    return in_degrees(image.crs, data_outline(image))
-
-
-def as_image(area: shapely.Polygon, name: str = "the area") -> ImageInfo:
-    """Describe an area in degrees as an image of one pixel that covers it."""
-    west, south, east, north = area.bounds
-    place = Affine(east - west, 0, west, 0, south - north, north)
-    return ImageInfo(name, 1, 1, 1, "uint8", DEGREES, place)
+    return project(data_outline(image), image.crs, DEGREES)
 
 
 def part_of(image: ImageInfo, area: shapely.Polygon) -> ImageInfo:
     """Return the whole pixels of `image` over an area (degrees), as an image."""
-    outline = shapely.segmentize(area, max(area.length / 400, 1e-6))
-    projected = shape(
-        rasterio.warp.transform_geom(DEGREES, image.crs, mapping(outline))
-    )
     grid = Grid.of(image)
-    part = grid.part(grid.clip(grid.touched(projected.bounds)))
+    bounds = project(area, DEGREES, image.crs).bounds
+    part = grid.part(grid.clip(grid.touched(bounds)))
     if not part.width or not part.height:
         raise SRError(f"{image.path} does not show the area that was asked for")
     return replace(

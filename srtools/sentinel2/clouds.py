@@ -1,7 +1,6 @@
 """Clouds over an area, counted in the classification (SCL); holes, in the bands."""
 
 import math
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +11,15 @@ import rasterio.warp
 import shapely
 from affine import Affine
 from rasterio.transform import from_bounds
+from rasterio.windows import Window
 from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
-from srtools.images.grid import Grid, Window
+from srtools.images.grid import Grid
 from srtools.images.pixels import HIGHEST_DN, REMOTE_STEP
-from srtools.sentinel2 import services
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS
+from srtools.sentinel2.services import in_parallel
 
 SAMPLES = 256, 256  # places in an area where the bands are looked at
 RIM_DEGREES = 0.001  # some 100 m: pixels of an overview reach over the edge of the area
@@ -65,8 +65,7 @@ def band_shares(
 
     jobs = [(band, href) for band, images in enumerate(hrefs) for href in images]
     bands: dict[int, Any] = defaultdict(int)
-    end = time.monotonic() + services.PATIENCE
-    for band, pixels in services.in_parallel(look, jobs, end):
+    for band, pixels in in_parallel(look, jobs):
         bands[band] = np.where(bands[band] == 0, pixels, bands[band])
     core = area.buffer(-RIM_DEGREES)
     inside = rasterio.features.geometry_mask(
@@ -80,8 +79,6 @@ def band_shares(
 
 def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
     """Read a band over `area` on the grid `place` in degrees."""
-    if not source.crs:
-        raise SRError("a band has no CRS")
     bounds = rasterio.warp.transform_bounds(DEGREES, source.crs, *area.bounds)
     grid = Grid.of(source)
     window = grid.clip(grid.touched(bounds))
@@ -90,7 +87,9 @@ def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
         height, width = (math.ceil(n / REMOTE_STEP) for n in (part.height, part.width))
         scale = Affine.scale(part.width / width, part.height / height)
         rasterio.warp.reproject(
-            source.read(1, window=_rows_and_cols(window), out_shape=(height, width)),
+            source.read(
+                1, window=Window.from_slices(*window), out_shape=(height, width)
+            ),
             pixels,
             src_transform=part.transform @ scale,
             src_crs=source.crs,
@@ -107,14 +106,12 @@ def _read_around(
 
     Beyond the image the class is `MISSING_CLASS`, 0.
     """
-    if not source.crs:
-        raise SRError("the SCL has no CRS")
     outline = rasterio.warp.transform_geom(DEGREES, source.crs, mapping(area))
     core = shape(outline).buffer(-abs(source.transform.a) / 20)
     grid = Grid.of(source)
     window = grid.touched(core.bounds)
     classes = grid.read(
-        window, lambda part: source.read(1, window=_rows_and_cols(part)), np.uint8
+        window, lambda part: source.read(1, window=Window.from_slices(*part)), np.uint8
     )
     inside = rasterio.features.geometry_mask(
         [core],
@@ -124,7 +121,3 @@ def _read_around(
         invert=True,
     )
     return classes, inside, source.crs
-
-
-def _rows_and_cols(window: Window) -> tuple[tuple[int, int], ...]:
-    return tuple((part.start, part.stop) for part in window)

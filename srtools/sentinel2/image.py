@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio.warp
 from rasterio.enums import Resampling
 
 from srtools.conventions import BANDS, OFFSET_DN, S2_SPACING_METRES
@@ -85,10 +84,10 @@ class Sentinel2:
     def content(self, area: Grid) -> Content:
         """Return how many pixels of an area have data in all bands.
 
-        Each pixel of `area`, which are finer, takes the one below its centre; 0, and
-        what lies beyond the image, is nodata.
+        Pixels that reach into the area count; 0, and the ground beyond the image, is
+        nodata.
         """
-        window = _below_centres(area, self.grid)
+        window = self.grid.touched(area.bounds_in(self.grid.crs))
         inside = self.grid.clip(window)
         if any(part.stop == part.start for part in inside):
             return Content.NONE
@@ -113,26 +112,35 @@ class Sentinel2:
         """
         tiles = [check_images(files) for files in self.tiles]
         if xs:
-            self._check_covers([tile[0] for tile in tiles], xs)
+            firsts, outline = [tile[0] for tile in tiles], raster.data_outline(xs)
+            for first in firsts:
+                checks.check_metres(first)
+                check_spacing(first, xs)
+            checks.check_covers(firsts, xs, outline)
+            name = "the scene classification"
+            classes = [raster.describe(path, name, 1) for path in self.scl]
+            if classes:
+                checks.check_covers(classes, xs, outline, "scene classification")
         check_tags([image for tile in tiles for image in tile], self)
-        check_pixels(tiles, self, xs)
+        self._check_pixels(tiles, xs)
         images = tiles[0]
         if len(tiles) > 1:
             mosaics = vrt.write_mosaics(self.tiles, folder)
             images = [raster.describe(path, "the Sentinel-2 image") for path in mosaics]
         return replace(self, images=images)
 
-    def _check_covers(self, firsts: Sequence[ImageInfo], xs: ImageInfo) -> None:
-        """Check that the first bands of the tiles, and their classes, cover Spot."""
-        for first in firsts:
-            checks.check_metres(first)
-            check_spacing(first, xs)
-        outline = raster.data_outline(xs)
-        checks.check_covers(firsts, xs, outline)
-        if self.scl:
-            name = "the scene classification"
-            classes = [raster.describe(path, name, 1) for path in self.scl]
-            checks.check_covers(classes, xs, outline, "scene classification")
+    def _check_pixels(
+        self, tiles: Sequence[Sequence[ImageInfo]], area: ImageInfo | None
+    ) -> None:
+        """Check a sample of the pixels: can they be DN, and is the offset right?
+
+        Of several tiles some may have no data over the area, but not all.
+        """
+        samples = [pixels.sample(tile, area) for tile in tiles]
+        with_data = [x for x in samples if any(values.size for values in x.values())]
+        for bands in with_data or samples[:1]:
+            pixels.check_plausible(bands, "the Sentinel-2 image")
+            pixels.check_offset(bands, self.offset, self.offset_source)
 
     def check_area(self, area: ImageInfo | None) -> None:
         """Check that the image shows an area, and that the output's grid has metres.
@@ -166,11 +174,6 @@ def check_images(paths: Sequence[str]) -> list[ImageInfo]:
     Arguments:
         paths: four files with one band each, or one file with four.
     """
-    if len(paths) not in (1, len(BANDS)):
-        raise SRError(
-            f"{len(paths)} Sentinel-2 files were given; one with the bands "
-            f"{', '.join(BANDS)} or four with one each are expected"
-        )
     bands = len(BANDS) // len(paths)
     labels = BANDS if bands == 1 else [", ".join(BANDS)]
     s2 = [
@@ -220,32 +223,3 @@ def check_tags(images: Sequence[ImageInfo], s2: Sentinel2) -> None:
         if s2.offset_source != OFFSET_OPTION:
             raise SRError(f"{seen}: give --offset {OFFSET_DN}, or 0 if they are wrong")
         log.warning("%s, and nothing is subtracted", seen)
-
-
-def check_pixels(
-    tiles: Sequence[Sequence[ImageInfo]], s2: Sentinel2, area: ImageInfo | None = None
-) -> None:
-    """Look at a sample of the pixels: can they be DN, and is the offset right?
-
-    Of several tiles some may have no data over the area, but not all.
-    """
-    samples = [pixels.sample(tile, area) for tile in tiles]
-    shown = [x for x in samples if any(values.size for values in x.values())]
-    for bands in shown or samples[:1]:
-        pixels.check_plausible(bands, "the Sentinel-2 image")
-        pixels.check_offset(bands, s2.offset, s2.offset_source)
-
-
-def _below_centres(area: Grid, grid: Grid) -> Window:
-    """Return the pixels of `grid` below the centres of those of `area`."""
-    half = area.transform.a / 2
-    # A straight line in one CRS is bent in another, by less than a pixel.
-    slack = 0 if grid.crs == area.crs else 1
-    left, bottom, right, top = area.bounds
-    centres = left + half, bottom + half, right - half, top - half
-    if grid.crs != area.crs:
-        centres = rasterio.warp.transform_bounds(area.crs, grid.crs, *centres)
-    first, last = ~grid.transform @ centres[::3], ~grid.transform @ centres[2:0:-1]
-    col, row = (int(np.floor(x)) - slack for x in first)
-    last_col, last_row = (int(np.floor(x)) + 1 + slack for x in last)
-    return slice(row, last_row), slice(col, last_col)

@@ -11,7 +11,7 @@ import shapely
 from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.defaults import ASSETS, COLLECTION
+from srtools.sentinel2.defaults import COLLECTION
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.scl import BAD_CLASSES
 from srtools.urls import redact
@@ -55,7 +55,7 @@ class Scene:
     def offset(self) -> int:
         """DN to subtract from every DN but 0, to have 10000 x reflectance."""
         if self.tiles[0].offset is None:
-            text = self.tiles[0].baseline_text
+            text = self.tiles[0].baseline
             facts = f"says baseline {text}" if text else "has no s2:processing_baseline"
             raise SRError(
                 f"item {self.tiles[0].id} {facts}, on which the offset of its DN "
@@ -67,7 +67,7 @@ class Scene:
 
     def hrefs(self, band: str) -> list[str]:
         """Return the unsigned URL of `band` ("B04"), one per tile."""
-        return [_href(tile, band) for tile in self.tiles]
+        return [tile.href(band) for tile in self.tiles]
 
     def record(self, offset: int | None = None) -> dict[str, Any]:
         """Return the facts for the card; `offset` replaces the archive's."""
@@ -78,61 +78,34 @@ class Scene:
             "mgrs_tiles": [tile.mgrs for tile in self.tiles],
             "crs": self.tiles[0].crs,
             "datetime": self.when.isoformat(),
-            "processing_baselines": [tile.baseline_text for tile in self.tiles],
+            "processing_baselines": [tile.baseline for tile in self.tiles],
             "offset_dn": self.offset if offset is None else offset,
             "cloud_cover_percent": self.cloud,
             "outside_published_outline_share": self.outside,
             "scl_shares": self.shares,
             "scl_bad_share": self.bad_share,
-            "sun_zenith_degrees": self.tiles[0].sun_zenith,
-            "sun_azimuth_degrees": self.tiles[0].sun_azimuth,
         }
 
 
-def _href(tile: Tile, band: str) -> str:
-    """Return the unsigned URL of a band, by whichever of its names the item has."""
-    for name in ASSETS[band]:
-        if name in tile.hrefs:
-            return tile.hrefs[name]
-    raise SRError(
-        f"item {tile.id} has no asset for {band} ({' or '.join(ASSETS[band])}); it has "
-        f"{', '.join(tile.hrefs) or 'none'}: take another item or archive"
-    )
-
-
-def newest(tiles: Iterable[Tile]) -> list[Tile]:
-    """Keep one of several processings of the same pixels.
-
-    The same pixels are the same tile, datatake and datastrip; the highest baseline
-    counts, then the latest generation.
-    """
-    oldest_first = sorted(tiles, key=lambda tile: tile.processing)
-    return list({tile.acquisition: tile for tile in oldest_first}.values())
-
-
-def passes(tiles: Iterable[Tile]) -> list[list[Tile]]:
-    """Group the tiles that may be put together: one datastrip, CRS and offset."""
-    groups = defaultdict(list)
-    for tile in tiles:
-        groups[tile.datatake, tile.datastrip, tile.crs, tile.offset].append(tile)
-    return list(groups.values())
+def pass_of(tile: Tile) -> tuple[str, str, str]:
+    """Return what tiles that are put together have in common, beside the offset."""
+    return tile.datatake, tile.datastrip, tile.crs
 
 
 def choices(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
     """Return for each pass the tiles to put together: the fewest that contain `area`.
 
-    Where a pass was processed with several offsets, and not all tiles with the newest,
-    the newest counts that contains the area.
+    Tiles of different offsets are never mixed.  Of several processings of a tile the
+    highest baseline counts, then the latest generation; older ones only where no newer
+    ones contain the area.
     """
-    processings = defaultdict(list)
-    for group in passes(tiles):
-        first = group[0]
-        key = first.datatake, first.datastrip, first.crs
-        processings[key].append(newest(group))
+    passes: Any = defaultdict(lambda: defaultdict(dict))
+    for tile in sorted(tiles, key=lambda tile: (tile.baseline, tile.generated)):
+        passes[pass_of(tile)][tile.offset][tile.mgrs] = tile
     chosen = []
-    for groups in processings.values():
-        groups.sort(key=lambda group: max(t.processing for t in group), reverse=True)
-        sets = [fewest(group, area) for group in groups]
+    for offsets in passes.values():
+        # The oldest processing is first: offsets came with a baseline, and stayed.
+        sets = [fewest(group.values(), area) for group in reversed(offsets.values())]
         chosen.append(next((s for s in sets if not outside(s, area)), sets[0]))
     return chosen
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from srtools.conventions import BANDS, OFFSET_DN
 from srtools.errors import SRError
-from srtools.sentinel2.items import offset_of, parse_baseline
+from srtools.sentinel2.items import offset_of
 
 IMAGES = (".jp2", ".tif", ".tiff")
 
@@ -21,16 +21,16 @@ class Product(NamedTuple):
     offset: int | None
     """DN to subtract; None if the product does not say."""
 
-    def known_offset(self) -> int:
-        """Return the offset; raise if the product does not say it."""
-        if self.offset is None:
-            raise SRError(
-                "the SAFE folder names several BOA_ADD_OFFSET, or none and no baseline "
-                "of ESA's processing (a user's own Sen2Cor says 99.99); give --offset "
-                f"0, or --offset {OFFSET_DN} if its DN are reflectance x 10000 + "
-                f"{OFFSET_DN}"
-            )
-        return self.offset
+
+def known(offset: int | None) -> int:
+    """Return the offset of a product; raise if the product does not say it."""
+    if offset is None:
+        raise SRError(
+            "the SAFE folder names several BOA_ADD_OFFSET, or none and no baseline of "
+            "ESA's processing (a user's own Sen2Cor says 99.99); give --offset 0, or "
+            f"--offset {OFFSET_DN} if its DN are reflectance x 10000 + {OFFSET_DN}"
+        )
+    return offset
 
 
 def is_safe(path: str | Path) -> bool:
@@ -44,15 +44,10 @@ def read_safe(folder: str | Path) -> Product:
     for band in BANDS:
         files = _images(folder, f"R10m/*_{band}_10m.*")
         if len(files) != 1:
-            level1 = any(Path(folder).glob(f"GRANULE/*/IMG_DATA/*_{band}.*"))
-            advice = (
-                "this is a Level-1C product: take Level-2A"
-                if level1
-                else "give the unzipped .SAFE folder of one Level-2A product"
-            )
             raise SRError(
                 f"{folder} has {len(files)} files of band {band} at 10 m, one is "
-                f"expected (GRANULE/*/IMG_DATA/R10m); {advice}"
+                "expected (GRANULE/*/IMG_DATA/R10m); give the unzipped .SAFE folder of "
+                "one product of Level-2A, not Level-1C"
             )
         bands += files
     return Product(bands, _images(folder, "R20m/*_SCL_20m.*"), _offset(Path(folder)))
@@ -76,7 +71,6 @@ def _offset(folder: Path) -> int | None:
     added = set(re.findall(r"<BOA_ADD_OFFSET[^>]*>\s*(-?\d+)", text))
     if added:
         return -int(added.pop()) if len(added) == 1 else None
-    baseline = re.search(r"<PROCESSING_BASELINE>\s*(\d\d\.\d\d)", text)
-    name = re.search(r"_N(\d\d)(\d\d)_", folder.name)
-    published = baseline[1] if baseline else ".".join(name.groups()) if name else None
-    return offset_of(parse_baseline(published))
+    match = re.search(r"<PROCESSING_BASELINE>\s*(\d\d)\.(\d\d)", text)
+    match = match or re.search(r"_N(\d\d)(\d\d)_", folder.name)
+    return offset_of(".".join(match.groups()) if match else "")

@@ -1,9 +1,7 @@
 """Which Sentinel-2 image shows an area best: search, check, rank, look, choose.
 
-    archive = Archive()  # the Planetary Computer
-    area = areas.data_footprint(xs)
-    candidates = search(archive, area)
-    scene = choose(candidates, area)
+    candidates = search(Archive(), area, start, end)
+    scene = choose(candidates, area, max_bad_share)
     scene.hrefs("B04"), scene.offset, scene.record()
 
 The answer of a server is not trusted.  Date, collection, clouds and coverage are
@@ -22,12 +20,11 @@ from shapely.geometry import mapping
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images.pixels import HIGHEST_DN
-from srtools.sentinel2 import defaults
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.clouds import band_shares, scl_shares
-from srtools.sentinel2.defaults import COLLECTION, MAX_CLOUD_COVER
+from srtools.sentinel2.defaults import COLLECTION, MAX_BAD_SHARE, MAX_CLOUD_COVER
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
-from srtools.sentinel2.passes import Scene, choices, newest, outside, passes, scene_of
+from srtools.sentinel2.passes import Scene, choices, pass_of, scene_of
 from srtools.sentinel2.services import ServiceError
 from srtools.urls import redact
 
@@ -39,28 +36,21 @@ LOOKS = 8  # candidates whose pixels are read, at most
 def search(
     archive: Archive,
     area: shapely.Polygon,
-    start: date = defaults.START_DATE,
-    end: date = defaults.END_DATE,
-    *,
+    start: date,
+    end: date,
     near: date | None = None,
-    items: Sequence[str] = (),
 ) -> list[Scene]:
     """Return the candidates over `area` (degrees), the best first.
 
     A candidate is one pass of the satellite: the fewest tiles of one datastrip and
-    one CRS whose outlines contain the area.  Of two processings of the same pixels
-    the newer counts.  The order is by cloud cover in whole percent, because finer
-    differences of a mean over 110 km mean little here, then by the distance to the day
-    `near`, or else to the middle of the period.  Candidates that cannot be used come
-    last, with the reason in `rejected`.
+    one CRS whose outlines contain the area.  The order is by cloud cover in whole
+    percent, because finer differences of a mean over 110 km mean little here, then by
+    the distance to the day `near`, or else to the middle of the period.  Candidates
+    that cannot be used come last, with the reason in `rejected`.
 
     Arguments:
         start, end: days (UTC), both included.
-        items: ids of items of one pass; then neither dates nor clouds nor outlines
-            count.
     """
-    if items:
-        return [_forced_scene(archive, area, items)]
     if start > end:
         raise SRError(
             f"the period begins on {start}, after its end, {end}; give both days"
@@ -80,17 +70,13 @@ def search(
     if not tiles:
         raise SRError(
             f"no item of {COLLECTION} at {redact(archive.url)} shows the area between "
-            f"{start} and {end} ({len(answer)} items came back)"
-            f"{archive.other_collections()}; change the period, or check where the "
-            "area lies"
+            f"{start} and {end} ({len(answer)} items came back); change the period, or "
+            "check where the area lies and that the archive has this collection"
         )
     scenes = [scene_of(archive, area, chosen) for chosen in choices(tiles, area)]
     for scene in scenes:
         if scene.outside:
-            scene.rejected = "its outline does not contain the area" + _zones(
-                [tile for tile in tiles if tile.datatake == scene.tiles[0].datatake],
-                area,
-            )
+            scene.rejected = "its outline does not contain the area"
         elif (scene.cloud or 0.0) > MAX_CLOUD_COVER:
             scene.rejected = f"cloud cover above {MAX_CLOUD_COVER:g} %"
     wanted = near or start + (end - start) / 2
@@ -103,40 +89,43 @@ def search(
     return sorted(scenes, key=rank)
 
 
-def _zones(tiles: Sequence[Tile], area: shapely.Polygon) -> str:
-    """Name the UTM zones if only tiles of several, of one pass, contain `area`."""
-    zones = sorted({tile.crs for tile in tiles if tile.crs})
-    if len(zones) < 2 or outside(tiles, area):
-        return ""
-    return (
-        f", which lies over two UTM zones ({', '.join(zones)}): put each band of the "
-        f"tiles on one grid (gdalwarp -t_srs {zones[0]} -tr 10 10 -r cubic) and give "
-        "them by --s2_images"
-    )
+def named(archive: Archive, area: shapely.Polygon, ids: Sequence[str]) -> Scene:
+    """Return items of one pass as a candidate, whatever their day, clouds, outlines."""
+    items = {tile.id: tile for tile in _tiles(archive.search(ids=list(ids)))}
+    if missing := [name for name in ids if name not in items]:
+        raise SRError(
+            f"{COLLECTION} at {redact(archive.url)} has no item {missing[0]}; check "
+            "the id, which the table of candidates gives"
+        )
+    tiles = [items[name] for name in dict.fromkeys(ids)]
+    one_pass = len({(*pass_of(tile), tile.offset) for tile in tiles}) == 1
+    if not one_pass or len({tile.mgrs for tile in tiles}) < len(tiles):
+        raise SRError(
+            f"items {', '.join(ids)} cannot be put together; expected different tiles "
+            "of the same datatake, datastrip, CRS and offset"
+        )
+    if not any(tile.outline.intersects(area) for tile in tiles):
+        raise SRError(
+            f"item {tiles[0].id} does not show the Spot image's area; leave it out to "
+            "see the candidates"
+        )
+    return scene_of(archive, area, tiles, forced=True)
 
 
 def choose(
     candidates: Sequence[Scene],
     area: shapely.Polygon,
-    *,
-    max_bad_share: float = defaults.MAX_BAD_SHARE,
-    looks: int = LOOKS,
+    max_bad_share: float = MAX_BAD_SHARE,
 ) -> Scene:
     """Return the first candidate that is clear, whole, and can be read.
 
     Its SCL pixels over `area` are all there.  At most the share `max_bad_share` (0-1)
     may be in one of `BAD_CLASSES` (of a forced scene that is only measured), 0 in a
     band, or brighter than any ground.  `shares` and `rejected` of the candidates are
-    filled in, of at most `looks`; if none passes, their table is logged.
+    filled in, of at most `LOOKS`; if none passes, their table is logged.
     """
-    looked = 0
-    for scene in candidates:
-        if scene.rejected:
-            continue
-        if looked == looks:
-            scene.rejected = f"not looked at, only the best {looks} are"
-            continue
-        looked += 1
+    usable = [scene for scene in candidates if not scene.rejected]
+    for scene in usable[:LOOKS]:
         log.info("looking at the pixels of %s", scene.tiles[0].id)
         try:
             scene.rejected = _look(scene, area, max_bad_share)
@@ -146,6 +135,8 @@ def choose(
             scene.rejected = str(error)
         if not scene.rejected:
             return scene
+    for scene in usable[LOOKS:]:
+        scene.rejected = f"not looked at, only the best {LOOKS} are"
     log.warning("%s", ranking_table(candidates))
     best = candidates[0]
     if best.forced:
@@ -191,59 +182,33 @@ def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> s
         " no  acquired (UTC)    baseline  cloud  outside  missing     bad  verdict",
     ]
     for place, scene in enumerate(candidates, start=1):
-        cloud = None if scene.cloud is None else scene.cloud / 100
+        verdict = "chosen" if scene is chosen else scene.rejected or "-"
+        cloud = "-" if scene.cloud is None else f"{scene.cloud:.1f}"
         missing = (scene.shares or {}).get("missing")
         lines += [
             f"{place:3}  {scene.when:%Y-%m-%d %H:%M}  "
-            f"{scene.tiles[0].baseline_text or '-':>8}  {_percent(cloud, 1):>5}  "
+            f"{scene.tiles[0].baseline or '-':>8}  {cloud:>5}  "
             f"{_percent(scene.outside):>7}  {_percent(missing):>7}  "
-            f"{_percent(scene.bad_share):>6}  "
-            + ("chosen" if scene is chosen else scene.rejected or "-"),
+            f"{_percent(scene.bad_share):>6}  {verdict}",
             f"     {' '.join(tile.id for tile in scene.tiles)}",
         ]
     return "\n".join(lines)
 
 
-def _percent(share: float | None, digits: int = 2) -> str:
+def _percent(share: float | None) -> str:
     if share is None:
         return "-"
-    least = 10.0**-digits
     # A small share must not look like none.
-    return f"<{least:g}" if 0 < 100 * share < least else f"{100 * share:.{digits}f}"
+    return "<0.01" if 0 < share < 1e-4 else f"{share:.2%}".rstrip("%")
 
 
 def _tiles(answer: Iterable[dict[str, Any]]) -> list[Tile]:
-    """Read the items of the collection; those that cannot be are logged."""
+    """Read the items of the collection; those that cannot be read are logged."""
     tiles = []
     for item in answer:
         try:
-            tiles.append(Tile.from_item(item))
+            if item["collection"] == COLLECTION:
+                tiles.append(Tile.from_item(item))
         except UNUSABLE_ITEM as error:
             log.warning("item %s is left out: %r", item.get("id"), error)
-    return [tile for tile in tiles if tile.collection == COLLECTION]
-
-
-def _forced_scene(
-    archive: Archive, area: shapely.Polygon, names: Sequence[str]
-) -> Scene:
-    """Fetch items by their ids and put them together."""
-    items = {tile.id: tile for tile in _tiles(archive.search(ids=list(names)))}
-    for name in names:
-        if name not in items:
-            raise SRError(
-                f"{COLLECTION} at {redact(archive.url)} has no item {name}"
-                f"{archive.other_collections()}; check the id, which the table of "
-                "candidates gives"
-            )
-    tiles = [items[name] for name in dict.fromkeys(names)]
-    if len(passes(tiles)) > 1 or len(newest(tiles)) < len(tiles):
-        raise SRError(
-            f"items {', '.join(names)} cannot be put together; expected different "
-            "tiles of the same datatake, datastrip, CRS and offset"
-        )
-    if not any(tile.outline.intersects(area) for tile in tiles):
-        raise SRError(
-            f"item {tiles[0].id} does not show the Spot image's area; leave it out to "
-            "see the candidates"
-        )
-    return scene_of(archive, area, tiles, forced=True)
+    return tiles

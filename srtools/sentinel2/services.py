@@ -1,12 +1,10 @@
-"""Remote services: answers in time or an error, no secret in a message or log."""
+"""Remote services: an answer in time or an error, no secret in a message or log."""
 
 import json
 import logging
 import multiprocessing.pool
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from srtools.errors import SRError
@@ -22,28 +20,41 @@ class ServiceError(SRError):
     """A service as a whole fails; asking it for something else is of no use."""
 
 
+def in_parallel(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    name: str = "the download of Sentinel-2",
+    seconds: float | None = None,
+) -> Iterator[Result]:
+    """Yield `function(job)` of each job, in any order, `WORKERS` at a time.
+
+    After a failure, or after `seconds` (default: `PATIENCE`), no job begins any more.
+    Running jobs are abandoned: unlike those of `concurrent.futures`, the threads of
+    this pool do not keep the program from ending.
+    """
+    seconds = PATIENCE if seconds is None else seconds
+    end = time.monotonic() + seconds
+    pool = multiprocessing.pool.ThreadPool(min(WORKERS, len(jobs)))
+    try:
+        results = pool.imap_unordered(function, jobs)
+        for _ in jobs:
+            yield results.next(max(end - time.monotonic(), 0))
+    except multiprocessing.TimeoutError:
+        raise ServiceError(
+            f"{name} did not finish within {seconds:g} s; check the network, or try "
+            "again later"
+        ) from None
+    finally:
+        pool.terminate()
+
+
 def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
     """Return `function()`, or raise if it takes longer than `seconds`.
 
     Time-outs of sockets do not bound a server that sends a byte now and then, nor
-    one that asks to be called again in an hour.  The work is done by a thread, which
-    is abandoned when its time is up and does not keep the program from ending.
+    one that asks to be called again in an hour.
     """
-    future: Future[Result] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    if not wait([future], timeout=seconds).done:
-        raise ServiceError(
-            f"{name} did not finish its answer within {seconds:g} s; "
-            "check the network, or try again later"
-        )
-    return future.result()
+    return next(in_parallel(lambda _: function(), [None], name, seconds))
 
 
 def brief(error: object) -> str:
@@ -57,8 +68,8 @@ def brief(error: object) -> str:
 def keep_secrets_out_of_logs() -> None:
     """From now on, cut the queries of URLs out of all log messages.
 
-    rasterio logs GDAL's messages, URLs and all, and only the making of a record is
-    common to all loggers.
+    rasterio logs GDAL's messages, URLs and all, and all loggers have only the making
+    of a record in common.
     """
     make = logging.getLogRecordFactory()
     if getattr(make, "hides_secrets", False):
@@ -73,25 +84,3 @@ def keep_secrets_out_of_logs() -> None:
 
     make_record.hides_secrets = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(make_record)
-
-
-def in_parallel(
-    function: Callable[[Job], Result], jobs: Sequence[Job], end: float
-) -> Iterator[Result]:
-    """Yield `function(job)` of each job, in any order, `WORKERS` at a time.
-
-    After a failure, or at the time `end`, no job is begun any more.  Nobody waits for
-    running jobs: their threads do not keep the program from ending.
-    """
-    pool = multiprocessing.pool.ThreadPool(WORKERS)
-    try:
-        results = pool.imap_unordered(function, jobs)
-        for _ in jobs:
-            yield results.next(max(end - time.monotonic(), 0))
-    except multiprocessing.TimeoutError:
-        raise ServiceError(
-            f"the images did not arrive within {PATIENCE:g} s; the network or the "
-            "server is slow: try again later"
-        ) from None
-    finally:
-        pool.terminate()

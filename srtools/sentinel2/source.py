@@ -26,7 +26,7 @@ from srtools.images.pixels import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import defaults, download, safe, scenes
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.areas import as_image
+from srtools.sentinel2.areas import footprint
 from srtools.sentinel2.image import Sentinel2
 from srtools.sentinel2.services import ServiceError
 
@@ -87,11 +87,11 @@ def sentinel2(
         else:
             scene = find_scene(options, area, near)
             bands = (*BANDS, "SCL") if scl else BANDS
-            place = xs or as_image(area)
             stack.enter_context(_name_another_archive(options))
             if links:
-                copies = download.open_links(scene, bands, place, margin_metres)
+                copies = download.open_links(scene, bands)
             else:
+                place = footprint(xs) if xs else area
                 copies = download.local_copies(
                     scene, bands, place, folder, margin_metres
                 )
@@ -106,20 +106,19 @@ def sentinel2(
 def _of_scene(
     scene: scenes.Scene, tiles: list[dict[str, str]], offset: int | None
 ) -> Sentinel2:
-    """Describe the copies or links of a scene; `offset` is the user's word."""
+    """Describe the copies or links of a scene; the user's `offset` goes first."""
     first = scene.tiles[0]
-    source = first.id if offset is None else OFFSET_OPTION
-    offset = scene.offset if offset is None else offset
-    if offset != first.offset:
+    if offset not in (None, first.offset):
         log.warning(
             "an offset of %d is subtracted, the item says %s", offset, first.offset
         )
+    record = scene.record(offset)
     return Sentinel2(
         tiles=[[tile[band] for band in BANDS] for tile in tiles],
         scl=[tile["SCL"] for tile in tiles if "SCL" in tile],
-        offset=offset,
-        offset_source=source,
-        record=scene.record(offset),
+        offset=record["offset_dn"],
+        offset_source=first.id if offset is None else OFFSET_OPTION,
+        record=record,
         day=scene.when.date(),
     )
 
@@ -165,12 +164,13 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
         paths: four files, one with four bands, or a SAFE folder.
         offset: DN to subtract; None: as the product says.
     """
+    offset_source = "" if offset is None else OFFSET_OPTION
     if len(paths) == 1 and safe.is_safe(paths[0]):
-        product = safe.read_safe(paths[0])
-        offset_source = str(paths[0]) if offset is None else OFFSET_OPTION
-        offset = product.known_offset() if offset is None else offset
-        day = day_in((*paths, *product.bands, *product.scl))
-        return Sentinel2([product.bands], product.scl, offset, offset_source, day=day)
+        bands, scl, published = safe.read_safe(paths[0])
+        if offset is None:
+            offset, offset_source = safe.known(published), paths[0]
+        day = day_in((*paths, *bands, *scl))
+        return Sentinel2([bands], scl, offset, offset_source, day=day)
     if any(map(LEVEL_1C.search, paths)):
         log.warning(
             "%s is named like Level-1C, which still has the light of the atmosphere; "
@@ -182,7 +182,6 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
             "no offset is subtracted from --s2_images; ESA products of baseline 04.00 "
             "or later need --offset 1000"
         )
-    offset_source = "" if offset is None else OFFSET_OPTION
     return Sentinel2([list(paths)], [], offset or 0, offset_source, day=day_in(paths))
 
 
@@ -208,13 +207,11 @@ def find_scene(
     With `--dry_run` a script calls this alone.
     """
     with _name_another_archive(options):
-        candidates = scenes.search(
-            Archive(options.stac_url or defaults.ARCHIVES[options.archive]),
-            area,
-            *options.period,
-            near=near,
-            items=options.item or (),
-        )
-        scene = scenes.choose(candidates, area, max_bad_share=options.max_bad_share)
+        archive = Archive(options.stac_url or defaults.ARCHIVES[options.archive])
+        if options.item:
+            candidates = [scenes.named(archive, area, options.item)]
+        else:
+            candidates = scenes.search(archive, area, *options.period, near)
+        scene = scenes.choose(candidates, area, options.max_bad_share)
     print(scenes.ranking_table(candidates, scene))
     return scene

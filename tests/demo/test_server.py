@@ -10,11 +10,9 @@ import pystac_client
 import pytest
 import rasterio
 
-from demo import stac
 from demo.scene import make_scene
-from demo.server import Server, _Handler, main
+from demo.server import Server, main
 from demo.stac import COLLECTION
-from srtools.sentinel2.archive import Archive
 
 POINT = {"type": "Point", "coordinates": [2.2778, 48.8657]}
 
@@ -151,27 +149,6 @@ def test_counters(server):
     assert len(json.loads(content)) == 3
     assert server.counters["bytes"] == before[0] + len(content)
     assert server.counters["requests"] == before[1] + 1
-
-
-@pytest.mark.parametrize(
-    ("advertised", "status"), [(("GET",), 405), (("GET", "POST"), 405), (("GET",), 403)]
-)
-def test_a_service_that_has_get_only_is_searched_with_get(
-    server, monkeypatch, advertised, status
-):
-    """The standard asks for GET alone; the landing page may say so, or not."""
-    page = stac.landing_page(server.stac_url)
-    links = [x for x in page["links"] if x.get("method", "GET") in advertised]
-    monkeypatch.setattr(stac, "landing_page", lambda url: {**page, "links": links})
-
-    def deny(handler):
-        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        handler._json({"description": "Method Not Allowed"}, status)
-
-    monkeypatch.setattr(_Handler, "do_POST", deny)
-    found = Archive(server.stac_url).search(intersects=POINT)
-    dates = sorted(item["properties"]["datetime"][:10] for item in found)
-    assert dates == ["2022-07-04", "2022-07-14", "2022-08-08"]
 
 
 def test_what_cannot_be_served_is_one_line(server, tmp_path, capsys):

@@ -118,17 +118,18 @@ def published(scene: SimpleNamespace, service: FakeService) -> SimpleNamespace:
     hrefs = {}
     for band, path in zip(BANDS, scene.s2, strict=True):
         service.files[band] = Path(path).read_bytes()
-        hrefs[band] = [f"{service.url}/{band}/image.tif"]
+        hrefs[band] = f"{service.url}/{band}/image.tif"
     archive = Archive(service.url, timeout=5, patience=30)
-    tiles = [SimpleNamespace(id="one")]
-    return SimpleNamespace(hrefs=hrefs.__getitem__, tiles=tiles, archive=archive)
+    return SimpleNamespace(
+        tiles=[SimpleNamespace(href=hrefs.__getitem__)], archive=archive
+    )
 
 
 def links(scene: SimpleNamespace, folder: Path) -> dict:
     """Sentinel-2 read over links, though the server fails now and then."""
     with serve(FakeService()) as service:
         found = published(scene, service)
-        with open_links(found, BANDS, xs_of(scene)) as [tile]:
+        with open_links(found, BANDS) as [tile]:
             service.faults["B03"] = [503, 503]
             return {"pixels": exact(computed(sr_dataset.stack([[*tile.values()]])))}
 
@@ -138,7 +139,7 @@ def dead_link(scene: SimpleNamespace, folder: Path) -> dict:
     with serve(FakeService()) as service:
         found = published(scene, service)
         try:
-            with open_links(found, BANDS, xs_of(scene)) as [tile]:
+            with open_links(found, BANDS) as [tile]:
                 del service.files["B03"]
                 sr_dataset.stack([[*tile.values()]])
         except SRError as error:

@@ -25,7 +25,7 @@ def service():
 
 @pytest.fixture
 def archive(service):
-    return Archive(service.url, timeout=2, patience=10)
+    return Archive(service.url, timeout=2, patience=20)
 
 
 @pytest.fixture(scope="module")

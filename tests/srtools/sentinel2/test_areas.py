@@ -52,8 +52,3 @@ def test_part_of_an_image(write_raster):
     assert (part.width, part.height) == (6, 10) and part.transform == image.transform
     with pytest.raises(SRError, match="does not show the area"):
         areas.part_of(image, shapely.box(10, 48, 11, 49))
-
-
-def test_an_area_as_an_image():
-    image = areas.as_image(shapely.box(2.0, 48.0, 3.0, 48.5))
-    assert image.bounds == (2.0, 48.0, 3.0, 48.5) and image.crs.to_epsg() == 4326

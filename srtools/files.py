@@ -13,8 +13,11 @@ from pathlib import Path
 
 from srtools.errors import SRError
 
-SIDE_FILES = (".aux.xml", ".ovr", ".msk")
-"""What GDAL and QGIS put beside an image: statistics, overviews, mask."""
+VIEWER_FILES = (".aux.xml", ".ovr")
+"""Suffixes of the statistics and overviews that a viewer puts beside an image."""
+
+SIDE_FILES = (*VIEWER_FILES, ".msk")
+"""The same, and that of its mask."""
 
 LONGEST_NAME = 255 - len(".partial--12345678")
 """Bytes of a name whose temporary name still fits on a disk."""

@@ -312,8 +312,8 @@ def bad_inputs(tmp_path_factory, write_raster_in) -> dict[str, tuple[dict, str]]
         ),
         "one file for all": ({"s2": [TILE[0]] * 4}, "are not four different ones"),
         "unwritable": ({"out_dir": str(blocked / "out")}, "cannot be written to"),
-        "reflectance": ({"s2": four_of(floats)}, "are float32, DN"),
-        "8 bit": ({"pan": bytes_}, "are uint8, DN"),
+        "reflectance": ({"s2": four_of(floats)}, "holds float32, DN"),
+        "8 bit": ({"pan": bytes_}, "holds uint8, DN"),
         "no data": ({"pan": minus}, "declares -9999 to be no data, 0 is expected"),
         "degrees": (
             {
@@ -708,20 +708,18 @@ def test_through_a_stac_api(published, tmp_path, capfd):
         )
 
 
-def test_the_folder_of_a_product(tmp_path):
-    """Its metadata files, here mosaics of GDAL, are opened as the images."""
-    for kind, image in (("P", PAN), ("MS", XS)):
-        folder = tmp_path / "product" / kind
-        folder.mkdir(parents=True)
-        file = folder / f"DIM_SPOT7_{kind}.XML"
+def test_the_metadata_files_of_a_product(tmp_path):
+    """Here they are mosaics of GDAL, which are opened as the images."""
+    product = []
+    for kind, option, image in (("P", "--pan", PAN), ("MS", "--xs", XS)):
+        file = tmp_path / f"DIM_SPOT7_{kind}.XML"
         rasterio.shutil.copy(image, file, driver="VRT")
-        told = f"<!-- <SPECTRAL_PROCESSING>{kind}</SPECTRAL_PROCESSING> -->"
         day = "<!-- <IMAGING_DATE>2022-07-20</IMAGING_DATE> -->"
-        file.write_text(f"{file.read_text()}{told}{day}")
+        file.write_text(f"{file.read_text()}{day}")
+        product += [option, str(file)]
     command = ["--s2_images", *TILE, "--s2_date", "2022-07-14", "--offset", "0"]
     command += ["--patch_size", str(SIZE), "--split", "interleaved", "--out_dir"]
     out, same = tmp_path / "out", tmp_path / "same"
-    product = ["--spot", str(tmp_path / "product")]
     assert sr_dataset.main([*command, str(out), *product]) == 0
     assert sr_dataset.main([*command, str(same), "--pan", PAN, "--xs", XS]) == 0
     for name in FILES:

@@ -17,21 +17,8 @@ class Options(SearchOptions):
     They are made of Spot-7 (hr, 1.5 m) and Sentinel-2 (lr, resampled to 6 m).
     """
 
-    pan: str | None = option(
-        None,
-        "Spot-7 panchromatic image, 1.5 m (default: that of --spot)",
-        metavar="FILE",
-    )
-    xs: str | None = option(
-        None,
-        "Spot-7 XS image, 4 bands, 6 m (default: that of --spot)",
-        metavar="FILE",
-    )
-    spot: str | None = option(
-        None,
-        "folder of a Spot product with both images (default: --pan and --xs)",
-        metavar="FOLDER",
-    )
+    pan: str = option(help="Spot-7 panchromatic image, 1.5 m", metavar="FILE")
+    xs: str = option(help="Spot-7 XS image, 4 bands, 6 m", metavar="FILE")
     out_dir: str = option(help="folder for the patches", metavar="FOLDER")
     coregister: bool = option(
         False, "correct the shift between the images (default: only measure it)"
@@ -111,11 +98,6 @@ class Options(SearchOptions):
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
         super().__post_init__()
-        if bool(self.pan) != bool(self.xs) or bool(self.pan) == bool(self.spot):
-            raise MisuseError(
-                "give the two Spot images, --pan and --xs, or the folder of a product "
-                "with both, --spot"
-            )
         if not any(self.proportions):
             raise MisuseError("--proportions are all 0, so no group has a patch")
         if len(self.groups) > 1 and not self.proportions[0]:

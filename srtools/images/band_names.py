@@ -1,4 +1,4 @@
-"""Names of bands, as descriptions and file names give them, in any order."""
+"""Names of bands in descriptions and file names, and their order."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from srtools.urls import redact
 
 COLOURS = ("red", "green", "blue", "near infrared")  # of BANDS
 SPOT_CODES = {"B2": "B04", "B1": "B03", "B0": "B02", "B3": "B08"}
-# In English and French.  A letter beside a word makes another word of it.
+# English and French; a word ends where no letter follows.
 WORDS = {
     "B04": r"(?<![a-z])(red|rouge)(?![a-z])(?!.?edge)",
     "B03": r"(?<![a-z])(green|vert)(?![a-z])",
@@ -26,8 +26,8 @@ WORDS = {
 def sentinel2_band(text: str) -> str | None:
     """Return the one band of Sentinel-2 that a text names.
 
-    A code of two characters counts more than a colour, a colour more than a code of
-    one digit, which may be a mere number.
+    Codes of two characters come before colours, and those before codes of one digit,
+    which may be mere numbers.
 
     >>> sentinel2_band("T31UDQ_20220714T105629_B08_10m"), sentinel2_band("FRE_B4")
     ('B08', 'B04')
@@ -40,7 +40,7 @@ def sentinel2_band(text: str) -> str | None:
 
 
 def spot_band(text: str) -> str | None:
-    """Return the one band of Spot that a text names, as the band of Sentinel-2 it is.
+    """Return the Sentinel-2 name of the one band of Spot that a text names.
 
     >>> spot_band("B0 Blue"), spot_band("B2"), spot_band("Band 1")
     ('B02', 'B04', None)
@@ -60,14 +60,14 @@ def _colours(text: str) -> set[str]:
 def check_order(
     images: Sequence[ImageInfo], what: str, read: Callable[[str], str | None]
 ) -> None:
-    """Check that no name of a band says that it is another one than its place does.
+    """Check that no name of a band contradicts the order of `BANDS`.
 
     Arguments:
-        images: four with one band, or one with four.
+        images: four images with one band, or one with four.
         read: `sentinel2_band` or `spot_band`.
     """
     titles = [band.title for image in images for band in image.declared]
-    if len(set(titles)) == 1:  # names that are all alike tell nothing
+    if len(set(titles)) == 1:
         titles = [""] * len(titles)
     names = [read(title) for title in titles]
     if len(images) > 1:

@@ -1,10 +1,7 @@
-"""Checks of images before anything is computed: CRS, grids that fit, Spot as a pair."""
+"""Checks of the grids of images before any pixel is computed, and of Spot as a pair."""
 
-import glob
 import logging
-import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import rasterio.warp
@@ -16,14 +13,14 @@ from srtools.images import pixels
 from srtools.images.band_names import check_order, spot_band
 from srtools.images.declared import check_declared
 from srtools.images.raster import ImageInfo, describe
-from srtools.urls import is_remote, redact
+from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
 WEB_MERCATOR = 3857  # EPSG code; its metres are true only at the equator
 SQUARE_TOLERANCE = 1e-6  # of the ratio of the sides of a pixel
 FACTOR_TOLERANCE = 0.01  # of the ratio of the pixels of XS and PAN
-MOST_OFF_PAN_PIXELS = 0.05  # between the grids of PAN and XS
+LARGEST_OFFSET_PAN_PIXELS = 0.05  # between the grids of PAN and XS
 SAME_GRID_PIXELS = 1e-3  # between the corners of two bands
 
 
@@ -35,21 +32,18 @@ def check_spot(
     Arguments:
         pan, xs: files with 1 and 4 bands.
         patch_size: side of a patch, XS pixels.
-        linear: whether any linear coding of reflectance will do, because Spot is going
-            to be harmonized: raw counts, or 8 bits.
+        linear: accept any linear coding of reflectance (raw counts, 8 bits), because
+            Spot will be harmonized.
     """
     names = "the PAN image", "the XS image"
     pair = describe(pan, names[0], bands=1), describe(xs, names[1], bands=len(BANDS))
     for image, name in zip(pair, names, strict=True):
         check_declared(image, name, linear)
-    pan_info, xs_info = pair
-    check_order([xs_info], names[1], spot_band)
-    for image in pair:
-        _warn_of_tiles(image.path)
-    check_spot_pair(pan_info, xs_info)
-    if min(xs_info.width, xs_info.height) < patch_size + 1:
+    check_order(pair[1:], names[1], spot_band)
+    check_spot_pair(*pair)
+    if min(pair[1].width, pair[1].height) < patch_size + 1:
         raise SRError(
-            f"the XS image has {xs_info.width} x {xs_info.height} pixels, less than a "
+            f"the XS image has {pair[1].width} x {pair[1].height} pixels, less than a "
             f"patch of {patch_size} and one more; take a larger image or a smaller "
             "--patch_size"
         )
@@ -58,22 +52,8 @@ def check_spot(
     return pair
 
 
-def _warn_of_tiles(path: str) -> None:
-    """Warn if a file is one of several tiles of a Spot product."""
-    name = Path(path)
-    pattern = re.sub(r"_R\d+C\d+(?=\.)", "_R*C*", glob.escape(name.name))
-    tiles = [] if is_remote(path) else list(name.parent.glob(pattern))
-    if len(tiles) > 1:
-        log.warning(
-            "%s is one of %d tiles of its product; the product's DIM_*.XML opens all "
-            "of them as one image",
-            name.name,
-            len(tiles),
-        )
-
-
 def check_metres(image: ImageInfo) -> None:
-    """Check that the CRS has metres on the ground: no degrees, feet, Web Mercator."""
+    """Check that the units of the CRS are metres on the ground."""
     in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
     if not in_metres or image.crs.to_epsg() == WEB_MERCATOR:
         raise SRError(
@@ -109,14 +89,14 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo) -> None:
             f"PAN covers {_text(pan.bounds)}, XS {_text(xs.bounds)}"
         )
     # hr patches begin at a whole pixel of PAN, lr patches at one of XS.
-    place = np.array(~pan.transform @ xs.bounds[::3])
-    off = np.abs(place - np.rint(place)).max()
-    if off > MOST_OFF_PAN_PIXELS:
+    corner = np.array(pan.grid.position(xs.bounds[0], xs.bounds[3]))
+    offset = np.abs(corner - np.rint(corner)).max()
+    if offset > LARGEST_OFFSET_PAN_PIXELS:
         log.warning(
             "the grids of PAN and XS are %.2f PAN pixels apart: all hr patches will "
             "be up to %.2f m out of place; gdalwarp -tap puts PAN on a grid that fits",
-            off,
-            off * pan.spacing,
+            offset,
+            offset * pan.spacing,
         )
 
 
@@ -144,23 +124,20 @@ def check_covers(
 
     Arguments:
         area: the Spot image.
-        outline: its pixels with data, in its CRS.
+        outline: outline of its pixels with data, in its CRS.
         what: name of a tile, for messages.
     """
     sides = shapely.segmentize(outline.boundary, outline.length / 160)
     left, bottom, right, top = outline.bounds
     grid = np.meshgrid(np.linspace(left, right, 41), np.linspace(bottom, top, 41))
     within = shapely.contains_xy(outline, *grid)
-    places = np.concatenate(
-        [shapely.get_coordinates(sides).T, [axis[within] for axis in grid]], axis=1
-    )
-    slack = area.spacing
-    covered = np.zeros(places.shape[1], bool)
+    inside = [axis[within] for axis in grid]
+    points = np.concatenate([shapely.get_coordinates(sides).T, inside], axis=1)
+    covered = np.zeros(points.shape[1], bool)
     for tile in tiles:
-        xs, ys = np.array(rasterio.warp.transform(area.crs, tile.crs, *places))
-        left, bottom, right, top = tile.bounds
-        inside = (xs >= left - slack) & (xs <= right + slack)
-        covered |= inside & (ys >= bottom - slack) & (ys <= top + slack)
+        xs, ys = rasterio.warp.transform(area.crs, tile.crs, *points)
+        bounds = shapely.box(*tile.bounds).buffer(area.spacing, join_style="mitre")
+        covered |= shapely.intersects_xy(bounds, xs, ys)
     if not covered.all():
         where = "; ".join(f"{_text(t.bounds)} ({t.crs.to_string()})" for t in tiles)
         raise SRError(
@@ -171,7 +148,7 @@ def check_covers(
 
 
 def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
-    """Check that `image` shows at least a part of `area`."""
+    """Check that `image` covers at least a part of `area`."""
     bounds = area.grid.bounds_in(image.crs)
     if not image.grid.meets(bounds):
         raise SRError(

@@ -1,7 +1,7 @@
-"""Declarations of a file about its bands: type, nodata, alpha, mask, scale.
+"""Checks of the metadata of bands: type, nodata, alpha, mask, scale.
 
-OTB reads neither masks nor alpha bands nor scales; only a DN of 0 is missing for it.  A
-file that means something else is refused here.
+OTB reads no masks, alpha bands or scales; only a DN of 0 is nodata for it.  Files with
+another meaning are refused here.
 """
 
 import math
@@ -14,94 +14,80 @@ from srtools.images.raster import BandInfo, ImageInfo, reading
 from srtools.urls import redact
 
 DN_TYPES = ("uint16", "int16", "uint32", "int32")
-PICTURE_COLOURS = frozenset(
-    "Cb Cr Y black cyan hue lightness magenta saturation yellow".split()
-)
 STRIP_ROWS = 256  # that are read at a time
-TO_DN = "DN (reflectance x 10000) as whole numbers of 16 bit are expected"
-TO_0 = "gdalwarp -dstnodata 0 makes it so"
+TO_0 = "0 is expected; gdalwarp -dstnodata 0 makes it so"
 APPLY = (
     "apply it (gdal_translate -unscale -ot Float32, then -scale 0 1 0 10000 -ot UInt16)"
 )
-EIGHT_BITS = (
-    "8 bits hold a picture or classes and no reflectance: take the bands of the "
-    "product, or, for a Spot product in 8 bits, give --harmonize"
-)
-ADVICE = {
+TYPE_ADVICE = {
     "palette": "these are numbers of colours in a palette: take the bands themselves",
-    "complex": "complex numbers come from a radar: take an optical image",
-    "uint8": EIGHT_BITS,
-    "int8": EIGHT_BITS,
+    "uint8": "8 bits hold a picture or classes and no reflectance: take the bands of "
+    "the product, or, for a Spot product in 8 bits, give --harmonize",
     "float": "gdal_translate -ot UInt16, and for reflectances from 0 to 1 also "
     "-scale 0 1 0 10000",
     "": "gdal_translate -ot UInt16",
 }
-"""What to do about pixels that are no DN, by the begin of their type."""
+"""Remedies for pixels that are no DN, by the beginning of their type."""
 
 
 def check_declared(image: ImageInfo, what: str, linear: bool = False) -> None:
     """Check that all bands are DN (reflectance x 10000) and that only 0 is nodata.
 
     Arguments:
-        linear: whether any linear coding of reflectance will do, 8 bits included.
+        linear: accept any linear coding of reflectance, 8 bits included.
     """
     name = f"{what} {redact(image.path)}"
     types = [band.dtype for band in image.declared]
     if len(set(types)) > 1:
         raise SRError(
-            f"the bands of {name} are {', '.join(types)}, one type is expected; {TO_DN}"
-            ": gdal_translate -ot UInt16"
+            f"the bands of {name} are {', '.join(types)}, one type is expected: "
+            "gdal_translate -ot UInt16"
         )
     for number, band in enumerate(image.declared, 1):
         place = name if image.bands == 1 else f"band {number} of {name}"
-        if wrong := _wrong(band, number, linear):
-            raise SRError(wrong.format(place=place))
+        _check_band(band, place, linear)
     if any(band.masked for band in image.declared):
         _check_mask(image, name)
 
 
-def _wrong(band: BandInfo, number: int, linear: bool) -> str | None:
-    """Return what is wrong with the declarations of a band."""
-    palette, types = band.colour == "palette", DN_TYPES + ("uint8",) * linear
-    if palette or band.dtype not in types:
-        kind = "palette" if palette else band.dtype
-        advice = next(text for start, text in ADVICE.items() if kind.startswith(start))
-        return f"the pixels of {{place}} are {band.dtype}, {TO_DN}: {advice}"
-    if band.colour == "alpha":
-        return (
-            "{place} is alpha (transparency) and no ground; take an image with the "
-            "near infrared, or if it is that, tell so: gdal_edit.py "
-            f"-colorinterp_{number} undefined"
-        )
-    if band.colour in PICTURE_COLOURS:
-        return (
-            f"{{place}} is the {band.colour} of a picture; take the bands of the "
-            "product"
-        )
-    if band.nodata not in (None, 0):
-        return (
-            f"{{place}} declares {band.nodata:g} to be no data, 0 is expected; {TO_0}"
-        )
-    scales = 1, SCALE
-    if not linear and not any(
-        math.isclose(band.scale, s, rel_tol=1e-3) for s in scales
+def _check_band(band: BandInfo, place: str, linear: bool) -> None:
+    kind = "palette" if band.colour == "palette" else band.dtype
+    advice = next(text for key, text in TYPE_ADVICE.items() if kind.startswith(key))
+    scales = [math.isclose(band.scale, scale, rel_tol=1e-3) for scale in (1, SCALE)]
+    for wrong, fault in (
+        (
+            kind not in DN_TYPES and not (linear and kind == "uint8"),
+            f"holds {band.dtype}, DN (reflectance x 10000) as whole numbers of 16 bit "
+            f"are expected: {advice}",
+        ),
+        (
+            band.colour == "alpha",
+            "is alpha (transparency), an image is expected; take one with the near "
+            "infrared, or if it is that: gdal_edit.py -colorinterp_4 undefined",
+        ),
+        (
+            band.nodata not in (None, 0),
+            f"declares {band.nodata or 0:g} to be no data, {TO_0}",
+        ),
+        (
+            not linear and not any(scales),
+            f"declares a scale of {band.scale:g} per DN, {SCALE:g} is expected; {APPLY}"
+            f", or correct the tag (gdal_edit.py -scale {SCALE:g})",
+        ),
+        (
+            not linear and offset_dn(band) not in (0, OFFSET_DN),
+            f"declares an offset of {band.offset:g}, 0 or {-OFFSET_DN * SCALE:g} is "
+            f"expected; {APPLY}",
+        ),
     ):
-        return (
-            f"{{place}} declares a scale of {band.scale:g} per DN, {SCALE:g} is "
-            f"expected; {APPLY}, or correct the tag (gdal_edit.py -scale {SCALE:g})"
-        )
-    if not linear and offset_dn(band) not in (0, OFFSET_DN):
-        return (
-            f"{{place}} declares an offset of {band.offset:g}, 0 or "
-            f"{-OFFSET_DN * SCALE:g} is expected; {APPLY}"
-        )
-    return None
+        if wrong:
+            raise SRError(f"{place} {fault}")
 
 
 def offset_dn(band: BandInfo) -> int:
     """Return the DN that a band declares to be still in its pixels.
 
-    A scale of 1e-4 and an offset of -0.1 are those of 1000 DN.
+    A scale of 1e-4 and an offset of -0.1 mean 1000 DN.
     """
     return round(-band.offset / band.scale)
 
@@ -114,7 +100,4 @@ def _check_mask(image: ImageInfo, name: str) -> None:
             strip = Window(0, row, image.width, rows)
             hidden = file.read_masks(window=strip) == 0
             if (file.read(window=strip)[hidden] != 0).any():
-                raise SRError(
-                    f"{name} has a mask that hides pixels which are not 0; no data is "
-                    f"expected to be 0; {TO_0}"
-                )
+                raise SRError(f"{name} has a mask that hides pixels not 0, {TO_0}")

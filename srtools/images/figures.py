@@ -1,22 +1,18 @@
-"""Pictures of images; those of one row share one stretch, so that they compare."""
+"""Pictures of images; those of one row share one contrast stretch."""
 
-import math
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 from matplotlib.figure import Figure
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
 
 from srtools.conventions import S2_SPACING_METRES
 from srtools.files import whole_file
-from srtools.images.grid import Grid
-from srtools.images.raster import describe
+from srtools.images import raster
+from srtools.images.grid import Bounds, Grid
 
 
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,81 +70,63 @@ def save_preview(
     sr_path: str | Path,
     size: int = 900,
 ) -> None:
-    """Save a picture of input and output over the same area, and of their middle.
+    """Save a picture of input and output over the same area, and of its centre.
 
     Arguments:
         path: PNG file.
-        read_s2: reads Sentinel-2 on a grid.
+        read_s2: function that reads Sentinel-2 on a grid.
         size: largest side of a picture, pixels.
     """
-    with rasterio.open(sr_path) as sr:
-        crs, bounds = sr.crs, tuple(sr.bounds)
+    sr = raster.describe(sr_path, "the image")
     rows = [
         {
-            "Sentinel-2, 10 m": read_s2(_grid_over(crs, area, size)),
-            "super-resolution": read_area([str(sr_path)], crs, area, size),
+            "Sentinel-2, 10 m": read_s2(_grid(sr.crs, area, S2_SPACING_METRES, size)),
+            "super-resolution": read_area([sr.path], sr.crs, area, size),
         }
-        for area in (bounds, middle(bounds, 1280.0))
+        for area in (sr.bounds, middle(sr.bounds, 1280.0))
     ]
     save_rows(path, rows, f"{Path(sr_path).name}: all of it, and its middle")
 
 
-def _grid_over(crs: CRS, bounds: tuple, size: int) -> Grid:
-    """Return a grid of pixels of 10 m, or of larger ones if `size` are too few."""
+def _grid(crs: CRS, bounds: Bounds, spacing: float, size: int) -> Grid:
+    """Return a grid over bounds with at most `size` pixels a side."""
     left, bottom, right, top = bounds
     sides = right - left, top - bottom
-    spacing = max(S2_SPACING_METRES, max(sides) / size)
-    width, height = (max(1, round(side / spacing)) for side in sides)
+    width, height = (
+        max(1, round(side / max(spacing, max(sides) / size))) for side in sides
+    )
     place = Affine(sides[0] / width, 0, left, 0, -sides[1] / height, top)
     return Grid(crs, place, width, height)
 
 
-def quicklook(path: str | Path, size: int = 900) -> np.ndarray:
+def quicklook(
+    path: str | Path, size: int = 900, resampling: Resampling = Resampling.average
+) -> np.ndarray:
     """Read an image with at most `size` pixels a side, [h, w, bands] float."""
-    with rasterio.open(path) as file:
-        crs, bounds = file.crs, tuple(file.bounds)
-    return read_area([str(path)], crs, bounds, size)
+    image = raster.describe(path, "the image")
+    scale = max(1.0, max(image.width, image.height) / size)
+    shape = [max(1, round(side / scale)) for side in (image.height, image.width)]
+    return raster.read([image], shape=shape, resampling=resampling).astype(float)
 
 
-def middle(bounds: tuple, metres: float) -> tuple[float, float, float, float]:
-    """Return the middle of bounds, at most so many metres across."""
+def middle(bounds: Bounds, metres: float) -> Bounds:
+    """Return a square in the middle of bounds, at most `metres` wide."""
     left, bottom, right, top = bounds
     x, y = (left + right) / 2, (bottom + top) / 2
-    half = min(metres, right - left, top - bottom) / 2
-    return x - half, y - half, x + half, y + half
+    reach = min(metres, right - left, top - bottom) / 2
+    return x - reach, y - reach, x + reach, y + reach
 
 
-def read_area(paths: list[str], crs: CRS, bounds: tuple, size: int) -> np.ndarray:
+def read_area(paths: list[str], crs: CRS, bounds: Bounds, size: int) -> np.ndarray:
     """Read the bands of one or more files over an area, [h, w, bands] float.
 
     Arguments:
-        paths: one file with several bands, or several with one.
-        crs: CRS of the bounds; an image in another one is warped.
-        bounds: left, bottom, right, top.
+        crs: CRS of the bounds.
         size: largest side of the result, pixels.
     """
-    bands = []
-    for path in paths:
-        with rasterio.open(path) as file, _in_crs(file, crs, bounds) as image:
-            window = image.window(*bounds)
-            scale = max(1.0, max(window.width, window.height) / size)
-            shape = [max(1, round(n / scale)) for n in (window.height, window.width)]
-            part = image.read(
-                window=window,
-                out_shape=(image.count, *shape),
-                boundless=image is file,  # a warped one knows its bounds
-                resampling=Resampling.average if scale > 1 else Resampling.nearest,
-            )
-            bands.append(part)
-    return np.moveaxis(np.concatenate(bands), 0, -1).astype(float)
-
-
-def _in_crs(file: rasterio.DatasetReader, crs: CRS, bounds: tuple):
-    """Return the image, warped over bounds at its own spacing if in another CRS."""
-    if file.crs == crs:
-        return nullcontext(file)
-    left, bottom, right, top = bounds
-    spacing = describe(file.name, "the image").spacing_in(crs)
-    width, height = (math.ceil(side / spacing) for side in (right - left, top - bottom))
-    grid = Affine(spacing, 0, left, 0, -spacing, top)
-    return WarpedVRT(file, crs=crs, transform=grid, width=width, height=height)
+    images = [raster.describe(path, "the image") for path in paths]
+    spacing = min(image.spacing_in(crs) for image in images)
+    grid = _grid(crs, bounds, spacing, size)
+    coarser = grid.transform.a > 1.01 * spacing
+    resampling = Resampling.average if coarser else Resampling.nearest
+    return raster.read(images, grid, resampling=resampling).astype(float)

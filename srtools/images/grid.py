@@ -1,4 +1,4 @@
-"""The grid of an image: where its pixels lie, and which of them lie over an area."""
+"""The grid of an image: the place of its pixels, and the pixels over an area."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
-EDGE = 1e-6  # pixels, below which two places are the same but for rounding
+EDGE = 1e-6  # pixels; smaller distances are rounding errors
 Bounds = Sequence[float]  # left, bottom, right, top
 Window = tuple[slice, slice]  # rows and columns, as NumPy and pyotb take them
 
@@ -38,7 +38,7 @@ class Grid:
         return left, bottom, right, top
 
     def bounds_in(self, crs: CRS, margin: float = 0.0) -> tuple[float, ...]:
-        """Return the bounds in another CRS, `margin` units further out."""
+        """Return the bounds in another CRS, enlarged by `margin` units."""
         bounds = self.bounds
         if crs != self.crs:
             bounds = transform_bounds(self.crs, crs, *bounds, densify_pts=41)
@@ -51,7 +51,7 @@ class Grid:
         return row, col
 
     def touched(self, bounds: Bounds) -> Window:
-        """Return the pixels that bounds reach into, also beyond the image."""
+        """Return the pixels that overlap bounds, also beyond the image."""
         return self._window(bounds, EDGE)
 
     def centred(self, bounds: Bounds) -> Window:
@@ -59,7 +59,7 @@ class Grid:
         return self._window(bounds, 0.5 - EDGE)
 
     def _window(self, bounds: Bounds, inset: float) -> Window:
-        """Return the pixels of which bounds hold more than `inset`."""
+        """Return the pixels that bounds enter by more than `inset` pixels."""
         left, bottom, right, top = bounds
         starts, stops = self.position(left, top), self.position(right, bottom)
         return tuple(
@@ -75,7 +75,7 @@ class Grid:
         )
 
     def meets(self, bounds: Bounds) -> bool:
-        """Check whether bounds share ground with the image, and not just an edge."""
+        """Check whether bounds overlap the image by more than an edge."""
         rows, cols = self.clip(self.touched(bounds))
         return rows.start < rows.stop and cols.start < cols.stop
 
@@ -88,10 +88,10 @@ class Grid:
     def read(
         self, window: Window, reader: Callable[[Window], np.ndarray], dtype: Any
     ) -> np.ndarray:
-        """Read rows and columns, some of which may lie beyond the image, where 0 is.
+        """Read rows and columns; those beyond the image are 0.
 
         Arguments:
-            reader: returns the pixels [rows, columns] of a window inside the image.
+            reader: function that reads [rows, columns] of a window inside the image.
         """
         rows, cols = window
         pixels = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype)

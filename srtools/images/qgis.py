@@ -1,45 +1,42 @@
-"""Styles for QGIS, which it loads by itself with the image of the same name.
+"""QGIS styles; QGIS loads the style that has the name of an image with it.
 
-Without them QGIS stretches each image by its own brightness, and two images of the same
-ground look as if they differed.
+Without a style QGIS stretches each image by its own brightness, so that two images of
+the same ground look different.
 """
 
 import os
 from pathlib import Path
 
-import jinja2
 import numpy as np
-import rasterio
+from rasterio.enums import Resampling
 
-from srtools.images.figures import stretch
+from srtools.images.figures import quicklook, stretch
 
 SUFFIX = ".qml"
-LOOKED_AT = 600  # pixels of a side, from which the limits are taken
+SAMPLE_PIXELS = 600  # of a side, to take the limits from
 
-STYLE = jinja2.Template(
-    """\
+STYLE = """\
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22.0" styleCategories="Symbology">
   <pipe>
     <rasterrenderer type="multibandcolor" opacity="1" alphaBand="-1"
         redBand="1" greenBand="2" blueBand="3">
       <minMaxOrigin><limits>None</limits></minMaxOrigin>
-{%- for colour, low, high in colours %}
-      <{{ colour }}ContrastEnhancement>
-        <minValue>{{ low }}</minValue>
-        <maxValue>{{ high }}</maxValue>
-        <algorithm>StretchToMinimumMaximum</algorithm>
-      </{{ colour }}ContrastEnhancement>
-{%- endfor %}
+{}
     </rasterrenderer>
   </pipe>
 </qgis>
 """
-)
+CONTRAST = """\
+      <{0}ContrastEnhancement>
+        <minValue>{1:.0f}</minValue>
+        <maxValue>{2:.0f}</maxValue>
+        <algorithm>StretchToMinimumMaximum</algorithm>
+      </{0}ContrastEnhancement>"""
 
 
 def style_of(path: str | os.PathLike) -> Path:
-    """Name the style of an image.
+    """Return the path of the style of an image.
 
     >>> style_of("out/sr.tif").as_posix()
     'out/sr.qml'
@@ -48,21 +45,15 @@ def style_of(path: str | os.PathLike) -> Path:
 
 
 def write_style(path: Path, limits: tuple[np.ndarray, np.ndarray]) -> None:
-    """Write a style that shows the bands 1 to 3 as red, green and blue.
+    """Write a style that shows bands 1 to 3 as red, green and blue.
 
     Arguments:
-        path: file to write.
         limits: darkest and brightest DN of each band.
     """
-    low, high = (np.round(limit).astype(int).tolist() for limit in limits)
-    colours = zip(("red", "green", "blue"), low, high, strict=False)
-    path.write_text(STYLE.render(colours=list(colours)) + "\n")
+    colours = zip(("red", "green", "blue"), *limits, strict=False)
+    path.write_text(STYLE.format("\n".join(CONTRAST.format(*row) for row in colours)))
 
 
 def limits_of(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Find the darkest and brightest DN to show, of each band; 0 is no data."""
-    with rasterio.open(path) as file:
-        scale = max(file.width, file.height) / LOOKED_AT
-        size = [max(1, round(n / max(scale, 1))) for n in (file.height, file.width)]
-        pixels = file.read(out_shape=(file.count, *size))
-    return stretch(np.moveaxis(pixels, 0, -1).astype(float))
+    """Return the limits of an image for `write_style`; 0 is nodata."""
+    return stretch(quicklook(path, SAMPLE_PIXELS, Resampling.nearest))

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import ssl
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from rasterio.vrt import WarpedVRT
 
 from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import PixelError, SRError
-from srtools.files import check_name
+from srtools.files import VIEWER_FILES, check_name
 from srtools.images.grid import Grid, Window
 from srtools.urls import (
     KEYS_FOR_S3,
@@ -38,9 +37,6 @@ from srtools.urls import (
 # Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
-
-VIEWER_FILES = (".aux.xml", ".ovr")
-
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """Errors of reading and writing; copying and overviews raise the second."""
 
@@ -49,7 +45,7 @@ ATTEMPTS = 3  # to read the pixels behind a link
 
 @dataclass(frozen=True)
 class BandInfo:
-    """A band of an image, as its file declares it."""
+    """Metadata of one band."""
 
     dtype: str
     nodata: float | None
@@ -62,7 +58,7 @@ class BandInfo:
     offset: float
     """Physical value of DN 0."""
     masked: bool
-    """Whether a mask or an alpha band says which pixels have data."""
+    """True if a mask or an alpha band marks the pixels with data."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +74,9 @@ class ImageInfo:
     transform: Affine
     """From (column, row) of a pixel's upper left corner to coordinates."""
     declared: tuple[BandInfo, ...] = ()
-    """Declarations of each band."""
+    """Metadata of each band."""
     offset_removed: int = 0
-    """DN that were subtracted from the pixels, as its tags say."""
+    """DN that were already subtracted, by `OFFSET_TAG`."""
 
     @property
     def grid(self) -> Grid:
@@ -108,7 +104,7 @@ class ImageInfo:
 
     @property
     def largest(self) -> int | None:
-        """Largest DN of the pixel type, at which a sensor saturates."""
+        """Largest DN of an unsigned type, which marks saturated pixels."""
         kind = np.dtype(self.dtype)
         return int(np.iinfo(kind).max) if kind.kind == "u" else None
 
@@ -125,42 +121,35 @@ class ImageInfo:
 
 
 def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> ImageInfo:
-    """Read the description of an image.
+    """Read the metadata of an image, which must be north up.
 
     Arguments:
-        what: the user's name for the image, for messages ("the PAN image").
-        bands: number of bands that it must have.
+        what: name of the image in messages ("the PAN image").
+        bands: expected number of bands; None: any.
     """
     path = str(path)
-    name = redact(path)
+    name = f"{what} {redact(path)}"
     if not is_remote(path):
         check_name(path)
         if not os.path.exists(path):
-            advice = _advice(path, "check the path")
-            raise SRError(f"{what} {name} does not exist; {advice}")
+            raise SRError(f"{name} does not exist; {_advice(path, 'check the path')}")
     try:
         with rasterio.open(gdal_path(path)) as file:
-            info = info_of(file, path)
-    except IndexError:  # no band at all
-        advice = _advice(path, "give one of them, as a GeoTIFF")
-        raise SRError(
-            f"{what} {name} is a list of images and none itself; {advice}"
-        ) from None
+            info = _info_of(file, path)
     except (*GDAL_ERRORS, OSError) as error:
-        check_certificates(path)
         reason, default = reason_of(error), "a GeoTIFF or another format that GDAL "
         advice = _advice(path, f"{default}reads is expected", reason)
         raise SRError(
             f"{what} {with_proxy(path)} cannot be read as an image ({reason}); {advice}"
         ) from None
     if bands is not None and info.bands != bands:
+        order = f" ({', '.join(BANDS)} in this order)" if bands == len(BANDS) else ""
         alpha = any(band.colour == "alpha" for band in info.declared)
+        advice = "; gdalwarp -dstnodata 0 turns an alpha band into 0" if alpha else ""
         raise SRError(
-            f"{what} {name} has {info.bands} band(s), {bands} are expected"
-            + (f" ({', '.join(BANDS)} in this order)" if bands == len(BANDS) else "")
-            + ("; gdalwarp -dstnodata 0 turns an alpha band into 0" if alpha else "")
+            f"{name} has {info.bands} band(s), {bands} are expected{order}{advice}"
         )
-    _check_north_up(info, f"{what} {name}")
+    _check_north_up(info, name)
     return info
 
 
@@ -174,73 +163,52 @@ ADVICE = {
     r"'/vsi\S+' does not exist": "links whose path ends in .tif, .tiff, .jp2 or .vrt, "
     "or without extension, are read: set CPL_VSIL_CURL_ALLOWED_EXTENSIONS to that of "
     "this link, or fetch the file",
+    r"certificate": "see that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE are "
+    "unset, or name the file of your network",
     r"missing codec": "GDAL lacks the compression: copy it with a GDAL that has it "
     "(gdal_translate -co COMPRESS=DEFLATE)",
 }
-"""What to do about an image, by patterns of its path and of GDAL's reason."""
+"""Remedies for unreadable images, by patterns of their path and of GDAL's reason."""
 
 
 def _advice(path: str, default: str, reason: str = "") -> str:
-    """Return what to do about an image that cannot be read."""
+    """Return the remedy for an image that cannot be read."""
     for pattern, advice in ADVICE.items():
         if re.search(pattern, path, re.I) or re.search(pattern, reason):
             return advice
     return default
 
 
-CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-"""Variables that name the certificates by which servers are trusted."""
-
-
-def check_certificates(url: str) -> None:
-    """Check the files of `CA_BUNDLES`, after the server of an https link failed."""
-    for name in CA_BUNDLES if url.startswith("https://") else ():
-        path = os.environ.get(name)
-        try:
-            if path and not os.path.isdir(path):
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-        except OSError as error:
-            raise SRError(
-                f"{name} names {path}, from which no certificates can be read "
-                f"({error.strerror or error}); name the file that your network uses, "
-                "or unset it"
-            ) from None
-
-
 def reason_of(error: BaseException) -> str:
-    """Return the first of the errors that led to this one, in one line."""
+    """Return the root cause of an error, in one line and without secrets."""
     while error.__cause__:
         error = error.__cause__
-    # libtiff does not know the place, and says 4294967295.
+    # libtiff reports row and column 4294967295.
     text = re.sub(r" at row \d+, col \d+", "", str(error))
     return without_secrets(" ".join(text.split()))
 
 
 def _check_north_up(image: ImageInfo, name: str) -> None:
-    """Check that an image has a place, is north up, and has columns to the east."""
+    """Check that an image is georeferenced, north up, with columns to the east."""
     place = image.transform
-    for wrong, trouble in (
-        (
-            place == Affine.identity(),
-            "has no georeference: orthorectify it (OTB's OrthoRectification)",
-        ),
-        (
-            not image.crs,
-            "has no CRS: gdal_edit.py -a_srs EPSG:... names it, if it is known",
-        ),
+    for wrong, fault in (
+        (place == Affine.identity(), "has no georeference: orthorectify it"),
+        (not image.crs, "has no CRS: gdal_edit.py -a_srs EPSG:... sets it"),
         (place.b or place.d, "is rotated: gdalwarp turns it north up"),
         (place.e > 0, "lies with its south up: gdalwarp turns it north up"),
         (place.a < 0, "is mirrored, its columns go west: gdalwarp turns it"),
     ):
         if wrong:
-            raise SRError(f"{name} {trouble}; an image that is north up is expected")
+            raise SRError(f"{name} {fault}; an image that is north up is expected")
 
 
-def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
-    """Describe an open image; `path` is its name."""
+def _info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
+    """Return the metadata of an open image, which may be only a list of others."""
+    if not file.count:
+        raise RasterioError("it is a list of images and none itself")
     try:
         colours = [colour.name for colour in file.colorinterp]
-    except ValueError:  # GDAL knows more of them than rasterio
+    except ValueError:  # rasterio does not know all colours of GDAL
         colours = ["undefined"] * file.count
     masked = [
         bool({MaskFlags.per_dataset, MaskFlags.alpha} & set(flags))
@@ -248,23 +216,15 @@ def info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
     ]
     titles = [title or "" for title in file.descriptions]
     values = file.nodatavals, titles, colours, file.scales, file.offsets, masked
-    bands = zip(file.dtypes, *values, strict=True)
-    return ImageInfo(
-        path,
-        file.width,
-        file.height,
-        file.count,
-        file.dtypes[0],
-        file.crs,
-        file.transform,
-        tuple(BandInfo(*band) for band in bands),
-        int(file.tags().get(OFFSET_TAG) or 0),
-    )
+    bands = [BandInfo(*band) for band in zip(file.dtypes, *values, strict=True)]
+    removed = int(file.tags().get(OFFSET_TAG) or 0)
+    size = file.width, file.height, file.count, file.dtypes[0]
+    return ImageInfo(path, *size, file.crs, file.transform, tuple(bands), removed)
 
 
 @contextmanager
 def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
-    """Open an image to read its pixels; raise `PixelError` if they cannot be read."""
+    """Open an image to read pixels; errors inside the block become `PixelError`."""
     try:
         with rasterio.open(gdal_path(str(path))) as file:
             yield file
@@ -285,8 +245,8 @@ def read(
     """Read the bands of images on one grid, [h, w, bands].
 
     Arguments:
-        area: rows and columns inside the images, or another grid, onto which pixels
-            are warped and beyond the images are 0; None: everything.
+        area: rows and columns inside the images, or a grid to warp to, with 0 beyond
+            the images; None: everything.
         shape: height and width to which rows and columns are resampled.
     """
     bands = [_read(image, area, shape, resampling) for image in images]
@@ -299,9 +259,9 @@ def _read(
     shape: tuple[int, int] | None,
     resampling: Resampling,
 ) -> np.ndarray:
-    """Read one image, [bands, h, w]; up to `ATTEMPTS` times if it is behind a link."""
+    """Read one image, [bands, h, w]; a link is tried `ATTEMPTS` times."""
     remote = is_remote(image.path)
-    # GDAL would remember what a broken connection left.
+    # GDAL would cache the failure of a broken connection.
     settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"} if remote else {}
     for attempts_left in reversed(range(ATTEMPTS if remote else 1)):
         try:
@@ -327,34 +287,32 @@ def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
     height, width = min(image.height, samples), min(image.width, samples)
     with reading(image.path) as file:
         has_data = file.read(out_shape=(image.bands, height, width)).all(axis=0)
-    rows = np.flatnonzero(has_data.any(axis=1))
-    if not rows.size:
+    if not has_data.any():
         raise SRError(f"{redact(image.path)} holds no data, all its pixels are 0")
-    # First and last pixel with data in each row; their four corners.
-    cols = np.array([np.flatnonzero(has_data[row])[[0, -1]] + (0, 1) for row in rows])
-    corners = [np.stack([cols, rows[:, None] + down + 0 * cols], -1) for down in (0, 1)]
-    scale = image.width / width, image.height / height
-    x, y = image.transform @ (np.concatenate(corners).reshape(-1, 2) * scale).T
-    return shapely.convex_hull(shapely.MultiPoint(np.stack([x, y], axis=1)))
+    rows, cols = has_data.nonzero()
+    corners = [(cols + right, rows + down) for right in (0, 1) for down in (0, 1)]
+    scale = Affine.scale(image.width / width, image.height / height)
+    points = image.transform @ scale @ np.concatenate(corners, axis=1)
+    return shapely.LineString(np.transpose(points)).convex_hull
 
 
 def sources(path: str) -> list[str]:
-    """Return the files that an image is made of: it, those of a VRT, and side files.
+    """Return the files of an image: itself, those of a VRT, and its side files.
 
-    Statistics and overviews, which a viewer may leave beside it, do not count.
+    Statistics and overviews, which a viewer may write, are left out.
     """
     if is_remote(path):
         return [path]
     try:
         with rasterio.open(gdal_path(path)) as file:
             names = [name for name in file.files if not name.endswith(VIEWER_FILES)]
-    except GDAL_ERRORS:  # whoever reads the pixels says what is wrong
+    except GDAL_ERRORS:  # `describe` reports it
         names = []
     return names or [path]
 
 
 def is_whole(path: str | os.PathLike) -> bool:
-    """Check by their places that a GeoTIFF has all its blocks, and none is cut off."""
+    """Check that no block of a GeoTIFF is missing, overwritten, or cut off."""
     try:
         with rasterio.open(path) as file:
             blocks = np.array(sorted(_blocks(file)), np.int64)
@@ -366,10 +324,9 @@ def is_whole(path: str | os.PathLike) -> bool:
 
 
 def check_written(path: str | os.PathLike) -> None:
-    """Check that a GeoTIFF which the engine wrote is complete.
+    """Check that the engine wrote a GeoTIFF completely.
 
-    On a full disk OTB's writer returns without an error; the file is short, empty, or
-    lacks blocks.
+    On a full disk OTB's writer returns without an error.
     """
     if not is_whole(path):
         free = shutil.disk_usage(Path(path).parent).free
@@ -380,7 +337,7 @@ def check_written(path: str | os.PathLike) -> None:
 
 
 def _blocks(file: rasterio.DatasetReader) -> Iterator[tuple[int, int]]:
-    """Yield the offset and the size of each block of a GeoTIFF, bytes; 0 is none."""
+    """Yield the offset and the size of each block, bytes; 0 if it was not written."""
     for band in file.indexes if file.interleaving is Interleaving.band else (1,):
         for (row, col), _ in file.block_windows(band):
             names = (f"BLOCK_{item}_{col}_{row}" for item in ("OFFSET", "SIZE"))

@@ -16,9 +16,8 @@ from srtools.sentinel2.source import Sentinel2
 class Settings(source.Options, Protocol):
     """Options of exercise 1, and those that choose the image of Sentinel-2."""
 
-    pan: str | None
-    xs: str | None
-    spot: str | None
+    pan: str
+    xs: str
     coregister: bool
     scl: str | None
     s2_date: date | None
@@ -41,10 +40,7 @@ class Settings(source.Options, Protocol):
 
 
 def completed(options: Settings) -> Settings:
-    """Return the options with the images and the day of a Spot product."""
-    if options.spot:
-        pan, xs = dimap.find_pair(options.spot)
-        options = replace(options, pan=pan, xs=xs, spot=None)
+    """Return the options with the day of a Spot product."""
     if not options.spot_date:
         options = replace(options, spot_date=dimap.imaging_date(options.pan))
     return options

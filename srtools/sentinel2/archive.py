@@ -25,7 +25,7 @@ from pystac_client.stac_api_io import StacApiIO
 from requests.exceptions import ChunkedEncodingError
 
 from srtools.errors import SRError
-from srtools.images.raster import check_certificates, reason_of
+from srtools.images.raster import reason_of
 from srtools.sentinel2.defaults import COLLECTION, PLANETARY_COMPUTER
 from srtools.sentinel2.services import (
     ServiceError,
@@ -79,7 +79,6 @@ class Archive:
         except SRError:
             raise
         except APIError as error:
-            check_certificates(self.url)
             status = getattr(error, "status_code", None)
             # The true reason stands at the end, behind those of requests and urllib3.
             reason = re.split(r": |, '|Caused by ", str(error))[-1].rstrip("\"')")
@@ -158,7 +157,6 @@ class Archive:
         except SRError:
             raise
         except (OSError, ValueError, TypeError) as error:  # requests' are OSErrors
-            check_certificates(endpoint)
             raise ServiceError(
                 f"{name} gives no token ({brief(error)}); try again later"
             ) from None
@@ -213,7 +211,6 @@ class Archive:
                 token_library().sas.TOKEN_CACHE.clear()
             elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
                 break  # the server will not change its mind
-        check_certificates(href)
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
         remedy = f"try again later{'' if outage else ', or take another item'}"
         if href.startswith("s3://"):

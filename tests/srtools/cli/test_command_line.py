@@ -12,7 +12,7 @@ COMMANDS = (
     (dataset, "--out_dir o --pan p.tif --xs 'my xs.tif'"),
     (
         dataset,
-        "--out_dir o --spot f --spot_date 2022-07-16 --proportions 0 0 1 --margin 0",
+        "--out_dir o --pan p --xs x --spot_date 2022-07-16 --proportions 0 0 1",
     ),
     (
         dataset,

@@ -33,23 +33,6 @@ def test_metres_that_are_none_are_refused(write_raster):
         checks.check_spot_pair(*(describe(path, "Spot") for path in images))
 
 
-def test_the_outline_of_the_data(write_raster):
-    pixels = np.ones((40, 60, 4), np.uint16)
-    whole = describe(write_raster("whole.tif", pixels), "XS")
-    assert data_outline(whole).bounds == pytest.approx(whole.bounds)
-    assert data_outline(whole).area == pytest.approx(40 * 60 * 36)
-    for row in range(40):  # a slanted strip, 20 pixels wide
-        pixels[row, : row // 2] = 0
-        pixels[row, row // 2 + 20 :] = 0
-    slanted = data_outline(describe(write_raster("slanted.tif", pixels), "XS"))
-    assert slanted.area == pytest.approx(40 * 20 * 36, rel=0.05)
-    few = data_outline(describe(write_raster("few.tif", pixels), "XS"), samples=10)
-    assert few.area == pytest.approx(slanted.area, rel=0.2)
-    empty = describe(write_raster("empty.tif", 0 * pixels), "XS")
-    with pytest.raises(SRError, match="holds no data"):
-        data_outline(empty)
-
-
 def test_a_shift_between_bands_is_told(write_raster):
     places = ((600.0, 900.0), (600.0, 910.0))
     images = [
@@ -60,12 +43,17 @@ def test_a_shift_between_bands_is_told(write_raster):
         checks.check_stack(images)
 
 
-def test_one_tile_of_several_is_told(write_raster, tmp_path, caplog):
-    """Delivered as two tiles each, `IMG_*_P_*.TIF` stands for two files."""
-    pan = write_raster("IMG_P_R1C1.TIF", np.full((64, 64), 900, np.uint16), 1.5)
-    xs = write_raster("IMG_MS_R1C1.TIF", np.full((16, 16, 4), 900, np.uint16))
-    checks.check_spot(pan, xs, 8)
-    assert "tiles of its product" not in caplog.text
-    write_raster("IMG_P_R1C2.TIF", np.full((64, 64), 900, np.uint16), 1.5)
-    checks.check_spot(pan, xs, 8)
-    assert "IMG_P_R1C1.TIF is one of 2 tiles of its product" in caplog.text
+def test_tiles_of_two_utm_zones_cover_an_area_together(write_raster):
+    def tile(crs, x):
+        name = f"{crs[5:]}.tif"
+        return describe(
+            write_raster(name, np.ones((90, 90)), 100.0, (x, 5455e3), crs), "tile"
+        )
+
+    xs = write_raster("xs.tif", np.ones((30, 90), np.uint16), 100.0, (715e3, 5453e3))
+    area = describe(xs, "XS"), data_outline(describe(xs, "XS"))
+    west, east = tile("EPSG:32631", 710e3), tile("EPSG:32632", 280e3)
+    checks.check_covers([west, east], *area)
+    for tiles, share in (([west], "46%"), ([tile("EPSG:32601", 500e3)], "0%")):
+        with pytest.raises(SRError, match=f"covers {share} of the Spot image"):
+            checks.check_covers(tiles, *area)

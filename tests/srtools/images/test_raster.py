@@ -1,5 +1,6 @@
-"""Images that cannot be read, or have no place: GDAL's reason, and what to do."""
+"""Metadata of images: errors with GDAL's reason, outlines, and complete files."""
 
+import os
 import struct
 import zipfile
 
@@ -96,3 +97,69 @@ def test_the_sources_of_a_vrt_count(write_raster, tmp_path):
     assert raster.sources(image) == [image]
     assert sorted(raster.sources(vrt_file)) == sorted([vrt_file, image])
     assert raster.sources("gone.tif") == ["gone.tif"]
+
+
+def test_the_outline_of_the_data(write_raster):
+    pixels = np.ones((40, 60, 4), np.uint16)
+    whole = describe(write_raster("whole.tif", pixels), "XS")
+    assert raster.data_outline(whole).bounds == pytest.approx(whole.bounds)
+    assert raster.data_outline(whole).area == pytest.approx(40 * 60 * 36)
+    for row in range(40):  # a slanted strip, 20 pixels wide
+        pixels[row, : row // 2] = 0
+        pixels[row, row // 2 + 20 :] = 0
+    slanted = raster.data_outline(describe(write_raster("slanted.tif", pixels), "XS"))
+    assert slanted.area == pytest.approx(40 * 20 * 36, rel=0.05)
+    few = raster.data_outline(
+        describe(write_raster("few.tif", pixels), "XS"), samples=10
+    )
+    assert few.area == pytest.approx(slanted.area, rel=0.2)
+    empty = describe(write_raster("empty.tif", 0 * pixels), "XS")
+    with pytest.raises(SRError, match="holds no data"):
+        raster.data_outline(empty)
+
+
+LAYOUTS = {
+    "plain": {},
+    "by band": {"interleave": "band", "blockysize": 8},
+    "deflated": {"compress": "deflate", "predictor": 2},
+    "tiled": {"tiled": True, "blockxsize": 16, "blockysize": 16},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_is_complete_or_refused(write_raster, layout):
+    """On a full disk OTB writes a part of a file and returns without an error."""
+    random = np.random.default_rng(1)
+    for pixels in (random.integers(1, 9000, (64, 48, 4)), np.zeros((64, 48, 1))):
+        path = write_raster("a.tif", pixels.astype(np.uint16), **LAYOUTS[layout])
+        raster.check_written(path)
+    path = write_raster("a.tif", pixels + 1, **LAYOUTS[layout])
+    for share in (0.9, 0.3, 0.0):
+        os.truncate(path, int(share * os.path.getsize(path)))
+        with pytest.raises(SRError, match="a.tif was not written completely; the disk"):
+            raster.check_written(path)
+
+
+def test_files_that_were_never_begun_or_lack_a_block(tmp_path):
+    path = tmp_path / "a.tif"
+    with pytest.raises(SRError, match="not written completely"):
+        raster.check_written(path)
+    size = {"width": 64, "height": 64, "count": 1, "dtype": "uint16"}
+    with rasterio.open(path, "w", "GTiff", blockysize=16, sparse_ok=True, **size) as f:
+        f.write(np.ones((1, 16, 64), np.uint16), window=((0, 16), (0, 64)))
+    with pytest.raises(SRError, match="not written completely"):
+        raster.check_written(path)
+
+
+def test_a_block_that_lies_over_another_one(write_raster, monkeypatch):
+    """As it happens when a block was begun, not finished, and the next one followed."""
+    path = write_raster("a.tif", np.ones((64, 64), np.uint16), blockysize=16)
+    places = {"OFFSET": [300, 1000, 3048, 5096], "SIZE": [2048] * 4}
+
+    def tag(self, name, domain, band):
+        _, item, _, row = name.split("_")
+        return str(places[item][int(row)])
+
+    monkeypatch.setattr(rasterio.DatasetReader, "get_tag_item", tag, raising=False)
+    with pytest.raises(SRError, match="not written completely"):
+        raster.check_written(path)

@@ -264,7 +264,7 @@ def test_a_local_file_is_read_without_retries(archive, tmp_path, image):
         archive.read(f"{tmp_path}/other.tif", read_all)
 
 
-# --- proxies and certificates ----------------------------------------------------
+# --- proxies --------------------------------------------------------------------
 
 
 NOWHERE = "http://127.0.0.1:9"  # where no proxy listens
@@ -303,22 +303,3 @@ def test_the_proxy_that_fails_is_named(proxied):
             access()
     with pytest.raises(ServiceError, match=r"\(\[Errno 111\] Connection refused\); ch"):
         Archive("http://host.invalid").search()
-
-
-@pytest.mark.parametrize(
-    "name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]
-)
-@pytest.mark.parametrize("content", [None, "no certificate"])
-def test_unreadable_certificates_are_named(
-    service, monkeypatch, tmp_path, name, content
-):
-    for other in raster.CA_BUNDLES:
-        monkeypatch.delenv(other, raising=False)
-    bundle = tmp_path / "bundle.pem"
-    if content:
-        bundle.write_text(content)
-    monkeypatch.setenv(name, str(bundle))
-    words = f"{name} names {bundle}, from which no certificates can be read"
-    for access in accesses(service.url.replace("http://", "https://")):
-        with pytest.raises(SRError, match=words):
-            access()

@@ -23,10 +23,10 @@ import numpy as np
 from srtools.ahead import ahead
 from srtools.cli import evaluation as cli
 from srtools.cli.options import command_line
-from srtools.conventions import FACTOR, INPUT, OUTPUT, SCALE
-from srtools.evaluation import comparison, coverage, results, tables, test_set
+from srtools.conventions import INPUT, OUTPUT, SCALE
+from srtools.evaluation import comparison, eval_set, result_files, tables
 from srtools.evaluation.assessment import Assessment
-from srtools.evaluation.report import pictures
+from srtools.evaluation.coverage import Coverage
 from srtools.images.zooms import ZOOMS, zoom
 from srtools.network import saved_model, serving
 
@@ -56,28 +56,18 @@ def enlarge(
     network: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> Iterator[tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray]]:
     """Enlarge lr by the network and by simple zooms: lr, predictions, truth."""
-    for lr_dn, truth in batches:
-        lr = lr_dn * np.float32(SCALE)
-        size = FACTOR * lr.shape[1], FACTOR * lr.shape[2]
-        zoomed = {method: zoom(lr, size, method) for method in ZOOMS}
-        yield lr, {**zoomed, "model": network(**{INPUT: lr_dn})[OUTPUT]}, truth
-
-
-def absolute_error(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
-    """Absolute error of each pixel and band; the mean over pixels is L1."""
-    return tf.abs(predicted - truth)
-
-
-def squared_error(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
-    """Squared error of each pixel and band; the mean over pixels is L2."""
-    return tf.square(predicted - truth)
+    for lr, truth in batches:
+        reflectance, size = lr * np.float32(SCALE), truth.shape[1:3]
+        zoomed = {method: zoom(reflectance, size, method) for method in ZOOMS}
+        yield lr, {**zoomed, "model": network(**{INPUT: lr})[OUTPUT]}, truth
 
 
 def errors_of_patches(predicted: tf.Tensor, truth: tf.Tensor) -> dict[str, tf.Tensor]:
     """L1 and L2 of each patch and band: [n, h, w, bands] to [n, bands]."""
+    error = predicted - truth
     return {
-        "l1": tf.reduce_mean(absolute_error(predicted, truth), axis=(1, 2)),
-        "l2": tf.reduce_mean(squared_error(predicted, truth), axis=(1, 2)),
+        "l1": tf.reduce_mean(tf.abs(error), axis=(1, 2)),
+        "l2": tf.reduce_mean(tf.square(error), axis=(1, 2)),
     }
 
 
@@ -88,25 +78,23 @@ def mean_over_patches(scores: np.ndarray) -> np.ndarray:
 
 def evaluate(options: cli.Options) -> dict:
     """Score the model, and simple zooms, on all test patches: metrics.json."""
-    test = test_set.read_test_set(options.patches[0], options.border)
+    test = eval_set.read_eval_set(options.patches[0])
     model = saved_model.describe(options.model_dir)
-    test_set.check_fit(model, test, options.ignore_offset, options.accept_ground)
-    results.check_folder(options.out_dir, options.overwrite, results.FILES)
+    eval_set.check_fit(model, test, options.ignore_offset, options.accept_ground)
+    result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
     one_view = saved_model.load(options.model_dir, OUTPUT)
     network = serving.averaged(one_view, options.views)
+    coverage = Coverage(one_view, model.card, options.views)
 
     # While one batch is scored, the next one passes through the network.
-    scores = Assessment(test, options.border, errors_of_patches, mean_over_patches)
+    scores = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
     batches = ahead(read_batches(test.files, options.batch_size))
     for lr, predicted, truth in ahead(enlarge(network, batches)):
         scores.add(lr, predicted, truth)
 
-    metrics = scores.metrics(model, command_line("sr_eval.py", options))
-    some = read_batches(test.files, options.batch_size, scores.sample)
-    metrics["coverage"] = coverage.measure(one_view, model.card, some, options.views)
-    captions = pictures.choose(scores.gains)
-    chosen = enlarge(network, read_batches(test.files, 1, list(captions)))
-    results.write(options.out_dir, metrics, scores, pictures.gather(captions, chosen))
+    shown = read_batches(test.files, 1, scores.shown())
+    metrics = scores.metrics(command_line("sr_eval.py", options))
+    result_files.write(options.out_dir, metrics, scores, enlarge(network, shown))
     return metrics
 
 
@@ -114,13 +102,14 @@ def evaluate(options: cli.Options) -> dict:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
-    comparison.check_folder(options.out_dir, options.overwrite, options.summary)
-    for run in options.runs():  # one for each model and scene
-        shown = tables.evaluation(evaluate(run))  # of a single one
     if options.compare:
-        shown = tables.comparison(comparison.write(options.out_dir, *options.results()))
-    elif options.summary:
-        shown = tables.scenes(comparison.write_scenes(options.out_dir, options.names()))
+        shown = comparison.write(options.out_dir, options.overwrite, *options.compare)
+    elif len(options.patches) > 1:
+        comparison.check_scenes(options.out_dir, options.overwrite)
+        runs = {name: evaluate(scene) for name, scene in options.scenes().items()}
+        shown = comparison.write_scenes(options.out_dir, runs)
+    else:
+        shown = tables.evaluation(evaluate(options))
     print(tables.as_text(shown))
     print(f"written: the files in {options.out_dir}")
     return 0

@@ -1,5 +1,6 @@
 """The assessment of a model: every score of a test set, batch by batch."""
 
+import logging
 import shlex
 import zlib
 from typing import Any
@@ -7,23 +8,40 @@ from typing import Any
 import numpy as np
 
 from srtools import cards
-from srtools.conventions import BANDS, FACTOR
-from srtools.evaluation import confidence, scores, test_set
+from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.evaluation import confidence, eval_set, patch_scores
 from srtools.evaluation.consistency import Consistency
-from srtools.evaluation.detail import Correctness
-from srtools.evaluation.own_grid import open_grid
-from srtools.evaluation.patch_scores import Errors, all_scores
-from srtools.evaluation.scores import BASELINE, METHODS, MODEL, Mean, Scores
+from srtools.evaluation.correctness import Correctness
+from srtools.evaluation.coverage import Coverage
+from srtools.evaluation.eval_set import BORDER, EvalSet, Sample
+from srtools.evaluation.patch_scores import PatchScores
 from srtools.evaluation.spectrum import RingSpectra
-from srtools.evaluation.test_set import TestSet
-from srtools.network import model_card
+from srtools.network import likeness, model_card
 from srtools.network.saved_model import ModelInfo
 
-SAMPLE = 100
-"""Patches, evenly spread, on which consistency, spectra and correctness are measured:
-enough for their means, and slow."""
+log = logging.getLogger(__name__)
 
-SMALLEST = 16  # hr pixels inside the border, for spectra to mean anything
+SHOWN = 5  # patches in the report
+SAMPLE = 100
+"""Patches, evenly spread, for the measures that are slow; enough for their means."""
+
+
+class TrainingSet:
+    """Likeness of the test patches to those that a model was trained on."""
+
+    def __init__(self, card: dict):
+        self.card, self._lr = card, []
+
+    def add(self, sample: Sample) -> None:
+        """Add patches."""
+        self._lr.append(sample.lr)
+
+    def record(self) -> dict | None:
+        """Compare with the training set, if the card describes it; warn if unlike."""
+        compared = likeness.compare(self.card, np.concatenate(self._lr))
+        if compared and compared.warning:
+            log.warning("%s", compared.warning)
+        return compared and compared._asdict()
 
 
 class Assessment:
@@ -31,72 +49,60 @@ class Assessment:
 
     Arguments:
         test: the test set.
-        border: hr pixels left out on each side; the scores with them are kept as well.
-        errors: mean errors of each patch, as `all_scores` takes them.
+        model: signature and card of the model.
+        coverage: measure of the model's intervals.
+        errors: mean errors of each patch.
         mean: mean of the scores of all patches.
     """
 
-    def __init__(self, test: TestSet, border: int, errors: Errors, mean: Mean):
-        self.test, self.errors = test, errors
-        self._borders = {"inner": border, "whole": 0}
-        self._scores = Scores(mean)
-        self._checksum = 0
-        self.sample = test_set.spread(test.count, SAMPLE)
-        """Numbers of the patches on which the slow scores are measured."""
-        size = test.size - 2 * border
-        self._spectra = RingSpectra(size, test.spacing) if size >= SMALLEST else None
-        self._correctness = Correctness() if self._spectra else None
-        consistency = Consistency(test.spacing, open_grid(test))
-        self._consistency = consistency if consistency.possible(test.size) else None
+    def __init__(
+        self,
+        test: EvalSet,
+        model: ModelInfo,
+        coverage: Coverage,
+        errors: patch_scores.Errors,
+        mean: patch_scores.Mean,
+    ):
+        self.test, self.model = test, model
+        self.scores = PatchScores(test.size, errors, mean)
+        self._checksum = self._count = 0
+        self._sample = eval_set.spread(test.count, SAMPLE)
+        # By their key in metrics.json.
+        self._measures = {
+            "coverage": coverage,
+            "consistency": Consistency(test),
+            "correctness": Correctness(),
+            "spectrum": RingSpectra(test.size - 2 * BORDER, test.spacing),
+            "training_set": TrainingSet(model.card),
+        }
 
     def add(self, lr: np.ndarray, predicted: dict[str, Any], truth: np.ndarray) -> None:
         """Score the next patches of the test set.
 
         Arguments:
-            lr: [n, h, w, bands] Sentinel-2, reflectance.
+            lr: [n, h, w, bands] Sentinel-2, DN.
             predicted: by method, [n, 4 h, 4 w, bands] reflectance, array or tensor.
             truth: [n, 4 h, 4 w, bands] reflectance.
         """
-        test_set.check_size(predicted[MODEL], truth)
-        batch = all_scores(predicted, truth, self._borders, self.errors)
-        test_set.check_numbers(*(batch[m]["whole"]["l1"] for m in (BASELINE, MODEL)))
-        first = self._scores.count()
-        self._scores.add(batch)
+        eval_set.check_size(predicted[patch_scores.MODEL], truth)
+        self.scores.add(predicted, truth)
         # Patch by patch, so that the size of the batches does not matter.
-        for images in zip(lr, truth, strict=True):
+        for images in zip(lr * np.float32(SCALE), truth, strict=True):
             for image in images:
                 self._checksum = zlib.crc32(np.ascontiguousarray(image), self._checksum)
-        chosen = np.intersect1d(self.sample, first + np.arange(len(truth))) - first
-        if len(chosen):
-            images = {m: np.asarray(image)[chosen] for m, image in predicted.items()}
-            self._add_sample(first + chosen, lr[chosen], images, truth[chosen])
+        numbers = self._count + np.arange(len(truth))
+        self._count += len(truth)
+        some = np.isin(numbers, self._sample)
+        if some.any():
+            images = {m: np.asarray(image)[some] for m, image in predicted.items()}
+            sample = Sample(numbers[some], lr[some], images, truth[some])
+            for measure in self._measures.values():
+                measure.add(sample)
 
-    def _add_sample(
-        self, numbers: np.ndarray, lr: np.ndarray, images: dict, truth: np.ndarray
-    ) -> None:
-        """Measure patches of the sample, with their numbers in the test set."""
-        border = self._borders["inner"]
-        inner = slice(border, -border or None)
-        if self._consistency:
-            seen = {BASELINE: images[BASELINE], MODEL: images[MODEL], "truth": truth}
-            for place, patch in enumerate(numbers):
-                one = {method: image[place] for method, image in seen.items()}
-                self._consistency.add(patch, one, lr[place], inner)
-        if self._spectra:
-            truth = truth[:, inner, inner]
-            cut = {method: image[:, inner, inner] for method, image in images.items()}
-            self._spectra.add(cut, truth)
-            self._correctness.add(cut[MODEL], truth, cut[BASELINE])
-
-    @property
-    def gains(self) -> np.ndarray:
-        """PSNR of the model less that of bicubic, patch by patch, dB, [n]."""
-        return self._scores.gains("inner")
-
-    @property
-    def columns(self) -> dict[str, np.ndarray]:
-        """By method, `COLUMNS` of each patch, [n, 4], the border left out."""
-        return {method: self._scores.columns("inner", method) for method in METHODS}
+    def shown(self) -> list[int]:
+        """Choose patches to show, evenly spread from the largest gain to the least."""
+        ranked = np.argsort(-self.scores.gains(), kind="stable")
+        return ranked[eval_set.spread(self.test.count, SHOWN)].tolist()
 
     @property
     def blocks(self) -> np.ndarray:
@@ -105,35 +111,31 @@ class Assessment:
         size, apart = self.test.size // FACTOR, "test" in numbers
         return confidence.group(self.test.count, self.test.windows, size, apart)
 
-    def metrics(self, model: ModelInfo, command: str) -> dict:
-        """Return the content of metrics.json, but for the coverage of intervals."""
+    def metrics(self, command: str) -> dict:
+        """Return the content of metrics.json; `command` is the one that runs."""
         placed = self.test.windows is not None
         kind = "blocks of neighbours" if placed else "patches"
-        return {
-            "patches": self.test.count,
-            "test_set": f"{self._checksum:08x}",
-            "bands": list(BANDS),
-            "methods": list(METHODS),
-            "border": self._borders["inner"],
-            "psnr_range": "reflectance 0-1",
-            **{area: self._scores.area(area) for area in self._borders},
-            "share_won": float((self.gains > 0).mean()),
-            "coverage": None,
-            "intervals": scores.method_intervals(self.columns, self.blocks, kind),
-            "closer_look": {"patches": len(self.sample)},
-            "consistency": self._consistency and self._consistency.record(),
-            "correctness": self._correctness and self._correctness.record(),
-            "spectrum": self._spectra and self._spectra.record(),
-            "worst": self._scores.worst("inner", self.test.windows),
-            "model_dir": model.folder,
-            "model_card": model_card.brief(model.card),
-            "dataset": {k: v for k, v in self.test.dataset.items() if k != "groups"},
-            "versions": cards.versions(),
-            "training_set": test_set.compare_with_training(
-                self.test, model, self.sample
-            ),
-            "commands": commands(command, self.test.dataset, model.card),
-        }
+        dataset, card = self.test.dataset, self.model.card
+        return cards.plain(
+            {
+                "patches": self.test.count,
+                "test_set": f"{self._checksum:08x}",
+                "bands": BANDS,
+                "methods": patch_scores.METHODS,
+                "border": BORDER,
+                "psnr_range": "reflectance 0-1",
+                **{a: self.scores.area(a) for a in patch_scores.AREAS},
+                "share_won": (self.scores.gains() > 0).mean(),
+                "intervals": self.scores.intervals(self.blocks, kind),
+                "closer_look": {"patches": len(self._sample)},
+                **{key: m.record() for key, m in self._measures.items()},
+                "model_dir": self.model.folder,
+                "model_card": model_card.brief(card),
+                "dataset": {k: v for k, v in dataset.items() if k != "groups"},
+                "versions": cards.versions(),
+                "commands": commands(command, dataset, card),
+            }
+        )
 
 
 def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:

@@ -50,7 +50,9 @@ def interval(
     blocks: np.ndarray,
     statistic: Callable[[np.ndarray], np.ndarray] = lambda means: means[:, 0],
 ) -> list[float] | None:
-    """Return the confidence interval of a score of many patches, or scenes.
+    """Return the ends of the confidence interval of a score of patches, or scenes.
+
+    None with fewer than `FEWEST_BLOCKS` blocks, or if a value is nan.
 
     Student's t over the means of blocks.  For a score that is no mean, and for blocks
     of unequal size, the deviation is that of the score without each block in turn
@@ -64,10 +66,6 @@ def interval(
         values: [n, columns] scores of each patch.
         blocks: [n] the block of each patch, 0 to m - 1.
         statistic: makes scores [k] of means [k, columns].
-
-    Returns:
-        The lower and the upper end; None with fewer than `FEWEST_BLOCKS` blocks, or if
-        a value is nan.
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 11.
     """

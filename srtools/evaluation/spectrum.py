@@ -6,6 +6,8 @@ Frequencies are in cycles per metre; the detail of a pixel size p ends at 1 / (2
 import numpy as np
 import scipy.fft
 
+from srtools.evaluation.eval_set import CUT, Sample
+
 THRESHOLD = 0.5  # correlation below which detail is no longer that of the truth
 
 
@@ -31,43 +33,35 @@ class RingSpectra:
         self.frequency = np.arange(1, size // 2 + 1) / (size * spacing)
         """Frequency of each ring, cycles per metre; the mean is left out."""
 
-    def add(self, predicted: dict[str, np.ndarray], truth: np.ndarray) -> None:
-        """Add patches [n, h, w, bands] of each method, and the truth."""
-        spectrum = self._transform(truth)
-        self._count("truth", np.abs(spectrum) ** 2)
-        for method, image in predicted.items():
-            own = self._transform(image)
-            self._count(method, np.abs(own) ** 2)
-            self._count(f"{method} x truth", np.real(own * np.conj(spectrum)))
-
-    def ratio(self, method: str) -> np.ndarray:
-        """Return the power of a method by that of the truth, ring by ring."""
-        return self._sums[method] / np.maximum(self._sums["truth"], 1e-30)
-
-    def correlation(self, method: str) -> np.ndarray:
-        """Return the correlation with the truth, ring by ring.
-
-        Source: van Heel, "Similarity measures between images", Ultramicroscopy 21,
-        1987: Re(sum X Y*) / sqrt(sum |X|^2 sum |Y|^2).
-        """
-        power = np.sqrt(self._sums[method] * self._sums["truth"])
-        return self._sums[f"{method} x truth"] / np.maximum(power, 1e-30)
-
-    def resolution(self, method: str) -> float:
-        """Estimate the effective resolution: a pixel size, metres."""
-        return resolution(self.frequency, self.correlation(method), self.spacing)
+    def add(self, sample: Sample) -> None:
+        """Add patches of each method, and the truth, the border left out."""
+        truth = self._transform(sample.truth[CUT])
+        truth_power = self._ring_sums(np.abs(truth) ** 2)
+        for method, image in sample.predicted.items():
+            spectrum = self._transform(image[CUT])
+            power = self._ring_sums(np.abs(spectrum) ** 2)
+            common = self._ring_sums(np.real(spectrum * np.conj(truth)))
+            sums = np.stack([power, truth_power, common])
+            self._sums[method] = self._sums.get(method, 0) + sums
 
     def record(self) -> dict:
-        """Return the part of metrics.json that the spectra make."""
-        methods = [m for m in self._sums if f"{m} x truth" in self._sums]
+        """Return the curves, and the effective resolution, of each method.
+
+        Source of the correlation: van Heel, "Similarity measures between images",
+        Ultramicroscopy 21, 1987: Re(sum X Y*) / sqrt(sum |X|^2 sum |Y|^2).
+        """
+        ratios, correlations = {}, {}
+        for method, (power, truth, common) in self._sums.items():
+            ratios[method] = power / np.maximum(truth, 1e-30)
+            correlations[method] = common / np.maximum(np.sqrt(power * truth), 1e-30)
         return {
             "threshold": THRESHOLD,
-            "cycles_per_metre": self.frequency.tolist(),
-            "power_ratio": {m: self.ratio(m).tolist() for m in methods},
-            "correlation": {m: self.correlation(m).tolist() for m in methods},
+            "cycles_per_metre": self.frequency,
+            "power_ratio": ratios,
+            "correlation": correlations,
             "effective_resolution_metres": {
-                m: None if np.isinf(found := self.resolution(m)) else found
-                for m in methods
+                method: resolution(self.frequency, curve, self.spacing)
+                for method, curve in correlations.items()
             },
         }
 
@@ -76,13 +70,14 @@ class RingSpectra:
         image = image - image.mean(axis=(-2, -1), keepdims=True)
         return scipy.fft.fft2(image * self._taper).reshape(-1, self._taper.size)
 
-    def _count(self, name: str, power: np.ndarray) -> None:
-        """Sum up over patches, bands and rings."""
-        sums = np.bincount(self._rings, power.sum(axis=0, dtype=np.float64))[1:]
-        self._sums[name] = self._sums.get(name, 0) + sums
+    def _ring_sums(self, power: np.ndarray) -> np.ndarray:
+        """Sum up over patches, bands and the pixels of each ring but the mean."""
+        return np.bincount(self._rings, power.sum(axis=0, dtype=np.float64))[1:]
 
 
-def resolution(frequency: np.ndarray, correlation: np.ndarray, spacing: float) -> float:
+def resolution(
+    frequency: np.ndarray, correlation: np.ndarray, spacing: float
+) -> float | None:
     """Estimate the effective resolution from the correlation with the truth.
 
     It is half the period at which the correlation first falls below 0.5: the size of
@@ -97,14 +92,14 @@ def resolution(frequency: np.ndarray, correlation: np.ndarray, spacing: float) -
         spacing: pixel size, metres: the result if the correlation never falls.
 
     Returns:
-        Metres; infinity if the correlation is below 0.5 in the first ring.
+        Metres; None if the correlation is below 0.5 in the first ring.
     """
     below = np.flatnonzero(correlation < THRESHOLD)
     if not len(below):
         return float(spacing)
     last = below[0]
     if last == 0:
-        return float("inf")
+        return None
     # Downwards between the ring before and this one.
     crossing = np.interp(
         -THRESHOLD, -correlation[last - 1 : last + 1], frequency[last - 1 : last + 1]

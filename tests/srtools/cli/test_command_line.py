@@ -27,7 +27,7 @@ COMMANDS = (
         "--patches a b --model_dir m --no_augment --no-streaming --loss l2 --seed 7",
     ),
     (train, "--patches a --model_dir m --learning_rate 0.0003 --streaming"),
-    (evaluation, "--patches a --compare m n --out_dir o --border 0 --self_ensemble"),
+    (evaluation, "--patches a b --model_dir m --out_dir o --self_ensemble"),
     (inference, "--bbox -2.5 -48.84 2.38 48.88 --model_dir m --out sr.tif --crop 64"),
 )
 

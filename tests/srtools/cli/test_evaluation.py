@@ -5,7 +5,6 @@ import pytest
 from srtools.cli import evaluation
 from srtools.cli.evaluation import Options
 from srtools.cli.options import MisuseError
-from srtools.errors import SRError
 
 MODEL = ["--patches", "patches", "--model_dir", "model", "--out_dir", "eval"]
 
@@ -17,7 +16,6 @@ def test_defaults():
         compare=None,
         out_dir="eval",
         batch_size=16,
-        border=8,
         ignore_offset=False,
         overwrite=False,
     )
@@ -32,11 +30,10 @@ def test_two_folders():
     ("arguments", "words"),
     [
         ([*MODEL, "--batch_size", "0"], "'0' is not a whole number of at least 1"),
-        ([*MODEL, "--border", "-1"], "'-1' is not a whole number of at least 0"),
         (["--patches", "a/x", "b/x", *MODEL[2:]], "two --patches are called x"),
-        ([*MODEL, "--compare", "a", "b"], "--model_dir and --compare exclude"),
-        (["--out_dir", "eval"], "one of --model_dir and --compare is required"),
-        (MODEL[2:], "--patches is required with --model_dir"),
+        ([*MODEL, "--compare", "a", "b"], "--compare takes folders of results"),
+        (["--out_dir", "eval"], "--model_dir and --patches are required, or"),
+        (MODEL[2:], "--model_dir and --patches are required, or --compare"),
         (MODEL[:4], "required: --out_dir"),
     ],
 )
@@ -49,26 +46,14 @@ def test_misuse(arguments, words, capsys):
 
 
 def test_misuse_from_python():
-    with pytest.raises(MisuseError, match="--patches is required"):
+    with pytest.raises(MisuseError, match="--patches are required"):
         Options(model_dir="model", out_dir="eval")
 
 
-def test_runs_and_results(tmp_path):
-    """A model against a result: its results go into a folder of their own."""
-    model = tmp_path / "m"
-    model.mkdir()
-    (model / "saved_model.pb").touch()
-    options = Options(compare=("old", str(model)), patches=("p",), out_dir="both")
-    assert options.results() == ["old", "both/b_m"]
-    (run,) = options.runs()
-    assert (run.model_dir, run.out_dir, run.compare) == (str(model), "both/b_m", None)
+def test_scenes():
     two = Options(patches=("p/nice", "p/lille"), model_dir="m", out_dir="eval")
-    runs = [(run.patches, run.out_dir) for run in two.runs()]
-    assert runs == [(("p/nice",), "eval/nice"), (("p/lille",), "eval/lille")]
-    assert Options(compare=("a", "b"), out_dir="both").runs() == []
-    for compare, patches, words in (
-        ((str(model), "a"), None, "m is a model: give --patches"),
-        (("a", "b"), ("p",), "compare results without --patches"),
-    ):
-        with pytest.raises(SRError, match=words):
-            Options(compare=compare, patches=patches, out_dir="both").runs()
+    scenes = {name: (run.patches, run.out_dir) for name, run in two.scenes().items()}
+    assert scenes == {
+        "nice": (("p/nice",), "eval/nice"),
+        "lille": (("p/lille",), "eval/lille"),
+    }

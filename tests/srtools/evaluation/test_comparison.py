@@ -1,12 +1,13 @@
 """Folders of results side by side: the same patches, the difference, its interval."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.evaluation import comparison, results
+from srtools.evaluation import comparison, result_files
 
 COUNT = 40
 BLOCKS = np.arange(COUNT) // 4
@@ -21,88 +22,95 @@ def columns(error: float) -> np.ndarray:
 
 def write_run(folder, error: float, **changed) -> str:
     folder.mkdir(parents=True)
-    methods = {"bicubic": columns(0.02), "model": columns(error)}
-    results.write_patches(folder / "patches.csv", methods, None, BLOCKS)
-    metrics = {"inner": {"model": {}}, "test_set": "1a", "border": 8, **changed}
+    scores = SimpleNamespace(
+        columns=lambda method: columns(error if method == "model" else 0.02),
+        gains=lambda: np.zeros(COUNT),
+    )
+    test = SimpleNamespace(windows=np.arange(2 * COUNT).reshape(COUNT, 2))
+    assessment = SimpleNamespace(scores=scores, test=test, blocks=BLOCKS)
+    result_files.write_patches(folder / "patches.csv", assessment)
+    metrics = {"test_set": "1a", "border": 8, **changed}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return str(folder)
 
 
 def test_comparison_by_hand(tmp_path):
     """A tenth less error everywhere: 0.915 dB, won everywhere, beyond doubt."""
-    one = comparison.read_run(write_run(tmp_path / "one", 0.010))
-    other = comparison.read_run(write_run(tmp_path / "other", 0.009))
-    compared = comparison.compare(one, other)
+    folders = [write_run(tmp_path / f"{e}", e) for e in (0.010, 0.009)]
+    out = tmp_path / "both"
+    comparison.write(out, False, *folders)
+    compared = json.loads((out / "comparison.json").read_text())
     scores = compared["scores"]
     gain = 20 * np.log10(10 / 9)
     assert scores["psnr_db"]["difference"] == pytest.approx(gain, abs=1e-4)
     assert scores["psnr_db"]["interval"] == pytest.approx([gain] * 2, abs=1e-4)
     l2 = 1e4 * np.mean(HARD**2)
     assert scores["l2_dn"]["values"] == pytest.approx([l2, 0.81 * l2], rel=1e-4)
-    assert scores["l1_dn"]["values"] == pytest.approx(
-        [100 * HARD.mean(), 90 * HARD.mean()], rel=1e-4
-    )
-    assert compared["share_won_by_second"] == 1
-    back = comparison.compare(other, one)
+    l1 = 100 * HARD.mean()
+    assert scores["l1_dn"]["values"] == pytest.approx([l1, 0.9 * l1], rel=1e-4)
+    assert compared["share_won_by_second"] == 1 and len(compared["most_unlike"]) == 4
+    assert "<title>0.01 against 0.009</title>" in (out / "comparison.html").read_text()
+    back = comparison.compare(*map(result_files.read, folders[::-1]))
     assert back["scores"]["ssim"]["difference"] == -scores["ssim"]["difference"]
     assert back["share_won_by_second"] == 0
+    with pytest.raises(SRError, match="comparison.json exists already"):
+        comparison.write(out, False, *folders)
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
-    [({"test_set": "2b"}, "same test patches"), ({"border": 4}, "same border")],
+    [({"test_set": "2b"}, "1a and 2b"), ({"border": 4}, "8 and 4")],
 )
 def test_unlike_runs_are_refused(tmp_path, changed, words):
     one = write_run(tmp_path / "one", 0.01)
     other = write_run(tmp_path / "other", 0.01, **changed)
-    with pytest.raises(SRError, match=words):
-        comparison.write(tmp_path / "both", one, other)
-    assert not (tmp_path / "both").exists()
-
-
-def test_other_scenes_are_refused(tmp_path):
-    write_run(tmp_path / "one" / "nice", 0.01)
-    write_run(tmp_path / "other" / "lille", 0.01)
-    with pytest.raises(SRError, match="other scenes, .'nice'. and .'lille'.;"):
-        comparison.write(tmp_path / "both", tmp_path / "one", tmp_path / "other")
-    (tmp_path / "one" / "metrics.json").touch()  # of a run before, of one scene
-    with pytest.raises(SRError, match="results of one scene, and of several ..'nice'"):
-        comparison.write(tmp_path / "both", tmp_path / "one", tmp_path / "other")
+    with pytest.raises(
+        SRError, match="not evaluated on the same test patches"
+    ) as error:
+        comparison.write(tmp_path / "both", False, one, other)
+    assert words in str(error.value) and not (tmp_path / "both").exists()
 
 
 def test_other_folders_are_refused(tmp_path):
-    with pytest.raises(SRError, match="metrics.json is missing"):
-        comparison.read_run(tmp_path)
-    (tmp_path / "metrics.json").write_text('{"patches": 3}')
-    with pytest.raises(SRError, match="no result of this sr_eval.py"):
-        comparison.read_run(tmp_path)
+    for content in (None, '{"patches": 3}', "no JSON"):
+        if content:
+            (tmp_path / "metrics.json").write_text(content)
+        with pytest.raises(SRError, match="no result of this sr_eval.py.*--model_dir"):
+            result_files.read(tmp_path)
 
 
 def test_patches_table(tmp_path):
-    windows = np.arange(2 * COUNT).reshape(COUNT, 2)
-    path = tmp_path / "patches.csv"
-    results.write_patches(path, {"model": columns(0.01)}, windows, BLOCKS)
-    lines = path.read_text().splitlines()
-    header = "patch,row,col,block,l1_model,l2_model,ssim_model,sam_model"
-    assert lines[0] == header and len(lines) == 1 + COUNT
-    assert lines[6].startswith("5,10,11,1,")
+    folder = write_run(tmp_path / "one", 0.01)
+    lines = (tmp_path / "one" / "patches.csv").read_text().splitlines()
+    assert lines[0].startswith("patch,row,col,block,l1_nearest,l2_nearest,ssim_nearest")
+    assert lines[0].endswith(",l1_model,l2_model,ssim_model,sam_model,gain_db")
+    assert len(lines) == 1 + COUNT and lines[6].startswith("5,10,11,1,")
+    run = result_files.read(folder)
+    np.testing.assert_allclose(run.columns, columns(0.01), rtol=1e-5)
+    np.testing.assert_array_equal(run.blocks, BLOCKS)
 
 
-def test_interval_of_scenes_is_students_over_their_means():
+def test_interval_of_scenes_is_students_over_their_means(tmp_path):
     """Mean 2, standard error 1 / sqrt 3, t of 4.303 with two degrees of freedom."""
-    rows = [{"gain_db": gain} for gain in (1.0, 2.0, 3.0)]
-    summary = comparison.mean_of_scenes(rows, "gain_db")
+    score = {"psnr_db": {"all": 25.0}}
+    runs = {
+        name: {
+            "patches": 3,
+            "inner": {"bicubic": score, "model": score, "gain_db": gain},
+            "intervals": {"gain_db": None},
+            "share_won": 1.0,
+        }
+        for name, gain in (("paris", 1.0), ("lyon", 2.0), ("gers", 3.0))
+    }
+    (table,) = comparison.write_scenes(tmp_path, runs)
     half = 4.30265 / 3**0.5
+    summary = json.loads((tmp_path / "scenes.json").read_text())
     assert summary["gain_db"] == 2
     assert summary["interval"] == pytest.approx([2 - half, 2 + half], abs=1e-4)
-    assert comparison.mean_of_scenes(rows[:2], "gain_db")["interval"] is None
-
-
-def test_a_comparison_is_no_folder_of_results(tmp_path):
-    """Two models that were compared would count as two scenes."""
-    for name in ("a_one", "b_other"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "metrics.json").write_text("{}")
-    (tmp_path / "comparison.json").write_text("{}")
-    with pytest.raises(SRError, match="is a comparison itself; give two folders"):
-        comparison.scenes_in(tmp_path)
+    assert table.rows[0] == ["paris", "3", "25.00", "25.00", "+1.00", "-", "100%"]
+    del runs["gers"]
+    (table,) = comparison.write_scenes(tmp_path, runs)
+    assert table.notes == [
+        "mean gain over 2 scenes: +1.50 dB - "
+        "(no interval: at least 3 scenes are needed)"
+    ]

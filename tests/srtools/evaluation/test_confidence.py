@@ -1,15 +1,10 @@
 """Intervals: how often they hold the truth, and which patches are one block."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from srtools.evaluation import confidence, scores
-from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.confidence import group, interval
-from srtools.evaluation.test_set import TestSet
 
 REPEATS = 1500  # of each simulation; the error of a share of 95 % is 0.6 %
 
@@ -67,22 +62,6 @@ def test_blocks_of_equal_size_give_the_textbook_interval():
     assert interval(values, blocks) == pytest.approx(list(expected))
 
 
-def test_neighbours_that_are_alike_count_once():
-    """16 copies of 25 values are 25 observations, not 400."""
-    values = np.random.default_rng(3).normal(10, 2, (25, 1))
-    copies = interval(values.repeat(16, axis=0), np.arange(25).repeat(16))
-    assert copies == pytest.approx(interval(values, np.arange(25)))
-
-
-def test_order_of_patches_does_not_matter():
-    random = np.random.default_rng(3)
-    values, blocks = random.random((30, 2)), random.integers(0, 6, 30)
-    blocks[:6] = range(6)
-    order = random.permutation(30)
-    expected = interval(values, blocks)
-    assert interval(values[order], blocks[order]) == pytest.approx(expected)
-
-
 def test_equal_patches_leave_no_doubt():
     assert interval(np.full((20, 1), 0.25), np.arange(20)) == [0.25, 0.25]
 
@@ -109,22 +88,3 @@ def test_blocks_of_exercise_1_are_blocks_wherever_they_lie():
     windows = 32 * np.array(cells)
     found = group(len(cells), windows, 32, apart=True)
     assert found.tolist() == [0] * 3 + [1] * 2 + [2] * 4 + [3] * 4 + [4] * 4
-
-
-@pytest.mark.parametrize(
-    ("split", "expected"),
-    [({"blocks": {"test": 2}}, [0, 1]), ({"blocks": {}}, [0, 0]), ({}, [0, 0])],
-)
-def test_the_card_says_whether_patches_lie_in_blocks(split, expected):
-    """A whole scene for testing, or patches dealt out in turn, have no blocks."""
-    windows = np.array([[0, 0], [0, 64]])
-    test = TestSet(Path("nowhere"), {}, 2, 128, {"split": split}, windows)
-    assessment = Assessment(test, 8, None, None)
-    assert assessment.blocks.tolist() == expected
-
-
-def test_level_is_what_the_tables_print():
-    blocks = np.arange(5)
-    columns = dict.fromkeys(("bicubic", "model"), np.ones((5, 4)))
-    found = scores.method_intervals(columns, blocks, "patches")
-    assert (found["level"], found["blocks"]) == (confidence.LEVEL, 5)

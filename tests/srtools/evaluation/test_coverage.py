@@ -1,43 +1,50 @@
-"""Counting pixels within their intervals, by kind of ground."""
+"""Counting pixels within their intervals."""
 
 import numpy as np
 import pytest
 
-from srtools.evaluation import coverage
+from srtools.evaluation.coverage import Coverage
+from srtools.evaluation.eval_set import Sample
+from srtools.network import intervals
 
 
-def test_kinds_of_ground():
-    """A flat field, a straight edge, and noise."""
-    truth = np.full((60, 60, 4), 1000.0)
-    truth[:, 30:] = 3000.0
-    truth[40:] = np.random.default_rng(0).uniform(500, 3500, (20, 60, 1))
-    kinds = coverage.kinds_of_ground(truth)
-    names = np.array(coverage.GROUNDS)[kinds]
-    assert (names[10:30, 5:22] == "flat").all()
-    assert (names[10:30, 29:31] == "edges").all()
-    assert (names[45:55, 5:55] == "textured").mean() > 0.6
+def sample(truth: np.ndarray) -> Sample:
+    lr = np.full((len(truth), 8, 8, 4), 1000, np.float32)
+    return Sample(None, lr, {}, truth)
 
 
-def test_counts_by_hand():
-    truth = np.full((1, 32, 32, 4), 1000.0)
-    answer = truth.copy()
-    answer[..., :16, :, 1] += 50  # one band is wrong on half of the patch
-    answer[0, :16, :, 2] += 50
-    halves = {
-        level: np.full((1, 16, 16, 4), width, np.float32)
-        for level, width in zip(("0.8", "0.9", "0.95"), (10, 49.5, 50), strict=True)
-    }
-    counts = coverage.Counts()
-    counts.add(answer, truth, halves)
-    record = counts.record()
-    assert record["patches"] == 1 and record["share_of_ground"]["flat"] == 1
+def repeat(lr):
+    """Network whose answer is each pixel 4 x 4 times, reflectance."""
+    return {"hr": np.repeat(np.repeat(lr, 4, axis=1), 4, axis=2) * np.float32(1e-4)}
+
+
+def test_counts_by_hand(monkeypatch):
+    """One band is wrong by 50 DN on half of the patch, and the rim does not count."""
+    truth = np.full((1, 32, 32, 4), 0.1, np.float32)
+    truth[:, :16, :, 2] += 0.005
+    truth[:, :8] = truth[:, 24:] = 1
+    widths = dict(zip(intervals.LEVELS, (10, 49.5, 50.1), strict=True))
+
+    def half_widths(signs, _, level):
+        return signs[..., 0] * widths[level]
+
+    monkeypatch.setattr(intervals, "half_widths", half_widths)
+    card = {"intervals": {"1": {"left_out": {"0.9": {"coverage": 0.9}}}}}
+    measure = Coverage(repeat, card, views=1)
+    measure.add(sample(truth))
+    measure.add(sample(truth))
+    record = measure.record()
+    assert (record["patches"], record["views"]) == (2, 1)
+    assert record["left_out"] == {"0.9": {"coverage": 0.9}}
     assert record["levels"]["0.8"]["coverage"]["B04"] == 1
     assert record["levels"]["0.8"]["coverage"]["B02"] == 0.5
+    assert record["levels"]["0.9"]["coverage"]["all"] == 0.875
     assert record["levels"]["0.95"]["coverage"]["B02"] == 1
     assert record["levels"]["0.9"]["half_width_dn"]["all"] == pytest.approx(49.5)
-    assert list(record["levels"]["0.9"]["by_ground"]) == ["flat"]
 
 
-def test_a_model_without_intervals():
-    assert coverage.measure(None, {}, [], 1) is None
-    assert coverage.measure(None, {"intervals": {"8": {}}}, [], 1) is None
+@pytest.mark.parametrize("card", [{}, {"intervals": {"8": {}}}])
+def test_a_model_without_intervals(card):
+    measure = Coverage(None, card, views=1)
+    measure.add(sample(np.ones((1, 32, 32, 4))))
+    assert measure.record() is None

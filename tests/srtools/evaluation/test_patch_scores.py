@@ -4,142 +4,137 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srtools.evaluation.patch_scores import all_scores
-from srtools.metrics import psnr, spectral_angle
+from sr_eval import errors_of_patches, mean_over_patches
+from srtools.errors import SRError
+from srtools.evaluation.patch_scores import PatchScores
+from srtools.metrics import psnr
 
-import tensorflow as tf
-
-
-def errors(predicted, truth) -> dict:
-    error = predicted - truth
-    return {
-        "l1": tf.reduce_mean(abs(error), axis=(1, 2)),
-        "l2": tf.reduce_mean(error**2, axis=(1, 2)),
-    }
+SIDE, BORDER = 40, 8
+TRUTH = np.random.default_rng(7).uniform(0.02, 0.4, (3, SIDE, SIDE, 4))
+TRUTH = TRUTH.astype(np.float32)
 
 
-def noise(sigma: float, shape: tuple[int, ...]) -> np.ndarray:
-    return np.random.default_rng(8).normal(0, sigma, shape).astype(np.float32)
+def noise(sigma: float) -> np.ndarray:
+    return np.random.default_rng(8).normal(0, sigma, TRUTH.shape).astype(np.float32)
 
 
-TRUTH = np.random.default_rng(7).uniform(0.02, 0.4, (3, 40, 40, 4)).astype(np.float32)
-NOISY = TRUTH + noise(0.02, TRUTH.shape)
+NOISY = TRUTH + noise(0.02)
 
 
-def patch_scores(predicted, truth, border: int = 0) -> dict[str, np.ndarray]:
-    """Score one method in one area."""
-    found = all_scores({"x": predicted}, truth, {"area": border}, errors)
-    return found["x"]["area"]
+def scored(model, bicubic=NOISY, truth=TRUTH, step: int = 3) -> PatchScores:
+    """Score two methods, in batches of `step` patches."""
+    scores = PatchScores(truth.shape[1], errors_of_patches, mean_over_patches)
+    for first in range(0, len(truth), step):
+        part = slice(first, first + step)
+        scores.add({"bicubic": bicubic[part], "model": model[part]}, truth[part])
+    return scores
 
 
-def test_identical_images_are_perfect():
-    scores = patch_scores(TRUTH, TRUTH)
-    for name, perfect in (("l1", 0), ("l2", 0), ("ssim", 1), ("sam", 0)):
-        np.testing.assert_allclose(scores[name], perfect, atol=1e-6)
+def per_patch(predicted, truth, area: str = "whole") -> dict[str, np.ndarray]:
+    scores = scored(predicted, predicted, truth)
+    names = "l1", "l2", "ssim", "sam"
+    return {name: scores.per_patch(area, "model", name) for name in names}
 
 
 def test_constant_bias():
     """A bias of 100 DN in one band: L1 0.01, L2 0.0001, 40 dB; 0 in the others."""
-    biased = TRUTH.copy()
-    biased[..., 2] += 0.01
-    scores = patch_scores(biased, TRUTH)
-    np.testing.assert_allclose(
-        scores["l1"], [[0, 0, 0.01, 0]] * 3, rtol=1e-4, atol=1e-9
-    )
-    np.testing.assert_allclose(
-        scores["l2"], [[0, 0, 1e-4, 0]] * 3, rtol=1e-4, atol=1e-12
-    )
+    biased = TRUTH + np.float32([0, 0, 0.01, 0])
+    scores = per_patch(biased, TRUTH)
+    np.testing.assert_allclose(scores["l1"], [[0, 0, 0.01, 0]] * 3, 1e-4, 1e-9)
+    np.testing.assert_allclose(scores["l2"], [[0, 0, 1e-4, 0]] * 3, 1e-4, 1e-12)
     np.testing.assert_allclose(psnr(scores["l2"][:, 2]), 40, atol=1e-3)
 
 
-def test_known_noise():
-    """Normal noise of sigma s: L2 = s^2, L1 = s sqrt(2 / pi)."""
-    truth = np.full((1, 200, 200, 4), 0.2, np.float32)
-    scores = patch_scores(truth + noise(0.03, truth.shape), truth)
-    assert scores["l2"].mean() == pytest.approx(9e-4, rel=0.01)
-    assert scores["l1"].mean() == pytest.approx(0.03 * np.sqrt(2 / np.pi), rel=0.01)
-
-
-@pytest.mark.parametrize("border", [0, 5, 14])
-def test_against_scikit_image(border):
+@pytest.mark.parametrize(("area", "border"), [("whole", 0), ("inner", BORDER)])
+def test_against_scikit_image(area, border):
     """The area inside the border scores like an image that was cut out."""
-    scores = patch_scores(NOISY, TRUTH, border)
-    inner = slice(border, -border or None)
+    scores, inner = per_patch(NOISY, TRUTH, area), slice(border, SIDE - border)
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     for patch in range(3):
         for band in range(4):
-            pair = (image[patch, inner, inner, band] for image in (TRUTH, NOISY))
-            one, other = pair
-            ssim = structural_similarity(
-                one,
-                other,
-                data_range=1.0,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            )
+            pair = [image[patch, inner, inner, band] for image in (TRUTH, NOISY)]
+            ssim = structural_similarity(*pair, data_range=1.0, **gaussian)
             assert scores["ssim"][patch, band] == pytest.approx(ssim, abs=1e-6)
-            decibels = peak_signal_noise_ratio(one, other, data_range=1.0)
+            decibels = peak_signal_noise_ratio(*pair, data_range=1.0)
             assert psnr(scores["l2"][patch, band]) == pytest.approx(decibels, abs=1e-3)
 
 
-def test_symmetry_and_bounds():
-    one = patch_scores(NOISY, TRUTH)
-    other = patch_scores(TRUTH, NOISY)
-    for name in ("l1", "l2", "ssim", "sam"):
-        np.testing.assert_allclose(one[name], other[name], rtol=1e-4)
-    assert (one["ssim"] < 1).all() and (one["ssim"] > -1).all()
-    inverted = patch_scores(1 - TRUTH, TRUTH)
-    assert (inverted["ssim"] < 0).all()
-
-
-def test_areas_are_the_same_scores():
-    """Several methods in several areas: each as if it were alone."""
-    methods = {"one": NOISY, "other": 1.1 * TRUTH}
-    found = all_scores(methods, TRUTH, {"inner": 8, "whole": 0}, errors)
-    for method, images in methods.items():
-        for area, border in (("inner", 8), ("whole", 0)):
-            alone = patch_scores(images, TRUTH, border)
-            for name, values in alone.items():
-                np.testing.assert_allclose(found[method][area][name], values, rtol=1e-5)
-    one = found["one"]
-    assert not np.allclose(one["inner"]["l1"], one["whole"]["l1"])
-
-
-def test_angle_of_patches():
-    """The mean over patches is that of the formula, also where angles are tiny."""
-    scores = patch_scores(NOISY, TRUTH)
-    expected = spectral_angle(NOISY, TRUTH).mean(axis=(1, 2))
-    np.testing.assert_allclose(scores["sam"][:, 0], expected, rtol=1e-5)
-    np.testing.assert_allclose(patch_scores(2 * TRUTH, TRUTH)["sam"], 0)
-    turned = TRUTH * np.float32([1, 1, 1, 1.0001])
-    expected = spectral_angle(turned, TRUTH).mean(axis=(1, 2))
-    np.testing.assert_allclose(
-        patch_scores(turned, TRUTH)["sam"][:, 0], expected, rtol=0.01
-    )
-
-
 def test_black_pixels_have_no_angle():
-    truth, predicted = TRUTH.copy(), NOISY.copy()
+    truth = TRUTH.copy()
     truth[:, :20] = 0
-    scores = patch_scores(predicted, truth)
-    expected = spectral_angle(NOISY, TRUTH)[:, 20:].mean(axis=(1, 2))
+    scores = per_patch(NOISY, truth)
+    one, other = NOISY[:, 20:].astype(float), TRUTH[:, 20:].astype(float)
+    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    angles = np.degrees(np.arccos((one * other).sum(axis=-1) / lengths))
+    expected = angles.mean(axis=(1, 2))
     np.testing.assert_allclose(scores["sam"][:, 0], expected, rtol=1e-5)
 
 
-def test_patches_smaller_than_the_window_have_no_ssim():
-    small = patch_scores(NOISY[:, :10, :10], TRUTH[:, :10, :10])
-    assert np.isnan(small["ssim"]).all() and not np.isnan(small["l1"]).any()
+@pytest.mark.parametrize("step", [1, 2])
+def test_scores_over_all_patches(step):
+    """Each pixel counts once, whatever the size of the batches."""
+    found = scored(NOISY, step=step).record("inner", "model")
+    inner = np.s_[:, BORDER:-BORDER, BORDER:-BORDER]
+    error = (NOISY - TRUTH).astype(float)[inner]
+    per_band = np.abs(error).mean(axis=(0, 1, 2))
+    assert found["l1_dn"]["B04"] == pytest.approx(1e4 * per_band[0], rel=1e-5)
+    assert found["l1_reflectance"]["all"] == pytest.approx(per_band.mean(), rel=1e-5)
+    mse = np.square(error).mean(axis=(0, 1, 2))
+    assert found["l2_dn"]["B03"] == pytest.approx(1e8 * mse[1], rel=1e-5)
+    assert found["psnr_db"]["all"] == pytest.approx(-10 * np.log10(mse.mean()))
+    means = TRUTH[inner].mean(axis=(0, 1, 2))
+    ergas = 25 * np.sqrt(np.mean(mse / means**2))
+    assert found["ergas"]["all"] == pytest.approx(ergas, rel=1e-5)
 
 
-@pytest.mark.parametrize("bands", [1, 4])
-def test_layout_does_not_matter_and_nothing_is_changed(bands):
-    """As files are read, images may lie band by band in memory."""
-    pair = [np.array(image[..., :bands], np.float32) for image in (NOISY, TRUTH)]
-    expected = patch_scores(*pair)
-    by_band = [np.moveaxis(np.moveaxis(i, -1, 1).copy(), 1, -1) for i in pair]
-    for images in (by_band, pair):
-        before = [image.copy() for image in images]
-        found = patch_scores(*images)
-        np.testing.assert_equal(images, before)
-        for name, values in expected.items():
-            np.testing.assert_array_equal(found[name], values)
+def test_gains_and_columns():
+    """Errors of 0.01 against 0.02 are 6.02 dB; in patch 2 the model loses."""
+    model, bicubic = TRUTH + np.float32(0.01), TRUTH + np.float32(0.02)
+    model[2] += np.float32(0.03)
+    scores = scored(model, bicubic)
+    expected = 20 * np.log10([2, 2, 0.5])
+    np.testing.assert_allclose(scores.gains(), expected, atol=0.01)
+    l1, l2 = scores.columns("model")[:, :2].T
+    np.testing.assert_allclose(l1, [0.01, 0.01, 0.04], rtol=1e-4)
+    np.testing.assert_allclose(l2, l1**2, rtol=1e-4)
+
+
+def test_the_border_does_not_count():
+    """A model that is wrong in the border alone wins all patches by far."""
+    model = TRUTH + 1
+    model[:, BORDER:-BORDER, BORDER:-BORDER] -= 1
+    scores = scored(model)
+    assert (scores.gains() > 20).all()
+    assert scores.area("whole")["gain_db"] < 0 < scores.area("inner")["gain_db"]
+
+
+def test_black_patches_have_no_ergas():
+    black = np.zeros_like(TRUTH)
+    found = scored(black, black, black).record("whole", "model")
+    assert found["ergas"] is None and found["l1_dn"]["all"] == 0
+
+
+def test_pixels_that_are_no_numbers():
+    """If bicubic fails too the patches are to blame, or else the model."""
+    broken = NOISY.copy()
+    broken[1, 2, 3, 0] = np.nan
+    with pytest.raises(SRError, match="the test patches hold pixels"):
+        scored(broken, broken)
+    with pytest.raises(SRError, match="its training has diverged"):
+        scored(broken)
+
+
+def test_intervals():
+    """The gain is the same everywhere: no doubt, though the patches differ a lot."""
+    scores = PatchScores(SIDE, errors_of_patches, mean_over_patches)
+    for hard in np.random.default_rng(6).uniform(0.5, 2, 40).astype(np.float32):
+        errors = {"bicubic": 0.02 * hard, "model": 0.01 * hard}
+        scores.add({m: TRUTH[:1] + e for m, e in errors.items()}, TRUTH[:1])
+    intervals = scores.intervals(np.arange(40) // 4, "blocks")
+    gain = 20 * np.log10(2)
+    assert intervals["gain_db"] == pytest.approx([gain] * 2, abs=1e-3)
+    low, high = intervals["model"]["l1_dn"]
+    mean = 1e4 * scores.columns("model")[:, 0].mean()
+    assert low < mean < high and high - low > 5
+    assert (intervals["blocks"], intervals["kind"]) == (10, "blocks")
+    assert intervals["level"] == 0.95

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from srtools.conventions import GROUPS
-from srtools.evaluation import coverage
+from srtools.evaluation.coverage import Coverage
+from srtools.evaluation.eval_set import Sample
 from srtools.network import intervals
 from srtools.training import calibrating
 
@@ -69,17 +70,22 @@ def records(simulated):
 def test_promised_and_held(simulated, records, views):
     """On patches that were not looked at, at all levels, on rough and smooth ground."""
     lr, hr = simulated[1]["test"]
-    batches = [(lr.astype(np.float32), (hr * 1e-4).astype(np.float32))]
-    found = coverage.measure(serve, {"intervals": records}, batches, views)
+
+    def measure(some: slice) -> dict:
+        coverage = Coverage(serve, {"intervals": records}, views)
+        truth = (hr[some] * 1e-4).astype(np.float32)
+        coverage.add(Sample(None, lr[some].astype(np.float32), {}, truth))
+        return coverage.record()
+
+    found = measure(slice(None))
     assert found["patches"] == 12 and found["views"] == views
     for level, held in found["levels"].items():
         for share in held["coverage"].values():
             assert share == pytest.approx(float(level), abs=0.02)
     # And patch by patch: a rough patch is not held to the width of a smooth one.
     for one in range(12):
-        batches = [(lr[[one]].astype(np.float32), (hr[[one]] * 1e-4))]
-        found = coverage.measure(serve, {"intervals": records}, batches, views)
-        assert found["levels"]["0.9"]["coverage"]["all"] == pytest.approx(0.9, abs=0.05)
+        shares = measure(slice(one, one + 1))["levels"]["0.9"]["coverage"]
+        assert shares["all"] == pytest.approx(0.9, abs=0.05)
 
 
 def test_the_record_says_that_its_patches_have_chosen_the_epoch(records):

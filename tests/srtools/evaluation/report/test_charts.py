@@ -1,10 +1,11 @@
 """Charts as SVG: their text stays text, and their colours have a meaning."""
 
 import re
+from pathlib import Path
 
 import numpy as np
-import pytest
 
+from srtools.evaluation.eval_set import EvalSet
 from srtools.evaluation.report import charts
 
 
@@ -17,41 +18,40 @@ def test_histogram():
 
 
 def test_map():
-    """A gain of 0 is white, if there are losses; the same data give the same bytes."""
+    """A gain of 0 is white; the same data give the same bytes."""
     windows = np.array([[0, 0], [32, 0], [32, 64]])
+    test = EvalSet(Path("nowhere"), {}, 3, 128, {}, windows)
     drawn = [
-        charts.scene_map(windows, 32, np.array(values), {}, "map")
+        charts.scene_map(test, np.array(values))
         for values in ([1.0, 2.0, 3.0], [-1.0, 0.0, 1.0])
     ]
     white = [len(re.findall("fill: #(?:f7f7f7|f7f6f6|f6f6f7)", text)) for text in drawn]
     assert white[1] > white[0]
-    again = charts.scene_map(windows, 32, np.array([1.0, 2.0, 3.0]), {}, "map")
-    assert again == drawn[0]
+    assert charts.scene_map(test, np.array([1.0, 2.0, 3.0])) == drawn[0]
+    assert "km from the corner of the image" in drawn[0]
+    assert "Gain over bicubic, dB" in charts.scene_map(test, np.zeros(3))
 
 
-@pytest.mark.parametrize(("scene", "unit"), [({"spacing": 6.0}, "km"), ({}, "pixels")])
-def test_map_names_its_unit(scene, unit):
-    drawn = charts.scene_map(np.zeros((1, 2), int), 32, np.ones(1), scene, "map")
-    assert f"{unit} from the corner of the image" in drawn
-
-
-def test_bars_have_a_colour_per_method():
-    values = {"bicubic": {"B04": 1.0}, "model": {"B04": 2.0}}
-    drawn = charts.bars(["B04"], values, "L1 per band", "DN")
-    for text in ("L1 per band", "DN", "B04", "bicubic", "model"):
-        assert f">{text}<" in drawn
-    assert charts.COLOURS["bicubic"] in drawn and charts.COLOURS["model"] in drawn
+def spectrum(frequency: list[float], size: float | None = None) -> dict:
+    curve = {"model": [1.0, 0.5, 0.1][: len(frequency)]}
+    return {
+        "cycles_per_metre": frequency,
+        "threshold": 0.5,
+        "correlation": curve,
+        "power_ratio": curve,
+        "effective_resolution_metres": {"model": size},
+    }
 
 
 def test_curves_mark_the_resolution():
     """A dot where a method's resolution is known; pixel sizes as far as they go."""
-    curve = {"model": [1.0, 0.5, 0.1]}
     plain, marked = (
-        charts.curves([0.1, 0.2, 1 / 3], curve, ("title", ""), 0.5, marks)
-        for marks in (None, {"model": 2.5})
+        charts.curves(spectrum([0.1, 0.2, 1 / 3], size), "correlation")
+        for size in (None, 2.5)
     )
     dots = [text.count(f"fill: {charts.COLOURS['model']}") for text in (plain, marked)]
     assert dots[1] > dots[0] == 0
     assert ">5<" in plain and ">1.5<" in plain
-    coarse = charts.curves([0.05, 0.1], {"model": [1, 1]}, ("title", ""), 0.5)
+    coarse = charts.curves(spectrum([0.05, 0.1]), "power_ratio")
     assert ">5<" in coarse and ">1.5<" not in coarse
+    assert "Is there enough detail?" in coarse and ">model<" in coarse

@@ -8,6 +8,9 @@ of the package opensr-test with its default settings (distance "nd", pixel by pi
 import numpy as np
 from skimage.exposure import match_histograms
 
+from srtools.evaluation.eval_set import CUT, Sample
+from srtools.evaluation.patch_scores import BASELINE, MODEL
+
 STRICTNESS = 0.05  # gamma, of all three
 TEMPERATURE = 0.25  # of the softmin
 QUANTILE = 0.75  # of the difference between truth and input; pixels above it count
@@ -26,35 +29,21 @@ def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
     """Share each pixel out among improvement, omission and hallucination.
 
-    With a = distance to the truth and b = distance to the zoomed input, both relative
-    to the distance between truth and input, and H = a + b - 1:
+    With a = `towards_truth`, the distance to the truth, and b = `from_input`, that to
+    the zoomed input, both relative to the distance between truth and input and of any
+    shape, and H = a + b - 1:
 
         improvement    a + b (1 - exp(-gamma H))    small when close to the truth
         omission       b + a (1 - exp(-gamma H))    small when close to the input
         hallucination  exp(-gamma a b)              small when far from both
 
-    and the shares are the softmin of the three.
-
-    Arguments:
-        towards_truth: a, any shape.
-        from_input: b, of the same shape.
-
-    Returns:
-        [3, ...], in the order of `KINDS`; they add up to 1.
+    and the shares, [3, ...] in the order of `KINDS`, are the softmin of the three.
     """
     a, b = towards_truth, from_input
     beyond = 1 - np.exp(-STRICTNESS * (a + b - 1))
     distances = np.stack([a + b * beyond, b + a * beyond, np.exp(-STRICTNESS * a * b)])
     weights = np.exp(-(distances - distances.min(axis=0)) / TEMPERATURE)
     return weights / weights.sum(axis=0)
-
-
-def correctness(
-    predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray
-) -> np.ndarray:
-    """Return the mean shares of one patch, [3]; arguments as of `correctness_map`."""
-    by_pixel, counted = correctness_map(predicted, truth, zoomed)
-    return by_pixel[:, counted].mean(axis=1) if counted.any() else np.full(3, np.nan)
 
 
 def correctness_map(
@@ -88,23 +77,21 @@ def correctness_map(
 
 
 class Correctness:
-    """The mean of `correctness` over any number of patches."""
+    """Mean shares of the model over any number of patches."""
 
     def __init__(self):
-        self._sum = np.zeros(3)
-        self._patches = 0
+        self._means: list[np.ndarray] = []
 
-    def add(self, predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray) -> None:
-        """Add patches [n, h, w, bands], reflectance."""
-        for images in zip(predicted, truth, zoomed, strict=True):
-            mean = correctness(*images)
-            if not np.isnan(mean).any():
-                self._sum += mean
-                self._patches += 1
+    def add(self, sample: Sample) -> None:
+        """Add patches, the border left out; none of a patch if no pixel counts."""
+        images = sample.predicted[MODEL], sample.truth, sample.predicted[BASELINE]
+        for patch in zip(*(image[CUT] for image in images), strict=True):
+            by_pixel, counted = correctness_map(*patch)
+            if counted.any():
+                self._means.append(by_pixel[:, counted].mean(axis=1))
 
-    def record(self) -> dict:
-        """Return the part of metrics.json; None if no pixel counted."""
-        if not self._patches:
+    def record(self) -> dict[str, float | None]:
+        """Return the mean of each of `KINDS`; None if no pixel counted."""
+        if not self._means:
             return dict.fromkeys(KINDS)
-        mean = self._sum / self._patches
-        return dict(zip(KINDS, mean.tolist(), strict=True))
+        return dict(zip(KINDS, np.mean(self._means, axis=0).tolist(), strict=True))

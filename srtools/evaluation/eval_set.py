@@ -1,12 +1,10 @@
 """The test patches, and the check that a model was made for such patches."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from rasterio.windows import Window
 
 from srtools.cards import agree, check_conventions
 from srtools.conventions import (
@@ -19,19 +17,20 @@ from srtools.conventions import (
     OUTPUT,
 )
 from srtools.errors import SRError
-from srtools.images import raster
-from srtools.network import likeness
 from srtools.network.saved_model import ModelInfo
 from srtools.patches import footprints, patch_files
 
-log = logging.getLogger(__name__)
+BORDER = 8
+"""hr pixels that do not count on each side of a patch: there no method knows the ground
+beyond.  The scores with them are given as well."""
+
+LEAST_SIDE = 4 * BORDER  # hr pixels; what counts of a patch is half as wide
+CUT = np.s_[..., BORDER:-BORDER, BORDER:-BORDER, :]  # of [h, w, bands]
 
 
 @dataclass(frozen=True)
-class TestSet:
+class EvalSet:
     """The test patches of a folder, and the content of its card."""
-
-    __test__ = False  # for pytest: not a class of tests
 
     folder: Path
     """Folder of exercise 1."""
@@ -52,61 +51,72 @@ class TestSet:
         return self.dataset.get("hr", {}).get("spacing", HR_SPACING_METRES)
 
 
-def read_test_set(patches: str | Path, border: int) -> TestSet:
+class Sample(NamedTuple):
+    """Patches of the test set for the measures that are slow."""
+
+    numbers: np.ndarray
+    """[n] number of each patch in the test set."""
+    lr: np.ndarray
+    """[n, h, w, bands] Sentinel-2 on the 6 m grid, DN."""
+    predicted: dict[str, np.ndarray]
+    """By method, [n, 4 h, 4 w, bands] reflectance."""
+    truth: np.ndarray
+    """[n, 4 h, 4 w, bands] reflectance."""
+
+
+def read_eval_set(patches: str | Path) -> EvalSet:
     """Describe the test patches without reading their pixels."""
     files = patch_files.check_patches(patches, "test", FACTOR)
-    found = patch_files.describe_patches(files["hr"])
-    if 2 * border >= found.size:
+    info = patch_files.describe_patches(files["hr"])
+    if info.size < LEAST_SIDE:
         raise SRError(
-            f"a border of {border} pixels leaves nothing of the hr patches; "
-            "give a smaller --border"
+            f"the patches of {files['hr']} have {info.size} pixels a side, at least "
+            f"{LEAST_SIDE} are expected, of which {BORDER} on each side do not count; "
+            f"make them again with --patch_size {LEAST_SIDE // FACTOR} or more"
         )
     dataset = patch_files.check_card(patches)
-    windows = read_windows(dataset, found.count)
-    return TestSet(Path(patches), files, found.count, found.size, dataset, windows)
+    windows = read_windows(dataset, info.count)
+    return EvalSet(Path(patches), files, info.count, info.size, dataset, windows)
+
+
+def read_windows(dataset: dict, count: int) -> np.ndarray | None:
+    """Read the first row and column of each test patch on the lr grid, [n, 2]."""
+    windows = dataset.get("groups", {}).get("test", {}).get("windows")
+    if windows is None:
+        return None
+    windows = np.asarray(windows)
+    if windows.shape != (count, 2):
+        raise SRError(
+            f"{DATASET_CARD} tells where {len(windows)} test patches lie, there are "
+            f"{count}; make the patches again with sr_dataset.py"
+        )
+    return windows
 
 
 def spread(count: int, sample: int) -> list[int]:
-    """Choose at most `sample` of `count` patches, evenly spread; 0: all.
+    """Choose at most `sample` of `count` numbers, evenly spread.
 
     >>> spread(9, 3)
     [0, 4, 8]
     """
-    sample = min(sample or count, count)
-    return np.unique(np.linspace(0, count - 1, sample).round().astype(int)).tolist()
-
-
-def compare_with_training(
-    test: TestSet, model: ModelInfo, indexes: list[int]
-) -> dict | None:
-    """Compare test patches with the training set of a model; warn if unlike."""
-    if not model.card.get(likeness.SECTION):
-        return None
-    with raster.reading(test.files["lr"]) as file:
-        side = file.width
-        windows = [Window(0, side * index, side, side) for index in indexes]
-        pixels = np.stack([file.read(window=window) for window in windows])
-    found = likeness.compare(model.card, np.moveaxis(pixels, 1, -1))
-    if found and found.warning:
-        log.warning("%s", found.warning)
-    return found and found._asdict()
+    places = np.linspace(0, count - 1, min(sample, count))
+    return np.unique(places.round().astype(int)).tolist()
 
 
 def check_fit(
-    info: ModelInfo, test: TestSet, ignore_offset: bool, accept_ground: bool
+    info: ModelInfo, test: EvalSet, ignore_offset: bool, accept_ground: bool
 ) -> None:
     """Check that a model was made for such patches, and not trained on their ground."""
     info.need(INPUT, OUTPUT)
-    check_model(info, test.dataset, INPUT, ignore_offset)
-    check_ground(info, test, accept_ground)
+    check_model(info, test.dataset, ignore_offset)
+    if not accept_ground:
+        check_ground(info, test)
 
 
-def check_model(
-    info: ModelInfo, dataset: dict, input_name: str, ignore_offset: bool = False
-) -> None:
+def check_model(info: ModelInfo, dataset: dict, ignore_offset: bool = False) -> None:
     """Check that a model was made for such patches, as far as the cards know."""
     model = f"the model {info.folder}"
-    channels = info.inputs[input_name]
+    channels = info.inputs[INPUT]
     if channels not in (len(BANDS), -1):
         raise SRError(
             f"{model} takes {channels} bands, the patches have {len(BANDS)} "
@@ -131,13 +141,13 @@ def check_model(
         )
 
 
-def check_ground(info: ModelInfo, test: TestSet, accepted: bool = False) -> None:
+def check_ground(info: ModelInfo, test: EvalSet) -> None:
     """Check that no test patch shows ground that the model was trained on."""
     tested = footprints.ground_of(test.dataset, "test")
     # Cards of earlier versions know one scene, and tell of it themselves.
     scenes = info.card.get("scenes") or [info.card]
     seen = max(footprints.shared(scene.get("ground"), tested) for scene in scenes)
-    if seen and not accepted:
+    if seen:
         raise SRError(
             f"{seen} of {test.count} test patches show ground that the model "
             f"{info.folder} was trained on, so the scores would flatter it; give the "
@@ -166,17 +176,3 @@ def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
             "the model makes pixels that are no number: its training has diverged; "
             "train it again, with a smaller --learning_rate"
         )
-
-
-def read_windows(dataset: dict, count: int) -> np.ndarray | None:
-    """Read where the test patches lie: first row and column on the lr grid, [n, 2]."""
-    windows = dataset.get("groups", {}).get("test", {}).get("windows")
-    if windows is None:
-        return None
-    windows = np.asarray(windows)
-    if windows.shape != (count, 2):
-        raise SRError(
-            f"{DATASET_CARD} tells where {len(windows)} test patches lie, there are "
-            f"{count}; make the patches again with sr_dataset.py"
-        )
-    return windows

@@ -1,0 +1,64 @@
+"""An evaluation, or the comparison of two, as one HTML file that stands alone."""
+
+from pathlib import Path
+
+import jinja2
+
+from srtools.conventions import SCALE
+from srtools.evaluation import tables
+from srtools.evaluation.assessment import Assessment
+from srtools.evaluation.report import charts, patch_pictures
+from srtools.evaluation.report.patch_pictures import Shown
+from srtools.evaluation.tables import Table
+
+PICTURES_NOTE = (
+    "Red, green and blue, stretched by the truth of each row. Error: mean over the "
+    "bands of |super-resolution - truth|; black is none, yellow {brightest:.0f} DN or "
+    "more. New detail, where the truth differs most from bicubic: green is right, blue "
+    "is missing, red is invented; in between they mix."
+)
+
+
+def save(path: Path, metrics: dict, assessment: Assessment, shown: Shown) -> None:
+    """Write the report of an evaluation, given the content of metrics.json."""
+    test, gains = assessment.test, assessment.scores.gains()
+    drawings = {
+        tables.GAIN: [charts.histogram(gains)],
+        tables.DETAIL: [charts.curves(metrics["spectrum"], c) for c in charts.CURVES],
+    }
+    if test.windows is not None:
+        drawings[tables.GAIN].append(charts.scene_map(test, gains))
+    title = f"Evaluation of {Path(metrics['model_dir']).name}"
+    _write(path, title, tables.evaluation(metrics), drawings, shown)
+
+
+def save_comparison(path: Path, compared: dict) -> None:
+    """Write the page of a comparison, given the content of comparison.json."""
+    title = " against ".join(compared["runs"])
+    _write(path, title, tables.comparison(compared), {}, {})
+
+
+def _write(
+    path: Path,
+    title: str,
+    sections: list[Table],
+    drawings: dict[str, list[str]],
+    shown: Shown,
+) -> None:
+    """Fill in the template; text is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["uri"] = lambda svg: patch_pictures.data_uri(
+        svg.encode(), "image/svg+xml"
+    )
+    strips, brightest = patch_pictures.strips(shown)
+    note = PICTURES_NOTE.format(brightest=brightest / SCALE)
+    text = environment.get_template("page.html.j2").render(
+        title=title, sections=sections, drawings=drawings, strips=strips, note=note
+    )
+    path.write_text(text, encoding="utf-8")

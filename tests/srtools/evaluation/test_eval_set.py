@@ -1,0 +1,140 @@
+"""A model and a data set that contradict each other are refused, in one line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from srtools.errors import SRError
+from srtools.evaluation.eval_set import (
+    EvalSet,
+    check_ground,
+    check_model,
+    read_eval_set,
+    read_windows,
+)
+from srtools.network.saved_model import ModelInfo
+
+CARD = {
+    "bands": ["B04", "B03", "B02", "B08"],
+    "factor": 4,
+    "scale": 1e-4,
+    "offset_removed": 1000,
+    "lr_spacing": 6.0,
+    "hr_spacing": 1.5,
+}
+DATASET = {
+    "bands": ["B04", "B03", "B02", "B08"],
+    "factor": 4,
+    "scale": 1e-4,
+    "offset": 1000,
+    "lr": {"spacing": 6.0},
+    "hr": {"spacing": 1.5},
+}
+
+
+def check(card: dict, dataset: dict, bands: int = 4, **options) -> None:
+    check_model(ModelInfo("model", {"lr": bands}, {}, card), dataset, **options)
+
+
+def test_what_fits():
+    check(CARD, DATASET)
+    check({}, {})  # cards without these keys contradict nothing
+    check(CARD, {})
+    check({}, DATASET, bands=-1)
+    check({**CARD, "lr_spacing": 6.0001}, DATASET)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"bands": ["B02", "B03", "B04", "B08"]}, r"says bands \['B02', 'B03'"),
+        ({"factor": 2}, "says factor 2, 4 is expected"),
+        ({"scale": 1.0}, "says scale 1.0, 0.0001 is expected"),
+        ({"lr_spacing": 10.0}, "lr pixels of 10 m, those of the patches have 6 m"),
+        ({"hr_spacing": 2.5}, "hr pixels of 2.5 m, those of the patches have 1.5 m"),
+        ({"offset_removed": 0}, "0 DN subtracted, from the patches 1000 were"),
+    ],
+)
+def test_contradictions(change, words):
+    with pytest.raises(SRError, match=words) as caught:
+        check({**CARD, **change}, DATASET)
+    assert "\n" not in str(caught.value)
+
+
+def test_number_of_bands_and_offset():
+    with pytest.raises(SRError, match="takes 3 bands"):
+        check({}, DATASET, bands=3)
+    check({**CARD, "offset_removed": 0}, DATASET, ignore_offset=True)
+
+
+def test_windows():
+    dataset = {"groups": {"test": {"windows": [[0, 32], [32, 32]]}}}
+    np.testing.assert_array_equal(read_windows(dataset, 2), [[0, 32], [32, 32]])
+    assert read_windows({}, 2) is None
+    assert read_windows({"groups": {"test": {"patches": 2}}}, 2) is None
+    with pytest.raises(SRError, match="tells where 2 test patches lie, there are 3"):
+        read_windows(dataset, 3)
+
+
+def write(patches, card: dict | None = None, side: int = 8):
+    """Write two test patches of lr pixels, and a card."""
+    lr = np.full((2, side, side, 4), 99)
+    folder = patches("test", lr, lr.repeat(4, axis=1).repeat(4, axis=2))
+    if card is not None:
+        (folder / "dataset.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_reading(patches):
+    windows = [[0, 0], [8, 0]]
+    folder = write(patches, {**DATASET, "groups": {"test": {"windows": windows}}})
+    found = read_eval_set(folder)
+    assert (found.count, found.size, found.spacing) == (2, 32, 1.5)
+    np.testing.assert_array_equal(found.windows, windows)
+    assert found.dataset["offset"] == 1000
+    (folder / "dataset.json").unlink()  # of another program
+    found = read_eval_set(folder)
+    assert (found.dataset, found.windows, found.spacing) == ({}, None, 1.5)
+
+
+def test_bad_test_set(patches):
+    """A card that contradicts what all scripts agree on, and small patches."""
+    with pytest.raises(SRError, match="dataset.json says factor 2, 4 is expected"):
+        read_eval_set(write(patches, {**DATASET, "factor": 2}))
+    with pytest.raises(SRError, match="28 pixels a side, at least 32.*--patch_size 8"):
+        read_eval_set(write(patches, DATASET, side=7))
+
+
+XS = {"crs": "EPSG:32631", "origin": [452000.0, 5412000.0], "spacing": 6.0}
+TRAINED = {**XS, "patch_size": 8, "windows": [[0, 0], [40, 16]]}
+
+
+@pytest.mark.parametrize(
+    ("windows", "changed", "card", "count"),
+    [
+        ([[7, 7], [8, 0], [33, 9]], {}, {"ground": TRAINED}, 2),
+        ([[7, 7]], {}, {"scenes": [{"ground": None}, {"ground": TRAINED}]}, 1),
+        ([[7, 0]], {"origin": [452042.0, 5412000.0]}, {"ground": TRAINED}, 1),
+        # They touch, lie elsewhere, or the model does not tell.
+        ([[8, 0], [0, 8], [48, 16], [32, 16]], {}, {"ground": TRAINED}, 0),
+        ([[7, 7]], {"crs": "EPSG:2154"}, {"ground": TRAINED}, 0),
+        ([[7, 7]], {"origin": [452048.0, 5412000.0]}, {"ground": TRAINED}, 0),
+        ([[7, 7]], {}, {}, 0),
+    ],
+)
+def test_ground_that_was_trained_on_is_refused(tmp_path, windows, changed, card, count):
+    """Patches of 8 lr pixels of 6 m; they may touch training patches, no more."""
+    dataset = {
+        "xs": {**XS, **changed},
+        "lr": {"patch_size": 8},
+        "groups": {"test": {"windows": windows}},
+    }
+    model = ModelInfo("model", {}, {}, card)
+    test = EvalSet(tmp_path, {}, len(windows), 32, dataset, np.array(windows))
+    if count:
+        words = f"^{count} of {len(windows)} test patches show ground that"
+        with pytest.raises(SRError, match=words):
+            check_ground(model, test)
+    else:
+        check_ground(model, test)

@@ -31,16 +31,11 @@ def values(xs, pixels) -> np.ndarray:
 def test_registry():
     names = otb.Registry.GetAvailableApplications()
     assert len(names) == 14 and "TensorflowModelServe" in names
-    for name in names:
-        assert create(name).GetName() == name
-        assert otb.Registry.CreateApplicationWithoutLogger(name).GetName() == name
-
-
-@pytest.mark.parametrize("suffix", ["", "WithoutLogger"])
-def test_unknown_application_is_named(suffix):
     words = "application 'Rescale' is not supported by otblite; supported are BandMath"
-    with pytest.raises(RuntimeError, match=words):
-        getattr(otb.Registry, f"CreateApplication{suffix}")("Rescale")
+    for make in (create, otb.Registry.CreateApplicationWithoutLogger):
+        assert [make(name).GetName() for name in names] == list(names)
+        with pytest.raises(RuntimeError, match=words):
+            make("Rescale")
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
@@ -82,15 +77,6 @@ def test_parameters(name, key, kind, role, default):
     assert app.GetParameterType(key) == getattr(otb, f"ParameterType_{kind}")
     assert app.GetParameterRole(key) == role
     assert app.GetParameterValue(key) == default
-
-
-def test_choices():
-    assert create("Superimpose").GetChoiceKeys("interpolator") == (
-        "bco",
-        "nn",
-        "linear",
-    )
-    assert create("BundleToPerfectSensor").GetChoiceKeys("method") == ("rcs", "lmvm")
 
 
 @pytest.mark.parametrize(
@@ -156,38 +142,27 @@ def test_values_of_another_type(name, key, value, words):
 
 
 @pytest.mark.parametrize(
-    ("name", "key", "given", "kept"),
+    ("setter", "name", "key", "given", "kept"),
     [
-        ("ExtractROI", "startx", 3, 3),
-        ("ExtractROI", "startx", True, 1),
-        ("ExtractROI", "cl", ["Channel2"], ["Channel2"]),
-        ("Superimpose", "fv", 3, 3.0),
-        ("Superimpose", "fv", np.float64(3.5), 3.5),
-        ("TensorflowModelServe", "model.fullyconv", True, True),
+        ("Value", "ExtractROI", "startx", 3, 3),
+        ("Value", "ExtractROI", "startx", True, 1),
+        ("Value", "ExtractROI", "cl", ["Channel2"], ["Channel2"]),
+        ("Value", "Superimpose", "fv", 3, 3.0),
+        ("Value", "Superimpose", "fv", np.float64(3.5), 3.5),
+        ("Value", "TensorflowModelServe", "model.fullyconv", True, True),
+        # SetParameterString reads numbers and switches, as the command line does.
+        ("String", "ExtractROI", "startx", "3", 3),
+        ("String", "ExtractROI", "mode", "extent", "extent"),
+        ("String", "Superimpose", "fv", "-1.5", -1.5),
+        ("String", "TensorflowModelServe", "model.fullyconv", "on", True),
+        ("String", "TensorflowModelServe", "model.fullyconv", "0", False),
     ],
 )
-def test_values_of_the_right_type(name, key, given, kept):
+def test_values_of_the_right_type(setter, name, key, given, kept):
     app = create(name)
-    app.SetParameterValue(key, given)
+    getattr(app, f"SetParameter{setter}")(key, given)
     found = app.GetParameterValue(key)
     assert found == kept and type(found) is type(kept)
-
-
-@pytest.mark.parametrize(
-    ("name", "key", "text", "kept"),
-    [
-        ("ExtractROI", "startx", "3", 3),
-        ("ExtractROI", "mode", "extent", "extent"),
-        ("Superimpose", "fv", "-1.5", -1.5),
-        ("TensorflowModelServe", "model.fullyconv", "on", True),
-        ("TensorflowModelServe", "model.fullyconv", "0", False),
-    ],
-)
-def test_text_that_spells_a_value(name, key, text, kept):
-    """OTB's SetParameterString reads numbers and switches, as the command line does."""
-    app = create(name)
-    app.SetParameterString(key, text)
-    assert app.GetParameterValue(key) == kept
 
 
 @pytest.mark.parametrize(
@@ -295,24 +270,20 @@ def test_number_of_sources(monkeypatch):
 
 def test_sizes_and_places_are_objects_of_itk(xs):
     app = pyotb.Input(xs).app
-    size, origin, spacing = (
-        getattr(app, f"GetImage{what}")("out") for what in ("Size", "Origin", "Spacing")
-    )
-    for found, kind, values in (
-        (size, otb.itkSize, [8, 6]),
-        (origin, otb.itkPoint, [1003.0, 1997.0]),
-        (spacing, otb.itkVector, [6.0, -6.0]),
+    for word, kind, values in (
+        ("Size", otb.itkSize, [8, 6]),
+        ("Origin", otb.itkPoint, [1003.0, 1997.0]),
+        ("Spacing", otb.itkVector, [6.0, -6.0]),
     ):
+        found = getattr(app, f"GetImage{word}")("out")
         assert type(found) is kind and list(found) == values and len(found) == 2
         assert found[0] == found.GetElement(0) == values[0]
         assert str(found) == "[{},{}]".format(*values)
         # They are no tuples.
         assert found != tuple(values) and found != kind(*values)
-        for index in (-1, 2):
-            with pytest.raises(IndexError):
+        for index, error in ((-1, IndexError), (2, IndexError), (slice(1), TypeError)):
+            with pytest.raises(error):
                 found[index]
-        with pytest.raises(TypeError):
-            found[:1]
         found[1] = 3
         assert list(found) == [values[0], 3]
     assert list(app.GetImageSize("out")) == [8, 6]
@@ -351,24 +322,15 @@ def test_export_and_import(xs, values):
 
 
 @pytest.mark.parametrize("shape", [(6, 8), (6, 8, 1)])
-def test_import_of_one_band(xs, shape):
-    source = pyotb.Input(xs)
+def test_import_of_one_band_without_crs(shape, write_raster):
+    source = pyotb.Input(write_raster("plain.tif", np.ones((6, 8)), crs=None))
     array = np.arange(48, dtype=np.float32).reshape(shape)
     app = create("ExtractROI")
     app.ImportImage("in", {**source.export(), "array": array})
     app.Execute()
-    assert app.GetImageNbBands("out") == 1
-    np.testing.assert_array_equal(
-        app.GetImageAsNumpyArray("out"), array.reshape((6, 8))
-    )
-
-
-def test_import_of_an_image_without_crs(write_raster):
-    source = pyotb.Input(write_raster("plain.tif", np.ones((6, 8)), crs=None))
-    app = create("ExtractROI")
-    app.ImportVectorImage("in", source.export())
-    app.Execute()
-    assert app.GetImageProjection("out") == ""
+    assert app.GetImageProjection("out") == "" and app.GetImageNbBands("out") == 1
+    found = app.GetImageAsNumpyArray("out")
+    np.testing.assert_array_equal(found, array.reshape((6, 8)))
 
 
 ONES = np.ones((6, 8, 4), np.float32)
@@ -478,12 +440,8 @@ def test_connected_application_is_executed(xs, values):
     assert second.GetImageNbBands("out") == 8
     found = second.GetVectorImageAsNumpyArray("out")
     np.testing.assert_array_equal(found, np.concatenate([values, values], axis=2))
-
-
-def test_connecting_to_something_else_is_refused(xs):
-    app = create("Superimpose")
     with pytest.raises(RuntimeError, match="'fv' is not an input image"):
-        app.ConnectImage("fv", pyotb.Input(xs).app, "out")
+        create("Superimpose").ConnectImage("fv", first, "out")
 
 
 def test_a_replaced_file_is_read_again(xs, write_raster):
@@ -491,22 +449,13 @@ def test_a_replaced_file_is_read_again(xs, write_raster):
     app.AddParameterStringList("il", xs)
     app.Execute()
     assert list(app.GetImageSize("out")) == [8, 6]
-
     os.replace(write_raster("new.tif", np.ones((3, 5))), xs)
     app.Execute()
     assert list(app.GetImageSize("out")) == [5, 3]
-
-
-def test_outputs_of_an_earlier_run_are_forgotten(xs):
-    app = create("ConcatenateImages")
-    app.AddParameterStringList("il", xs)
-    app.Execute()
-    app.ClearValue("il")
-    app.AddParameterStringList("il", "/nowhere.tif")
-    with pytest.raises(RuntimeError, match="/nowhere.tif: no such file"):
-        app.Execute()
-    with pytest.raises(RuntimeError, match="/nowhere.tif: no such file"):
-        app.GetImageSize("out")
+    os.remove(xs)
+    for use in (app.Execute, lambda: app.GetImageSize("out")):
+        with pytest.raises(RuntimeError, match=f"{xs}: no such file"):
+            use()
 
 
 def test_only_outputs_with_a_name_are_written(xs, tmp_path):
@@ -517,13 +466,9 @@ def test_only_outputs_with_a_name_are_written(xs, tmp_path):
     app.SetParameterString("out", str(tmp_path / "out.tif"))
     app.ExecuteAndWriteOutput()
     assert (tmp_path / "out.tif").exists()
-
-
-def test_errors_when_writing_name_the_application(xs):
-    with pytest.raises(
-        RuntimeError, match="ConcatenateImages: out.jpg: images are .* G"
-    ):
-        pyotb.ConcatenateImages(il=[xs], out="out.jpg")
+    app.SetParameterString("out", "out.jpg")
+    with pytest.raises(RuntimeError, match="ConcatenateImages: out.jpg: images are"):
+        app.ExecuteAndWriteOutput()
 
 
 # What pyotb makes of it.
@@ -559,7 +504,7 @@ def test_summary_tells_the_pipeline(xs):
     json.dumps(summary)
 
 
-def test_image_info(xs):
+def test_image_info(xs, write_raster):
     info = pyotb.Input(xs).get_info()
     assert (info["sizex"], info["sizey"], info["numberbands"]) == (8, 6, 4)
     assert (info["originx"], info["originy"]) == (1003, 1997)
@@ -568,10 +513,7 @@ def test_image_info(xs):
     assert CRS.from_wkt(info["projectionref"]) == CRS.from_epsg(32631)
     assert pyotb.get_nbchannels(xs) == 4
     assert pyotb.get_pixel_type(xs) == otb.ImagePixelType_uint16
-
-
-def test_ground_spacing(write_raster):
-    """A thousandth of a degree at 60 degrees north: 111 m and half of that."""
+    # A thousandth of a degree at 60 degrees north: 111 m and half of that.
     name = write_raster("in.tif", np.ones((2, 2)), 1e-3, (2.0, 60.0), "EPSG:4326")
     info = pyotb.ReadImageInfo(name).data
     assert info["estimatedgroundspacingx"] == pytest.approx(55.6, abs=0.1)
@@ -603,29 +545,12 @@ def test_slices(key, xs, values):
     assert app.transform == (6, 0, left, 0, -6, top)
 
 
-def test_slice_outside_is_refused(xs):
-    with pytest.raises(RuntimeError, match="columns 8 to 9 .* not inside .* 8 x 6"):
-        pyotb.Input(xs)[0:3, 8:10]
-
-
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
         ({"startx": -3, "sizex": 5}, (0, 0, 5, 6)),
         ({"startx": 6, "sizex": 5, "starty": 4}, (6, 4, 2, 2)),
-        ({"mode": "extent", "mode.extent.ulx": -4, "mode.extent.lrx": 5}, (0, 0, 6, 6)),
         ({"mode": "extent", "mode.extent.ulx": 2.6}, (3, 0, 5, 6)),
-        (
-            {
-                "mode": "extent",
-                "mode.extent.unit": "phy",
-                "mode.extent.ulx": 1012,
-                "mode.extent.uly": 1988,
-                "mode.extent.lrx": 1024,
-                "mode.extent.lry": 1900,
-            },
-            (2, 2, 3, 4),
-        ),
     ],
 )
 def test_regions_are_cut_to_the_image(mode, expected, xs, values):
@@ -643,7 +568,7 @@ def test_regions_are_cut_to_the_image(mode, expected, xs, values):
         ({"cl": ["Channel5"]}, "'cl' takes Channel1 to Channel4, not Channel5"),
         ({"cl": ["red"]}, "'cl' takes Channel1 to Channel4, not red"),
         ({"mode": "extent", "mode.extent.unit": "phy"}, "all four of mode.extent.ulx"),
-        ({"startx": 8}, "not inside the image of 8 x 6 pixels"),
+        ({"startx": 8, "sizex": 2}, "columns 8 to 9 .* not inside the image of 8 x 6"),
         ({"mode": "extent", "mode.extent.ulx": 5, "mode.extent.lrx": 2}, "not inside"),
     ],
 )
@@ -721,37 +646,29 @@ def test_sizes_must_agree(xs, write_raster):
         ({"crs": "EPSG:32632"}, "images of one CRS are expected, got EPSG:32631 and"),
         ({"spacing": 3.0}, "pixel sizes differ"),
         ({"corner": (1002.0, 2000.0)}, "grids that are 0.333, 0.000 pixels apart"),
+        ({"array": np.ones((2, 2, 3))}, "bands differ: 4 and 3"),
     ],
 )
-def test_mosaic_of_grids_that_do_not_fit(options, words, xs, write_raster):
-    other = write_raster(
-        "o.tif", np.ones((2, 2, 4)), **{"corner": (1e3, 2e3), **options}
-    )
+def test_mosaic_of_images_that_do_not_fit(options, words, xs, write_raster):
+    defaults = {"array": np.ones((2, 2, 4)), "corner": (1e3, 2e3)}
+    other = write_raster("other.tif", **(defaults | options))
     with pytest.raises(RuntimeError, match=words):
         pyotb.Mosaic(il=[xs, other])
 
 
-def test_mosaic_of_other_bands(xs, write_raster):
-    other = write_raster("other.tif", np.ones((2, 2, 3)), corner=(1000.0, 2000.0))
-    with pytest.raises(RuntimeError, match="bands differ: 4 and 3"):
-        pyotb.Mosaic(il=[xs, other])
-
-
 def test_mosaic_by_hand(write_raster):
-    """The later image is on top; where it is 0 the one below is seen."""
+    """The later image is on top; where it is empty the one below is seen."""
     below = np.array([[1, 2], [3, 4]], np.uint8)
     above = np.array([[0, 5], [6, 7]], np.uint8)
     names = [
         write_raster("below.tif", below, 1.0, (10.0, 20.0)),
         write_raster("above.tif", above, 1.0, (11.0, 19.0)),
     ]
-    app = pyotb.Mosaic(il=names)
-    expected = [[1, 2, 0], [3, 4, 5], [0, 6, 7]]
-    np.testing.assert_array_equal(app.to_numpy()[..., 0], expected)
-    assert app.transform == (1, 0, 10, 0, -1, 20)
-    app = pyotb.Mosaic(il=names, nodata=-7)
-    expected = [[1, 2, -7], [3, 0, 5], [-7, 6, 7]]
-    np.testing.assert_array_equal(app.to_numpy()[..., 0], expected)
+    for nodata, middle in ((0, 4), (-7, 0)):
+        app = pyotb.Mosaic(il=names, nodata=nodata)
+        expected = [[1, 2, nodata], [3, middle, 5], [nodata, 6, 7]]
+        np.testing.assert_array_equal(app.to_numpy()[..., 0], expected)
+        assert app.transform == (1, 0, 10, 0, -1, 20)
 
 
 def test_extract_roi_tells_the_box_it_chose(xs):

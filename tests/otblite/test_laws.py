@@ -1,27 +1,21 @@
 """What holds for every lazy image: a window of it is that part of the whole."""
 
+import threading
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from affine import Affine
-from otblite import files
+from otblite import image
 from otblite.applications.bandmath import compute
 from otblite.applications.resampling import pansharpen
 from otblite.expressions import translate
-from otblite.image import (
-    BYTES_PER_SAMPLE,
-    WORKERS,
-    Grid,
-    Image,
-    Window,
-    from_array,
-    strip_height,
-    tiles,
-)
+from otblite.image import Grid, Image, Window, from_array, strip_height, tiles
 from otblite.warp import MOST_SAMPLES, resample
 from rasterio.crs import CRS
+
+from tests.otblite.pipelines import extract, select, serve
 
 import pyotb
 
@@ -37,33 +31,16 @@ def superimpose(method: str = "bco") -> pyotb.App:
 
 
 def mosaic() -> pyotb.App:
-    parts = [
-        pyotb.ConcatenateImages(
-            il=[str(INPUTS / f"{p}_{b}.tif") for b in ("B04", "B08")]
-        )
-        for p in ("north", "south")
-    ]
-    return pyotb.Mosaic(il=parts)
+    tiles = (
+        [str(INPUTS / f"{part}_{band}.tif") for band in ("B04", "B08")]
+        for part in ("north", "south")
+    )
+    return pyotb.Mosaic(il=[pyotb.ConcatenateImages(il=tile) for tile in tiles])
 
 
 def served() -> pyotb.App:
-    return pyotb.TensorflowModelServe(
-        {
-            "source1.il": [superimpose()],
-            "source1.rfieldx": 17,
-            "source1.rfieldy": 17,
-            "source1.placeholder": "lr",
-            "model.dir": str(MODEL),
-            "model.fullyconv": True,
-            "output.names": ["hr_dn_crop32"],
-            "output.efieldx": 4,
-            "output.efieldy": 4,
-            "output.spcscale": 0.25,
-            "optim.tilesizex": 40,
-            "optim.tilesizey": 40,
-        },
-        n_sources=1,
-    )
+    fields = {"efield": 4, "tile": 40, "output.spcscale": 0.25}
+    return serve(MODEL, {"lr": (superimpose(), 17)}, ["hr_dn_crop32"], **fields)
 
 
 IMAGES = {
@@ -83,8 +60,8 @@ IMAGES = {
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_window_is_that_part_of_the_whole(name):
     app = IMAGES[name]()
-    image = app.app._image("out")
-    whole = image.read_all()
+    lazy = app.app._image("out")
+    whole = lazy.read_all()
     assert whole.std() > 0
     height, width = whole.shape[:2]
     random = np.random.default_rng(3)
@@ -93,74 +70,8 @@ def test_a_window_is_that_part_of_the_whole(name):
         rows = random.integers(1, height - row + 1)
         cols = random.integers(1, width - col + 1)
         window = Window(int(row), int(col), int(rows), int(cols))
-        part = image.read(window)
+        part = lazy.read(window)
         np.testing.assert_allclose(part, whole[window.slices], rtol=1e-5, atol=2e-3)
-
-
-def test_tiles_cut_a_grid_without_gap_or_overlap():
-    grid = Grid(None, Affine.identity(), 23, 17)
-    seen = np.zeros((17, 23), int)
-    for tile in tiles(grid, 5, 7):
-        seen[tile.slices] += 1
-    assert (seen == 1).all()
-
-
-def test_extracted_patches_are_what_they_were_cut_from(tmp_path):
-    """Written around the centres of a grid, patches fit back into the image."""
-    lr = superimpose()
-    centres = str(tmp_path / "centres.geojson")
-    pyotb.PatchesSelection(
-        {
-            "in": lr,
-            "grid.step": 8,
-            "grid.psize": 8,
-            "strategy": "all",
-            "outtrain": centres,
-        }
-    )
-    extraction = pyotb.PatchesExtraction(
-        {
-            "source1.il": [lr],
-            "source1.patchsizex": 8,
-            "source1.patchsizey": 8,
-            "vec": centres,
-            "field": "id",
-            "source1.out": str(tmp_path / "patches.tif"),
-        },
-        n_sources=1,
-    )
-    assert extraction.app.GetImageSize("source1.out")[0] == 8
-    patches = pyotb.Input(str(tmp_path / "patches.tif")).to_numpy().reshape(-1, 8, 8, 4)
-    image = lr.to_numpy()
-    columns = len(range(5, image.shape[1] - 4, 8))
-    for index in (0, 1, columns, len(patches) - 1):
-        row, col = 2 + 8 * (index // columns), 1 + 8 * (index % columns)
-        np.testing.assert_allclose(patches[index], image[row : row + 8, col : col + 8])
-
-
-def test_memory_follows_the_window_and_not_the_image(tmp_path):
-    """Of an image that is far too large, no window exceeds what `ram` allows."""
-    grid = Grid(CRS.from_epsg(32631), Affine(1, 0, 0, 0, -1, 0), 20000, 3000)
-    largest = 0
-
-    def read(window: Window) -> np.ndarray:
-        nonlocal largest
-        largest = max(largest, window.height * window.width)
-        return np.zeros((window.height, window.width, 1), np.float32)
-
-    image = Image(grid, 1, np.dtype(np.float32), read)
-    out = str(tmp_path / "large.tif?&gdal:co:SPARSE_OK=TRUE")
-    files.write(image, out, np.dtype(np.uint8), ram=64, progress=False)
-    assert 0 < largest * 4 <= 64 * 2**20 / 3
-
-
-def test_an_array_in_memory_is_an_image():
-    array = np.arange(24.0).reshape(4, 3, 2)
-    image = from_array(array, Grid(None, Affine.identity(), 3, 4))
-    np.testing.assert_array_equal(image.read(Window(1, 1, 2, 2)), array[1:3, 1:3])
-    padded = image.read_padded(Window(-1, -1, 3, 3))
-    np.testing.assert_array_equal(padded[0, 0], array[0, 0])
-    np.testing.assert_array_equal(padded[1:, 1:], array[:2, :2])
 
 
 @pytest.mark.parametrize(
@@ -174,6 +85,53 @@ def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
     app.write(str(tmp_path / f"out.tif?&{options.format(*strips)}"), pixel_type="float")
     found, whole = pixels(tmp_path / "out.tif"), app.app._image("out").read_all()
     np.testing.assert_allclose(found, whole, rtol=1e-5, atol=2e-3)
+
+
+def test_tiles_cut_a_grid_without_gap_or_overlap():
+    seen = np.zeros((17, 23), int)
+    for tile in tiles(Grid(None, Affine.identity(), 23, 17), 5, 7):
+        seen[tile.slices] += 1
+    assert (seen == 1).all()
+
+
+def test_extracted_patches_are_what_they_were_cut_from(tmp_path):
+    """Written around the centres of a grid, patches fit back into the image."""
+    lr = superimpose()
+    select(tmp_path, lr, **{"grid.step": 8, "grid.psize": 8})
+    out = str(tmp_path / "patches.tif")
+    options = "?&gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2"
+    extract([(lr, 8)], tmp_path / "train.geojson", **{"source1.out": out + options})
+    patches = pyotb.Input(out).to_numpy().reshape(-1, 8, 8, 4)
+    whole = lr.to_numpy()
+    # Centre pixels are 5, 13...; a point at their lower left is in the next line.
+    rows, cols = (range(5, size - 4, 8) for size in whole.shape[:2])
+    expected = [whole[r - 3 : r + 5, c - 4 : c + 4] for r in rows for c in cols]
+    np.testing.assert_allclose(patches, np.stack(expected))
+
+
+def test_an_array_in_memory_is_an_image():
+    array = np.arange(24.0).reshape(4, 3, 2)
+    lazy = from_array(array, Grid(None, Affine.identity(), 3, 4))
+    np.testing.assert_array_equal(lazy.read(Window(1, 1, 2, 2)), array[1:3, 1:3])
+    padded = lazy.read_padded(Window(-1, -1, 6, 6))
+    expected = np.pad(array, ((1, 1), (1, 2), (0, 0)), mode="edge")
+    np.testing.assert_array_equal(padded, expected)
+    with pytest.raises(ValueError, match="outside the image"):
+        lazy.read_padded(Window(5, 5, 2, 2))
+
+
+def test_all_pixels_read_by_threads_are_those_of_one_window(monkeypatch):
+    array = np.random.default_rng(3).random((333, 70, 2))
+    seen = []
+
+    def read(window):
+        seen.append(threading.get_ident())
+        return array[window.slices]
+
+    lazy = Image(Grid(None, Affine.identity(), 70, 333), 2, array.dtype, read)
+    monkeypatch.setattr(image, "CACHED_SAMPLES", 70 * 4 * 16)
+    np.testing.assert_array_equal(lazy.read_all(), array)
+    assert len(seen) == 21 and threading.get_ident() not in seen
 
 
 def noise(height: int, width: int, bands: int, spacing: float, epsg=32631) -> Image:
@@ -202,16 +160,16 @@ LARGE = {
 @pytest.mark.parametrize("name", LARGE)
 def test_memory_of_a_window(name):
     """What `strip_height` counts with: 32 bytes a sample and a little for itself."""
-    image = LARGE[name]()
-    height = strip_height(image, ram=40)
-    window = Window(16, 0, height, image.grid.width)
-    image.read(window)
+    lazy = LARGE[name]()
+    height = strip_height(lazy, ram=40)
+    window = Window(16, 0, height, lazy.grid.width)
+    lazy.read(window)
     tracemalloc.start()
-    image.read(window)
+    lazy.read(window)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak * (WORKERS + 1) < 40 * 2**20
-    assert peak < BYTES_PER_SAMPLE * height * image.grid.width * image.bands
+    assert peak * (image.WORKERS + 1) < 40 * 2**20
+    assert peak < image.BYTES_PER_SAMPLE * height * lazy.grid.width * lazy.bands
 
 
 def test_fine_source_is_read_in_parts():
@@ -225,7 +183,7 @@ def test_fine_source_is_read_in_parts():
         return source.read(window)
 
     grid = noise(18, 24, 1, 120.0).grid
-    image = Image(source.grid, 1, source.dtype, read)
-    found = resample(image, grid, "nn").read_all()
+    lazy = Image(source.grid, 1, source.dtype, read)
+    found = resample(lazy, grid, "nn").read_all()
     assert largest <= MOST_SAMPLES < 1500 * 2000
     np.testing.assert_array_equal(found, source.read_all()[40:1480:80, 40:1960:80])

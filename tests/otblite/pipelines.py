@@ -1,0 +1,60 @@
+"""Applications of OTB and OTBTF as the tests run them, their parameters in short."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+import pyotb
+
+Size = int | tuple[int, int]
+
+
+def square(key: str, size: Size) -> dict[str, int]:
+    """Give the parameters `{key}x` and `{key}y` of one side, or of (height, width)."""
+    height, width = size if isinstance(size, tuple) else (size, size)
+    return {f"{key}y": height, f"{key}x": width}
+
+
+def listed(images) -> list:
+    return images if isinstance(images, list) else [images]
+
+
+def select(folder: Path, image, groups=("train",), **options) -> dict[str, dict]:
+    """Run PatchesSelection; give the GeoJSON that it wrote for each group."""
+    paths = {group: folder / f"{group}.geojson" for group in groups}
+    outputs = {f"out{group}": str(path) for group, path in paths.items()}
+    defaults = {"grid.step": 1, "grid.psize": 1, "strategy": "all"}
+    pyotb.PatchesSelection({"in": image, **defaults, **options, **outputs})
+    return {group: json.loads(path.read_text()) for group, path in paths.items()}
+
+
+def extract(sources: list[tuple], vec, **options) -> pyotb.App:
+    """Run PatchesExtraction on sources (image, size of a patch)."""
+    parameters = {"vec": str(vec), "field": "id"}
+    for number, (images, size) in enumerate(sources, 1):
+        parameters[f"source{number}.il"] = listed(images)
+        parameters |= square(f"source{number}.patchsize", size)
+    return pyotb.PatchesExtraction(parameters | options, n_sources=len(sources))
+
+
+def serve(model, sources: dict[str, tuple], names=None, **options) -> pyotb.App:
+    """Run TensorflowModelServe on sources (image, receptive field) by placeholder."""
+    parameters = {"model.dir": str(model), "model.fullyconv": True}
+    parameters |= {"output.names": names} if names else {}
+    for number, (placeholder, (images, rfield)) in enumerate(sources.items(), 1):
+        parameters[f"source{number}.il"] = listed(images)
+        parameters[f"source{number}.placeholder"] = placeholder
+        parameters |= square(f"source{number}.rfield", rfield)
+    for key, parameter in (("efield", "output.efield"), ("tile", "optim.tilesize")):
+        if size := options.pop(key, None):
+            parameters |= square(parameter, size)
+    return pyotb.TensorflowModelServe(parameters | options, n_sources=len(sources))
+
+
+def write_app(app: pyotb.App, path: Path, pixel="float") -> tuple[np.ndarray, dict]:
+    """Write an application's image; give what is in the file, [bands, h, w]."""
+    app.write(str(path), pixel_type=pixel)
+    with rasterio.open(str(path).split("?&")[0]) as file:
+        return file.read(), file.profile

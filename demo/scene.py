@@ -252,13 +252,6 @@ def main(argv: list[str] | None = None) -> int:
         help="Sentinel-2 = gain x Spot + bias",
     )
     parser.add_argument("--bias", type=number(kind=float), default=0.0, help="in DN")
-    parser.add_argument(
-        "--wedge",
-        type=number(0),
-        default=WEDGE,
-        metavar="PIXELS",
-        help="side of the no-data corner of the Spot image (default: %(default)s)",
-    )
     params = parser.parse_args(argv)
     for name, path in _flat(make_scene(**vars(params))):
         print(f"{name:10s} {path}")

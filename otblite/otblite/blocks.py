@@ -57,7 +57,7 @@ class Blocks:
             if pixels is None:
                 shape = len(block), window.height, window.width
                 pixels = np.empty(shape, block.dtype)
-            both = _common(window, place.clip(*self.shape))
+            both = window.intersect(place.clip(*self.shape))
             there = both.shift(-window.row, -window.col).slices
             here = both.shift(-place.row, -place.col).slices
             pixels[:, there[0], there[1]] = block[:, here[0], here[1]]
@@ -105,13 +105,6 @@ def _runs(keys: Sequence[Key]) -> Iterator[list[Key]]:
         run.append(key)
     if run:
         yield run
-
-
-def _common(one: Window, other: Window) -> Window:
-    row, col = max(one.row, other.row), max(one.col, other.col)
-    bottom = min(one.row + one.height, other.row + other.height)
-    right = min(one.col + one.width, other.col + other.width)
-    return Window(row, col, bottom - row, right - col)
 
 
 def _forget_the_oldest() -> None:

@@ -3,12 +3,10 @@
 import logging
 import os
 import re
-import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +30,7 @@ from otblite.image import (
     strip_height,
     tiles,
 )
+from otblite.whole_files import whole_file
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from tqdm import tqdm
 
@@ -275,7 +274,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
     log.info("Writing %s", path)
     todo = list(tiles(grid, *_tile_size(image, grid.width, wanted.streaming, ram)))
     try:
-        with _complete_or_not_at_all(path) as partial:
+        with whole_file(path) as partial:
             tiff = f"{partial}.tif" if driver in COPIED else partial
             with rasterio.open(tiff, "w", **profile) as file:
                 done = tqdm(
@@ -314,28 +313,6 @@ def _nodata(image: Image, dtype: np.dtype) -> float | None:
     if image.nodata is None or not rasterio.dtypes.in_dtype_range(image.nodata, dtype):
         return None
     return image.nodata
-
-
-@contextmanager
-def _complete_or_not_at_all(path: str) -> Iterator[str]:
-    """Give a name for a file that, with the files GDAL puts beside it, becomes `path`.
-
-    It lies in a temporary folder beside `path`; what is in `/vsimem/` is deleted if
-    it is not complete.
-    """
-    if path.startswith("/vsimem/"):
-        try:
-            yield path
-        except BaseException:
-            with suppress(RasterioError):
-                rasterio.shutil.delete(path)
-            raise
-        return
-    folder, base = os.path.split(path)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder or ".") as partial:
-        yield os.path.join(partial, base)
-        for written in os.listdir(partial):
-            os.replace(os.path.join(partial, written), os.path.join(folder, written))
 
 
 def _check_complete(path: str) -> None:

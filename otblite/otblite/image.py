@@ -36,12 +36,23 @@ class Window(NamedTuple):
     height: int
     width: int
 
+    def intersect(self, other: "Window") -> "Window":
+        """Keep the part that lies in another window (perhaps nothing)."""
+        top, left = max(self.row, other.row), max(self.col, other.col)
+        bottom = min(self.row + self.height, other.row + other.height)
+        right = min(self.col + self.width, other.col + other.width)
+        return Window(top, left, max(bottom - top, 0), max(right - left, 0))
+
+    def unite(self, other: "Window") -> "Window":
+        """Return the smallest window that holds both."""
+        top, left = min(self.row, other.row), min(self.col, other.col)
+        bottom = max(self.row + self.height, other.row + other.height)
+        right = max(self.col + self.width, other.col + other.width)
+        return Window(top, left, bottom - top, right - left)
+
     def clip(self, height: int, width: int) -> "Window":
         """Keep the part that lies inside an image of this size (perhaps nothing)."""
-        top, left = max(self.row, 0), max(self.col, 0)
-        bottom = min(self.row + self.height, height)
-        right = min(self.col + self.width, width)
-        return Window(top, left, max(bottom - top, 0), max(right - left, 0))
+        return self.intersect(Window(0, 0, height, width))
 
     def grow(self, rows: int, cols: int) -> "Window":
         """Add pixels on each side."""

@@ -3,13 +3,12 @@
 import json
 import os
 import struct
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from otblite.whole_files import whole_file
 from rasterio.crs import CRS
 
 # Vector files under /vsimem/ live here, for as long as the process does.
@@ -71,15 +70,11 @@ def write(points: Points, path: str) -> None:
     if path.startswith("/vsimem/"):
         MEMORY[path] = text
         return
-    partial = Path(path).with_name(f".{os.getpid()}.{Path(path).name}")
     try:
-        partial.write_text(text)
-        partial.replace(path)
+        with whole_file(path) as partial:
+            Path(partial).write_text(text)
     except OSError as error:
         raise OSError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def read(path: str) -> Points:
@@ -125,11 +120,10 @@ def _write_ogr(points: Points, path: str, driver: str) -> None:
     names = list(points.attributes[0]) if points.attributes else ["id"]
     geometry = np.empty(len(points.coordinates), object)
     geometry[:] = [POINT.pack(1, 1, *xy) for xy in points.coordinates]
-    folder, base = os.path.split(path)
     try:
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder or ".") as own:
+        with whole_file(path) as partial:
             pyogrio.raw.write(
-                os.path.join(own, base),
+                partial,
                 geometry,
                 [np.array([a[name] for a in points.attributes]) for name in names],
                 names,
@@ -137,8 +131,6 @@ def _write_ogr(points: Points, path: str, driver: str) -> None:
                 crs=points.crs.to_wkt() if points.crs else None,
                 driver=driver,
             )
-            for written in os.listdir(own):
-                os.replace(os.path.join(own, written), os.path.join(folder, written))
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OSError(f"{path}: cannot be written ({reason})") from None

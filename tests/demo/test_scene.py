@@ -7,16 +7,12 @@ import pytest
 import rasterio
 from rasterio.warp import transform_geom
 from rio_cogeo.cogeo import cog_validate
-from scipy import ndimage
-from shapely.geometry import box, shape
+from shapely.geometry import box, mapping, shape
 
-from demo import materials, scene, sensors
-from demo.drawing import Drawing
-from demo.geometry import rectangle
+from demo import scene, sensors
 from demo.landscape import draw_landscape
 from demo.render import render
 from demo.stac import load_items
-from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 
 SIZE = 256
@@ -62,9 +58,9 @@ def test_grids(paths, folder):
 
 
 def test_images_are_cloud_optimized(folder):
-    found = list(folder.glob("s2/*/*.tif"))
-    assert len(found) == 15
-    for path in found:
+    images = list(folder.glob("s2/*/*.tif"))
+    assert len(images) == 15
+    for path in images:
         valid, errors, _ = cog_validate(path)
         assert valid, errors
         # Any file of one block is valid: see that the right driver wrote it.
@@ -93,67 +89,18 @@ def test_optics_leave_28_percent_at_nyquist():
     assert seen.mean() == pytest.approx(0.28, abs=0.01)
 
 
-def test_sentinel2_is_in_its_place(paths, folder):
-    """Blurred alike and averaged on its grid, Spot's truth is Sentinel-2."""
-    truth, profile = read(paths["truth"])
-    red, place = s2(folder, "2022-07-14", "B04")
-    blurred = ndimage.gaussian_filter(truth[..., 0], sensors.BLUR)
-    rows, cols = np.mgrid[12:28, 12:28]
-    left, top = profile["transform"].c, profile["transform"].f
-    x, y = left + 10 * cols + 3.7, top - 10 * rows - 8.1
-    col, row = ~profile["transform"] @ (x, y)
-    expected = ndimage.map_coordinates(blurred, [row - 0.5, col - 0.5], order=3)
-    col, row = ~place["transform"] @ (x, y)
-    found = ndimage.map_coordinates(red[..., 0], [row - 0.5, col - 0.5], order=3)
-    # Sampling at 10 m loses a little of what the optics let through.
-    assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.97
-    assert np.mean(found - expected) == pytest.approx(OFFSET_DN, abs=15)
-
-
-def test_shift_gain_and_bias(tmp_path, paths, folder):
-    other = scene.make_scene(
-        tmp_path, size=SIZE, seed=3, shift=(10.0, 20.0), gain=0.9, bias=100.0
-    )
-    plain, _ = s2(folder, "2022-07-14", "B08")
-    changed, _ = s2(tmp_path, "2022-07-14", "B08")
-    # Displaced by one pixel to the east and two to the north.
-    expected = 0.9 * (plain[2:, :-1] - 1000) + 100 + 1000
-    difference = changed[:-2, 1:] - expected
-    assert np.abs(np.median(difference)) < 1
-    assert np.std(difference[5:-5, 5:-5]) < 8  # noise of both
-    same, _ = read(other["pan"])
-    np.testing.assert_array_equal(same, read(paths["pan"])[0])
-
-
-def test_it_is_a_landscape(paths, folder):
-    """Vegetation is bright in near infrared, and there is contrast at all scales."""
-    truth, _ = read(paths["truth"])
-    red, infrared = truth[..., 0], truth[..., 3]
-    ndvi = (infrared - red) / (infrared + red)
-    assert (ndvi > 0.5).mean() > 0.05 and (ndvi < 0.2).mean() > 0.1
-    for size in (1, 4, 16):
-        blocks = red.reshape(SIZE // size, size, SIZE // size, size).mean(axis=(1, 3))
-        assert blocks.std() > 100
-    classes, _ = s2(folder, "2022-07-14", "SCL")
-    assert {4.0, 5.0} <= set(np.unique(classes))
-
-
 def test_dates(folder):
     items = {
         item["properties"]["datetime"][:10]: item for item in load_items(folder, "")
     }
     with rasterio.open(folder / "spot" / "xs.tif") as xs:
-        place = {
-            "type": "Polygon",
-            "coordinates": [list(box(*xs.bounds).exterior.coords)],
-        }
+        place = mapping(box(*xs.bounds))
         area = shape(transform_geom(xs.crs, "EPSG:4326", place))
-    bad = {}
-    for date in DATES:
-        classes, _ = s2(folder, date, "SCL")
-        bad[date] = np.isin(classes, (0, 3, 8, 9, 10)).mean()
-    assert bad["2022-07-14"] == 0
-    assert bad["2022-07-04"] > 0.3
+    bad = {
+        date: np.isin(s2(folder, date, "SCL")[0], (0, 3, 8, 9, 10)).mean()
+        for date in DATES
+    }
+    assert bad["2022-07-14"] == 0 and bad["2022-07-04"] > 0.3
     covers = {date: shape(items[date]["geometry"]).contains(area) for date in DATES}
     assert covers == {"2022-07-04": True, "2022-07-14": True, "2022-08-08": False}
     numbers, _ = s2(folder, "2022-08-08", "B04")
@@ -166,27 +113,12 @@ def test_dates(folder):
 @pytest.mark.parametrize("width", [170, 208, 362])  # of scenes of 256, 512, 1536
 def test_clouds_are_over_the_spot_image(width):
     """The cloudy date must be of no use, whatever the seed: that is what it is for."""
-    for seed in range(12):
-        random = np.random.default_rng(seed)
-        veil = sensors.clouds((width, width), 0.3, random)
-        clear = np.full((width, width), sensors.VEGETATION)
+    clear = np.full((width, width), sensors.VEGETATION)
+    for seed in range(6):
+        veil = sensors.clouds((width, width), 0.3, np.random.default_rng(seed))
         classes = sensors.classify_clouds(clear, *veil)[66:-66, 66:-66]
         assert (classes != sensors.VEGETATION).mean() > 0.2
         assert {3, 8, 9, 10} >= set(np.unique(classes)) - {sensors.VEGETATION}
-
-
-def test_shadows_fall_away_from_the_sun():
-    """A slab of 30 m darkens 17 m of the ground to its north, none to its south."""
-    drawing = Drawing()
-    drawing.polygon(rectangle(np.zeros(2), 600, 600, 0.0), materials.ASPHALT)
-    drawing.polygon(rectangle(np.zeros(2), 300, 30, 0.0), materials.ASPHALT, 30.0)
-    column = render(drawing, -60, -2, 120, 4, 0)[:, 2, 3].astype(float)
-    dark = np.flatnonzero(column < 0.5 * np.median(column))
-    # 30 m x tan(30 degrees) x cos(150 degrees) = 15 m: ten pixels above row 50, the
-    # northern edge (row 0 is 90 m north of the middle).
-    assert dark.min() == pytest.approx(40, abs=1) and dark.max() == pytest.approx(
-        49, abs=1
-    )
 
 
 def test_same_pixel_whatever_the_window():
@@ -201,9 +133,6 @@ def test_same_seed_same_scene(tmp_path, paths):
     again = scene.make_scene(tmp_path / "a", size=SIZE, seed=3)
     for one, other in zip(again["s2"], paths["s2"], strict=True):
         np.testing.assert_array_equal(read(one)[0], read(other)[0])
-    other = render(draw_landscape(SIZE, 4), 60, 60, 64, 64, 4)
-    truth, _ = read(paths["truth"])
-    assert (other != truth[60:124, 60:124]).mean() > 0.5
 
 
 def test_wrong_use_is_one_line(tmp_path, capsys):
@@ -215,15 +144,7 @@ def test_wrong_use_is_one_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        "--seed -1",
-        "--size x",
-        "--wedge -1",
-        "--gain nan",
-        "--bias inf",
-        "--shift nan 0",
-    ],
+    "words", ["--seed -1", "--size x", "--gain nan", "--shift inf 0"]
 )
 def test_numbers_that_no_scene_has_are_misuse(tmp_path, words):
     with pytest.raises(SystemExit, match="2"):

@@ -54,31 +54,26 @@ def test_options_are_known(page):
             PARSE[script](given)
 
 
-def test_there_are_commands():
+def test_commands_are_found_and_an_unknown_option_is_seen(capsys):
     counts = {page.stem: len(commands(page.read_text())) for page in PAGES}
     assert counts["README"] >= 7 and sum(counts.values()) >= 30, counts
-
-
-def test_an_unknown_option_is_seen(capsys):
     ((script, *given),) = commands("```sh\npython sr_model.py --depth 3\n```\n")
     with pytest.raises(SystemExit):
         PARSE[script](given)
     assert "--depth" in capsys.readouterr().err
 
 
-def test_links_of_the_readme():
-    links = LINK.findall((ROOT / "README.md").read_text())
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    links = LINK.findall(text)
     assert len(links) > 10
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_readme_is_short():
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
-
-
 def test_every_page_is_in_the_site():
-    told = (ROOT / "mkdocs.yml").read_text()
-    assert [page.name for page in PAGES[1:] if page.name not in told] == []
+    listed = (ROOT / "mkdocs.yml").read_text()
+    assert [page.name for page in PAGES[1:] if page.name not in listed] == []
 
 
 def test_pictures_of_theory_are_shown_and_small():

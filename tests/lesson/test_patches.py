@@ -1,13 +1,10 @@
 """The check of exercise 1 passes right patches, and names each mistake."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from scipy.ndimage import gaussian_filter
-from scipy.ndimage import shift as moved
+from scipy.ndimage import gaussian_filter, shift
 
 from lesson.check import main
 from lesson.patches import check_patches, mean_of_squares
@@ -54,23 +51,11 @@ def write(folder: Path, patches: Patches, dtype: str = "float32") -> Path:
     return folder
 
 
-def both(change: Callable[[np.ndarray, np.ndarray], tuple]) -> Callable:
-    """Make a mistake of all groups out of one of a pair (lr, hr)."""
-    return lambda patches: {
-        group: list(change(*pair)) for group, pair in patches.items()
-    }
-
-
-def with_hole(lr: np.ndarray, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    lr = lr.copy()
-    lr[0, 3, 4] = 0
-    return lr, hr
-
-
-def with_nan(lr: np.ndarray, hr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    hr = hr.copy()
-    hr[0, 3, 4, 1] = np.nan
-    return lr, hr
+def put(patches: np.ndarray, value: float, *index: int) -> np.ndarray:
+    """Change one pixel, or one band of it."""
+    patches = patches.copy()
+    patches[index] = value
+    return patches
 
 
 def overlapping(patches: Patches) -> Patches:
@@ -82,57 +67,45 @@ def overlapping(patches: Patches) -> Patches:
     return patches | {"test": taken}
 
 
-# What went wrong, and words of the line that must fail.
+def moved(hr: np.ndarray, rows: float, cols: float) -> np.ndarray:
+    return shift(hr, (0, rows, cols, 0), order=1, mode="nearest")
+
+
+def repeated(hr: np.ndarray) -> np.ndarray:
+    return mean_of_squares(hr).repeat(4, axis=1).repeat(4, axis=2) + 1e-3
+
+
+# What went wrong in lr and hr of each group, and words of the line that must fail.
 MISTAKES = {
+    "hr patches of 64": (lambda lr, hr: (lr, hr[:, :64, :64]), "4 times as"),
+    "three bands": (lambda lr, hr: (lr[..., :3], hr[..., :3]), "4 bands"),
+    "reflectance": (lambda lr, hr: (lr / 1e4, hr / 1e4), "lr: DN"),
+    "no data": (lambda lr, hr: (put(lr, 0, 0, 3, 4), hr), "lr: no pixel without"),
+    "NaN": (lambda lr, hr: (lr, put(hr, np.nan, 0, 3, 4, 1)), "hr: only numbers"),
+    "points in another order": (lambda lr, hr: (lr[::-1], hr), "same ground"),
+    "shifted by 3 m": (lambda lr, hr: (lr, moved(hr, 2, 0)), "lies where hr lies"),
+    "a corner for a centre": (lambda lr, hr: (lr, moved(hr, 1.5, 1.5)), "lies where"),
+    "blue first in lr": (lambda lr, hr: (lr[..., [2, 1, 0, 3]], hr), "one order"),
+    "near infrared first": (
+        lambda lr, hr: (lr[..., [3, 0, 1, 2]], hr[..., [3, 0, 1, 2]]),
+        "near infrared",
+    ),
+    "the offset in lr": (lambda lr, hr: (lr + 1000, hr), "offset is removed"),
+    "the offset taken twice": (lambda lr, hr: (lr - 1000, hr), "offset is removed"),
+    "the offset in both": (lambda lr, hr: (lr + 1000, hr + 1000), "somewhere it is"),
+    "raw counts of Spot": (lambda lr, hr: (lr, hr * 0.6), "radiometry"),
+    "hr is a zoom of XS": (
+        lambda lr, hr: (lr, bicubic(mean_of_squares(hr), (128, 128))),
+        "detail of PAN",
+    ),
+    "hr repeats the pixels of XS": (lambda lr, hr: (lr, repeated(hr)), "detail of PAN"),
+    "hr is PAN": (lambda lr, hr: (lr, hr[..., [0, 0, 0, 0]]), "has colours"),
+}
+# The same of groups.
+MIXED = {
     "a patch too few": (
         lambda p: p | {"train": [p["train"][0][1:], p["train"][1]]},
         "as many lr as hr",
-    ),
-    "hr patches of 64": (both(lambda lr, hr: (lr, hr[:, :64, :64])), "4 times as"),
-    "three bands": (both(lambda lr, hr: (lr[..., :3], hr[..., :3])), "4 bands"),
-    "reflectance": (both(lambda lr, hr: (lr / 1e4, hr / 1e4)), "lr: DN"),
-    "a pixel without data": (both(with_hole), "lr: no pixel without data"),
-    "not a number": (both(with_nan), "hr: only numbers"),
-    "points in another order": (both(lambda lr, hr: (lr[::-1], hr)), "same ground"),
-    "shifted by 3 m": (
-        both(lambda lr, hr: (lr, moved(hr, (0, 0, 2, 0), order=1, mode="nearest"))),
-        "lies where hr lies",
-    ),
-    "a corner taken for a centre": (
-        both(lambda lr, hr: (lr, moved(hr, (0, 1.5, 1.5, 0), order=1, mode="nearest"))),
-        "lies where hr lies",
-    ),
-    "blue first in lr": (both(lambda lr, hr: (lr[..., [2, 1, 0, 3]], hr)), "one order"),
-    "near infrared first": (
-        both(lambda lr, hr: (lr[..., [3, 0, 1, 2]], hr[..., [3, 0, 1, 2]])),
-        "near infrared",
-    ),
-    "the offset in lr": (both(lambda lr, hr: (lr + 1000, hr)), "offset is removed"),
-    "the offset taken twice": (
-        both(lambda lr, hr: (lr - 1000, hr)),
-        "offset is removed",
-    ),
-    "the offset in both": (
-        both(lambda lr, hr: (lr + 1000, hr + 1000)),
-        "somewhere it is dark",
-    ),
-    "raw counts of Spot": (both(lambda lr, hr: (lr, hr * 0.6)), "radiometry"),
-    "hr is a zoom of XS": (
-        both(lambda lr, hr: (lr, bicubic(mean_of_squares(hr), (128, 128)))),
-        "detail of PAN",
-    ),
-    "hr repeats the pixels of XS": (
-        both(
-            lambda lr, hr: (
-                lr,
-                mean_of_squares(hr).repeat(4, axis=1).repeat(4, axis=2) + 1e-3,
-            )
-        ),
-        "detail of PAN",
-    ),
-    "hr is PAN": (
-        both(lambda lr, hr: (lr, hr.mean(axis=3, keepdims=True).repeat(4, axis=3))),
-        "has colours",
     ),
     "test patches in training patches": (overlapping, "no test patch shows"),
     "valid equals train": (
@@ -142,44 +115,30 @@ MISTAKES = {
 }
 
 
-def test_right_patches_pass(right, tmp_path, capsys):
-    report = check_patches(write(tmp_path, right))
-    assert report.passed and len(report.lines) == 26, str(report)
-    assert main(["1", "--patches", str(tmp_path)]) == 0
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+def test_right_patches_pass(right, dtype, tmp_path, capsys):
+    assert main(["1", "--patches", str(write(tmp_path, right, dtype))]) == 0
     assert "26 of 26 passed" in capsys.readouterr().out
 
 
-def test_whole_numbers_pass(right, tmp_path):
-    report = check_patches(write(tmp_path, right, "uint16"))
-    assert report.passed, str(report)
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("mistake", [*MISTAKES, *MIXED])
 def test_each_mistake_is_named(right, mistake, tmp_path):
-    spoil, words = MISTAKES[mistake]
-    report = check_patches(write(tmp_path, spoil(right)))
+    if mistake in MIXED:
+        spoil, words = MIXED[mistake]
+        wrong = spoil(right)
+    else:
+        spoil, words = MISTAKES[mistake]
+        wrong = {group: list(spoil(*pair)) for group, pair in right.items()}
+    report = check_patches(write(tmp_path, wrong))
     assert any(words in line.what for line in report.failed), str(report)
     assert all(line.hint for line in report.failed)
 
 
-def test_a_missing_file_is_named(right, tmp_path, capsys):
+def test_a_missing_file_and_no_column_of_squares(right, tmp_path, write_raster, capsys):
     write(tmp_path, right)
     (tmp_path / "valid_lr_patches.tif").unlink()
+    write_raster("test_lr_patches.tif", np.ones((50, 32, 4)))
     assert main(["1", "--patches", str(tmp_path)]) == 1
-    said = capsys.readouterr().out
-    assert "FAIL  valid_lr_patches.tif" in said and "hint: " in said
-
-
-def test_no_column_of_squares(right, tmp_path):
-    with rasterio.open(
-        write(tmp_path, right) / "test_lr_patches.tif",
-        "w",
-        driver="GTiff",
-        dtype="float32",
-        width=32,
-        height=50,
-        count=4,
-    ) as file:
-        file.write(np.ones((4, 50, 32), np.float32))
-    report = check_patches(tmp_path)
-    assert "no column of squares" in str(report)
+    printed = capsys.readouterr().out
+    assert "FAIL  valid_lr_patches.tif" in printed and "hint: " in printed
+    assert "FAIL  test_lr_patches.tif: 32 x 50 pixels are no column of sq" in printed

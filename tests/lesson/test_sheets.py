@@ -1,7 +1,6 @@
 """A sheet is a script that runs, has every head of the solution, and no solution."""
 
 import ast
-import doctest
 import subprocess
 import sys
 from pathlib import Path
@@ -38,10 +37,6 @@ def test_a_head_of_several_lines():
     source = "def f(\n    a: int,\n    b: str = 'x',\n) -> int:\n    return 3\n"
     assert "return" not in sheets.make_sheet(source)
     ast.parse(sheets.make_sheet(source))
-
-
-def test_the_example():
-    assert doctest.testmod(sheets).failed == 0
 
 
 def test_a_sheet_runs_and_says_what_is_missing(tmp_path, capsys):

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-import rasterio
 
 from lesson.check import main
+from lesson.patches import read_patches
 from lesson.scores import check_scores
 from lesson.training import check_training
 from srtools.errors import SRError
-from tests.lesson.served_models import Double, Grey, Zoom, save
+from tests.lesson.served_models import save_zoom
 from tests.training_patches import write_stack
 
 import tensorflow as tf
@@ -26,31 +26,29 @@ def patches(tmp_path_factory):
     for group, count in COUNTS.items():
         lr = rng.uniform(500, 3000, (count, 32, 32, 4)).astype(np.float32)
         # Later patches are harder: what is left out changes the scores.
-        extra = rng.normal(0, 20, (count, 128, 128, 4)) * np.arange(
-            1, count + 1
-        ).reshape(-1, 1, 1, 1)
-        hr = tf.image.resize(lr, (128, 128), "bilinear").numpy() + extra
+        harder = np.arange(1, count + 1).reshape(-1, 1, 1, 1)
+        hr = tf.image.resize(lr, (128, 128), "bilinear").numpy()
+        hr += rng.normal(0, 20, hr.shape) * harder
         for kind, stack in (("lr", lr), ("hr", hr)):
-            name = f"{group}_{kind}_patches.tif"
-            write_stack(folder / name, stack.astype(np.float32))
+            write_stack(folder / f"{group}_{kind}_patches.tif", stack)
     return folder
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("right") / "model", Zoom())
+    return save_zoom(tmp_path_factory.mktemp("right") / "model")
 
 
 def write_logs(folder, valid=(4, 3, 2, 1, 1.01, 1, 1.02, 1, 1, 1), pictures=True):
-    with tf.summary.create_file_writer(str(folder / "train")).as_default():
-        for epoch in range(10):
-            tf.summary.scalar("epoch_loss", 5 - epoch / 3, step=epoch)
-        if pictures:
-            tf.summary.image("answers", np.zeros((1, 8, 8, 3)), step=0)
-    if valid:
-        with tf.summary.create_file_writer(str(folder / "validation")).as_default():
-            for epoch, value in enumerate(valid):
+    train = [5 - epoch / 3 for epoch in range(10)]
+    for group, losses in (("train", train), ("validation", valid)):
+        if not losses:
+            continue
+        with tf.summary.create_file_writer(str(folder / group)).as_default():
+            for epoch, value in enumerate(losses):
                 tf.summary.scalar("epoch_loss", value, step=epoch)
+            if pictures:
+                tf.summary.image("answers", np.zeros((1, 8, 8, 3)), step=0)
     return folder
 
 
@@ -64,28 +62,32 @@ def test_a_right_training_passes(model, patches, tmp_path):
 
 
 MODELS = {
-    "no better than bicubic": (Zoom("bicubic"), None, "beats bicubic"),
-    "another scale": (Zoom(gain=0.5), None, "beats bicubic"),
-    "twice as large": (Double(), None, "no output is 4 times as large"),
-    "one band": (Grey(), None, "the answer is like hr"),
-    "one size only": (Zoom(), [None, 32, 32, 4], "any size"),
+    "no better than bicubic": ({"method": "bicubic"}, "beats bicubic"),
+    "another scale": ({"gain": 0.5}, "beats bicubic"),
+    "twice as large": ({"factor": 2}, "no output is 4 times as large"),
+    "one band": ({"bands": 1}, "the answer is like hr"),
+    "one size only": ({"size": 32}, "any size"),
+    "none": (None, "is no SavedModel"),
 }
 
 
 @pytest.mark.parametrize("mistake", MODELS)
 def test_wrong_models(mistake, patches, tmp_path):
-    wrong, shape, words = MODELS[mistake]
-    folder = save(tmp_path / "model", wrong, *([shape] if shape else []))
-    report = check_training(folder, write_logs(tmp_path / "logs"), patches)
+    options, words = MODELS[mistake]
+    if options is not None:
+        save_zoom(tmp_path / "model", **options)
+    logs = write_logs(tmp_path / "logs")
+    report = check_training(tmp_path / "model", logs, patches)
     assert any(words in what for what in failed(report)), str(report)
 
 
-def test_no_model(patches, tmp_path):
-    report = check_training(tmp_path, write_logs(tmp_path / "logs"), patches)
-    assert "is no SavedModel" in failed(report)[0]
+def test_patches_that_are_not_there(model, tmp_path):
+    report = check_training(model, tmp_path, tmp_path)
+    assert "valid_lr_patches.tif" in failed(report)[0]
 
 
 LOGS = {
+    "none": (None, "training loss is in the logs (0 scalars"),
     "no pictures": ({"pictures": False}, "pictures"),
     "no validation": ({"valid": ()}, "validation loss"),
     "stopped too early": ({"valid": range(20, 2, -1)}, "no longer fell"),
@@ -95,23 +97,15 @@ LOGS = {
 @pytest.mark.parametrize("mistake", LOGS)
 def test_wrong_logs(mistake, model, patches, tmp_path):
     options, words = LOGS[mistake]
-    report = check_training(model, write_logs(tmp_path, **options), patches)
-    assert len(report.failed) == 1 and words in failed(report)[0], str(report)
-
-
-def test_empty_logs(model, patches, tmp_path):
-    report = check_training(model, tmp_path, patches)
-    assert "training loss is in the logs (0 scalars" in failed(report)[0]
+    logs = write_logs(tmp_path, **options) if options else tmp_path
+    report = check_training(model, logs, patches)
+    assert words in failed(report)[0], str(report)
+    assert len(report.failed) == 1 or not options
 
 
 def errors(patches, group):
-    pixels = {}
-    for kind in ("lr", "hr"):
-        with rasterio.open(patches / f"{group}_{kind}_patches.tif") as file:
-            stack = np.moveaxis(file.read(), 0, -1)
-        pixels[kind] = stack.reshape(-1, stack.shape[1], stack.shape[1], 4)
-    zoomed = tf.image.resize(pixels["lr"], (128, 128), "bilinear").numpy()
-    return (zoomed - pixels["hr"]).astype(float)
+    lr, hr = (read_patches(patches / f"{group}_{k}_patches.tif") for k in ("lr", "hr"))
+    return tf.image.resize(lr, (128, 128), "bilinear").numpy().astype(float) - hr
 
 
 def score(values):
@@ -120,15 +114,13 @@ def score(values):
 
 def test_right_scores_pass(model, patches, tmp_path):
     l1, l2 = score(errors(patches, "test"))
+    path = tmp_path / "metrics.json"
     assert check_scores(patches, model, None, l1, l2).passed
     assert check_scores(patches, model, None, l1 * 1e-4, l2 * 1e-8).passed
-    told = tmp_path / "metrics.json"
-    for said in (
-        {"l1": l1, "l2": l2},
-        {"model": {"L1_dn": {"all": l1}, "L2_reflectance": {"all": l2 * 1e-8}}},
-    ):
-        told.write_text(json.dumps(said))
-        assert check_scores(patches, model, told, None, None).passed
+    nested = {"L1_dn": {"all": l1}, "L2_reflectance": {"all": l2 * 1e-8}}
+    for content in ({"l1": l1, "l2": l2}, {"model": nested}):
+        path.write_text(json.dumps(content))
+        assert check_scores(patches, model, path, None, None).passed
 
 
 def test_wrong_scores_are_explained(model, patches):
@@ -148,19 +140,15 @@ def test_wrong_scores_are_explained(model, patches):
 
 
 def test_scores_that_are_not_there(model, patches, tmp_path, capsys):
-    (tmp_path / "m.json").write_text('{"psnr": 30}')
-    report = check_scores(patches, model, tmp_path / "m.json", None, None)
+    path = tmp_path / "m.json"
+    path.write_text('{"psnr": 30}')
+    report = check_scores(patches, model, path, None, None)
     assert "nothing is called l1" in report.failed[0].hint
     folders = ["--patches", str(patches), "--model_dir", str(model)]
     assert main(["4", *folders, "--l1", "3"]) == 1
     assert "--metrics FILE, or both" in capsys.readouterr().err
     with pytest.raises(SRError, match="train_|test_"):
         check_scores(tmp_path, model, None, 1.0, 1.0)
-    (tmp_path / "m.json").write_text("L1 = 3")
+    path.write_text("L1 = 3")
     with pytest.raises(SRError, match="no.* readable JSON file"):
-        check_scores(patches, model, tmp_path / "m.json", None, None)
-
-
-def test_patches_that_are_not_there(model, tmp_path):
-    report = check_training(model, tmp_path, tmp_path)
-    assert "valid_lr_patches.tif" in report.failed[0].what
+        check_scores(patches, model, path, None, None)

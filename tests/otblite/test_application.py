@@ -1,7 +1,6 @@
 """The methods of OTB's bindings, as pyotb calls them."""
 
 import importlib
-import json
 import os
 from pathlib import Path
 
@@ -56,14 +55,12 @@ def test_declarations_are_consistent(name):
 @pytest.mark.parametrize(
     ("name", "key", "kind", "role", "default"),
     [
-        ("Superimpose", "inr", "InputImage", 0, ""),
         ("Superimpose", "out", "OutputImage", 1, None),
         ("Superimpose", "interpolator", "Choice", 0, "bco"),
         ("Superimpose", "fv", "Float", 0, 0.0),
         ("Superimpose", "ram", "RAM", 0, 256),
         ("ConcatenateImages", "il", "InputImageList", 0, []),
         ("ExtractROI", "cl", "ListView", 0, None),
-        ("PatchesSelection", "grid.step", "Int", 0, None),
         ("PatchesSelection", "outvalid", "OutputVectorData", 1, None),
         ("PatchesSelection", "strategy.split.trainprop", "Float", 0, 50.0),
         ("PatchesExtraction", "vec", "InputVectorData", 0, None),
@@ -79,28 +76,47 @@ def test_parameters(name, key, kind, role, default):
     assert app.GetParameterValue(key) == default
 
 
+# Setter, application, parameter and value, and words of the message.
+REFUSED = [
+    ("Value", "Superimpose", "interpolator", "lanczos", "choose from bco, nn, linear"),
+    ("Value", "Superimpose", "interpolator.bco.radius", 3, "at most 2 is supported"),
+    ("Value", "ExtractROI", "sizex", -1, "at least 0 is expected"),
+    ("Value", "Mosaic", "comp.feather", "large", "choose from none"),
+    ("Value", "PatchesSelection", "grid.step", 0, "at least 1 is expected"),
+    ("String", "ExtractROI", "startx", "7.5", "an integer is expected, got '7.5'"),
+    ("String", "ExtractROI", "cl", "Channel1", "a list of texts is expected"),
+    ("String", "TensorflowModelServe", "model.fullyconv", "maybe", "on or off"),
+    ("Int", "BandMath", "exp", 3, "text is expected, got 3"),
+    ("Float", "ExtractROI", "startx", 4.5, "an integer is expected, got 4.5"),
+    ("StringList", "BandMath", "exp", ["1", "2"], "one value is expected"),
+]
+# The bindings of OTB convert nothing.
+OTHER_TYPES = [
+    ("ExtractROI", "startx", "3", "an integer is expected, got '3', which is str"),
+    ("ExtractROI", "startx", 3.0, "an integer .* got 3.0, which is float"),
+    ("ExtractROI", "startx", np.int64(3), "an integer .* which is int64"),
+    ("ExtractROI", "cl", "Channel1", "a list of texts .* which is str"),
+    ("ExtractROI", "cl", ("Channel1",), "a list of texts .* which is tuple"),
+    ("ExtractROI", "cl", [1], "text is expected, got 1, which is int"),
+    ("ExtractROI", "in", Path("a.tif"), "text .* which is PosixPath"),
+    ("ExtractROI", "out", Path("a.tif"), "text .* which is PosixPath"),
+    ("Superimpose", "fv", "3", "a number is expected, got '3', which is str"),
+    ("Superimpose", "fv", np.float32(3), "a number .* which is float32"),
+    ("TensorflowModelServe", "model.fullyconv", "on", "True or False .* 'on'"),
+    ("TensorflowModelServe", "model.fullyconv", 1, "True or False .* which is int"),
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "key", "value", "words"),
-    [
-        ("Superimpose", "interpolator", "lanczos", "choose from bco, nn, linear"),
-        ("Superimpose", "interpolator.bco.radius", 3, "at most 2 is supported"),
-        ("Superimpose", "mode", "phr", "choose from default"),
-        ("BundleToPerfectSensor", "method", "bayes", "choose from rcs, lmvm"),
-        ("ExtractROI", "mode", "all", "choose from standard, extent"),
-        ("ExtractROI", "sizex", -1, "at least 0 is expected"),
-        ("Mosaic", "comp.feather", "large", "choose from none"),
-        ("Mosaic", "interpolator", "bco", "choose from nn"),
-        ("PatchesSelection", "strategy", "balanced", "choose from chessboard, split"),
-        ("PatchesSelection", "grid.step", 0, "at least 1 is expected"),
-        ("PatchesSelection", "grid.offsetx", -3, "at least 0 is expected"),
-    ],
+    ("setter", "name", "key", "value", "words"),
+    [*REFUSED, *(("Value", *case) for case in OTHER_TYPES)],
 )
-def test_unsupported_values(name, key, value, words):
+def test_values_that_are_refused(setter, name, key, value, words):
     """The error names application, parameter and value, and says what there is."""
-    with pytest.raises(RuntimeError, match=words) as caught:
-        create(name).SetParameterValue(key, value)
-    assert str(caught.value).startswith(f"{name}: parameter '{key}': ")
-    assert str(value) in str(caught.value)
+    error = RuntimeError if (setter, name, key, value, words) in REFUSED else TypeError
+    with pytest.raises(error, match=f"{name}: parameter '{key}': .*{words}") as caught:
+        getattr(create(name), f"SetParameter{setter}")(key, value)
+    assert error is TypeError or str(value) in str(caught.value)
 
 
 def test_unsupported_parameter_is_named(xs):
@@ -109,36 +125,9 @@ def test_unsupported_parameter_is_named(xs):
         create("Superimpose").SetParameterValue("elev.dem", "folder")
     with pytest.raises(KeyError, match="elev.dem"):
         pyotb.Superimpose({"inr": xs, "inm": xs, "elev.dem": "folder"})
-
-
-@pytest.mark.parametrize(
-    ("name", "key", "value", "words"),
-    [
-        ("ExtractROI", "startx", "3", "an integer is expected, got '3', which is str"),
-        ("ExtractROI", "startx", 3.0, "an integer .* got 3.0, which is float"),
-        ("ExtractROI", "startx", np.int64(3), "an integer .* which is int64"),
-        ("ExtractROI", "ram", "64", "an integer .* which is str"),
-        ("ExtractROI", "cl", "Channel1", "a list of texts .* which is str"),
-        ("ExtractROI", "cl", ("Channel1",), "a list of texts .* which is tuple"),
-        ("ExtractROI", "cl", [1], "text is expected, got 1, which is int"),
-        ("ExtractROI", "mode", 1, "text is expected, got 1, which is int"),
-        ("ExtractROI", "in", Path("a.tif"), "text .* which is PosixPath"),
-        ("ExtractROI", "out", Path("a.tif"), "text .* which is PosixPath"),
-        ("Superimpose", "interpolator.bco.radius", "2", "an integer .* which is str"),
-        ("Superimpose", "fv", "3", "a number is expected, got '3', which is str"),
-        ("Superimpose", "fv", np.float32(3), "a number .* which is float32"),
-        ("TensorflowModelServe", "model.fullyconv", "on", "True or False .* 'on'"),
-        ("TensorflowModelServe", "model.fullyconv", 1, "True or False .* which is int"),
-    ],
-)
-def test_values_of_another_type(name, key, value, words):
-    """The bindings of OTB convert nothing; pyotb makes RuntimeError of it."""
-    words = f"{name}: parameter '{key}': {words}"
-    with pytest.raises(TypeError, match=words):
-        create(name).SetParameterValue(key, value)
-    if not isinstance(value, (Path, tuple)) and key not in ("cl", "ram", "in"):
-        with pytest.raises(RuntimeError, match=words):
-            pyotb.App(name, {key: value}, frozen=True)
+    # Of another type pyotb makes an error of its own.
+    with pytest.raises(RuntimeError, match="an integer is expected, got '3', which is"):
+        pyotb.ExtractROI({"startx": "3"}, frozen=True)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +136,10 @@ def test_values_of_another_type(name, key, value, words):
         ("Value", "ExtractROI", "startx", 3, 3),
         ("Value", "ExtractROI", "startx", True, 1),
         ("Value", "ExtractROI", "cl", ["Channel2"], ["Channel2"]),
-        ("Value", "Superimpose", "fv", 3, 3.0),
         ("Value", "Superimpose", "fv", np.float64(3.5), 3.5),
         ("Value", "TensorflowModelServe", "model.fullyconv", True, True),
         # SetParameterString reads numbers and switches, as the command line does.
         ("String", "ExtractROI", "startx", "3", 3),
-        ("String", "ExtractROI", "mode", "extent", "extent"),
         ("String", "Superimpose", "fv", "-1.5", -1.5),
         ("String", "TensorflowModelServe", "model.fullyconv", "on", True),
         ("String", "TensorflowModelServe", "model.fullyconv", "0", False),
@@ -166,32 +153,7 @@ def test_values_of_the_right_type(setter, name, key, given, kept):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "key", "value", "words"),
-    [
-        ("String", "ExtractROI", "startx", "7.5", "an integer is expected, got '7.5'"),
-        ("String", "Superimpose", "fv", "x", "a number is expected, got 'x'"),
-        ("String", "ExtractROI", "cl", "Channel1", "a list of texts is expected"),
-        ("String", "TensorflowModelServe", "model.fullyconv", "maybe", "on or off"),
-        ("Int", "BandMath", "exp", 3, "text is expected, got 3"),
-        ("Float", "ExtractROI", "startx", 4.5, "an integer is expected, got 4.5"),
-        ("Float", "ExtractROI", "startx", 4.0, "an integer is expected, got 4.0"),
-        ("StringList", "BandMath", "exp", ["1", "2"], "one value is expected"),
-    ],
-)
-def test_setters_of_another_type(kind, name, key, value, words):
-    with pytest.raises(RuntimeError, match=f"{name}: parameter '{key}': .*{words}"):
-        getattr(create(name), f"SetParameter{kind}")(key, value)
-
-
-@pytest.mark.parametrize(
-    ("name", "first"),
-    [
-        ("Superimpose", "inr"),
-        ("BandMath", "il"),
-        ("PatchesSelection", "in"),
-        ("TensorflowModelServe", "source1.il"),
-        ("PatchesExtraction", "source1.il"),
-    ],
+    ("name", "first"), [("Superimpose", "inr"), ("PatchesExtraction", "source1.il")]
 )
 def test_mandatory_parameter_is_missed(name, first):
     with pytest.raises(RuntimeError, match=f"{name}: parameter '{first}' is mandatory"):
@@ -208,10 +170,6 @@ def test_what_has_a_value():
     assert app.HasUserValue("fv") and not app.HasAutomaticValue("fv")
     app.ClearValue("fv")
     assert app.GetParameterValue("fv") == 0 and not app.HasUserValue("fv")
-    app.SetParameterString("inr", "some.tif")
-    assert app.HasUserValue("inr")
-    app.ClearValue("inr")
-    assert not app.HasValue("inr")
 
 
 def test_typed_getters():
@@ -220,7 +178,6 @@ def test_typed_getters():
     app.SetParameterInt("nodata", 7)
     assert app.GetParameterFloat("nodata") == 7.0
     assert app.GetParameterInt("grid.step") == 5
-    assert app.GetParameterFloat("strategy.split.validprop") == 25.0
     assert app.GetParameterString("strategy") == "chessboard"
     assert app.GetParameterString("outtrain") == ""
     with pytest.raises(RuntimeError, match="parameter 'grid.psize' has no number"):
@@ -230,8 +187,8 @@ def test_typed_getters():
 def test_names_of_inputs_are_kept(xs):
     """Also after the files were opened."""
     app = create("ConcatenateImages")
-    app.AddParameterStringList("il", xs)
-    app.AddParameterStringList("il", xs)
+    for _ in range(2):
+        app.AddParameterStringList("il", xs)
     app.Execute()
     assert app.GetParameterValue("il") == [xs, xs] == app.GetParameterStringList("il")
     roi = create("ExtractROI")
@@ -242,30 +199,15 @@ def test_names_of_inputs_are_kept(xs):
 
 def test_pixel_types():
     app = create("PatchesExtraction")
-    assert (
-        app.GetParameterOutputImagePixelType("source1.out") == otb.ImagePixelType_float
-    )
-    assert app.GetParameterOutputImagePixelType("outlabels") == otb.ImagePixelType_uint8
-    for name, numpy_name in {
-        "uint8": "uint8",
-        "int16": "int16",
-        "uint16": "uint16",
-        "int32": "int32",
-        "uint32": "uint32",
-        "float": "float32",
-        "double": "float64",
-    }.items():
+    kind = app.GetParameterOutputImagePixelType
+    assert kind("source1.out") == otb.ImagePixelType_float
+    assert kind("outlabels") == otb.ImagePixelType_uint8
+    numpy_names = {"float": "float32", "double": "float64"}
+    for name in (*numpy_names, "uint8", "int16", "uint16", "int32", "uint32"):
         pixel = getattr(otb, f"ImagePixelType_{name}")
         app.SetParameterOutputImagePixelType("source1.out", pixel)
-        assert app.GetParameterOutputImagePixelType("source1.out") == pixel
-        assert app.ConvertPixelTypeToNumpy(pixel) == numpy_name
-
-
-def test_number_of_sources(monkeypatch):
-    monkeypatch.setenv("OTB_TF_NSOURCES", "3")
-    keys = create("PatchesExtraction").GetParametersKeys()
-    assert {"source1.il", "source2.patchsizex", "source3.out"} <= set(keys)
-    assert "source4.il" not in keys
+        assert kind("source1.out") == pixel
+        assert app.ConvertPixelTypeToNumpy(pixel) == numpy_names.get(name, name)
 
 
 def test_sizes_and_places_are_objects_of_itk(xs):
@@ -307,10 +249,7 @@ def test_export_and_import(xs, values):
     exported = source.app.ExportImage("out")
     assert exported["array"].dtype == np.float32
     np.testing.assert_array_equal(exported["array"], values)
-    assert list(exported["origin"]) == [1003, 1997]
-    assert list(exported["spacing"]) == [6, -6]
     assert list(exported["size"]) == list(exported["region"]["size"]) == [8, 6]
-    assert list(exported["region"]["index"]) == [0, 0]
     exported["array"] = exported["array"] * 2
     app = create("ExtractROI")
     app.ImportVectorImage("in", exported)
@@ -347,8 +286,6 @@ ONES = np.ones((6, 8, 4), np.float32)
         ({"array": np.asfortranarray(ONES)}, TypeError, "in one piece of memory"),
         ({"array": ONES.astype(">f4")}, TypeError, "in one piece of memory"),
         ({"origin": (0, 0)}, TypeError, "origin is an itkPoint .* got tuple"),
-        ({"spacing": [1, 1]}, TypeError, "spacing is an itkVector .* got list"),
-        ({"size": (8, 6)}, TypeError, "size is an itkSize .* got tuple"),
         ({"region": {}}, TypeError, "region is an itkRegion .* got dict"),
         ({"metadata": {}}, TypeError, "metadata is an ImageMetadata .* got dict"),
     ],
@@ -380,12 +317,10 @@ def test_import_where_it_does_not_belong(xs):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda xs: pyotb.Input(xs),
+        pyotb.Input,
         lambda xs: pyotb.Input(xs)[:, :, :1],
-        lambda xs: pyotb.Input(xs)[:3, 2:5],
         lambda xs: pyotb.Input(xs) * 2,
         lambda xs: pyotb.where(pyotb.Input(xs) > 9, 1, 0),
-        lambda xs: pyotb.ConcatenateImages(il=[xs, xs]),
         lambda xs: pyotb.Superimpose(inr=xs, inm=xs),
     ],
 )
@@ -399,21 +334,15 @@ def test_an_export_dies_with_its_application(make, copy, xs):
     target.ImportVectorImage("in", exported)
     target.Execute()
     del source
-    words = "ExtractROI: parameter 'in': .* OTB crashes here: keep the application"
-    with pytest.raises(RuntimeError, match=words):
-        create("ExtractROI").ImportVectorImage("in", exported)
+    words = "parameter '{}': .* OTB crashes here: keep the application"
+    for name, key in (("ExtractROI", "in"), ("PatchesSelection", "mask")):
+        with pytest.raises(RuntimeError, match=words.format(key)):
+            create(name).ImportVectorImage(key, exported)
     with pytest.raises(RuntimeError, match="OTB crashes here"):
         exported["metadata"].has("Sensor")
     # What was imported in time has its own description.
     found = target.GetVectorImageAsNumpyArray("out")
     np.testing.assert_array_equal(found, exported["array"])
-
-
-def test_an_export_made_of_a_temporary_is_dead_at_once(xs):
-    """The line that crashes OTB."""
-    exported = pyotb.Input(xs)[:, :, :1].export()
-    with pytest.raises(RuntimeError, match="OTB crashes here"):
-        create("PatchesSelection").ImportVectorImage("mask", exported)
 
 
 def test_the_imported_array_is_borrowed(xs):
@@ -481,85 +410,23 @@ def test_importing_the_bindings_keeps_the_environment(monkeypatch):
     assert os.environ["OTB_APPLICATION_PATH"] == "/some/folder"
 
 
-def test_shape_type_and_place(xs):
+def test_image_info(xs, write_raster):
     app = pyotb.Input(xs)
-    assert app.shape == (6, 8, 4)
-    assert app.dtype == "uint16"
+    info = app.get_info()
+    assert pyotb.get_nbchannels(xs) == 4
+    assert pyotb.get_pixel_type(xs) == otb.ImagePixelType_uint16
+    assert (app.shape, app.dtype) == ((6, 8, 4), "uint16")
     assert app.transform == (6, 0, 1000, 0, -6, 2000)
     array, profile = app.to_rasterio()
     assert array.shape == (4, 6, 8) and array.dtype == np.uint16
-    assert CRS.from_wkt(profile["crs"]) == CRS.from_epsg(32631)
-    assert CRS.from_wkt(app.metadata["ProjectionRef"]) == CRS.from_epsg(32631)
+    for wkt in (info["projectionref"], profile["crs"], app.metadata["ProjectionRef"]):
+        assert CRS.from_wkt(wkt) == CRS.from_epsg(32631)
     assert app.get_rowcol_from_xy(1013, 1985) == (2, 2)
-
-
-def test_summary_tells_the_pipeline(xs):
-    stacked = pyotb.ConcatenateImages(il=[xs, xs])
-    app = pyotb.Superimpose(inr=xs, inm=stacked, interpolator="linear")
-    summary = app.summarize()
-    assert summary["name"] == "Superimpose"
-    parameters = summary["parameters"]
-    assert parameters["interpolator"] == "linear" and parameters["fv"] == 0
-    assert parameters["inm"]["parameters"]["il"] == [xs, xs]
-    json.dumps(summary)
-
-
-def test_image_info(xs, write_raster):
-    info = pyotb.Input(xs).get_info()
-    assert (info["sizex"], info["sizey"], info["numberbands"]) == (8, 6, 4)
-    assert (info["originx"], info["originy"]) == (1003, 1997)
-    assert (info["spacingx"], info["spacingy"]) == (6, -6)
-    assert info["datatype"] == "unsigned_short"
-    assert CRS.from_wkt(info["projectionref"]) == CRS.from_epsg(32631)
-    assert pyotb.get_nbchannels(xs) == 4
-    assert pyotb.get_pixel_type(xs) == otb.ImagePixelType_uint16
     # A thousandth of a degree at 60 degrees north: 111 m and half of that.
     name = write_raster("in.tif", np.ones((2, 2)), 1e-3, (2.0, 60.0), "EPSG:4326")
     info = pyotb.ReadImageInfo(name).data
     assert info["estimatedgroundspacingx"] == pytest.approx(55.6, abs=0.1)
     assert info["estimatedgroundspacingy"] == pytest.approx(111.2, abs=0.1)
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        np.s_[2:5, 1:4],
-        np.s_[2:5, 1:4, 1],
-        np.s_[:, :, 2],
-        np.s_[:, :, :3],
-        np.s_[1:, :-1, [0, 3]],
-        np.s_[:, :, -1],
-        np.s_[0:99, 3:99],
-        np.s_[:, :, ::2],
-    ],
-)
-def test_slices(key, xs, values):
-    """As numpy slices, also where they reach over the edge; a stop of -1 is the end."""
-    rows, cols, *bands = key
-    if cols == np.s_[:-1]:
-        cols = np.s_[:]
-    expected = np.atleast_3d(values[rows, cols][(..., *bands)])
-    app = pyotb.Input(xs)[key]
-    np.testing.assert_array_equal(app.to_numpy(), expected)
-    left, top = 1000 + 6 * (cols.start or 0), 2000 - 6 * (rows.start or 0)
-    assert app.transform == (6, 0, left, 0, -6, top)
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ({"startx": -3, "sizex": 5}, (0, 0, 5, 6)),
-        ({"startx": 6, "sizex": 5, "starty": 4}, (6, 4, 2, 2)),
-        ({"mode": "extent", "mode.extent.ulx": 2.6}, (3, 0, 5, 6)),
-    ],
-)
-def test_regions_are_cut_to_the_image(mode, expected, xs, values):
-    """Column, row, width and height as Debian's OTB 8.1.1 gives them."""
-    col, row, width, height = expected
-    app = pyotb.ExtractROI({"in": xs, **mode})
-    found = values[row : row + height, col : col + width]
-    np.testing.assert_array_equal(app.to_numpy(), found)
-    assert app.transform[2::3] == (1000 + 6 * col, 2000 - 6 * row)
 
 
 @pytest.mark.parametrize(
@@ -582,7 +449,6 @@ def test_operators(xs, values):
     for ours, expected in {
         app + 1: values + 1,
         2 - app: 2 - values,
-        app * app: values * values,
         3 / app: 3 / values,
         abs(app - 2000): abs(values - 2000),
         (app + 1) * 2 - app / 4: (values + 1) * 2 - values / 4,
@@ -590,11 +456,8 @@ def test_operators(xs, values):
         (app <= 2000) & (app != 5): (values <= 2000) & (values != 5),
         (app < 500) | (app >= 3500): (values < 500) | (values >= 3500),
         (app > 1000) == (app > 3000): (values > 1000) == (values > 3000),
-        pyotb.where(app < 1001, 1, app - 1000): np.where(
-            values < 1001, 1, values - 1000
-        ),
-        pyotb.where(app[:, :, 0] > 2000, app, 0): np.where(
-            values[:, :, :1] > 2000, values, 0
+        pyotb.where(app[:, :, 0] > 9, app, 0): np.where(
+            values[:, :, :1] > 9, values, 0
         ),
         pyotb.clip(app, 1000, 2000): values.clip(1000, 2000),
         pyotb.all(app > 300): (values > 300).all(axis=2, keepdims=True),
@@ -604,27 +467,17 @@ def test_operators(xs, values):
         np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=ours.exp)
 
 
-def test_numpy_functions(xs, values):
-    app = pyotb.Input(xs)
-    np.testing.assert_array_equal(np.asarray(app), values)
-    app = app + 0.0
-    root = np.sqrt(app)
-    np.testing.assert_allclose(root.to_numpy(), np.sqrt(values), rtol=1e-6)
-    assert root.transform == app.transform
-    one = app[:, :, 0] + 0.0
-    total = np.add(one, np.ones((6, 8, 1)))
-    np.testing.assert_allclose(total.to_numpy(), values[..., :1] + 1)
-
-
 def test_write(xs, values, tmp_path, pixels):
     app = pyotb.ConcatenateImages(il=[xs])
-    assert app.write(str(tmp_path / "a.tif"), pixel_type="int16")
-    assert app.write(str(tmp_path / "b.tif"), preserve_dtype=True)
-    assert pixels(tmp_path / "a.tif").dtype == np.int16
-    assert pixels(tmp_path / "b.tif").dtype == np.uint16
+    for name, options in (
+        ("int16", {"pixel_type": "int16"}),
+        ("uint16", {"preserve_dtype": True}),
+    ):
+        assert app.write(str(tmp_path / f"{name}.tif"), **options)
+        assert pixels(tmp_path / f"{name}.tif").dtype == name
     app = pyotb.ConcatenateImages(il=[xs], out=str(tmp_path / "c.tif"))
     assert app["out"].exists()
-    np.testing.assert_array_equal(pixels(tmp_path / "c.tif"), values)
+    np.testing.assert_array_equal(np.asarray(app), values)
 
 
 def test_concatenation_takes_the_widest_type(xs, write_raster, values):
@@ -632,9 +485,6 @@ def test_concatenation_takes_the_widest_type(xs, write_raster, values):
     app = pyotb.ConcatenateImages(il=[xs, negative])
     np.testing.assert_array_equal(app.to_numpy()[..., :4], values)
     assert (app.to_numpy()[..., 4] == -3).all()
-
-
-def test_sizes_must_agree(xs, write_raster):
     small = write_raster("small.tif", np.ones((3, 8)))
     with pytest.raises(RuntimeError, match="images of one size .* 8 x 6, 8 x 3"):
         pyotb.ConcatenateImages(il=[xs, small])
@@ -654,21 +504,6 @@ def test_mosaic_of_images_that_do_not_fit(options, words, xs, write_raster):
     other = write_raster("other.tif", **(defaults | options))
     with pytest.raises(RuntimeError, match=words):
         pyotb.Mosaic(il=[xs, other])
-
-
-def test_mosaic_by_hand(write_raster):
-    """The later image is on top; where it is empty the one below is seen."""
-    below = np.array([[1, 2], [3, 4]], np.uint8)
-    above = np.array([[0, 5], [6, 7]], np.uint8)
-    names = [
-        write_raster("below.tif", below, 1.0, (10.0, 20.0)),
-        write_raster("above.tif", above, 1.0, (11.0, 19.0)),
-    ]
-    for nodata, middle in ((0, 4), (-7, 0)):
-        app = pyotb.Mosaic(il=names, nodata=nodata)
-        expected = [[1, 2, nodata], [3, middle, 5], [nodata, 6, 7]]
-        np.testing.assert_array_equal(app.to_numpy()[..., 0], expected)
-        assert app.transform == (1, 0, 10, 0, -1, 20)
 
 
 def test_extract_roi_tells_the_box_it_chose(xs):

@@ -26,46 +26,39 @@ def run(code: str, **environment) -> str:
     return done.stdout.strip()
 
 
+OTBLITE = os.path.join("otblite", "bindings")
+
+
 def fake(folder, package=False):
     """Put something called `otbApplication` and `otbtf` into a folder."""
     for name in MODULES:
         path = folder / name / "__init__.py" if package else folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-    return folder
+    return str(folder)
 
 
-def test_stand_in_where_there_is_nothing_else():
-    for origin, name in zip(run(WHERE).split(), MODULES, strict=True):
-        assert os.path.join("otblite", "bindings", name) in origin
+def origins(code="", **environment) -> list[str]:
+    return run(code + WHERE, **environment).split()
+
+
+def test_stand_in_where_there_is_nothing_else(tmp_path):
+    (tmp_path / "lib").mkdir()
+    for environment in ({}, {"OTB_ROOT": tmp_path}):
+        for origin, name in zip(origins(**environment), MODULES, strict=True):
+            assert os.path.join(OTBLITE, name) in origin
 
 
 @pytest.mark.parametrize("package", [False, True])
-def test_a_real_one_on_pythonpath_wins(tmp_path, package):
-    fake(tmp_path, package)
-    for origin in run(WHERE, PYTHONPATH=tmp_path).split():
-        assert origin.startswith(str(tmp_path))
-
-
-@pytest.mark.parametrize("place", ["sys.path.insert(0, {!r})", "sys.path.append({!r})"])
-def test_a_real_one_anywhere_on_the_path_wins(tmp_path, place):
+@pytest.mark.parametrize(
+    "place", ["", "sys.path.insert(0, {!r})", "sys.path.append({!r})"]
+)
+def test_a_real_one_anywhere_on_the_path_wins(tmp_path, package, place):
     """Even at the very end, added after the hook was installed."""
-    fake(tmp_path)
-    code = "import sys; " + place.format(str(tmp_path)) + WHERE
-    for origin in run(code).split():
-        assert origin.startswith(str(tmp_path))
-
-
-def test_a_broken_real_one_is_not_replaced(tmp_path):
-    """Whoever has an OTB that cannot be loaded must see why."""
-    (tmp_path / "otbApplication.py").write_text("raise ImportError('libOTB.so')")
-    code = """
-try:
-    import otbApplication
-except ImportError as error:
-    print(error)
-"""
-    assert run(code, PYTHONPATH=tmp_path) == "libOTB.so"
+    folder = fake(tmp_path, package)
+    code = f"import sys; {place.format(folder)}\n"
+    environment = {} if place else {"PYTHONPATH": folder}
+    assert all(origin.startswith(folder) for origin in origins(code, **environment))
 
 
 @pytest.mark.parametrize("value", ["1", "0", ""])
@@ -74,42 +67,50 @@ def test_who_asks_for_it_has_it(tmp_path, value):
     fake(tmp_path)
     fake(tmp_path / "lib/python")
     places = {"PYTHONPATH": tmp_path, "OTB_ROOT": tmp_path}
-    for origin in run(WHERE, OTBLITE=value, **places).split():
-        assert (os.path.join("otblite", "bindings") in origin) is (value == "1")
+    for origin in origins(OTBLITE=value, **places):
+        assert (OTBLITE in origin) is (value == "1")
 
 
-def test_the_report_names_the_engine(tmp_path):
-    """`python -m otblite`, on otblite, beside another OTB, and a broken one."""
+def test_the_report_names_the_engine():
     code = "import runpy; runpy.run_module('otblite', run_name='__main__')"
     code = f"try:\n    {code}\nexcept SystemExit as end:\n    assert end.code == 0"
-    told = run(code)
+    report = run(code)
     for word in ("engine       otblite", "otbtf        of otblite", "pyotb", "GDAL"):
-        assert word in told
-    (tmp_path / "otbApplication.py").write_text(
-        "class Registry:\n    GetAvailableApplications = lambda: ('Mosaic',)\n"
-    )
-    real = run(code, PYTHONPATH=tmp_path)
-    assert f"Orfeo ToolBox at {tmp_path}, 1 applications, without those" in real
-    assert "engine       otblite" in run(code, PYTHONPATH=tmp_path, OTBLITE="1")
-    (tmp_path / "otbApplication.py").write_text("raise ImportError('libOTB.so')")
-    assert "that cannot be loaded (libOTB.so)" in run(code, PYTHONPATH=tmp_path)
+        assert word in report
 
 
-@pytest.mark.parametrize("folder", ["lib/python", "lib/otb/python"])
-def test_stands_aside_for_otb_root(tmp_path, folder):
+@pytest.mark.parametrize(
+    ("content", "value", "words"),
+    [
+        (
+            "class Registry:\n    GetAvailableApplications = lambda: ('Mosaic',)\n",
+            "",
+            "Orfeo ToolBox at {}, 1 applications, without those of OTBTF",
+        ),
+        ("raise ImportError('libOTB.so')", "", "that cannot be loaded (libOTB.so)"),
+        ("raise ImportError('libOTB.so')", "1", "otblite 0"),
+    ],
+)
+def test_engine_beside_another_otb(content, value, words, tmp_path):
+    """Whoever has an OTB that cannot be loaded must see why."""
+    (tmp_path / "otbApplication.py").write_text(content)
+    code = "from otblite.__main__ import engine; print(engine())"
+    found = run(code, PYTHONPATH=tmp_path, OTBLITE=value)
+    assert words.format(tmp_path) in found
+
+
+@pytest.mark.parametrize(
+    ("folder", "variable"),
+    [
+        ("lib/python", "OTB_ROOT"),
+        ("lib/otb/python", "OTB_ROOT"),
+        ("Applications/OTB-9.1/lib/python", "HOME"),
+    ],
+)
+def test_stands_aside_for_an_otb_that_pyotb_finds(tmp_path, folder, variable):
     """Pyotb puts these folders on the path itself, after a first failed import."""
     fake(tmp_path / folder)
-    assert run(WHERE, OTB_ROOT=tmp_path).split() == ["None", "None"]
-
-
-def test_stands_aside_for_an_otb_in_the_home_folder(tmp_path):
-    fake(tmp_path / "Applications/OTB-9.1/lib/python")
-    assert run(WHERE, HOME=tmp_path).split() == ["None", "None"]
-
-
-def test_otb_root_without_bindings_is_no_otb(tmp_path):
-    (tmp_path / "lib").mkdir()
-    assert "None" not in run(WHERE, OTB_ROOT=tmp_path)
+    assert origins(**{variable: tmp_path}) == ["None", "None"]
 
 
 def test_home_may_be_unknown():
@@ -137,19 +138,13 @@ print(sys.meta_path[-1] is otblite.finder.LastResort)
     assert run(code).split() == ["1", "True"]
 
 
-def test_nothing_heavy_is_imported_at_start_up():
+def test_nothing_heavy_is_imported_and_other_names_are_left_alone():
     code = """
 import sys
 import otblite
+import importlib.util
+assert not importlib.util.find_spec("otbApplications")
 heavy = ("numpy", "rasterio", "scipy", "tensorflow", "affine", "tqdm", "pathlib")
 print([name for name in heavy if name in sys.modules])
 """
     assert run(code) == "[]"
-
-
-def test_other_names_are_left_alone():
-    code = """
-import importlib.util
-print(importlib.util.find_spec("otbApplications"), importlib.util.find_spec("otb"))
-"""
-    assert run(code) == "None None"

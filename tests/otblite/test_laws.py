@@ -11,11 +11,11 @@ from otblite import image
 from otblite.applications.bandmath import compute
 from otblite.applications.resampling import pansharpen
 from otblite.expressions import translate
-from otblite.image import Grid, Image, Window, from_array, strip_height, tiles
+from otblite.image import Grid, Image, Window, from_array, strip_height
 from otblite.warp import MOST_SAMPLES, resample
 from rasterio.crs import CRS
 
-from tests.otblite.pipelines import extract, select, serve
+from tests.otblite.pipelines import serve
 
 import pyotb
 
@@ -43,6 +43,8 @@ def served() -> pyotb.App:
     return serve(MODEL, {"lr": (superimpose(), 17)}, ["hr_dn_crop32"], **fields)
 
 
+NEIGHBOURHOODS = "mean(im1b1N5x3); var(im1b1N3x3); median(im1b1N3x3); vmax(im1b1N1x3)"
+NEIGHBOURHOODS += "; im1b1Mean; im1b1Var; im1b1Maxi; im1b1Sum; idxX; idxY; im1PhyX"
 IMAGES = {
     "file": lambda: pyotb.Input(XS),
     "concatenated": lambda: pyotb.ConcatenateImages(il=BANDS),
@@ -53,6 +55,7 @@ IMAGES = {
     "superimposed nn": lambda: superimpose("nn"),
     "pansharpened": lambda: pyotb.BundleToPerfectSensor(inp=PAN, inxs=XS),
     "operators": lambda: pyotb.where(superimpose() < 1001, 1, superimpose() - 1000),
+    "neighbourhoods": lambda: pyotb.BandMathX(il=[XS], exp=NEIGHBOURHOODS),
     "served": served,
 }
 
@@ -74,9 +77,7 @@ def test_a_window_is_that_part_of_the_whole(name):
         np.testing.assert_allclose(part, whole[window.slices], rtol=1e-5, atol=2e-3)
 
 
-@pytest.mark.parametrize(
-    "name", ["mosaic", "superimposed bco", "pansharpened", "operators", "served"]
-)
+@pytest.mark.parametrize("name", list(IMAGES)[3:])
 @pytest.mark.parametrize("strips", [("stripped", 7), ("tiled", 33)])
 def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
     """The windows in which an image is written cannot be seen in it."""
@@ -85,28 +86,6 @@ def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
     app.write(str(tmp_path / f"out.tif?&{options.format(*strips)}"), pixel_type="float")
     found, whole = pixels(tmp_path / "out.tif"), app.app._image("out").read_all()
     np.testing.assert_allclose(found, whole, rtol=1e-5, atol=2e-3)
-
-
-def test_tiles_cut_a_grid_without_gap_or_overlap():
-    seen = np.zeros((17, 23), int)
-    for tile in tiles(Grid(None, Affine.identity(), 23, 17), 5, 7):
-        seen[tile.slices] += 1
-    assert (seen == 1).all()
-
-
-def test_extracted_patches_are_what_they_were_cut_from(tmp_path):
-    """Written around the centres of a grid, patches fit back into the image."""
-    lr = superimpose()
-    select(tmp_path, lr, **{"grid.step": 8, "grid.psize": 8})
-    out = str(tmp_path / "patches.tif")
-    options = "?&gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2"
-    extract([(lr, 8)], tmp_path / "train.geojson", **{"source1.out": out + options})
-    patches = pyotb.Input(out).to_numpy().reshape(-1, 8, 8, 4)
-    whole = lr.to_numpy()
-    # Centre pixels are 5, 13...; a point at their lower left is in the next line.
-    rows, cols = (range(5, size - 4, 8) for size in whole.shape[:2])
-    expected = [whole[r - 3 : r + 5, c - 4 : c + 4] for r in rows for c in cols]
-    np.testing.assert_allclose(patches, np.stack(expected))
 
 
 def test_an_array_in_memory_is_an_image():

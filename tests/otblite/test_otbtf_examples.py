@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-import pyotb
+from tests.otblite.pipelines import serve
+
 import tensorflow as tf
 from otbtf.examples.tensorflow_v2x.fcnn import (
     create_tfrecords,
@@ -44,19 +45,9 @@ def test_from_patches_to_a_map(patches, tmp_path, write_raster):
 
     pixels = np.full((128, 128, 4), 1050, np.uint16)
     pixels[:, 64:] = 6050
-    served = pyotb.TensorflowModelServe(
-        {
-            "source1.il": [write_raster("scene.tif", pixels)],
-            "source1.rfieldx": 64,
-            "source1.rfieldy": 64,
-            "source1.placeholder": fcnn_model.INPUT_NAME,
-            "model.dir": folder,
-            "model.fullyconv": True,
-            "output.names": [cropped_tensor_name(fcnn_model.OUTPUT_SOFTMAX_NAME, 16)],
-            "output.efieldx": 32,
-            "output.efieldy": 32,
-        }
-    ).to_numpy()
+    sources = {fcnn_model.INPUT_NAME: (write_raster("scene.tif", pixels), 64)}
+    names = [cropped_tensor_name(fcnn_model.OUTPUT_SOFTMAX_NAME, 16)]
+    served = serve(folder, sources, names, efield=32).to_numpy()
     assert served.shape == (96, 96, 2)
     np.testing.assert_allclose(served.sum(2), 1, atol=1e-5)
     # The edge between the classes lies at column 64 of the scene, 48 of the result.

@@ -21,12 +21,14 @@ class Samples(otbtf.PatchesReaderBase):
         return 7
 
 
+def write(folder, **options):
+    otbtf.Dataset(Samples()).to_tfrecords(str(folder), n_samples_per_shard=3, **options)
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
-    otbtf.Dataset(Samples()).to_tfrecords(
-        str(tmp_path / "records"), n_samples_per_shard=3, drop_remainder=False
-    )
-    return tmp_path / "records"
+    return write(tmp_path / "records", drop_remainder=False)
 
 
 def pairs(dataset):
@@ -61,13 +63,12 @@ def test_files_of_otbtf_can_be_read(tmp_path):
     """They are written here with TensorFlow alone, in OTBTF's layout."""
     (tmp_path / "output_shapes.json").write_text('{"image": [1, 1, 2], "label": [1]}')
     (tmp_path / "output_types.json").write_text('{"image": "int16", "label": "uint8"}')
-    tensors = {"image": tf.constant([[[-5, 6]]], tf.int16), "label": tf.constant([9])}
-    tensors["label"] = tf.cast(tensors["label"], tf.uint8)
+    image = tf.constant([[[-5, 6]]], tf.int16)
     features = {
         key: tf.train.Feature(
             bytes_list=tf.train.BytesList(value=[tf.io.serialize_tensor(t).numpy()])
         )
-        for key, t in tensors.items()
+        for key, t in (("image", image), ("label", tf.constant([9], tf.uint8)))
     }
     example = tf.train.Example(features=tf.train.Features(feature=features))
     with tf.io.TFRecordWriter(str(tmp_path / "0.records")) as writer:
@@ -79,29 +80,24 @@ def test_files_of_otbtf_can_be_read(tmp_path):
 
 @pytest.mark.parametrize("shuffle_buffer_size", [None, 10])
 def test_round_trip_keeps_every_sample(folder, shuffle_buffer_size):
-    dataset = otbtf.TFRecords(str(folder)).read(
-        2, ["label"], drop_remainder=False, shuffle_buffer_size=shuffle_buffer_size
-    )
-    assert pairs(dataset) == [(i, i * 10.0) for i in range(7)]
-
-
-def test_incomplete_files_and_batches_are_dropped_by_default(tmp_path):
-    otbtf.Dataset(Samples()).to_tfrecords(str(tmp_path), n_samples_per_shard=3)
-    assert sorted(p.name for p in tmp_path.glob("*.records")) == [
-        "0.records",
-        "1.records",
-    ]
-    assert len(pairs(otbtf.TFRecords(str(tmp_path)).read(4, ["label"]))) == 4
-
-
-def test_preprocessing_gets_its_arguments(folder):
     def multiply(sample, factor):
         return {**sample, "label": sample["label"] * factor}
 
     dataset = otbtf.TFRecords(str(folder)).read(
-        7, ["label"], preprocessing_fn=multiply, factor=2.0
+        2,
+        ["label"],
+        drop_remainder=False,
+        shuffle_buffer_size=shuffle_buffer_size,
+        preprocessing_fn=multiply,
+        factor=2.0,
     )
     assert pairs(dataset) == [(i, i * 20.0) for i in range(7)]
+
+
+def test_incomplete_files_and_batches_are_dropped_by_default(tmp_path):
+    records = {path.name for path in write(tmp_path).glob("*.records")}
+    assert records == {"0.records", "1.records"}
+    assert len(pairs(otbtf.TFRecords(str(tmp_path)).read(4, ["label"]))) == 4
 
 
 def test_files_beyond_a_multiple_of_the_workers_are_left_out(folder):

@@ -1,40 +1,33 @@
 """PatchesSelection and PatchesExtraction beyond the conformance scenes."""
 
-import itertools
-import json
 import math
 import os
 import shutil
 import struct
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pyogrio
 import pytest
 from affine import Affine
 from otblite import vectors
-from otblite.applications.patches import (
-    complete,
-    patch_window,
-    shuffle,
-    split,
-    stack,
-)
+from otblite.applications.patches import complete, patch_window, shuffle, stack
 from otblite.image import Grid, Image, Window, from_array
 from rasterio.crs import CRS
 
-import pyotb
+from tests.otblite import pipelines
+from tests.otblite.pipelines import extract
 
 CORNER = (1000.0, 2000.0)
 RES = 10.0
+UTM31 = CRS.from_epsg(32631)
 
 
 @pytest.fixture
 def raster(write_raster):
     """Write an image of 10 m pixels whose upper left corner is (1000, 2000)."""
-    return lambda name, array, **options: write_raster(
-        name, array, RES, CORNER, **options
-    )
+    return lambda name, array: write_raster(name, array, RES, CORNER)
 
 
 def select(tmp_path, image, groups="train", **options) -> dict[str, list[tuple]]:
@@ -42,30 +35,20 @@ def select(tmp_path, image, groups="train", **options) -> dict[str, list[tuple]]
 
     The even patches' lower-left corner is taken back to the centre of its pixel.
     """
-    names = {
-        f"out{group}": str(tmp_path / f"{group}.geojson") for group in groups.split()
-    }
     options = {key.replace("_", "."): value for key, value in options.items()}
-    options = {"grid.step": 1, "grid.psize": 1, "strategy": "all"} | options
-    pyotb.PatchesSelection({"in": image, **options, **names})
-    even = options["grid.psize"] % 2 == 0
-    found = {}
-    for key, name in names.items():
-        collection = json.loads((tmp_path / os.path.basename(name)).read_text())
-        points = [
-            (f["properties"]["id"], *f["geometry"]["coordinates"])
-            for f in collection["features"]
-        ]
-        shift = RES / 2 if even else 0
-        found[key[3:]] = [
+    found = pipelines.select(tmp_path, image, groups.split(), **options)
+    shift = RES / 2 if options.get("grid.psize", 1) % 2 == 0 else 0
+    return {
+        group: [
             (
-                i,
-                (CORNER[1] - y - shift) / RES - 0.5,
-                (x + shift - CORNER[0]) / RES - 0.5,
+                feature["properties"]["id"],
+                (CORNER[1] - feature["geometry"]["coordinates"][1] - shift) / RES - 0.5,
+                (feature["geometry"]["coordinates"][0] + shift - CORNER[0]) / RES - 0.5,
             )
-            for i, x, y in points
+            for feature in collection["features"]
         ]
-    return found
+        for group, collection in found.items()
+    }
 
 
 def cells(points: list[tuple]) -> set[tuple]:
@@ -124,43 +107,6 @@ def test_grid(seed, with_nodata, raster, tmp_path):
     assert found == [(i, *cell) for i, cell in enumerate(expected)]
 
 
-def test_odd_patch_by_hand(raster, tmp_path):
-    """7 x 8 pixels, patches of 3 every 3: centres in rows 2 and 5, columns 2 and 5."""
-    image = raster("in.tif", np.ones((7, 8)))
-    found = select(tmp_path, image, grid_step=3, grid_psize=3)["train"]
-    assert found == [(0, 2, 2), (1, 2, 5), (2, 5, 2), (3, 5, 5)]
-    collection = json.loads((tmp_path / "train.geojson").read_text())
-    assert collection["features"][0]["geometry"]["coordinates"] == [1025, 1975]
-
-
-def test_even_patch_by_hand(raster, tmp_path):
-    """The point of an even patch is the lower-left corner of its pixel."""
-    image = raster("in.tif", np.ones((7, 8)))
-    pyotb.PatchesSelection(
-        {
-            "in": image,
-            "grid.step": 3,
-            "grid.psize": 4,
-            "strategy": "all",
-            "outtrain": str(tmp_path / "train.geojson"),
-        }
-    )
-    collection = json.loads((tmp_path / "train.geojson").read_text())
-    points = [f["geometry"]["coordinates"] for f in collection["features"]]
-    assert points == [[1030, 1960]]
-
-
-def test_strips_do_not_matter(raster, tmp_path):
-    """Neighbourhoods reach over the strips in which the image is looked at."""
-    array = (np.random.default_rng(0).random((150, 90)) > 0.004).astype(np.uint8)
-    image = raster("in.tif", array)
-    found = [
-        select(tmp_path, image, grid_step=2, grid_psize=9, nodata=0, ram=ram)["train"]
-        for ram in (1, 500)
-    ]
-    assert found[0] == found[1] and len(found[0]) > 100
-
-
 def test_nodata_means_all_bands(raster, tmp_path):
     array = np.full((5, 5, 2), 3, np.uint8)
     array[1, 1] = 0
@@ -203,42 +149,32 @@ def test_mask_and_nodata_together(raster, tmp_path):
     }
 
 
-def test_mask_of_another_size_is_refused(raster, tmp_path):
-    image, mask = raster("in.tif", np.ones((5, 5))), raster("mask.tif", np.ones((5, 4)))
-    with pytest.raises(
-        RuntimeError, match="mask must have the size of the input image"
-    ):
-        select(tmp_path, image, mask=mask)
+def shares(**given) -> dict:
+    named = {f"strategy_split_{key}prop": value for key, value in given.items()}
+    return {"strategy": "split"} | named
 
 
-def test_image_smaller_than_a_patch(raster, tmp_path):
-    """OTBTF gives points there, around which nothing can be cut."""
-    for shape, words in (((5, 9), "9 x 5"), ((9, 7), "7 x 9")):
-        with pytest.raises(RuntimeError, match=f"{words} pixels is smaller .* 8 x 8"):
-            select(tmp_path, raster("in.tif", np.ones(shape)), grid_psize=8)
-
-
-def test_image_of_the_size_of_a_patch(raster, tmp_path):
-    """No centre is no error for PatchesSelection; the extraction will tell."""
-    image = raster("in.tif", np.ones((8, 8)))
-    assert select(tmp_path, image, grid_psize=8) == {"train": []}
+EMPTY = "no input to writer: nothing fills '{}'"
 
 
 @pytest.mark.parametrize(
-    ("strategy", "groups", "empty"),
+    ("shape", "groups", "options", "words"),
     [
-        ("all", "train valid", "outvalid"),
-        ("all", "train test", "outtest"),
-        ("chessboard", "train valid test", "outtest"),
+        # OTBTF gives points there, around which nothing can be cut.
+        ((5, 9), "train", {"grid_psize": 8}, "9 x 5 pixels is smaller .* 8 x 8"),
+        ((9, 7), "train", {"grid_psize": 8}, "7 x 9 pixels is smaller .* 8 x 8"),
+        ((9, 9), "train", {"mask": "small"}, "mask must have the size of the input"),
+        ((9, 9), "train", shares(train=0, valid=1, test=1), "the proportions .* all 0"),
+        ((9, 9), "train valid", {"strategy": "all"}, EMPTY.format("outvalid")),
+        ((9, 9), "train test", {"strategy": "all"}, EMPTY.format("outtest")),
+        ((9, 9), "test", {"strategy": "chessboard"}, EMPTY.format("outtest")),
     ],
 )
-def test_output_that_the_strategy_does_not_fill(
-    strategy, groups, empty, raster, tmp_path
-):
-    image = raster("in.tif", np.ones((9, 9)))
-    words = f"no input to writer: nothing fills '{empty}'"
+def test_selections_that_are_refused(shape, groups, options, words, raster, tmp_path):
+    if "mask" in options:
+        options = {"mask": raster("mask.tif", np.ones((5, 4)))}
     with pytest.raises(RuntimeError, match=words):
-        select(tmp_path, image, groups, strategy=strategy)
+        select(tmp_path, raster("in.tif", np.ones(shape)), groups, **options)
 
 
 def order(found: dict[str, list[tuple]]) -> str:
@@ -246,12 +182,6 @@ def order(found: dict[str, list[tuple]]) -> str:
     letters = {i: group[:2] for group, points in found.items() for i, _, _ in points}
     assert sorted(letters) == list(range(len(letters)))
     return " ".join(letters[i] for i in range(len(letters)))
-
-
-def shares(**given) -> dict:
-    return {"strategy": "split"} | {
-        f"strategy_split_{k}prop": v for k, v in given.items()
-    }
 
 
 @pytest.mark.parametrize(
@@ -273,37 +203,15 @@ def test_groups_by_hand(groups, options, expected, raster, tmp_path):
     assert order(found) == expected.strip()
 
 
-def test_split_by_hand():
-    """Counters grow by total / share; the smallest is next, the first wins ties."""
-    assert split(8, [2, 1, 1], 100) == [0, 1, 2, 0, 0, 1, 2, 0]
-    assert split(5, [1, 0, 1], 100) == [0, 2, 0, 2, 0]
-    assert split(4, [0, 1, 0], 100) == [1, 1, 1, 1]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_split_keeps_its_proportions(seed):
-    weights = np.random.default_rng(seed).uniform(0.05, 1, 3)
-    groups = np.array(split(1000, list(weights), 10**6))
-    counts = np.bincount(groups, minlength=3)
-    np.testing.assert_allclose(counts / 1000, weights / weights.sum(), atol=0.003)
-
-
-def test_no_share_at_all_is_refused(raster, tmp_path):
-    image = raster("in.tif", np.ones((6, 6)))
-    with pytest.raises(RuntimeError, match="the proportions of the groups are all 0"):
-        select(tmp_path, image, "train", **shares(train=0, valid=1, test=1))
-
-
 def test_groups_at_random(tmp_path, raster):
     """The same each time, the shares kept, and another order than without."""
     name = raster("in.tif", np.ones((60, 60)))
     options = {"strategy": "split", "grid.step": 2, "grid.psize": 3}
-    groups = "train valid test"
-    plain = select(tmp_path, name, groups, **options)
-    options |= {"strategy.split.random": True}
-    mixed = select(tmp_path, name, groups, **options)
-    assert mixed == select(tmp_path, name, groups, **options)
-    assert mixed != plain
+    plain, mixed, again = (
+        select(tmp_path, name, "train valid test", **options, **random)
+        for random in ({}, *2 * [{"strategy.split.random": True}])
+    )
+    assert mixed == again != plain
     points = [point for group in mixed.values() for point in group]
     assert sorted(points) == sorted(p for group in plain.values() for p in group)
     shares = [len(group) / len(points) for group in mixed.values()]
@@ -339,16 +247,18 @@ def test_shuffled_like_a_program_of_gcc(tmp_path):
 
 # Files of points.
 
-POINTS = vectors.Points(
-    CRS.from_epsg(32631), [(1.5, 2.25), (3, 4)], [{"id": 0}, {"id": 5}]
-)
+POINTS = vectors.Points(UTM31, [(1.5, 2.25), (3, 4)], [{"id": 0}, {"id": 5}])
+FILES = ("points.geojson", "points.json", "POINTS.GEOJSON", "points.gpkg", "points.shp")
 
 
-@pytest.mark.parametrize("name", ["points.geojson", "points.json", "POINTS.GEOJSON"])
+@pytest.mark.parametrize("name", FILES)
 def test_points_go_to_a_file_and_back(name, tmp_path):
-    vectors.write(POINTS, str(tmp_path / name))
-    assert vectors.read(str(tmp_path / name)) == POINTS
-    assert os.listdir(tmp_path) == [name]
+    path = str(tmp_path / name)
+    for points in (POINTS, vectors.Points(UTM31, [], [])):
+        vectors.write(points, path)
+        assert vectors.read(path) == points
+    assert name.endswith("shp") or os.listdir(tmp_path) == [name]
+    assert not list(tmp_path.glob(".partial*"))
 
 
 def test_points_in_memory():
@@ -358,91 +268,63 @@ def test_points_in_memory():
         vectors.read("/vsimem/other.geojson")
 
 
-def test_points_without_an_epsg_code(tmp_path):
-    """A CRS of one's own is written as WKT."""
-    crs = CRS.from_proj4("+proj=tmerc +lat_0=1 +lon_0=3 +k=0.99 +ellps=GRS80 +units=m")
+# A CRS of one's own is written as WKT.
+OWN = "+proj=tmerc +lat_0=1 +lon_0=3 +k=0.99 +ellps=GRS80 +units=m"
+
+
+@pytest.mark.parametrize("crs", [CRS.from_proj4(OWN), None])
+def test_points_without_an_epsg_code(crs, tmp_path):
     path = str(tmp_path / "points.geojson")
     vectors.write(vectors.Points(crs, [(0, 0)], [{"id": 1}]), path)
     assert vectors.read(path).crs == crs
-    vectors.write(vectors.Points(None, [(0, 0)], [{"id": 1}]), path)
-    assert vectors.read(path).crs is None
 
 
-@pytest.mark.parametrize("name", ["points.gpkg", "points.shp"])
-def test_geopackage_and_shapefile(name, tmp_path):
-    vectors.write(POINTS, str(tmp_path / name))
-    found = vectors.read(str(tmp_path / name))
-    assert found.coordinates == POINTS.coordinates
-    assert found.attributes == POINTS.attributes
-    assert found.crs == POINTS.crs
-    assert not list(tmp_path.glob(".partial*"))
-
-
-def test_no_point_at_all_is_written(tmp_path):
-    for name in ("none.gpkg", "none.shp"):
-        vectors.write(vectors.Points(POINTS.crs, [], []), str(tmp_path / name))
-        assert vectors.read(str(tmp_path / name)).coordinates == []
-
-
-def test_files_of_something_else(tmp_path):
-    path = tmp_path / "points.gpkg"
-    path.write_bytes(b"not a database")
-    with pytest.raises(ValueError, match=f"{path}: not a file of points"):
-        vectors.read(str(path))
+def test_lines_are_no_points(tmp_path):
     lines = np.empty(1, object)
     lines[0] = struct.pack("<BIIdddd", 1, 2, 2, 0, 0, 1, 1)
     path = str(tmp_path / "lines.gpkg")
-    pyogrio.raw.write(
-        path,
-        lines,
-        [np.array([1])],
-        ["id"],
-        geometry_type="LineString",
-        crs="EPSG:32631",
-        driver="GPKG",
-    )
+    about = {"geometry_type": "LineString", "crs": "EPSG:32631", "driver": "GPKG"}
+    pyogrio.raw.write(path, lines, [np.array([1])], ["id"], **about)
     with pytest.raises(ValueError, match=f"{path}: points are expected, got LineStr"):
         vectors.read(path)
-    assert vectors.extent(path) == (CRS.from_epsg(32631), (0, 0, 1, 1))
-    with pytest.raises(FileNotFoundError, match="missing.gpkg: no such file"):
-        vectors.read(str(tmp_path / "missing.gpkg"))
+    assert vectors.extent(path) == (UTM31, (0, 0, 1, 1))
 
 
 @pytest.mark.parametrize("name", ["points.sqlite", "points.kml", "points"])
-def test_other_formats_are_refused(name, tmp_path, raster):
-    path = str(tmp_path / name)
-    words = f"{path}: points are read and written as .geojson, .gpkg and .shp only"
-    with pytest.raises(RuntimeError, match=f"PatchesSelection: {words}"):
-        pyotb.PatchesSelection(
-            {
-                "in": raster("in.tif", np.ones((5, 5))),
-                "grid.step": 1,
-                "grid.psize": 1,
-                "outtrain": path,
-            }
-        )
+def test_other_formats_are_refused(name, tmp_path):
+    words = f"{name}: points are read and written as .geojson, .gpkg and .shp only"
     with pytest.raises(ValueError, match=words):
-        vectors.read(path)
-    assert not os.path.exists(path)
+        vectors.write(POINTS, str(tmp_path / name))
+    with pytest.raises(ValueError, match=words):
+        vectors.read(str(tmp_path / name))
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("name", "content", "words"),
     [
-        ("not json", "not a GeoJSON file of points"),
-        ('{"type": "Point"}', "not a GeoJSON file of points"),
+        ("a.geojson", b"not json", "not a GeoJSON file of points"),
+        ("a.geojson", b'{"type": "Point"}', "not a GeoJSON file of points"),
         (
-            '{"features": [{"properties": {}, "geometry": {"type": "Polygon"}}]}',
+            "a.geojson",
+            b'{"features": [{"properties": {}, "geometry": {"type": "Polygon"}}]}',
             "a Point is expected, got Polygon",
         ),
-        ('{"features": [{"properties": {}, "geometry": null}]}', "not a GeoJSON file"),
-        (b"\xff\xfe\x00", "not a GeoJSON file of points"),
+        (
+            "a.geojson",
+            b'{"features": [{"properties": {}, "geometry": null}]}',
+            "not a GeoJSON file",
+        ),
+        ("a.geojson", b"\xff\xfe\x00", "not a GeoJSON file of points"),
+        ("a.gpkg", b"not a database", "not a file of points"),
+        ("a.gpkg", None, "no such file"),
     ],
 )
-def test_files_without_points(content, words, tmp_path):
-    path = tmp_path / "points.geojson"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(ValueError, match=f"{path}: .*{words}"):
+def test_files_without_points(name, content, words, tmp_path):
+    path = tmp_path / name
+    if content:
+        path.write_bytes(content)
+    with pytest.raises((ValueError, FileNotFoundError), match=f"{path}: .*{words}"):
         vectors.read(str(path))
 
 
@@ -452,44 +334,27 @@ def test_points_in_another_crs_are_told(name, tmp_path, write_raster):
     path = str(tmp_path / name)
     points = vectors.Points(CRS.from_epsg(4326), [(2.3, 48.9)], [{"id": 0}])
     vectors.write(points, path)
-    options = {
-        "source1.il": [image],
-        "source1.patchsizex": 3,
-        "source1.patchsizey": 3,
-        "field": "id",
-        "vec": path,
-    }
     with pytest.raises(RuntimeError, match="is in EPSG:4326 and the image in EPSG:326"):
-        pyotb.PatchesExtraction(options)
+        extract([(image, 3)], path)
     # Another name of the same CRS is none.
-    wkt = CRS.from_epsg(32631).to_wkt().replace("WGS 84 / UTM zone 31N", "mine")
-    mine = CRS.from_wkt(wkt)
-    vectors.write(vectors.Points(mine, [(452100, 5411900)], [{"id": 0}]), path)
-    assert pyotb.PatchesExtraction(options)["source1.out"].shape == (3, 3, 1)
+    wkt = UTM31.to_wkt().replace("WGS 84 / UTM zone 31N", "mine")
+    mine = vectors.Points(CRS.from_wkt(wkt), [(452100, 5411900)], [{"id": 0}])
+    vectors.write(mine, path)
+    assert extract([(image, 3)], path)["source1.out"].shape == (3, 3, 1)
 
 
-def test_points_that_cannot_be_written(tmp_path):
+@pytest.mark.parametrize("folder", ["missing", "file.txt"])
+@pytest.mark.parametrize("kind", ["geojson", "gpkg"])
+def test_points_that_cannot_be_written(folder, kind, tmp_path):
     """One error that names the file, and what was there stays."""
     (tmp_path / "file.txt").touch()
-    for folder, kind in itertools.product(("missing", "file.txt"), ("geojson", "gpkg")):
-        path = str(tmp_path / folder / f"points.{kind}")
-        with pytest.raises(OSError, match=f"{path}: cannot be written"):
-            vectors.write(POINTS, path)
+    path = str(tmp_path / folder / f"points.{kind}")
+    with pytest.raises(OSError, match=f"{path}: cannot be written"):
+        vectors.write(POINTS, path)
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
 # Extraction.
-
-
-def counted(image: Image) -> tuple[Image, list[Window]]:
-    """Give the image and the list of windows that are read from it."""
-    read = []
-
-    def look(window: Window) -> np.ndarray:
-        read.append(window)
-        return image.read(window)
-
-    return Image(image.grid, image.bands, image.dtype, look), read
 
 
 @pytest.fixture
@@ -541,40 +406,24 @@ def test_patches_of_any_order_and_place(numbered):
 )
 def test_neighbours_are_read_together(task, numbered):
     """Of 30 patches side by side no one is read alone, and little more than they."""
-    image, read = counted(numbered)
+    read = []
+
+    def look(window: Window) -> np.ndarray:
+        read.append(window)
+        return numbered.read(window)
+
     windows = [Window(r, c, 8, 8) for r in range(0, 40, 8) for c in range(0, 48, 8)]
-    task(image, windows)
+    task(replace(numbered, read=look), windows)
     assert len(read) <= 5
     assert sum(w.height * w.width for w in read) <= 2 * 30 * 64
 
 
-def test_which_patches_are_complete(numbered):
-    pixels = numbered.read_all().copy()
-    pixels[9, 13] = -1
-    image = from_array(pixels, numbered.grid)
-    windows = [Window(r, c, 5, 5) for r in range(0, 40, 5) for c in range(0, 50, 5)]
-    expected = [w != (5, 10, 5, 5) for w in windows]
-    np.testing.assert_array_equal(complete(image, windows, -1), expected)
-
-
-def points(tmp_path, found: dict[tuple, object], field="id") -> str:
+def points(tmp_path, found: dict[tuple, object]) -> str:
     """Write points (x, y) with a label each."""
     path = str(tmp_path / "points.geojson")
-    labels = [{} if label is None else {field: label} for label in found.values()]
-    vectors.write(vectors.Points(CRS.from_epsg(32631), list(found), labels), path)
+    labels = [{} if label is None else {"id": label} for label in found.values()]
+    vectors.write(vectors.Points(UTM31, list(found), labels), path)
     return path
-
-
-def extract(image, vec, size=3, **options) -> pyotb.App:
-    parameters = {
-        "source1.il": [image],
-        "source1.patchsizex": size,
-        "source1.patchsizey": size,
-        "vec": vec,
-        "field": "id",
-        **options,
-    }
-    return pyotb.PatchesExtraction(parameters, n_sources=1)
 
 
 def test_labels_follow_their_patches(raster, tmp_path):
@@ -593,7 +442,7 @@ def test_labels_follow_their_patches(raster, tmp_path):
             (1035, 1965): 4.9,
         },
     )
-    app = extract(raster("in.tif", array), vec, **{"source1.nodata": 0})
+    app = extract([(raster("in.tif", array), 3)], vec, **{"source1.nodata": 0})
     labels = app.app.GetImageAsNumpyArray("outlabels")[:, 0]
     np.testing.assert_array_equal(labels, [7, 11, 4])
     patches = app.app.GetImageAsNumpyArray("source1.out").reshape(3, 3, 3)
@@ -607,19 +456,7 @@ def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
     fine = np.arange(16 * 16).reshape(16, 16).astype(np.int32)
     small = write_raster("small.tif", fine, 2.5, (1040.0, 1960.0))
     vec = points(tmp_path, {(1055, 1945): 1, (1015, 1985): 2, (1065, 1935): 3})
-    app = pyotb.PatchesExtraction(
-        {
-            "source1.il": [large],
-            "source1.patchsizex": 3,
-            "source1.patchsizey": 3,
-            "source2.il": [small],
-            "source2.patchsizex": 4,
-            "source2.patchsizey": 2,
-            "vec": vec,
-            "field": "id",
-        },
-        n_sources=2,
-    )
+    app = extract([(large, 3), (small, (2, 4))], vec)
     assert tuple(app.app.GetImageSize("source1.out")) == (3, 6)
     assert tuple(app.app.GetImageSize("source2.out")) == (4, 4)
     found = app.app.GetImageAsNumpyArray("source2.out")
@@ -633,24 +470,12 @@ def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
         ({(1055, 1945): None}, "has no point with the attribute 'id'"),
         ({(1055, 1945): "tree"}, "attribute 'id' is not a number: 'tree'"),
         ({(5, 5): 1, (6, 6): 2}, "none of 2 patches lies inside all images"),
+        ({(1055, 1945): 1}, "none of 1 patches .* without no-data values"),
+        (None, "missing.geojson: no such file"),
     ],
 )
 def test_no_patch_to_extract(found, words, raster, tmp_path):
-    vec = points(tmp_path, found)
-    with pytest.raises(RuntimeError, match=f"PatchesExtraction: .*{words}"):
-        extract(raster("in.tif", np.ones((10, 10))), vec)
-
-
-def test_points_that_do_not_exist(raster, tmp_path):
-    vec = str(tmp_path / "missing.geojson")
-    with pytest.raises(RuntimeError, match=f"PatchesExtraction: {vec}: no such file"):
-        extract(raster("in.tif", np.ones((10, 10))), vec)
-
-
-def test_all_patches_rejected(raster, tmp_path):
-    vec = points(tmp_path, {(1055, 1945): 1})
+    vec = points(tmp_path, found) if found else tmp_path / "missing.geojson"
     image = raster("in.tif", np.zeros((10, 10)))
-    with pytest.raises(
-        RuntimeError, match="none of 1 patches .* without no-data values"
-    ):
-        extract(image, vec, **{"source1.nodata": 0})
+    with pytest.raises(RuntimeError, match=f"PatchesExtraction: .*{words}"):
+        extract([(image, 3)], vec, **{"source1.nodata": 0})

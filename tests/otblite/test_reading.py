@@ -1,10 +1,8 @@
 """Reading files and servers: what came, or an error that names it; never zeros."""
 
-import http.server
 import os
 import subprocess
 import sys
-import threading
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,8 @@ import numpy as np
 import pytest
 from otblite import files
 from otblite.image import Window
+
+from tests.fake_stac import FakeService, serve
 
 import pyotb
 
@@ -170,78 +170,34 @@ def test_memory_file(tmp_path, write_raster, noise):
     np.testing.assert_array_equal(app.to_numpy()[:, :, 0], noise)
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves one file, in parts where asked, as well or badly as told to."""
-
-    daemon_threads = True
-
-    def __init__(self, content: bytes):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.mode = content, "fine"
-        self.parts = 0
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{name}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        mode = self.server.mode
-        if mode.isdigit():
-            self.send_response(int(mode))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        content, status = self.server.content, 200
-        total = len(content)
-        if asked := self.headers.get("Range"):
-            first, last = asked.removeprefix("bytes=").split("-")
-            last = min(int(last or total), total - 1)
-            content, status = content[int(first) : last + 1], 206
-            self.server.parts += 1
-        self.send_response(status)
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(content)))
-        if asked:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
-        self.end_headers()
-        if self.command == "GET":
-            half = content[: len(content) // 2]
-            self.wfile.write(half if mode == "hangs up" else content)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def server(write_raster, noise, monkeypatch) -> Iterator[Server]:
+def server(write_raster, noise, monkeypatch) -> Iterator[FakeService]:
     # No side files are looked for; what is tried again is tried soon.
     monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
     monkeypatch.setattr(files, "PAUSES", (0.01, 0.01, 0.01))
     path = write_raster("remote.tif", noise, tiled=True, blockxsize=64, blockysize=64)
-    with Server(Path(path).read_bytes()) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serve(FakeService()) as running:
+        running.files["image"] = Path(path).read_bytes()
         yield running
-        running.shutdown()
-        thread.join()
+
+
+def url_of(server: FakeService, name: str) -> str:
+    """Give an address of the image that GDAL has not seen before."""
+    return f"{server.url}/image/{name}.tif"
 
 
 @pytest.mark.parametrize("prefix", ["", "/vsicurl/"])
 def test_server(server, prefix, noise):
     """Only parts of the file are asked for."""
-    image = files.open_image(f"{prefix}{server.url('good.tif')}?{SECRET}")
+    image = files.open_image(f"{prefix}{url_of(server, 'good')}?{SECRET}")
     np.testing.assert_array_equal(image.read_all()[:, :, 0], noise)
-    assert server.parts > 0
+    assert any(server.asked("image"))
 
 
 def test_server_through_pyotb(server, noise, tmp_path, pixels):
     """The URL's own query stays part of it; ours begins at the last `?&`."""
-    app = pyotb.Input(f"{server.url('pyotb.tif')}?{SECRET}")
+    app = pyotb.Input(f"{url_of(server, 'pyotb')}?{SECRET}")
     app.write(str(tmp_path / "out.tif?&gdal:co:COMPRESS=LZW"), pixel_type="uint16")
     np.testing.assert_array_equal(pixels(tmp_path / "out.tif")[:, :, 0], noise)
 
@@ -252,30 +208,28 @@ def check_message(error: Exception, url: str) -> None:
     assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize("mode", ["404", "403", "409", "500", "gone"])
-def test_server_that_fails_at_once(server, mode):
-    server.mode = mode
-    url = server.url(f"at_once_{mode}.tif")
-    if mode == "gone":
-        server.server_close()
+@pytest.mark.parametrize("fault", [404, 403, 409, 500, "gone"])
+def test_server_that_fails_at_once(server, fault):
+    server.rule = lambda *_: fault
+    url = url_of(server, fault) if fault != "gone" else "http://127.0.0.1:1/gone.tif"
     with pytest.raises(RuntimeError, match="not an image that GDAL can read") as caught:
         files.open_image(f"{url}?{SECRET}")
     check_message(caught.value, url)
 
 
 @pytest.mark.parametrize("threads", ["1", "ALL_CPUS"])
-@pytest.mark.parametrize("mode", ["404", "403", "500", "hangs up", "truncated"])
-def test_server_that_fails_later(server, mode, threads, tmp_path, monkeypatch):
+@pytest.mark.parametrize("fault", [404, 403, 500, "cut", "truncated"])
+def test_server_that_fails_later(server, fault, threads, tmp_path, monkeypatch):
     """A token that expires or a line that breaks while pixels are read.
 
     GDAL's own threads would keep quiet about it and leave zeros.
     """
     monkeypatch.setenv("GDAL_NUM_THREADS", threads)
-    url = server.url(f"later_{mode.replace(' ', '_')}_{threads}.tif")
-    if mode == "truncated":
-        server.content = server.content[:50000]
+    url = url_of(server, f"later_{fault}_{threads}")
+    if fault == "truncated":
+        server.files["image"] = server.files["image"][:50000]
     image = files.open_image(f"{url}?{SECRET}")
-    server.mode = mode
+    server.rule = lambda *_: fault
     with pytest.raises(RuntimeError) as caught:
         files.write(image, str(tmp_path / "out.tif"), image.dtype, 256, False)
     check_message(caught.value, url)
@@ -284,10 +238,10 @@ def test_server_that_fails_later(server, mode, threads, tmp_path, monkeypatch):
 
 def test_server_that_comes_back(server, noise):
     """One window fails; the next attempt gets pixels."""
-    image = files.open_image(server.url("comes_back.tif"))
-    server.mode = "500"
+    image = files.open_image(url_of(server, "comes_back"))
+    server.rule = lambda *_: 500
     with pytest.raises(RuntimeError):
         image.read(Window(192, 0, 10, 10))
-    server.mode = "fine"
+    server.rule = lambda *_: None
     found = image.read(Window(64, 64, 20, 30))
     np.testing.assert_array_equal(found[:, :, 0], noise[64:84, 64:94])

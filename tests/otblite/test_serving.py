@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from rasterio.transform import Affine
 
+from tests.otblite import pipelines
+
 import pyotb
 import tensorflow as tf
 
@@ -17,23 +19,12 @@ def lr(write_raster) -> str:
     return write_raster("lr.tif", values, 6.0, (1000.0, 2000.0))
 
 
-def serve(image, model, rfield=20, tile=48, **options) -> pyotb.App:
-    efield = 4 * rfield - 2 * CROP
-    parameters = {
-        "source1.il": [image],
-        "source1.rfieldx": rfield,
-        "source1.rfieldy": rfield,
-        "source1.placeholder": "lr",
-        "model.dir": model,
-        "model.fullyconv": True,
-        "output.names": [f"hr_dn_crop{CROP}"],
-        "output.efieldx": efield,
-        "output.efieldy": efield,
-        "output.spcscale": 0.25,
-        "optim.tilesizex": tile,
-        "optim.tilesizey": tile,
-    }
-    return pyotb.TensorflowModelServe(parameters | options, n_sources=1)
+def serve(image, model, rfield=20, placeholder="lr", **options) -> pyotb.App:
+    fields = {"efield": 4 * rfield - 2 * CROP, "tile": 48, "output.spcscale": 0.25}
+    defaults = {"names": [f"hr_dn_crop{CROP}"], **fields}
+    return pipelines.serve(
+        model, {placeholder: (image, rfield)}, **(defaults | options)
+    )
 
 
 def test_the_output_lies_where_it_belongs(lr, repeating_model, pixels):
@@ -71,37 +62,26 @@ def test_tiles_leave_no_seam(options, lr, blurring_model):
     np.testing.assert_allclose(theirs[tuple(shared)], ours[tuple(shared)], rtol=1e-5)
 
 
-def test_written_in_strips_of_any_height(lr, blurring_model, tmp_path, pixels):
-    app = serve(lr, blurring_model)
-    expected = app.to_numpy()
-    strips = "streaming:type=stripped&streaming:sizemode=height&streaming:sizevalue=7"
-    app.write(str(tmp_path / f"out.tif?&{strips}"))
-    np.testing.assert_allclose(pixels(tmp_path / "out.tif"), expected, rtol=1e-5)
-
-
-def test_several_outputs_are_stacked(lr, repeating_model):
+def test_outputs_and_images_are_stacked(lr, repeating_model):
+    images = [pyotb.Input(lr)[:, :, :3], pyotb.Input(lr)[:, :, 3]]
     names = ["hr_crop16", "hr_dn_crop16"]
-    found = serve(lr, repeating_model, **{"output.names": names}).to_numpy()
-    assert found.shape[2] == 8
-    np.testing.assert_allclose(found[:, :, :4] * 1e4, found[:, :, 4:], rtol=1e-6)
+    found = serve(images, repeating_model, names=names).to_numpy()
+    plain = serve(lr, repeating_model).to_numpy()
+    np.testing.assert_allclose(found[:, :, :4] * 1e4, plain, rtol=1e-6)
+    np.testing.assert_array_equal(found[:, :, 4:], plain)
 
 
-def test_several_images_are_stacked(lr, repeating_model):
-    names = [pyotb.Input(lr)[:, :, :3], pyotb.Input(lr)[:, :, 3]]
-    stacked = serve(lr, repeating_model, **{"source1.il": names})
-    np.testing.assert_array_equal(
-        stacked.to_numpy(), serve(lr, repeating_model).to_numpy()
-    )
+def save(folder, function, **shapes: list) -> str:
+    """Save a function as the signature that is served."""
+    specs = [tf.TensorSpec(s, tf.float32, name=name) for name, s in shapes.items()]
+    module = tf.Module()
+    module.gain = tf.Variable(tf.ones(1000))
+    module.serve = tf.function(function, input_signature=specs)
+    tf.saved_model.save(module, str(folder), {"serving_default": module.serve})
+    return str(folder)
 
 
-def test_tiles_without_data_are_not_served(write_raster, repeating_model):
-    """Where all that a tile needs equals `nodata` the output is `output.bv`."""
-    values = np.full((64, 64, 4), 9, np.uint16)
-    values[:, 40:] = 5
-    name = write_raster("lr.tif", values)
-    options = {"source1.nodata": 9, "output.bv": -1}
-    found = serve(name, repeating_model, tile=48, **options).to_numpy()
-    assert (found[:, :48] == -1).all() and (found[:, -40:] == 5).all()
+ANY_SIZE = [None, None, None, 4]
 
 
 @pytest.fixture(scope="module")
@@ -109,30 +89,16 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
     """SavedModels that do not fit."""
     folder = tmp_path_factory.mktemp("odd")
 
-    def save(name: str, function, shape) -> None:
-        spec = tf.TensorSpec(shape, tf.float32, name="lr")
-        made = tf.Module()
-        made.gain = tf.Variable(tf.ones(1000))
-        made.serve = tf.function(function, input_signature=[spec])
-        tf.saved_model.save(made, str(folder / name), {"serving_default": made.serve})
-
-    save(
-        "vector",
-        lambda lr: {"hr_dn_crop16": tf.reduce_mean(lr, (1, 2))},
-        [None, None, None, 4],
-    )
-    save(
-        "fixed",
-        lambda lr: {"hr_dn_crop16": tf.reshape(lr, [1, 32, 32, 4])},
-        [None, None, None, 4],
-    )
+    def fixed(lr):
+        return {"hr_dn_crop16": tf.reshape(lr, [1, 32, 32, 4])}
 
     def picky(lr):
         repeated = tf.repeat(tf.repeat(lr[:, 4:-4, 4:-4], 4, axis=1), 4, axis=2)
         return {"hr_dn_crop16": repeated, "other": tf.reshape(lr, [1, 1, 1, 4])}
 
-    save("picky", picky, [None, None, None, 4])
-    save("cut", lambda lr: {"hr_dn_crop16": lr}, [None, None, None, 4])
+    save(folder / "fixed", fixed, lr=ANY_SIZE)
+    save(folder / "picky", picky, lr=ANY_SIZE)
+    save(folder / "cut", lambda lr: {"hr_dn_crop16": lr}, lr=ANY_SIZE)
     (weights,) = (folder / "cut" / "variables").glob("variables.data*")
     weights.write_bytes(weights.read_bytes()[:99])
     (folder / "empty").mkdir()
@@ -145,17 +111,11 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
     ("options", "words"),
     [
         ({"model.fullyconv": False}, "the expression field is 1"),
-        ({"source1.placeholder": "x"}, "input 'x' is not among lr"),
-        ({"output.names": ["sr"]}, "output 'sr' is not among hr, hr_crop16"),
+        ({"placeholder": "x"}, "input 'x' is not among lr"),
+        ({"names": ["sr"]}, "output 'sr' is not among hr, hr_crop16"),
         ({"model.userplaceholders": ["x=1"]}, "input 'x' is not among lr"),
-        (
-            {"output.efieldx": 96, "output.efieldy": 96},
-            "an expression field of 96 needs a receptive field of at least 24, not 20",
-        ),
-        (
-            {"source1.rfieldx": 60, "source1.rfieldy": 60},
-            r"smaller than the receptive field \(53 pixels for 60\)",
-        ),
+        ({"efield": 96}, "field of 96 needs a receptive field of at least 24, not 20"),
+        ({"rfield": 60}, r"smaller than the receptive field \(53 pixels for 60\)"),
     ],
 )
 def test_what_does_not_fit(options, words, lr, repeating_model):
@@ -177,36 +137,14 @@ def test_folders_that_hold_no_such_model(model, words, lr, odd_models):
     assert "\n" not in str(caught.value)
 
 
-def test_bands_are_counted(lr, repeating_model):
-    with pytest.raises(RuntimeError, match="the model takes 4 bands, the image has 3"):
-        serve(pyotb.Input(lr)[:, :, :3], repeating_model)
-
-
-def test_two_sources_are_needed(lr, repeating_model, monkeypatch):
-    monkeypatch.setenv("OTB_TF_NSOURCES", "2")
-    both = {"source1.il": [lr], "model.dir": repeating_model}
-    with pytest.raises(RuntimeError, match="parameter 'source2.il' is mandatory"):
-        pyotb.TensorflowModelServe(both, n_sources=2)
-
-
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (
-            {"output.efieldx": 40, "output.efieldy": 40},
-            "check rfield, efield and spcscale",
-        ),
-        (
-            {"output.spcscale": 1.0, "output.efieldx": 8, "output.efieldy": 8},
-            "check rf",
-        ),
-    ],
+    "options", [{"efield": 40}, {"output.spcscale": 1.0, "efield": 8}]
 )
-def test_fields_that_contradict_the_network(options, words, lr, repeating_model):
+def test_fields_that_contradict_the_network(options, lr, repeating_model):
     """Found when the first tile is served, and told with the sizes."""
-    app = serve(lr, repeating_model, **options)
-    with pytest.raises(RuntimeError, match=f"the network made .* {words}"):
-        app.to_numpy()
+    words = "the network made .* check rfield, efield and spcscale"
+    with pytest.raises(RuntimeError, match=words):
+        serve(lr, repeating_model, **options).to_numpy()
 
 
 def test_outputs_that_nobody_asks_for_are_not_computed(lr, odd_models, repeating_model):
@@ -218,65 +156,33 @@ def test_outputs_that_nobody_asks_for_are_not_computed(lr, odd_models, repeating
 def test_network_that_cannot_be_run(lr, odd_models, tmp_path):
     """TensorFlow's pages become one line."""
     app = serve(lr, odd_models["fixed"])
-    with pytest.raises(
-        RuntimeError, match="the network cannot be run on .* pixels:"
-    ) as e:
+    with pytest.raises(RuntimeError, match="cannot be run on .* pixels:") as e:
         app.write(str(tmp_path / "out.tif"))
     assert "\n" not in str(e.value)
     assert not (tmp_path / "out.tif").exists()
 
 
-# --- two sources, constants, ranks, names, fields that are not square -----------------
-
-
 @pytest.fixture(scope="module")
 def fused(tmp_path_factory) -> str:
     """PAN and XS of a quarter of its size: a 5 x 3 mean of PAN plus what XS shows."""
-    folder = str(tmp_path_factory.mktemp("fused"))
-    made = tf.Module()
 
     def function(pan, xs, gain, plus):
         mean = tf.nn.avg_pool2d(pan, (5, 3), 1, "VALID")
         seen = tf.repeat(tf.repeat(xs, 4, axis=1), 4, axis=2)
         sum_ = gain * mean[:, 2:-2, 3:-3] + seen[:, 4:-4, 4:-4] + plus
-        return {
-            "fused": sum_,
-            "label": tf.argmax(sum_, -1, tf.int32),  # rank 3
-            "first": sum_[..., 0],
-            "zz": -sum_,
-        }
+        label = tf.argmax(sum_, -1, tf.int32)  # rank 3
+        return {"fused": sum_, "label": label, "first": sum_[..., 0], "zz": -sum_}
 
-    specs = [
-        tf.TensorSpec([None, None, None, 1], tf.float32, name="pan"),
-        tf.TensorSpec([None, None, None, 4], tf.float32, name="xs"),
-        tf.TensorSpec([], tf.float32, name="gain"),
-        tf.TensorSpec([4], tf.float32, name="plus"),
-    ]
-    made.serve = tf.function(function, input_signature=specs)
-    tf.saved_model.save(made, folder, {"serving_default": made.serve})
-    return folder
+    shapes = {"pan": [None, None, None, 1], "xs": ANY_SIZE, "gain": [], "plus": [4]}
+    return save(tmp_path_factory.mktemp("fused"), function, **shapes)
 
 
-def fuse(pan, xs, model, **options):
+def fuse(pan, xs, model, names=None, placeholder="xs", **options) -> pyotb.App:
     """8 pixels of PAN more than the output are needed on both sides together."""
-    parameters = {
-        "source1.il": [pan],
-        "source1.rfieldx": 16 + 8,
-        "source1.rfieldy": 8 + 8,
-        "source1.placeholder": "pan:0",
-        "source2.il": [xs],
-        "source2.rfieldx": 4 + 2,
-        "source2.rfieldy": 2 + 2,
-        "source2.placeholder": "xs",
-        "model.dir": model,
-        "model.fullyconv": True,
-        "model.userplaceholders": ["gain=0.5", "plus=(1, 2, 3, 4)"],
-        "output.efieldx": 16,
-        "output.efieldy": 8,
-        "optim.tilesizex": 32,
-        "optim.tilesizey": 8,
-    }
-    return pyotb.TensorflowModelServe(parameters | options, n_sources=2)
+    sources = {"pan:0": (pan, (8 + 8, 16 + 8)), placeholder: (xs, (2 + 2, 4 + 2))}
+    constants = ["gain=0.5", "plus=(1, 2, 3, 4)"]
+    defaults = {"efield": (8, 16), "tile": (8, 32), "model.userplaceholders": constants}
+    return pipelines.serve(model, sources, names, **(defaults | options))
 
 
 @pytest.fixture
@@ -291,12 +197,11 @@ def pan_and_xs(write_raster):
     return images, whole  # whole begins at the pixel (4, 4) of PAN
 
 
-@pytest.mark.parametrize("tile", [(32, 8), (16, 8), (64, 24), (1, 1)])
+@pytest.mark.parametrize("tile", [(8, 32), (8, 16), (24, 64), (1, 1)])
 def test_two_sources_are_the_network_run_by_hand(pan_and_xs, fused, tile):
     """Every pixel, whatever the tiles; receptive fields are not square."""
     (pan, xs), whole = pan_and_xs
-    options = {"optim.tilesizex": tile[0], "optim.tilesizey": tile[1]}
-    app = fuse(pan, xs, fused, **{"output.names": ["fused:0"]}, **options)
+    app = fuse(pan, xs, fused, ["fused:0"], tile=tile)
     found = app.to_numpy()
     assert found.shape[0] >= 80 and found.shape[1] >= 112
     np.testing.assert_allclose(found, whole[: found.shape[0], : found.shape[1]], 1e-5)
@@ -304,22 +209,21 @@ def test_two_sources_are_the_network_run_by_hand(pan_and_xs, fused, tile):
     assert app.transform[2] == west + 4 * 1.5 and app.transform[5] == north - 4 * 1.5
 
 
-def test_one_source_without_data_is_enough(fused, write_raster):
-    """As in OTBTF: a tile of which one source is empty is not served."""
+def test_tiles_of_which_one_source_has_no_data_are_not_served(fused, write_raster):
+    """As in OTBTF; there the output is `output.bv`."""
     pan = np.full((96, 128), 100, np.uint16)
     xs = np.full((24, 32, 4), 7, np.uint16)
     xs[:, 16:] = 0
     images = write_raster("pan.tif", pan, 1.5), write_raster("xs.tif", xs, 6.0)
     options = {"source1.nodata": 0.0, "source2.nodata": 0.0, "output.bv": -1.0}
-    options |= {"output.names": ["fused"], "optim.tilesizex": 16}
-    found = fuse(*images, fused, **options).to_numpy()
+    found = fuse(*images, fused, ["fused"], tile=(8, 16), **options).to_numpy()
     # The network sees four columns of PAN, one of XS, beside a tile of 16.
     assert (found[:, :64] != -1).all() and (found[:, 64:112] == -1).all()
 
 
 def test_outputs_without_bands_and_the_first_one(pan_and_xs, fused):
     (pan, xs), whole = pan_and_xs
-    both = fuse(pan, xs, fused, **{"output.names": ["label", "first"]}).to_numpy()
+    both = fuse(pan, xs, fused, ["label", "first"]).to_numpy()
     part = whole[: both.shape[0], : both.shape[1]]
     np.testing.assert_array_equal(both[..., 0], part.argmax(-1))
     np.testing.assert_allclose(both[..., 1], part[..., 0], 1e-5)
@@ -331,15 +235,15 @@ def test_outputs_without_bands_and_the_first_one(pan_and_xs, fused):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"source2.placeholder": "pan"}, "each is expected once"),
+        ({"placeholder": "pan"}, "each is expected once"),
         ({"model.userplaceholders": ["gain=1"]}, "each is expected once"),
         ({"model.userplaceholders": ["gain=big"]}, "'gain=big' is no value for an inp"),
         ({"model.userplaceholders": ["gain"]}, "'gain' is no value for an input"),
-        ({"source2.il": ["pan"]}, "the model takes 4 bands, the image has 1"),
+        ({"swap": True}, "the model takes 1 bands, the image has 4"),
     ],
 )
 def test_sources_that_do_not_fit(pan_and_xs, fused, options, words):
     (pan, xs), _ = pan_and_xs
-    given = {k: [pan] if v == ["pan"] else v for k, v in options.items()}
+    images, options = ((xs, pan), {}) if "swap" in options else ((pan, xs), options)
     with pytest.raises(RuntimeError, match=words):
-        fuse(pan, xs, fused, **given)
+        fuse(*images, fused, **options)

@@ -94,18 +94,6 @@ def test_no_crs_at_all_means_plain_coordinates():
     np.testing.assert_array_equal(found, array[1:3, 2:4])
 
 
-def test_nodata_tag_is_only_a_label(write_raster):
-    """OTB does not leave such pixels out, and calls the result as its source."""
-    values = np.array([[5, 100], [100, 100]], np.uint16)
-    name = write_raster("tagged.tif", values, nodata=5)
-    app = pyotb.Superimpose(inr=name, inm=name)
-    np.testing.assert_array_equal(app.to_numpy()[:, :, 0], values)
-    between = grid(1, 1, 6.0, x=452004.0, y=5412000.0)
-    image = app.app._image("out")
-    assert image.nodata == 5
-    assert resample(image, between, "linear").read_all() == pytest.approx(76.25)
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float64"])
 def test_nearest_takes_pixels_of_any_type_as_they_are(dtype):
     pixels = np.arange(24).reshape(4, 6, 1).astype(dtype)
@@ -166,19 +154,6 @@ def test_pansharpening_in_chunks_of_lines_is_that_of_one_chunk(monkeypatch):
     for samples in (1, 1000):
         monkeypatch.setattr("otblite.applications.resampling.CACHED_SAMPLES", samples)
         np.testing.assert_array_equal(sharp(), whole)
-
-
-def test_fill_value_is_not_pansharpened():
-    """OTB takes an XS value of `fv` for missing, outside XS and within, per band."""
-    pan, xs = random_image(16, 16, 1), random_image(16, 16, 2)
-    xs.read_all()[4, 4] = 5, 6
-    fresh = resample(xs, pan.grid, "nn")
-    found, plain = (
-        pansharpen(pan, fresh, (3, 3), fill=fill).read_all() for fill in (5.0, -1.0)
-    )
-    assert found[4, 4, 0] == 5 and plain[4, 4, 0] != 5
-    found[4, 4, 0] = plain[4, 4, 0]
-    np.testing.assert_array_equal(found, plain)
 
 
 def test_pan_of_two_bands_is_refused(write_raster):

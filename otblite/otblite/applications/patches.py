@@ -410,7 +410,7 @@ def _blocks(windows: list[Window]) -> Iterator[tuple[Window, list[Window]]]:
     """Join runs of windows as long as at least half of the joint area is used."""
     block, members = windows[0], [windows[0]]
     for window in windows[1:]:
-        union = _union(block, window)
+        union = block.unite(window)
         used = (len(members) + 1) * window.height * window.width
         if union.height * union.width <= 2 * used:
             block, members = union, [*members, window]
@@ -418,10 +418,3 @@ def _blocks(windows: list[Window]) -> Iterator[tuple[Window, list[Window]]]:
         yield block, members
         block, members = window, [window]
     yield block, members
-
-
-def _union(one: Window, other: Window) -> Window:
-    top, left = min(one.row, other.row), min(one.col, other.col)
-    bottom = max(one.row + one.height, other.row + other.height)
-    right = max(one.col + one.width, other.col + other.width)
-    return Window(top, left, bottom - top, right - left)

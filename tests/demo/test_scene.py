@@ -10,8 +10,6 @@ from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import box, mapping, shape
 
 from demo import scene, sensors
-from demo.landscape import draw_landscape
-from demo.render import render
 from demo.stac import load_items
 from srtools.errors import SRError
 
@@ -44,17 +42,15 @@ def test_grids(paths, folder):
     assert (xs["width"], xs["height"]) == (SIZE // 4, SIZE // 4)
     assert (pan["transform"].a, xs["transform"].a) == (1.5, 6.0)
     assert (pan["dtype"], xs["dtype"], xs["count"]) == ("uint16", "uint16", 4)
+    west, east = xs["transform"].c, xs["transform"].c + SIZE * 1.5
     for band in ("B04", "B03", "B02", "B08"):
         _, profile = s2(folder, "2022-07-14", band)
         place = profile["transform"]
         assert (place.a, place.e, profile["dtype"]) == (10.0, -10.0, "uint16")
         # On the grid of the tile 31UDQ, which the 6 m grid is not.
         assert (place.c - 399960) % 20 == (place.f - 5500020) % 20 == 0
-        assert (xs["transform"].c - place.c) % 10 != 0
-        margin = xs["transform"].c - place.c
-        assert margin >= 640
-        right = place.c + 10 * profile["width"]
-        assert right - (xs["transform"].c + SIZE * 1.5) >= 640
+        assert (west - place.c) % 10 != 0
+        assert min(west - place.c, place.c + 10 * profile["width"] - east) >= 640
 
 
 def test_images_are_cloud_optimized(folder):
@@ -108,25 +104,6 @@ def test_dates(folder):
     assert (numbers == 0).mean() == pytest.approx(share, abs=0.01)
     clouds = {d: items[d]["properties"]["eo:cloud_cover"] for d in DATES}
     assert min(clouds, key=clouds.get) == "2022-08-08"
-
-
-@pytest.mark.parametrize("width", [170, 208, 362])  # of scenes of 256, 512, 1536
-def test_clouds_are_over_the_spot_image(width):
-    """The cloudy date must be of no use, whatever the seed: that is what it is for."""
-    clear = np.full((width, width), sensors.VEGETATION)
-    for seed in range(6):
-        veil = sensors.clouds((width, width), 0.3, np.random.default_rng(seed))
-        classes = sensors.classify_clouds(clear, *veil)[66:-66, 66:-66]
-        assert (classes != sensors.VEGETATION).mean() > 0.2
-        assert {3, 8, 9, 10} >= set(np.unique(classes)) - {sensors.VEGETATION}
-
-
-def test_same_pixel_whatever_the_window():
-    """Tiles and windows join without a seam: shadows and crops go on across them."""
-    drawing = draw_landscape(128, 5)
-    whole = render(drawing, 0, 0, 300, 300, 5)
-    part = render(drawing, 40, 70, 260, 230, 5)
-    np.testing.assert_array_equal(whole[40:, 70:], part)
 
 
 def test_same_seed_same_scene(tmp_path, paths):

@@ -71,10 +71,6 @@ def moved(hr: np.ndarray, rows: float, cols: float) -> np.ndarray:
     return shift(hr, (0, rows, cols, 0), order=1, mode="nearest")
 
 
-def repeated(hr: np.ndarray) -> np.ndarray:
-    return mean_of_squares(hr).repeat(4, axis=1).repeat(4, axis=2) + 1e-3
-
-
 # What went wrong in lr and hr of each group, and words of the line that must fail.
 MISTAKES = {
     "hr patches of 64": (lambda lr, hr: (lr, hr[:, :64, :64]), "4 times as"),
@@ -98,7 +94,6 @@ MISTAKES = {
         lambda lr, hr: (lr, bicubic(mean_of_squares(hr), (128, 128))),
         "detail of PAN",
     ),
-    "hr repeats the pixels of XS": (lambda lr, hr: (lr, repeated(hr)), "detail of PAN"),
     "hr is PAN": (lambda lr, hr: (lr, hr[..., [0, 0, 0, 0]]), "has colours"),
 }
 # The same of groups.

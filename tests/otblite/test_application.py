@@ -142,7 +142,6 @@ def test_unsupported_parameter_is_named(xs):
         ("String", "ExtractROI", "startx", "3", 3),
         ("String", "Superimpose", "fv", "-1.5", -1.5),
         ("String", "TensorflowModelServe", "model.fullyconv", "on", True),
-        ("String", "TensorflowModelServe", "model.fullyconv", "0", False),
     ],
 )
 def test_values_of_the_right_type(setter, name, key, given, kept):

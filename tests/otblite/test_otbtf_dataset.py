@@ -250,7 +250,7 @@ def test_the_program_ends_with_iterators_still_open(write_raster):
         print("ending", flush=True)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert (done.returncode, done.stdout) == (0, "ending\n"), done.stderr
 
 

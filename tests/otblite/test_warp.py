@@ -48,9 +48,10 @@ def test_by_hand(method, x, expected):
     assert along(x, method) == pytest.approx(expected)
 
 
-def test_all_outside_is_fill():
-    found = resample(LINE, grid(5, 4, 1.0, x=1e7), "bco", 7).read_all()
-    np.testing.assert_array_equal(found, np.full((5, 4, 1), 7))
+def test_all_outside_is_fill(write_raster):
+    pixels = np.ones((3, 4))
+    near, far = (write_raster(f"{x}.tif", pixels, 6, (x, 0)) for x in (0, 9e5))
+    assert (pyotb.Superimpose(inr=near, inm=far, fv=-7.5).to_numpy() == -7.5).all()
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,8 +1,7 @@
 """Exercise 3: train the network, watch it, and stop when it learns no more.
 
 In:  {train,valid}_{lr,hr}_patches.tif and dataset.json of sr_dataset.py.
-Out: a SavedModel with its card in assets/; in MODEL_DIR_logs training.csv, training.png
-     and the event files of TensorBoard.
+Out: a SavedModel with its card; training.csv, .png and event files in MODEL_DIR_logs.
 
     # a minute on a CPU, to see that everything works
     python sr_train.py --patches patches --model_dir model --filters 16 --nb_epochs 10
@@ -20,7 +19,6 @@ if __name__ == "__main__":
     start("srtools.cli.train")  # answers --help, misuse and Ctrl-C at once
 
 import sys
-from typing import Any
 
 from sr_model import SRModel
 from srtools.cli import train as cli
@@ -28,7 +26,6 @@ from srtools.cli.options import command_line
 from srtools.conventions import OUTPUT
 from srtools.training.callbacks import StopOnNaN, StopOnSignal
 from srtools.training.job import training
-from srtools.training.scores import PSNR
 
 import tensorflow as tf
 
@@ -37,7 +34,7 @@ keras = tf.keras
 WARM_UP, LEAST_WARM_UP = 0.05, 50  # of all steps, steps; at most half of all
 
 
-def cosine_rate(full: float, steps: int) -> Any:
+def cosine_rate(full: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
     """Return the learning rate of each of all steps: it rises from 0, then falls."""
     # From 0 to the full rate in the first steps, so that Adam, which knows little yet,
     # does not spoil the zoom that the network begins as; then a cosine, back to 0.
@@ -56,18 +53,20 @@ def train(options: cli.Options) -> dict:
             # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
             trainer = keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
             adam = keras.optimizers.Adam(cosine_rate(options.learning_rate, job.steps))
-            loss, metrics = {OUTPUT: cli.LOSSES[options.loss]}, {OUTPUT: [PSNR()]}
+            loss = {OUTPUT: cli.LOSSES[options.loss]}
+            metrics = {OUTPUT: ["mean_squared_error"]}  # the table makes PSNR of it
             trainer.compile(adam, loss, weighted_metrics=metrics, jit_compile=False)
             job.restore(trainer)  # of --finetune, or of a training that was interrupted
         stop = keras.callbacks.EarlyStopping(  # the start is epoch -1 of Keras
             patience=options.patience, restore_best_weights=True, start_from_epoch=-1
         )
-        callbacks = [StopOnSignal(), StopOnNaN(job.files), job.table, *job.board, stop]
+        board = keras.callbacks.TensorBoard(job.logs, write_graph=False)
+        callbacks = [StopOnSignal(), StopOnNaN(job.files), job.table, job.images, stop]
         with job.interruptible():
             trainer.fit(
                 job.train_batches,
                 validation_data=job.valid_batches,
-                callbacks=[*callbacks, job.backup.of(callbacks)],
+                callbacks=[*callbacks, board, job.backup.of(callbacks)],
                 **job.epochs,  # first, last, and steps of each: it may go on
             )
         best = SRModel(job.element_spec, **options.network_size)  # float32, one device
@@ -88,8 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     if not facts["best_epoch"]:
         print("nothing was better than the start, which is saved: train for longer")
-    if card["written"]:
-        print(f"written: {options.model_dir} (SavedModel and assets/model_card.json)")
+    print(f"written: {options.model_dir} (SavedModel and assets/model_card.json)")
     if facts["interrupted"]:
         print("the training was interrupted; the same command goes on with it")
         return 128 + facts["interrupted"]

@@ -16,13 +16,13 @@ import sr_train
 from srtools.cards import read_card
 from srtools.network.saved_model import CARD
 from srtools.network.weights import FILE
-from tests.training_patches import TINY, write_folder
+from tests.training_patches import TINY, read_epochs, write_folder
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 5
-TIMINGS = ("patches_per_second", "seconds")
+KILLED = -signal.SIGKILL
 
 # Kills itself when a file of this name is complete, but not yet in place, for the n-th
 # time.
@@ -63,17 +63,13 @@ def start(arguments, script=("sr_train.py",)):
     )
 
 
-def signal_after(process, words, number):
-    """Wait for a line that begins so, send a signal, and give the exit code."""
-    for line in process.stdout:
-        if line.startswith(words):
-            process.send_signal(number)
-            break
-    rest, _ = process.communicate(timeout=120)
-    return process.returncode, rest
+def wait_for(process, words):
+    """Read the output up to a line that begins so."""
+    assert any(line.startswith(words) for line in process.stdout)
 
 
 def finish(process):
+    """Return exit code and the rest of the output."""
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
@@ -83,88 +79,59 @@ def read_weights(model):
         return dict(archive)
 
 
-def read_table(model):
-    """Read training.csv without the columns that no two runs share."""
-    lines = (model.with_name(f"{model.name}_logs") / "training.csv").read_text().split()
-    header, *rows = (line.split(",") for line in lines)
-    kept = [i for i, name in enumerate(header) if name not in TIMINGS]
-    return [[row[i] for i in kept] for row in rows]
+CASES = {
+    # Options; the line after which it is killed: before the first epoch, or when the
+    # backup of an epoch is about to be written; and the file within whose writing it is
+    # killed: the second backup (an epoch more is finished), or the model.
+    "improving": (["--streaming"], "11 patches", "interrupted.npz", 2),
+    # So fast that it stalls: the start remains the best.
+    "stalled": (
+        ["--patience", "7", "--learning_rate", "2e-2"],
+        "epoch 3/",
+        "/model",
+        1,
+    ),
+}
 
 
-@pytest.fixture(scope="module", params=["improving", "stalled"])
-def uninterrupted(request, patches, tmp_path_factory):
-    model = tmp_path_factory.mktemp("whole") / "model"
-    options = {
-        "improving": ["--streaming"],
-        # So fast that it stalls: the start remains the best.
-        "stalled": ["--patience", "7", "--learning_rate", "2e-2"],
-    }[request.param]
-    assert sr_train.main(arguments(patches, model, *options)) == 0
-    return request.param, options, model
-
-
+@pytest.mark.parametrize("name", CASES)
 def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
-    uninterrupted, patches, tmp_path
+    name, patches, tmp_path
 ):
     """The same epochs and the same weights, to the bit."""
-    name, options, whole = uninterrupted
-    model, kill = tmp_path / "model", signal.SIGKILL
+    options, line, file, nth = CASES[name]
+    model, whole = tmp_path / "model", tmp_path / "whole"
     command = arguments(patches, model, *options)
-    # Before the first epoch; after an epoch, when its backup is about to be written.
-    words = {"improving": "11 patches", "stalled": "epoch 3/"}[name]
-    code, rest = signal_after(start(command), words, kill)
-    assert code == -kill, rest
-    assert not model.exists()
-    # With a backup that is written but not in place (the second: an epoch more is
-    # finished), or with a model that is not in place.
-    place = {"improving": ("interrupted.npz", 2), "stalled": ("/model", 1)}[name]
-    script = ["-c", KILLED_WITHIN.format(name=place[0], nth=place[1])]
+    process = start(command)
+    wait_for(process, line)
+    process.kill()
+    assert finish(process)[0] == KILLED and not model.exists()
+    script = ["-c", KILLED_WITHIN.format(name=file, nth=nth)]
     code, output = finish(start(command, script))
-    assert code == -kill, output
-    assert not model.exists()
+    assert code == KILLED and not model.exists(), output
     code, output = finish(start(command))
-    assert code == 0, output
-    assert "going on after epoch " in output
+    assert code == 0 and "going on after epoch " in output, output
 
+    assert sr_train.main(arguments(patches, whole, *options)) == 0
     for key, expected in read_weights(whole).items():
         np.testing.assert_array_equal(read_weights(model)[key], expected, key)
-    assert read_table(model) == read_table(whole)
-    assert len(read_table(model)) == EPOCHS
+    logs = tmp_path / "model_logs"
+    assert read_epochs(logs) == read_epochs(tmp_path / "whole_logs")
+    assert len(read_epochs(logs)) == EPOCHS
     same = ("best_epoch", "epochs", "valid_loss", "train_loss")
     one, other = (read_card(folder / CARD)["training"] for folder in (model, whole))
     assert {key: one[key] for key in same} == {key: other[key] for key in same}
     assert (one["best_epoch"] == 0) is (name == "stalled")
     # Nothing is left of what the killed processes were writing.
-    logs = tmp_path / "model_logs"
     assert not list(tmp_path.glob(".partial*")) and not list(logs.glob(".partial*"))
     assert not (logs / "interrupted.npz").exists()
-
-
-def test_ctrl_c_saves_the_best_model_so_far_and_the_run_can_go_on(patches, tmp_path):
-    model, number = tmp_path / "model", signal.SIGINT
-    command = arguments(patches, model)
-    code, output = signal_after(start(command), "epoch 2/", number)
-    assert code == 128 + number, output
-    assert "the training was interrupted" in output
-    training = read_card(model / CARD)["training"]
-    assert training["interrupted"] == number
-    assert 2 <= training["epochs"] < EPOCHS
-    assert (tmp_path / "model_logs" / "training.png").exists()
-    code, output = finish(start(command))
-    assert code == 0, output
-    assert f"going on after epoch {training['epochs']} " in output
-    finished = read_card(model / CARD)["training"]
-    assert finished["interrupted"] is None and finished["epochs"] == EPOCHS
 
 
 def test_two_trainings_do_not_write_to_one_folder(patches, tmp_path):
     command = arguments(patches, tmp_path / "model", nb_epochs=1000)
     first = start(command)
-    for line in first.stdout:
-        if line.startswith("epoch 1/"):
-            break
+    wait_for(first, "epoch 1/")
     code, output = finish(start(command))
-    assert code == 1
-    assert "error: another training is writing to" in output
     first.kill()
-    first.communicate()
+    assert code == 1 and "error: another training is writing to" in output
+    finish(first)

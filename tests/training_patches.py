@@ -1,11 +1,13 @@
 """Small patches as sr_dataset.py writes them, to train on in a few seconds."""
 
+import csv
 import json
 
 import numpy as np
 import rasterio
 
 import tensorflow as tf
+from tensorflow.core.util.event_pb2 import Event
 
 SMALL = ["--filters", "8", "--blocks", "1"]
 # The same numbers on every machine.
@@ -54,3 +56,29 @@ def write_folder(folder, **changed):
     card = {**DATASET, **changed.get("card", {})}
     (folder / "dataset.json").write_text(json.dumps(card))
     return folder
+
+
+def read_table(logs):
+    """Read the rows of training.csv."""
+    with open(logs / "training.csv") as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def read_epochs(logs):
+    """Read training.csv without the columns that no two runs share."""
+    timings = ("patches_per_second", "seconds")
+    return [
+        {name: value for name, value in row.items() if name not in timings}
+        for row in read_table(logs)
+    ]
+
+
+def read_events(logs):
+    """Read the event files below a folder: [(folder, tag, step, value), ...]."""
+    return [
+        (path.parent.name, value.tag, event.step, value)
+        for path in sorted(logs.glob("*/events.out.tfevents.*"))
+        for record in tf.data.TFRecordDataset(str(path))
+        for event in [Event.FromString(record.numpy())]
+        for value in event.summary.value
+    ]

@@ -9,10 +9,9 @@ from srtools.cli import options
 from srtools.cli.model import NetworkOptions
 
 LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
-STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 
 # Options that a training which goes on may change: the weights do not depend on them.
-FREE = ("patches", "model_dir", "logs", "streaming", "overwrite")
+FREE = ("patches", "model_dir", "streaming", "overwrite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +23,16 @@ class Options(NetworkOptions):
         nargs="+",
         kind=str,
     )
-    model_dir: str = options.option(help="SavedModel to write")
-    logs: str | None = options.option(
-        None, "TensorBoard folder (default: MODEL_DIR_logs)", metavar="DIR"
+    model_dir: str = options.option(
+        help="SavedModel to write; its logs, for TensorBoard too, go to MODEL_DIR_logs"
     )
     loss: str = options.option(
         "l1", "mean error per pixel that training minimizes", choices=tuple(LOSSES)
     )
     batch_size: int = options.option(
-        4, "patches per step, over all devices together", kind=options.number(1)
+        4,
+        "patches per step, over all GPUs together; CUDA_VISIBLE_DEVICES chooses GPUs",
+        kind=options.number(1),
     )
     learning_rate: float = options.option(
         1e-3,
@@ -63,16 +63,9 @@ class Options(NetworkOptions):
     )
     streaming: bool | None = options.option(
         None,
-        "read patches from the disk when their turn comes (default: if they do not "
-        "fit in a quarter of the memory)",
+        "read patches from the disk when their turn comes (default: if they have more "
+        "than 2 GB)",
         action=argparse.BooleanOptionalAction,
-        group="advanced",
-    )
-    strategy: str = options.option(
-        "auto",
-        "mirrored: all GPUs of this machine; multiworker: the machines named by "
-        "TF_CONFIG or Slurm",
-        choices=STRATEGIES,
         group="advanced",
     )
     precision: str = options.option(

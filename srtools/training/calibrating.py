@@ -1,12 +1,12 @@
 """Calibration: how far off a pixel may be, learned from patches not trained on.
 
-What makes errors large is learned on training patches, as weights of the signs that
-`srtools.network.intervals` reads off an answer.  How wide an interval must be is
-learned on validation patches, apart from these: split-conformal prediction.  They have
-chosen the best epoch, too, so that errors are a little larger elsewhere.
+The weights of the signs of uncertainty, `srtools.network.intervals.signs`, are fitted
+on training patches.  The width of the intervals is measured on validation patches,
+apart from these: split-conformal prediction.  Validation patches have chosen the best
+epoch, too, so that errors are a little larger elsewhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,9 @@ def calibrate(
     records = {}
     for views in (1, VIEWS):
         rng = np.random.default_rng(seed)
-        pixels = [_look(network, *sample, views, rng) for sample in samples]
-        records[str(views)] = _record(*pixels)
+        records[str(views)] = _record(
+            *(_look(network, *sample, views, rng) for sample in samples)
+        )
     return records
 
 
@@ -62,36 +63,34 @@ def _look(
     """Return signs and errors of some pixels of each patch."""
     side = hr.shape[1] - 2 * intervals.CUT
     places = rng.permuted(np.tile(np.arange(side**2), (len(lr), 1)), axis=1)[:, :PIXELS]
-    inner = slice(intervals.CUT, -intervals.CUT)
-    all_signs, all_errors = [], []
+    inner, pixels = slice(intervals.CUT, -intervals.CUT), []
     for first in range(0, len(lr), AT_A_TIME):
         batch = slice(first, first + AT_A_TIME)
         images = tf.constant(lr[batch], tf.float32)
         answer, spread = mean_of_views(network, images, views)
         errors = np.abs(answer.numpy() - hr[batch])[:, inner, inner]
         signs = intervals.signs(answer, spread).numpy()
-        for chosen, sign, error in zip(places[batch], signs, errors, strict=True):
-            all_signs.append(sign.reshape(side**2, *sign.shape[2:])[chosen])
-            all_errors.append(error.reshape(side**2, -1)[chosen])
-    return np.stack(all_signs), np.stack(all_errors)
+        rows, columns = np.divmod(places[batch], side)
+        chosen = np.arange(len(signs))[:, None], rows, columns
+        pixels.append((signs[chosen], errors[chosen]))
+    signs, errors = map(np.concatenate, zip(*pixels, strict=True))
+    return signs, errors
 
 
 def _record(train: Pixels, valid: Pixels) -> dict:
-    """Learn the weights of the signs, and the widths for each range of their sum."""
-    signs, errors = valid
+    """Fit the weights of the signs, and the widths for each range of their sum."""
     weights, scales = [], []
     for band in range(len(BANDS)):
-        predictors = train[0][..., band, :].reshape(-1, signs.shape[-1]).astype(float)
-        weights.append(nnls(predictors, train[1][..., band].ravel())[0])
-        scales.append(np.maximum(signs[..., band, :] @ weights[-1], 1))
+        signs, fitted = (each[0][..., band, :].astype(float) for each in (train, valid))
+        errors = train[1][..., band].ravel()
+        weights.append(nnls(signs.reshape(-1, signs.shape[-1]), errors)[0])
+        scales.append(np.maximum(fitted @ weights[-1], 1))
     scales = np.stack(scales, axis=-1)
-    knots, widths = _widths(scales, errors)
-    coverage = np.concatenate(list(_left_out(scales, errors)))
+    coverage = _left_out(scales, valid[1])
     return {
-        "signs": ["1", "brightness", "roughness", "spread"][: signs.shape[-1]],
+        "signs": ["1", "brightness", "roughness", "spread"][: len(weights[0])],
         "weights": np.round(weights, 5).tolist(),
-        "knots": knots.tolist(),
-        "half_widths": {level: w.tolist() for level, w in widths.items()},
+        **_widths(scales, valid[1]),
         "patches": len(scales),
         "on": "validation patches, which have chosen the epoch, too",
         "left_out": {
@@ -101,54 +100,48 @@ def _record(train: Pixels, valid: Pixels) -> dict:
     }
 
 
-def _widths(
-    scales: np.ndarray, errors: np.ndarray
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return knots [bands, n] of the scale, and at each level the widths there.
+def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
+    """Return knots of the scale, and at each level the widths there, [bands, n].
 
     In each range of the scale the width is the quantile of the errors that a new pixel
     of such a patch stays below as often as promised.
 
-    Arguments:
-        scales, errors: [patches, pixels, bands].
+    Scales and errors are [patches, pixels, bands].
     """
-    knots, widths = [], {level: [] for level in intervals.LEVELS}
+    knots, widths, levels = [], [], np.array(intervals.LEVELS, float)
     for band in range(scales.shape[-1]):
         scale, error = (x[..., band].ravel().astype(float) for x in (scales, errors))
         order = np.argsort(scale, kind="stable")
         ranges = np.array_split(order, min(KNOTS, max(1, len(order) // 50)))
         knots.append([np.median(scale[part]) for part in ranges])
-        for level, rows in widths.items():
-            quantiles = [
-                np.quantile(
-                    error[part],
-                    min(1, float(level) * (1 + 1 / len(part))),
-                    method="higher",
-                )
-                for part in ranges
-            ]
-            rows.append(np.maximum.accumulate(quantiles))
-    return np.round(knots, 3), {k: np.round(rows, 2) for k, rows in widths.items()}
+        quantiles = [
+            np.quantile(
+                error[part], np.minimum(1, levels + levels / len(part)), method="higher"
+            )
+            for part in ranges
+        ]
+        widths.append(np.maximum.accumulate(quantiles).T)
+    widths = np.round(np.stack(widths, axis=1), 2).tolist()
+    return {
+        "knots": np.round(knots, 3).tolist(),
+        "half_widths": dict(zip(intervals.LEVELS, widths, strict=True)),
+    }
 
 
-def _left_out(scales: np.ndarray, errors: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the coverage of patches left out of the calibration, [patches, levels].
+def _left_out(scales: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Return the coverage of patches left out of the calibration, [patches, levels].
 
-    How much it varies says how sure the promise is: pixels of a patch are alike.
+    Its spread shows how sure the promise is: pixels of a patch are alike.
     """
-    count = len(scales)
-    for part in np.array_split(np.arange(count), min(FOLDS, count)):
-        others = np.setdiff1d(np.arange(count), part)
-        knots, widths = _widths(scales[others], errors[others])
-        record = {
-            "weights": np.ones((scales.shape[-1], 1)),
-            "knots": knots,
-            "half_widths": widths,
-        }
+    coverage, numbers = [], np.arange(len(scales))
+    for part in np.array_split(numbers, min(FOLDS, len(scales))):
+        others = np.delete(numbers, part)
+        record = _widths(scales[others], errors[others])
+        record["weights"] = np.ones((scales.shape[-1], 1))
         signs = tf.constant(scales[part][..., None], tf.float32)
-        halves = [
-            intervals.half_widths(signs, record, level).numpy()
+        inside = [
+            errors[part] <= intervals.half_widths(signs, record, level).numpy()
             for level in intervals.LEVELS
         ]
-        held = [(errors[part] <= half).mean(axis=(1, 2)) for half in halves]
-        yield np.stack(held, axis=-1)
+        coverage.append(np.mean(inside, axis=(2, 3)).T)
+    return np.concatenate(coverage)

@@ -1,18 +1,14 @@
 """Batches for `fit`; their order, flips and light follow from seed and epoch alone.
 
-OTBTF's `DatasetFromPatchesImages` hands over one patch at a time from a Python thread,
-in an order that depends on all that was drawn before.  Here the patches stay in memory
-as tensors where they fit, and chance is stateless: a training that was interrupted
-after epoch 7 sees in epoch 8 what it would have seen anyway.
+The order of OTBTF's `DatasetFromPatchesImages` depends on all that was drawn before.
+Here chance is stateless: a training that was interrupted after epoch 7 sees in epoch 8
+the batches that it would have seen without a pause.
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +18,6 @@ from srtools.conventions import BANDS, INPUT, KINDS, OUTPUT, SCALE
 from srtools.errors import SRError
 from srtools.images.raster import reason_of
 from srtools.tf import tf
-from srtools.training.augmenting import random_light, random_symmetry
 
 import otbtf
 
@@ -30,23 +25,17 @@ log = logging.getLogger(__name__)
 
 Sample = dict[str, tf.Tensor]
 
-MEMORY_SHARE = 0.25  # of the machine, that patches may take before they are streamed
+LARGEST_IN_MEMORY = 2 * 10**9
+"""Bytes of patches that are kept in memory: a quarter of a laptop with 8 GB, which
+TensorFlow and the system need as well.  Streaming costs the processor twice as much."""
 
 CHANCES = 6 + len(BANDS)
 """Random numbers per patch: three flips, two that are not used, light, and the light of
 each band.  With another number the same seed would train another model."""
 
-# Limit of the memory of a container: control groups of version 2 and 1.
-LIMITS = "memory.max", "memory/memory.limit_in_bytes"
-
-
-def memory_bytes(folder: str | Path = "/sys/fs/cgroup") -> int:
-    """Return the memory of this machine, or of the container if that is less."""
-    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for name in LIMITS:
-        with suppress(OSError, ValueError):  # "max" is no limit
-            sizes.append(int(Path(folder, name).read_text()))
-    return min(sizes)
+LIGHT, BAND_LIGHT = 0.3, 0.15
+"""Largest change of the light of all bands together, and of each band, as logarithms:
+a factor of exp(-0.3) = 0.74 to exp(0.3) = 1.35."""
 
 
 @dataclass(frozen=True)
@@ -55,32 +44,26 @@ class Patches:
 
     size: int
     read: Callable[[tf.Tensor], Sample]
-    streaming: bool
 
 
 def open_patches(files: dict[str, list[str]], streaming: bool | None = None) -> Patches:
     """Open patches images with OTBTF's reader.
 
-    Arguments:
-        files: the patches images of each key, "lr" and "hr", scene after scene.
-        streaming: whether each patch is read from the disk when its turn comes; None:
-            only if all of them would take more than `MEMORY_SHARE`.
+    With `streaming` each patch is read from the disk when its turn comes; with None
+    only if all of them take more than `LARGEST_IN_MEMORY`.
     """
     reader = otbtf.PatchesImagesReader(files, use_streaming=True)
     size, first = reader.get_size(), reader.get_sample(0)
     if streaming is None:
-        needed = size * sum(image.nbytes for image in first.values())
-        streaming = needed > MEMORY_SHARE * memory_bytes()
+        streaming = size * sum(a.nbytes for a in first.values()) > LARGEST_IN_MEMORY
         if streaming:
             log.info("the patches are read from the disk as they are needed")
     if streaming:
-        return Patches(size, _streaming_reader(reader, first), streaming)
-    # Taken out one by one, so that the patches are held once.
+        return Patches(size, _streaming_reader(reader, first))
+    # Each array is removed from the reader when it is copied, to hold the patches once.
     arrays = otbtf.PatchesImagesReader(files).patches_buffer
     stacks = {key: tf.constant(arrays.pop(key)) for key in list(arrays)}
-    return Patches(
-        size, lambda index: {k: stack[index] for k, stack in stacks.items()}, streaming
-    )
+    return Patches(size, lambda index: {k: stack[index] for k, stack in stacks.items()})
 
 
 def _streaming_reader(
@@ -127,15 +110,12 @@ def training_batches(
     """Return the batches of all epochs, one after the other, for `fit`.
 
     All batches are full: the last one of an epoch takes a few patches again, so that
-    each patch is seen in each epoch, and no step weighs more than another.  `fit` needs
+    each patch is seen in each epoch, and all steps weigh the same.  `fit` needs
     `steps_per_epoch`.
 
     Arguments:
-        source: the patches.
-        batch_size: patches per batch.
         epochs: numbers of the epochs, from 0.
-        seed: seed of order, flips and light.
-        augment: whether patches are flipped and turned, and their light is changed.
+        augment: True to flip and turn patches, and to change their light.
 
     Returns:
         Batches of `({"lr": [batch_size, h, w, bands] DN}, {"hr": reflectance})`.
@@ -157,49 +137,66 @@ def training_batches(
 
     numbers = tf.data.Dataset.range(epochs.start, epochs.stop)
     samples = numbers.flat_map(one_epoch).map(prepare, num_parallel_calls=2)
-    return _batch(samples, batch_size, drop_remainder=True)
+    return samples.batch(batch_size, drop_remainder=True).prefetch(2)
 
 
-def validation_batches(
-    source: Patches, batch_size: int, fill: bool = False
-) -> tf.data.Dataset:
-    """Return all patches once, in order; the last batch may have less.
+def validation_batches(source: Patches, batch_size: int) -> tf.data.Dataset:
+    """Return all patches once, in order, in full batches.
 
-    Arguments:
-        source: the patches.
-        batch_size: patches per batch.
-        fill: fill the last batch up with patches of weight 0, so that each of several
-            devices gets a part of it.  The others then weigh a little more than 1, such
-            that the mean over all batches is the mean over the patches.
+    The last batch is filled up with patches of weight 0, because each of several GPUs
+    needs a part of it.  The others weigh a little more than 1, so that the mean over
+    all batches is the mean over the patches.
 
     Returns:
-        Batches of `({"lr": DN}, {"hr": reflectance})`, with `fill` and the weights.
+        Batches of `({"lr": DN}, {"hr": reflectance}, weights [batch_size, 1, 1])`.
     """
     count = source.size
-    drawn = steps_per_epoch(count, batch_size) * batch_size if fill else count
+    drawn = steps_per_epoch(count, batch_size) * batch_size
 
-    def prepare(number: tf.Tensor) -> tuple:
-        pair = _to_pair(source.read(number % count))
-        if not fill:
-            return pair
+    def prepare(number: tf.Tensor) -> tuple[Sample, Sample, tf.Tensor]:
+        weight = tf.where(number < count, drawn / count, 0.0)
         # One weight per patch, which Keras lays over its rows and columns.
-        return (*pair, tf.fill([1, 1], tf.where(number < count, drawn / count, 0.0)))
+        return *_to_pair(source.read(number % count)), tf.fill([1, 1], weight)
 
     samples = tf.data.Dataset.range(drawn).map(prepare, num_parallel_calls=2)
-    return _batch(samples, batch_size)
-
-
-def _batch(samples: tf.data.Dataset, batch_size: int, **options) -> tf.data.Dataset:
-    """Make batches, of each of which several workers take their parts."""
-    sharding = tf.data.Options()
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    sharding.experimental_distribute.auto_shard_policy = policy
-    return samples.batch(batch_size, **options).prefetch(2).with_options(sharding)
+    return samples.batch(batch_size, drop_remainder=True).prefetch(2)
 
 
 def steps_per_epoch(patches: int, batch_size: int) -> int:
     """Return the number of batches of an epoch, the last one filled up."""
     return -(-patches // batch_size)
+
+
+def random_symmetry(sample: Sample, chances: Any) -> Sample:
+    """Flip and turn a patch in one of the eight ways that keep a square a square.
+
+    Three flips, along rows, columns and the diagonal, each by the toss of a coin:
+    `chances` are three random numbers from 0 to 1, and 0, 1, 0 turn by a quarter.
+    """
+    coins = tf.convert_to_tensor(chances) < 0.5
+    # A step of -1 mirrors.  One operation for both axes: it is run for each patch.
+    rows, columns = (tf.where(coins[axis], -1, 1) for axis in (0, 1))
+
+    def flip(image: Any) -> tf.Tensor:
+        mirrored = tf.ensure_shape(image[::rows, ::columns], image.shape)
+        return tf.cond(
+            coins[2], lambda: tf.transpose(mirrored, [1, 0, 2]), lambda: mirrored
+        )
+
+    return {name: flip(image) for name, image in sample.items()}
+
+
+def random_light(sample: Sample, chances: Any) -> Sample:
+    """Multiply lr and hr by one factor for all bands, and by one more for each.
+
+    Another season or another place has other colours.  A network that has seen only
+    those of one scene turns them into the colours that it knows.
+
+    The images are floating-point; `chances` are 1 + bands random numbers from 0 to 1.
+    """
+    way = 2 * tf.convert_to_tensor(chances) - 1  # from -1 to 1: darker to brighter
+    factors = tf.exp(LIGHT * way[0] + BAND_LIGHT * way[1:])
+    return {name: image * factors for name, image in sample.items()}
 
 
 def _to_pair(sample: Sample) -> tuple[Sample, Sample]:

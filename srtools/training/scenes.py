@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from srtools.cards import agree
@@ -17,59 +18,45 @@ GROUPS = ("train", "valid")
 
 @dataclass(frozen=True)
 class Scene:
-    """The patches of one Spot image."""
+    """The patches of one Spot image: a folder of exercise 1."""
 
     folder: str
-    """Folder of exercise 1."""
     files: dict[str, dict[str, str]]
     """Patches image of each kind, for each group that is not empty."""
     card: dict
     """Content of dataset.json; empty for patches made elsewhere."""
 
-    @property
-    def name(self) -> str:
-        """Name of the folder."""
-        return Path(self.folder).absolute().name
-
-    def record(self, metrics: dict | None) -> dict:
+    def record(self) -> dict:
         """Return the entry of the scene in the card of a model."""
         return {
-            "name": self.name,
+            "name": Path(self.folder).absolute().name,
             "patches": {
                 group: patch_files.describe_patches(kinds["lr"]).count
                 for group, kinds in self.files.items()
             },
-            "metrics": metrics,
             "ground": footprints.ground_of(self.card, "train"),
-            # Where the other patches lie is of no use there.
+            # Nothing reads the places of the other groups from the card of a model.
             "dataset": {k: v for k, v in self.card.items() if k != "groups"},
         }
 
 
 def read_scenes(folders: Sequence[str]) -> list[Scene]:
-    """Read the cards of all scenes and describe their patches.
-
-    Raises:
-        SRError: if the patches of one are not made for this network, do not fit those
-            of another, or show its ground; or if a group is empty in all.
-    """
+    """Read the cards of all scenes, and check that one network can learn from all."""
     scenes = [_read(folder) for folder in folders]
-    for scene in scenes:
-        if verdict := patch_files.pair_verdict(scene.card):
-            log.warning("%s", verdict)
     for group in GROUPS:
         if not any(group in scene.files for scene in scenes):
             patch_files.check_patches(folders[0], group, FACTOR)  # raises: it is empty
-    for number, scene in enumerate(scenes):
-        for earlier in scenes[:number]:
-            _check_alike(earlier, scene)
-            _check_leak(earlier, scene)
-            _check_leak(scene, earlier)
+    for earlier, scene in combinations(scenes, 2):
+        _check_alike(earlier, scene)
+        _check_leak(earlier, scene)
+        _check_leak(scene, earlier)
     return scenes
 
 
 def _read(folder: str) -> Scene:
     card = patch_files.check_card(folder)
+    if verdict := patch_files.pair_verdict(card):
+        log.warning("%s", verdict)
     # A scene may be for training only: its card lists the groups that are empty.
     groups = [group for group in GROUPS if group not in patch_files.empty_groups(card)]
     files = {name: patch_files.check_patches(folder, name, FACTOR) for name in groups}
@@ -77,15 +64,15 @@ def _read(folder: str) -> Scene:
 
 
 def _check_alike(one: Scene, other: Scene) -> None:
-    """Check that one network can learn from both scenes."""
+    """Check that two scenes have the same grids and the same kind of pixels."""
     if Path(one.folder).resolve() == Path(other.folder).resolve():
         raise SRError(f"--patches names {other.folder} twice; name each scene once")
-    for first, second in zip(_properties(one), _properties(other), strict=True):
-        if None not in (first[1], second[1]) and not agree(first[1], second[1]):
+    for (text, here), (_, there) in zip(_facts(one), _facts(other), strict=True):
+        if None not in (here, there) and not agree(here, there):
             raise SRError(
                 f"{one.folder} and {other.folder} do not go together: "
-                f"{first[0].format(first[1])} here, {second[0].format(second[1])} "
-                "there; make both with the same options of sr_dataset.py"
+                f"{text.format(here)} here, {text.format(there)} there; make both with "
+                "the same options of sr_dataset.py"
             )
     offsets = [scene.card.get("offset") for scene in (one, other)]
     if None not in offsets and offsets[0] != offsets[1]:
@@ -96,25 +83,24 @@ def _check_alike(one: Scene, other: Scene) -> None:
         )
 
 
-def _properties(scene: Scene) -> list[tuple]:
+def _facts(scene: Scene) -> list[tuple]:
     """Return what scenes must share: a sentence, and the value or None if unknown."""
-    spacings = [scene.card.get(kind, {}).get("spacing") for kind in KINDS]
-    first = next(iter(scene.files.values()))["lr"]
-    size = patch_files.describe_patches(first).size
+    lr = next(iter(scene.files.values()))["lr"]
     return [
-        *zip(("lr pixels of {} m", "hr pixels of {} m"), spacings, strict=True),
+        ("lr pixels of {} m", scene.card.get("lr", {}).get("spacing")),
+        ("hr pixels of {} m", scene.card.get("hr", {}).get("spacing")),
         ("harmonized is {}", scene.card.get("harmonized")),
-        ("lr patches of {} pixels a side", size),
+        ("lr patches of {} pixels a side", patch_files.describe_patches(lr).size),
     ]
 
 
 def _check_leak(train: Scene, valid: Scene) -> None:
     """Check that no validation patch shows ground that another scene trains on."""
-    leaking = footprints.shared(
-        footprints.ground_of(train.card, "train"),
-        footprints.ground_of(valid.card, "valid"),
-    )
-    if leaking:
+    grounds = [
+        footprints.ground_of(scene.card, group)
+        for scene, group in ((train, "train"), (valid, "valid"))
+    ]
+    if leaking := footprints.shared(*grounds):
         raise SRError(
             f"{leaking} validation patches of {valid.folder} show ground of the "
             f"training patches of {train.folder}; leave one of them out, or make "

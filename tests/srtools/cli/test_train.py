@@ -27,7 +27,7 @@ FOLDERS = ["--patches", "patches", "--model_dir", "model"]
         ["--blocks", "-1"],
         ["--loss", "l3"],
         ["--kernel", "3"],
-        ["--strategy", "magic"],
+        ["--precision", "magic"],
     ],
 )
 def test_misuse_exits_with_2_and_names_the_option(options, capsys):
@@ -42,7 +42,7 @@ def test_settings_are_the_options_that_the_weights_depend_on():
     assert settings["augment"] is False and settings["filters"] == 64
     assert not set(settings) & set(train.FREE)
     changed = ["--patches", "p", "--model_dir", "m", "--no_augment", "--streaming"]
-    assert train.parse([*changed, "--logs", "l"]).settings == settings
+    assert train.parse(changed).settings == settings
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,25 @@
 """Batches for `fit`: every patch in each epoch; only seed and epoch matter."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from srtools.training import augmenting, feeding
+from srtools.training import feeding
 
 import otbtf
 import tensorflow as tf
 
 COUNT, BATCH = 11, 4
 STEPS = 3  # the last of which is filled up
+IMAGE = np.arange(18, dtype=np.uint16).reshape(3, 3, 2)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def one_light(monkeypatch):
-    """Patches are known by their pixels here; the light is not what is tested."""
-    monkeypatch.setattr(augmenting, "LIGHT", 0.0)
-    monkeypatch.setattr(augmenting, "BAND_LIGHT", 0.0)
+    """Leave the light as it is: these tests know patches by their pixels."""
+    monkeypatch.setattr(feeding, "LIGHT", 0.0)
+    monkeypatch.setattr(feeding, "BAND_LIGHT", 0.0)
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_each_epoch_has_full_batches_and_every_patch(files, streaming):
+def test_each_epoch_has_full_batches_and_every_patch(files, one_light, streaming):
     found = batches(files, streaming=streaming)
     assert len(found) == 2 * STEPS
     epochs = [found[:STEPS], found[STEPS:]]
@@ -72,87 +75,72 @@ def held(files):
     return otbtf.PatchesImagesReader(files).patches_buffer["lr"]
 
 
-def test_another_seed_is_another_order(files):
+def test_another_seed_is_another_order(files, one_light):
     one, other = (batches(files, seed=seed, last=1) for seed in (1, 2))
     assert numbers(one[0][0]) != numbers(other[0][0])
 
 
-def test_lr_is_dn_and_hr_reflectance_of_the_same_ground(files):
-    for lr, hr in batches(files):
-        assert lr.shape == (BATCH, 6, 6, 4) and hr.shape == (BATCH, 24, 24, 4)
-        np.testing.assert_allclose(lr * 1e-4, hr[:, ::4, ::4], rtol=1e-6)
-
-
-def test_patches_are_flipped_only_if_asked_for(files):
+@pytest.mark.parametrize("augment", [False, True])
+def test_patches_are_flipped_only_if_asked_for(files, one_light, augment):
     stacks = held(files)
-    shares = {}
-    for augment in (False, True):
-        lr = np.concatenate([lr for lr, _ in batches(files, 0, 9, augment=augment)])
-        as_was = [(patch == stacks[n]).all() for n, patch in zip(numbers(lr), lr)]  # noqa: B905
-        shares[augment] = np.mean(as_was)
-    assert shares[False] == 1
-    assert 0.02 < shares[True] < 0.35  # one in eight is left as it was
+    lr = np.concatenate([lr for lr, _ in batches(files, 0, 9, augment=augment)])
+    pairs = zip(numbers(lr), lr, strict=True)
+    share = np.mean([(patch == stacks[number]).all() for number, patch in pairs])
+    # One in eight is left as it was.
+    assert 0.02 < share < 0.35 if augment else share == 1
 
 
-def test_the_light_is_changed_only_if_asked_for(files, monkeypatch):
+@pytest.mark.parametrize("augment", [False, True])
+def test_the_light_is_changed_only_if_asked_for(files, augment):
     """By one factor per patch and band, which lr and hr share."""
-    monkeypatch.undo()
-    stacks = held(files)
-    for augment in (False, True):
-        lr, hr = zip(*batches(files, 0, 3, augment=augment), strict=True)
-        lr, hr = np.concatenate(lr), np.concatenate(hr)
-        np.testing.assert_allclose(lr * 1e-4, hr[:, ::4, ::4], rtol=1e-6)
-        # Of a patch all pixels are within 100 DN: the ratio of the means is the light.
-        means = stacks.mean(axis=(1, 2))
-        known = means[np.argmin(abs(lr.mean((1, 2, 3))[:, None] - means.mean(1)), 1)]
-        light = lr.mean(axis=(1, 2)) / known
-        if augment:
-            assert light.std() > 0.05 and light.std(axis=1).min() > 1e-3
-        else:
-            np.testing.assert_allclose(light, 1, rtol=1e-5)
+    lr, hr = zip(*batches(files, 0, 3, augment=augment), strict=True)
+    lr, hr = np.concatenate(lr), np.concatenate(hr)
+    np.testing.assert_allclose(lr * 1e-4, hr[:, ::4, ::4], rtol=1e-6)
+    # Of a patch all pixels are within 100 DN: the ratio of the means is the light.
+    means = held(files).mean(axis=(1, 2))
+    known = means[np.argmin(abs(lr.mean((1, 2, 3))[:, None] - means.mean(1)), 1)]
+    light = lr.mean(axis=(1, 2)) / known
+    if augment:
+        assert light.std() > 0.05 and light.std(axis=1).min() > 1e-3
+    else:
+        np.testing.assert_allclose(light, 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_validation_has_each_patch_once_in_order(files, streaming):
+def test_validation_has_each_patch_once_in_order_and_full_batches(files, streaming):
+    """The weights make the mean over all batches the mean over the patches."""
     source = feeding.open_patches(files, streaming)
     found = list(feeding.validation_batches(source, BATCH))
-    assert [len(inputs["lr"]) for inputs, _ in found] == [4, 4, 3]
-    order = [n for inputs, _ in found for n in numbers(inputs["lr"].numpy())]
-    assert order == list(range(COUNT))
-
-
-def test_a_filled_batch_leaves_the_mean_as_it_is(files):
-    source = feeding.open_patches(files)
-    found = list(feeding.validation_batches(source, BATCH, fill=True))
     assert [len(inputs["lr"]) for inputs, _, _ in found] == [BATCH] * STEPS
     values, weights = (
         np.concatenate(arrays)
         for arrays in zip(*((i["lr"], w) for i, _, w in found), strict=True)
     )
+    assert numbers(values)[:COUNT] == list(range(COUNT))
     assert weights.shape == (STEPS * BATCH, 1, 1)
     weights = weights.ravel()
     assert (weights[:COUNT] > 1).all() and (weights[COUNT:] == 0).all()
     weighted = (values.mean(axis=(1, 2, 3)) * weights).mean()
-    expected = held(files).mean()
-    assert weighted == pytest.approx(expected, rel=1e-6)
+    assert weighted == pytest.approx(held(files).mean(), rel=1e-6)
 
 
-def test_patches_are_streamed_if_they_take_too_much_memory(files, monkeypatch):
-    assert not feeding.open_patches(files).streaming
-    monkeypatch.setattr(feeding, "MEMORY_SHARE", 1e-9)
-    assert feeding.open_patches(files).streaming
+def test_patches_are_streamed_if_they_take_too_much_memory(files, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    feeding.open_patches(files)
+    assert not caplog.messages
+    monkeypatch.setattr(feeding, "LARGEST_IN_MEMORY", 100)
+    feeding.open_patches(files)
+    assert caplog.messages == ["the patches are read from the disk as they are needed"]
 
 
-def test_keras_knows_the_shapes(files):
+@pytest.mark.parametrize("streaming", [False, True])
+def test_keras_knows_the_shapes(files, streaming):
     """A network cannot be built on an unknown number of bands."""
-    for streaming in (False, True):
-        source = feeding.open_patches(files, streaming)
-        made = feeding.training_batches(
-            source, BATCH, epochs=range(1), seed=1, augment=True
-        )
-        inputs, targets = made.element_spec
-        assert inputs["lr"].shape == tf.TensorShape([BATCH, 6, 6, 4])
-        assert targets["hr"].shape == tf.TensorShape([BATCH, 24, 24, 4])
+    source = feeding.open_patches(files, streaming)
+    options = {"epochs": range(1), "seed": 1, "augment": True}
+    inputs, targets = feeding.training_batches(source, BATCH, **options).element_spec
+    assert inputs["lr"].shape == tf.TensorShape([BATCH, 6, 6, 4])
+    assert targets["hr"].shape == tf.TensorShape([BATCH, 24, 24, 4])
 
 
 def test_patches_are_held_once(files, monkeypatch):
@@ -164,20 +152,37 @@ def test_patches_are_held_once(files, monkeypatch):
     assert source.read(tf.constant(1))["hr"].shape[-1] == 4
 
 
+def test_lr_and_hr_are_flipped_alike_and_in_every_way():
+    sample = {"lr": IMAGE, "hr": IMAGE.repeat(4, axis=0).repeat(4, axis=1)}
+    seen = set()
+    for chances in itertools.product([0.2, 0.7], repeat=3):
+        laid = feeding.random_symmetry(sample, chances)
+        np.testing.assert_array_equal(laid["lr"], laid["hr"][::4, ::4])
+        assert laid["hr"].dtype == tf.uint16
+        seen.add(laid["lr"].numpy().tobytes())
+    expected = {
+        np.ascontiguousarray(np.rot90(image, turns)).tobytes()
+        for image in (IMAGE, IMAGE[:, ::-1])
+        for turns in range(4)
+    }
+    assert seen == expected and len(seen) == 8
+    turned = feeding.random_symmetry(sample, [0.0, 1.0, 0.0])["lr"]
+    np.testing.assert_array_equal(turned, np.rot90(IMAGE, -1))
+
+
 @pytest.mark.parametrize(
-    ("texts", "limit"),
+    ("chances", "factors"),
     [
-        ({}, None),
-        ({"memory.max": "max\n"}, None),
-        ({"memory.max": "1000\n"}, 1000),
-        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
-        ({"memory/memory.limit_in_bytes": "77\n"}, 77),
+        ([0.5, 0.5, 0.5], [1, 1]),
+        ([1, 0.5, 0.5], [np.exp(0.3), np.exp(0.3)]),
+        ([0, 0.5, 0.5], [np.exp(-0.3), np.exp(-0.3)]),
+        ([0.5, 1, 0], [np.exp(0.15), np.exp(-0.15)]),
+        ([1, 1, 0.5], [np.exp(0.45), np.exp(0.3)]),
     ],
 )
-def test_the_memory_is_that_of_the_container(tmp_path, texts, limit):
-    for name, text in texts.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    machine = feeding.memory_bytes(tmp_path / "no")
-    assert machine > 2**20
-    assert feeding.memory_bytes(tmp_path) == (limit or machine)
+def test_light_has_one_factor_for_all_bands_and_one_for_each(chances, factors):
+    """No light is no light, whatever the factor: 0 stays 0."""
+    sample = {"lr": IMAGE.astype("float32"), "hr": 2 * IMAGE.astype("float32")}
+    changed = feeding.random_light(sample, chances)
+    for name, image in sample.items():
+        np.testing.assert_allclose(changed[name], image * factors, rtol=1e-6)

@@ -28,6 +28,7 @@ from srtools.errors import SRError
 from srtools.images.raster import reason_of
 from srtools.sentinel2.defaults import COLLECTION, PLANETARY_COMPUTER
 from srtools.sentinel2.services import (
+    LATER,
     ServiceError,
     brief,
     keep_secrets_out_of_logs,
@@ -85,7 +86,7 @@ class Archive:
             trouble = f"answered HTTP {status}" if status else "does not answer"
             raise ServiceError(
                 f"{name} {trouble} ({brief(reason)}); check the URL and the network, "
-                "or try again later"
+                f"{LATER}"
             ) from None
         except Exception as error:  # pystac and pystac-client raise many kinds
             raise ServiceError(
@@ -158,7 +159,7 @@ class Archive:
             raise
         except (OSError, ValueError, TypeError) as error:  # requests' are OSErrors
             raise ServiceError(
-                f"{name} gives no token ({brief(error)}); try again later"
+                f"{name} gives no token ({brief(error)}); {LATER}"
             ) from None
 
     def settings(self) -> dict[str, Any]:
@@ -212,7 +213,7 @@ class Archive:
             elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
                 break  # the server will not change its mind
         outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
-        remedy = f"try again later{'' if outage else ', or take another item'}"
+        remedy = LATER if outage else f"{LATER}, or take another item"
         if href.startswith("s3://"):
             remedy = f"{KEYS_FOR_S3}, or search an archive whose links are open"
         raise (ServiceError if outage else SRError)(

@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import rasterio.features
 import rasterio.warp
 import shapely
 from affine import Affine
+from rasterio.features import geometry_mask
 from rasterio.transform import from_bounds
 from rasterio.windows import Window
-from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
 from srtools.images.grid import Grid
 from srtools.images.pixels import HIGHEST_DN, REMOTE_STEP
 from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.areas import DEGREES, project
 from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS
 from srtools.sentinel2.services import in_parallel
 
 SAMPLES = 256, 256  # places in an area where the bands are looked at
 RIM_DEGREES = 0.001  # some 100 m: pixels of an overview reach over the edge of the area
-DEGREES = "EPSG:4326"
 
 
 def scl_shares(
@@ -34,11 +33,11 @@ def scl_shares(
     "missing" are the pixels that none of the tiles of a pass has.  Every pixel counts
     of which `area` reaches more than a twentieth of its side deep.
     """
-    (classes, inside, crs), *others = (
+    (classes, inside), *others = (
         archive.read(href, lambda source: _read_around(source, area)) for href in hrefs
     )
-    for other, _, other_crs in others:
-        if other_crs != crs or other.shape != classes.shape:
+    for other, _ in others:
+        if other.shape != classes.shape:
             raise SRError("the SCL of the tiles lie on different grids")
         classes = np.where(classes == MISSING_CLASS, other, classes)
     values = classes[inside]
@@ -68,9 +67,8 @@ def band_shares(
     for band, pixels in in_parallel(look, jobs):
         bands[band] = np.where(bands[band] == 0, pixels, bands[band])
     core = area.buffer(-RIM_DEGREES)
-    inside = rasterio.features.geometry_mask(
-        [area if core.is_empty else core], SAMPLES, place, invert=True
-    )
+    core = area if core.is_empty else core
+    inside = geometry_mask([core], SAMPLES, place, invert=True)
     dn = np.stack(list(bands.values()))[:, inside]
     shares = {"missing": dn == 0, "defective": dn > HIGHEST_DN}
     count = max(np.count_nonzero(inside), 1)
@@ -79,9 +77,8 @@ def band_shares(
 
 def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
     """Read a band over `area` on the grid `place` in degrees."""
-    bounds = rasterio.warp.transform_bounds(DEGREES, source.crs, *area.bounds)
     grid = Grid.of(source)
-    window = grid.clip(grid.touched(bounds))
+    window = grid.clip(grid.touched(project(area, DEGREES, source.crs).bounds))
     part, pixels = grid.part(window), np.zeros(SAMPLES, source.dtypes[0])
     if part.width and part.height:
         height, width = (math.ceil(n / REMOTE_STEP) for n in (part.height, part.width))
@@ -99,25 +96,18 @@ def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
     return pixels
 
 
-def _read_around(
-    source: Any, area: shapely.Polygon
-) -> tuple[np.ndarray, np.ndarray, Any]:
-    """Return the classes [rows, cols] around `area`, a mask of those inside, the CRS.
+def _read_around(source: Any, area: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes [rows, cols] around `area`, and a mask of those inside.
 
     Beyond the image the class is `MISSING_CLASS`, 0.
     """
-    outline = rasterio.warp.transform_geom(DEGREES, source.crs, mapping(area))
-    core = shape(outline).buffer(-abs(source.transform.a) / 20)
+    outline = project(area, DEGREES, source.crs)
+    core = outline.buffer(-source.transform.a / 20)
     grid = Grid.of(source)
     window = grid.touched(core.bounds)
     classes = grid.read(
         window, lambda part: source.read(1, window=Window.from_slices(*part)), np.uint8
     )
-    inside = rasterio.features.geometry_mask(
-        [core],
-        classes.shape,
-        grid.part(window).transform,
-        all_touched=True,
-        invert=True,
-    )
-    return classes, inside, source.crs
+    place = grid.part(window).transform
+    inside = geometry_mask([core], classes.shape, place, all_touched=True, invert=True)
+    return classes, inside

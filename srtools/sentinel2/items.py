@@ -103,3 +103,15 @@ def offset_of(baseline: str) -> int | None:
     if not baseline or baseline >= FOREIGN_BASELINE:
         return None
     return OFFSET_DN if baseline >= OFFSET_BASELINE else 0
+
+
+def published_offset(name: str, offset: int | None) -> int:
+    """Return the offset of an item or product; raise if it does not say it."""
+    if offset is None:
+        raise SRError(
+            f"{name} does not say whether an offset is in its DN (it has no baseline "
+            "of ESA's processing, a user's own Sen2Cor says 99.99, or it has several "
+            f"offsets); give --offset 0, or --offset {OFFSET_DN} if its DN are "
+            f"reflectance x 10000 + {OFFSET_DN}"
+        )
+    return offset

@@ -8,11 +8,9 @@ from typing import Any
 
 import shapely
 
-from srtools.conventions import OFFSET_DN
-from srtools.errors import SRError
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.defaults import COLLECTION
-from srtools.sentinel2.items import Tile
+from srtools.sentinel2.items import Tile, published_offset
 from srtools.sentinel2.scl import BAD_CLASSES
 from srtools.urls import redact
 
@@ -54,16 +52,7 @@ class Scene:
     @property
     def offset(self) -> int:
         """DN to subtract from every DN but 0, to have 10000 x reflectance."""
-        if self.tiles[0].offset is None:
-            text = self.tiles[0].baseline
-            facts = f"says baseline {text}" if text else "has no s2:processing_baseline"
-            raise SRError(
-                f"item {self.tiles[0].id} {facts}, on which the offset of its DN "
-                f"depends; give it yourself: --offset {OFFSET_DN} if it was processed "
-                "with ESA's baseline 04.00 or later and nobody has subtracted it, "
-                "else --offset 0"
-            )
-        return self.tiles[0].offset
+        return published_offset(f"item {self.tiles[0].id}", self.tiles[0].offset)
 
     def hrefs(self, band: str) -> list[str]:
         """Return the unsigned URL of `band` ("B04"), one per tile."""

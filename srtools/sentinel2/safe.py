@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from srtools.conventions import BANDS, OFFSET_DN
+from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.sentinel2.items import offset_of
 
@@ -20,17 +20,6 @@ class Product(NamedTuple):
     """File of the scene classification at 20 m; empty if there is none."""
     offset: int | None
     """DN to subtract; None if the product does not say."""
-
-
-def known(offset: int | None) -> int:
-    """Return the offset of a product; raise if the product does not say it."""
-    if offset is None:
-        raise SRError(
-            "the SAFE folder names several BOA_ADD_OFFSET, or none and no baseline of "
-            "ESA's processing (a user's own Sen2Cor says 99.99); give --offset 0, or "
-            f"--offset {OFFSET_DN} if its DN are reflectance x 10000 + {OFFSET_DN}"
-        )
-    return offset
 
 
 def is_safe(path: str | Path) -> bool:

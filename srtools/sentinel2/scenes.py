@@ -139,15 +139,10 @@ def choose(
         scene.rejected = f"not looked at, only the best {LOOKS} are"
     log.warning("%s", ranking_table(candidates))
     best = candidates[0]
-    if best.forced:
-        raise SRError(
-            f"the items that were asked for cannot be used ({best.rejected}); leave "
-            "them out to see other candidates, or name all tiles of the pass"
-        )
     raise SRError(
         f"none of {len(candidates)} Sentinel-2 candidates can be used (the best one, "
         f"{best.tiles[0].id}: {best.rejected}); see the table above, then give another "
-        "--start_date and --end_date, a larger --max_bad_share, or items by --item"
+        "--start_date and --end_date, a larger --max_bad_share, or another --item"
     )
 
 

@@ -1,6 +1,5 @@
 """Remote services: an answer in time or an error, no secret in a message or log."""
 
-import json
 import logging
 import multiprocessing.pool
 import time
@@ -14,6 +13,7 @@ Job, Result = TypeVar("Job"), TypeVar("Result")
 
 WORKERS = 8  # requests at a time: the network waits more than it works
 PATIENCE = 3600.0  # seconds, for all images
+LATER = "try again later, or search another --archive"
 
 
 class ServiceError(SRError):
@@ -41,8 +41,7 @@ def in_parallel(
             yield results.next(max(end - time.monotonic(), 0))
     except multiprocessing.TimeoutError:
         raise ServiceError(
-            f"{name} did not finish within {seconds:g} s; check the network, or try "
-            "again later"
+            f"{name} did not finish within {seconds:g} s; check the network, {LATER}"
         ) from None
     finally:
         pool.terminate()
@@ -59,8 +58,6 @@ def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
 
 def brief(error: object) -> str:
     """Return the message of `error` on one line, short and without secrets."""
-    if isinstance(error, json.JSONDecodeError):
-        return "not JSON"
     text = " ".join(without_secrets(str(error)).split())
     return f"{text[:150]}..." if len(text) > 150 else text or "no message"
 

@@ -28,7 +28,7 @@ from srtools.sentinel2 import defaults, download, safe, scenes
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.areas import footprint
 from srtools.sentinel2.image import Sentinel2
-from srtools.sentinel2.services import ServiceError
+from srtools.sentinel2.items import published_offset
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,6 @@ def sentinel2(
         else:
             scene = find_scene(options, area, near)
             bands = (*BANDS, "SCL") if scl else BANDS
-            stack.enter_context(_name_another_archive(options))
             if links:
                 copies = download.open_links(scene, bands)
             else:
@@ -168,7 +167,7 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
     if len(paths) == 1 and safe.is_safe(paths[0]):
         bands, scl, published = safe.read_safe(paths[0])
         if offset is None:
-            offset, offset_source = safe.known(published), paths[0]
+            offset, offset_source = published_offset(paths[0], published), paths[0]
         day = day_in((*paths, *bands, *scl))
         return Sentinel2([bands], scl, offset, offset_source, day=day)
     if any(map(LEVEL_1C.search, paths)):
@@ -185,20 +184,6 @@ def at_hand(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
     return Sentinel2([list(paths)], [], offset or 0, offset_source, day=day_in(paths))
 
 
-@contextmanager
-def _name_another_archive(options: Options) -> Iterator[None]:
-    """Name another archive where a known one does not answer."""
-    try:
-        yield
-    except ServiceError as error:
-        if options.stac_url:
-            raise
-        other = next(name for name in defaults.ARCHIVES if name != options.archive)
-        raise ServiceError(
-            f"{error}; --archive {other} searches another archive"
-        ) from None
-
-
 def find_scene(
     options: Options, area: shapely.Polygon, near: date | None = None
 ) -> scenes.Scene:
@@ -206,12 +191,11 @@ def find_scene(
 
     With `--dry_run` a script calls this alone.
     """
-    with _name_another_archive(options):
-        archive = Archive(options.stac_url or defaults.ARCHIVES[options.archive])
-        if options.item:
-            candidates = [scenes.named(archive, area, options.item)]
-        else:
-            candidates = scenes.search(archive, area, *options.period, near)
-        scene = scenes.choose(candidates, area, options.max_bad_share)
+    archive = Archive(options.stac_url or defaults.ARCHIVES[options.archive])
+    if options.item:
+        candidates = [scenes.named(archive, area, options.item)]
+    else:
+        candidates = scenes.search(archive, area, *options.period, near)
+    scene = scenes.choose(candidates, area, options.max_bad_share)
     print(scenes.ranking_table(candidates, scene))
     return scene

@@ -201,10 +201,10 @@ def test_reading_survives_what_can_be_survived(service, archive, image, faults):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("missing.tif", "404.*; try again later, or take another item"),
+        ("missing.tif", "404.*; try again later, .*, or take another item"),
         ("short.tif", "got .* bytes, expected .*, or take another item"),
         ("refused.tif", "403"),
-        ("down.tif", "503.*; try again later$"),
+        ("down.tif", "503.*; try again later, or search another --archive$"),
     ],
 )
 def test_what_cannot_be_read_is_told_without_secrets(

@@ -119,14 +119,11 @@ def test_two_tiles_complete_each_other(tmp_path):
     assert scene.bad_share == 0.5
 
 
-GRID = rasterio.Affine(60, 0, 449_000, 0, -60, 5_413_000)
-
-
-@pytest.mark.parametrize("options", [{"crs": "EPSG:32632"}, {"transform": GRID}])
-def test_tiles_that_do_not_fit_together(tmp_path, options):
+def test_tiles_that_do_not_fit_together(tmp_path):
+    grid = rasterio.Affine(60, 0, 449_000, 0, -60, 5_413_000)
     scene = scene_from(
         item("a", href=scl(tmp_path / "a.tif", CLEAR)),
-        item("b", href=scl(tmp_path / "b.tif", CLEAR, **options)),
+        item("b", href=scl(tmp_path / "b.tif", CLEAR, grid)),
     )
     with pytest.raises(SRError, match="lie on different grids"):
         scenes.choose([scene], AREA)
@@ -171,7 +168,7 @@ def test_a_candidate_with_a_broken_band_is_passed_over(
     assert candidates[1].shares["missing"] == candidates[1].bad_share == 0
     asked_for = scene_from(best)
     asked_for.forced = True
-    with pytest.raises(SRError, match=f"asked for cannot be used .{words}"):
+    with pytest.raises(SRError, match=words):
         scenes.choose([asked_for], AREA)
     asked_for.rejected = ""
     assert scenes.choose([asked_for], AREA, max_bad_share=0.3) is asked_for

@@ -32,7 +32,7 @@ def test_the_offset_follows_the_baseline(facts, offset):
     if offset is not None:
         assert scene.offset == scene.record()["offset_dn"] == offset
     else:
-        with pytest.raises(SRError, match="item a .*: --offset 1000 if"):
+        with pytest.raises(SRError, match="item a .*or --offset 1000 if"):
             scene.record()
     assert scene.record(1000)["offset_dn"] == 1000
 

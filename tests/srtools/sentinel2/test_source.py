@@ -13,7 +13,6 @@ from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.sentinel2 import defaults, source
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.services import ServiceError
 from tests.stac_items import AREA, candidate
 
 
@@ -158,18 +157,3 @@ def test_level_1c_is_told_by_its_names(caplog, level):
     names = tuple(f"T31UDQ_20210520T105629_{band}{end}.jp2" for band in BANDS)
     source.at_hand(names, 0)
     assert ("is named like Level-1C" in caplog.text) is (level == 1)
-
-
-@pytest.mark.parametrize("name", defaults.ARCHIVES)
-def test_when_an_archive_is_down_another_one_is_named(name, monkeypatch):
-    def fail(archive, *_):
-        assert archive.url in (defaults.ARCHIVES[name], "http://localhost")
-        raise ServiceError("the STAC service does not answer; try again later")
-
-    monkeypatch.setattr(source.scenes, "search", fail)
-    other = "earth-search" if name == "planetary" else "planetary"
-    words = f"try again later; --archive {other} searches another archive$"
-    with pytest.raises(ServiceError, match=words):
-        source.find_scene(SearchOptions(archive=name), AREA)
-    with pytest.raises(ServiceError, match="try again later$"):
-        source.find_scene(SearchOptions(stac_url="http://localhost"), AREA)

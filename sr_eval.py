@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from srtools.ahead import ahead
 from srtools.cli import evaluation as cli
 from srtools.cli.options import command_line
 from srtools.conventions import INPUT, OUTPUT, SCALE
@@ -29,6 +28,7 @@ from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.coverage import Coverage
 from srtools.images.zooms import ZOOMS, zoom
 from srtools.network import saved_model, serving
+from srtools.prefetch import prefetch
 
 import otbtf
 import tensorflow as tf
@@ -88,8 +88,8 @@ def evaluate(options: cli.Options) -> dict:
 
     # While one batch is scored, the next one passes through the network.
     scores = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
-    batches = ahead(read_batches(test.files, options.batch_size))
-    for lr, predicted, truth in ahead(enlarge(network, batches)):
+    batches = prefetch(read_batches(test.files, options.batch_size))
+    for lr, predicted, truth in prefetch(enlarge(network, batches)):
         scores.add(lr, predicted, truth)
 
     shown = read_batches(test.files, 1, scores.shown())

@@ -30,7 +30,7 @@ from srtools.network.receptive_field import receptive_field
 tf.keras.utils.set_random_seed(0)
 model = sr_model.SRModel(sr_model.element_spec(4))
 size = {"filters": 64, "blocks": 4, "kernel": 4}
-margin = receptive_field(model.output["hr"]).margin
+margin = receptive_field(model)
 card = {"network": size, "receptive_field": {"margin": margin}}
 saved_model.save(model.model, pathlib.Path(sys.argv[1]), card)
 """

@@ -263,7 +263,6 @@ def addition(axes) -> None:
 def field() -> Path:
     """Measure which input pixels the output pixels of one input pixel depend on."""
     model = SRModel(element_spec(len(BANDS))).model
-    reach = receptive_field(model.output[OUTPUT])
     lr = tf.constant(seen(LR_SPACING_METRES)[None, 60:101, 60:101].astype(np.float32))
     with tf.GradientTape() as tape:
         tape.watch(lr)
@@ -277,7 +276,7 @@ def field() -> Path:
     place = (-edge, edge, edge, -edge)
     drawn = axis.imshow(gradient, norm=norm, extent=place, cmap="magma_r")
     figure.colorbar(drawn, ax=axis, label="gradient, the largest = 1", shrink=0.85)
-    side = reach.size
+    side = 2 * receptive_field(model) + 1
     squares = (
         (side, GREEN, f"receptive field, {side} x {side}"),
         (32, BLUE, "a patch"),
@@ -385,8 +384,8 @@ def tiles() -> Path:
     """Run a network at once and in two tiles, without a crop and with one."""
     model = SRModel(element_spec(len(BANDS)), filters=8).model
     lr = seen(LR_SPACING_METRES)[None, :64, 60:188].astype(np.float32)
-    crop = FACTOR * receptive_field(model.output[OUTPUT]).margin
-    margin = crop // FACTOR
+    margin = receptive_field(model)
+    crop = FACTOR * margin
 
     def run(first: int, last: int) -> np.ndarray:
         return model({INPUT: lr[:, :, first:last]})[OUTPUT].numpy()[0] / SCALE

@@ -1,8 +1,7 @@
-"""The parts of the five scripts that the lesson does not dwell on, a room per subject.
+"""Library of the five scripts, a package per subject.
 
-Importing this package sets environment variables that pyotb, TensorFlow and GDAL read
-once, when they are first imported.  A variable that the user has set is kept; NO_PROXY
-is extended.
+Importing it sets environment variables that pyotb, TensorFlow and GDAL read when they
+are first imported.  A variable that the user has set is kept; NO_PROXY is extended.
 """
 
 import importlib.util
@@ -10,7 +9,7 @@ import os
 from pathlib import Path
 
 try:
-    import fcntl  # noqa: F401  (which locks files)
+    import fcntl  # noqa: F401  (srtools.files locks folders with it)
 except ImportError:
     raise SystemExit(
         "error: these programs need Linux or macOS; on Windows, run them in WSL (wsl "
@@ -20,15 +19,15 @@ except ImportError:
 for _name, _value in {
     "PYOTB_LOGGER_LEVEL": "WARNING",
     "OTB_LOGGER_LEVEL": "WARNING",
-    # Its errors are raised as exceptions as well; the rest is notices.
+    # TensorFlow also raises its errors as exceptions; the rest is notices.
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Folders are not listed; GDAL asks for side files (.aux.xml, .msk, .tfw...) by
-    # name.  On a server only these names, or those without extension, can exist: no
-    # side file is asked for there.  EMPTY_DIR would hide those on the disk, too.
+    # GDAL does not list folders; it asks for side files (.aux.xml, .msk, .tfw...) by
+    # name.  On a server only the extensions below, or none, can exist: GDAL asks for
+    # no side file there.  EMPTY_DIR would also hide side files on the disk.
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2,.vrt,{noext}",
-    # Remote Cloud Optimized GeoTIFFs: keep connections, retry what the server asks to
-    # retry, never hang.
+    # Remote Cloud Optimized GeoTIFFs: keep connections, retry if the server asks for
+    # it, never hang.
     "GDAL_HTTP_MAX_RETRY": "6",
     "GDAL_HTTP_RETRY_DELAY": "2",
     "GDAL_HTTP_TIMEOUT": "60",
@@ -45,13 +44,12 @@ for _name, _value in {
 # at PROJ_DATA first; the database of rasterio is new enough for OTB, too.
 _rasterio = importlib.util.find_spec("rasterio")
 _database = Path(_rasterio.origin).with_name("proj_data") if _rasterio else None
-if _database and _database.is_dir():  # not there if rasterio uses the system's PROJ
+if _database and _database.is_dir():  # absent if rasterio uses the system's PROJ
     os.environ.setdefault("PROJ_DATA", str(_database))
 
-# Servers on this machine, such as the demo's, are asked directly: a proxy elsewhere
-# cannot reach them.
+# A proxy elsewhere cannot reach servers on this machine, such as the demo's.
 _direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-if _direct != "*":  # which means all servers
+if _direct != "*":  # "*" means all servers
     _hosts = dict.fromkeys([*_direct.split(","), "127.0.0.1", "localhost"])
     _direct = ",".join(filter(None, _hosts))
     os.environ.update(no_proxy=_direct, NO_PROXY=_direct)

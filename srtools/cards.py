@@ -1,10 +1,10 @@
-"""Cards: the JSON file beside each product that says how it was made."""
+"""Cards: the JSON file beside each product with its origin."""
 
 import importlib.metadata
 import json
 import math
+import platform
 import re
-import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePath
@@ -15,35 +15,18 @@ from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
 PACKAGES = ("otblite", "pyotb", "otbtf", "tensorflow", "keras", "rasterio", "numpy")
-SECTIONS = frozenset(
-    "ground groups hr lr network pair receptive_field split training xs".split()
-)
-"""Entries that are objects themselves."""
-
-TYPES = {
-    **dict.fromkeys({*SECTIONS, "coregistered", "dataset", "sentinel2"}, dict),
-    "sentinel2_own_grid": dict,
-    "command": str,
-    "items": list,
-    "made_of": dict,
-    "scenes": list,
-}
-"""Types of entries, in a card and in the cards that it holds; null is allowed."""
-
 TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
 def versions() -> dict[str, str]:
-    """Give the version of Python and of each of `PACKAGES` that is installed."""
-    found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for package in PACKAGES:
-        for name in (package, f"{package}-cpu"):
-            try:
-                found[package] = importlib.metadata.version(name)
-                break
-            except importlib.metadata.PackageNotFoundError:
-                continue
-    return found
+    """Return the version of Python and of each of `PACKAGES` that is installed."""
+    installed = {d.name: d.version for d in importlib.metadata.distributions()}
+    return {"python": platform.python_version()} | {
+        package: installed[name]
+        for package in PACKAGES
+        for name in (f"{package}-cpu", package)
+        if name in installed
+    }
 
 
 def write_card(path: str | Path, card: dict[str, Any]) -> Path:
@@ -57,7 +40,7 @@ def write_card(path: str | Path, card: dict[str, Any]) -> Path:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: NumPy's numbers and arrays, paths and dates."""
+    """Convert NumPy numbers and arrays, paths and dates to types of JSON."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -70,42 +53,28 @@ def plain(value: Any) -> Any:
 
 
 def read_card(path: str | Path) -> dict[str, Any]:
-    """Read a card; of `SECTIONS`, those that are null are left out.
-
-    Raises:
-        SRError: if the file is missing or is no JSON object.
-    """
+    """Read a card; raise SRError if it is missing or no JSON object."""
     try:
         card = json.loads(Path(path).read_text())
-        if not isinstance(card, dict):
-            raise ValueError(f"a {type(card).__name__} instead of an object")
-        _check_types(card)
-        return {k: v for k, v in card.items() if v is not None or k not in SECTIONS}
     except FileNotFoundError:
         raise SRError(
             f"{path} is missing; it is written by the script before this one"
         ) from None
     except (OSError, ValueError) as error:
         raise SRError(f"{path} is not a readable JSON file ({error})") from None
+    if not isinstance(card, dict):
+        raise SRError(f"{path} is not a readable JSON file (no object); make it again")
+    return card
 
 
-def _check_types(card: Mapping[str, Any]) -> None:
-    """Check the entries of `TYPES` at any depth; raise ValueError for the first."""
-    names = {dict: "an object", list: "a list", str: "text"}
-    for key, value in card.items():
-        kind = TYPES.get(key)
-        if kind and value is not None and not isinstance(value, kind):
-            raise ValueError(f"{key} is {value!r} instead of {names[kind]}")
-        inner = value if key == "scenes" and value else [value]
-        for entry in inner:
-            if isinstance(entry, dict):
-                _check_types(entry)
-            elif key == "scenes" and value:
-                raise ValueError(f"{key} holds {entry!r} instead of an object")
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the names of the entries that differ in JSON."""
+    one, other = (plain(each) for each in (one, other))
+    return [key for key in sorted({**one, **other}) if one.get(key) != other.get(key)]
 
 
 def agree(one: Any, other: Any) -> bool:
-    """Tell whether two entries of cards say the same; numbers may differ by 1 %.
+    """Check whether two entries of cards are equal; numbers may differ by 1 %.
 
     >>> agree(6.0, 6.005), agree(6.0, 6.1), agree(["B04"], ["B03"])
     (True, False, False)
@@ -118,17 +87,11 @@ def agree(one: Any, other: Any) -> bool:
 def check_conventions(card: dict, whose: str, advice: str) -> None:
     """Check the bands, factor and scale of a card; an entry that is missing is right.
 
-    Arguments:
-        card: card of a model or of a data set.
-        whose: the user's name for it, for messages.
-        advice: way out, for messages.
-
-    Raises:
-        SRError: naming the first entry that differs from `conventions`.
+    `whose`, the user's name for the card, and `advice` are parts of the message.
     """
     for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
-        found = card.get(key)
-        if found is not None and not agree(found, expected):
+        value = card.get(key)
+        if value is not None and not agree(value, expected):
             raise SRError(
-                f"{whose} says {key} {found}, {expected} is expected; {advice}"
+                f"{whose} says {key} {value}, {expected} is expected; {advice}"
             )

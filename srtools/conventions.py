@@ -1,4 +1,4 @@
-"""What every script agrees on: bands, their order, units, sizes and file names."""
+"""Conventions of all scripts: bands, their order, units, sizes and file names."""
 
 BANDS = ("B04", "B03", "B02", "B08")
 """Sentinel-2 bands in the order of Spot-7: red, green, blue, near infrared."""
@@ -16,7 +16,7 @@ FACTOR = 4
 """hr pixels (1.5 m) per lr pixel (6 m), along an axis."""
 
 S2_SPACING_METRES = 10.0
-"""Pixel size of these bands of Sentinel-2."""
+"""Pixel size of `BANDS`."""
 
 LR_SPACING_METRES = 6.0
 """Pixel size of Spot's XS, and of lr: Sentinel-2 resampled to its grid."""
@@ -33,7 +33,7 @@ OFFSET_DN = 1000
 GROUPS = ("train", "valid", "test")
 
 SPLITS = ("blocks", "interleaved")
-"""Ways to deal the patches out to the groups."""
+"""Ways to distribute the patches over the groups."""
 
 KINDS = ("lr", "hr")
 
@@ -43,7 +43,7 @@ OWN_GRID_IMAGE = "sentinel2.tif"
 """Sentinel-2 on its own 10 m grid, beside the patches."""
 
 FIELD_LR_PIXELS = 13
-"""lr pixels that the network of `sr_model.py` sees around each, with its defaults."""
+"""Margin of the receptive field of `sr_model.py` with its defaults, lr pixels."""
 
 INTERPOLATION_REACH_LR_PIXELS = 8
 """lr pixels between two patches that the resampling to 6 m makes of the same pixels of
@@ -51,16 +51,15 @@ Sentinel-2: bicubic interpolation mixes 2 pixels of 10 m on either side."""
 
 
 def leak_margin(field: int) -> int:
-    """Give the lr pixels that keep two groups of patches apart, so that none leaks.
+    """Return the lr pixels between groups of patches that prevent leakage.
 
-    Arguments:
-        field: lr pixels that the network sees around each.
+    `field` is the margin of the network's receptive field, lr pixels.
     """
     return field + INTERPOLATION_REACH_LR_PIXELS
 
 
 def patches_name(group: str, kind: str) -> str:
-    """Give the name of a patches image.
+    """Return the name of a patches image.
 
     >>> patches_name("train", "lr")
     'train_lr_patches.tif'
@@ -69,4 +68,4 @@ def patches_name(group: str, kind: str) -> str:
 
 
 OFFSET_TAG = "SENTINEL2_OFFSET_SUBTRACTED"
-"""Tag of an image whose DN are less this offset already."""
+"""Tag of an image with the offset that its DN lack already."""

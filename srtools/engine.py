@@ -1,13 +1,13 @@
 """The engine behind pyotb: a real Orfeo ToolBox, or otblite.
 
-pyotb is imported here first, so that a broken installation is told in one line.
+This module imports pyotb first, so that a broken installation is an error of one line.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy  # noqa: F401 - if it is missing, pyotb would name another reason
+import numpy  # noqa: F401 - without it pyotb would name another reason
 
 from srtools import signals
 from srtools.errors import PixelError, SRError
@@ -21,38 +21,27 @@ except (ImportError, OSError, SystemError, SystemExit) as _error:
         "embedded engine"
     ) from None
 
-OTBTF = ("PatchesSelection", "PatchesExtraction", "TensorflowModelServe")
 
-
-def need(*applications: str) -> None:
-    """Check that the engine has these applications.
-
-    Raises:
-        SRError: naming what is missing, and how to get it.
-    """
+def require(*applications: str) -> None:
+    """Check that the engine has these applications."""
     missing = [name for name in applications if not hasattr(pyotb, name)]
-    if not missing:
-        return
-    whose = "OTBTF" if set(missing) <= set(OTBTF) else "OTB"
-    raise SRError(
-        f"the Orfeo ToolBox that pyotb found has no {' and no '.join(missing)}: "
-        f"{whose} is not complete in {os.environ.get('OTB_APPLICATION_PATH') or 'it'}; "
-        "use a Docker image mdl4eo/otbtf, or set OTBLITE=1 for the embedded engine"
-    )
+    if missing:
+        raise SRError(
+            f"the Orfeo ToolBox that pyotb found has no {' and no '.join(missing)}; "
+            "use a Docker image mdl4eo/otbtf, which has OTB and OTBTF, or set "
+            "OTBLITE=1 for the embedded engine"
+        )
 
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Run the engine: its errors become one line, signals wait for the end.
+    """Turn errors of the engine into `PixelError`, and defer signals.
 
     Arguments:
         doing: the work, for messages ("extracting patches").
-
-    Raises:
-        PixelError: saying what was being done, and the engine's reason.
     """
     try:
-        with signals.held():
+        with signals.deferred():
             yield
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -1,17 +1,17 @@
 """Files that appear complete or not at all, and files that must not be lost."""
 
-import errno
 import fcntl
 import glob
 import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from srtools.errors import SRError
+from srtools.urls import redact
 
 VIEWER_FILES = (".aux.xml", ".ovr")
 """Suffixes of the statistics and overviews that a viewer puts beside an image."""
@@ -19,13 +19,10 @@ VIEWER_FILES = (".aux.xml", ".ovr")
 SIDE_FILES = (*VIEWER_FILES, ".msk")
 """The same, and that of its mask."""
 
-LONGEST_NAME = 255 - len(".partial--12345678")
-"""Bytes of a name whose temporary name still fits on a disk."""
-
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path; its file becomes `path`, unless there is an exception."""
+    """Yield a temporary path; without an exception its file becomes `path`."""
     with whole_files([Path(path)]) as folder:
         yield folder / Path(path).name
 
@@ -34,96 +31,77 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Path]:
     """Yield a temporary folder; its files become `paths` at the end of the block.
 
-    The block writes each file there under its own name.  What describes a file that is
-    replaced goes with it, and a symbolic link stays: its target is replaced.  After an
-    exception in it all of `paths` are as they were.  At the end each file appears
-    complete, one after the other: a power cut in that moment leaves some new and some
-    old.
+    The block writes each file there under its own name.  After an exception all of
+    `paths` are unchanged.  A replaced file loses its side files.  A symbolic link stays
+    and its target is replaced.  The files appear one after the other: a power cut in
+    that moment leaves some new and some old.
 
     Arguments:
         paths: files of one folder.
-        replaced: files of an earlier run that go, unless they are among `paths`.
+        replaced: files of an earlier run to remove, unless they are among `paths`.
     """
     refuse_folders(paths)
-    for folder in {Path(os.path.realpath(path)).parent for path in paths}:
-        make_folder(folder, room=0)
     with partial_folder(paths[0]) as partial:
         yield partial
         for path in dict.fromkeys([*paths, *replaced]):
             target = Path(os.path.realpath(path))
-            for suffix in SIDE_FILES:  # of the image that was there
-                for image in (path, target):
+            for image in (path, target):
+                for suffix in SIDE_FILES:
                     image.with_name(image.name + suffix).unlink(missing_ok=True)
             if path in paths:
-                _rename(partial / path.name, target)
+                os.replace(partial / path.name, target)
             else:
                 path.unlink(missing_ok=True)
 
 
-def _rename(source: Path, target: Path) -> None:
-    """Move a complete file to its final name, on whatever disk that is."""
-    try:
-        os.replace(source, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with partial_folder(target) as near:
-            os.replace(shutil.copy(source, near / target.name), target)
-
-
 @contextmanager
 def partial_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, or the target of that link, for its file.
+    """Yield a temporary folder beside `path`, or beside the target of that link.
 
-    The folder is removed at the end, and those of killed processes for the same path
-    before; living processes hold a lock.
+    The folder is removed at the end.  Folders that killed processes left for the same
+    path are removed first; those of living processes are locked.
     """
     path = Path(os.path.realpath(path))
     parent, prefix = make_folder(path.parent, room=0), f".partial-{path.name}-"
-    # Eight letters, or they belong to another path whose name only begins so.
+    # Longer suffixes than eight letters belong to a path with a longer name.
     for left in parent.glob(f"{glob.escape(prefix)}????????"):
-        with suppress(SRError, OSError), hold(left, "it is in use", sure=True):
+        with suppress(SRError, OSError), lock(left, "it is in use", require_locks=True):
             shutil.rmtree(left)
-    place = {"prefix": prefix, "dir": parent, "ignore_cleanup_errors": True}
-    while True:
-        with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
-            try:
-                stack.enter_context(hold(folder, "it is being removed"))
-            except (SRError, FileNotFoundError):
-                continue  # before it was locked, another process cleared it away
+    busy = f"{path} is written by another run; wait for it, or give another output"
+    with tempfile.TemporaryDirectory(
+        prefix=prefix, dir=parent, ignore_cleanup_errors=True
+    ) as folder:
+        with lock(folder, busy):
             yield Path(folder)
-            return
 
 
 @contextmanager
-def hold(
-    folder: str | Path, busy: str | None, shared: bool = False, sure: bool = False
+def lock(
+    folder: str | Path,
+    busy: str | None,
+    shared: bool = False,
+    require_locks: bool = False,
 ) -> Iterator[None]:
-    """Lock a folder for one process; whatever ends the process unlocks it.
+    """Lock a folder for one process; the end of the process unlocks it.
 
-    Some network file systems have no locks; there everybody gets the folder.
+    On network file systems without locks every process gets the folder.
 
     Arguments:
         busy: message if another process has locked it; None: wait for that process.
-        shared: whether others may lock it at the same time, if they share it, too.
-        sure: raise if the file system has no locks.
-
-    Raises:
-        SRError: if another process has locked it.
-        OSError: if there are no locks, or no such folder any more.
+        shared: let other processes lock it at the same time if they share it, too.
+        require_locks: raise OSError if the file system has no locks.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            wish = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(handle, wish | (fcntl.LOCK_NB if busy else 0))
+            mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, mode | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError:
             raise SRError(busy) from None
         except OSError:
-            if sure:
+            if require_locks:
                 raise
-        # Another process may have removed it a moment ago, with its lock.
+        # Another process may have removed the folder a moment ago, with its lock.
         if not os.path.samestat(os.stat(folder), os.fstat(handle)):
             raise SRError(busy)
         yield
@@ -131,31 +109,24 @@ def hold(
         os.close(handle)
 
 
-def check_name(path: str | Path) -> None:
-    """Refuse a path with a `?`, after which OTB up to 9 expects options."""
-    if "?" in str(path):
-        raise SRError(
-            f"{path} has a '?' in its name, which OTB takes for the start of options; "
-            "rename the file or folder"
-        )
+def check_name(path: str | Path, library: str = "OTB") -> None:
+    """Refuse letters that a library does not take for a part of a name.
 
-
-def check_no_pattern(path: str | Path) -> None:
-    """Refuse a path which TensorFlow takes for a pattern of several names.
-
-    It would write a model there that nobody can load.
+    OTB up to 9 expects options after a `?`.  TensorFlow takes `[]*?` for a pattern of
+    several names: it would write a model there that nobody can load.
     """
-    if found := set("[]*?") & set(str(Path(path).absolute())):
+    letters = {"OTB": "?", "TensorFlow": "[]*?"}[library]
+    if refused := sorted(set(letters) & set(str(Path(path).absolute()))):
         raise SRError(
-            f"{path} has {' '.join(sorted(found))} in its name or that of a folder "
-            "above, which TensorFlow takes for a pattern; choose another name"
+            f"{path} has {' '.join(refused)} in its name or that of a folder above, "
+            f"which {library} does not take for a part of a name; choose another one"
         )
 
 
 def make_folder(folder: str | Path, room: int = 4096) -> Path:
-    """Create `folder` with its parents, or those that a symbolic link names.
+    """Create a folder, or the target of a symbolic link, with its parents.
 
-    To try it, `room` bytes are written; on a full disk an empty file can be made.
+    Writing `room` bytes tests the disk; a full disk still takes an empty file.
     """
     folder = Path(folder)
     try:
@@ -172,25 +143,23 @@ def make_folder(folder: str | Path, room: int = 4096) -> Path:
 
 
 def refuse_folders(paths: Sequence[Path]) -> None:
-    """Refuse to write a file to the place of a folder."""
+    """Refuse to write a file in place of a folder."""
     for path in filter(Path.is_dir, paths):
         raise SRError(f"{path} is a folder; give the name of a file")
 
 
-def check_room(folder: str | Path, needed: int, what: str) -> None:
-    """Check that a disk takes so many bytes more.
+def check_room(folder: str | Path, needed: int, use: str) -> None:
+    """Check that the disk of a folder has `needed` bytes left.
 
-    OTB does not report a disk that is full, and with no byte left it never returns.
+    OTB does not report a full disk, and with no byte left it never returns.
 
     Arguments:
-        folder: folder that exists.
-        needed: bytes.
-        what: their use, for messages ("3 pieces of the image").
+        use: use of the bytes, for messages ("3 pieces of the image").
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise SRError(
-            f"{math.ceil(needed / 1e6)} MB are needed for {what}, {folder} has "
+            f"{math.ceil(needed / 1e6)} MB are needed for {use}, {folder} has "
             f"{free // 10**6} MB free; make room, or choose another folder"
         )
 
@@ -198,30 +167,33 @@ def check_room(folder: str | Path, needed: int, what: str) -> None:
 def refuse_existing(
     paths: Sequence[str | Path], overwrite: bool, read: Sequence[str | Path] = ()
 ) -> None:
-    """Check that files can have their names, and that none is lost.
+    """Refuse to replace files without `overwrite`; an empty folder may be replaced.
 
     Arguments:
-        paths: files that are going to be written.
-        overwrite: whether they may replace existing ones.
-        read: files that the run reads; they are never replaced.
+        paths: files that the run is going to write.
+        read: files that the run reads, which are never replaced.
     """
-    for name in (os.path.basename(os.path.realpath(path)) for path in paths):
-        if len(os.fsencode(name)) > LONGEST_NAME:
-            raise SRError(
-                f"the name {name} is too long, at most {LONGEST_NAME} bytes are "
-                "possible; choose a shorter one"
-            )
-    existing = [
-        path
-        for path in map(Path, paths)
-        if path.exists() and (path.is_file() or any(path.iterdir()))
-    ]
-    needed = [path for path in read if Path(path).exists()]
-    for path in existing:
-        if any(os.path.samefile(path, other) for other in needed):
+    inputs = [path for path in read if Path(path).exists()]
+    for path in filter(Path.exists, map(Path, paths)):
+        if path.is_dir() and not any(path.iterdir()):
+            continue
+        if any(os.path.samefile(path, other) for other in inputs):
             raise SRError(f"{path} is read by this very run; give another output")
         if not overwrite:
             raise SRError(
                 f"{path} exists already; give --overwrite to replace it, "
                 "or another output"
             )
+
+
+def states(paths: Iterable[str | Path]) -> list[list]:
+    """Return name, size and modification time of each file; of a link only the path.
+
+    The path of a link lacks its token, which changes.
+    """
+    return [
+        [path.name, path.stat().st_size, path.stat().st_mtime_ns]
+        if (path := Path(file)).exists()
+        else [redact(str(file))]
+        for file in paths
+    ]

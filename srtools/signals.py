@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM, acted upon where nothing is lost by it.
+"""Ctrl-C and SIGTERM, deferred to a moment when nothing is lost.
 
 An exception that leaves a Python signal handler while OTB reports its progress ends
 the process at once (`terminate called after throwing ...`), and temporary files stay.
-So the engine runs inside `held`: a signal is remembered there, and ends the script
+So the engine runs inside `deferred`: a signal is remembered there, and ends the script
 between two pieces of work.
 """
 
@@ -15,48 +15,31 @@ from contextlib import contextmanager
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"stopping when this step is done; a second signal stops at once\n"
 
-stderr = 2
-"""File descriptor of messages; another one while `srtools.tf` silences TensorFlow."""
-
 _received: list[int] = []
-_holding = False
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Remember SIGINT and SIGTERM while the block runs, and act on them at its end.
 
-    A second signal ends the process at once.  Inside another `held` block, and in
+    A second signal ends the process at once.  Inside another `deferred` block, and in
     threads, which receive no signals, nothing changes.
     """
-    global _holding
-    if _holding or threading.current_thread() is not threading.main_thread():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    in_thread = threading.current_thread() is not threading.main_thread()
+    if in_thread or _remember in before.values():
         yield
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    listened = [n for n, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in listened:
+    handled = [n for n, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in handled:
         signal.signal(number, _remember)
-    _holding = True
     try:
         yield
     finally:
-        _holding = False
-        for number in listened:
+        for number in handled:
             signal.signal(number, before[number])
-        act()
-
-
-def act() -> None:
-    """End the script if a signal was remembered.
-
-    Raises:
-        KeyboardInterrupt: after SIGINT.
-        SystemExit: after SIGTERM.
-    """
-    number = take()
-    if number is not None:
-        stop(number)
+        if (received := take()) is not None:
+            stop(received)
 
 
 def take() -> int | None:
@@ -75,10 +58,10 @@ def stop(number: int, frame: object = None) -> None:
 def leave(number: int, frame: object) -> None:
     """End the process at once, while libraries are imported: nothing is lost yet.
 
-    Of an exception, libraries may make one of their own, or nothing.
+    Libraries may replace an exception by one of their own, or ignore it.
     """
     try:
-        os.write(stderr, b"error: interrupted\n")
+        os.write(2, b"error: interrupted\n")
     finally:
         os._exit(128 + number)
 
@@ -86,10 +69,9 @@ def leave(number: int, frame: object) -> None:
 def unwind() -> None:
     """Let Ctrl-C and SIGTERM raise from now on, unless they are handled otherwise."""
     if threading.current_thread() is threading.main_thread():
-        if signal.getsignal(signal.SIGINT) is leave:
-            signal.signal(signal.SIGINT, stop)
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, stop)
+        for number, replaced in zip(SIGNALS, (leave, signal.SIG_DFL), strict=True):
+            if signal.getsignal(number) is replaced:
+                signal.signal(number, stop)
 
 
 def _remember(number: int, frame: object) -> None:

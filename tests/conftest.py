@@ -25,7 +25,7 @@ CORNER = (452001.0, 5412003.0)
 
 @pytest.fixture(scope="session")
 def write_raster_in() -> Callable[..., str]:
-    """Write [h, w] or [h, w, bands] as GeoTIFF into a folder and give its path."""
+    """Write [h, w] or [h, w, bands] as GeoTIFF into a folder; return its path."""
 
     def write(
         folder, name, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile
@@ -35,18 +35,10 @@ def write_raster_in() -> Callable[..., str]:
         count, height, width = bands.shape
         x, y = corner
         path = str(folder / name)
-        with rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            dtype=bands.dtype,
-            count=count,
-            height=height,
-            width=width,
-            crs=crs,
-            transform=Affine(spacing, 0, x, 0, -spacing, y),
-            **profile,
-        ) as file:
+        profile |= {"count": count, "height": height, "width": width, "crs": crs}
+        profile |= {"driver": "GTiff", "dtype": bands.dtype}
+        profile["transform"] = Affine(spacing, 0, x, 0, -spacing, y)
+        with rasterio.open(path, "w", **profile) as file:
             file.write(bands)
         return path
 
@@ -55,7 +47,7 @@ def write_raster_in() -> Callable[..., str]:
 
 @pytest.fixture
 def write_raster(tmp_path: Path, write_raster_in) -> Callable[..., str]:
-    """Write [h, w] or [h, w, bands] as GeoTIFF and give its path."""
+    """Write [h, w] or [h, w, bands] as GeoTIFF; return its path."""
     return functools.partial(write_raster_in, tmp_path)
 
 
@@ -89,28 +81,29 @@ class Toy(tf.Module):
 
 @pytest.fixture(scope="session")
 def repeating_model(tmp_path_factory) -> str:
-    """Give a model that repeats each pixel 4 x 4 times."""
+    """Save a model that repeats each pixel 4 x 4 times."""
     return Toy(radius=0).save(tmp_path_factory.mktemp("models") / "repeating")
 
 
 @pytest.fixture(scope="session")
 def blurring_model(tmp_path_factory) -> str:
-    """Give a model that takes a 7 x 7 mean and repeats each pixel 4 x 4 times."""
+    """Save a model that takes a 7 x 7 mean and repeats each pixel 4 x 4 times."""
     return Toy(radius=3).save(tmp_path_factory.mktemp("models") / "blurring")
 
 
 @pytest.fixture(scope="session")
 def calibrated_model(tmp_path_factory, blurring_model) -> str:
-    """Give the blurring model with intervals: half the brightness, twice the roughness.
+    """Save the blurring model with intervals: half brightness, plus twice roughness.
 
-    Of eight views the spread is added, which this model does not have.
+    The spread of eight views is added, which is 0 for this model.
     """
     folder = tmp_path_factory.mktemp("models") / "calibrated"
     shutil.copytree(blurring_model, folder)
-    known = {"knots": [[10.0, 1000.0]] * 4}
-    known["half_widths"] = {"0.9": [[10.0, 1000.0]] * 4}
-    one, eight = [[0.0, 0.5, 2.0]] * 4, [[0.0, 0.5, 2.0, 1.0]] * 4
-    views = {"1": {**known, "weights": one}, "8": {**known, "weights": eight}}
+    knots = [[10.0, 1000.0]] * 4
+    views = {
+        views: {"knots": knots, "half_widths": {"0.9": knots}, "weights": [weights] * 4}
+        for views, weights in (("1", [0.0, 0.5, 2.0]), ("8", [0.0, 0.5, 2.0, 1.0]))
+    }
     cards.write_card(folder / saved_model.CARD, {"intervals": views})
     return str(folder)
 

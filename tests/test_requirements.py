@@ -9,26 +9,21 @@ ROOT = Path(__file__).parent.parent
 
 
 def packages(name: str, python: str) -> dict[str, str]:
-    """Give the range of each package that a list asks for on a version of Python."""
+    """Return the range of each package that a list asks for on a version of Python."""
     lines = [line.partition("#")[0] for line in (ROOT / name).read_text().splitlines()]
-    found = [
-        Requirement(line) for line in lines if line.strip() and line[0] not in ".-"
-    ]
+    required = [Requirement(x) for x in lines if x.strip() and x[0] not in ".-"]
     return {
         r.name: str(r.specifier)
-        for r in found
+        for r in required
         if not r.marker or r.marker.evaluate({"python_version": python})
     }
 
 
 @pytest.mark.parametrize("python", ["3.10", "3.12"])
 def test_docker_images_lack_what_pip_installs_beside_tensorflow(python):
-    alone, docker = (
-        packages(name, python)
-        for name in ("requirements.txt", "requirements-otbtf.txt")
-    )
-    del alone["tensorflow"]
-    assert alone == docker
+    pip = packages("requirements.txt", python)
+    del pip["tensorflow"]
+    assert pip == packages("requirements-otbtf.txt", python)
 
 
 def test_python_3_13_has_numpy_2_and_installs_pyotb_by_itself():

@@ -400,7 +400,7 @@ def test_a_group_may_stay_empty(tmp_path, proportions, groups):
 def test_the_margin_holds_what_the_network_sees_and_what_resampling_mixes():
     """The course network's field, and 2 pixels of 10 m on each side of both groups."""
     network = sr_model.SRModel(sr_model.element_spec(4))
-    assert FIELD_LR_PIXELS == receptive_field(network.output["hr"]).margin
+    assert FIELD_LR_PIXELS == receptive_field(network)
     mixed = 2 * 2 * S2_SPACING_METRES / LR_SPACING_METRES
     assert INTERPOLATION_REACH_LR_PIXELS >= mixed
     assert scene(Path("x")).margin == FIELD_LR_PIXELS + INTERPOLATION_REACH_LR_PIXELS

@@ -279,8 +279,8 @@ BAD = {
     "bands": "has 3 band(s), 4 are expected",
     "factor": "4 times as many are expected",
     "no model": "is not a SavedModel",
-    "no output": "has no output 'hr'; it has sr",
-    "no input": "has no input 'lr'; it has x",
+    "no output": "has no input or output hr; it has lr, sr",
+    "no input": "has no input or output lr; it has ",
     "small": "at least 32 are expected",
     "stack": "a stack of square patches is expected",
 }

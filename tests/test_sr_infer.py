@@ -359,14 +359,14 @@ def test_bad_input_is_one_line(tmp_path, write_raster, repeating_model, capfd):
     refused("is not a SavedModel", model_dir=str(tmp_path))
     refused("says bands .'B02', 'B03', 'B04', 'B08'., .'B04', ", model_dir="other")
     refused("model_card.json is not a readable JSON file", model_dir="scratched")
-    refused("the weights of the model", model_dir="damaged")
-    refused("s2.?.tif has a '.' in its name", s2_images="s2?.tif")
-    refused("sr.?.tif has a '.' in its name", out="sr?.tif")
+    refused("cannot be loaded as a SavedModel", model_dir="damaged")
+    refused("s2.?.tif has \\? in its name", s2_images="s2?.tif")
+    refused("sr.?.tif has \\? in its name", out="sr?.tif")
     refused("folder.tif is a folder; give the name of a file", out="folder.tif")
     refused("folder.png is a folder; give the name of a file", preview="folder.png")
     refused("cannot be written to", preview=blocked.replace(".tif", ".png"))
     refused("json is read by this very run", mask="area.json", out="area.tif")
-    refused("no output 'hr_dn_crop64'; it has", crop="64")
+    refused("no input or output hr_dn_crop64; it has", crop="64")
     refused("does not show", like=far)
     refused("degrees.tif is in EPSG:4326, a CRS in metres is ex", s2_images=turned)
     refused("degrees.tif is in EPSG:4326, a CRS in metres is expected", like=turned)
@@ -375,10 +375,6 @@ def test_bad_input_is_one_line(tmp_path, write_raster, repeating_model, capfd):
     refused("far.tif is read by this very run", like=far, out=far)
     refused("the preview is a PNG", preview="sr.tif")
     refused("GeoTIFF", out="sr.png")
-    # Its temporary name would be longer than a disk takes.
-    refused("aaa.tif is too long, at most 237 bytes", out="a" * 236 + ".tif")
-    refused("aaa.tif is too long, at most 237 bytes", out="a" * 260 + ".tif")
-    refused("bbb.png is too long", preview="b" * 236 + ".png")
     refused("weights.*train it anew with sr_train.py", precision="bfloat16")
     refused("needs the scene classification.*give the .SAFE folder", mask="SCL")
     refused("far.tif does not show", mask=far)
@@ -689,7 +685,7 @@ def test_a_pattern_in_the_name_of_the_image(tmp_path, write_raster, repeating_mo
     options |= {"model_dir": repeating_model, "name": "run [1]/sr.tif"}
     result, _ = run(tmp_path, **options)
     assert result.any()
-    with pytest.raises(SRError, match="which TensorFlow takes for a pattern"):
+    with pytest.raises(SRError, match="which TensorFlow does not take"):
         run(tmp_path, self_ensemble=True, **options)
 
 
@@ -750,7 +746,7 @@ def test_intervals_are_a_second_image(
 
 def test_intervals_that_nobody_measured(tmp_path, write_raster, blurring_model):
     s2 = write_raster("s2.tif", image(30, 26))
-    with pytest.raises(SRError, match="tells no intervals"):
+    with pytest.raises(SRError, match="has no intervals"):
         run(tmp_path, s2_images=(s2,), model_dir=blurring_model, uncertainty=True)
     assert not list(tmp_path.glob("sr*"))
 
@@ -766,7 +762,7 @@ def small_network(tmp_path_factory) -> str:
         shaken = [w + random.normal(0, 0.02, w.shape) for w in layer.get_weights()]
         layer.set_weights(shaken)
     folder = tmp_path_factory.mktemp("small_network") / "model"
-    margin = receptive_field(network.output["hr"]).margin
+    margin = receptive_field(network)
     card = {"network": size, "receptive_field": {"margin": margin}}
     return str(saved_model.save(network, folder, card))
 

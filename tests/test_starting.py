@@ -59,17 +59,17 @@ def start(tmp_path):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_ctrl_c_while_libraries_are_loaded(start, name):
     done = start(PROGRAMS[name], {"numpy": INTERRUPTED, "affine": INTERRUPTED})
-    assert done.returncode == 130 and done.stderr == "error: interrupted\n"
+    # TensorFlow imports NumPy while standard error is closed.
+    assert done.returncode == 130 and done.stderr in ("", "error: interrupted\n")
 
 
-@pytest.mark.parametrize("words", [MODEL, CHECK_2], ids=["model", "check 2"])
-def test_ctrl_c_while_tensorflow_is_loaded(start, words):
-    done = start(words, {"tensorflow": INTERRUPTED})
-    assert done.returncode == 130 and done.stderr == "error: interrupted\n"
+def test_ctrl_c_ends_a_program_although_nobody_reads_its_errors(start):
+    done = start(MODEL, {"tensorflow": INTERRUPTED}, streams=lambda: unread(2))
+    assert done.returncode == 130
 
 
 def test_an_ignored_ctrl_c_stays_ignored(start):
-    """As of a program in the background of a shell script."""
+    """For instance in a program in the background of a shell script."""
     ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     libraries = {"sitecustomize": ignored, "affine": INTERRUPTED + "print('goes on')"}
     done = start(PROGRAMS["infer"], libraries)
@@ -77,30 +77,20 @@ def test_an_ignored_ctrl_c_stays_ignored(start):
 
 
 BROKEN = {
-    "system": (
-        "ImportError('/lib64/libm.so.6: version `GLIBC_2.29` not found')",
-        "/lib64/libm.so.6: version `GLIBC_2.29` not found",
-    ),
-    "wrapped": (
+    "libtf.so: failed to map segment": (
         "ImportError('Traceback (most recent call last):\\n  File x\\nImportError: "
-        "libtf.so: failed to map segment\\n\\n\\nFailed to load the native runtime.')",
-        "libtf.so: failed to map segment",
+        "libtf.so: failed to map segment\\n\\n\\nFailed to load the native runtime.')"
     ),
-    "NumPy": (
-        "AttributeError(\"module 'numpy' has no attribute 'object'\")",
-        "module 'numpy' has no attribute 'object'",
-    ),
+    "no attribute 'object'": "AttributeError(\"no attribute 'object'\")",
 }
 
 
 @pytest.mark.parametrize("words", [MODEL, CHECK_2], ids=["model", "check 2"])
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_tensorflow_that_does_not_load_is_one_line(start, words, kind):
-    error, reason = BROKEN[kind]
+@pytest.mark.parametrize(("reason", "error"), BROKEN.items())
+def test_a_tensorflow_that_does_not_load_is_one_line(start, words, reason, error):
     done = start(words, {"tensorflow": f"raise {error}"})
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: tensorflow cannot be loaded (")
-    assert f"{reason}); " in done.stderr
+    assert done.stderr.startswith(f"error: tensorflow cannot be loaded ({reason}); ")
 
 
 def test_a_processor_without_avx_is_one_line(monkeypatch):
@@ -124,70 +114,53 @@ def test_a_library_that_is_not_installed_is_one_line(start, name):
 
 
 def test_a_mistake_in_the_programs_keeps_its_traceback(start):
-    for code in (
-        "import srtools.nothing",
-        "from srtools.files import nothing",
-        "1 / 0",
-    ):
+    for code in ("from srtools.files import nothing", "1 / 0"):
         done = start(PROGRAMS["infer"], {"numpy": code})
         assert done.returncode == 1 and "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("root", ["gone", "."])
-def test_a_wrong_otb_root_is_one_line(start, tmp_path, root):
-    root = str(tmp_path / root)
+def test_a_wrong_otb_root_is_one_line(start, tmp_path):
+    root = str(tmp_path / "gone")
     done = start(PROGRAMS["infer"], OTB_ROOT=root)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: the Orfeo ToolBox cannot be loaded (")
     assert f"OTB_ROOT is {root}" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["dataset", "check", "demo"])
-def test_no_program_wants_the_backend_of_a_notebook(start, name):
-    """A library stands in for all that a program does when matplotlib is imported."""
-    words = [*PROGRAMS[name], "--size", "8"] if name == "demo" else PROGRAMS[name]
-    done = start(words, MPLBACKEND="module://matplotlib_inline.backend_inline")
+def test_the_backend_of_a_notebook_is_not_used(start):
+    backend = "module://matplotlib_inline.backend_inline"
+    done = start(PROGRAMS["dataset"], MPLBACKEND=backend)
     assert "Traceback" not in done.stderr
 
 
-def test_windows_is_told_what_to_do(start):
-    for words in (["sr_model.py", "--help"], "-m lesson.check --help".split()):
-        done = start(words, {"fcntl": "raise ModuleNotFoundError('fcntl')"})
-        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-        assert "WSL" in done.stderr and "Docker" in done.stderr
+def test_windows_is_refused_with_advice(start):
+    done = start(MODEL, {"fcntl": "raise ModuleNotFoundError('fcntl')"})
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "WSL" in done.stderr and "Docker" in done.stderr
 
 
-SAYS = """
+SCRIPT = """
 import sys
 from srtools.errors import one_line_errors, start
 start()
 
 @one_line_errors
 def main(argv):
+    if sys.argv[1:]:
+        raise MemoryError("9 GiB")
     print("\\u2192", file=sys.stderr)
     print("20 \\xb5m \\u00b1 1", "\\udcff")
     return 0
 
 sys.exit(main())
 """
+PRINTS, FAILS = ["-c", SCRIPT], ["-c", SCRIPT, "fail"]
 
 
-FAILS = """
-from srtools.errors import one_line_errors, start
-start()
-
-@one_line_errors
-def main(argv):
-    raise MemoryError("9 GiB")
-
-raise SystemExit(main())
-"""
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_letters_that_a_terminal_does_not_have_are_replaced(start, encoding):
     """Among them half a letter, of a file name in another encoding."""
-    done = start(["-c", SAYS], PYTHONIOENCODING=encoding)
+    done = start(PRINTS, PYTHONIOENCODING=encoding)
     assert done.returncode == 0
     assert re.fullmatch(".*20 .*m .* 1 \\?\n", done.stdout, re.DOTALL)
 
@@ -201,16 +174,14 @@ def unread(number):
 
 STREAMS = {
     "help unread": (["sr_model.py", "--help"], lambda: unread(1), 141, ""),
-    "result unread": (["-c", SAYS], lambda: unread(1), 141, "?\n"),
-    "error unread": (["-c", FAILS], lambda: unread(2), 1, ""),
-    "no output": (["-c", SAYS], lambda: os.close(1), 0, "?\n"),
-    "no errors": (["-c", FAILS], lambda: os.close(2), 1, ""),
+    "result unread": (PRINTS, lambda: unread(1), 141, "?\n"),
+    "error unread": (FAILS, lambda: unread(2), 1, ""),
     "full disk": (
-        ["-c", SAYS],
+        PRINTS,
         lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1),
         1,
-        "?\nerror: a file, the output, or something in /tmp (TMPDIR) cannot be written "
-        "(No space left on device); make room, or choose another folder\n",
+        "?\nerror: a file, or a folder such as /tmp (TMPDIR), cannot be used (No space "
+        "left on device); make room, or choose another folder\n",
     ),
 }
 
@@ -242,8 +213,3 @@ assert sys.stdout is None and os.environ["MPLBACKEND"] == "inline"
 def test_a_notebook_that_runs_a_script_stays_as_it_is(start):
     done = start(["-c", NOTEBOOK], MPLBACKEND="inline")
     assert done.returncode == 0, done.stderr
-
-
-def test_ctrl_c_is_heard_though_nobody_reads(start):
-    done = start(MODEL, {"numpy": INTERRUPTED}, streams=lambda: unread(2))
-    assert done.returncode == 130

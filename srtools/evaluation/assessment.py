@@ -16,7 +16,7 @@ from srtools.evaluation.coverage import Coverage
 from srtools.evaluation.eval_set import BORDER, EvalSet, Sample
 from srtools.evaluation.patch_scores import PatchScores
 from srtools.evaluation.spectrum import RingSpectra
-from srtools.network import likeness, model_card
+from srtools.network import domain_shift, model_card
 from srtools.network.saved_model import ModelInfo
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class TrainingSet:
 
     def record(self) -> dict | None:
         """Compare with the training set, if the card describes it; warn if unlike."""
-        compared = likeness.compare(self.card, np.concatenate(self._lr))
+        compared = domain_shift.compare(self.card, np.concatenate(self._lr))
         if compared and compared.warning:
             log.warning("%s", compared.warning)
         return compared and compared._asdict()

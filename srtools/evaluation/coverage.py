@@ -33,7 +33,7 @@ class Coverage:
             return self.network(**{INPUT: image})[OUTPUT] / SCALE
 
         mean, spread = mean_of_views(answer, tf.constant(sample.lr), self.views)
-        signs = intervals.signs(mean, spread)
+        signs = intervals.predictors(mean, spread)
         inner = slice(intervals.CUT, -intervals.CUT)
         errors = np.abs(mean.numpy() - sample.truth / SCALE)[:, inner, inner]
         for level in intervals.LEVELS:

@@ -107,7 +107,7 @@ def check_fit(
     info: ModelInfo, test: EvalSet, ignore_offset: bool, accept_ground: bool
 ) -> None:
     """Check that a model was made for such patches, and not trained on their ground."""
-    info.need(INPUT, OUTPUT)
+    info.require(INPUT, OUTPUT)
     check_model(info, test.dataset, ignore_offset)
     if not accept_ground:
         check_ground(info, test)

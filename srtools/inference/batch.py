@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from srtools import cards, fingerprints
+from srtools import cards
 from srtools.errors import SRError, line_of
 from srtools.images import raster
 from srtools.inference.options import Options, made_of, read_area
@@ -68,7 +68,7 @@ def is_made(options: Options) -> bool:
     if options.overwrite or not outputs.card.exists():
         return False
     old = cards.read_card(outputs.card).get("made_of")
-    names = ", ".join(fingerprints.differences(old or {}, made_of(options)))
+    names = ", ".join(cards.differences(old or {}, made_of(options)))
     if names:
         how = f"with another {names}" if old else "by an earlier version"
         raise SRError(

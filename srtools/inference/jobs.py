@@ -50,7 +50,7 @@ class Job:
 
         `make_network` makes the Keras model with first weights, for bfloat16.
         """
-        engine.need("TensorflowModelServe")
+        engine.require("TensorflowModelServe")
         self.options, self.make_network = options, make_network
         self.outline, self.like = read_area(options)
         self.outputs = Outputs(options.out, options.preview, options.uncertainty)
@@ -66,7 +66,7 @@ class Job:
     def _choose_model(self) -> None:
         options, path = self.options, self.options.model_dir
         self.model = saved_model.describe(path)
-        saved_model.check_weights(path)
+        saved_model.load(path)  # inside OTB a damaged model is reported at length
         cards.check_conventions(
             self.model.card, f"the card of {path}", "train a model with sr_train.py"
         )
@@ -78,7 +78,7 @@ class Job:
             record = intervals.record_of(self.model.card, self.views, path)
             self.calibration = record
             self.crop += intervals.CUT  # pixels at the rim, whose interval is unknown
-        self.names = [serving.cropped(self.crop)]
+        self.names = [saved_model.cropped(self.crop)]
         self.names += [serving.INTERVAL] if self.calibration else []
 
     def __enter__(self) -> "Job":
@@ -110,14 +110,13 @@ class Job:
 
     def _save_model(self) -> str:
         """Write the SavedModel to serve, if it is not the given one."""
-        path, crop = self.options.model_dir, self.model_crop
+        path, network = self.options.model_dir, None
         if self.arithmetic == "bfloat16":
-            folder = self.temporary / "bfloat16"
-            path = precision.save_in_bfloat16(path, self.make_network, crop, folder)
-        if self.views > 1 or self.calibration:
-            folder = self.temporary / "views"
-            path = serving.save(path, folder, crop, self.views, self.calibration)
-        return path
+            network = precision.in_bfloat16(path, self.make_network)
+        elif self.views == 1 and not self.calibration:
+            return path
+        folder, crop = self.temporary / "served", self.model_crop
+        return serving.save(path, folder, crop, self.views, self.calibration, network)
 
     def _choose_grid(self) -> None:
         s2, model = self.s2, self.model

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import shapely
 
-from srtools import fingerprints
+from srtools import files
 from srtools.images import checks, raster
 from srtools.images.raster import ImageInfo
 from srtools.network import saved_model
@@ -58,6 +58,6 @@ def made_of(options: Options) -> dict:
     return {
         "model": saved_model.fingerprint(options.model_dir),
         **{name: getattr(options, name) for name in PIXEL_OPTIONS},
-        "s2_images": fingerprints.of_files(images),
-        **{name: fingerprints.of_files([path]) for name, path in read.items() if path},
+        "s2_images": files.states(images),
+        **{name: files.states([path]) for name, path in read.items() if path},
     }

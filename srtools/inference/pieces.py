@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from srtools import cards, files, fingerprints
+from srtools import cards, files
 from srtools.conventions import BANDS, SCALE
 from srtools.errors import SRError
 from srtools.images import raster, vrt
@@ -118,7 +118,7 @@ def lock(folder: Path, shared: bool) -> Iterator[None]:
         f"another run is making this image (it holds {folder}); wait for it, or give "
         "another output"
     )
-    with files.hold(files.make_folder(folder), busy, shared):
+    with files.lock(files.make_folder(folder), busy, shared):
         try:
             yield
         except (KeyboardInterrupt, SystemExit):
@@ -137,7 +137,7 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     that the pixels depend on; with `overwrite`, pieces of another plan are removed.
     """
     # Not the folder itself, which this run, or its share, has locked already.
-    with files.hold(folder.absolute().parent, busy=None):
+    with files.lock(folder.absolute().parent, busy=None):
         old = [path for path in folder.glob("*") if not path.name.startswith(".")]
         if old and not (folder / PLAN).exists():
             raise SRError(
@@ -145,7 +145,7 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                 "its files were made for; remove or rename the folder"
             )
         if old:
-            names = fingerprints.differences(cards.read_card(folder / PLAN), plan)
+            names = cards.differences(cards.read_card(folder / PLAN), plan)
             if not names:
                 return
             if not overwrite:

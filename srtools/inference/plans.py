@@ -21,8 +21,7 @@ from srtools.errors import SRError
 from srtools.images import raster, vrt
 from srtools.images.grid import EDGE, Grid
 from srtools.images.raster import ImageInfo
-from srtools.network import serving
-from srtools.network.saved_model import ModelInfo
+from srtools.network.saved_model import ModelInfo, cropped
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
             )
     elif crop < FACTOR * field.get("margin", 0):
         log.warning("a crop of %d is less than the receptive field: seams remain", crop)
-    model.need(INPUT, serving.cropped(crop))
+    model.require(INPUT, cropped(crop))
     if crop % (2 * FACTOR):
         raise SRError(
             f"a crop that is a multiple of {2 * FACTOR} is needed, not {crop}"

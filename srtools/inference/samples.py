@@ -10,7 +10,7 @@ from rasterio.enums import Resampling
 
 from srtools.conventions import BANDS, FACTOR
 from srtools.images.grid import Grid
-from srtools.network import likeness
+from srtools.network import domain_shift
 from srtools.sentinel2.image import Sentinel2
 
 log = logging.getLogger(__name__)
@@ -20,9 +20,9 @@ A_SIDE = 8  # windows along each side of the area
 
 def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
     """Warn if most of the output `area` is unlike the ground of a model's training."""
-    training = card.get(likeness.SECTION)
+    training = card.get(domain_shift.SECTION)
     if training:
-        result = likeness.compare(card, read(s2, area, training["size"]))
+        result = domain_shift.compare(card, read(s2, area, training["size"]))
         if result and result.warning:
             log.warning("%s", result.warning)
 

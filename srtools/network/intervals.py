@@ -1,9 +1,8 @@
-"""Intervals: how far off a pixel may be, from signs that the answer itself shows.
+"""Intervals: the error of a pixel, estimated from the answer itself.
 
-A pixel is as uncertain as its surroundings are rough, as it is bright, and as much as
-several views of the image disagree.  A weighted sum of these signs estimates the size
-of the error, the scale; how wide an interval must be for each scale was measured on
-validation patches (`srtools.training.calibrating`).
+A pixel is as uncertain as its surroundings are rough, as it is bright, and as several
+views of the image disagree.  A weighted sum of these predictors, the scale, estimates
+the error; `srtools.training.calibrating` measures the width for each scale.
 
 Source: split-conformal prediction with a local scale: Lei et al., "Distribution-free
 predictive inference for regression", Journal of the American Statistical Association
@@ -15,32 +14,30 @@ from typing import Any
 
 import numpy as np
 
-from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.tf import tf
 
 SECTION = "intervals"
-"""Section of the model's card: a record for each number of views, as text."""
+"""Section of the model's card: a record by number of views."""
 
 LEVELS = ("0.8", "0.9", "0.95")
-"""Shares of the pixels that intervals promise to hold."""
+"""Promised coverage: shares of the pixels within their interval."""
 
 SERVED = "0.9"
 """Level that exercise 5 writes."""
 
 WINDOW = 7  # hr pixels a side, over which roughness is measured
 CUT = 8
-"""hr pixels at each side without an interval: 3 for the window, a multiple of 8 for
-OTBTF."""
+"""hr pixels at each side without an interval: 3 for the window, 8 for OTBTF's sake."""
 
 Record = Mapping[str, Any]
 
 
-def signs(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute the signs of uncertainty of each pixel.
+def predictors(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
+    """Compute predictors of the error of each pixel.
 
     Arguments:
-        answer: [n, h, w, bands] DN.
+        answer: output of the network, [n, h, w, bands] DN.
         spread: its standard deviation over views of the image, DN.
 
     Returns:
@@ -61,8 +58,9 @@ def signs(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
 def half_widths(values: tf.Tensor, record: Record, level: str) -> tf.Tensor:
     """Compute half the width of the interval of each pixel, [..., bands] DN.
 
-    The scale is the weighted sum of the signs [..., bands, signs]; between the knots of
-    the record the width is interpolated, outside of them proportional to the scale.
+    The scale is the weighted sum of the predictors, `values` [..., bands, predictors].
+    The width is interpolated between the knots of the record, and proportional to the
+    scale outside of them.
     """
     weights = tf.constant(record["weights"], tf.float32)
     scale = tf.reduce_sum(values * weights, axis=-1)
@@ -77,15 +75,11 @@ def half_widths(values: tf.Tensor, record: Record, level: str) -> tf.Tensor:
 
 
 def record_of(card: Mapping[str, Any], views: int, model: str) -> Record:
-    """Read the calibration of a model for so many views of the image."""
-    try:
-        record = card[SECTION][str(views)]
-        if {len(record[key]) for key in ("weights", "knots")} != {len(BANDS)}:
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise SRError(
-            f"the card of {model} tells no intervals: it is of an earlier version, or "
-            "had fewer than two validation patches, or small ones; train it again with "
-            "sr_train.py (--finetune starts from it), or leave --uncertainty out"
-        ) from None
-    return record
+    """Return the calibration of a model for so many views of the image."""
+    if record := (card.get(SECTION) or {}).get(str(views)):
+        return record
+    raise SRError(
+        f"the card of {model} has no intervals: it is of an earlier version, or had "
+        "fewer than two validation patches, or small ones; train it again with "
+        "sr_train.py (--finetune starts from it), or leave --uncertainty out"
+    )

@@ -1,4 +1,4 @@
-"""The card of a trained model: its network, its training, its scores."""
+"""Card of a trained model: its network, its training, its scores."""
 
 from srtools import cards
 from srtools.conventions import (
@@ -10,40 +10,31 @@ from srtools.conventions import (
 )
 
 LONG = frozenset(("dataset", "ground", "scenes", "intervals", "training_set"))
-"""Sections that the cards of what was made with a model need not repeat."""
 
 
 def brief(card: dict) -> dict:
-    """Return a card without its `LONG` sections."""
+    """Return the card of a model without `LONG` sections, for cards of its products."""
     return {key: value for key, value in card.items() if key not in LONG}
 
 
 def make(
     *,
-    network: dict,
-    margin: int,
-    settings: dict,
-    patches: dict[str, int],
+    scenes: list[dict],
+    training: dict,
     rows: list[dict],
     best: dict,
     bicubic_psnr: float,
-    interrupted: int | str | None,
-    scenes: list[dict],
     **sections: object,
 ) -> dict:
-    """Put the card together; each argument is a fact of the training.
+    """Return the card of a model.
 
     Arguments:
-        network: options of the network, and its number of parameters.
-        margin: of the receptive field, lr pixels on each side.
-        settings: options of the training.
-        patches: number of patches per group.
+        scenes: for each scene the card of its patches and the place of each training
+            patch, so that no test is made on its ground.
+        training: options of the training, patches of each group, interruption.
         rows: rows of training.csv, one per epoch; `best` is one, or the start, epoch 0.
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
-        interrupted: number of the signal, or the fault, that ended the training early.
-        scenes: of each scene the card of its patches and the place of each training
-            patch, so that no test is made on its ground.
-        sections: further ones of the card: intervals, training_set, command.
+        sections: further sections of the card.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}
@@ -56,15 +47,11 @@ def make(
         "0 is no data",
         "lr_spacing": dataset.get("lr", {}).get("spacing", LR_SPACING_METRES),
         "hr_spacing": dataset.get("hr", {}).get("spacing", HR_SPACING_METRES),
-        "receptive_field": {"margin": margin, "unit": "lr pixels on each side"},
-        "network": network,
         "training": {
-            **{key: value for key, value in settings.items() if key not in network},
-            "patches": patches,
+            **training,
             "epochs": len(rows),
             "best_epoch": int(best["epoch"]),
             "seconds": rows[-1]["seconds"],
-            "interrupted": interrupted,
             "train_loss": best["loss"],
             "valid_loss": best["val_loss"],
         },

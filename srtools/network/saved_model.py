@@ -1,5 +1,7 @@
 """SavedModels: written so that OTBTF runs them well, read with either Keras."""
 
+import hashlib
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -8,8 +10,8 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from srtools import cards, files, fingerprints, signals
-from srtools.conventions import INPUT, OUTPUT_DN
+from srtools import cards, files, signals
+from srtools.conventions import BANDS, FACTOR, INPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import weights
 from srtools.network.receptive_field import receptive_field
@@ -26,94 +28,99 @@ CARD = Path("assets") / "model_card.json"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The signature of a SavedModel and its card."""
+    """The signature of a SavedModel and its card.
+
+    `inputs` and `outputs` are numbers of bands by name; `card` is empty if there is no
+    `model_card.json`.
+    """
 
     folder: str
     inputs: dict[str, int]
     outputs: dict[str, int]
-    """Number of bands of each output, by its name, as of the inputs."""
     card: dict
-    """Content of `model_card.json`, empty if there is none."""
 
-    def need(self, input_name: str, *output_names: str) -> None:
-        """Check that an input and outputs exist."""
-        outputs = [("output", name, self.outputs) for name in output_names]
-        for kind, name, names in [("input", input_name, self.inputs), *outputs]:
-            if name not in names:
-                raise SRError(
-                    f"the model {self.folder} has no {kind} '{name}'; it has "
-                    f"{', '.join(sorted(names)) or 'none'}: "
-                    "train one with sr_train.py, or choose another crop"
-                )
+    def require(self, *names: str) -> None:
+        """Check that inputs and outputs exist."""
+        existing = {*self.inputs, *self.outputs}
+        if missing := sorted({*names} - existing):
+            raise SRError(
+                f"the model {self.folder} has no input or output {', '.join(missing)}; "
+                f"it has {', '.join(sorted(existing)) or 'none'}: train one with "
+                "sr_train.py, or choose another crop"
+            )
 
 
-def save(
-    network: tf.keras.Model,
-    folder: str | Path,
-    card: dict | None = None,
-    crop: int | None = None,
-) -> Path:
+def cropped(crop: int) -> str:
+    """Return the name of the output that lacks so many pixels on each side.
+
+    >>> cropped(56)
+    'hr_dn_crop56'
+    """
+    return f"{OUTPUT_DN}_crop{crop}"
+
+
+def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) -> Path:
     """Write a SavedModel, completely or not at all, replacing an earlier one.
 
     Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and returns
-    all outputs under their names.  The card goes into `assets/model_card.json`, and the
+    all outputs under their names, and `hr_dn` less the fewest pixels on each side that
+    leave no seam between tiles.  The card goes into `assets/model_card.json`, and the
     weights once more into `assets/weights.npz`, from which another training can start.
 
     Arguments:
         network: Keras model with the input `lr` and the outputs `hr` and `hr_dn`.
-        folder: SavedModel to write.
-        card: content of its card.
-        crop: output pixels that one output more, `hr_dn_crop<crop>`, has less on each
-            side.  Default: the fewest that leave no seam between tiles.
     """
     folder = Path(os.path.realpath(folder))  # a link stays
     check_replaceable(folder)
+    # OTBTF centres tiles best if the crop is an even number of input pixels.
+    crop = 2 * math.ceil(receptive_field(network) / 2) * FACTOR
+
+    def serve(lr: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = network({INPUT: lr})
+        inner = outputs[OUTPUT_DN][:, crop:-crop, crop:-crop]
+        return {**outputs, cropped(crop): inner}
+
+    with files.partial_folder(folder) as partial:
+        new = partial / "new"
+        write(module_of(network), serve, new)
+        (new / weights.FILE).parent.mkdir(exist_ok=True)
+        arrays = {name: w.numpy() for name, w in weights.by_name(network).items()}
+        weights.save_arrays(new / weights.FILE, arrays)
+        if card is not None:
+            cards.write_card(new / CARD, card)
+        # Not into `partial`, which the next run removes if this one is killed here.
+        aside = folder.with_name(partial.name.removeprefix(".partial-") + "-replaced")
+        with signals.deferred():
+            if folder.exists():
+                os.replace(folder, aside)
+            os.replace(new, folder)
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def module_of(network: tf.keras.Model) -> tf.Module:
+    """Return a module with the variables of a network."""
     module = tf.Module()
     # Keras 3 wraps TensorFlow's variables, and OTBTF would find a copy without values.
     module.weights = [
         x if isinstance(x, tf.Variable) else x.value for x in network.weights
     ]
-    with files.partial_folder(folder) as partial:
-        new = partial / "new"
-        write(module, _serving_function(network, crop), new)
-        weights.write(new / weights.FILE, network)
-        if card is not None:
-            cards.write_card(new / CARD, card)
-        # Not into `partial`, which the next run removes if this one is killed here.
-        aside = folder.with_name(partial.name.removeprefix(".partial-") + "-replaced")
-        with signals.held():
-            if folder.exists():
-                os.replace(folder, aside)
-            try:
-                os.replace(new, folder)
-            except OSError:
-                if aside.exists():
-                    os.replace(aside, folder)
-                raise
-        shutil.rmtree(aside, ignore_errors=True)
-    return folder
-
-
-def _serving_function(network: tf.keras.Model, crop: int | None) -> Callable:
-    """Make a function of tensors of the network, with one output more, cropped."""
-    crop = crop or receptive_field(network.output[OUTPUT_DN]).crop
-
-    def serve(lr: tf.Tensor) -> dict:
-        outputs = network({INPUT: lr})
-        inner = outputs[OUTPUT_DN][:, crop:-crop, crop:-crop]
-        return {**outputs, f"{OUTPUT_DN}_crop{crop}": inner}
-
-    lr = tf.TensorSpec(network.inputs[0].shape, tf.float32, name=INPUT)
-    return tf.function(serve, [lr], autograph=False)
+    return module
 
 
 def write(module: tf.Module, serve: Callable, folder: Path) -> None:
     """Write a SavedModel whose outputs are computed one by one.
 
     TensorFlow saves a network as one node with many outputs, and OTBTF, which runs the
-    graph in a session, would compute all to get one.  With one node more per output,
-    which only repeats it, TensorFlow computes just the layers that lead to it.
+    graph in a session, would compute all to get one.  With an identity node per output
+    TensorFlow computes only the layers that lead to it.
+
+    Arguments:
+        module: module with the variables.
+        serve: function of `lr` [n, h, w, bands] float32; returns the outputs by name.
     """
+    lr = tf.TensorSpec([None, None, None, len(BANDS)], tf.float32, name=INPUT)
+    serve = tf.function(serve, [lr], autograph=False)
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
     model = _read_graph(folder)
     graph = model.meta_graphs[0]
@@ -128,20 +135,20 @@ def write(module: tf.Module, serve: Callable, folder: Path) -> None:
 
 def describe(folder: str | Path) -> ModelInfo:
     """Read the signature of a SavedModel without loading its weights."""
-    files.check_no_pattern(folder)
+    files.check_name(folder, "TensorFlow")
     try:
         signature = _read_graph(folder).meta_graphs[0].signature_def[SIGNATURE]
+        inputs, outputs = (
+            {name: tensor.tensor_shape.dim[-1].size for name, tensor in side.items()}
+            for side in (signature.inputs, signature.outputs)
+        )
     except (OSError, DecodeError, IndexError):
         raise SRError(
             f"{folder} is not a SavedModel; the folder that sr_train.py wrote as "
             "--model_dir is expected"
         ) from None
-    inputs, outputs = (
-        {n: t.tensor_shape.dim[-1].size if t.tensor_shape.dim else 0 for n, t in side}
-        for side in (signature.inputs.items(), signature.outputs.items())
-    )
-    card = Path(folder) / CARD
-    card = cards.read_card(card) if card.exists() else {}
+    path = Path(folder) / CARD
+    card = cards.read_card(path) if path.exists() else {}
     return ModelInfo(str(folder), inputs, outputs, card)
 
 
@@ -151,28 +158,12 @@ def _read_graph(folder: str | Path) -> saved_model_pb2.SavedModel:
     return model
 
 
-def check_weights(folder: str | Path) -> None:
-    """Read every variable of a SavedModel once.
-
-    TensorFlow reads them late, inside OTB, and complains at length.
-    """
-    try:
-        variables = tf.train.load_checkpoint(str(Path(folder) / "variables/variables"))
-        for name in variables.get_variable_to_shape_map():
-            variables.get_tensor(name)
-    except (tf.errors.OpError, ValueError, RuntimeError, LookupError, OSError):
-        raise SRError(
-            f"the weights of the model {folder} are damaged or missing; copy the whole "
-            "folder again, or train the model anew"
-        ) from None
-
-
 def check_replaceable(folder: str | Path) -> None:
     """Check that a SavedModel written to `folder` replaces nothing but another one."""
-    files.check_no_pattern(folder)
+    files.check_name(folder, "TensorFlow")
     folder = Path(folder)
-    empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.exists() and not (empty or (folder / GRAPH).exists()):
+    content = [*folder.iterdir()] if folder.is_dir() else [folder]
+    if folder.exists() and content and not (folder / GRAPH).exists():
         raise SRError(
             f"{folder} holds something else than a SavedModel, which would be lost; "
             "choose another folder for the model"
@@ -181,35 +172,35 @@ def check_replaceable(folder: str | Path) -> None:
 
 def fingerprint(folder: str | Path) -> str:
     """Return a SHA-256 that changes with the network, its weights and its card."""
-    folder = Path(folder)
+    folder, digest = Path(folder), hashlib.sha256()
     variables, card = sorted(folder.glob("variables/*")), folder.glob(str(CARD))
-    return fingerprints.of_contents([*variables, folder / GRAPH, *card])
+    for path in [*variables, folder / GRAPH, *card]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def load(folder: str | Path, *outputs: str) -> Callable:
     """Load a SavedModel, whichever Keras saved it, and return its serving signature.
 
-    Arguments:
-        folder: of the SavedModel.
-        outputs: the only ones that are computed.  Default all.
-
-    Returns:
-        A function that takes tensors by the names of the inputs and returns a dict of
-        tensors by the names of the outputs.
+    The signature takes tensors by the names of the inputs and returns a dict of
+    tensors by the names of the outputs: of `outputs` alone, if any are given.
     """
     try:
         model = tf.saved_model.load(str(folder))
         signature = model.signatures[SIGNATURE]
     except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise SRError(f"{folder} cannot be loaded as a SavedModel: {reason}") from None
+        raise SRError(
+            f"{folder} cannot be loaded as a SavedModel ({reason}); copy the whole "
+            "folder again, or train the model anew"
+        ) from None
 
     def chosen(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         answer = signature(**inputs)
         return {name: answer[name] for name in outputs or answer}
 
-    # Inside a function TensorFlow leaves out what does not lead to its results.
+    # Inside a function TensorFlow prunes layers that do not lead to its results.
     _, inputs = signature.structured_input_signature
     pruned = tf.function(chosen, autograph=False).get_concrete_function(**inputs)
-    pruned.model = model  # which no signature keeps alive
+    pruned.model = model  # no signature keeps its model alive
     return pruned

@@ -1,13 +1,12 @@
-"""The network that exercise 5 serves, if one answer of it is not enough.
+"""The SavedModel that exercise 5 serves, if it is not that of the training.
 
-The mean of several views, and the width of the intervals, are parts of a SavedModel, so
-that any engine serves them like any other.
+The mean of several views, the width of the intervals and another arithmetic are parts
+of it, so that any engine serves them.
 
 Source of the self-ensemble: Timofte, Rothe and Van Gool, "Seven ways to improve
 example-based single image super resolution", CVPR 2016 (enhanced prediction).
 """
 
-import shutil
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -16,6 +15,7 @@ from srtools import files
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN
 from srtools.network import intervals, saved_model
 from srtools.network.intervals import Record
+from srtools.network.saved_model import cropped
 from srtools.tf import tf
 
 VIEWS = 8
@@ -23,15 +23,6 @@ VIEWS = 8
 
 INTERVAL = f"{OUTPUT_DN}_interval"
 """Output: half the width of the interval of each pixel, DN."""
-
-
-def cropped(crop: int) -> str:
-    """Name the output that has so many pixels less on each side.
-
-    >>> cropped(56)
-    'hr_dn_crop56'
-    """
-    return f"{OUTPUT_DN}_crop{crop}"
 
 
 def mean_of_views(
@@ -47,12 +38,10 @@ def mean_of_views(
     if views == 1:
         return tf.cast(network(image), tf.float32), None
     first, total, squares = None, 0.0, 0.0
-    for flip, flop, swap in product((False, True), repeat=3):
-        view = _turn(image, flip, flop)
-        view = tf.transpose(view, (0, 2, 1, 3)) if swap else view
-        answer = tf.cast(network(view), tf.float32)
-        answer = tf.transpose(answer, (0, 2, 1, 3)) if swap else answer
-        answer = _turn(answer, flip, flop)
+    for axes, swap in product(([], [2], [1], [1, 2]), ((0, 1, 2, 3), (0, 2, 1, 3))):
+        axes = tf.constant(axes, tf.int32)
+        answer = network(tf.transpose(tf.reverse(image, axes), swap))
+        answer = tf.reverse(tf.transpose(tf.cast(answer, tf.float32), swap), axes)
         first = answer if first is None else first
         # Differences are small, so that their squares lose no digits.
         total += answer - first
@@ -62,62 +51,58 @@ def mean_of_views(
 
 
 def averaged(network: Callable, views: int) -> Callable:
-    """Return a serving function whose output is the mean over `views`, 1 or 8."""
-
-    def answer(image: tf.Tensor) -> tf.Tensor:
-        return network(**{INPUT: image})[OUTPUT]
+    """Return a serving function whose output `hr` is the mean over `views`, 1 or 8."""
 
     def mean(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {OUTPUT: mean_of_views(answer, inputs[INPUT], views)[0]}
+        answer, _ = mean_of_views(
+            lambda image: network(**{INPUT: image})[OUTPUT], inputs[INPUT], views
+        )
+        return {OUTPUT: answer}
 
-    return mean if views > 1 else network
-
-
-def _turn(image: tf.Tensor, flip: bool, flop: bool) -> tf.Tensor:
-    """Reverse the rows, the columns or both of [n, h, w, bands]."""
-    axes = [axis for axis, wanted in ((1, flip), (2, flop)) if wanted]
-    return tf.reverse(image, axes) if axes else image
+    return mean
 
 
 def save(
-    model_dir: str, folder: Path, crop: int, views: int, record: Record | None = None
+    model_dir: str,
+    folder: Path,
+    crop: int,
+    views: int,
+    record: Record | None = None,
+    network: tf.keras.Model | None = None,
 ) -> str:
-    """Write a SavedModel around another one.
+    """Write a SavedModel around another one, and return its folder.
 
-    Its output is `cropped(crop)`; with a calibration of intervals it is cut by
+    Its output is `cropped(crop)`; with a calibration of intervals the output is cut by
     `intervals.CUT` more and named so, and `INTERVAL` lies beside it.
 
     Arguments:
-        model_dir: the other SavedModel.
-        folder: path of the new one, which is returned.
-        crop: of the output of the other one that is used, output pixels.
+        crop: crop of the output of the other one that is used, output pixels.
         views: 1, or 8 for the self-ensemble.
         record: calibration of the intervals, if there are any.
+        network: the same network in another arithmetic, which takes its place.
     """
-    files.check_no_pattern(folder)
-    network = saved_model.load(model_dir, cropped(crop))
-    spec = network.structured_input_signature[1][INPUT]
+    files.check_name(folder, "TensorFlow")
+    if network is None:
+        module, loaded = tf.Module(), saved_model.load(model_dir, cropped(crop))
+        module.network = loaded.model  # its weights are saved
+    else:
+        module = saved_model.module_of(network)
 
     def answer(image: tf.Tensor) -> tf.Tensor:
-        return network(**{INPUT: image})[cropped(crop)]
+        if network is None:
+            return loaded(**{INPUT: image})[cropped(crop)]
+        return network({INPUT: image})[OUTPUT_DN][:, crop:-crop, crop:-crop]
 
-    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        mean, spread = mean_of_views(answer, image, views)
+    def serve(lr: tf.Tensor) -> dict[str, tf.Tensor]:
+        mean, spread = mean_of_views(answer, lr, views)
         if record is None:
             return {cropped(crop): mean}
-        signs = intervals.signs(mean, spread)
+        signs = intervals.predictors(mean, spread)
         cut = slice(intervals.CUT, -intervals.CUT)
         return {
             cropped(crop + intervals.CUT): mean[:, cut, cut],
             INTERVAL: intervals.half_widths(signs, record, intervals.SERVED),
         }
 
-    module = tf.Module()
-    module.network = network.model  # whose weights are saved
-    spec = tf.TensorSpec(spec.shape, spec.dtype, name=INPUT)
-    saved_model.write(module, tf.function(serve, [spec], autograph=False), folder)
-    card = Path(model_dir) / saved_model.CARD
-    if card.exists():
-        files.make_folder((folder / saved_model.CARD).parent)
-        shutil.copy(card, folder / saved_model.CARD)
+    saved_model.write(module, serve, folder)
     return str(folder)

@@ -1,4 +1,4 @@
-"""Weights by name: Keras 2 and Keras 3 read what either has written."""
+"""Weights by name, in a file that Keras 2 and Keras 3 both read."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ from srtools.errors import SRError
 from srtools.tf import tf
 
 FILE = Path("assets") / "weights.npz"
-"""Path inside a SavedModel, whose own variables Keras 3 cannot read."""
+"""Path inside a SavedModel; Keras 3 cannot read the variables of the SavedModel."""
 
 
 def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
@@ -23,26 +23,34 @@ def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
     }
 
 
-def write(path: str | Path, network: tf.keras.Model) -> None:
-    """Write the weights of a network as a NumPy archive."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save_arrays(path, {name: w.numpy() for name, w in by_name(network).items()})
-
-
 def save_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a NumPy archive in one go: closed on a full disk, it complains twice."""
+    """Write a NumPy archive at once; closing one on a full disk raises twice."""
     archive = io.BytesIO()
     np.savez(archive, **arrays)
     Path(path).write_bytes(archive.getbuffer())
 
 
-def read(folder: str | Path) -> dict[str, np.ndarray]:
-    """Read the weights of a model that sr_train.py wrote, by name."""
+def assign(network: tf.keras.Model, folder: str | Path) -> None:
+    """Set the weights of a network to those of a model that sr_train.py wrote."""
     try:
         with (Path(folder) / FILE).open("rb") as file, np.load(file) as archive:
-            return dict(archive)
+            arrays = dict(archive)
     except (OSError, ValueError, BadZipFile) as error:
         raise SRError(
             f"the weights of {folder} cannot be taken over: {FILE} is missing or no "
             f"archive of weights ({error}); train it anew with sr_train.py"
         ) from None
+    variables = by_name(network)
+    for name in {**variables, **arrays}:
+        shape, expected = (
+            tuple(each[name].shape) if name in each else None
+            for each in (arrays, variables)
+        )
+        if shape != expected:
+            raise SRError(
+                f"the weights of {folder} do not fit: {name} has the shape "
+                f"{shape or 'missing'}, {expected or 'no such weight'} is expected; "
+                "give the --filters, --blocks and --kernel of that model"
+            )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])

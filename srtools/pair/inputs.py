@@ -65,7 +65,7 @@ def opened(
 
     Copies of Sentinel-2's pixels are deleted at the end.
     """
-    engine.need("PatchesSelection", "PatchesExtraction")
+    engine.require("PatchesSelection", "PatchesExtraction")
     pan, xs = _spot(options)
     search = {"xs": xs, "near": options.spot_date, "links": not options.download}
     search |= {"scl": options.scl or True, "day": options.s2_date}

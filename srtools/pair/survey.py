@@ -8,11 +8,11 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 from tqdm import tqdm
 
-from srtools.ahead import ahead
 from srtools.conventions import BANDS
 from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.pair.pan import PanInXS
+from srtools.prefetch import prefetch
 from srtools.sentinel2.scl import BAD_CLASSES, LAST_CLASS, MISSING_CLASS
 
 import pyotb
@@ -72,7 +72,7 @@ def survey_pixels(
     levels: set[float] = set()  # an image that is all even is no enlarged one
     strips = range(0, height, STRIP_ROWS)
     shown = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
-    strips = tqdm(ahead(map(read, strips)), "looking at all pixels", **shown)
+    strips = tqdm(prefetch(map(read, strips)), "looking at all pixels", **shown)
     for rows, pixels, (darkest, brightest) in strips:
         of_xs, of_s2, of_scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
         _check_classes(of_scl)

@@ -1,7 +1,7 @@
 """Calibration: how far off a pixel may be, learned from patches not trained on.
 
-The weights of the signs of uncertainty, `srtools.network.intervals.signs`, are fitted
-on training patches.  The width of the intervals is measured on validation patches,
+The weights of the predictors of the error (`srtools.network.intervals`) are fitted on
+training patches.  The width of the intervals is measured on validation patches,
 apart from these: split-conformal prediction.  Validation patches have chosen the best
 epoch, too, so that errors are a little larger elsewhere.
 """
@@ -69,7 +69,7 @@ def _look(
         images = tf.constant(lr[batch], tf.float32)
         answer, spread = mean_of_views(network, images, views)
         errors = np.abs(answer.numpy() - hr[batch])[:, inner, inner]
-        signs = intervals.signs(answer, spread).numpy()
+        signs = intervals.predictors(answer, spread).numpy()
         rows, columns = np.divmod(places[batch], side)
         chosen = np.arange(len(signs))[:, None], rows, columns
         pixels.append((signs[chosen], errors[chosen]))

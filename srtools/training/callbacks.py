@@ -146,7 +146,7 @@ class Diverged(SRError):
 class StopOnSignal(tf.keras.callbacks.Callback):
     """Raise `Interrupted` after the step in which SIGINT or SIGTERM came.
 
-    `fit` must run inside `signals.held()`, which remembers them.
+    `fit` must run inside `signals.deferred()`, which remembers them.
     """
 
     def check(self, *arguments, **options) -> None:

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from srtools import fingerprints, signals
+from srtools import files, signals
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN, SCALE
 from srtools.errors import SRError
 from srtools.images.zooms import bicubic
 from srtools.metrics import psnr
-from srtools.network import likeness, model_card, precision, saved_model
+from srtools.network import domain_shift, model_card, precision, saved_model
 from srtools.network.receptive_field import receptive_field
 from srtools.patches import patch_files
 from srtools.tf import tf
@@ -59,7 +59,7 @@ def training(options: Options, command: str) -> Iterator["Job"]:
     scenes = read_scenes(options.patches)
     kinds = [paths for each in files_of(scenes).values() for paths in each.values()]
     settings = options.settings | {
-        resuming.FILES: [fingerprints.of_files(paths) for paths in kinds],
+        resuming.FILES: [files.states(paths) for paths in kinds],
         # TensorFlow 2.14 does not tell the version of its Keras 2.
         "versions": [tf.__version__, getattr(tf.keras, "__version__", "2")],
     }
@@ -167,7 +167,7 @@ class Job:
             # The curves of an earlier training would mix with the new ones.
             for events in self.logs.glob("*/events.out.tfevents.*"):
                 events.unlink()
-        self.margin = receptive_field(trainer.output[OUTPUT]).margin
+        self.margin = receptive_field(trainer)
         for scene in self.scenes:
             patch_files.warn_of_leak(scene.card, self.margin)
 
@@ -175,7 +175,7 @@ class Job:
     def interruptible(self) -> Iterator[None]:
         """End `fit` after a signal or a divergence, with the best weights so far."""
         try:
-            with signals.held():
+            with signals.deferred():
                 yield
         except (Interrupted, Diverged) as error:
             (self.interrupted,) = error.args
@@ -189,25 +189,28 @@ class Job:
 
     def save(self, best: Any) -> dict:
         """Calibrate and write a model with the best weights; return its card."""
-        options = self.options
+        options, size = self.options, self.options.network_size
         some_lr, _ = feeding.some_samples(self.files["train"], DESCRIBED)
 
         def enlarge(lr: tf.Tensor) -> tf.Tensor:
             return best.model({INPUT: lr})[OUTPUT_DN]
 
         card = model_card.make(
-            network={**options.network_size, "parameters": best.count_params()},
-            margin=self.margin,
-            settings=options.settings | {"precision": self.arithmetic},
-            patches=self.counts,
+            network={**size, "parameters": best.count_params()},
+            receptive_field={"margin": self.margin, "unit": "lr pixels on each side"},
+            training={
+                **{k: v for k, v in options.settings.items() if k not in size},
+                "precision": self.arithmetic,
+                "patches": self.counts,
+                "interrupted": self.interrupted,
+            },
             rows=self.table.rows,
             best=self.table.best_row(),
             bicubic_psnr=self.bicubic_psnr,
-            interrupted=self.interrupted,
             scenes=[scene.record() for scene in self.scenes],
             intervals=calibrate(enlarge, self.files, options.seed),
             command=self.command,
-            training_set=likeness.record(some_lr),
+            training_set=domain_shift.record(some_lr),
         )
         saved_model.save(best.model, options.model_dir, card)
         if not self.interrupted:

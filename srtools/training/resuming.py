@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from srtools import cards, files, fingerprints
+from srtools import cards, files
 from srtools.errors import SRError
 from srtools.network import saved_model, weights
 from srtools.tf import tf
@@ -148,7 +148,7 @@ def differences(old: dict, new: dict) -> str:
         "the patches have changed since"
         if name == FILES
         else f"{name} {old.get(name)}, now {new.get(name)}"
-        for name in fingerprints.differences(old, new)
+        for name in cards.differences(old, new)
     )
 
 
@@ -174,7 +174,7 @@ def lock(backup: Backup, model_dir: str | Path, overwrite: bool) -> Iterator[Non
         f"another training is writing to {logs}; wait for it, or give another "
         "--model_dir"
     )
-    with files.hold(files.make_folder(logs), busy):
+    with files.lock(files.make_folder(logs), busy):
         try:
             if not begun:
                 backup.write()

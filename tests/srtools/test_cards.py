@@ -25,37 +25,12 @@ def test_what_is_no_card_is_refused(tmp_path, text):
 def test_another_convention_is_refused(wrong):
     good = {"bands": list(BANDS), "factor": 4, "scale": 1e-4, "more": 1}
     cards.check_conventions(good, "the card", "start anew")
-    cards.check_conventions({}, "the card", "start anew")
+    cards.check_conventions({"bands": None}, "the card", "start anew")
     ((key, value),) = wrong.items()
     with pytest.raises(SRError) as error:
         cards.check_conventions({**good, **wrong}, "the card", "start anew")
     expected = f"the card says {key} {value}, {good[key]} is expected; start anew"
     assert str(error.value) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ({"receptive_field": 13}, "receptive_field is 13 instead of an object"),
-        ({"split": "blocks"}, "split is 'blocks' instead of an object"),
-        ({"command": 3}, "command is 3 instead of text"),
-        ({"command": ["a"]}, "command is .*'a'.* instead of text"),
-        ({"sentinel2_own_grid": 10}, "sentinel2_own_grid is 10 instead of an object"),
-        ({"sentinel2": {"items": "S2A"}}, "items is 'S2A' instead of a list"),
-        ({"scenes": [{"dataset": {"command": {}}}]}, "command is {} instead of text"),
-        ({"scenes": [3]}, "scenes holds 3 instead of an object"),
-        ({"split": None, "bands": None}, None),
-        ({"split": {"margin": 21}}, None),
-    ],
-)
-def test_odd_entries(tmp_path, content, words):
-    path = tmp_path / "card.json"
-    path.write_text(json.dumps(content))
-    if words:
-        with pytest.raises(SRError, match=words):
-            cards.read_card(path)
-    else:
-        assert cards.read_card(path).get("split", {}) == (content["split"] or {})
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -93,5 +68,9 @@ def test_what_no_card_can_hold_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_convention_that_is_null_is_not_known():
-    cards.check_conventions({"bands": None, "factor": None}, "the card", "start anew")
+def test_differences_of_settings_in_any_order(tmp_path):
+    one = {"crop": 16, "out": tmp_path, "box": (1.0, 2.5)}
+    read = json.loads(json.dumps({"box": [1, 2.5], "out": str(tmp_path), "crop": 16}))
+    assert cards.differences(one, {**read, "mask": None}) == []
+    other = {**read, "crop": 32, "mask": "SCL"}
+    assert cards.differences(one, other) == ["crop", "mask"]

@@ -1,4 +1,4 @@
-"""What importing `srtools` sets for GDAL, PROJ and proxies, and what it keeps."""
+"""The environment of GDAL, PROJ and proxies after `import srtools`."""
 
 import os
 import subprocess
@@ -23,52 +23,25 @@ AUX = (
     f"<PAMDataset><SRS>{UTM31.to_wkt()}</SRS>"
     "<GeoTransform>450000, 10, 0, 5410000, 0, -10</GeoTransform></PAMDataset>"
 )
-WORLD = "10\n0\n0\n-10\n450005\n5409995\n"
 
 
-@pytest.fixture
-def bare(tmp_path):
-    """Write an image without a place."""
-    path = str(tmp_path / "s2.tif")
-    shape = {"count": 4, "height": 8, "width": 8}
-    with rasterio.open(path, "w", driver="GTiff", dtype="uint16", **shape) as file:
-        file.write(np.random.default_rng(0).integers(1, 3000, (4, 8, 8), np.uint16))
-    return path
-
-
-def test_a_place_in_a_side_file_is_read(bare):
-    Path(f"{bare}.aux.xml").write_text(AUX)
-    (s2,) = check_images([bare])
+def test_a_place_in_a_side_file_is_read(write_raster):
+    pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
+    path = write_raster("s2.tif", pixels, crs=None)
+    Path(f"{path}.aux.xml").write_text(AUX)
+    (s2,) = check_images([path])
     assert (s2.crs, s2.transform[:6]) == (UTM31, PLACE)
-    engine = pyotb.Input(bare)
+    engine = pyotb.Input(path)
     assert engine.transform == PLACE and "32631" in engine.app.GetImageProjection("out")
 
 
-def test_a_world_file_is_read_and_only_the_crs_is_missing(bare):
-    Path(bare).with_suffix(".tfw").write_text(WORLD)
-    with pytest.raises(SRError, match="s2.tif has no CRS: gdal_edit.py -a_srs"):
-        check_images([bare])
-
-
-@pytest.mark.parametrize("side", ["mask", "nodata"])
-def test_what_side_files_say_of_missing_pixels_is_seen(write_raster, side):
+def test_a_mask_in_a_side_file_is_read(write_raster):
     pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
     path = write_raster("s2.tif", pixels, 10.0)
-    if side == "mask":
-        with (
-            rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"),
-            rasterio.open(path, "r+") as file,
-        ):
-            file.write_mask(np.tri(8, dtype=bool))
-        assert Path(f"{path}.msk").exists()
-    else:
-        bands = "".join(
-            f'<PAMRasterBand band="{n}"><NoDataValue>9</NoDataValue></PAMRasterBand>'
-            for n in (1, 2, 3, 4)
-        )
-        Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
-    words = {"mask": "has a mask that hides pixels", "nodata": "declares 9 to be no"}
-    with pytest.raises(SRError, match=words[side]):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"), rasterio.open(path, "r+") as file:
+        file.write_mask(np.tri(8, dtype=bool))
+    assert Path(f"{path}.msk").exists()
+    with pytest.raises(SRError, match="has a mask that hides pixels"):
         check_images([path])
 
 
@@ -113,8 +86,8 @@ def imported(**variables: str) -> dict[str, str]:
 
 def test_variables_of_the_user_are_kept():
     kept = {"PROJ_DATA": "/mine", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
-    found = imported(**kept)
-    assert {name: found[name] for name in kept} == kept
+    variables = imported(**kept)
+    assert {name: variables[name] for name in kept} == kept
     assert Path(imported()["PROJ_DATA"], "proj.db").is_file()
 
 
@@ -128,6 +101,6 @@ def test_variables_of_the_user_are_kept():
     ],
 )
 def test_this_machine_is_asked_without_a_proxy(mine, expected):
-    found = imported(**mine)
-    assert found["no_proxy"] == expected
-    assert found.get("NO_PROXY", "*") == expected
+    variables = imported(**mine)
+    assert variables["no_proxy"] == expected
+    assert variables.get("NO_PROXY", "*") == expected

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from contextlib import contextmanager
 
 import pytest
 
@@ -10,7 +9,7 @@ from srtools import files
 from srtools.errors import SRError
 
 
-def test_what_is_read_is_never_replaced(tmp_path):
+def test_no_file_that_is_read_is_replaced(tmp_path):
     image, link = tmp_path / "image.tif", tmp_path / "link.tif"
     image.write_text("precious")
     link.symlink_to(image)
@@ -44,160 +43,97 @@ def test_files_appear_at_the_end_of_the_block(tmp_path):
     assert sorted(tmp_path.iterdir()) == paths
 
 
-def test_after_an_exception_nothing_has_changed(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
+@pytest.mark.parametrize("suffix", files.SIDE_FILES)
+def test_an_image_is_replaced_with_its_side_files_or_not_at_all(tmp_path, suffix):
+    """Statistics that QGIS wrote for the old image would stretch the new one."""
+    path, side = tmp_path / "sr.tif", tmp_path / f"sr.tif{suffix}"
+    other = tmp_path / f"other.tif{suffix}"
+    for each in (path, side, other):
+        each.write_text("old")
     with pytest.raises(KeyboardInterrupt):
         with files.whole_file(path) as partial:
             partial.write_text("new")
             raise KeyboardInterrupt
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == sorted([path, side, other])
+    with files.whole_file(path) as partial:
+        partial.write_text("new")
+    assert path.read_text() == "new"
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])
 
 
 def test_a_folder_in_place_of_a_file_is_refused_before_the_work(tmp_path):
     (tmp_path / "b.txt").mkdir()
-    begun = False
     with pytest.raises(SRError, match="b.txt is a folder; give the name of a file"):
         with files.whole_files([tmp_path / "a.txt", tmp_path / "b.txt"]):
-            begun = True
-    assert not begun
+            pytest.fail("the block has begun")
 
 
-def test_a_question_mark_is_refused():
-    files.check_name("a/s2.tif")
-    with pytest.raises(SRError, match=r"s2\?.tif has a '\?' in its name"):
+def test_names_that_libraries_misunderstand_are_refused(tmp_path):
+    for name in ("a [1]", "b]", "c*", "d?"):
+        with pytest.raises(SRError, match="which TensorFlow does not take for a part"):
+            files.check_name(tmp_path / name / "model", "TensorFlow")
+    files.check_name(tmp_path / "a & {b} (c) é", "TensorFlow")
+    files.check_name("a/s2 [1].tif")
+    with pytest.raises(SRError, match=r"s2\?.tif has \? in its name .* which OTB does"):
         files.check_name("a/s2?.tif")
 
 
-@pytest.mark.parametrize("suffix", [".aux.xml", ".ovr", ".msk"])
-def test_what_describes_a_replaced_image_goes_with_it(tmp_path, suffix):
-    """Statistics that QGIS wrote for the old image would stretch the new one."""
-    path, other = tmp_path / "sr.tif", tmp_path / f"other.tif{suffix}"
-    for each in (path, other, tmp_path / f"sr.tif{suffix}"):
-        each.write_text("old")
-    with pytest.raises(ZeroDivisionError):
-        with files.whole_file(path):
-            _ = 1 / 0
-    assert (tmp_path / f"sr.tif{suffix}").exists()
-    with files.whole_file(path) as partial:
-        partial.write_text("new")
-    assert sorted(tmp_path.iterdir()) == sorted([path, other])
-
-
-@pytest.mark.parametrize("name", ["a [1]", "b]", "c*", "d?"])
-def test_a_pattern_is_no_name_for_tensorflow(tmp_path, name):
-    with pytest.raises(SRError, match="TensorFlow takes for a pattern"):
-        files.check_no_pattern(tmp_path / name / "model")
-    files.check_no_pattern(tmp_path / "a & {b} (c) é")
-
-
-def test_what_killed_processes_were_writing_is_cleared_away(tmp_path):
-    """A living process holds its own, and other paths are left alone."""
+def test_partial_folders_of_killed_processes_are_removed(tmp_path):
+    """A living process holds a lock, and folders of other paths are left alone."""
     path = tmp_path / "sr.tif"
-    gone, living, other, longer = (
-        tmp_path / f".partial-{name}"
-        for name in (
-            "sr.tif-abcdefgh",
-            "sr.tif-12345678",
-            "a.tif-abcdefgh",
-            "sr.tif-2-abcdefgh",
-        )
-    )
-    for folder in (gone, living, other, longer):
+    names = "sr.tif-abcdefgh sr.tif-12345678 a.tif-abcdefgh sr.tif-2-abcdefgh".split()
+    folders = [tmp_path / f".partial-{name}" for name in names]
+    for folder in folders:
         folder.mkdir()
         (folder / "half.tif").touch()
-    with files.hold(living, "busy"):
+    with files.lock(folders[1], "busy"):
         with files.whole_file(path) as partial:
             partial.write_text("new")
             assert partial.parent.parent == tmp_path
             with pytest.raises(SRError, match="it is busy"):
-                with files.hold(partial.parent, "it is busy"):
+                with files.lock(partial.parent, "it is busy"):
                     pass
-    assert sorted(tmp_path.iterdir()) == sorted([path, living, other, longer])
+    assert sorted(tmp_path.iterdir()) == sorted([path, *folders[1:]])
     with files.whole_file(path) as partial:
         partial.write_text("newer")
-    assert not living.exists() and path.read_text() == "newer"
+    assert not folders[1].exists() and path.read_text() == "newer"
 
 
-def test_a_folder_is_held_by_one_or_shared(tmp_path):
-    with files.hold(tmp_path, "busy", shared=True):
-        with files.hold(tmp_path, "busy", shared=True):
-            with pytest.raises(SRError, match="busy"):
-                with files.hold(tmp_path, "busy"):
-                    pass
-    with files.hold(tmp_path, "busy"):
-        with pytest.raises(SRError, match="busy"):
-            with files.hold(tmp_path, "busy", shared=True):
-                pass
+@pytest.mark.parametrize(
+    ("first", "second", "busy"),
+    [(True, True, False), (True, False, True), (False, True, True)],
+)
+def test_a_folder_is_locked_by_one_process_or_shared(tmp_path, first, second, busy):
+    with files.lock(tmp_path, "busy", shared=first):
+        try:
+            with files.lock(tmp_path, "busy", shared=second):
+                assert not busy
+        except SRError:
+            assert busy
 
 
-def test_a_folder_that_another_process_clears_at_once_is_made_again(
-    tmp_path, monkeypatch
-):
-    """Between its making and its lock a folder looks like one that was left."""
-    path, hold, cleared = tmp_path / "a.txt", files.hold, []
-
-    @contextmanager
-    def late(folder, *options, **how):
-        if not cleared:
-            cleared.append(folder)
-            with files.whole_file(path) as partial:  # as another process
-                partial.write_text("other")
-        with hold(folder, *options, **how):
-            yield
-
-    monkeypatch.setattr(files, "hold", late)
-    with files.whole_file(path) as partial:
-        assert path.read_text() == "other" and not os.path.exists(cleared[0])
-        partial.write_text("own")
-    assert path.read_text() == "own" and list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_a_link_stays_and_its_target_is_replaced(tmp_path, there):
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, exists):
     """The half-written file lies on the disk of the target."""
     link, target = tmp_path / "sr.tif", tmp_path / "far" / "image.tif"
     link.symlink_to(target)
-    left = []
-    if there:
+    side_files = []
+    if exists:
         target.parent.mkdir()
         target.write_text("old")
-        left = [link.with_name("sr.tif.ovr"), target.with_name("image.tif.ovr")]
-        for file in left:
+        side_files = [link.with_name("sr.tif.ovr"), target.with_name("image.tif.ovr")]
+        for file in side_files:
             file.touch()
     with files.whole_files([link, tmp_path / "sr.json"]) as partial:
         assert partial.parent == target.parent
         for name in ("sr.tif", "sr.json"):
             (partial / name).write_text("new")
     assert link.is_symlink() and target.read_text() == "new"
-    assert not any(map(os.path.exists, left))
+    assert not any(map(os.path.exists, side_files))
     assert list(target.parent.iterdir()) == [target]
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"far", "sr.tif", "sr.json"}
-
-
-def test_a_target_on_another_disk(tmp_path, monkeypatch):
-    """There it appears complete, too: a copy beside it takes its name."""
-    link, target = tmp_path / "sr.json", tmp_path / "far" / "card.json"
-    link.symlink_to(target)
-    target.parent.mkdir()
-    target.write_text("old")
-    replace, replaced = os.replace, []
-
-    def one_disk(source, goal):
-        replaced.append((source, goal))
-        if target.parent in source.parents and target.parent in goal.parents:
-            assert source.read_text() == "new"
-        elif target.parent in goal.parents:
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
-        replace(source, goal)
-
-    monkeypatch.setattr(os, "replace", one_disk)
-    with files.whole_files([tmp_path / "sr.tif", link]) as partial:
-        for name in ("sr.tif", "sr.json"):
-            (partial / name).write_text("new")
-    assert link.is_symlink() and target.read_text() == "new" and len(replaced) == 3
-    assert list(target.parent.iterdir()) == [target]
 
 
 def test_a_folder_behind_a_link_is_made(tmp_path):
@@ -205,20 +141,6 @@ def test_a_folder_behind_a_link_is_made(tmp_path):
     link.symlink_to(tmp_path / "far" / "folder")
     assert files.make_folder(link) == link
     assert (tmp_path / "far" / "folder").is_dir() and link.is_symlink()
-
-
-@pytest.mark.parametrize("letter", ["a", "é"])
-def test_a_name_that_is_too_long_is_refused_before_the_work(tmp_path, letter):
-    """Its temporary name is 18 bytes longer, and 255 are what disks take."""
-    size = len(letter.encode())
-    longest = (255 - 18) // size
-    fits, long = (tmp_path / (letter * count) for count in (longest, longest + 1))
-    files.refuse_existing([fits], overwrite=False)
-    with files.whole_file(fits) as partial:
-        partial.touch()
-    for path in (long, tmp_path / (letter * 300)):
-        with pytest.raises(SRError, match=rf"{letter} is too long, at most 237 bytes"):
-            files.refuse_existing([path], overwrite=True)
 
 
 def test_a_full_disk_is_named_before_the_work(tmp_path, monkeypatch):
@@ -238,7 +160,19 @@ def test_a_full_disk_is_named_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda **_: Full())
     with pytest.raises(SRError, match=rf"{tmp_path} cannot be written.*No space left"):
         files.make_folder(tmp_path)
-    # Later the error comes from what could not be written: its caller has the advice.
+    # Later the error comes from the file that could not be written.
     with pytest.raises(OSError, match="of the block"):
         with files.whole_file(tmp_path / "a.txt"):
             raise OSError("of the block")
+
+
+def test_the_state_of_a_file_changes_with_it(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_text("one")
+    first = files.states([path])
+    assert first == [["a.tif", 3, path.stat().st_mtime_ns]]
+    assert files.states([str(path)]) == first
+    os.utime(path, ns=(0, 0))
+    assert files.states([path]) == [["a.tif", 3, 0]]
+    image = "/vsicurl/https://host/a.tif"
+    assert files.states([f"{image}?sig=SECRET"]) == [[image]]

@@ -10,7 +10,6 @@ import pytest
 
 from srtools import signals
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -35,7 +34,7 @@ def script(tmp_path):
     """Start a script whose engine works until it is sent a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, tmp_path],
-        cwd=ROOT,
+        cwd=Path(__file__).parents[2],
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -70,33 +69,31 @@ def test_a_second_signal_does_not_wait(script):
 def test_blocks_inside_each_other_end_with_the_outer_one():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        with signals.held():
-            with signals.held():
+        with signals.deferred():
+            with signals.deferred():
                 signal.raise_signal(signal.SIGINT)
             inner_left = True
-    assert inner_left
+    assert inner_left and signals.take() is None
     assert signal.getsignal(signal.SIGINT) is before
-    with signals.held():  # what came is forgotten
-        pass
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with signals.held():
+        with signals.deferred():
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def test_threads_leave_the_handlers_alone():
-    found = []
+    handlers = []
 
     def work():
-        with signals.held():
-            found.append(signal.getsignal(signal.SIGINT))
+        with signals.deferred():
+            handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == [signal.getsignal(signal.SIGINT)]
+    assert handlers == [signal.getsignal(signal.SIGINT)]

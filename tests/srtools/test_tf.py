@@ -1,9 +1,7 @@
-"""TensorFlow and Keras as they are found: set up for another project, or incomplete."""
+"""TensorFlow and Keras with the settings of another project, or incomplete."""
 
 import importlib
 import os
-import sys
-import types
 
 import pytest
 
@@ -20,7 +18,7 @@ def as_before():
 
 
 def test_keras_computes_in_float32_with_channels_last():
-    """Whatever keras.json says, which Keras has read before."""
+    """The settings of keras.json, which Keras has read before, do not matter."""
     tf.keras.backend.set_floatx("float16")
     tf.keras.backend.set_image_data_format("channels_first")
     importlib.reload(srtools.tf)
@@ -38,15 +36,3 @@ def test_another_backend_is_one_line(monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND")
     importlib.reload(srtools.tf)
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
-
-
-def test_a_keras_that_is_not_there_is_one_line(monkeypatch):
-    class Lazy:
-        def __getattr__(self, name):
-            raise ImportError("Keras cannot be imported. Check that it is installed.")
-
-    without = types.SimpleNamespace(keras=Lazy(), get_logger=tf.get_logger)
-    monkeypatch.setitem(sys.modules, "tensorflow", without)
-    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
-    with pytest.raises(SRError, match="TF_USE_LEGACY_KERAS is 1: unset it, or pip"):
-        importlib.reload(srtools.tf)

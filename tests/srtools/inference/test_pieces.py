@@ -426,7 +426,7 @@ def test_shares_that_overwrite_do_not_race(tmp_path):
     piece = folder / pieces.Piece(0, 0, 1, 1).name
     piece.touch()
     share = Thread(target=pieces.prepare, args=(folder, {"crop": 56}, True))
-    with files.hold(tmp_path, "busy"):  # as another share that prepares
+    with files.lock(tmp_path, "busy"):  # as another share that prepares
         share.start()
         share.join(timeout=0.2)
         assert share.is_alive() and piece.exists()

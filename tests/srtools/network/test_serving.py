@@ -1,4 +1,4 @@
-"""What is served around a network: the mean of eight views, and intervals."""
+"""The model that is served: the mean of eight views, and intervals."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,6 @@ def test_mean_and_spread_of_eight_views(crooked, tmp_path):
     lr = tf.constant(ground())
     served = saved_model.load(folder)(lr=lr)
     assert list(served) == ["hr_dn_crop16"]
-    assert saved_model.describe(folder).card == saved_model.describe(crooked).card
     network = saved_model.load(crooked, "hr_dn_crop16")
     mean, spread = serving.mean_of_views(
         lambda image: network(lr=image)["hr_dn_crop16"], lr, 8
@@ -87,7 +86,7 @@ def test_signs_are_brightness_and_roughness():
     """A chessboard of -100 and +100 DN has a standard deviation of 100, nearly."""
     board = 3000 + 100.0 * (-1) ** np.indices((40, 50)).sum(axis=0)
     answer = np.broadcast_to(board[None, ..., None], (1, 40, 50, 4)).astype(np.float32)
-    signs = intervals.signs(tf.constant(answer)).numpy()
+    signs = intervals.predictors(tf.constant(answer)).numpy()
     assert signs.shape == (1, 24, 34, 4, 3)
     np.testing.assert_array_equal(signs[..., 0], 1)
     np.testing.assert_array_equal(signs[..., 1], answer[:, 8:-8, 8:-8])
@@ -110,6 +109,6 @@ def test_widths_between_and_beyond_the_knots():
 
 def test_a_card_without_intervals_is_told():
     for card in ({}, {"intervals": {"1": {}}}, {"intervals": {"8": RECORD[8]}}):
-        with pytest.raises(SRError, match="tells no intervals"):
+        with pytest.raises(SRError, match="has no intervals"):
             intervals.record_of(card, 1, "model")
     assert intervals.record_of({"intervals": {"8": RECORD[8]}}, 8, "m") == RECORD[8]

@@ -34,7 +34,7 @@ def pixels(count: int, rng) -> tuple[np.ndarray, np.ndarray]:
     answer = network(tf.constant(np.rint(lr), tf.float32)).numpy()
     cut = slice(intervals.CUT, -intervals.CUT)
     scale = np.full_like(answer, 100.0)
-    shown = intervals.signs(tf.constant(answer)).numpy()
+    shown = intervals.predictors(tf.constant(answer)).numpy()
     scale[:, cut, cut] = 0.05 * shown[..., 1] + 0.5 * shown[..., 2]
     hr = answer + scale * rng.laplace(0, 1, answer.shape)
     return np.rint(lr), np.clip(np.rint(hr), 1, 60000)

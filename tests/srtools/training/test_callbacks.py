@@ -173,7 +173,7 @@ def test_a_validation_loss_that_never_moves_is_an_error(
 def test_a_signal_waits_for_the_end_of_the_step(number):
     before, stop = signal.getsignal(number), callbacks.StopOnSignal()
     for moment in ("on_train_batch_end", "on_test_batch_end", "on_train_end"):
-        with signals.held():
+        with signals.deferred():
             getattr(stop, moment)(0, logs={"loss": 1.0})
             os.kill(os.getpid(), number)
             # A second signal is not held back.

@@ -1,10 +1,10 @@
-"""The convolution in blocks against the Keras layer that it stands for."""
+"""The convolution in blocks against the Keras layer that it replaces."""
 
 import numpy as np
 import pytest
 
 from srtools.network import precision
-from srtools.network.blockwise import BlockwiseConv2D, convolve_blocks
+from srtools.network.block_convolution import BlockwiseConv2D, convolve_blocks
 
 import tensorflow as tf
 
@@ -19,7 +19,7 @@ KINDS = {
 
 
 def both(filters, size, activation, seed=1):
-    """Make the layer and Keras' own with the same random weights."""
+    """Make the layer and a Conv2D with the same random weights."""
     random = np.random.default_rng(seed)
     options = {"activation": activation, "padding": "same"}
     pair = [kind(filters, size, **options) for kind in (BlockwiseConv2D, layers.Conv2D)]
@@ -31,16 +31,16 @@ def both(filters, size, activation, seed=1):
     return pair
 
 
-@pytest.mark.parametrize("size", [(2, 4), (10, 16), (32, 6)])
+@pytest.mark.parametrize("size", [(2, 4), (10, 16)])
 @pytest.mark.parametrize("name", KINDS)
-def test_as_keras_does(name, size):
-    """To the edge of the image, of images smaller than the kernel, and the way back."""
+def test_output_and_gradients_are_those_of_keras(name, size):
+    """Up to the edge of the image, and for images smaller than the kernel."""
     layer, plain = both(*KINDS[name])
     image = np.random.default_rng(2).normal(size=(2, *size, CHANNELS))
     image = tf.constant(image, tf.float32)
-    found, expected = layer(image).numpy(), plain(image).numpy()
-    assert found.shape == expected.shape and expected.std() > 0.1
-    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    output, expected = layer(image).numpy(), plain(image).numpy()
+    assert output.shape == expected.shape and expected.std() > 0.1
+    np.testing.assert_allclose(output, expected, atol=1e-5 * np.abs(expected).max())
     gradients = []
     for each in (layer, plain):
         with tf.GradientTape() as tape:
@@ -50,25 +50,25 @@ def test_as_keras_does(name, size):
         np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
 
 
-def test_of_bfloat16_the_answer_has_no_steps():
+def test_the_output_of_bfloat16_has_no_steps():
     """A layer like a trained one: it takes a band from a channel, and sharpens it."""
     random = np.random.default_rng(3)
     layer, _ = both(4, 7, None)
     kernel, bias = layer.get_weights()
-    own = np.arange(4)
+    bands = np.arange(4)
     kernel *= 2e-3
-    kernel[2:5, 2:5, own, own] -= 0.02
-    kernel[3, 3, own, own] += 0.7
+    kernel[2:5, 2:5, bands, bands] -= 0.02
+    kernel[3, 3, bands, bands] += 0.7
     layer.set_weights([kernel, 0 * bias])
     image = tf.constant(random.uniform(0.3, 0.6, (2, 24, 24, CHANNELS)), tf.bfloat16)
     exact = layer(tf.cast(image, tf.float32)).numpy()
-    found = layer(image)
-    assert found.dtype == tf.float32
+    output = layer(image)
+    assert output.dtype == tf.float32
     plain = tf.nn.conv2d(image, tf.cast(kernel, tf.bfloat16), 1, "SAME")
     plain = tf.cast(plain, tf.float32).numpy()
-    error, usual = (np.abs(a - exact)[:, 3:-3, 3:-3].mean() for a in (found, plain))
-    assert error < 1e-4 < 3e-4 < usual  # 1 DN; what TensorFlow alone would do
-    values, steps = (len(np.unique(np.rint(1e4 * a))) for a in (found.numpy(), plain))
+    error, usual = (np.abs(a - exact)[:, 3:-3, 3:-3].mean() for a in (output, plain))
+    assert error < 1e-4 < 3e-4 < usual  # 1 DN; 3 DN with TensorFlow alone
+    values, steps = (len(np.unique(np.rint(1e4 * a))) for a in (output.numpy(), plain))
     assert values > 4 * steps
 
 
@@ -81,7 +81,7 @@ def test_in_mixed_precision_the_weights_stay_float32():
     assert all(weight.dtype in ("float32", tf.float32) for weight in layer.weights)
 
 
-@pytest.mark.parametrize("channels", [4, 8, 12, 16, 64])
+@pytest.mark.parametrize("channels", [4, 8, 12, 64])
 def test_bfloat16_is_the_same_sum(channels):
     """For every number of channels: oneDNN on AMX is wrong for 8 and 12."""
     rng = np.random.default_rng(0)

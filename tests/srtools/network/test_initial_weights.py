@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from srtools.errors import SRError
-from srtools.network import first_weights
+from srtools.network import initial_weights
 
 import tensorflow as tf
 
@@ -12,7 +11,7 @@ import tensorflow as tf
 @pytest.mark.parametrize("size", [2, 4, 6])
 def test_a_fresh_zoom_is_smooth(size):
     """Each pair of channels: one number, times a linear interpolation."""
-    weights = first_weights.SmoothZoom()((size, size, 3, 5), "float32").numpy()
+    weights = initial_weights.SmoothZoom()((size, size, 3, 5), "float32").numpy()
     line = {2: [1, 1], 4: [1, 3, 3, 1], 6: [0, 1, 3, 3, 1, 0]}[size]
     line = np.array(line) / (1 if size == 2 else 4)
     middle = size // 2
@@ -26,22 +25,14 @@ def test_a_fresh_zoom_is_smooth(size):
 @pytest.mark.parametrize("size", [2, 4, 6])
 def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
     kernel = np.random.default_rng(0).normal(size=(size, size, 3, 5)).astype("float32")
-    even = first_weights.EvenZoom()(tf.constant(kernel)).numpy()
+    even = initial_weights.EvenZoom()(tf.constant(kernel)).numpy()
     sums = [even[i::2, j::2].sum(axis=(0, 1)) for i in (0, 1) for j in (0, 1)]
     for each in sums:
         np.testing.assert_allclose(each, kernel.sum(axis=(0, 1)) / 4, atol=1e-5)
-    again = first_weights.EvenZoom()(tf.constant(even)).numpy()
+    again = initial_weights.EvenZoom()(tf.constant(even)).numpy()
     np.testing.assert_allclose(again, even, atol=1e-6)
     # Within a part, pixels keep their differences.
     change = (even - kernel)[::2, ::2]
     np.testing.assert_allclose(
         change, np.broadcast_to(change[:1, :1], change.shape), atol=1e-6
     )
-
-
-def test_a_network_without_the_layers_that_zoom_is_one_line():
-    inputs = tf.keras.Input((None, None, 4))
-    first = tf.keras.layers.Conv2D(8, 7, padding="same", name="start")(inputs)
-    network = tf.keras.Model(inputs, {"hr": first})
-    with pytest.raises(SRError, match="no layer first, zoom1, zoom2, hr with a kernel"):
-        first_weights.start_as_zoom(network)

@@ -1,34 +1,28 @@
-"""One item ahead, no more, and errors where they belong."""
+"""Prefetching: one item ahead, no more, and errors in order."""
 
 import threading
 
 import pytest
 
-from srtools.ahead import ahead
+from srtools.prefetch import prefetch
 
 
-def test_next_item_is_made_while_this_one_is_used():
+def test_one_item_is_computed_while_another_is_used():
     """Each item waits for a sign from the user of the one before: no deadlock."""
-    used = [threading.Event() for _ in range(4)]
+    used = [threading.Event() for _ in range(7)]
     used[0].set()
-    made = []
+    computed = []
 
     def items():
-        for number in range(3):
+        for number in range(6):
             assert used[number].wait(timeout=60)
-            made.append(number)
+            computed.append(number)
             yield number
 
-    for number in ahead(items()):
-        # This one is in use and not done; the next one is being made.
+    for number in prefetch(items()):
+        assert len(computed) <= number + 2
         used[number + 1].set()
-    assert made == [0, 1, 2]
-
-
-def test_never_more_than_one_ahead():
-    made = []
-    for number in ahead(made.append(n) or n for n in range(6)):
-        assert len(made) <= number + 2
+    assert computed == [0, 1, 2, 3, 4, 5]
 
 
 def test_errors_are_raised_after_the_items_before():
@@ -38,14 +32,14 @@ def test_errors_are_raised_after_the_items_before():
 
     seen = []
     with pytest.raises(KeyError, match="two"):
-        for item in ahead(items()):
+        for item in prefetch(items()):
             seen.append(item)
     assert seen == [1]
 
 
 def test_leaving_early_ends_the_thread():
     before = threading.active_count()
-    for item in ahead(range(100)):
+    for item in prefetch(range(100)):
         if item == 3:
             break
     del item

@@ -1,36 +1,26 @@
-"""First weights of the network of exercise 2, and the constraint of its zooms.
+"""Initial weights of the network of exercise 2, and the constraint of its zooms.
 
-A fresh network answers a linear interpolation.  What that gains over random weights is
-measured in docs/performance.md.
+A fresh network computes a linear interpolation; docs/performance.md has the gain over
+random weights.
 """
 
 import numpy as np
 
 from srtools.conventions import OUTPUT
-from srtools.errors import SRError
 from srtools.tf import tf
 
 
-def near_0(variance: float) -> tf.keras.initializers.Initializer:
-    """Make small first weights, with this variance of their sum over random inputs."""
-    return tf.keras.initializers.VarianceScaling(variance)
-
-
 def linear_zoom(size: int) -> np.ndarray:
-    """Return the kernel [size, size] of a linear interpolation, zooming by 2.
-
-    One of 2 x 2 can only repeat each pixel.
-    """
+    """Return the kernel [size, size] of a linear zoom by 2; size 2 repeats pixels."""
     line = {2: [1, 1], 4: [0.25, 0.75, 0.75, 0.25], 6: [0, 0.25, 0.75, 0.75, 0.25, 0]}
     return np.outer(line[size], line[size])
 
 
 class SmoothZoom(tf.keras.initializers.Initializer):
-    """First weights of a zoom by 2 that keep a flat image flat.
+    """Initial weights of a zoom by 2 that keep a flat image flat.
 
-    Each pair of channels has one random weight, laid out in space as a linear
-    interpolation.  With independent weights the four pixels that are made of one differ
-    from the start, and training has to unlearn it.
+    Each pair of channels has one random weight, times a linear interpolation.  With
+    independent weights the four output pixels of an input pixel differ from the start.
 
     Source: the idea of ICNR (Aitken et al., 2017), for transposed convolutions.
     """
@@ -46,12 +36,10 @@ class SmoothZoom(tf.keras.initializers.Initializer):
 class EvenZoom(tf.keras.constraints.Constraint):
     """Keep a flat image flat while the network learns.
 
-    Each of the 2 x 2 output pixels that are made of one has its own part of the kernel,
-    every second row and column.  After each step the four sums are made equal again, by
-    the smallest change of the weights.
-
-    Source: the condition of Sugawara et al., "Super-resolution using convolutional
-    neural networks without any checkerboard artifacts", 2018.
+    Each of the 2 x 2 output pixels of an input pixel has its own part of the kernel,
+    every second row and column.  After each step the smallest change of the weights
+    makes the four sums equal (Sugawara et al., "Super-resolution using convolutional
+    neural networks without any checkerboard artifacts", 2018).
     """
 
     def __call__(self, kernel):
@@ -64,33 +52,27 @@ class EvenZoom(tf.keras.constraints.Constraint):
 
 
 def start_as_zoom(network: tf.keras.Model) -> None:
-    """Let a fresh network answer a linear interpolation.
+    """Set the weights of a fresh network to those of a linear interpolation.
 
-    The first channels hand one band each through: the first convolution copies the
+    Each of the first channels hands one band through: the first convolution copies the
     band, the blocks add next to nothing, the zooms interpolate, and the last
-    convolution picks the channel up.  All others stay random, with hardly any weight in
-    the sum, until training finds a use for them.
+    convolution picks the channel up.  The other channels stay random, with almost no
+    weight in the sum.
     """
-    bands = network.output[OUTPUT].shape[-1]
-    identity = np.arange(bands)  # channel i hands band i through
-    layers = {layer.name: layer for layer in network.layers if len(layer.weights) == 2}
-    if missing := [n for n in ("first", "zoom1", "zoom2", OUTPUT) if n not in layers]:
-        raise SRError(
-            f"the network has no layer {', '.join(missing)} with a kernel and a bias, "
-            "which its first weights are made for; name the layers so, or leave out "
-            "start_as_zoom"
-        )
-    for layer in layers.values():
+    identity = np.arange(network.output[OUTPUT].shape[-1])  # channel i has band i
+    repeats = network.get_layer("zoom1").kernel_size[0] == 2
+    for layer in network.layers:
+        if len(layer.weights) != 2:
+            continue
         kernel, bias = layer.get_weights()
         if layer.name == "first":  # [7, 7, bands, filters]
             kernel[:, :, :, identity] = 0
             kernel[3, 3, identity, identity] = 1
         elif layer.name.endswith("_conv2"):
-            kernel[:, :, :, identity] *= 1e-3  # not 0, which would stop all gradients
+            kernel[:, :, :, identity] *= 1e-3  # 0 would stop all gradients
         elif layer.name.startswith("zoom"):  # [size, size, filters, channels]
             kernel[:, :, identity, :] = 0
             kernel[:, :, identity, identity] = linear_zoom(len(kernel))[:, :, None]
-            repeats = len(kernel) == 2
         elif layer.name == OUTPUT:
             # The skip connection has doubled the channel.  Pixels that were repeated 4
             # times become a linear interpolation under a triangle.

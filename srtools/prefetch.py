@@ -1,16 +1,16 @@
-"""Make the next item while the present one is used."""
+"""Compute the next item while the present one is used."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 
-def ahead(items: Iterable[Any]) -> Iterator[Any]:
-    """Give `items` in order, each made in a thread while the one before is used.
+def prefetch(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield `items` in order, each computed in a thread while the last one is used.
 
-    Never more than two exist.  What making one raises is raised here.
+    At most two items exist.  An error in computing one is raised here.
 
-    >>> list(ahead(number**2 for number in range(3)))
+    >>> list(prefetch(number**2 for number in range(3)))
     [0, 1, 4]
     """
     iterator, end = iter(items), object()

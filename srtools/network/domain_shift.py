@@ -1,7 +1,7 @@
-"""Is an image like those that a model was trained on?
+"""Distance between the statistics of an image and those of a training set.
 
-A network has learned what detail goes with what Sentinel-2 shows.  On ground of another
-brightness, roughness or colour it still answers, and nobody knows how well.
+The gain of a network is unknown on ground of another brightness, texture or colour than
+that of its training set.
 """
 
 from collections.abc import Mapping
@@ -15,23 +15,37 @@ SECTION = "training_set"
 """Section of the model's card."""
 
 KINDS = ("brightness", "contrast", "fineness")
-NDVI = "NDVI"
-FEATURES = (*(f"{band} {kind}" for band in BANDS for kind in KINDS), NDVI)
+FEATURES = (*(f"{band} {kind}" for band in BANDS for kind in KINDS), "NDVI")
 """Mean DN of a band, logarithm of its standard deviation in DN, logarithm of the mean
 squared step from pixel to pixel relative to the variance; mean vegetation index."""
 
 LEAST_SPREAD = np.array([*[30.0, 0.1, 0.1] * len(BANDS), 0.03])
-"""Least spread of each feature: a training set may be all alike."""
+"""Least standard deviation of each feature: patches of a training set may be alike."""
 
 QUANTILE = 0.99
-MOST_UNLIKE = 0.2  # share of the patches; of the training set it is 0.01 at most
-WORDS = {
-    "brightness": ("brighter", "darker"),
-    "contrast": ("richer in contrast", "poorer in contrast"),
-    "fineness": ("finer", "coarser"),
-    NDVI: ("greener", "less green"),
-}
-BAND_WORDS = dict(zip(BANDS, ("red", "green", "blue", "near infrared"), strict=True))
+MOST_UNLIKE = 0.2  # share of the patches; in the training set it is 0.01 at most
+
+
+class DomainShift(NamedTuple):
+    """Comparison of patches with a training set."""
+
+    share_unlike: float
+    """Share of the patches beyond the usual distance."""
+    strongest: str
+    """Feature with the largest median deviation."""
+    deviation: float
+    """Median deviation of that feature, standard deviations of the training set."""
+
+    @property
+    def warning(self) -> str | None:
+        """Sentence on the difference; None if it is usual."""
+        if self.share_unlike <= MOST_UNLIKE:
+            return None
+        return (
+            f"{self.share_unlike:.0%} of the ground is unlike the training set of the "
+            f"model (median {self.strongest}: {self.deviation:+.1f} standard "
+            "deviations): expect less, and check it"
+        )
 
 
 def features(patches: np.ndarray) -> np.ndarray:
@@ -52,13 +66,14 @@ def record(patches: np.ndarray) -> dict:
     mean = values.mean(axis=0)
     spread = np.maximum(values.std(axis=0), LEAST_SPREAD)
     scaled = (values - mean) / spread
-    # Shrunk towards a diagonal (Ledoit and Wolf, 2004), more so for few patches.
+    # Shrinkage towards a diagonal covariance (Ledoit and Wolf, 2004), stronger for few
+    # patches.
     trust = len(values) / (len(values) + len(FEATURES))
     correlation = trust * (scaled.T @ scaled) / len(values)
     correlation += (1 - trust) * np.eye(len(FEATURES))
-    distances = _distances(scaled, correlation)
-    # Few patches do not show all that is usual.
-    usual = np.quantile(distances, QUANTILE) * (1 + 2 / np.sqrt(len(values)))
+    # Few patches do not show the whole range.
+    usual = np.quantile(_distances(scaled, correlation), QUANTILE)
+    usual *= 1 + 2 / np.sqrt(len(values))
     return {
         "patches": len(values),
         "size": patches.shape[1],
@@ -75,39 +90,11 @@ def _distances(scaled: np.ndarray, correlation: np.ndarray) -> np.ndarray:
     return np.sqrt((scaled * np.linalg.solve(correlation, scaled.T).T).mean(axis=-1))
 
 
-class Likeness(NamedTuple):
-    """How patches compare with a training set."""
+def compare(card: Mapping[str, Any], patches: np.ndarray) -> DomainShift | None:
+    """Compare patches [n, h, w, bands] DN with the training set of a model's card.
 
-    share_unlike: float
-    """Share of the patches that are further from its mean than its own are."""
-    strongest: str
-    """Feature that deviates most in the median."""
-    deviation: float
-    """Its deviation, standard deviations of the training set."""
-
-    @property
-    def warning(self) -> str | None:
-        """Sentence on what is unlike; None if all is usual."""
-        if self.share_unlike <= MOST_UNLIKE:
-            return None
-        band, _, kind = self.strongest.rpartition(" ")
-        band = f"{BAND_WORDS[band]} ({band}) " if band else ""
-        return (
-            f"{self.share_unlike:.0%} of the ground is unlike what the model was "
-            f"trained on ({band}{WORDS[kind][self.deviation < 0]} by "
-            f"{abs(self.deviation):.1f} standard deviations): expect less, and check it"
-        )
-
-
-def compare(card: Mapping[str, Any], patches: np.ndarray) -> Likeness | None:
-    """Compare patches with the training set of a model.
-
-    Arguments:
-        card: of the model.
-        patches: [n, h, w, bands] DN, as large as the training patches.
-
-    Returns:
-        None if the card has no such section, or there are no patches.
+    The patches have the size of training patches.  The result is None if there are no
+    patches, or if the card has no such section.
     """
     usual = card.get(SECTION)
     if not usual or usual.get("features") != list(FEATURES) or not len(patches):
@@ -117,4 +104,4 @@ def compare(card: Mapping[str, Any], patches: np.ndarray) -> Likeness | None:
     deviations = np.median(scaled, axis=0)
     strongest = int(np.abs(deviations).argmax())
     share = float((distances > usual["usual_distance"]).mean())
-    return Likeness(share, FEATURES[strongest], float(deviations[strongest]))
+    return DomainShift(share, FEATURES[strongest], float(deviations[strongest]))

@@ -5,11 +5,7 @@ Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, and two pictures: how
      the images fit (pair.png) and where the groups lie (split.png).  No intermediate
      image is written: the applications hand their images to each other in memory.
 
-    # search the Planetary Computer for a cloud-free image
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
-    # Sentinel-2 images at hand, whose DN have no offset
-    python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches \
-        --s2_images B04.tif B03.tif B02.tif B08.tif --offset 0
 
 Sources: OTB applications ConcatenateImages, Mosaic, Superimpose and
 BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction.
@@ -112,32 +108,25 @@ def extract_patches(
 
 def create_dataset(options: cli.Options) -> dict:
     """Make the patches images, their card and the pictures; return the card."""
-    pair.check_outputs(options)
-    with pair.opened(options) as (spot, s2), pair.written(options) as out:
-        (pan, xs), image = spot, stack(s2.tiles)
-        lr, hr = make_pair(pan, xs, image, s2.offset)
+    with pair.opened(options) as job:
+        image, offset = stack(job.s2.tiles), job.s2.offset
+        lr, hr = make_pair(job.pan, job.xs, image, offset)
         if options.coregister:
-            pan, xs = out.displace(pan, xs, pair.compare(lr, pan, xs))
-            lr, hr = make_pair(pan, xs, image, s2.offset)
-        scl = stack([[path] for path in s2.scl]) if s2.scl else None
-        seen = pair.survey_pixels(pan.path, xs.path, image, scl, xs.largest)
-        facts = {"days": s2.days_to(options.spot_date), **seen.shares}
-        fit = pair.compare(lr, pan, xs, harmonized=options.harmonize, **facts)
-        print(fit.table())
-        fit.check(options.accept_pair)
+            job.displace(pair.compare(lr, job.pan, job.xs))
+            lr, hr = make_pair(job.pan, job.xs, image, offset)
+        scl = stack([[path] for path in job.s2.scl]) if job.s2.scl else None
+        fit = job.judge(lr, image, scl)  # the table; a pair that fails ends here
         if options.harmonize:
             hr = pair.harmonize(hr, fit.fits)
         lr, hr = keep_from_0(lr), keep_from_0(hr)  # patches hold no pixel without data
-        split = pair.make_split(options, seen, xs)
-        if options.per_patch:
-            split = pair.leave_out(split, lr, xs, fit, seen.usable)
-        for mask, parameters in split.selections(out.centres):
-            select_patches(xs.path, mask, parameters)
-        windows = pair.read_groups(out.centres, xs, split)
-        for group, path in out.centres.items():
-            extract_patches(lr, hr, path, options.patch_size, out.patches(group))
-        out.keep(remove_offset(image, s2.offset), s2.tiles[0][0], xs, s2.offset)
-        return out.finish(spot, s2, fit, split, windows)
+        split = job.split(lr, fit)
+        for mask, parameters in split.selections(job.centres):
+            select_patches(job.xs.path, mask, parameters)
+        windows = pair.read_groups(job.centres, job.xs, split)  # proof: none leaks
+        for group, path in job.centres.items():
+            extract_patches(lr, hr, path, options.patch_size, job.patches(group))
+        job.keep(remove_offset(image, offset))
+        return job.finish(fit, split, windows)
 
 
 @one_line_errors

@@ -61,14 +61,6 @@ class Options(SearchOptions):
         "OTB 8.1 (default: OTB reads them over links)",
         group=SEARCH,
     )
-    s2_date: date | None = option(
-        None,
-        "day of --s2_images (default: the one in their names, as in "
-        "T31UDQ_20220714T105629_B04_10m.jp2)",
-        kind=day,
-        metavar="DAY",
-        group="advanced",
-    )
     scl: str | None = option(
         None,
         "scene classification of --s2_images, to leave clouds out (default: that of a "
@@ -113,8 +105,6 @@ class Options(SearchOptions):
             raise MisuseError("--per_patch is for --split blocks")
         if self.download and self.s2_images:
             raise MisuseError("--download is for a search; --s2_images are at hand")
-        if self.s2_date and not self.s2_images:
-            raise MisuseError("--s2_date is for --s2_images; a search finds the day")
         if self.scl and not self.s2_images:
             raise MisuseError("--scl is for --s2_images; a search finds its own")
 

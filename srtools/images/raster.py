@@ -40,6 +40,9 @@ warnings.simplefilter("ignore", NotGeoreferencedWarning)
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """Errors of reading and writing; copying and overviews raise the second."""
 
+COMPRESSED = {"COMPRESS": "DEFLATE", "ZLEVEL": 1, "PREDICTOR": 2, "BIGTIFF": "IF_SAFER"}
+"""GDAL's creation options of an image: small, and quick to write."""
+
 ATTEMPTS = 3  # to read the pixels behind a link
 
 

@@ -31,13 +31,10 @@ TILES_A_SIDE = 3
 """Tiles along each side of a piece, which are whole: none is computed twice."""
 CREATION = {
     # On a full disk, libtiff may never return from a file that is not compressed.
-    "COMPRESS": "DEFLATE",
-    "ZLEVEL": 1,
-    "PREDICTOR": 2,
+    **raster.COMPRESSED,
     # A line of a band is read at once when the pieces are joined.
     "INTERLEAVE": "BAND",
     "BLOCKYSIZE": 32,
-    "BIGTIFF": "IF_SAFER",
 }
 """GDAL's creation options of a piece."""
 PIECES_SHARE, JOINED_SHARE = 0.65, 1.1

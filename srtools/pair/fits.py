@@ -1,7 +1,6 @@
 """How the radiometry of Spot follows that of Sentinel-2, where nothing has changed."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +12,6 @@ from srtools.matching.point_spread import BLUR_METRES
 from srtools.matching.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, present
 
 import pyotb
-
-log = logging.getLogger(__name__)
 
 # Standard deviations of the Gaussian that both images are smoothed by.
 FIT_SUPPORT_METRES = 18.0  # before the fit
@@ -37,7 +34,7 @@ class LinearFit(NamedTuple):
 
 
 def radiometry_samples(
-    block: Block, shift: tuple[float, float], spacing: float, support: float
+    blocks: Iterable[Block], shift: tuple[float, float], spacing: float, support: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give DN of Sentinel-2 and of Spot for the same ground, [n, bands] each.
 
@@ -47,11 +44,19 @@ def radiometry_samples(
     weighs much.
 
     Arguments:
-        block: of both images.
+        blocks: of both images.
         shift: metres east and north.
         spacing: size of the pixels, metres.
         support: standard deviation of the smoothing, metres.
     """
+    samples = [_block_samples(block, shift, spacing, support) for block in blocks]
+    lr, xs = (np.concatenate(images) for images in zip(*samples, strict=True))
+    return lr, xs
+
+
+def _block_samples(
+    block: Block, shift: tuple[float, float], spacing: float, support: float
+) -> tuple[np.ndarray, np.ndarray]:
     support = support / spacing
     # Spot's own pixel, a box, has a variance of 1/12 already.
     blur = np.sqrt(support**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
@@ -129,41 +134,39 @@ def is_changed(
     lr: np.ndarray,
     xs: np.ndarray,
     fits: Sequence[LinearFit | None],
-    limits: Sequence[float] | None = None,
+    limits: np.ndarray,
 ) -> np.ndarray:
-    """Check which samples [n, bands] are off the line of one of the bands, [n] bool.
+    """Check which samples [n, bands] are off the line of a band, [n] bool.
 
-    Off means by more than `limits`; by default the `change_limits` of these samples.
+    Off means by more than the limit of the band; see `change_limits`.
     """
-    if limits is None:
-        limits = change_limits(lr, xs, fits)
-    changed = np.zeros(len(lr), bool)
-    for x, y, fit, limit in zip(lr.T, xs.T, fits, limits, strict=True):
-        if fit:
-            changed |= np.abs(y - fit.gain * x - fit.bias) > limit
-    return changed
+    return (_distances(lr, xs, fits) > limits).any(axis=1)
 
 
 def change_limits(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
-) -> list[float]:
+) -> np.ndarray:
     """Return how far off its line ground may be in each band, DN of Spot.
 
     That is 3 robust standard deviations of the samples, and at least `CHANGED_DN`.
     """
-    limits = []
-    for x, y, fit in zip(lr.T, xs.T, fits, strict=True):
-        limit = np.inf
-        if fit and len(x):
-            residual = np.abs(y - fit.gain * x - fit.bias)
-            limit = max(3 * _sigma(residual), CHANGED_DN * abs(fit.gain))
-        limits.append(limit)
-    return limits
+    gains = np.array([abs(fit.gain) if fit else np.inf for fit in fits])
+    spread = _sigma(_distances(lr, xs, fits)) if len(lr) else 0.0
+    return np.maximum(3 * spread, CHANGED_DN * gains)
 
 
-def _sigma(residual: np.ndarray) -> float:
-    """Give the standard deviation of residuals, were their middle half normal."""
-    return 1.4826 * float(np.median(residual))
+def _distances(
+    lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
+) -> np.ndarray:
+    """Return the distance of samples from their lines, DN of Spot; 0 without a line."""
+    bands = zip(lr.T, xs.T, fits, strict=True)
+    lines = [y - fit.gain * x - fit.bias if fit else 0 * y for x, y, fit in bands]
+    return np.abs(np.transpose(lines))
+
+
+def _sigma(residual: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of residuals, were their middle half normal."""
+    return 1.4826 * np.median(residual, axis=0)
 
 
 def _densest(values: np.ndarray, share: float) -> float:
@@ -180,19 +183,19 @@ def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
     What has data becomes 1 at least.  With the inverse of each fit the DN come back,
     but for those and for what 16-bit files round off.  `image` has one band per fit.
     """
-    for band, fit in zip(BANDS, fits, strict=False):
+    bands = []
+    for number, fit in enumerate(fits):
         if fit is None or fit.gain <= 0 or fit.r2 < LEAST_R2:
             gain = (
                 f"a gain of {fit.gain:.3f} (R2 {fit.r2:.2f})" if fit else "no relation"
             )
             raise SRError(
-                f"{gain} was found between Spot and Sentinel-2 in {band}, a positive "
-                f"gain and an R2 of at least {LEAST_R2} are expected; check that both "
-                "show the same place and bands, or do without harmonizing"
+                f"{gain} was found between Spot and Sentinel-2 in {BANDS[number]}, a "
+                f"positive gain and an R2 of at least {LEAST_R2} are expected; check "
+                "that both show the same place and bands, or do without --harmonize"
             )
-    log.info("Spot is harmonized by these gains and biases")
-    bands = [
-        f"(im1b{band} == 0 ? 0 : max(1, (im1b{band} - ({fit.bias!r})) / {fit.gain!r}))"
-        for band, fit in enumerate(fits, start=1)
-    ]
+        dn = f"im1b{number + 1}"
+        bands.append(
+            f"({dn} == 0 ? 0 : max(1, ({dn} - ({fit.bias!r})) / {fit.gain!r}))"
+        )
     return pyotb.BandMathX(il=[image], exp="; ".join(bands))

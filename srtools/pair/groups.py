@@ -14,7 +14,7 @@ import itertools
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,8 @@ from scipy.spatial import cKDTree
 
 from srtools.conventions import GROUPS
 from srtools.errors import SRError
-from srtools.images import figures
 from srtools.images.raster import ImageInfo
-from srtools.pair.inputs import Settings
-from srtools.pair.layouts import TRAIN, best_layout
-from srtools.pair.survey import Survey
+from srtools.pair.layouts import best_layout
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +68,14 @@ def count_left_out(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:
 class Split:
     """Groups of patches, in blocks or interleaved."""
 
-    areas: np.ndarray
-    """Group of each pixel, [h, w] uint8: TRAIN, VALID, TEST; 0 in gaps and where a
-    pixel is unusable.  Interleaved, all usable pixels are TRAIN."""
+    shape: tuple[int, int]
+    """Height and width of XS, pixels."""
     patch_size: int
     margin: int
     """Pixels between patches of different groups, at least."""
+    windows: dict[str, np.ndarray]
+    """First row and column of the patches of each group, [n, 2].  Interleaved, all are
+    in the first group, and the engine deals them out."""
     facts: dict[str, Any]
     """Entries of the card."""
     proportions: tuple[float, float, float] | None = None
@@ -84,36 +83,27 @@ class Split:
     left_out: dict[str, int] = field(default_factory=dict)
     """Number of unusable patches, for each reason."""
 
-    def windows(self, group: str) -> np.ndarray:
-        """Return the first row and column of each patch of a group, [n, 2]."""
-        inside = self.areas == GROUPS.index(group) + 1
-        rows, cols, whole = whole_patches(inside, self.patch_size)
-        i, j = np.nonzero(whole)
-        return np.stack([rows[i], cols[j]], axis=1)
-
-    def without_training(self, bad: np.ndarray) -> "Split":
-        """Return the same groups, whose training patches hold no bad pixel, [h, w]."""
-        return replace(self, areas=np.where(bad & (self.areas == TRAIN), 0, self.areas))
-
     def selections(self, centres: Mapping[str, Path]) -> Iterator[Selection]:
         """Yield the runs of PatchesSelection: one per group, or one for all.
 
         Each group has its file of centres.
         """
-        size = self.patch_size
-        grid = {"grid.psize": size, "grid.step": size}
+        grid = {"grid.psize": self.patch_size, "grid.step": self.patch_size}
         if self.proportions:
-            grid |= {f"out{group}": str(path) for group, path in centres.items()}
-            for group, share in zip(GROUPS, self.proportions, strict=True):
-                grid[f"strategy.split.{group}prop"] = share
-            mask = self.areas[..., None].astype(np.float32)
-            yield mask, {**grid, "nodata": 0, "strategy": "split"}
+            files = {f"out{group}": str(path) for group, path in centres.items()}
+            names = [f"strategy.split.{group}prop" for group in GROUPS]
+            shares = dict(zip(names, self.proportions, strict=True))
+            mask = self._mask(GROUPS[0])
+            yield mask, {**grid, **files, "strategy": "split", **shares}
             return
         for group, path in centres.items():
-            mask = np.zeros((*self.areas.shape, 1), np.float32)
-            row, col = self.windows(group).T + centre(size)[:, None]
-            mask[row, col] = 1
-            yield mask, {**grid, "strategy": "all", "outtrain": str(path)}
+            yield self._mask(group), {**grid, "strategy": "all", "outtrain": str(path)}
+
+    def _mask(self, group: str) -> np.ndarray:
+        mask = np.zeros((*self.shape, 1), np.float32)
+        row, col = self.windows[group].T + centre(self.patch_size)[:, None]
+        mask[row, col] = 1
+        return mask
 
 
 def interleave(usable: np.ndarray, size: int, proportions: Sequence[float]) -> Split:
@@ -121,8 +111,10 @@ def interleave(usable: np.ndarray, size: int, proportions: Sequence[float]) -> S
 
     A test patch lies between training patches then, which are alike: it leaks.
     """
+    rows, cols, cells = whole_patches(usable, size)
+    windows = {GROUPS[0]: _windows(rows, cols, cells)}
     facts = {"strategy": "interleaved"}
-    return Split(usable.astype(np.uint8), size, 0, facts, tuple(proportions))
+    return Split(usable.shape, size, 0, windows, facts, tuple(proportions))
 
 
 def split_in_blocks(
@@ -149,45 +141,35 @@ def split_in_blocks(
         quicklook: [any h, any w, bands] the image at any scale, to compare groups by.
     """
     rows, cols, cells = whole_patches(usable, patch_size)
-    shares, lost, numbers = np.divide(proportions, sum(proportions)), 0, {}
-    areas = (np.argmax(shares) + 1) * usable.astype(np.uint8)
+    shares, numbers = np.divide(proportions, sum(proportions)), {}
+    groups = (np.argmax(shares) + 1) * cells
     if np.count_nonzero(shares) > 1:
         gap = -(-margin // patch_size)  # in whole patches, rounded up
-        best, numbers = best_layout(cells, shares, gap, seed, quicklook)
-        if best is None:
-            raise SRError(
-                f"{cells.sum()} usable patches of {patch_size} x {patch_size} pixels "
-                f"are not enough for {np.count_nonzero(shares)} groups {margin} pixels "
-                "apart; take a larger image, a smaller --patch_size or --margin, or "
-                "--split interleaved"
-            )
-        areas = TRAIN * usable.astype(np.uint8)
-        for reach in (margin, 0):  # the blocks lie over the gaps around them
-            for i, j in np.argwhere(best > TRAIN):
-                first = np.maximum(np.array([rows[i], cols[j]]) - reach, 0)
-                row, col = np.array([rows[i], cols[j]]) + patch_size + reach
-                areas[first[0] : row, first[1] : col] = 0 if reach else best[i, j]
-        lost = int(cells.sum() - (best > 0).sum())
+        groups, numbers = best_layout(cells, shares, gap, seed, quicklook)
+    if groups is None:
+        raise SRError(
+            f"{cells.sum()} usable patches of {patch_size} x {patch_size} pixels are "
+            f"not enough for {np.count_nonzero(shares)} groups {margin} pixels apart; "
+            "take a larger image, a smaller --patch_size or --margin, or --split "
+            "interleaved"
+        )
     facts = {
         "strategy": "blocks",
         "margin": margin,
         "seed": seed,
         "blocks": {GROUPS[group - 1]: number for group, number in numbers.items()},
-        "patches_lost_in_gaps": lost,
+        "patches_lost_in_gaps": int(cells.sum() - np.count_nonzero(groups)),
     }
-    return Split(areas, patch_size, margin, facts)
+    windows = {
+        name: _windows(rows, cols, groups == number)
+        for number, name in enumerate(GROUPS, start=1)
+    }
+    return Split(usable.shape, patch_size, margin, windows, facts)
 
 
-def make_split(options: Settings, survey: Survey, xs: ImageInfo) -> Split:
-    """Deal the usable pixels out to the groups, and count the patches left out."""
-    size, proportions = options.patch_size, options.proportions
-    if options.split == "interleaved":
-        split = interleave(survey.usable, size, proportions)
-    else:
-        chosen = {"proportions": proportions, "seed": options.seed}
-        chosen["quicklook"] = figures.quicklook(xs.path)
-        split = split_in_blocks(survey.usable, size, options.margin, **chosen)
-    return replace(split, left_out=count_left_out(survey.bad, size))
+def _windows(rows: np.ndarray, cols: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    i, j = np.nonzero(chosen)
+    return np.stack([rows[i], cols[j]], axis=1)
 
 
 def read_groups(

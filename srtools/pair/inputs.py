@@ -1,16 +1,12 @@
-"""The inputs of exercise 1, and the options that the room looks at."""
+"""The options that the room of exercise 1 reads, and the images that they name."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import Protocol
 
-from srtools import engine
 from srtools.images import checks, dimap
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import areas, source
-from srtools.sentinel2.source import Sentinel2
 
 
 class Settings(source.Options, Protocol):
@@ -18,14 +14,14 @@ class Settings(source.Options, Protocol):
 
     pan: str
     xs: str
-    coregister: bool
     scl: str | None
-    s2_date: date | None
     spot_date: date | None
     download: bool
     out_dir: str
     overwrite: bool
     harmonize: bool
+    per_patch: bool
+    accept_pair: bool
     patch_size: int
     split: str
     margin: int
@@ -46,29 +42,13 @@ def completed(options: Settings) -> Settings:
     return options
 
 
-def search(options: Settings) -> None:
-    """Print the ranking of Sentinel-2 images, and do no more."""
-    _, xs = _spot(options)
-    source.find_scene(options, areas.data_footprint(xs), options.spot_date)
-
-
-def _spot(options: Settings) -> tuple[ImageInfo, ImageInfo]:
+def read_spot(options: Settings) -> tuple[ImageInfo, ImageInfo]:
+    """Check PAN and XS, and describe them."""
     size, harmonize = options.patch_size, options.harmonize
     return checks.check_spot(options.pan, options.xs, size, harmonize)
 
 
-@contextmanager
-def opened(
-    options: Settings,
-) -> Iterator[tuple[tuple[ImageInfo, ImageInfo], Sentinel2]]:
-    """Yield PAN and XS, and Sentinel-2 over their ground, all of them checked.
-
-    Copies of Sentinel-2's pixels are deleted at the end.
-    """
-    engine.require("PatchesSelection", "PatchesExtraction")
-    pan, xs = _spot(options)
-    search = {"xs": xs, "near": options.spot_date, "links": not options.download}
-    search |= {"scl": options.scl or True, "day": options.s2_date}
-    area, folder = areas.data_footprint(xs), options.out_dir
-    with source.sentinel2(options, area, folder, **search) as s2:
-        yield (pan, xs), s2
+def search(options: Settings) -> None:
+    """Print the ranking of Sentinel-2 images, and do no more."""
+    _, xs = read_spot(options)
+    source.find_scene(options, areas.data_footprint(xs), options.spot_date)

@@ -1,13 +1,11 @@
 """PAN inside the pixels of XS: its extremes, its mean, and whether it follows XS."""
 
-import functools
 from collections.abc import Iterable
 
 import numpy as np
 
 from srtools.conventions import FACTOR
-from srtools.images.grid import Grid
-from srtools.images.raster import describe
+from srtools.images.raster import ImageInfo
 from srtools.matching.registration import (
     LEAST_LEVELS,
     LUMINANCE,
@@ -18,68 +16,41 @@ from srtools.matching.registration import (
 
 import pyotb
 
-ALIGNED = 1e-3  # PAN pixels, below which the grids of PAN and XS are one
-
 
 class PanInXS:
-    """The PAN pixels inside each pixel of XS; outside of PAN they count as 0."""
+    """The 4 x 4 PAN pixels of each pixel of XS; outside of PAN they count as 0.
 
-    def __init__(self, pan: str, xs: str):
-        self.image = pyotb.Input(pan)
-        self.grid = Grid.of(describe(pan, "the PAN image"))
-        left, _, _, top = Grid.of(describe(xs, "the XS image")).bounds
-        corner = self.grid.position(left, top)
-        self.row, self.col = (int(np.floor(place + ALIGNED)) for place in corner)
-        # Where the grids are not aligned a pixel of XS reaches into a fifth one.
-        self.tall, self.wide = (
-            FACTOR + (abs(place - round(place)) > ALIGNED) for place in corner
-        )
-        self.offset = corner[0] - self.row, corner[1] - self.col
+    Where the grids of PAN and XS are not aligned it is the nearest pixels, as in the
+    patches.
+    """
+
+    def __init__(self, pan: ImageInfo, xs: ImageInfo):
+        self.image, self.grid = pyotb.Input(pan.path), pan.grid
+        left, _, _, top = xs.bounds
+        self.row, self.col = map(round, self.grid.position(left, top))
 
     def read(self, row: int, col: int, height: int, width: int) -> np.ndarray:
-        """Read the PAN pixels of a window of XS."""
+        """Read the PAN pixels of a window of XS, [height, 4, width, 4] float32."""
         top, left = self.row + FACTOR * row, self.col + FACTOR * col
-        bottom = top + FACTOR * (height - 1) + self.tall
-        right = left + FACTOR * (width - 1) + self.wide
-        return self.grid.read(
-            (slice(top, bottom), slice(left, right)),
-            lambda window: self.image[window].to_numpy()[..., 0],
-            np.float32,
+        window = slice(top, top + FACTOR * height), slice(left, left + FACTOR * width)
+        pixels = self.grid.read(
+            window, lambda inside: self.image[inside].to_numpy()[..., 0], np.float32
         )
+        return pixels.reshape(height, FACTOR, width, FACTOR)
 
     def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the DN nearest to 0, and the largest, in each pixel of rows of XS."""
-        height = rows.stop - rows.start
-        pixels = self.read(rows.start, 0, height, width)
-
-        def reduced(extreme: np.ufunc, dn: np.ndarray) -> np.ndarray:
-            lines = (dn[row::FACTOR][:height] for row in range(self.tall))
-            dn = functools.reduce(extreme, lines)
-            lines = (dn[:, col::FACTOR][:, :width] for col in range(self.wide))
-            return functools.reduce(extreme, lines)
-
-        return reduced(np.minimum, np.abs(pixels)), reduced(np.maximum, pixels)
+        pixels = self.read(rows.start, 0, rows.stop - rows.start, width)
+        # One axis after the other: three times as fast as both at once.
+        darkest = np.abs(pixels).min(axis=1).min(axis=2)
+        return darkest, pixels.max(axis=1).max(axis=2)
 
     def mean(self, block: Block) -> np.ndarray:
         """Return the mean DN in each pixel of a block of XS; 0 where one is missing."""
         size = len(block.xs)
         pixels = self.read(block.row, block.col, size, size)
-        rows, cols = (
-            _shares(offset, size, count)
-            for offset, count in zip(self.offset, pixels.shape, strict=True)
-        )
-        missing = rows @ (pixels == 0) @ cols.T > ALIGNED
-        return np.where(missing, 0, rows @ pixels @ cols.T)
-
-
-def _shares(offset: float, count: int, size: int) -> np.ndarray:
-    """Return the share of each of `size` PAN pixels in `count` pixels of XS.
-
-    The first pixel of XS begins `offset` PAN pixels after the first of PAN.
-    """
-    first, pixel = offset + FACTOR * np.arange(count)[:, None], np.arange(size)
-    inside = np.minimum(pixel + 1, first + FACTOR) - np.maximum(pixel, first)
-    return np.clip(inside, 0, None) / FACTOR
+        mean = pixels.mean(axis=(1, 3), dtype=float)
+        return np.where((pixels == 0).any(axis=(1, 3)), 0, mean)
 
 
 def follows(blocks: Iterable[Block], spacing: float) -> tuple[list, float | None]:

@@ -9,6 +9,7 @@ brings the images together (phase correlation below 0.4); "changed" if more than
 counts.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -20,8 +21,9 @@ from srtools.engine import engine_errors
 from srtools.images.raster import ImageInfo
 from srtools.matching.registration import Block, block_shift
 from srtools.pair import fits
-from srtools.pair.groups import Split, whole_patches
-from srtools.pair.quality import CHANGE, SHIFT, PairQuality
+from srtools.pair.criteria import CHECKS
+from srtools.pair.groups import Split
+from srtools.pair.quality import PairQuality
 
 import pyotb
 
@@ -30,9 +32,7 @@ AROUND = 2  # side of the square that is looked at, in patches
 
 
 @engine_errors("looking at the patches")
-def leave_out(
-    split: Split, lr: Any, xs: ImageInfo, quality: PairQuality, usable: np.ndarray
-) -> Split:
+def leave_out(split: Split, lr: Any, xs: ImageInfo, quality: PairQuality) -> Split:
     """Leave out of the training, and count by reason, what does not fit.
 
     Arguments:
@@ -40,51 +40,47 @@ def leave_out(
         lr: pyotb object, Sentinel-2 on the grid of `xs`, without offset.
         xs: the XS image of Spot.
         quality: of the pair, for the lines.
-        usable: pixels that may be part of a patch, [h, w] bool.
     """
-    size = split.patch_size
-    bad = {reason: np.zeros(usable.shape, bool) for reason in REASONS}
     limits = fits.change_limits(*quality.samples[:2], quality.fits)
-    for block in _blocks(lr, xs, usable, size):
-        if reason := _reason(block, xs.spacing, quality.fits, limits):
-            row, col = block.row + block.own[0].start, block.col + block.own[1].start
-            bad[reason][row : row + size, col : col + size] = True
-    rows, cols = split.windows("train").T
-    counts = {f"{why} (training)": int(bad[why][rows, cols].sum()) for why in bad}
-    split = split.without_training(np.any(list(bad.values()), axis=0))
-    return replace(split, left_out=split.left_out | counts)
+    reasons = []
+    for block in _blocks(split, lr, xs):
+        shift = block_shift(block, xs.spacing)
+        samples = fits.radiometry_samples(
+            [block], (0.0, 0.0), xs.spacing, fits.CHANGE_SUPPORT_METRES
+        )
+        changed = fits.is_changed(*samples, quality.fits, limits)
+        length = np.hypot(shift.east, shift.north)
+        if shift.verdict == "used" and length > CHECKS["shift"].warns:
+            reasons.append("shifted")
+        elif shift.verdict == "unlike":
+            reasons.append("unlike")
+        elif len(changed) and changed.mean() > CHECKS["changed ground"].warns:
+            reasons.append("changed")
+        else:
+            reasons.append("")
+    counts = {f"{reason} (training)": reasons.count(reason) for reason in REASONS}
+    train = split.windows["train"][[not reason for reason in reasons]]
+    windows, left_out = {**split.windows, "train": train}, {**split.left_out, **counts}
+    return replace(split, windows=windows, left_out=left_out)
 
 
-def _blocks(lr: Any, xs: ImageInfo, usable: np.ndarray, size: int) -> Iterator[Block]:
-    """Read the square around each usable patch; the patch is its `own`."""
-    height, width = usable.shape
-    side = min(AROUND * size, height, width)
-    spot = pyotb.Input(xs.path)
-    rows, cols, whole = whole_patches(usable, size)
-    shown = {"desc": "looking at the patches", "delay": 3, "disable": None}
-    for row, wanted in tqdm(zip(rows, whole, strict=True), total=len(rows), **shown):
-        if not wanted.any():
-            continue
-        top = int(np.clip(row - (side - size) // 2, 0, height - side))
-        strip = slice(top, top + side)
-        images = [np.array(image[strip, :, :].to_numpy()) for image in (lr, spot)]
-        own_rows = slice(row - top, row - top + size)
-        for col in cols[wanted]:
-            left = int(np.clip(col - (side - size) // 2, 0, width - side))
-            pixels = (image[:, left : left + side] for image in images)
-            own = own_rows, slice(col - left, col - left + size)
-            yield Block(top, left, *pixels, own)
+def _blocks(split: Split, lr: Any, xs: ImageInfo) -> Iterator[Block]:
+    """Read the square around each training patch; the patch is its `own`."""
+    size, spot = split.patch_size, pyotb.Input(xs.path)
+    side = min(AROUND * size, *split.shape)
 
+    def around(first: int, extent: int) -> tuple[slice, slice]:
+        """Return the pixels of a square, and those of its patch in it."""
+        start = int(np.clip(first - (side - size) // 2, 0, extent - side))
+        return slice(start, start + side), slice(first - start, first - start + size)
 
-def _reason(
-    block: Block, spacing: float, lines: list[fits.LinearFit | None], limits: list
-) -> str | None:
-    shift = block_shift(block, spacing)
-    if shift.verdict == "used" and np.hypot(shift.east, shift.north) > SHIFT.warns:
-        return "shifted"
-    if shift.verdict == "unlike":
-        return "unlike"
-    support = fits.CHANGE_SUPPORT_METRES
-    lr, xs = fits.radiometry_samples(block, (0.0, 0.0), spacing, support)
-    changed = fits.is_changed(lr, xs, lines, limits)
-    return "changed" if len(lr) and changed.mean() > CHANGE.warns else None
+    patches = tqdm(
+        split.windows["train"], "looking at the patches", delay=3, disable=None
+    )
+    for row, line in itertools.groupby(patches, key=lambda place: place[0]):
+        rows, own_rows = around(row, split.shape[0])
+        strips = [np.array(image[rows, :, :].to_numpy()) for image in (lr, spot)]
+        for _, col in line:
+            cols, own_cols = around(col, split.shape[1])
+            pixels = (strip[:, cols] for strip in strips)
+            yield Block(rows.start, cols.start, *pixels, (own_rows, own_cols))

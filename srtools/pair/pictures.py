@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from srtools.conventions import BANDS
 from srtools.images.figures import save, stretch, to_display
-from srtools.matching.registration import BlockShift
 from srtools.pair.quality import PairQuality
 
 COLOURS = {"train": (0.2, 0.5, 1.0), "valid": (1.0, 0.9, 0.1), "test": (1.0, 0.2, 0.2)}
@@ -23,55 +24,51 @@ def save_pair(
     """
     figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
     left, right = figure.subfigures(1, 2)
-    _draw_shifts(left.subplots(), quality, quicklook, size)
-    axes = right.subplots(2, 2)
-    for band, axis in enumerate(axes.flat):
+    axis = left.subplots()
+    _show(axis, quicklook, size)
+    _draw_shifts(axis, quality)
+    for band, axis in enumerate(right.subplots(2, 2).flat):
         _draw_fit(axis, quality, band)
     save(figure, path)
 
 
-def _draw_shifts(
-    axis: Any, quality: PairQuality, quicklook: np.ndarray, size: tuple[int, int]
-) -> None:
-    image = quicklook[..., :3].astype(float)
-    extent = (0, size[1], size[0], 0)
+def _show(axis: Any, quicklook: np.ndarray, size: tuple[int, int]) -> None:
+    image, extent = quicklook[..., :3].astype(float), (0, size[1], size[0], 0)
     axis.imshow(to_display(image, stretch(image)), extent=extent)
     axis.set(xlim=extent[:2], ylim=extent[2:])
-    used = [block for block in quality.blocks if block.verdict == "used"]
+    axis.set_axis_off()
+
+
+def _draw_shifts(axis: Any, quality: PairQuality) -> None:
+    arrows = []
     for block in quality.blocks:
-        if block.verdict != "used":
-            axis.text(*_middle(block), block.verdict, color="red", ha="center")
-    if used:
-        cols, rows = zip(*map(_middle, used), strict=True)
-        east, north = [b.east for b in used], [b.north for b in used]
+        middle = block.col + block.size / 2, block.row + block.size / 2
+        if block.verdict == "used":
+            arrows.append((*middle, block.east, block.north))
+        else:
+            axis.text(*middle, block.verdict, color="red", ha="center")
+    if arrows:
         # A dark rim, so that they are seen on light roofs and on dark woods.
         look = {"color": "yellow", "edgecolor": "black", "linewidth": 0.6}
-        arrows = axis.quiver(cols, rows, east, north, scale=40, width=0.007, **look)
+        quiver = axis.quiver(*np.transpose(arrows), scale=40, width=0.007, **look)
         # Above the picture: no ground makes it unreadable there.
-        axis.quiverkey(arrows, 0.84, 1.02, 3, "arrow of 3 m", labelpos="E", **look)
-    axis.set_axis_off()
+        axis.quiverkey(quiver, 0.84, 1.02, 3, "arrow of 3 m", labelpos="E", **look)
     shift = quality.criteria()[0].value
     axis.set_title(f"Sentinel-2 against Spot: {shift}", loc="left", fontsize=11)
 
 
 def _draw_fit(axis: Any, quality: PairQuality, band: int) -> None:
     lr, xs, changed = quality.samples
-    fit = quality.fits[band]
+    fit, title = quality.fits[band], BANDS[band]
     for where, colour in ((~changed, "tab:blue"), (changed, "tab:red")):
         axis.plot(lr[where, band], xs[where, band], ".", ms=2, color=colour)
-    title = BANDS[band]
     if fit:
-        ends = np.percentile(lr[:, band], (0, 100))
-        axis.plot(ends, fit.gain * ends + fit.bias, color="black", lw=1)
+        axis.axline((0, fit.bias), slope=fit.gain, color="black", lw=1)
         bias = round(fit.bias)
         title += f": Spot = {fit.gain:.3f} S2 {bias:+d}, R2 {fit.r2:.3f}"
     axis.set_title(title, fontsize=9)
     axis.set_xlabel("Sentinel-2, DN (red: changed)", fontsize=8)
     axis.set_ylabel("Spot, DN", fontsize=8)
-
-
-def _middle(block: BlockShift) -> tuple[float, float]:
-    return block.col + block.size / 2, block.row + block.size / 2
 
 
 def save_split(
@@ -85,23 +82,14 @@ def save_split(
 
     `shape` and `windows` are in pixels of the image that the quicklook shows.
     """
-    image = quicklook[..., :3].astype(float)
-    picture = to_display(image, stretch(image))
-    scale = np.divide(picture.shape[:2], shape)
-    for group, starts in windows.items():
-        tint = np.zeros(picture.shape[:2], bool)
-        ends = np.ceil((starts + size) * scale).astype(int)
-        for (row, col), (end_row, end_col) in zip(
-            (starts * scale).astype(int), ends, strict=True
-        ):
-            tint[row:end_row, col:end_col] = True
-        picture[tint] = 0.6 * picture[tint] + 0.4 * np.array(COLOURS[group])
     height, width = 8 * np.array(shape) / max(shape)
     figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")
     axis = figure.subplots()
-    axis.imshow(picture)
-    axis.set_axis_off()
+    _show(axis, quicklook, shape)
     for group, starts in windows.items():
+        squares = [Rectangle((col, row), size, size) for row, col in starts]
+        tint = {"facecolor": COLOURS[group], "linewidth": 0, "alpha": 0.4}
+        axis.add_collection(PatchCollection(squares, **tint))
         axis.plot([], [], "s", color=COLOURS[group], label=f"{group}: {len(starts)}")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     save(figure, path)

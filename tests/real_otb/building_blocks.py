@@ -37,6 +37,7 @@ from srtools.pair import CREATION_OPTIONS, fits, groups, quality, survey
 from srtools.pair.products import Products
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import open_links
+from srtools.sentinel2.image import Sentinel2
 from tests.fake_stac import FakeService, serve
 
 import otbApplication
@@ -220,9 +221,7 @@ def usable_pixels(scene: SimpleNamespace, folder: Path) -> dict:
     """What is left out of patches, with and without a scene classification."""
     answers = {}
     for name, scl in {"without": None, "with": scene.scl}.items():
-        found = survey.survey_pixels(
-            scene.pan, scene.xs, stacked(scene), scl, scene.saturated
-        )
+        found = survey.survey_pixels(pan_of(scene), xs_of(scene), stacked(scene), scl)
         assert 0 < found.usable.sum() < found.usable.size
         answers |= named(name, found.bad)
         answers[f"{name}, shares"] = text(
@@ -265,13 +264,13 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
     shares = (0.8, 0.1, 0.1)
     Receiver.masks.clear()
     with mock.patch.object(pyotb, "PatchesSelection", Receiver, create=True):
-        for split in (plan, groups.interleave(free, PATCH_SIZE, shares)):
-            for mask, parameters in split.selections(centres):
-                sr_dataset.select_patches(scene.xs, mask, parameters)
-    sent = [*(mask for mask, _ in plan.selections(centres)), free]
+        interleaved = groups.interleave(free, PATCH_SIZE, shares)
+        sent = [*plan.selections(centres), *interleaved.selections(centres)]
+        for mask, parameters in sent:
+            sr_dataset.select_patches(scene.xs, mask, parameters)
     assert len(Receiver.masks) == len(sent)
     left, top = info.transform @ (0.5, 0.5)
-    for received, array in zip(Receiver.masks, sent, strict=True):
+    for received, (array, _) in zip(Receiver.masks, sent, strict=True):
         assert (received.pixels.squeeze() == array.squeeze()).all()
         assert np.allclose(
             received.place, (left, top, info.spacing, -info.spacing), 0, 1e-6
@@ -283,8 +282,9 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
 def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
     """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
     s2 = remove_offset(stacked(scene), OFFSET)
-    products = Products(None, folder)
-    products.keep(s2, scene.s2[0], xs_of(scene))
+    image = Sentinel2([scene.s2], offset=OFFSET)
+    products = Products(None, folder, pan_of(scene), xs_of(scene), image)
+    products.keep(s2)
     record = products.facts["sentinel2_own_grid"]
     answers = written(folder / record["path"])
     return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}

@@ -137,7 +137,6 @@ def random_scene(folder: Path, seed: int, crs: str, smooth: bool) -> dict:
             s2_place @ Affine.scale(2),
             "EPSG:32631",
         ),
-        "saturated": 8999,
     }
 
 
@@ -154,7 +153,7 @@ def scenes(tmp_path_factory) -> dict[str, Path]:
             (bands[band],) = map(str, day.glob(f"*_{band}_*.tif"))
         scl = bands.pop("SCL")
         s2 = [*bands.values()]
-        made[name] = {**spot, "s2": s2, "scl": scl, "saturated": 5000}
+        made[name] = {**spot, "s2": s2, "scl": scl}
     made["random"] = random_scene(folder / "random", 1, "EPSG:32631", False)
     made["lambert"] = random_scene(folder / "lambert", 2, "EPSG:2154", True)
     paths = {}

@@ -19,7 +19,7 @@ from srtools.pair.groups import (
     read_groups,
     split_in_blocks,
 )
-from srtools.pair.layouts import TEST, TRAIN, VALID, best_layout
+from srtools.pair.layouts import best_layout
 
 import pyotb
 
@@ -46,10 +46,6 @@ def deal(shape, size, margin, seed=0, hole=None):
     return split_in_blocks(usable, size, margin, seed=seed)
 
 
-def all_windows(split) -> dict[str, np.ndarray]:
-    return {group: split.windows(group) for group in GROUPS}
-
-
 def touching(windows, size, margin) -> int:
     """Count pairs of groups' patches of which one, widened, meets the other."""
     count = 0
@@ -65,7 +61,7 @@ def test_no_patch_widened_by_the_margin_touches_another_group(
     shape, size, margin, seed
 ):
     split = deal(shape, size, margin, seed)
-    windows = all_windows(split)
+    windows = split.windows
     assert touching(windows, size, margin) == 0
     gaps = check_groups(windows, size, margin)
     assert min(gaps.values()) >= margin
@@ -87,7 +83,7 @@ def test_no_patch_widened_by_the_margin_touches_another_group(
 def test_proportions_are_met(shape, size, margin, most_lost, seed):
     """Within a patch or three; what the gaps cost is counted."""
     split = deal(shape, size, margin, seed)
-    counts = np.array([len(split.windows(group)) for group in GROUPS])
+    counts = np.array([len(split.windows[group]) for group in GROUPS])
     total = (shape[0] - 1) // size * ((shape[1] - 1) // size)
     assert counts.sum() + split.facts["patches_lost_in_gaps"] == total
     assert split.facts["patches_lost_in_gaps"] <= most_lost * total
@@ -109,7 +105,7 @@ def test_test_patches_are_four_blocks_or_more(shape, least_valid, margin, seed):
     split = deal(shape, 32, margin, seed)
     for group, least in (("valid", least_valid), ("test", 4)):
         cells = np.zeros((shape[0] // 32 + 1, shape[1] // 32 + 1), bool)
-        cells[tuple(split.windows(group).T // 32)] = True
+        cells[tuple(split.windows[group].T // 32)] = True
         touching = ndimage.label(cells, np.ones((3, 3)))[1]
         assert touching == split.facts["blocks"][group] >= least
 
@@ -118,31 +114,33 @@ def test_a_small_image_keeps_its_patches():
     """Four blocks in 25 patches would leave little to learn from."""
     split = deal((192, 192), 32, 21)
     assert split.facts["blocks"] == {"valid": 1, "test": 1}
-    assert [len(split.windows(group)) for group in GROUPS] == [15, 2, 2]
+    assert [len(split.windows[group]) for group in GROUPS] == [15, 2, 2]
 
 
 def test_other_proportions():
     split = split_in_blocks(whole((600, 600)), 16, 5, proportions=(5, 2, 3))
-    counts = np.array([len(split.windows(group)) for group in GROUPS])
+    counts = np.array([len(split.windows[group]) for group in GROUPS])
     assert counts / counts.sum() == pytest.approx([0.5, 0.2, 0.3], abs=0.01)
 
 
 def test_a_group_may_be_all_or_nothing():
     usable = whole((300, 350))
     split = split_in_blocks(usable, 16, 9, proportions=(0, 0, 1))
-    counts = [len(split.windows(group)) for group in GROUPS]
+    counts = [len(split.windows[group]) for group in GROUPS]
     assert counts == [0, 0, (300 // 16) * (350 // 16)]
     split = split_in_blocks(usable, 16, 9, proportions=(0.9, 0.1, 0))
-    train, valid, test = (len(split.windows(group)) for group in GROUPS)
+    train, valid, test = (len(split.windows[group]) for group in GROUPS)
     assert test == 0 and valid / (train + valid) == pytest.approx(0.1, abs=0.02)
-    check_groups({g: split.windows(g) for g in GROUPS[:2]}, 16, 9)
+    check_groups({g: split.windows[g] for g in GROUPS[:2]}, 16, 9)
 
 
 def test_seed():
-    """The same seed gives the same areas, another one gives others."""
-    areas = [split_in_blocks(whole((300, 350)), 16, 9, seed=s).areas for s in (3, 3, 4)]
-    assert (areas[0] == areas[1]).all()
-    assert (areas[0] != areas[2]).any()
+    """The same seed gives the same groups, another one gives others."""
+    one, same, other = (
+        split_in_blocks(whole((300, 350)), 16, 9, seed=seed).windows["test"].tolist()
+        for seed in (3, 3, 4)
+    )
+    assert one == same != other
 
 
 def test_unusable_pixels_are_in_no_patch():
@@ -150,12 +148,11 @@ def test_unusable_pixels_are_in_no_patch():
     usable = (rows + cols > 160) & ((rows - 260) ** 2 + (cols - 300) ** 2 > 900)
     split = split_in_blocks(usable, 16, 10)
     for group in GROUPS:
-        windows = split.windows(group)
-        assert len(windows)
-        for row, col in windows:
+        assert len(split.windows[group])
+        for row, col in split.windows[group]:
             assert usable[row : row + 16, col : col + 16].all()
     # All that is usable and in no gap is used, up to the corner of the wedge.
-    assert (split.areas[usable] > 0).sum() > 0.5 * usable.sum()
+    assert sum(map(len, split.windows.values())) * 16**2 > 0.5 * usable.sum()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +168,7 @@ def test_the_engine_takes_these_patches(shape, size, tmp_path, write_raster):
         sr_dataset.select_patches(image, mask, parameters)
     if size % 2 == 0:
         for group, found in read_groups(centres, describe(image, "it"), split).items():
-            assert (found == split.windows(group)).all()
+            assert (found == split.windows[group]).all()
     for group in GROUPS:
         extraction = pyotb.PatchesExtraction(
             {
@@ -188,7 +185,7 @@ def test_the_engine_takes_these_patches(shape, size, tmp_path, write_raster):
         extraction.write({"source1.out": patches}, pixel_type="uint16")
         with rasterio.open(patches) as file:
             corners = file.read()[:, ::size, 0].T
-        assert len(corners) and (corners == split.windows(group)).all()
+        assert len(corners) and (corners == split.windows[group]).all()
 
 
 def test_an_interleaved_patch_with_one_unusable_pixel_is_left_out(
@@ -215,13 +212,6 @@ def test_left_out_patches_are_counted_once():
     cloud[3, 1:7] = True  # over the same patch, and its neighbour
     counts = count_left_out({"missing": missing, "cloud": cloud}, 4)
     assert counts == {"missing": 1, "cloud": 1}
-
-
-def test_areas_say_which_group_a_pixel_belongs_to():
-    split = deal((292, 299), 32, 14)
-    for number, group in ((TRAIN, "train"), (VALID, "valid"), (TEST, "test")):
-        for row, col in split.windows(group):
-            assert (split.areas[row : row + 32, col : col + 32] == number).all()
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,9 @@ def test_shifts_and_fits_are_drawn(scene, tmp_path):
 
 def test_map_shows_the_groups(tmp_path):
     split = split_in_blocks(np.ones((292, 299), bool), 32, 14)
-    windows = {group: split.windows(group) for group in GROUPS}
     quicklook = np.random.default_rng(0).uniform(0, 3000, (150, 150, 4))
     path = tmp_path / "map.png"
-    pictures.save_split(path, quicklook, (292, 299), windows, 32)
+    pictures.save_split(path, quicklook, (292, 299), split.windows, 32)
     pixels = np.asarray(Image.open(path).convert("RGB"), float) / 255
     for group in GROUPS:  # the legend, and as a tint on the map
         assert (np.abs(pixels - pictures.COLOURS[group]).max(axis=-1) < 0.02).sum() > 20

@@ -13,6 +13,7 @@ import sr_dataset
 from srtools.cli.dataset import Options
 from srtools.images.raster import describe
 from srtools.pair.products import Products
+from srtools.sentinel2.image import Sentinel2
 from tests.conftest import UTM31
 from tests.ground import measure
 
@@ -73,8 +74,8 @@ def test_nothing_is_made_up_beyond_the_edge_of_sentinel2(tmp_path, write_raster)
     dn = np.full((10, 10, 4), 900, np.uint16)
     s2 = write_raster("s2.tif", dn, spacing=10.0)
     xs = write_raster("xs.tif", np.ones((16, 16, 4), np.uint16), 6.0)
-    products = Products(None, tmp_path)
-    products.keep(pyotb.Input(s2), s2, describe(xs, "XS"))
+    products = Products(None, tmp_path, None, describe(xs, "XS"), Sentinel2([[s2]]))
+    products.keep(pyotb.Input(s2))
     assert products.facts["sentinel2_own_grid"]["size"] == [10, 10]
 
 
@@ -82,7 +83,9 @@ def test_displacing_spot_undoes_the_shift(scene, tmp_path):
     """The same blocks, read through a displaced grid."""
     xs, s2 = scene.spot(), scene.sentinel2((4.3, -3.1))
     info = describe(xs, "XS")
-    pan, moved = Products(None, tmp_path).displace(info, info, measure(xs, s2))
-    assert np.hypot(*measure(moved.path, s2).shift) < 0.2
-    assert (pyotb.Input(moved.path).to_numpy() == pyotb.Input(xs).to_numpy()).all()
-    assert pan.transform == moved.transform
+    products = Products(None, tmp_path, info, info, None)
+    products.displace(measure(xs, s2))
+    moved = products.xs.path
+    assert np.hypot(*measure(moved, s2).shift) < 0.2
+    assert (pyotb.Input(moved).to_numpy() == pyotb.Input(xs).to_numpy()).all()
+    assert products.pan.transform == products.xs.transform

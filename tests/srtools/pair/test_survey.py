@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import maximum_filter
 
+from srtools.images.raster import describe
 from srtools.pair import survey
 
 CORNER = (452001.0, 5412003.0)
@@ -15,7 +15,7 @@ HEIGHT, WIDTH = 60, 70
 def scene(write_raster):
     """Give a function that writes a scene with a few bad pixels and looks at it."""
 
-    def look(changes: dict | None = None, with_scl: bool = True, **options):
+    def look(changes: dict | None = None, with_scl: bool = True):
         """`changes` maps an image to (rows, columns, value), on its own grid."""
         images = {
             "xs": (np.full((HEIGHT, WIDTH, 4), 500, np.uint16), 6.0),
@@ -31,7 +31,9 @@ def scene(write_raster):
         }
         if not with_scl:
             paths["scl"] = None
-        return survey.survey_pixels(**paths, **options)
+        for name in ("pan", "xs"):
+            paths[name] = describe(paths[name], name)
+        return survey.survey_pixels(**paths)
 
     return look
 
@@ -71,14 +73,14 @@ CLOUD = "cloud, shadow or defect"
         ("s2", 0, "no data", S2),
         ("scl", 0, "no data", SCL),
         ("s2", 65535, "saturated", S2),
-        ("xs", 4095, "saturated", XS),
-        ("pan", 4095, "saturated", PAN),
+        ("xs", 65535, "saturated", XS),
+        ("pan", 65535, "saturated", PAN),
         *(("scl", code, CLOUD, SCL) for code in (1, 3, 8, 9, 10)),
     ],
 )
 def test_what_is_bad_spoils_its_surroundings(name, value, reason, places, scene):
     place, on_xs = places
-    seen = scene({name: (*place, value)}, saturated=4095)
+    seen = scene({name: (*place, value)})
     expected = spread(*on_xs)
     np.testing.assert_array_equal(seen.bad[reason], expected)
     for other in set(survey.REASONS) - {reason}:
@@ -132,38 +134,22 @@ def test_one_line_of_pan_is_seen(scene):
     np.testing.assert_array_equal(
         dark.bad["no data"], spread(slice(21, 22), slice(0, WIDTH))
     )
-    bright = scene({"pan": (slice(85, 86), slice(40, 41), 4095)}, saturated=4095)
+    bright = scene({"pan": (slice(85, 86), slice(40, 41), 65535)})
     np.testing.assert_array_equal(
         bright.bad["saturated"], spread(slice(21, 22), slice(10, 11))
     )
 
 
-@pytest.mark.parametrize(("east", "south"), [(3, 6), (0.75, 0), (0.5, -4.4)])
-def test_pan_may_lie_elsewhere(tmp_path, write_raster, east, south):
-    """Each PAN pixel without data, or that does not exist, spoils what it touches."""
-    random = np.random.default_rng(0)
-    pan = (random.random((4 * HEIGHT, 4 * WIDTH)) > 0.001).astype(np.uint16)
-    paths = {
-        "xs": write_raster("xs.tif", np.full((HEIGHT, WIDTH, 4), 500, np.uint16), 6.0),
-        "s2": write_raster("s2.tif", np.full((36, 42, 4), 1600, np.uint16), 10.0),
-        "pan": write_raster("pan.tif", pan, 1.5, (CORNER[0] + east, CORNER[1] - south)),
-    }
-    touched = np.ones((HEIGHT, WIDTH), bool)
-    # Metres from the corner of XS to the PAN pixels with data.
-    for row in range(HEIGHT):
-        for col in range(WIDTH):
-            first_row, last_row = (6 * row - south) / 1.5, (6 * row + 6 - south) / 1.5
-            first_col, last_col = (6 * col - east) / 1.5, (6 * col + 6 - east) / 1.5
-            rows = range(int(np.floor(first_row)), int(np.ceil(last_row)))
-            cols = range(int(np.floor(first_col)), int(np.ceil(last_col)))
-            inside = rows[0] >= 0 and cols[0] >= 0
-            inside &= rows[-1] < len(pan) and cols[-1] < pan.shape[1]
-            if inside:
-                touched[row, col] = not pan[rows[0] : rows[-1] + 1][
-                    :, cols[0] : cols[-1] + 1
-                ].all()
-    found = survey.survey_pixels(**paths).bad["no data"]
-    np.testing.assert_array_equal(found, maximum_filter(touched, 9))
+def test_beyond_pan_there_is_no_data(write_raster):
+    """PAN begins 9 m further east and 4.4 m further south: two pixels, and one."""
+    xs = write_raster("xs.tif", np.full((HEIGHT, WIDTH, 4), 500, np.uint16), 6.0)
+    s2 = write_raster("s2.tif", np.full((36, 42, 4), 1600, np.uint16), 10.0)
+    ones = np.ones((4 * HEIGHT, 4 * WIDTH), np.uint16)
+    pan = write_raster("pan.tif", ones, 1.5, (CORNER[0] + 9, CORNER[1] - 4.4))
+    bad = survey.survey_pixels(describe(pan, "PAN"), describe(xs, "XS"), s2).bad
+    expected = spread(slice(0, 1), slice(0, WIDTH))
+    expected |= spread(slice(0, HEIGHT), slice(0, 2))
+    np.testing.assert_array_equal(bad["no data"], expected)
 
 
 def test_an_enlarged_xs_is_no_pan(scene, caplog):

@@ -1,0 +1,142 @@
+"""The table of a pair: what each value should be, and what to do where it is not.
+
+judge("days between", 300)  # fails: "days between: 300; take another image"
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from srtools.conventions import BANDS
+from srtools.matching.point_spread import MODULATION
+
+VERDICTS = ("pass", "unknown", "warn", "fail")
+# First words of the criteria of which "unknown" is no pass; days, clouds and missing
+# ground are known of Sentinel-2 images from a search only.
+ALWAYS_KNOWN = ("shift", "radiometry", "order", "PAN")
+
+
+class Check(NamedTuple):
+    """Distances from the expected value that pass, and that are only a warning."""
+
+    passes: float
+    warns: float
+    form: str
+    """Text of a value, with its unit."""
+    advice: str
+    """Problem and remedy, in which {text} is the value."""
+    expected: float = 0
+
+
+ANOTHER = "take another image"
+CODING = "--harmonize, if Spot is not reflectance x 10000"
+PRODUCT = "take both from one product"
+CHECKS = {
+    # An hr pixel is 1.5 m, and half an lr pixel 3 m: from there on the network learns
+    # to move the image rather than to sharpen it.
+    "shift": Check(1.5, 3.0, "{:.2f} m", "shift {text}: --coregister"),
+    # Relief or parallax shift locally.
+    "its spread": Check(1.5, 3.0, "{:.2f} m", "half of the shifts differ by {text}"),
+    # Such blocks are unknown, not wrong.
+    "blocks without shift": Check(
+        0.5, np.inf, "{:.0%}", "{text} without shift: little shows the same ground"
+    ),
+    "radiometry: R2": Check(
+        0.2, 0.5, "{:.3f}", "R2 {text}: other ground, clouds, or another band?", 1
+    ),
+    # Haze and view angle change a gain by some 0.2; 12-bit counts have 0.4 or less.
+    "radiometry: gain": Check(0.1, 0.5, "{:.3f}", f"gain {{text}}: {CODING}", 1),
+    "radiometry: bias": Check(100.0, 500.0, "{:.0f} DN", f"bias {{text}}: {CODING}"),
+    "radiometry: offset": Check(
+        0,
+        0,
+        "{:+} DN",
+        "the DN of Sentinel-2 are {text} off in all bands: --offset 1000, or 0 if that "
+        "was given",
+    ),
+    # Mean correlation of the bands that another order gains.
+    "order of bands": Check(
+        0.005,
+        0.02,
+        "{:+.3f}",
+        "the bands look like Spot's in another order: where "
+        f"{', '.join(BANDS)} are expected, give those that are now called {{text}}",
+    ),
+    "PAN: shift from XS": Check(
+        1.5, 3.0, "{:.2f} m", f"PAN lies {{text}} off XS: {PRODUCT}, or register them"
+    ),
+    "PAN: relation to XS": Check(
+        0.2,
+        0.5,
+        "R2 {:.3f}",
+        f"PAN hardly follows XS, as of another day or place: {PRODUCT}",
+        1,
+    ),
+    "modulation at 1/20 m": Check(
+        0.08,
+        np.inf,
+        "{:.2f}",
+        f"Sentinel-2 keeps {{text}} of the contrast at 1/20 m, {MODULATION:g} is "
+        "expected: below it is blurred, resampled or of 20 m, above it is of another "
+        "sensor, or PAN has no detail",
+        MODULATION,
+    ),
+    "changed ground": Check(0.05, 0.15, "{:.2%}", f"{{text}} has changed; {ANOTHER}"),
+    # Crops ripen and are cut within weeks.
+    "days between": Check(15, 45, "{:g}", f"{{text}} days between; {ANOTHER}"),
+    # Bright roofs alone can make 0.005.
+    "cloud and shadow": Check(0.005, 0.02, "{:.2%}", f"{{text}} cloudy; {ANOTHER}"),
+    "missing in Sentinel-2": Check(0.0, 0.01, "{:.2%}", f"{{text}} missing; {ANOTHER}"),
+}
+
+
+class Criterion(NamedTuple):
+    """One row of the table; an unknown value is a dash."""
+
+    name: str
+    value: str
+    verdict: str
+    """One of `VERDICTS`."""
+    wanted: str
+    """Condition to pass."""
+    advice: str
+    """Problem and remedy, if it warns or fails."""
+
+
+def judge(
+    name: str, values: float | None | Iterable[float | None], text: str | None = None
+) -> Criterion:
+    """Judge one value or several, of which the worst counts; `text` shows them."""
+    check = CHECKS[name]
+    values = list(values) if isinstance(values, Iterable) else [values]
+    if text is None or None in values:
+        text = " ".join("-" if v is None else check.form.format(v) for v in values)
+    wanted = f"<= {check.form.format(check.passes)}"
+    if check.expected:
+        wanted = f"{check.expected} +- {check.passes}"
+    verdict = worst(_verdict(check, value) for value in values)
+    return Criterion(name, text, verdict, wanted, check.advice.format(text=text))
+
+
+def _verdict(check: Check, value: float | None) -> str:
+    if value is None or np.isnan(value):
+        return "unknown"
+    distance = abs(value - check.expected)
+    if distance <= check.passes:
+        return "pass"
+    return "warn" if distance <= check.warns else "fail"
+
+
+def judge_shift(name: str, shift: tuple[float, float] | None) -> Criterion:
+    """Judge a shift, metres east and north, by its length."""
+    if not shift:
+        return judge(name, None)
+    length = float(np.hypot(*shift))
+    text = "{:.2f} m ({:+.2f} east, {:+.2f} north)".format(length, *shift)
+    return judge(name, length, text)
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """Return the worst of some verdicts."""
+    return max(verdicts, key=VERDICTS.index)

@@ -265,21 +265,6 @@ def test_a_block_that_fails_at_first(run, service, images, faultless, fault, lin
     assert not any(service.rule.left.values())
 
 
-def test_a_server_that_ignores_what_it_is_asked(run, service, images, faultless):
-    service.honest, service.page_items = False, 2
-    publish(
-        service,
-        images,
-        ("cloudy", "2022-07-14", 80.0),
-        ("too early", "2022-06-14", 0.0),
-        ("too late", "2022-08-16", 0.0),
-        ("cloudier", "2022-07-13", 9.0),
-    )
-    other = item(service, "other", cloud=0.0) | {"collection": "sentinel-2-l1c"}
-    service.items = [other, *service.items[::-1]]
-    assert_same(run(service), faultless)
-
-
 def test_a_page_loop(run, service, faultless):
     service.loop = "same"
     assert_same(run(service), faultless)
@@ -296,14 +281,6 @@ def test_a_wrong_outline_is_passed_over(run, service, images, faultless):
     result = run(service)
     assert_same(result, faultless)
     assert re.search(r"\d\d +0\.00  pixels are missing\n +wrong\n", result.told)
-
-
-def test_an_item_whose_classification_is_damaged_is_passed_over(
-    run, service, images, faultless
-):
-    publish(service, images, ("damaged", "2022-07-14", 0.0))
-    service.files["damaged-SCL"] = images["SCL"][:9_000]
-    assert_same(run(service), faultless)
 
 
 @pytest.fixture
@@ -354,27 +331,6 @@ def test_a_block_that_always_fails(run, service, images, monkeypatch, fault, wor
     assert_one_line(run(service), words)
 
 
-@pytest.mark.parametrize("fault", ["whole", "long"])
-def test_more_than_was_asked_for(run, service, images, faultless, fault):
-    """As from a server without ranges; GDAL can make use of it, or not."""
-    service.rule = at_blocks(images, fault, "B03")
-    result = run(service)
-    if result.code == 0:
-        assert_same(result, faultless)
-    else:
-        words = {
-            "whole": "Range downloading not supported by this server.*another item",
-            "long": "good-B03/image.tif cannot be read .*got .* bytes, expected",
-        }
-        assert_one_line(result, words[fault])
-
-
-def test_a_truncated_image(run, service, images):
-    service.files["good-B08"] = images["B08"][: len(images["B08"]) // 2]
-    words = "good-B08/image.tif cannot be read .*got .* bytes, .*take another item"
-    assert_one_line(run(service), words)
-
-
 def test_an_image_that_is_none(run, service):
     service.files["good-B08"] = b"<html>sorry</html>" * 999
     assert_one_line(run(service), "good-B08/image.tif.*not recognized as being in a")
@@ -396,18 +352,6 @@ def test_a_link_that_dies(run, service, images, monkeypatch, fault):
     assert_one_line(run(service, links=True), words)
 
 
-def test_a_band_that_is_not_there(run, service):
-    del service.files["good-B08"]
-    assert_one_line(run(service), "good-B08/image.tif cannot be read .*404")
-
-
-def test_a_band_that_lies_elsewhere(run, service, images):
-    pixels = np.ones((512, 512), np.uint16)
-    service.files["good-B02"] = geotiff(pixels, TILE @ Affine.translation(900, 0))
-    words = "none of 1 .*the best one, good: pixels of its bands are missing"
-    assert_one_line(run(service), words)
-
-
 def test_bands_that_end_within_the_area(run, service, images):
     """Unlike the classification, by which the item was chosen."""
     for band in BANDS:
@@ -418,29 +362,11 @@ def test_bands_that_end_within_the_area(run, service, images):
     assert_one_line(run(service), words)
 
 
-def test_the_only_outline_is_wrong(run, service, images):
-    with rasterio.MemoryFile(images["SCL"]) as memory, memory.open() as file:
-        classes = file.read(1)
-    service.files["good-SCL"] = geotiff(classes[:140], TILE @ Affine.scale(2))
-    assert_one_line(run(service), "none of 1 .*pixels are missing.*another --start")
-
-
-def test_nothing_is_found(run, service):
-    service.items = []
-    assert_one_line(run(service), "no item of .* shows the area .*0 items came back")
-
-
 @pytest.mark.parametrize("part", ["good-SCL", "good-B04"])
 def test_a_server_that_hangs(run, service, part):
     service.faults[part] = ["hang"] * 99
     result = run(service, timeout=9, patience=2)  # the others need a part of it
     assert_one_line(result, f"the server of .*/{part}/image.tif did not finish .* 2 s")
-
-
-def test_a_server_that_falls_silent_in_the_middle_of_a_block(run, service, images):
-    service.rule = at_blocks(images, "stall", "B04")
-    result = run(service, timeout=9, patience=2)
-    assert_one_line(result, "the server of .*/good-B04/image.tif did not finish")
 
 
 @pytest.mark.parametrize("part", ["search", "good-SCL", "good-B04"])

@@ -31,7 +31,18 @@ class Check(NamedTuple):
 
 ANOTHER = "take another image"
 CODING = "--harmonize, if Spot is not reflectance x 10000"
-PRODUCT = "take both from one product"
+GROUND = "R2 {text}: other ground, clouds, or another band?"
+OFFSET = "Sentinel-2 is {text} off in all bands: --offset 1000, or 0 if it was 1000"
+ORDER = (
+    "the bands look like Spot's in another order: where "
+    f"{', '.join(BANDS)} are expected, give those that are now called {{text}}"
+)
+PAN_PLACE = "PAN lies {text} off XS: take both from one product, or register them"
+PAN_DAY = "PAN hardly follows XS, as of another day or place: take one product"
+BLUR = (
+    f"Sentinel-2 keeps {{text}} of the contrast at 1/20 m, {MODULATION} is expected: "
+    "less is blurred, resampled or of 20 m; more is another sensor, or a blurred PAN"
+)
 CHECKS = {
     # An hr pixel is 1.5 m, and half an lr pixel 3 m: from there on the network learns
     # to move the image rather than to sharpen it.
@@ -40,48 +51,18 @@ CHECKS = {
     "its spread": Check(1.5, 3.0, "{:.2f} m", "half of the shifts differ by {text}"),
     # Such blocks are unknown, not wrong.
     "blocks without shift": Check(
-        0.5, np.inf, "{:.0%}", "{text} without shift: little shows the same ground"
+        0.5, np.inf, "{:.0%}", "{text} without shift: is it one place?"
     ),
-    "radiometry: R2": Check(
-        0.2, 0.5, "{:.3f}", "R2 {text}: other ground, clouds, or another band?", 1
-    ),
+    "radiometry: R2": Check(0.2, 0.5, "{:.3f}", GROUND, 1),
     # Haze and view angle change a gain by some 0.2; 12-bit counts have 0.4 or less.
     "radiometry: gain": Check(0.1, 0.5, "{:.3f}", f"gain {{text}}: {CODING}", 1),
     "radiometry: bias": Check(100.0, 500.0, "{:.0f} DN", f"bias {{text}}: {CODING}"),
-    "radiometry: offset": Check(
-        0,
-        0,
-        "{:+} DN",
-        "the DN of Sentinel-2 are {text} off in all bands: --offset 1000, or 0 if that "
-        "was given",
-    ),
+    "radiometry: offset": Check(0, 0, "{:+} DN", OFFSET),
     # Mean correlation of the bands that another order gains.
-    "order of bands": Check(
-        0.005,
-        0.02,
-        "{:+.3f}",
-        "the bands look like Spot's in another order: where "
-        f"{', '.join(BANDS)} are expected, give those that are now called {{text}}",
-    ),
-    "PAN: shift from XS": Check(
-        1.5, 3.0, "{:.2f} m", f"PAN lies {{text}} off XS: {PRODUCT}, or register them"
-    ),
-    "PAN: relation to XS": Check(
-        0.2,
-        0.5,
-        "R2 {:.3f}",
-        f"PAN hardly follows XS, as of another day or place: {PRODUCT}",
-        1,
-    ),
-    "modulation at 1/20 m": Check(
-        0.08,
-        np.inf,
-        "{:.2f}",
-        f"Sentinel-2 keeps {{text}} of the contrast at 1/20 m, {MODULATION:g} is "
-        "expected: below it is blurred, resampled or of 20 m, above it is of another "
-        "sensor, or PAN has no detail",
-        MODULATION,
-    ),
+    "order of bands": Check(0.005, 0.02, "{:+.3f}", ORDER),
+    "PAN: shift from XS": Check(1.5, 3.0, "{:.2f} m", PAN_PLACE),
+    "PAN: relation to XS": Check(0.2, 0.5, "R2 {:.3f}", PAN_DAY, 1),
+    "modulation at 1/20 m": Check(0.08, np.inf, "{:.2f}", BLUR, MODULATION),
     "changed ground": Check(0.05, 0.15, "{:.2%}", f"{{text}} has changed; {ANOTHER}"),
     # Crops ripen and are cut within weeks.
     "days between": Check(15, 45, "{:g}", f"{{text}} days between; {ANOTHER}"),

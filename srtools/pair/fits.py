@@ -79,12 +79,10 @@ def _smooth(pixels: np.ndarray, sigma: float, shift: tuple[float, float]) -> np.
 
     Done on the spectrum, where a shift by a part of a pixel costs no sharpness.
     """
-    size = len(pixels)
-    row, col = np.fft.fftfreq(size)[:, None, None], np.fft.rfftfreq(size)[:, None]
-    gauss = np.exp(-2 * (np.pi * sigma) ** 2 * (row**2 + col**2))
-    turn = np.exp(-2j * np.pi * (row * shift[0] + col * shift[1]))
-    spectrum = np.fft.rfft2(pixels, axes=(0, 1)) * gauss * turn
-    return np.fft.irfft2(spectrum, pixels.shape[:2], axes=(0, 1))
+    spectrum = np.fft.fft2(pixels, axes=(0, 1))
+    spectrum = ndimage.fourier_gaussian(spectrum, (sigma, sigma, 0))
+    spectrum = ndimage.fourier_shift(spectrum, (*shift, 0))
+    return np.fft.ifft2(spectrum, axes=(0, 1)).real
 
 
 def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:

@@ -97,7 +97,12 @@ class Products:
     xs: ImageInfo
     s2: Sentinel2
     survey: Survey | None = None
-    facts: dict[str, Any] = field(default_factory=lambda: {"coregistered": None})
+    facts: dict[str, Any] = field(init=False)
+
+    def __post_init__(self):
+        """Keep the place of Spot for the card, before Spot is displaced."""
+        self.facts = {"pan": self.pan.record(), "xs": self.xs.record()}
+        self.facts["coregistered"] = None
 
     @property
     def centres(self) -> dict[str, Path]:
@@ -208,8 +213,6 @@ class Products:
             "left_out": split.left_out,
             "pair": fit.record(),
             "harmonized": fit.harmonized,
-            "pan": self.pan.record(),
-            "xs": self.xs.record(),
             "sentinel2": self.s2.record or files_of_s2,
             "s2_day": self.s2.day and self.s2.day.isoformat(),
             **self.facts,

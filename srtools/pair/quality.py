@@ -4,14 +4,10 @@
     print(quality.table())
     hr = fits.harmonize(hr, quality.fits)
 
-A sample of blocks is read, small enough for any memory.  Measured are the shift between
-the images, by phase correlation per block, a robust linear relation per band, Spot =
-gain x Sentinel-2 + bias, the share of the ground that has changed, how PAN follows XS,
-and how sharp Sentinel-2 is.  The table has one row per criterion.
+A sample of blocks is measured, small enough for any memory; `criteria` judges it.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,16 +19,9 @@ from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.matching.point_spread import MODULATION
-from srtools.matching.registration import Block, BlockShift, block_shift, read_blocks
-from srtools.pair import fits
-from srtools.pair.criteria import (
-    ALWAYS_KNOWN,
-    CHECKS,
-    Criterion,
-    judge,
-    judge_shift,
-    worst,
-)
+from srtools.matching.registration import BlockShift, block_shift, read_blocks
+from srtools.pair import criteria, fits
+from srtools.pair.criteria import Criterion, judge, judge_shift
 from srtools.pair.fits import LinearFit
 from srtools.pair.pan import PanInXS, follows
 from srtools.pair.sharpness import Modulation, modulation
@@ -44,7 +33,8 @@ MOST_DRAWN = 4000  # samples that are kept for the picture
 OFFSET_TOLERANCE_DN = 250  # of the offset that the lines of all bands agree on
 LEAST_SAMPLES = 50  # for correlations
 LEAST_CORRELATION = 0.5  # mean over the bands, below which no order means anything
-LEAST_R2 = 1 - CHECKS["radiometry: R2"].warns  # of a line that explains something
+# Below it a line explains nothing.
+LEAST_R2 = 1 - criteria.CHECKS["radiometry: R2"].warns
 
 
 @dataclass(frozen=True)
@@ -123,10 +113,10 @@ class PairQuality:
     @property
     def verdict(self) -> str:
         """The worst of all criteria."""
-        return worst(
+        return criteria.worst(
             row.verdict
             for row in self.criteria()
-            if row.verdict != "unknown" or row.name.startswith(ALWAYS_KNOWN)
+            if row.verdict != "unknown" or row.name.startswith(criteria.ALWAYS_KNOWN)
         )
 
     def diagnoses(self) -> list[str]:
@@ -225,15 +215,11 @@ def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **facts: Any) -> PairQuality
         pan, xs: the images of Spot.
         facts: `days`, `cloud`, `missing`, `harmonized`, as in `PairQuality`.
     """
-    inside = PanInXS(pan, xs)
-    blocks = read_blocks(lr, pyotb.Input(xs.path))
-    blocks = (block._replace(pan=inside.mean(block)) for block in blocks)
-    return measure_pair(blocks, xs.spacing, **facts)
-
-
-def measure_pair(blocks: Iterable[Block], spacing: float, **facts: Any) -> PairQuality:
-    """Measure a pair on blocks with PAN, of pixels with a spacing in metres."""
-    blocks = list(blocks)
+    inside, spacing = PanInXS(pan, xs), xs.spacing
+    blocks = [
+        block._replace(pan=inside.mean(block))
+        for block in read_blocks(lr, pyotb.Input(xs.path))
+    ]
     shifts = [block_shift(block, spacing) for block in blocks]
     shift, spread = _middle(shifts)
     of_pan, facts["pan_r2"] = follows(blocks, spacing)
@@ -241,15 +227,15 @@ def measure_pair(blocks: Iterable[Block], spacing: float, **facts: Any) -> PairQ
     if (facts["pan_r2"] or 0) >= LEAST_R2:
         facts["sharpness"] = modulation(blocks, shifts, spacing)
     place = shift or (0.0, 0.0), spacing
-    lr, xs = fits.radiometry_samples(blocks, *place, fits.FIT_SUPPORT_METRES)
-    lines = [fits.fit_line(x, y) for x, y in zip(lr.T, xs.T, strict=True)]
-    lr, xs = fits.radiometry_samples(blocks, *place, fits.CHANGE_SUPPORT_METRES)
-    changed = fits.is_changed(lr, xs, lines, fits.change_limits(lr, xs, lines))
+    s2, spot = fits.radiometry_samples(blocks, *place, fits.FIT_SUPPORT_METRES)
+    lines = [fits.fit_line(x, y) for x, y in zip(s2.T, spot.T, strict=True)]
+    s2, spot = fits.radiometry_samples(blocks, *place, fits.CHANGE_SUPPORT_METRES)
+    changed = fits.is_changed(s2, spot, lines, fits.change_limits(s2, spot, lines))
     # Off a line that explains nothing there is no change.
     explained = any(fit and fit.r2 >= LEAST_R2 for fit in lines)
     share = float(changed.mean()) if explained else None
-    thin = slice(None, None, max(1, len(lr) // MOST_DRAWN))
-    samples = lr[thin], xs[thin], changed[thin]
+    thin = slice(None, None, max(1, len(s2) // MOST_DRAWN))
+    samples = s2[thin], spot[thin], changed[thin]
     return PairQuality(shifts, shift, spread, lines, share, samples, **facts)
 
 

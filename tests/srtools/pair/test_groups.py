@@ -241,6 +241,8 @@ def test_check_groups_is_exact():
         check_groups(windows, 8, 11)
     diagonal = {"train": np.array([[0, 0]]), "test": np.array([[20, 9]])}
     assert check_groups(diagonal, 8, 12) == {"train-test": 12}
+    with pytest.raises(SRError, match="no test patch of 8 x 8 pixels is left"):
+        check_groups({**windows, "test": np.zeros((0, 2), int)}, 8, 0)
     with pytest.raises(SRError, match="have -8 pixels"):
         check_groups({"a": np.array([[3, 3]]), "b": np.array([[3, 3]])}, 8, 0)
 

@@ -74,7 +74,8 @@ def test_nothing_is_made_up_beyond_the_edge_of_sentinel2(tmp_path, write_raster)
     dn = np.full((10, 10, 4), 900, np.uint16)
     s2 = write_raster("s2.tif", dn, spacing=10.0)
     xs = write_raster("xs.tif", np.ones((16, 16, 4), np.uint16), 6.0)
-    products = Products(None, tmp_path, None, describe(xs, "XS"), Sentinel2([[s2]]))
+    info = describe(xs, "XS")
+    products = Products(None, tmp_path, info, info, Sentinel2([[s2]]))
     products.keep(pyotb.Input(s2))
     assert products.facts["sentinel2_own_grid"]["size"] == [10, 10]
 
@@ -86,6 +87,8 @@ def test_displacing_spot_undoes_the_shift(scene, tmp_path):
     products = Products(None, tmp_path, info, info, None)
     products.displace(measure(xs, s2))
     moved = products.xs.path
+    # The card keeps the place where the files lie: other exercises add the shift.
+    assert products.facts["xs"] == info.record() != products.xs.record()
     assert np.hypot(*measure(moved, s2).shift) < 0.2
     assert (pyotb.Input(moved).to_numpy() == pyotb.Input(xs).to_numpy()).all()
     assert products.pan.transform == products.xs.transform

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.matching.registration import Block, BlockShift
+from srtools.matching.registration import BlockShift
 from srtools.pair import pictures
 from srtools.pair.fits import LinearFit, harmonize
-from srtools.pair.quality import PairQuality, measure_pair
+from srtools.pair.quality import PairQuality
 from srtools.pair.sharpness import Modulation
 from tests.ground import RIM, Scene, changed, measure
 
@@ -137,13 +137,14 @@ def test_harmonize(scene, tmp_path):
 
 
 @pytest.mark.parametrize("value", [0, 700])
-def test_nothing_to_measure(value, tmp_path):
+def test_nothing_to_measure(value, tmp_path, write_raster):
     """Constant images, or no data at all: dashes, not a crash or a warning."""
-    flat = np.full((64, 64, 4), value, np.float32)
+    flat = np.full((64, 64, 4), value, np.uint16)
+    xs, s2 = write_raster("xs.tif", flat), write_raster("s2.tif", flat)
+    write_raster("pan.tif", np.full((256, 256), value, np.uint16), 1.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        block = Block(0, 0, flat, flat, pan=flat[..., 0])
-        quality = measure_pair([block], 6.0)
+        quality = measure(xs, s2)
         pictures.save_pair(tmp_path / "pair.png", quality, flat, (64, 64))
     assert quality.shift is None and quality.fits == [None] * 4
     assert quality.changed is quality.pan_shift is quality.pan_r2 is None
@@ -151,7 +152,7 @@ def test_nothing_to_measure(value, tmp_path):
     verdicts = {line.name: line.verdict for line in quality.criteria()}
     assert verdicts["shift"] == verdicts["radiometry: R2"] == "unknown"
     assert verdicts["blocks without shift"] == quality.verdict == "fail"
-    assert "little shows the same ground" in "; ".join(quality.diagnoses())
+    assert "is it one place?" in "; ".join(quality.diagnoses())
     assert json.loads(json.dumps(quality.record()))["shift"]["east"] is None
 
 
@@ -212,7 +213,7 @@ MODULATION = "modulation at 1/20 m"
             "warn",
             "another day or place",
         ),
-        (quality_of(pan_r2=0.3), "PAN: relation to XS", "fail", "take both from"),
+        (quality_of(pan_r2=0.3), "PAN: relation to XS", "fail", "take one product"),
         (quality_of(sharpness=None), MODULATION, "unknown", None),
         (
             quality_of(sharpness=Modulation(0.11, 0.10, 0.12)),

@@ -1,9 +1,8 @@
 """Exercise 1: Spot-7 and a cloud-free Sentinel-2 image become patches.
 
 In:  Spot-7 PAN (1.5 m) and XS (6 m), and Sentinel-2 from a STAC API or from files.
-Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, and two pictures: how well
-     the images fit (pair.png) and where the groups lie (split.png).  No intermediate
-     image is written: the applications hand their images to each other in memory.
+Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, pair.png (how well the images
+     fit), split.png (where the groups lie).  Images between them stay in memory.
 
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
 
@@ -68,13 +67,11 @@ def pansharpen(pan: str, xs: str) -> pyotb.App:
 @engine_errors("selecting patches")
 def select_patches(xs: str, mask: np.ndarray, parameters: dict[str, Any]) -> None:
     """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
-    grid = pyotb.Input(xs)[:, :, :1]  # one band, which says where the mask lies
-    # What `export` gives refers into `grid`: OTB crashes if that is freed before.
+    # The mask lies on the grid of XS.  OTB crashes if `grid` is freed before its end.
+    grid = pyotb.Input(xs)[:, :, :1]
     placed = {**grid.export(), "array": mask}
-    selection = pyotb.PatchesSelection(
-        {"in": xs, **parameters},
-        frozen=True,  # do not run before it has its mask
-    )
+    # Frozen: it does not run before it has its mask.
+    selection = pyotb.PatchesSelection({"in": xs, **parameters}, frozen=True)
     selection.app.ImportVectorImage("mask", placed)
     selection.execute()
     selection.flush()

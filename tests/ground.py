@@ -9,6 +9,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from srtools.images.raster import describe
+from srtools.pair.fits import LinearFit
 from srtools.pair.quality import PairQuality, compare
 
 import pyotb
@@ -111,3 +112,8 @@ def measure(xs: str, s2: str, **known) -> PairQuality:
     lr = pyotb.Superimpose(inr=xs, inm=s2, interpolator="bco")
     pan = describe(Path(s2).with_name("pan.tif"), "PAN")
     return compare(lr, pan, describe(xs, "XS"), **known)
+
+
+def inverse(fit: LinearFit) -> LinearFit:
+    """Return Sentinel-2 as a function of Spot."""
+    return LinearFit(1 / fit.gain, -fit.bias / fit.gain, fit.r2)

@@ -1,13 +1,8 @@
 """Groups of patches that do not leak: blocks of valid and test with a gap around them.
 
-    split = split_in_blocks(usable, patch_size=32, margin=21, seed=1)
-    for mask, parameters in split.selections(centres):
-        select_patches(xs, mask, parameters)  # PatchesSelection
-    windows = read_groups(centres, xs, split)  # with the proof that nothing leaks
-
-The grid of patches is that of PatchesSelection.  With `strategy=all` and no `nodata` it
-looks at the centre of a patch only, so the masks of blocks mark the centres of patches
-all of whose pixels were looked at here.  `conventions.leak_margin` derives the margin.
+The grid of patches is that of PatchesSelection.  Without `nodata` it looks only at the
+centre of a patch, so masks mark the centres of patches whose pixels were all looked at
+here.  `conventions.leak_margin` derives the margin.
 """
 
 import itertools
@@ -28,9 +23,6 @@ from srtools.images.raster import ImageInfo
 from srtools.pair.layouts import best_layout
 
 log = logging.getLogger(__name__)
-
-Selection = tuple[np.ndarray, dict[str, Any]]
-"""One run of PatchesSelection: mask [h, w, 1] float32, and parameters."""
 
 
 def centre(size: int) -> np.ndarray:
@@ -83,10 +75,12 @@ class Split:
     left_out: dict[str, int] = field(default_factory=dict)
     """Number of unusable patches, for each reason."""
 
-    def selections(self, centres: Mapping[str, Path]) -> Iterator[Selection]:
-        """Yield the runs of PatchesSelection: one per group, or one for all.
+    def selections(
+        self, centres: Mapping[str, Path]
+    ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+        """Yield mask [h, w, 1] float32 and parameters of each run of PatchesSelection.
 
-        Each group has its file of centres.
+        It runs once for each group, or for all; each group has its file of centres.
         """
         grid = {"grid.psize": self.patch_size, "grid.step": self.patch_size}
         if self.proportions:
@@ -134,10 +128,8 @@ def split_in_blocks(
 
     Arguments:
         usable: [h, w] bool, which pixels may be part of a patch.
-        patch_size: in pixels.
-        margin: pixels between patches of different groups, at least.
+        patch_size, margin: pixels; see `Split`.
         proportions: of train, valid and test; 0 for a group without patches.
-        seed: the same seed gives the same blocks.
         quicklook: [any h, any w, bands] the image at any scale, to compare groups by.
     """
     rows, cols, cells = whole_patches(usable, patch_size)
@@ -183,9 +175,7 @@ def read_groups(
     counts = (f"{count} {reason}" for reason, count in split.left_out.items())
     log.info("left out: %s", ", ".join(counts))
     size = split.patch_size
-    windows = {
-        group: read_windows(path, image, size) for group, path in centres.items()
-    }
+    windows = {g: read_windows(path, image, size) for g, path in centres.items()}
     check_groups(windows, size, split.margin)
     return windows
 

@@ -37,7 +37,7 @@ def best_layout(
         cells: [rows, cols] bool, which cells can be used.
         shares: of train, valid and test; their sum is 1, and train's is not 0.
         gap: cells between groups, at least.
-        seed, quicklook: see `groups.split_in_blocks`.
+        quicklook: see `groups.split_in_blocks`.
 
     Returns:
         The group of each cell [rows, cols] uint8, None if there is no room for all

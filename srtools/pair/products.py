@@ -80,10 +80,9 @@ def opened(options: Settings) -> Iterator["Products"]:
 
 def summary(options: Settings, card: dict) -> str:
     """Return the lines that a run ends with."""
-    groups, folder = card["groups"].items(), options.out_dir
+    folder, groups = options.out_dir, card["groups"].items()
     lines = [f"{group:5s} {entry['patches']:6d} patches" for group, entry in groups]
-    groups = ",".join(options.groups)
-    lines += [f"written: {folder}/{{{groups}}}_{{lr,hr}}_patches.tif"]
+    lines += [f"written: {folder}/{{{','.join(options.groups)}}}_{{lr,hr}}_patches.tif"]
     return "\n".join([*lines, f"look at: {folder}/{{{PAIR_PICTURE},{SPLIT_PICTURE}}}"])
 
 

@@ -7,11 +7,7 @@ import pytest
 
 from srtools.errors import SRError
 from srtools.pair.fits import LinearFit, fit_line, harmonize
-
-
-def inverse(fit: LinearFit) -> LinearFit:
-    """Give Sentinel-2 as a function of Spot."""
-    return LinearFit(1 / fit.gain, -fit.bias / fit.gain, fit.r2)
+from tests.ground import inverse
 
 
 def test_harmonize_keeps_data_data(write_raster):

@@ -93,7 +93,7 @@ class PairQuality:
         counts = Counter(block.verdict for block in self.blocks)
         share = 1 - counts.pop("used", 0) / max(len(self.blocks), 1)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-        text = f"{share:.0%} ({reasons or 'none'})"
+        text = f"{share:.0%} ({reasons})" if reasons else f"{share:.0%}"
         row = judge("blocks without shift", share, text)
         known = self.shift or any(self.fits)
         return row if known else row._replace(verdict="fail")

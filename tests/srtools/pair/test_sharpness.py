@@ -40,10 +40,11 @@ def mixed(ground: np.ndarray, other: np.ndarray, seed: int) -> np.ndarray:
     ],
 )
 def test_known_blurs(scene, kept, shift, expected):
-    """A shift is no blur."""
+    """A shift is no blur, but for what undoing it costs."""
     quality = measure(scene.spot(), scene.sentinel2(shift, blur=blur(kept)))
     assert quality.sharpness.value == pytest.approx(kept, rel=0.06)
-    assert quality.sharpness.low <= kept <= quality.sharpness.high
+    assert quality.sharpness.low <= 1.02 * kept
+    assert quality.sharpness.high >= (0.9 if any(shift) else 1) * kept
     assert verdict(quality) == expected
 
 

@@ -1,13 +1,13 @@
-"""Exercise 4: how good is the saved model on the test patches?
+"""Exercise 4: score the saved model on the test patches.
 
 In:  the SavedModel of sr_train.py; test_{lr,hr}_patches.tif, dataset.json.
-Out: tables, metrics.json, patches.csv, patches.png, and report.html to look at.
+Out: tables, metrics.json, patches.csv, patches.png and report.html.
 
     python sr_eval.py --patches patches --model_dir model --out_dir eval
     python sr_eval.py --compare eval_a eval_b --out_dir both
 
-Simple zooms of the same pixels stand beside every number: a network that does not beat
-bicubic is not worth its electricity.  docs/metrics.md explains the scores.
+Simple zooms of the same pixels are scored as well: a network that does not beat bicubic
+is not worth its electricity.  docs/metrics.md explains the scores.
 """
 
 from srtools.errors import one_line_errors, start
@@ -37,14 +37,14 @@ import tensorflow as tf
 def read_batches(
     files: dict[str, str], batch_size: int, indexes: list[int] | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Read all test patches, or some: lr in DN, hr in reflectance, [n, h, w, bands]."""
-    # Streamed from the file: memory does not grow with the number of patches.
+    """Read test patches, [n, h, w, bands] at a time: lr in DN, hr in reflectance."""
+    # With streaming, memory does not grow with the number of patches.
     names = {kind: [file] for kind, file in files.items()}
     reader = otbtf.PatchesImagesReader(filenames_dict=names, use_streaming=True)
     indexes = range(reader.get_size()) if indexes is None else indexes
     for first in range(0, len(indexes), batch_size):
         samples = [reader.get_sample(i) for i in indexes[first : first + batch_size]]
-        # The reader gives band after band; scores want the bands of a pixel together.
+        # The scores need the bands of a pixel together; the reader separates them.
         lr, hr = (
             np.stack([sample[kind] for sample in samples]).astype(np.float32, order="C")
             for kind in ("lr", "hr")
@@ -55,7 +55,7 @@ def read_batches(
 def enlarge(
     network: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> Iterator[tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray]]:
-    """Enlarge lr by the network and by simple zooms: lr, predictions, truth."""
+    """Enlarge lr with the network and simple zooms; yield lr, predictions, truth."""
     for lr, truth in batches:
         reflectance, size = lr * np.float32(SCALE), truth.shape[1:3]
         zoomed = {method: zoom(reflectance, size, method) for method in ZOOMS}
@@ -63,7 +63,7 @@ def enlarge(
 
 
 def errors_of_patches(predicted: tf.Tensor, truth: tf.Tensor) -> dict[str, tf.Tensor]:
-    """L1 and L2 of each patch and band: [n, h, w, bands] to [n, bands]."""
+    """Compute L1 and L2 of each patch and band, [n, h, w, bands] to [n, bands]."""
     error = predicted - truth
     return {
         "l1": tf.reduce_mean(tf.abs(error), axis=(1, 2)),
@@ -72,29 +72,29 @@ def errors_of_patches(predicted: tf.Tensor, truth: tf.Tensor) -> dict[str, tf.Te
 
 
 def mean_over_patches(scores: np.ndarray) -> np.ndarray:
-    """Average over patches, [n, bands], and so over all pixels: they have one size."""
+    """Average over patches [n, bands]; all have one size, so each pixel counts once."""
     return scores.mean(axis=0, dtype=np.float64)
 
 
 def evaluate(options: cli.Options) -> dict:
-    """Score the model, and simple zooms, on all test patches: metrics.json."""
+    """Score the model and simple zooms on all test patches; return metrics.json."""
     test = eval_set.read_eval_set(options.patches[0])
     model = saved_model.describe(options.model_dir)
-    eval_set.check_fit(model, test, options.ignore_offset, options.accept_ground)
+    eval_set.check_model(model, test, options.ignore_offset, options.accept_ground)
     result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
     one_view = saved_model.load(options.model_dir, OUTPUT)
     network = serving.averaged(one_view, options.views)
     coverage = Coverage(one_view, model.card, options.views)
 
-    # While one batch is scored, the next one passes through the network.
+    # The network predicts the next batch while this one is scored.
     scores = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
     batches = prefetch(read_batches(test.files, options.batch_size))
     for lr, predicted, truth in prefetch(enlarge(network, batches)):
         scores.add(lr, predicted, truth)
 
-    shown = read_batches(test.files, 1, scores.shown())
+    examples = read_batches(test.files, 1, scores.patches_to_show())
     metrics = scores.metrics(command_line("sr_eval.py", options))
-    result_files.write(options.out_dir, metrics, scores, enlarge(network, shown))
+    result_files.write(options.out_dir, metrics, scores, enlarge(network, examples))
     return metrics
 
 
@@ -102,16 +102,17 @@ def evaluate(options: cli.Options) -> dict:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
+    out_dir, overwrite = options.out_dir, options.overwrite
     if options.compare:
-        shown = comparison.write(options.out_dir, options.overwrite, *options.compare)
+        results = comparison.write(out_dir, overwrite, *options.compare)
     elif len(options.patches) > 1:
-        comparison.check_scenes(options.out_dir, options.overwrite)
+        result_files.check_folder(out_dir, overwrite, (comparison.SCENES,))
         runs = {name: evaluate(scene) for name, scene in options.scenes().items()}
-        shown = comparison.write_scenes(options.out_dir, runs)
+        results = comparison.write_scenes(out_dir, runs)
     else:
-        shown = tables.evaluation(evaluate(options))
-    print(tables.as_text(shown))
-    print(f"written: the files in {options.out_dir}")
+        results = tables.evaluation(evaluate(options))
+    print(tables.format_tables(results))
+    print(f"written: the files in {out_dir}")
     return 0
 
 

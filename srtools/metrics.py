@@ -1,4 +1,4 @@
-"""Formulas of the scores; images are [..., bands] reflectance, 0-1."""
+"""Formulas of the scores.  Images are [..., bands] reflectance, 0-1."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def psnr(l2: Any) -> Any:
 
 
 def ergas(l2: np.ndarray, mean: np.ndarray, ratio: float) -> float:
-    """Relative global error, in percent of the mean; 0 is perfect.
+    """Relative global error (ERGAS), percent of the mean; 0 is perfect.
 
     ERGAS = 100 h/l sqrt(mean over bands of (RMSE / mean)^2).
 
@@ -32,8 +32,8 @@ def ergas(l2: np.ndarray, mean: np.ndarray, ratio: float) -> float:
 
     Arguments:
         l2: [bands] mean squared error.
-        mean: [bands] mean of the truth, in the unit whose square l2 has.
-        ratio: h/l, pixel size of the result by that of the input.
+        mean: [bands] mean of the truth, reflectance if `l2` is reflectance squared.
+        ratio: h/l, pixel size of the result divided by that of the input.
 
     Source: Wald, "Quality of high resolution synthesised images: is there a simple
     criterion?", 2000.
@@ -42,45 +42,45 @@ def ergas(l2: np.ndarray, mean: np.ndarray, ratio: float) -> float:
 
 
 def spectral_angle(one: Any, other: Any) -> tf.Tensor:
-    """Angle between the spectra of two images, degrees, [..., bands] to [..., 1].
+    """Spectral angle between two images (SAM), degrees, [..., bands] to [..., 1].
 
-    It does not depend on how bright either is.  Black pixels have no angle: nan.  The
-    distance of the spectra, scaled to the length 1, is precise also for small angles.
+    The angle does not depend on brightness; it is nan for black pixels.  It is computed
+    from the chord between the normalised spectra, which is precise for small angles.
 
     Source: Kruse et al., "The spectral image processing system", 1993 (SAM).
     """
     one, other = (x / tf.norm(x, axis=-1, keepdims=True) for x in (one, other))
-    half = tf.norm(one - other, axis=-1, keepdims=True) / 2
-    return tf.asin(tf.minimum(half, 1)) * (360 / np.pi)
+    half_chord = tf.norm(one - other, axis=-1, keepdims=True) / 2
+    return tf.asin(tf.minimum(half_chord, 1)) * (360 / np.pi)
 
 
 def ssim(image: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
     """Structural similarity of each window, [n, h, w, b] to [n, h - 10, w - 10, b].
 
-    `tf.image.ssim` does the same and takes six times as long: its Gaussian does not
-    separate into rows and columns.
+    The result is that of `tf.image.ssim`, in a sixth of the time: the Gaussian is
+    separated into rows and columns.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13, 2004: windows of 11 x 11
     pixels, Gaussian of sigma 1.5, K1 = 0.01, K2 = 0.03.
     """
     mean, mean_truth = _window_means(image), _window_means(truth)
-    # With x^2 + y^2 = 2 x y + (x - y)^2, for the means and for the variances.
-    apart = tf.math.squared_difference(mean, mean_truth)
+    # x^2 + y^2 = 2 x y + (x - y)^2 holds for the means and for the variances.
+    mean_difference = tf.math.squared_difference(mean, mean_truth)
     products = 2 * mean * mean_truth
     covariances = 2 * _window_means(image * truth) - products + SSIM_C2
     squared = _window_means(tf.math.squared_difference(image, truth))
-    light, variances = products + SSIM_C1, covariances + squared - apart
-    return light * covariances / ((light + apart) * variances)
+    luminance, variances = products + SSIM_C1, covariances + squared - mean_difference
+    return luminance * covariances / ((luminance + mean_difference) * variances)
 
 
 def _window_means(image: tf.Tensor) -> tf.Tensor:
-    """Gaussian mean in each window of [n, h, w, bands]: along columns, then rows."""
+    """Gaussian mean in each window of [n, h, w, bands], along columns, then rows."""
     offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-np.square(offsets) / (2 * SSIM_SIGMA**2)).astype(np.float32)
     weights /= weights.sum()
     height, width, bands = image.shape[1:]
-    # A line of pixels is one pixel with many channels: that is faster.
+    # A line of pixels as one pixel with many channels is faster to convolve.
     lines = tf.reshape(image, [-1, height, 1, width * bands])
     kernel = np.repeat(weights[:, None], width * bands, axis=1)[:, None, :, None]
     lines = tf.nn.depthwise_conv2d(lines, kernel, [1, 1, 1, 1], "VALID")

@@ -10,21 +10,21 @@ from srtools.cli.options import MisuseError, number, option
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Score the saved model, and simple zooms beside it, on all test patches."""
+    """Score the saved model and simple zooms on all test patches."""
 
     patches: tuple[str, ...] | None = option(
         None,
-        "folder of sr_dataset.py, or several: a folder of results for each (default: "
-        "none, with --compare)",
+        "folder of patches that sr_dataset.py wrote; several folders have a folder of "
+        "results each (default: none, with --compare)",
         nargs="+",
         kind=str,
     )
     model_dir: str | None = option(
-        None, "SavedModel of sr_train.py (default: none, with --compare)"
+        None, "SavedModel that sr_train.py wrote (default: none, with --compare)"
     )
     compare: tuple[str, str] | None = option(
         None,
-        "two folders of results, of models evaluated on the same patches (default: "
+        "two folders of results on the same patches, to compare their models (default: "
         "none, with --model_dir)",
         nargs=2,
         metavar=("A", "B"),
@@ -34,19 +34,19 @@ class Options:
     overwrite: bool = option(False, "replace existing files (default: keep them)")
     self_ensemble: bool = option(
         False,
-        "score the mean over the 8 flips and turns, as sr_infer.py --self_ensemble "
+        "score the mean over 8 flips and rotations, as sr_infer.py --self_ensemble "
         "serves it (default: one view)",
         group="advanced",
     )
     ignore_offset: bool = option(
         False,
-        "accept a model made from Sentinel-2 products with another offset (default: "
+        "accept a model that was trained on Sentinel-2 with another offset (default: "
         "refuse it)",
         group="advanced",
     )
     accept_ground: bool = option(
         False,
-        "score test patches whose ground the model was trained on, too (default: "
+        "accept test patches that show ground of the training patches (default: "
         "refuse them)",
         group="advanced",
     )
@@ -54,7 +54,7 @@ class Options:
     def __post_init__(self):
         if self.compare and (self.model_dir or self.patches):
             raise MisuseError(
-                "--compare takes folders of results, without --model_dir and "
+                "--compare takes two folders of results and neither --model_dir nor "
                 "--patches; evaluate each model with these first"
             )
         if not self.compare and not (self.model_dir and self.patches):
@@ -62,8 +62,8 @@ class Options:
         names = [Path(folder).absolute().name for folder in self.patches or ()]
         if twice := {name for name in names if names.count(name) > 1}:
             raise MisuseError(
-                f"two --patches are called {twice.pop()}, as their results would be; "
-                "rename one of the folders"
+                f"two folders of --patches have the name {twice.pop()}, so their "
+                "results would have the same folder; rename one of them"
             )
 
     @property

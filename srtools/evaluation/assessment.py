@@ -1,4 +1,4 @@
-"""The assessment of a model: every score of a test set, batch by batch."""
+"""Assessment of a model: all scores of a test set, computed batch by batch."""
 
 import logging
 import shlex
@@ -21,23 +21,23 @@ from srtools.network.saved_model import ModelInfo
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5  # patches in the report
+PICTURES = 5  # patches that the report shows
 SAMPLE = 100
-"""Patches, evenly spread, for the measures that are slow; enough for their means."""
+"""Evenly spaced patches for the slow measures; their means need no more."""
 
 
 class TrainingSet:
-    """Likeness of the test patches to those that a model was trained on."""
+    """Likeness of the test patches to the training patches of a model."""
 
     def __init__(self, card: dict):
         self.card, self._lr = card, []
 
     def add(self, sample: Sample) -> None:
-        """Add patches."""
+        """Keep the lr patches."""
         self._lr.append(sample.lr)
 
     def record(self) -> dict | None:
-        """Compare with the training set, if the card describes it; warn if unlike."""
+        """Compare with the training set in the card; warn if the patches are unlike."""
         compared = domain_shift.compare(self.card, np.concatenate(self._lr))
         if compared and compared.warning:
             log.warning("%s", compared.warning)
@@ -45,14 +45,14 @@ class TrainingSet:
 
 
 class Assessment:
-    """All scores of a model and of the simple zooms; no pixels are kept.
+    """Scores of a model and of the simple zooms on a test set.
 
     Arguments:
-        test: the test set.
+        test: description of the test set.
         model: signature and card of the model.
         coverage: measure of the model's intervals.
-        errors: mean errors of each patch.
-        mean: mean of the scores of all patches.
+        errors: function for the mean errors of each patch.
+        mean: function for the mean over all patches.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class Assessment:
         self.test, self.model = test, model
         self.scores = PatchScores(test.size, errors, mean)
         self._checksum = self._count = 0
-        self._sample = eval_set.spread(test.count, SAMPLE)
-        # By their key in metrics.json.
+        self._sample = eval_set.evenly_spaced(test.count, SAMPLE)
+        # The keys are those of metrics.json.
         self._measures = {
             "coverage": coverage,
             "consistency": Consistency(test),
@@ -86,35 +86,35 @@ class Assessment:
         """
         eval_set.check_size(predicted[patch_scores.MODEL], truth)
         self.scores.add(predicted, truth)
-        # Patch by patch, so that the size of the batches does not matter.
+        # Patch by patch, so that the checksum does not depend on the batch size.
         for images in zip(lr * np.float32(SCALE), truth, strict=True):
             for image in images:
                 self._checksum = zlib.crc32(np.ascontiguousarray(image), self._checksum)
         numbers = self._count + np.arange(len(truth))
         self._count += len(truth)
-        some = np.isin(numbers, self._sample)
-        if some.any():
-            images = {m: np.asarray(image)[some] for m, image in predicted.items()}
-            sample = Sample(numbers[some], lr[some], images, truth[some])
+        chosen = np.isin(numbers, self._sample)
+        if chosen.any():
+            images = {m: np.asarray(image)[chosen] for m, image in predicted.items()}
+            sample = Sample(numbers[chosen], lr[chosen], images, truth[chosen])
             for measure in self._measures.values():
                 measure.add(sample)
 
-    def shown(self) -> list[int]:
-        """Choose patches to show, evenly spread from the largest gain to the least."""
+    def patches_to_show(self) -> list[int]:
+        """Choose patches at evenly spaced ranks, from the largest gain to the least."""
         ranked = np.argsort(-self.scores.gains(), kind="stable")
-        return ranked[eval_set.spread(self.test.count, SHOWN)].tolist()
+        return ranked[eval_set.evenly_spaced(self.test.count, PICTURES)].tolist()
 
     @property
     def blocks(self) -> np.ndarray:
-        """Block of neighbours of each patch, [n]."""
-        numbers = self.test.dataset.get("split", {}).get("blocks") or {}
-        size, apart = self.test.size // FACTOR, "test" in numbers
-        return confidence.group(self.test.count, self.test.windows, size, apart)
+        """Block of neighbours to which each patch belongs, [n]."""
+        counts = self.test.dataset.get("split", {}).get("blocks") or {}
+        size, separate = self.test.size // FACTOR, "test" in counts
+        return confidence.group(self.test.count, self.test.windows, size, separate)
 
     def metrics(self, command: str) -> dict:
-        """Return the content of metrics.json; `command` is the one that runs."""
-        placed = self.test.windows is not None
-        kind = "blocks of neighbours" if placed else "patches"
+        """Return the content of metrics.json; `command` is the present command line."""
+        has_places = self.test.windows is not None
+        kind = "blocks of neighbours" if has_places else "patches"
         dataset, card = self.test.dataset, self.model.card
         return cards.plain(
             {
@@ -124,9 +124,9 @@ class Assessment:
                 "methods": patch_scores.METHODS,
                 "border": BORDER,
                 "psnr_range": "reflectance 0-1",
-                **{a: self.scores.area(a) for a in patch_scores.AREAS},
+                **{a: self.scores.area_record(a) for a in patch_scores.AREAS},
                 "share_won": (self.scores.gains() > 0).mean(),
-                "intervals": self.scores.intervals(self.blocks, kind),
+                "intervals": self.scores.gain_interval(self.blocks, kind),
                 "closer_look": {"patches": len(self._sample)},
                 **{key: m.record() for key, m in self._measures.items()},
                 "model_dir": self.model.folder,
@@ -139,17 +139,18 @@ class Assessment:
 
 
 def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:
-    """Return the commands that make patches, model and scores, from the cards.
+    """Return the commands that make patches, model and scores.
 
-    Each word is quoted again, so that nothing in a card is run by a shell, and a search
-    takes the same items.  Those of the training and test patches are in their cards.
+    The commands come from the cards.  Each word is quoted again, so that a shell runs
+    nothing in a card by accident.  `--item` is added to a search, so that it takes the
+    same Sentinel-2 items.
     """
     trained = [scene.get("dataset") or {} for scene in model.get("scenes") or ()]
     lines = []
     for card in (*trained, dataset, model, {"command": evaluation}):
         try:
             words = shlex.split(card.get("command") or "")
-        except ValueError:  # a quotation without an end
+        except ValueError:  # unbalanced quotation marks
             continue
         items = (card.get("sentinel2") or {}).get("items") or ()
         pinned = [] if "--item" in words or not items else ["--item", *map(str, items)]

@@ -1,4 +1,4 @@
-"""Folders of results put side by side: two models, or one model on several scenes."""
+"""Comparison of two models, and summary of one model on several scenes."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from srtools.evaluation.tables import Table
 from srtools.metrics import psnr
 
 FILES = ("comparison.json", "comparison.html")
-SCENES = "scenes.json"  # of several scenes together
+SCENES = "scenes.json"  # summary of several scenes
 MOST_UNLIKE = 4  # patches that are listed
 
 
 def write(out_dir: str, overwrite: bool, one: str, other: str) -> list[Table]:
-    """Compare two folders of results, write `FILES`, and return the tables."""
+    """Compare two folders of results, write `FILES`, and return their tables."""
     compared = compare(result_files.read(one), result_files.read(other))
     result_files.check_folder(out_dir, overwrite, FILES)
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
@@ -31,15 +31,15 @@ def write(out_dir: str, overwrite: bool, one: str, other: str) -> list[Table]:
 def compare(one: Run, other: Run) -> dict:
     """Compare two evaluations on the same test patches.
 
-    The interval of a difference is that of the differences on the same patches, which
-    is much narrower than those of the two scores.
+    The intervals are those of differences on the same patches, which are much narrower
+    than the intervals of the two scores.
     """
     if (one.test_set, one.border) != (other.test_set, other.border):
         raise SRError(
             f"{one.name} and {other.name} were not evaluated on the same test patches "
-            f"(checksums {one.test_set} and {other.test_set}), or with another border "
-            f"({one.border} and {other.border}); evaluate both models again, on the "
-            "same --patches"
+            f"(checksums {one.test_set} and {other.test_set}) or not with the same "
+            f"border ({one.border} and {other.border}); evaluate both models again on "
+            "the same --patches"
         )
     gains = psnr(other.columns[:, 1]) - psnr(one.columns[:, 1])
     ranked = np.argsort(-np.abs(gains), kind="stable")[:MOST_UNLIKE]
@@ -56,13 +56,8 @@ def compare(one: Run, other: Run) -> dict:
     }
 
 
-def check_scenes(out_dir: str, overwrite: bool) -> None:
-    """Check, before the work, that scenes.json can be written."""
-    result_files.check_folder(out_dir, overwrite, (SCENES,))
-
-
 def write_scenes(out_dir: str | Path, runs: dict[str, dict]) -> list[Table]:
-    """Sum up the metrics of one model on several scenes, by name; write scenes.json."""
+    """Summarise the metrics of a model on several scenes, and write scenes.json."""
     rows = [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""Is the new detail right, missing or invented?  The three scores of opensr-test.
+"""Correctness of new detail: shares that are right, missing and invented.
 
 Source: Aybar et al., "A comprehensive benchmark for optical remote sensing image
 super-resolution", IEEE Geoscience and Remote Sensing Letters 21, 2024, and version 1.3
@@ -8,12 +8,12 @@ of the package opensr-test with its default settings (distance "nd", pixel by pi
 import numpy as np
 from skimage.exposure import match_histograms
 
-from srtools.evaluation.eval_set import CUT, Sample
+from srtools.evaluation.eval_set import INNER, Sample
 from srtools.evaluation.patch_scores import BASELINE, MODEL
 
-STRICTNESS = 0.05  # gamma, of all three
-TEMPERATURE = 0.25  # of the softmin
-QUANTILE = 0.75  # of the difference between truth and input; pixels above it count
+STRICTNESS = 0.05  # gamma of the three distances
+TEMPERATURE = 0.25  # temperature of the softmin
+QUANTILE = 0.75  # quantile of |truth - input| above which a pixel counts
 KINDS = ("improvement", "omission", "hallucination")
 
 
@@ -27,17 +27,17 @@ def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
-    """Share each pixel out among improvement, omission and hallucination.
+    """Split each pixel into shares of improvement, omission and hallucination.
 
-    With a = `towards_truth`, the distance to the truth, and b = `from_input`, that to
-    the zoomed input, both relative to the distance between truth and input and of any
-    shape, and H = a + b - 1:
+    a = `towards_truth` is the distance to the truth and b = `from_input` the distance
+    to the zoomed input, both relative to the distance between truth and input; their
+    shape is free.  With H = a + b - 1 there are three distances:
 
         improvement    a + b (1 - exp(-gamma H))    small when close to the truth
         omission       b + a (1 - exp(-gamma H))    small when close to the input
         hallucination  exp(-gamma a b)              small when far from both
 
-    and the shares, [3, ...] in the order of `KINDS`, are the softmin of the three.
+    The shares, [3, ...] in the order of `KINDS`, are the softmin of the three.
     """
     a, b = towards_truth, from_input
     beyond = 1 - np.exp(-STRICTNESS * (a + b - 1))
@@ -49,18 +49,18 @@ def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
 def correctness_map(
     predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shares of each pixel of one patch, and the pixels that count.
+    """Compute the shares of each pixel of one patch, and the mask of pixels that count.
 
-    The histograms of the prediction are first matched to those of the truth, so that
-    the colours do not count.  Only those pixels count where one of the three distances
-    is as large as the largest quarter of those between truth and input.
+    First the histograms of the prediction are matched to those of the truth, so that a
+    difference in colour does not count.  A pixel counts if one of the distances between
+    truth, prediction and input exceeds the `QUANTILE` of those between truth and input.
 
     Arguments:
         predicted, truth: [h, w, bands] reflectance.
-        zoomed: the input at the size of the truth.
+        zoomed: input at the size of the truth.
 
     Returns:
-        [3, h, w] in the order of `KINDS`, 0 where a pixel does not count; and [h, w].
+        [3, h, w] in the order of `KINDS`, 0 outside of the mask; and the mask, [h, w].
     """
     predicted = match_histograms(predicted, truth, channel_axis=-1)
     missing = difference(zoomed, truth)
@@ -77,21 +77,21 @@ def correctness_map(
 
 
 class Correctness:
-    """Mean shares of the model over any number of patches."""
+    """Mean shares of the model over the patches."""
 
     def __init__(self):
         self._means: list[np.ndarray] = []
 
     def add(self, sample: Sample) -> None:
-        """Add patches, the border left out; none of a patch if no pixel counts."""
+        """Add patches without their border; skip those without pixels that count."""
         images = sample.predicted[MODEL], sample.truth, sample.predicted[BASELINE]
-        for patch in zip(*(image[CUT] for image in images), strict=True):
+        for patch in zip(*(image[INNER] for image in images), strict=True):
             by_pixel, counted = correctness_map(*patch)
             if counted.any():
                 self._means.append(by_pixel[:, counted].mean(axis=1))
 
     def record(self) -> dict[str, float | None]:
-        """Return the mean of each of `KINDS`; None if no pixel counted."""
+        """Return the mean share of each of `KINDS`; None if no pixel counts."""
         if not self._means:
             return dict.fromkeys(KINDS)
         return dict(zip(KINDS, np.mean(self._means, axis=0).tolist(), strict=True))

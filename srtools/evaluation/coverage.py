@@ -1,4 +1,4 @@
-"""Do the intervals hold what they promise?  Their coverage on test patches."""
+"""Coverage of the intervals of a model on test patches."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.evaluation.eval_set import Sample
-from srtools.evaluation.patch_scores import named
+from srtools.evaluation.patch_scores import by_band
 from srtools.network import intervals
 from srtools.network.serving import mean_of_views
 from srtools.tf import tf
@@ -15,7 +15,7 @@ from srtools.tf import tf
 class Coverage:
     """Share of the pixels within the intervals of a model, by level and band.
 
-    `network` is its serving function; `views` of the image are 1 or 8.
+    `network` is the serving function of the model; `views` is 1 or 8.
     """
 
     def __init__(self, network: Callable, card: dict, views: int):
@@ -42,21 +42,20 @@ class Coverage:
             self._widths[level] += list(width.mean(axis=(1, 2), dtype=np.float64))
 
     def record(self) -> dict | None:
-        """Return, by level, the coverage and the mean half-width, if there are any."""
+        """Return the coverage and the mean half-width of each level, if measured."""
         patches = len(self._within[intervals.SERVED])
         if not patches:
             return None
         levels = {
             level: {
-                "coverage": named(np.mean(self._within[level], axis=0)),
-                "half_width_dn": named(np.mean(self._widths[level], axis=0)),
+                "coverage": by_band(np.mean(self._within[level], axis=0)),
+                "half_width_dn": by_band(np.mean(self._widths[level], axis=0)),
             }
             for level in intervals.LEVELS
         }
-        left_out = self.calibration["left_out"]
         return {
             "views": self.views,
             "patches": patches,
             "levels": levels,
-            "left_out": left_out,
+            "left_out": self.calibration["left_out"],
         }

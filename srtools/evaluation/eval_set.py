@@ -1,4 +1,4 @@
-"""The test patches, and the check that a model was made for such patches."""
+"""The test patches, and checks that a model fits them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,29 +21,29 @@ from srtools.network.saved_model import ModelInfo
 from srtools.patches import footprints, patch_files
 
 BORDER = 8
-"""hr pixels that do not count on each side of a patch: there no method knows the ground
-beyond.  The scores with them are given as well."""
+"""hr pixels on each side of a patch that the scores leave out: no method has the
+ground beyond the patch as context.  Scores with the border are computed as well."""
 
-LEAST_SIDE = 4 * BORDER  # hr pixels; what counts of a patch is half as wide
-CUT = np.s_[..., BORDER:-BORDER, BORDER:-BORDER, :]  # of [h, w, bands]
+LEAST_SIDE = 4 * BORDER  # least side of a patch, hr pixels; half is inside the border
+INNER = np.s_[..., BORDER:-BORDER, BORDER:-BORDER, :]  # index of [..., h, w, bands]
 
 
 @dataclass(frozen=True)
 class EvalSet:
-    """The test patches of a folder, and the content of its card."""
+    """Test patches of a folder, and the content of its card."""
 
     folder: Path
-    """Folder of exercise 1."""
+    """Folder that sr_dataset.py wrote."""
     files: dict[str, str]
-    """The patches images, by kind (lr, hr)."""
+    """Paths of the patches images, by kind (lr, hr)."""
     count: int
     """Number of patches."""
     size: int
     """Side of the hr patches, pixels."""
     dataset: dict
-    """Content of dataset.json, or empty."""
+    """Content of dataset.json; empty if there is none."""
     windows: np.ndarray | None
-    """[n, 2] first row and column of each patch on the lr grid, if known."""
+    """[n, 2] first row and column of each patch on the lr grid; None if unknown."""
 
     @property
     def spacing(self) -> float:
@@ -52,10 +52,10 @@ class EvalSet:
 
 
 class Sample(NamedTuple):
-    """Patches of the test set for the measures that are slow."""
+    """Patches for the slow measures, with input, predictions and truth."""
 
     numbers: np.ndarray
-    """[n] number of each patch in the test set."""
+    """[n] index of each patch in the test set."""
     lr: np.ndarray
     """[n, h, w, bands] Sentinel-2 on the 6 m grid, DN."""
     predicted: dict[str, np.ndarray]
@@ -65,14 +65,15 @@ class Sample(NamedTuple):
 
 
 def read_eval_set(patches: str | Path) -> EvalSet:
-    """Describe the test patches without reading their pixels."""
+    """Read the description of the test patches, without their pixels."""
     files = patch_files.check_patches(patches, "test", FACTOR)
     info = patch_files.describe_patches(files["hr"])
     if info.size < LEAST_SIDE:
         raise SRError(
-            f"the patches of {files['hr']} have {info.size} pixels a side, at least "
-            f"{LEAST_SIDE} are expected, of which {BORDER} on each side do not count; "
-            f"make them again with --patch_size {LEAST_SIDE // FACTOR} or more"
+            f"the patches of {files['hr']} have {info.size} pixels a side; at least "
+            f"{LEAST_SIDE} are expected, because the scores leave out {BORDER} pixels "
+            "on each side; make the patches again with sr_dataset.py --patch_size "
+            f"{LEAST_SIDE // FACTOR} or more"
         )
     dataset = patch_files.check_card(patches)
     windows = read_windows(dataset, info.count)
@@ -87,92 +88,99 @@ def read_windows(dataset: dict, count: int) -> np.ndarray | None:
     windows = np.asarray(windows)
     if windows.shape != (count, 2):
         raise SRError(
-            f"{DATASET_CARD} tells where {len(windows)} test patches lie, there are "
-            f"{count}; make the patches again with sr_dataset.py"
+            f"{DATASET_CARD} lists the places of {len(windows)} test patches, but "
+            f"there are {count}; make the patches again with sr_dataset.py"
         )
     return windows
 
 
-def spread(count: int, sample: int) -> list[int]:
-    """Choose at most `sample` of `count` numbers, evenly spread.
+def evenly_spaced(count: int, sample: int) -> list[int]:
+    """Choose at most `sample` evenly spaced indexes out of `count`.
 
-    >>> spread(9, 3)
+    >>> evenly_spaced(9, 3)
     [0, 4, 8]
     """
     places = np.linspace(0, count - 1, min(sample, count))
     return np.unique(places.round().astype(int)).tolist()
 
 
-def check_fit(
+def check_model(
     info: ModelInfo, test: EvalSet, ignore_offset: bool, accept_ground: bool
 ) -> None:
-    """Check that a model was made for such patches, and not trained on their ground."""
+    """Check that a model fits the patches and was not trained on their ground."""
     info.require(INPUT, OUTPUT)
-    check_model(info, test.dataset, ignore_offset)
+    check_model_card(info, test.dataset, ignore_offset)
     if not accept_ground:
         check_ground(info, test)
 
 
-def check_model(info: ModelInfo, dataset: dict, ignore_offset: bool = False) -> None:
-    """Check that a model was made for such patches, as far as the cards know."""
+def check_model_card(
+    info: ModelInfo, dataset: dict, ignore_offset: bool = False
+) -> None:
+    """Check that the card of a model does not contradict that of the patches."""
     model = f"the model {info.folder}"
     channels = info.inputs[INPUT]
     if channels not in (len(BANDS), -1):
         raise SRError(
-            f"{model} takes {channels} bands, the patches have {len(BANDS)} "
-            f"({', '.join(BANDS)}); train one with sr_train.py"
+            f"{model} takes {channels} bands, but the patches have {len(BANDS)} "
+            f"({', '.join(BANDS)}); train a model with sr_train.py"
         )
-    advice = "choose the model that was trained for such patches"
+    advice = "choose a model that was trained on patches like these"
     check_conventions(info.card, model, advice)
     for kind in KINDS:
         trained = info.card.get(f"{kind}_spacing")
         spacing = dataset.get(kind, {}).get("spacing")
         if trained and spacing and not agree(trained, spacing):
             raise SRError(
-                f"{model} was trained on {kind} pixels of {trained:g} m, those of the "
-                f"patches have {spacing:g} m; {advice}"
+                f"{model} was trained on {kind} pixels of {trained:g} m, but the "
+                f"patches have {kind} pixels of {spacing:g} m; {advice}"
             )
     trained, offset = info.card.get("offset_removed"), dataset.get("offset")
     if not ignore_offset and None not in (trained, offset) and trained != offset:
         raise SRError(
-            f"{model} was trained on Sentinel-2 with {trained} DN subtracted, from the "
-            f"patches {offset} were; if both are reflectance x 10 000 all the same "
-            "(products with and without ESA's offset), give --ignore_offset"
+            f"{model} was trained on Sentinel-2 images from which an offset of "
+            f"{trained} DN was subtracted, but {offset} DN were subtracted from the "
+            "patches; give --ignore_offset if both are reflectance x 10 000 (products "
+            "with and without ESA's offset)"
         )
 
 
 def check_ground(info: ModelInfo, test: EvalSet) -> None:
     """Check that no test patch shows ground that the model was trained on."""
     tested = footprints.ground_of(test.dataset, "test")
-    # Cards of earlier versions know one scene, and tell of it themselves.
+    # Cards of earlier versions describe one scene at their top level.
     scenes = info.card.get("scenes") or [info.card]
-    seen = max(footprints.shared(scene.get("ground"), tested) for scene in scenes)
-    if seen:
+    shared = max(footprints.shared(scene.get("ground"), tested) for scene in scenes)
+    if shared:
         raise SRError(
-            f"{seen} of {test.count} test patches show ground that the model "
-            f"{info.folder} was trained on, so the scores would flatter it; give the "
-            "patches that were made with its training patches, or --accept_ground"
+            f"{shared} of {test.count} test patches show ground that the model "
+            f"{info.folder} was trained on, so the scores would be too good; give the "
+            "test patches of the same run of sr_dataset.py, or --accept_ground"
         )
 
 
 def check_size(predicted: Any, truth: np.ndarray) -> None:
-    """Check that a model makes patches of the size of the truth, [n, h, w, bands]."""
+    """Check that predictions have the size of the truth, [n, h, w, bands]."""
     if predicted.shape != truth.shape:
         raise SRError(
-            f"the model makes patches {tuple(predicted.shape[1:])} of the lr patches, "
-            f"the hr patches are {truth.shape[1:]}: factors differ"
+            f"the model predicts patches of {tuple(predicted.shape[1:])}, but the hr "
+            f"patches have {truth.shape[1:]}, so the factors differ; choose a model "
+            f"that enlarges {FACTOR} times"
         )
 
 
 def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
-    """Check that errors are numbers: those of a simple zoom are nan if a pixel is."""
+    """Check that the errors of a simple zoom and of the model are finite.
+
+    A zoom has errors that are nan only if the patches have pixels that are nan.
+    """
     if not np.isfinite(zoomed).all():
         raise SRError(
-            "the test patches hold pixels that are no number (nan); make them again "
-            "with sr_dataset.py, from images in which no data is 0"
+            "the test patches contain pixels that are not a number (nan); make them "
+            "again with sr_dataset.py, from images in which nodata is 0"
         )
     if not np.isfinite(errors).all():
         raise SRError(
-            "the model makes pixels that are no number: its training has diverged; "
-            "train it again, with a smaller --learning_rate"
+            "the model predicts pixels that are not a number, because its training "
+            "has diverged; train it again with a smaller --learning_rate"
         )

@@ -1,8 +1,8 @@
 """Scores of each test patch, computed by TensorFlow on the device of the network.
 
 Each score is a mean over the pixels of a patch, so that a mean over patches is a mean
-over all pixels.  No pixels are kept: four methods, two areas and four bands take 544
-bytes per patch, a tenth of a gigabyte for the 100 000 patches of a whole Spot scene.
+over all pixels.  Pixels are not kept: the scores of four methods, two areas and four
+bands take 544 bytes per patch, 0.05 GB for the 100 000 patches of a whole Spot scene.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from srtools.metrics import ergas, psnr, spectral_angle, ssim
 from srtools.tf import tf
 
 MODEL = "model"
-BASELINE = "bicubic"  # the zoom that a model has to beat
+BASELINE = "bicubic"  # zoom that a model has to beat
 METHODS = (*ZOOMS, MODEL)
 AREAS = {"inner": BORDER, "whole": 0}  # hr pixels left out on each side
-COLUMNS = ("l1", "l2", "ssim", "sam")  # of patches.csv, means over bands
-STATISTICS = {  # scores [k] from means of `COLUMNS`, [k, 4]
+COLUMNS = ("l1", "l2", "ssim", "sam")  # scores in patches.csv, means over bands
+STATISTICS = {  # functions from means of `COLUMNS`, [k, 4], to scores [k]
     "l1_dn": lambda means: means[:, 0] / SCALE,
     "l2_dn": lambda means: means[:, 1] / SCALE**2,
     "psnr_db": lambda means: psnr(means[:, 1]),
@@ -32,17 +32,17 @@ STATISTICS = {  # scores [k] from means of `COLUMNS`, [k, 4]
 }
 
 Errors = Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
-"""Function of prediction and truth, [n, h, w, bands], that returns mean errors over the
-pixels, [n, bands], by name: "l1" and "l2"."""
+"""Function that takes prediction and truth, [n, h, w, bands], and returns the mean
+errors over pixels, "l1" and "l2", [n, bands]."""
 
 Mean = Callable[[np.ndarray], np.ndarray]
-"""Mean of the scores of all patches, [n, bands] to [bands]."""
+"""Function that averages scores over patches, [n, bands] to [bands]."""
 
 
-def named(values: np.ndarray) -> dict[str, float]:
-    """Return the values [bands] by name of the band, and the mean of `all`."""
-    by_band = dict(zip(BANDS, values.tolist(), strict=False))
-    return {**by_band, "all": float(values.mean())}
+def by_band(values: np.ndarray) -> dict[str, float]:
+    """Return values [bands] by the name of the band, and their mean as `all`."""
+    named = dict(zip(BANDS, values.tolist(), strict=False))
+    return {**named, "all": float(values.mean())}
 
 
 class PatchScores:
@@ -50,19 +50,19 @@ class PatchScores:
 
     Arguments:
         size: side of the hr patches, pixels.
-        errors: mean errors of each patch.
-        mean: mean of the scores of all patches.
+        errors: function for the mean errors of each patch.
+        mean: function for the mean over all patches.
     """
 
     def __init__(self, size: int, errors: Errors, mean: Mean):
         spec = tf.TensorSpec([None, size, size, len(BANDS)], tf.float32)
-        # Traced once, which takes longer than a call.
+        # Tracing the graph takes longer than a call, so it is done once.
         self._score = tf.function(partial(score, errors), [spec] * 2, autograph=False)
         self._mean = mean
         self._batches: list[dict] = []
 
     def add(self, predicted: dict[str, Any], truth: np.ndarray) -> None:
-        """Score patches [n, h, w, bands] of each method, array or tensor."""
+        """Score patches [n, h, w, bands], array or tensor, of each method."""
         truth = tf.cast(truth, tf.float32)
         scores = {
             method: self._score(tf.cast(image, tf.float32), truth)
@@ -73,73 +73,62 @@ class PatchScores:
         self._batches.append(batch)
 
     def per_patch(self, area: str, method: str, name: str) -> np.ndarray:
-        """Return one score of all patches, [n, bands]; SAM, of all bands, [n, 1]."""
+        """Return one score of all patches, [n, bands]; [n, 1] for SAM."""
         return np.concatenate([batch[method][area][name] for batch in self._batches])
 
     def columns(self, method: str) -> np.ndarray:
-        """Return the `COLUMNS` of all patches, the border left out, [n, 4]."""
+        """Return the `COLUMNS` of all patches inside the border, [n, 4]."""
         values = [self.per_patch("inner", method, name) for name in COLUMNS]
         return np.stack([v.mean(axis=1, dtype=np.float64) for v in values], axis=1)
 
     def gains(self) -> np.ndarray:
-        """PSNR of the model less that of bicubic, dB, [n]."""
+        """Compute the PSNR of the model minus that of bicubic, [n] dB."""
         return psnr(self.columns(MODEL)[:, 1]) - psnr(self.columns(BASELINE)[:, 1])
 
-    def area(self, area: str) -> dict:
-        """Return the `record` of each method, and the gain over bicubic."""
-        records = {m: self.record(area, m) for m in METHODS if m in self._batches[0]}
+    def area_record(self, area: str) -> dict:
+        """Return the scores of each method, and the gain over bicubic."""
+        records = {m: self.method_record(area, m) for m in self._batches[0]}
         model, baseline = (records[m]["psnr_db"] for m in (MODEL, BASELINE))
         gains = {band: model[band] - baseline[band] for band in model}
         mean = self._mean(self.per_patch(area, MODEL, "mean"))
         return {
             **records,
-            "truth_mean_dn": named(mean / SCALE),
+            "truth_mean_dn": by_band(mean / SCALE),
             "gain_db": gains["all"],
             "gain_db_per_band": gains,
         }
 
-    def record(self, area: str, method: str) -> dict:
+    def method_record(self, area: str, method: str) -> dict:
         """Return the scores over all patches, per band and over all bands.
 
-        The PSNR over all bands is that of the mean of their L2.
+        The PSNR over all bands is computed from the mean L2 of the bands.
         """
         l1, l2, similarity, angle, mean = (
             self._mean(self.per_patch(area, method, name))
             for name in (*COLUMNS, "mean")
         )
-        by_band = {"all": ergas(l2, mean, 1 / FACTOR)} if mean.all() else None
-        for i, band in enumerate(BANDS if by_band else ()):
-            by_band[band] = ergas(l2[[i]], mean[[i]], 1 / FACTOR)
+        ratios = {"all": ergas(l2, mean, 1 / FACTOR)} if mean.all() else None
+        for i, band in enumerate(BANDS if ratios else ()):
+            ratios[band] = ergas(l2[[i]], mean[[i]], 1 / FACTOR)
         return {
-            "l1_reflectance": named(l1),
-            "l2_reflectance": named(l2),
-            "l1_dn": named(l1 / SCALE),
-            "l2_dn": named(l2 / SCALE**2),
-            "psnr_db": {**named(psnr(l2)), "all": float(psnr(l2.mean()))},
-            "ssim": named(similarity),
+            "l1_reflectance": by_band(l1),
+            "l2_reflectance": by_band(l2),
+            "l1_dn": by_band(l1 / SCALE),
+            "l2_dn": by_band(l2 / SCALE**2),
+            "psnr_db": {**by_band(psnr(l2)), "all": float(psnr(l2.mean()))},
+            "ssim": by_band(similarity),
             "sam_degrees": float(angle[0]),
-            "ergas": by_band,
+            "ergas": ratios,
         }
 
-    def intervals(self, blocks: np.ndarray, kind: str) -> dict:
-        """Return the intervals of each method's scores, and of the gain over bicubic.
-
-        `blocks` [n] is the block of each patch, `kind` a name for the blocks.
-        """
-        columns = {method: self.columns(method) for method in self._batches[0]}
-        gain = differences(columns[BASELINE], columns[MODEL], blocks)["psnr_db"]
+    def gain_interval(self, blocks: np.ndarray, kind: str) -> dict:
+        """Return the interval of the gain; `kind` is a name for the blocks [n]."""
+        columns = (self.columns(method) for method in (BASELINE, MODEL))
         return {
             "level": confidence.LEVEL,
             "blocks": int(blocks.max()) + 1,
             "kind": kind,
-            "gain_db": gain["interval"],
-            **{
-                method: {
-                    name: confidence.interval(values, blocks, statistic)
-                    for name, statistic in STATISTICS.items()
-                }
-                for method, values in columns.items()
-            },
+            "gain_db": differences(*columns, blocks)["psnr_db"]["interval"],
         }
 
 
@@ -149,8 +138,8 @@ def score(
     """Score patches [n, h, w, bands] in each of `AREAS`.
 
     Returns:
-        By area, each of `errors` and "ssim", [n, bands]; "sam" [n, 1], degrees, black
-        pixels left out; "mean" of the truth, [n, bands].
+        By area: the `errors` and "ssim", [n, bands]; "sam", [n, 1] degrees, without
+        black pixels; "mean" of the truth, [n, bands].
     """
     similarity, angle = ssim(image, truth), spectral_angle(image, truth)
     scores = {}
@@ -166,20 +155,20 @@ def score(
 
 
 def _mean_angle(angle: tf.Tensor) -> tf.Tensor:
-    """Average the angles of pixels, [n, h, w, 1] to [n, 1], those of black left out."""
+    """Average the angles of pixels, [n, h, w, 1] to [n, 1], without black pixels."""
     black = tf.math.is_nan(angle)
     total = tf.reduce_sum(tf.where(black, 0.0, angle), axis=(1, 2))
-    seen = tf.reduce_sum(tf.cast(~black, tf.float32), axis=(1, 2))
-    # Where all is black no angle is wrong.
-    return tf.math.divide_no_nan(total, seen)
+    count = tf.reduce_sum(tf.cast(~black, tf.float32), axis=(1, 2))
+    # A patch that is all black has an angle of 0.
+    return tf.math.divide_no_nan(total, count)
 
 
 def differences(one: np.ndarray, other: np.ndarray, blocks: np.ndarray) -> dict:
-    """Return, by score, the two values, their difference and its interval.
+    """Compare two methods: both values of each score, the difference, its interval.
 
     Arguments:
         one, other: [n, 4] `COLUMNS` of two methods on the same patches.
-        blocks: [n] the block of each patch.
+        blocks: [n] block of each patch.
     """
     values = np.concatenate([one, other], axis=1)
     compared = {}
@@ -195,6 +184,6 @@ def differences(one: np.ndarray, other: np.ndarray, blocks: np.ndarray) -> dict:
 
 
 def _difference(statistic: Callable, means: np.ndarray) -> np.ndarray:
-    """Return the difference of a statistic of two methods, side by side in columns."""
+    """Subtract a statistic of the first half of the columns from the second's."""
     one, other = np.split(means, 2, axis=1)
     return statistic(other) - statistic(one)

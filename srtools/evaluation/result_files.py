@@ -1,4 +1,4 @@
-"""The files of an evaluation, written all or none, and read again for comparisons."""
+"""Result files of an evaluation: written all or none, and read for comparisons."""
 
 import csv
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FILES = (METRICS, PATCHES, "patches.png", "report.html")
 
 
 def check_folder(out_dir: str | Path, overwrite: bool, names: tuple[str, ...]) -> None:
-    """Check, before the work, that the files can be written; make their folder."""
+    """Check that result files can be written, and make their folder."""
     paths = [Path(out_dir) / name for name in names]
     files.refuse_folders(paths)
     files.refuse_existing(paths, overwrite)
@@ -28,17 +28,17 @@ def check_folder(out_dir: str | Path, overwrite: bool, names: tuple[str, ...]) -
 def write(
     out_dir: str | Path, metrics: dict, assessment: Assessment, enlarged: Enlarged
 ) -> None:
-    """Write `FILES`; `enlarged` are the patches that `assessment.shown` chose."""
-    shown = patch_pictures.gather(assessment, enlarged)
+    """Write `FILES`; `enlarged` are the `patches_to_show` of the assessment."""
+    images = patch_pictures.collect(assessment, enlarged)
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
         cards.write_card(partial / METRICS, metrics)
         write_patches(partial / PATCHES, assessment)
-        patch_pictures.save_png(partial / "patches.png", shown)
-        page.save(partial / "report.html", metrics, assessment, shown)
+        patch_pictures.save_png(partial / "patches.png", images)
+        page.save(partial / "report.html", metrics, assessment, images)
 
 
 def write_patches(path: str | Path, assessment: Assessment) -> None:
-    """Write one line per patch: its place, its block, its scores by method."""
+    """Write a table of the patches: place, block, scores of each method, gain."""
     scores = assessment.scores
     columns = [scores.columns(method) for method in METHODS]
     table = np.column_stack([*columns, scores.gains()])
@@ -55,20 +55,20 @@ def write_patches(path: str | Path, assessment: Assessment) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """An evaluation, read from its folder."""
+    """Results of an evaluation, read from its folder."""
 
     name: str
     test_set: str
     """Checksum of the test patches."""
     border: int
     columns: np.ndarray
-    """[n, 4] `COLUMNS` of the model."""
+    """[n, 4] scores of the model, the `COLUMNS`."""
     blocks: np.ndarray
     """[n] block of each patch."""
 
 
 def read(folder: str | Path) -> Run:
-    """Read the evaluation that sr_eval.py left in a folder."""
+    """Read the results of an evaluation from a folder."""
     folder = Path(folder)
     try:
         metrics = cards.read_card(folder / METRICS)
@@ -80,8 +80,8 @@ def read(folder: str | Path) -> Run:
         facts = metrics["test_set"], metrics["border"]
     except (SRError, OSError, KeyError, ValueError, TypeError):
         raise SRError(
-            f"{folder} is no result of this sr_eval.py: {PATCHES} or a part of "
-            f"{METRICS} is missing; evaluate the model first, with --patches, "
-            "--model_dir and --out_dir, or name the folder of one scene"
+            f"{folder} is not a folder of results: {PATCHES} or a part of {METRICS} "
+            "is missing; evaluate the model first with --patches, --model_dir and "
+            "--out_dir, or give the folder of one scene"
         ) from None
     return Run(folder.resolve().name, *facts, columns, blocks)

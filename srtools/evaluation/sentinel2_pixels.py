@@ -1,7 +1,7 @@
-"""Sentinel-2's own 10 m pixels over each test patch.
+"""Native 10 m pixels of Sentinel-2 over each test patch.
 
-Patches hold Sentinel-2 on the 6 m grid of Spot's XS, to which it was interpolated.
-Exercise 1 keeps its own pixels in one small image beside the patches.
+The lr patches are interpolated to the 6 m grid of Spot's XS.  sr_dataset.py keeps the
+native pixels in an image beside the patches.
 """
 
 from typing import NamedTuple
@@ -17,40 +17,40 @@ from srtools.images import raster
 from srtools.images.grid import Grid
 from srtools.matching.point_spread import REACH_METRES
 
-LEAST_PIXELS = 4  # pixels a side for a comparison
+LEAST_PIXELS = 4  # least side of the square that is compared
 
 
-class View(NamedTuple):
-    """Sentinel-2's pixels over one patch, and their centres in the patch."""
+class NativePixels(NamedTuple):
+    """Pixels of Sentinel-2 over one patch, and their centres in the patch."""
 
     pixels: np.ndarray
-    """[n, n, bands] reflectance, on Sentinel-2's grid."""
+    """[n, n, bands] reflectance, on the grid of Sentinel-2."""
     rows: np.ndarray
-    """[n] rows of the centres, hr pixels; 0 is the middle of the first row."""
+    """[n] rows of the centres, hr pixels; 0 is the centre of the first row."""
     cols: np.ndarray
     """[n] columns of the centres, hr pixels."""
 
 
-class OwnGrid:
-    """Reader of Sentinel-2's own pixels over each patch of a test set."""
+class Sentinel2Reader:
+    """Reader of Sentinel-2's native pixels over each patch of a test set."""
 
     def __init__(self, test: EvalSet):
         self.path, self.windows = test.folder / OWN_GRID_IMAGE, test.windows
-        info = raster.describe(self.path, "the kept Sentinel-2 image", len(BANDS))
+        info = raster.describe(self.path, "the native Sentinel-2 image", len(BANDS))
         self.spacing, self.grid = info.spacing, info.grid
         xs, spacing = test.dataset["xs"], test.spacing
-        # Spot may have been moved to where Sentinel-2 shows it.
+        # --coregister moves Spot onto Sentinel-2.
         shift = test.dataset.get("coregistered") or {"east": 0.0, "north": 0.0}
         left, top = xs["origin"]
         corner = Affine.translation(left + shift["east"], top + shift["north"])
         pixel = corner @ Affine.scale(spacing, -spacing)
         self.patch = Grid(CRS.from_string(xs["crs"]), pixel, test.size, test.size)
-        """Grid of a patch at the corner of the scene."""
+        """Grid of a patch at the upper left corner of the scene."""
 
-    def view(self, number: int) -> View | None:
-        """Read the largest square of pixels whose blur stays inside a patch.
+    def read(self, number: int) -> NativePixels | None:
+        """Read the largest square of pixels with a point spread inside a patch.
 
-        None if it is small, or a pixel is nodata.
+        The result is None if the square is small, or has a pixel of nodata.
         """
         row, col = (FACTOR * self.windows[number]).tolist()
         left, top = self.patch.transform @ (col, row)
@@ -69,16 +69,18 @@ class OwnGrid:
         x, _ = self.grid.transform @ (cols.start + centres, 0 * centres)
         _, y = self.grid.transform @ (0 * centres, rows.start + centres)
         pixels = np.moveaxis(pixels, 0, -1) * SCALE
-        return View(pixels, (top - y) / spacing - 0.5, (x - left) / spacing - 0.5)
+        rows, cols = (top - y) / spacing - 0.5, (x - left) / spacing - 0.5
+        return NativePixels(pixels, rows, cols)
 
 
-def open_grid(test: EvalSet) -> OwnGrid | None:
-    """Open Sentinel-2 on its own grid beside a test set.
+def open_sentinel2(test: EvalSet) -> Sentinel2Reader | None:
+    """Open the native Sentinel-2 image beside a test set.
 
-    None if it was not kept, or has another CRS, or the patches' place is unknown.
+    The result is None if there is no such image, if it has another CRS than the
+    patches, or if the places of the patches are unknown.
     """
-    known = {"crs", "origin"} <= test.dataset.get("xs", {}).keys()
-    if test.windows is None or not known or not (test.folder / OWN_GRID_IMAGE).exists():
+    path, xs = test.folder / OWN_GRID_IMAGE, test.dataset.get("xs", {})
+    if test.windows is None or not {"crs", "origin"} <= xs.keys() or not path.exists():
         return None
-    own_grid = OwnGrid(test)
-    return own_grid if own_grid.grid.crs == own_grid.patch.crs else None
+    reader = Sentinel2Reader(test)
+    return reader if reader.grid.crs == reader.patch.crs else None

@@ -1,21 +1,22 @@
-"""Spectra: how much detail an image has, and up to which frequency it is right.
+"""Spectra of images and their correlation with the truth.
 
-Frequencies are in cycles per metre; the detail of a pixel size p ends at 1 / (2 p).
+Frequencies are in cycles per metre.  The highest frequency of pixels of a size p is
+1 / (2 p).
 """
 
 import numpy as np
 import scipy.fft
 
-from srtools.evaluation.eval_set import CUT, Sample
+from srtools.evaluation.eval_set import INNER, Sample
 
-THRESHOLD = 0.5  # correlation below which detail is no longer that of the truth
+THRESHOLD = 0.5  # correlation at the effective resolution
 
 
 class RingSpectra:
-    """Power and correlation with the truth in rings of equal frequency, summed up.
+    """Sums of power and correlation with the truth in rings of equal frequency.
 
-    The mean of each band is subtracted, and a Hann window fades the patch out to its
-    sides: without it the sides would count as edges.
+    The mean of each band is subtracted, and a Hann window tapers the patch; without it
+    the sides of the patch would count as edges.
 
     Arguments:
         size: side of the patches, pixels.
@@ -24,28 +25,28 @@ class RingSpectra:
 
     def __init__(self, size: int, spacing: float):
         frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(size)] * 2))
-        # One pixel of the spectrum is 1 / size cycles per pixel wide.
+        # A pixel of the spectrum has a width of 1 / size cycles per pixel.
         rings = np.rint(frequency * size).astype(int)
         self._rings = np.where(rings <= size // 2, rings, 0).ravel()
         self._taper = np.outer(np.hanning(size), np.hanning(size)).astype(np.float32)
         self._sums: dict[str, np.ndarray] = {}
         self.spacing = spacing
         self.frequency = np.arange(1, size // 2 + 1) / (size * spacing)
-        """Frequency of each ring, cycles per metre; the mean is left out."""
+        """Frequency of each ring without the mean, cycles per metre."""
 
     def add(self, sample: Sample) -> None:
-        """Add patches of each method, and the truth, the border left out."""
-        truth = self._transform(sample.truth[CUT])
+        """Add patches of each method and of the truth, without their border."""
+        truth = self._transform(sample.truth[INNER])
         truth_power = self._ring_sums(np.abs(truth) ** 2)
         for method, image in sample.predicted.items():
-            spectrum = self._transform(image[CUT])
+            spectrum = self._transform(image[INNER])
             power = self._ring_sums(np.abs(spectrum) ** 2)
             common = self._ring_sums(np.real(spectrum * np.conj(truth)))
             sums = np.stack([power, truth_power, common])
             self._sums[method] = self._sums.get(method, 0) + sums
 
     def record(self) -> dict:
-        """Return the curves, and the effective resolution, of each method.
+        """Return the curves and the effective resolution of each method.
 
         Source of the correlation: van Heel, "Similarity measures between images",
         Ultramicroscopy 21, 1987: Re(sum X Y*) / sqrt(sum |X|^2 sum |Y|^2).
@@ -71,7 +72,7 @@ class RingSpectra:
         return scipy.fft.fft2(image * self._taper).reshape(-1, self._taper.size)
 
     def _ring_sums(self, power: np.ndarray) -> np.ndarray:
-        """Sum up over patches, bands and the pixels of each ring but the mean."""
+        """Sum over patches, bands and the pixels of each ring, without the mean."""
         return np.bincount(self._rings, power.sum(axis=0, dtype=np.float64))[1:]
 
 
@@ -80,8 +81,8 @@ def resolution(
 ) -> float | None:
     """Estimate the effective resolution from the correlation with the truth.
 
-    It is half the period at which the correlation first falls below 0.5: the size of
-    the pixels that would be needed to hold the detail up to there.
+    The effective resolution is half the period at which the correlation first falls
+    below 0.5: the size of the pixels that could represent the detail up to there.
 
     >>> resolution(np.array([0.05, 0.10]), np.array([0.75, 0.25]), spacing=1.5)
     6.666666666666666
@@ -89,7 +90,7 @@ def resolution(
     Arguments:
         frequency: frequencies of the rings, increasing, cycles per metre.
         correlation: correlation with the truth in each ring.
-        spacing: pixel size, metres: the result if the correlation never falls.
+        spacing: pixel size, metres; the result if the correlation never falls below.
 
     Returns:
         Metres; None if the correlation is below 0.5 in the first ring.
@@ -100,7 +101,7 @@ def resolution(
     last = below[0]
     if last == 0:
         return None
-    # Downwards between the ring before and this one.
+    # The correlation crosses the threshold between the previous ring and this one.
     crossing = np.interp(
         -THRESHOLD, -correlation[last - 1 : last + 1], frequency[last - 1 : last + 1]
     )

@@ -1,4 +1,4 @@
-"""The results as titled tables, which the terminal and the reports show alike."""
+"""Results as tables with titles, for the terminal and for the reports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from srtools.evaluation.confidence import FEWEST_BLOCKS
 from srtools.patches.patch_files import pair_verdict
 
 Columns = Sequence[tuple[str, str, str]]
-"""Heading with its unit, entry of a record, and format of its number."""
+"""Heading with unit, key of a record, and number format, of each column."""
 
-GAIN, DETAIL = "Gain over bicubic", "New detail"  # titles of tables with charts
+GAIN, DETAIL = "Gain over bicubic", "New detail"  # tables with charts
 SCORE_COLUMNS = (
     ("L1", "l1_reflectance", ".5f"),
     ("L2", "l2_reflectance", ".3e"),
@@ -20,9 +20,9 @@ SCORE_COLUMNS = (
     ("PSNR, dB", "psnr_db", ".2f"),
     ("SSIM", "ssim", ".3f"),
     ("ERGAS", "ergas", ".2f"),
-    ("SAM, °", "sam_degrees", ".2f"),  # of all bands, so that it comes last
+    ("SAM, °", "sam_degrees", ".2f"),  # last, because there is none per band
 )
-CONSISTENCY_COLUMNS = (
+CONSISTENCY = (
     ("L1, DN", "l1_dn", ".1f"),
     ("bias, DN", "bias_dn", "+.1f"),
     ("SAM, °", "spectral_angle_degrees", ".2f"),
@@ -37,24 +37,24 @@ SCENE_COLUMNS = (
     ("interval", "interval", "+.2f"),
     ("won", "share_won", ".0%"),
 )
-COMPARED = {"l1_dn": ".1f", "l2_dn": ".0f", "ssim": ".4f"}  # others have two digits
+COMPARISON_FORMATS = {"l1_dn": ".1f", "l2_dn": ".0f", "ssim": ".4f"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table, and the sentences below it."""
+    """Table with notes below it."""
 
     title: str
     columns: Sequence[str] = ()
-    """Headings, with units; the first is that of the names of rows."""
+    """Headings with units; the first one heads the names of the rows."""
     rows: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
     page_only: bool = False
-    """Whether the terminal leaves it out."""
+    """True if the terminal leaves the table out."""
 
 
-def as_text(tables: Iterable[Table]) -> str:
-    """Lay out tables for the terminal."""
+def format_tables(tables: Iterable[Table]) -> str:
+    """Format tables as aligned text for the terminal."""
     lines: list[str] = []
     for table in tables:
         if table.page_only:
@@ -72,36 +72,37 @@ def as_text(tables: Iterable[Table]) -> str:
     return "\n".join(lines)
 
 
-def number(value: float | list[float] | None, form: str = ".2f") -> str:
-    """Write a number, the two ends of an interval, or a dash for what is not known.
+def format_number(value: float | list[float] | None, form: str = ".2f") -> str:
+    """Format a number or both ends of an interval; None becomes a dash.
 
-    >>> number(0.8915, "+.2f"), number([0.4, 1.26]), number(None)
+    >>> format_number(0.8915, "+.2f"), format_number([0.4, 1.26]), format_number(None)
     ('+0.89', '[0.40, 1.26]', '-')
     """
     if isinstance(value, list):
-        return f"[{', '.join(number(end, form) for end in value)}]"
+        return f"[{', '.join(format_number(end, form) for end in value)}]"
     return "-" if value is None else format(value, form)
 
 
-def tabulate(
+def make_table(
     title: str,
     records: Mapping[str, Mapping[str, Any]],
     columns: Columns,
     notes: Sequence[str] = (),
-    first: str = "",
+    first_heading: str = "",
 ) -> Table:
-    """Make a table of records, by the name of their row; `first` heads the names."""
+    """Make a table with a row for each record, by its name."""
     rows = [
-        [name, *(number(record.get(key), form) for _, key, form in columns)]
+        [name, *(format_number(record.get(key), form) for _, key, form in columns)]
         for name, record in records.items()
     ]
-    return Table(title, [first, *(heading for heading, _, _ in columns)], rows, notes)
+    headings = [first_heading, *(heading for heading, _, _ in columns)]
+    return Table(title, headings, rows, notes)
 
 
-def interval_kind(bounds: dict) -> str:
-    """Return how sure the intervals are, or why there is none.
+def describe_intervals(bounds: dict) -> str:
+    """Return the level and the number of blocks of intervals, or why there is none.
 
-    >>> interval_kind({"level": 0.95, "blocks": 12})
+    >>> describe_intervals({"level": 0.95, "blocks": 12})
     '95% interval over 12 blocks'
     """
     kind = bounds.get("kind", "blocks")
@@ -111,31 +112,31 @@ def interval_kind(bounds: dict) -> str:
 
 
 def evaluation(metrics: dict) -> list[Table]:
-    """Return the tables of metrics.json, L1 and L2 first."""
+    """Make the tables of metrics.json; L1 and L2 come first."""
     patches, looked_at = metrics["patches"], metrics["closer_look"]["patches"]
     sample = f"on {looked_at} of {patches} patches"
     means, by_band = _scores(metrics, ["all"]), _scores(metrics, metrics["bands"])
-    left_out = f"{metrics['border']} pixels of border left out; R = 1 (reflectance)"
-    making = [
+    left_out = f"without {metrics['border']} pixels of border; R = 1 (reflectance)"
+    provenance = [
         f"model: {metrics['model_dir']}",
         f"test set: {patches} patches, checksum {metrics['test_set']}",
-        "scores: docs/metrics.md explains them",
+        "the scores are explained in docs/metrics.md",
         *metrics["commands"],
     ]
     return [
-        tabulate("Scores", means, SCORE_COLUMNS, [f"{patches} patches, {left_out}"]),
+        make_table("Scores", means, SCORE_COLUMNS, [f"{patches} patches, {left_out}"]),
         _gain(metrics),
-        Table("In words", notes=in_words(metrics)),
-        tabulate("Scores, band by band", by_band, SCORE_COLUMNS[:-1]),
+        Table("Summary", notes=summary_sentences(metrics)),
+        make_table("Scores, band by band", by_band, SCORE_COLUMNS[:-1]),
         _detail(metrics, sample),
         *_consistency(metrics["consistency"], sample),
         *_coverage(metrics, sample),
-        Table("How it was made", notes=making, page_only=True),
+        Table("Provenance", notes=provenance, page_only=True),
     ]
 
 
 def _scores(metrics: dict, bands: Sequence[str]) -> dict[str, dict]:
-    """Return the scores of each method in some bands, or in `all`, by row."""
+    """Return the scores of each method in some bands, or in `all`, by row name."""
     return {
         f"{method} {band}".removesuffix(" all"): {
             key: value.get(band) if isinstance(value, dict) else value
@@ -148,14 +149,16 @@ def _scores(metrics: dict, bands: Sequence[str]) -> dict[str, dict]:
 
 def _gain(metrics: dict) -> Table:
     bounds = metrics["intervals"]
-    inner, whole = (number(metrics[a]["gain_db"], "+.2f") for a in ("inner", "whole"))
-    ends, won = number(bounds["gain_db"], "+.2f"), f"{metrics['share_won']:.0%}"
+    inner, whole, interval = (
+        format_number(record["gain_db"], "+.2f")
+        for record in (metrics["inner"], metrics["whole"], bounds)
+    )
     rows = [
-        ["inside the border", inner, ends, won],
+        ["without the border", inner, interval, f"{metrics['share_won']:.0%}"],
         ["with the border", whole, "", ""],
     ]
     columns = ["", "gain, dB", "interval", "patches won"]
-    return Table(GAIN, columns, rows, [interval_kind(bounds)])
+    return Table(GAIN, columns, rows, [describe_intervals(bounds)])
 
 
 def _detail(metrics: dict, sample: str) -> Table:
@@ -167,8 +170,8 @@ def _detail(metrics: dict, sample: str) -> Table:
     }
     columns = [("resolution, m", "resolution", ".1f")]
     columns += [(name, name, ".2f") for name in shares]
-    note = f"{sample}; new detail: shares that add up to 1"
-    return tabulate(DETAIL, records, columns, [note])
+    note = f"{sample}; the shares of new detail add up to 1"
+    return make_table(DETAIL, records, columns, [note])
 
 
 def _consistency(consistency: dict | None, sample: str) -> list[Table]:
@@ -176,11 +179,10 @@ def _consistency(consistency: dict | None, sample: str) -> list[Table]:
         return []
     records = {k: v for k, v in consistency.items() if isinstance(v, dict)}
     notes = [
-        f"{sample}; the truth says how much the two satellites differ by themselves",
-        '"consistent" is the answer as sr_infer.py --consistent changes it',
+        f"{sample}; the row of the truth is the difference between the satellites",
+        '"consistent" is the prediction after sr_infer.py --consistent',
     ]
-    title = "Seen as Sentinel-2 sees, compared with Sentinel-2 at 10 m"
-    return [tabulate(title, records, CONSISTENCY_COLUMNS, notes)]
+    return [make_table("Consistency with Sentinel-2", records, CONSISTENCY, notes)]
 
 
 def _coverage(metrics: dict, sample: str) -> list[Table]:
@@ -193,33 +195,34 @@ def _coverage(metrics: dict, sample: str) -> list[Table]:
         for level, record in coverage["levels"].items()
     }
     bands = [(band, band, ".1%") for band in metrics["bands"]]
-    columns = [("held", "all", ".1%"), *bands, ("half-width, DN", "width", ".0f")]
+    columns = [("coverage", "all", ".1%"), *bands, ("half-width, DN", "width", ".0f")]
     left_out = coverage["left_out"]["0.9"]
     note = (
-        f"{coverage['views']} view(s) of the image, {sample}; measured on validation "
-        "patches, of which those that were left out held "
-        f"{left_out['coverage']:.1%} +- {100 * left_out['spread']:.1f} points at 90%"
+        f"{coverage['views']} view(s) of the image, {sample}; at 90% the coverage of "
+        "validation patches left out of the calibration was "
+        f"{left_out['coverage']:.1%} +- {100 * left_out['spread']:.1f} points"
     )
-    return [tabulate("Intervals of pixels", records, columns, [note], "promised")]
+    return [make_table("Intervals of pixels", records, columns, [note], "level")]
 
 
-def in_words(metrics: dict) -> list[str]:
-    """Return what the numbers mean for this model, a sentence for each."""
-    inner, lost = metrics["inner"], 1 - metrics["share_won"]
+def summary_sentences(metrics: dict) -> list[str]:
+    """Return a sentence on each result, and on each reason for doubt."""
+    inner, share_lost = metrics["inner"], 1 - metrics["share_won"]
     model, bicubic = (inner[m]["l1_dn"]["all"] for m in ("model", "bicubic"))
     truth = inner["truth_mean_dn"]["all"]
-    share = f", {model / truth:.0%} of the mean of the truth" if truth else ""
+    relative = f", {model / truth:.0%} of the mean of the truth" if truth else ""
     sizes = metrics["spectrum"]["effective_resolution_metres"]
     model_size, bicubic_size = (
-        f"{sizes[method]:.1f} m" if sizes[method] else "no size"
+        f"{sizes[method]:.1f} m" if sizes[method] else "none"
         for method in ("model", "bicubic")
     )
     sentences = [
-        f"a pixel is {model:.0f} DN off in the mean ({model * SCALE:.3f} of reflectance"
-        f"{share}), bicubic's {bicubic:.0f} DN"
-        + (f"; on {lost:.0%} of the patches bicubic is better" if lost else ""),
-        f"its detail is right down to {model_size}, bicubic's down to {bicubic_size}",
+        f"mean absolute error: {model:.0f} DN ({model * SCALE:.3f} of reflectance"
+        f"{relative}); bicubic: {bicubic:.0f} DN",
+        f"effective resolution: {model_size}; bicubic: {bicubic_size}",
     ]
+    if share_lost:
+        sentences.append(f"bicubic is better on {share_lost:.0%} of the patches")
     shares = metrics["correctness"]
     if None not in shares.values():
         sentences.append(
@@ -227,54 +230,53 @@ def in_words(metrics: dict) -> list[str]:
             f"{shares['omission']:.0%} is missing and "
             f"{shares['hallucination']:.0%} is invented"
         )
-    if seen := metrics["consistency"]:
-        model, truth = (seen[image]["l1_dn"] for image in ("model", "truth"))
-        how = "as well as" if model <= truth else "less well than"
+    if consistency := metrics["consistency"]:
+        model, truth = (consistency[image]["l1_dn"] for image in ("model", "truth"))
         sentences.append(
-            f"it agrees with Sentinel-2 {how} the truth does: {model:.0f} DN off, the "
-            f"truth {truth:.0f} DN"
+            f"difference from Sentinel-2: {model:.0f} DN; the truth: {truth:.0f} DN"
         )
     else:
         sentences.append(
-            "agreement with Sentinel-2 is not measured: its own pixels are not kept "
+            "the difference from Sentinel-2 is not measured: its native pixels are not "
             "beside the patches, have another CRS, or are too few"
         )
     if verdict := pair_verdict(metrics["dataset"]):
-        sentences.append(f"{verdict}: what is measured against it is doubtful, too")
+        sentences.append(f"{verdict}: the scores are doubtful as well")
     if inner["gain_db"] <= 0:
         sentences.append("the model does not beat bicubic, which costs nothing")
     return sentences
 
 
 def comparison(compared: dict) -> list[Table]:
-    """Return the tables of comparison.json."""
+    """Make the tables of comparison.json."""
     one, other = compared["runs"]
     rows = []
     for name, score in compared["scores"].items():
-        form = COMPARED.get(name, ".2f")
-        values = [number(value, form) for value in score["values"]]
-        values += [number(score[key], f"+{form}") for key in ("difference", "interval")]
+        form = COMPARISON_FORMATS.get(name, ".2f")
+        values = [format_number(value, form) for value in score["values"]]
+        changes = score["difference"], score["interval"]
+        values += [format_number(change, f"+{form}") for change in changes]
         rows.append([name, *values])
     notes = [
         f"{other} wins on {compared['share_won_by_second']:.0%} of the "
         f"{compared['patches']} patches",
-        f"difference on the same patches: {interval_kind(compared)}",
+        f"difference on the same patches: {describe_intervals(compared)}",
     ]
     unlike = {str(patch["patch"]): patch for patch in compared["most_unlike"]}
     columns = [("difference of PSNR, dB", "gain_db", "+.2f")]
     return [
-        Table("Side by side", ["", one, other, "difference", "interval"], rows, notes),
-        tabulate("Where they differ most", unlike, columns, first="patch"),
+        Table("Comparison", ["", one, other, "difference", "interval"], rows, notes),
+        make_table("Largest differences", unlike, columns, first_heading="patch"),
     ]
 
 
 def scenes(summary: dict) -> list[Table]:
-    """Return the table of scenes.json: a row for each scene, and the mean of all."""
+    """Make the table of scenes.json: a row for each scene, and the mean of all."""
     records = {scene["name"]: scene for scene in summary["scenes"]}
     count = len(records)
     bounds = {"level": summary["level"], "blocks": count, "kind": "scenes"}
     note = (
-        f"mean gain over {count} scenes: {number(summary['gain_db'], '+.2f')} dB "
-        f"{number(summary['interval'], '+.2f')} ({interval_kind(bounds)})"
+        f"mean gain over {count} scenes: {summary['gain_db']:+.2f} dB "
+        f"{format_number(summary['interval'], '+.2f')} ({describe_intervals(bounds)})"
     )
-    return [tabulate("Scenes", records, SCENE_COLUMNS, [note], "scene")]
+    return [make_table("Scenes", records, SCENE_COLUMNS, [note], "scene")]

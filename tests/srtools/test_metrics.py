@@ -24,6 +24,6 @@ def test_small_angles_keep_their_digits_in_float32():
 
 def test_ergas_by_hand():
     """RMSE 10 % and 5 % of the mean, ratio 1/4: 25 sqrt((0.01 + 0.0025) / 2)."""
-    found = metrics.ergas(np.array([4e-4, 1e-4]), np.array([0.2, 0.2]), ratio=0.25)
-    assert found == pytest.approx(25 * np.sqrt(0.00625))
+    error = metrics.ergas(np.array([4e-4, 1e-4]), np.array([0.2, 0.2]), ratio=0.25)
+    assert error == pytest.approx(25 * np.sqrt(0.00625))
     assert metrics.ergas(np.zeros(2), np.ones(2), 0.25) == 0

@@ -1,1 +1,1 @@
-"""The results of exercise 4 to look at: HTML pages, their charts and their pictures."""
+"""HTML reports of exercise 4, with charts and pictures."""

@@ -1,6 +1,6 @@
 """Charts of an evaluation.
 
-The functions draw into an empty chart, `axis`; called without it, they return SVG text.
+The decorator `_svg` supplies the argument `axis`, an empty chart, and returns SVG text.
 """
 
 import io
@@ -29,15 +29,15 @@ COLOURS = {
     "model": "#1d6fd8",
 }
 GREY = "#9aa3b0"
-CURVES = {  # titles and vertical axes, by entry of the spectrum
+CURVES = {  # title and label of the vertical axis, by key of the spectrum
     "correlation": ("Is it the right detail?", "correlation with the truth"),
     "power_ratio": ("Is there enough detail?", "power, relative to the truth"),
 }
-PIXEL_SIZES = (20, 10, 5, 3, 2, 1.5)  # metres, on the axis of frequencies
+PIXEL_SIZES = (20, 10, 5, 3, 2, 1.5)  # ticks of the frequency axis, metres
 
 
 def _svg(draw: Callable[..., None]) -> Callable[..., str]:
-    """Let a function draw into an empty chart, and return it as SVG text."""
+    """Call a function with an empty chart, and return the chart as SVG text."""
 
     @wraps(draw)
     def drawn(*arguments, **options) -> str:
@@ -45,7 +45,7 @@ def _svg(draw: Callable[..., None]) -> Callable[..., str]:
         with matplotlib.rc_context(fname=STYLE):
             figure = Figure(figsize=(4.8, 3.1))
             FigureCanvasSVG(figure)
-            # Fixed margins: measuring them would take most of the time.
+            # Margins are fixed, because computing them takes most of the time.
             figure.subplots_adjust(left=0.17, right=0.98, bottom=0.16, top=0.84)
             draw(figure.subplots(), *arguments, **options)
             figure.savefig(
@@ -58,10 +58,10 @@ def _svg(draw: Callable[..., None]) -> Callable[..., str]:
 
 @_svg
 def curves(axis: Axes, spectrum: dict, name: str) -> None:
-    """Draw an entry of the spectrum for each method over frequency.
+    """Draw an entry of the spectrum, one curve per method over frequency.
 
-    The axis tells the pixel size that a frequency stands for; a dot is the effective
-    resolution of a method, where its correlation crosses the dashed line.
+    Ticks are labelled with the pixel size whose highest frequency they mark.  A dot is
+    the effective resolution, where the correlation crosses the dashed line.
     """
     frequency, values = np.array(spectrum["cycles_per_metre"]), spectrum[name]
     title, label = CURVES[name]
@@ -84,7 +84,7 @@ def curves(axis: Axes, spectrum: dict, name: str) -> None:
 
 @_svg
 def histogram(axis: Axes, gains: np.ndarray) -> None:
-    """Draw the distribution of the gain over bicubic, dB, over the patches."""
+    """Draw the histogram of the gain over bicubic of the patches, dB."""
     low, high = min(gains.min(), 0), max(gains.max(), 0)
     bins = np.linspace(low, high, 31) if high > low else 10
     _, edges, drawn = axis.hist(gains, bins=bins, color=COLOURS["model"])
@@ -102,7 +102,7 @@ def histogram(axis: Axes, gains: np.ndarray) -> None:
 
 @_svg
 def scene_map(axis: Axes, test: EvalSet, gains: np.ndarray) -> None:
-    """Draw the test patches where they lie in the scene, coloured by their gain, dB."""
+    """Draw the footprints of the test patches, coloured by their gain, dB."""
     spacing = FACTOR * test.spacing / 1000  # kilometres per lr pixel
     side = spacing * test.size / FACTOR
     most = np.abs(gains).max() or 1

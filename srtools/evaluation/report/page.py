@@ -1,4 +1,4 @@
-"""An evaluation, or the comparison of two, as one HTML file that stands alone."""
+"""Reports of an evaluation or a comparison as self-contained HTML files."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from srtools.conventions import SCALE
 from srtools.evaluation import tables
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import charts, patch_pictures
-from srtools.evaluation.report.patch_pictures import Shown
+from srtools.evaluation.report.patch_pictures import PatchImages
 from srtools.evaluation.tables import Table
 
 PICTURES_NOTE = (
@@ -19,8 +19,10 @@ PICTURES_NOTE = (
 )
 
 
-def save(path: Path, metrics: dict, assessment: Assessment, shown: Shown) -> None:
-    """Write the report of an evaluation, given the content of metrics.json."""
+def save(
+    path: Path, metrics: dict, assessment: Assessment, images: PatchImages
+) -> None:
+    """Write the report of an evaluation."""
     test, gains = assessment.test, assessment.scores.gains()
     drawings = {
         tables.GAIN: [charts.histogram(gains)],
@@ -29,11 +31,11 @@ def save(path: Path, metrics: dict, assessment: Assessment, shown: Shown) -> Non
     if test.windows is not None:
         drawings[tables.GAIN].append(charts.scene_map(test, gains))
     title = f"Evaluation of {Path(metrics['model_dir']).name}"
-    _write(path, title, tables.evaluation(metrics), drawings, shown)
+    _write(path, title, tables.evaluation(metrics), drawings, images)
 
 
 def save_comparison(path: Path, compared: dict) -> None:
-    """Write the page of a comparison, given the content of comparison.json."""
+    """Write the report of a comparison."""
     title = " against ".join(compared["runs"])
     _write(path, title, tables.comparison(compared), {}, {})
 
@@ -43,9 +45,9 @@ def _write(
     title: str,
     sections: list[Table],
     drawings: dict[str, list[str]],
-    shown: Shown,
+    images: PatchImages,
 ) -> None:
-    """Fill in the template; text is escaped."""
+    """Render the template, with escaped text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -56,9 +58,9 @@ def _write(
     environment.filters["uri"] = lambda svg: patch_pictures.data_uri(
         svg.encode(), "image/svg+xml"
     )
-    strips, brightest = patch_pictures.strips(shown)
+    rows, brightest = patch_pictures.picture_rows(images)
     note = PICTURES_NOTE.format(brightest=brightest / SCALE)
     text = environment.get_template("page.html.j2").render(
-        title=title, sections=sections, drawings=drawings, strips=strips, note=note
+        title=title, sections=sections, drawings=drawings, rows=rows, note=note
     )
     path.write_text(text, encoding="utf-8")

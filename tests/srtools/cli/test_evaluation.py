@@ -30,8 +30,8 @@ def test_two_folders():
     ("arguments", "words"),
     [
         ([*MODEL, "--batch_size", "0"], "'0' is not a whole number of at least 1"),
-        (["--patches", "a/x", "b/x", *MODEL[2:]], "two --patches are called x"),
-        ([*MODEL, "--compare", "a", "b"], "--compare takes folders of results"),
+        (["--patches", "a/x", "b/x", *MODEL[2:]], "of --patches have the name x"),
+        ([*MODEL, "--compare", "a", "b"], "--compare takes two folders of results"),
         (["--out_dir", "eval"], "--model_dir and --patches are required, or"),
         (MODEL[2:], "--model_dir and --patches are required, or --compare"),
         (MODEL[:4], "required: --out_dir"),

@@ -1,4 +1,4 @@
-"""The assessment: patches in batches of any size, each of them counted once."""
+"""The assessment counts each patch once, whatever the size of the batches."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from sr_eval import errors_of_patches, mean_over_patches
 from srtools.errors import SRError
-from srtools.evaluation import assessment as room
+from srtools.evaluation import assessment as module
 from srtools.evaluation.assessment import Assessment, commands
 from srtools.evaluation.coverage import Coverage
 from srtools.evaluation.eval_set import EvalSet
@@ -31,11 +31,11 @@ def assess(step: int, lr: np.ndarray = LR, truth: np.ndarray = TRUTH, **dataset)
     test = EvalSet(Path("nowhere"), {}, COUNT, SIZE, dataset, windows)
     model = ModelInfo("model", {}, {}, {"dataset": {}, "seed": 1})
     coverage = Coverage(None, {}, 1)
-    made = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
+    assessment = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
     for first in range(0, COUNT, step):
         batch = lr[first : first + step], truth[first : first + step]
-        made.add(batch[0], predict(*batch), batch[1])
-    return made
+        assessment.add(batch[0], predict(*batch), batch[1])
+    return assessment
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -44,29 +44,29 @@ def test_batches_do_not_matter(step):
     assert whole["test_set"] == parts["test_set"]
     assert whole["correctness"] == pytest.approx(parts["correctness"])
     for area in ("inner", "whole"):
-        one, other = (found[area]["model"] for found in (whole, parts))
+        one, other = (metrics[area]["model"] for metrics in (whole, parts))
         assert one["l1_dn"] == pytest.approx(other["l1_dn"], rel=1e-5)
 
 
-def test_checksum_knows_each_pixel_and_the_order():
-    found = [assess(COUNT).metrics("")["test_set"]]
+def test_checksum_depends_on_each_pixel_and_the_order():
+    metrics = [assess(COUNT).metrics("")["test_set"]]
     for name, image in (("lr", LR), ("truth", TRUTH)):
         changed = image.copy()
         changed[3, 2, 1, 0] *= 1.001
-        found.append(assess(COUNT, **{name: changed}).metrics("")["test_set"])
-    found.append(assess(COUNT, LR[::-1], TRUTH[::-1]).metrics("")["test_set"])
-    assert len(set(found)) == 4
+        metrics.append(assess(COUNT, **{name: changed}).metrics("")["test_set"])
+    metrics.append(assess(COUNT, LR[::-1], TRUTH[::-1]).metrics("")["test_set"])
+    assert len(set(metrics)) == 4
 
 
 def test_gain_and_cards():
-    """Half the error is 6.02 dB; the cards are kept without what is elsewhere."""
-    found = assess(COUNT, groups={}, offset=0).metrics("sr_eval.py")
-    assert found["inner"]["gain_db"] == pytest.approx(6.02, abs=0.01)
-    assert found["share_won"] == 1
-    assert found["model_card"] == {"seed": 1} and found["dataset"] == {"offset": 0}
-    assert found["model_dir"] == "model" and found["commands"] == ["sr_eval.py"]
-    assert (found["consistency"], found["coverage"]) == (None, None)
-    assert found["intervals"]["kind"] == "blocks of neighbours"
+    """Half the error is 6.02 dB; sections of the cards that are long are left out."""
+    metrics = assess(COUNT, groups={}, offset=0).metrics("sr_eval.py")
+    assert metrics["inner"]["gain_db"] == pytest.approx(6.02, abs=0.01)
+    assert metrics["share_won"] == 1
+    assert metrics["model_card"] == {"seed": 1} and metrics["dataset"] == {"offset": 0}
+    assert metrics["model_dir"] == "model" and metrics["commands"] == ["sr_eval.py"]
+    assert (metrics["consistency"], metrics["coverage"]) == (None, None)
+    assert metrics["intervals"]["kind"] == "blocks of neighbours"
 
 
 def test_model_with_another_factor():
@@ -79,9 +79,9 @@ def test_model_with_another_factor():
 def test_sample_is_spread_and_keeps_its_numbers(monkeypatch):
     """Each measure gets the same patches, with their numbers in the whole test set."""
     samples = []
-    monkeypatch.setattr(room, "SAMPLE", 3)
+    monkeypatch.setattr(module, "SAMPLE", 3)
     monkeypatch.setattr(
-        room.Consistency, "add", lambda _, sample: samples.append(sample)
+        module.Consistency, "add", lambda _, sample: samples.append(sample)
     )
     metrics = assess(2).metrics("")
     assert [n for sample in samples for n in sample.numbers] == [0, 2, 4]
@@ -94,17 +94,17 @@ def test_shown_patches_go_from_the_best_to_the_worst(monkeypatch):
     assessment = assess(COUNT)
     gains = np.array([5.0, 1.0, 3.0, 4.0, 2.0])
     monkeypatch.setattr(assessment.scores, "gains", lambda: gains)
-    assert assessment.shown() == [0, 3, 2, 4, 1]
-    monkeypatch.setattr(room, "SHOWN", 3)
-    assert assessment.shown() == [0, 2, 1]
+    assert assessment.patches_to_show() == [0, 3, 2, 4, 1]
+    monkeypatch.setattr(module, "PICTURES", 3)
+    assert assessment.patches_to_show() == [0, 2, 1]
 
 
 @pytest.mark.parametrize(
     ("split", "expected"),
     [({"blocks": {"test": 2}}, [0, 1]), ({"blocks": {}}, [0, 0]), ({}, [0, 0])],
 )
-def test_the_card_says_whether_patches_lie_in_blocks(split, expected):
-    """A whole scene for testing, or patches dealt out in turn, have no blocks."""
+def test_blocks_of_the_card(split, expected):
+    """A test scene, and interleaved groups, have no blocks in the card."""
     windows = np.array([[0, 0], [0, 64]])
     test = EvalSet(Path("nowhere"), {}, 2, 128, {"split": split}, windows)
     assessment = Assessment(test, ModelInfo("m", {}, {}, {}), None, None, None)
@@ -118,7 +118,7 @@ DATASET = {
 
 
 def test_commands_are_quoted_and_name_the_items():
-    """Each once, in the order in which they are run; items are named once."""
+    """Commands appear once, in the order of their execution; so do items."""
     at_hand = {"command": "sr_dataset.py --s2_images x.tif", "sentinel2": {"files": []}}
     scenes = [{"dataset": at_hand}, {"dataset": DATASET}]
     model = {"scenes": scenes, "command": "sr_train.py --patches a b; id"}

@@ -1,4 +1,4 @@
-"""Folders of results side by side: the same patches, the difference, its interval."""
+"""Comparison of two folders of results, and summary of several scenes."""
 
 import json
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ HARD = np.random.default_rng(6).uniform(0.5, 2, COUNT)  # hard for every method
 
 
 def columns(error: float) -> np.ndarray:
-    """L1, L2, SSIM and SAM of patches whose error is `error` times how hard it is."""
+    """L1, L2, SSIM and SAM of patches with an error of `error` times `HARD`."""
     error = error * HARD
     return np.stack([error, error**2, 1 - error, 100 * error], axis=1)
 
@@ -35,7 +35,7 @@ def write_run(folder, error: float, **changed) -> str:
 
 
 def test_comparison_by_hand(tmp_path):
-    """A tenth less error everywhere: 0.915 dB, won everywhere, beyond doubt."""
+    """Errors that are a tenth smaller are 0.915 dB, with an interval of no width."""
     folders = [write_run(tmp_path / f"{e}", e) for e in (0.010, 0.009)]
     out = tmp_path / "both"
     comparison.write(out, False, *folders)
@@ -75,7 +75,7 @@ def test_other_folders_are_refused(tmp_path):
     for content in (None, '{"patches": 3}', "no JSON"):
         if content:
             (tmp_path / "metrics.json").write_text(content)
-        with pytest.raises(SRError, match="no result of this sr_eval.py.*--model_dir"):
+        with pytest.raises(SRError, match="is not a folder of results.*--model_dir"):
             result_files.read(tmp_path)
 
 
@@ -103,10 +103,12 @@ def test_interval_of_scenes_is_students_over_their_means(tmp_path):
         for name, gain in (("paris", 1.0), ("lyon", 2.0), ("gers", 3.0))
     }
     (table,) = comparison.write_scenes(tmp_path, runs)
-    half = 4.30265 / 3**0.5
+    half_width = 4.30265 / 3**0.5
     summary = json.loads((tmp_path / "scenes.json").read_text())
     assert summary["gain_db"] == 2
-    assert summary["interval"] == pytest.approx([2 - half, 2 + half], abs=1e-4)
+    assert summary["interval"] == pytest.approx(
+        [2 - half_width, 2 + half_width], abs=1e-4
+    )
     assert table.rows[0] == ["paris", "3", "25.00", "25.00", "+1.00", "-", "100%"]
     del runs["gers"]
     (table,) = comparison.write_scenes(tmp_path, runs)

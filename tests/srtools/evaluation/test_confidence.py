@@ -1,4 +1,4 @@
-"""Intervals: how often they hold the truth, and which patches are one block."""
+"""Coverage of confidence intervals, and grouping of patches into blocks."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from srtools.evaluation.confidence import group, interval
 REPEATS = 1500  # of each simulation; the error of a share of 95 % is 0.6 %
 
 
-def held(sizes: list[int]) -> float:
-    """Simulate the share of intervals that hold a mean, of blocks that differ."""
+def coverage(sizes: list[int]) -> float:
+    """Simulate blocks with different means; return the coverage of the intervals."""
     random = np.random.default_rng(1)
     blocks = np.repeat(np.arange(len(sizes)), sizes)
     count = 0
@@ -23,17 +23,17 @@ def held(sizes: list[int]) -> float:
 
 
 @pytest.mark.parametrize("sizes", [[3] * 3, [3] * 4, [3] * 9, [2, 2, 2, 3], [1] * 20])
-def test_95_percent_of_the_intervals_hold_the_truth(sizes):
-    assert held(sizes) == pytest.approx(0.95, abs=0.018)
+def test_coverage_is_95_percent(sizes):
+    assert coverage(sizes) == pytest.approx(0.95, abs=0.018)
 
 
 @pytest.mark.parametrize("sizes", [[16, 1, 4], [1, 1, 1, 8], [16, 16, 4, 4, 1, 1]])
-def test_blocks_of_unequal_size_promise_no_more_than_they_hold(sizes):
-    assert held(sizes) > 0.932
+def test_coverage_with_blocks_of_unequal_size(sizes):
+    assert coverage(sizes) > 0.932
 
 
-def test_the_gain_in_decibel_holds_what_it_promises():
-    """Four blocks, some of them three times as hard as others for both methods."""
+def test_coverage_of_the_gain_in_decibel():
+    """Four blocks; some have three times the error of others in both methods."""
     random, count = np.random.default_rng(2), 4000
     blocks = np.repeat(np.arange(4), 3)
 
@@ -62,7 +62,7 @@ def test_blocks_of_equal_size_give_the_textbook_interval():
     assert interval(values, blocks) == pytest.approx(list(expected))
 
 
-def test_equal_patches_leave_no_doubt():
+def test_equal_patches_have_an_interval_of_no_width():
     assert interval(np.full((20, 1), 0.25), np.arange(20)) == [0.25, 0.25]
 
 
@@ -77,14 +77,14 @@ def test_grouping_of_a_whole_scene():
     """9 x 5 patches: two pieces along rows, one along columns."""
     assert group(3, None, 32).tolist() == [0, 1, 2]
     windows = 32 * np.stack(np.indices((9, 5)), axis=-1).reshape(-1, 2)
-    found = group(45, windows, 32).reshape(9, 5)
-    assert found[:, 0].tolist() == [0] * 5 + [1] * 4
-    assert (found == found[:, :1]).all()
+    blocks = group(45, windows, 32).reshape(9, 5)
+    assert blocks[:, 0].tolist() == [0] * 5 + [1] * 4
+    assert (blocks == blocks[:, :1]).all()
 
 
-def test_blocks_of_exercise_1_are_blocks_wherever_they_lie():
-    """Two blocks near each other are two, and one is one across any line of a grid."""
+def test_separate_blocks():
+    """Blocks that do not touch stay separate, and a block may cross grid lines."""
     cells = [(3, 3), (3, 4), (4, 4), (3, 6), (4, 7), *((20, col) for col in range(12))]
     windows = 32 * np.array(cells)
-    found = group(len(cells), windows, 32, apart=True)
-    assert found.tolist() == [0] * 3 + [1] * 2 + [2] * 4 + [3] * 4 + [4] * 4
+    blocks = group(len(cells), windows, 32, separate=True)
+    assert blocks.tolist() == [0] * 3 + [1] * 2 + [2] * 4 + [3] * 4 + [4] * 4

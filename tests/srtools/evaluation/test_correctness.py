@@ -1,4 +1,4 @@
-"""Improvement, omission, hallucination: by hand, and as opensr-test computes them."""
+"""Improvement, omission and hallucination: by hand, and from opensr-test."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from srtools.evaluation.correctness import (
 
 
 def images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The truth, the zoomed input, and a noisy image halfway between them."""
+    """Return the truth, the zoomed input, and a noisy image between them."""
     random = np.random.default_rng(0)
     truth = (random.random((64, 64, 4)) * 0.3 + 0.02).astype(np.float32)
     zoomed = (truth + 0.05 * random.standard_normal(truth.shape)).clip(0.01)
@@ -25,7 +25,7 @@ TRUTH, ZOOMED, HALFWAY = images()
 
 
 def correctness(predicted, truth=TRUTH, zoomed=ZOOMED) -> np.ndarray:
-    """Mean shares of one patch."""
+    """Return the mean shares of one patch."""
     by_pixel, counted = correctness_map(predicted, truth, zoomed)
     return by_pixel[:, counted].mean(axis=1)
 
@@ -35,8 +35,8 @@ def test_shares_by_hand():
     both = np.exp(-(2 - np.exp(-0.05)) / 0.25)
     third = np.exp(-np.exp(-0.05) / 0.25)
     expected = np.array([both, both, third]) / (2 * both + third)
-    found = shares(np.array([1.0]), np.array([1.0]))[:, 0]
-    np.testing.assert_allclose(found, expected)
+    result = shares(np.array([1.0]), np.array([1.0]))[:, 0]
+    np.testing.assert_allclose(result, expected)
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,16 @@ def test_shares_by_hand():
 )
 def test_corners(towards_truth, from_input, largest):
     """The truth is improvement, the input omission; far from both is invention."""
-    found = shares(np.array([towards_truth]), np.array([from_input]))
-    assert found.argmax() == largest and found.max() > 0.9
-    assert found.sum() == pytest.approx(1)
+    result = shares(np.array([towards_truth]), np.array([from_input]))
+    assert result.argmax() == largest and result.max() > 0.9
+    assert result.sum() == pytest.approx(1)
 
 
 def test_numbers_of_opensr_test():
     """The result of version 1.3.3 for these images, with its default settings."""
-    found = correctness(HALFWAY)
+    result = correctness(HALFWAY)
     expected = [0.5782423, 0.2531641, 0.1685936]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_known_images():
@@ -69,13 +69,13 @@ def test_known_images():
 
 
 def test_shares_of_pixels_add_up():
-    found, counted = correctness_map(HALFWAY, TRUTH, ZOOMED)
-    assert found.shape == (3, 64, 64) and 0.2 < counted.mean() < 0.9
-    np.testing.assert_allclose(found.sum(axis=0), counted, atol=1e-6)
+    result, counted = correctness_map(HALFWAY, TRUTH, ZOOMED)
+    assert result.shape == (3, 64, 64) and 0.2 < counted.mean() < 0.9
+    np.testing.assert_allclose(result.sum(axis=0), counted, atol=1e-6)
 
 
 def test_mean_over_patches():
-    """A patch in which no pixel counts does not, either; nor does the border."""
+    """The border, and a patch without pixels that count, are left out."""
     measure = Correctness()
 
     def add(predicted, zoomed):
@@ -86,5 +86,5 @@ def test_mean_over_patches():
     assert set(measure.record().values()) == {None}
     add(HALFWAY, ZOOMED)
     add(TRUTH, TRUTH)
-    inner = (image[eval_set.CUT] for image in (HALFWAY, TRUTH, ZOOMED))
+    inner = (image[eval_set.INNER] for image in (HALFWAY, TRUTH, ZOOMED))
     assert list(measure.record().values()) == pytest.approx(correctness(*inner))

@@ -14,12 +14,12 @@ def sample(truth: np.ndarray) -> Sample:
 
 
 def repeat(lr):
-    """Network whose answer is each pixel 4 x 4 times, reflectance."""
+    """Network that repeats each pixel 4 x 4 times, reflectance."""
     return {"hr": np.repeat(np.repeat(lr, 4, axis=1), 4, axis=2) * np.float32(1e-4)}
 
 
 def test_counts_by_hand(monkeypatch):
-    """One band is wrong by 50 DN on half of the patch, and the rim does not count."""
+    """One band is wrong by 50 DN on half of the patch, without the border."""
     truth = np.full((1, 32, 32, 4), 0.1, np.float32)
     truth[:, :16, :, 2] += 0.005
     truth[:, :8] = truth[:, 24:] = 1

@@ -1,4 +1,4 @@
-"""A model and a data set that contradict each other are refused, in one line."""
+"""Refusals of models and patches that contradict each other."""
 
 import json
 
@@ -9,32 +9,20 @@ from srtools.errors import SRError
 from srtools.evaluation.eval_set import (
     EvalSet,
     check_ground,
-    check_model,
+    check_model_card,
     read_eval_set,
     read_windows,
 )
 from srtools.network.saved_model import ModelInfo
 
-CARD = {
-    "bands": ["B04", "B03", "B02", "B08"],
-    "factor": 4,
-    "scale": 1e-4,
-    "offset_removed": 1000,
-    "lr_spacing": 6.0,
-    "hr_spacing": 1.5,
-}
-DATASET = {
-    "bands": ["B04", "B03", "B02", "B08"],
-    "factor": 4,
-    "scale": 1e-4,
-    "offset": 1000,
-    "lr": {"spacing": 6.0},
-    "hr": {"spacing": 1.5},
-}
+COMMON = {"bands": ["B04", "B03", "B02", "B08"], "factor": 4, "scale": 1e-4}
+CARD = {**COMMON, "offset_removed": 1000, "lr_spacing": 6.0, "hr_spacing": 1.5}
+PLACES = {"lr": {"spacing": 6.0}, "hr": {"spacing": 1.5}}
+DATASET = {**COMMON, **PLACES, "offset": 1000}
 
 
 def check(card: dict, dataset: dict, bands: int = 4, **options) -> None:
-    check_model(ModelInfo("model", {"lr": bands}, {}, card), dataset, **options)
+    check_model_card(ModelInfo("model", {"lr": bands}, {}, card), dataset, **options)
 
 
 def test_what_fits():
@@ -51,9 +39,9 @@ def test_what_fits():
         ({"bands": ["B02", "B03", "B04", "B08"]}, r"says bands \['B02', 'B03'"),
         ({"factor": 2}, "says factor 2, 4 is expected"),
         ({"scale": 1.0}, "says scale 1.0, 0.0001 is expected"),
-        ({"lr_spacing": 10.0}, "lr pixels of 10 m, those of the patches have 6 m"),
-        ({"hr_spacing": 2.5}, "hr pixels of 2.5 m, those of the patches have 1.5 m"),
-        ({"offset_removed": 0}, "0 DN subtracted, from the patches 1000 were"),
+        ({"lr_spacing": 10.0}, "lr pixels of 10 m, but .* have lr pixels of 6 m"),
+        ({"hr_spacing": 2.5}, "hr pixels of 2.5 m, but .* have hr pixels of 1.5 m"),
+        ({"offset_removed": 0}, "an offset of 0 DN was subtracted, but 1000 DN were"),
     ],
 )
 def test_contradictions(change, words):
@@ -73,7 +61,7 @@ def test_windows():
     np.testing.assert_array_equal(read_windows(dataset, 2), [[0, 32], [32, 32]])
     assert read_windows({}, 2) is None
     assert read_windows({"groups": {"test": {"patches": 2}}}, 2) is None
-    with pytest.raises(SRError, match="tells where 2 test patches lie, there are 3"):
+    with pytest.raises(SRError, match="the places of 2 test patches, but there are 3"):
         read_windows(dataset, 3)
 
 
@@ -89,20 +77,20 @@ def write(patches, card: dict | None = None, side: int = 8):
 def test_reading(patches):
     windows = [[0, 0], [8, 0]]
     folder = write(patches, {**DATASET, "groups": {"test": {"windows": windows}}})
-    found = read_eval_set(folder)
-    assert (found.count, found.size, found.spacing) == (2, 32, 1.5)
-    np.testing.assert_array_equal(found.windows, windows)
-    assert found.dataset["offset"] == 1000
+    test = read_eval_set(folder)
+    assert (test.count, test.size, test.spacing) == (2, 32, 1.5)
+    np.testing.assert_array_equal(test.windows, windows)
+    assert test.dataset["offset"] == 1000
     (folder / "dataset.json").unlink()  # of another program
-    found = read_eval_set(folder)
-    assert (found.dataset, found.windows, found.spacing) == ({}, None, 1.5)
+    test = read_eval_set(folder)
+    assert (test.dataset, test.windows, test.spacing) == ({}, None, 1.5)
 
 
 def test_bad_test_set(patches):
-    """A card that contradicts what all scripts agree on, and small patches."""
+    """A card with another factor, and small patches."""
     with pytest.raises(SRError, match="dataset.json says factor 2, 4 is expected"):
         read_eval_set(write(patches, {**DATASET, "factor": 2}))
-    with pytest.raises(SRError, match="28 pixels a side, at least 32.*--patch_size 8"):
+    with pytest.raises(SRError, match="28 pixels a side; at least 32.*--patch_size 8"):
         read_eval_set(write(patches, DATASET, side=7))
 
 
@@ -116,7 +104,7 @@ TRAINED = {**XS, "patch_size": 8, "windows": [[0, 0], [40, 16]]}
         ([[7, 7], [8, 0], [33, 9]], {}, {"ground": TRAINED}, 2),
         ([[7, 7]], {}, {"scenes": [{"ground": None}, {"ground": TRAINED}]}, 1),
         ([[7, 0]], {"origin": [452042.0, 5412000.0]}, {"ground": TRAINED}, 1),
-        # They touch, lie elsewhere, or the model does not tell.
+        # They touch, lie elsewhere, or the card of the model has no ground.
         ([[8, 0], [0, 8], [48, 16], [32, 16]], {}, {"ground": TRAINED}, 0),
         ([[7, 7]], {"crs": "EPSG:2154"}, {"ground": TRAINED}, 0),
         ([[7, 7]], {"origin": [452048.0, 5412000.0]}, {"ground": TRAINED}, 0),
@@ -124,7 +112,7 @@ TRAINED = {**XS, "patch_size": 8, "windows": [[0, 0], [40, 16]]}
     ],
 )
 def test_ground_that_was_trained_on_is_refused(tmp_path, windows, changed, card, count):
-    """Patches of 8 lr pixels of 6 m; they may touch training patches, no more."""
+    """Patches of 8 lr pixels of 6 m may touch training patches but not overlap."""
     dataset = {
         "xs": {**XS, **changed},
         "lr": {"patch_size": 8},

@@ -1,4 +1,4 @@
-"""The files of an evaluation: looked at before the work, and written all or none."""
+"""Result files: checked before the evaluation, and written all or none."""
 
 from unittest.mock import MagicMock
 
@@ -20,7 +20,7 @@ def test_existing_results_are_kept(tmp_path):
 
 
 def test_nothing_is_left_if_the_report_fails(tmp_path, monkeypatch):
-    """Rather no metrics.json than one without its report."""
+    """A report that fails leaves no metrics.json."""
 
     def fail(*_):
         raise SRError("no report")

@@ -1,4 +1,4 @@
-"""Spectra of images whose detail ends at a known frequency."""
+"""Spectra of images with detail up to a given frequency."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ NOISE = np.random.default_rng(11).normal(0.2, 0.05, (6, SIZE, SIZE, 2))
 
 
 def low_pass(images: np.ndarray, pixel: float) -> np.ndarray:
-    """Keep the detail that pixels of so many metres can hold."""
+    """Remove detail finer than pixels of a size in metres can represent."""
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(SIZE, SPACING)] * 2))
     kept = (frequency <= 1 / (2 * pixel))[None, :, :, None]
     return np.fft.ifft2(np.fft.fft2(images, axes=(1, 2)) * kept, axes=(1, 2)).real
@@ -50,7 +50,7 @@ def test_the_truth_itself_has_the_resolution_of_its_pixels():
 
 
 def test_invented_detail_is_power_without_resolution():
-    """Other noise of the same power beyond 10 m: enough detail, but not the right."""
+    """Independent noise beyond 10 m has the power of the truth, but no correlation."""
     invented = np.random.default_rng(12).normal(0.2, 0.05, NOISE.shape)
     image = low_pass(NOISE, 10.0) + invented - low_pass(invented, 10.0)
     _, ratio, _, size = measure(image)

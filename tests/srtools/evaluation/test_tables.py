@@ -1,4 +1,4 @@
-"""The tables of the terminal and of the reports, and what they say in words."""
+"""Tables of the terminal and of the reports, and their notes."""
 
 import pytest
 
@@ -7,18 +7,18 @@ from srtools.evaluation.tables import Table
 
 
 def of(title: str, metrics: dict) -> Table:
-    """Return the table whose title begins so."""
+    """Return the table with a title that begins with `title`."""
     every = tables.evaluation(metrics)
     return next(table for table in every if table.title.startswith(title))
 
 
 def test_text_is_aligned():
-    """Names to the left, numbers to the right; pages have more."""
+    """Names are aligned left and numbers right; tables of the page are left out."""
     shown = [
         Table("One", ["", "L1"], [["bicubic", "9.00"], ["x", "10.00"]], ["a note"]),
         Table("Two", notes=["of the page"], page_only=True),
     ]
-    assert tables.as_text(shown).splitlines() == [
+    assert tables.format_tables(shown).splitlines() == [
         "One:",
         "              L1",
         "  bicubic   9.00",
@@ -51,37 +51,36 @@ def test_gain_and_its_interval(metrics, kind):
 
 
 def test_slow_scores(metrics):
-    """Their rows, and on how many patches they were measured."""
+    """Rows, and the number of patches in the notes."""
     detail = of("New detail", metrics())
     assert detail.rows[0] == ["bicubic", "9.0", "-", "-", "-"]
     assert detail.rows[1] == ["model", "5.8", "0.35", "0.38", "0.27"]
     assert detail.notes[0].startswith("on 8 of 9 patches")
-    seen = of("Seen as Sentinel-2 sees", metrics())
-    assert seen.rows == [
+    consistency = of("Consistency", metrics())
+    assert consistency.rows == [
         ["model", "34.1", "-1.0", "-", "0.50", "-"],
         ["truth", "27.6", "-1.0", "-", "-", "-"],
     ]
-    held = of("Intervals of pixels", metrics())
-    assert held.rows[1] == ["90%", "88.0%", "87.5%", "90.0%", "300"]
-    assert "held 90.0% +- 5.0 points" in held.notes[0]
+    coverage = of("Intervals of pixels", metrics())
+    assert coverage.rows[1] == ["90%", "88.0%", "87.5%", "90.0%", "300"]
+    assert "was 90.0% +- 5.0 points" in coverage.notes[0]
     unknown = tables.evaluation(metrics(consistency=None, coverage=None))
-    assert not {seen.title, held.title} & {table.title for table in unknown}
+    assert not {consistency.title, coverage.title} & {table.title for table in unknown}
 
 
-def test_a_sentence_for_each_question(metrics):
-    assert of("In words", metrics()).notes == [
-        "a pixel is 241 DN off in the mean (0.024 of reflectance, 30% of the mean of "
-        "the truth), bicubic's 298 DN",
-        "its detail is right down to 5.8 m, bicubic's down to 9.0 m",
+def test_a_sentence_for_each_result(metrics):
+    assert of("Summary", metrics()).notes == [
+        "mean absolute error: 241 DN (0.024 of reflectance, 30% of the mean of the "
+        "truth); bicubic: 298 DN",
+        "effective resolution: 5.8 m; bicubic: 9.0 m",
         "of the detail that bicubic lacks 35% is right, 38% is missing and 27% is "
         "invented",
-        "it agrees with Sentinel-2 less well than the truth does: 34 DN off, the truth "
-        "28 DN",
+        "difference from Sentinel-2: 34 DN; the truth: 28 DN",
     ]
 
 
-def test_what_must_not_be_overlooked(metrics):
-    """A pair that failed, a model that loses, and what is not known."""
+def test_sentences_on_doubts(metrics):
+    """A pair that failed, a model that loses, and unknown scores."""
     pair = {"verdict": "fail", "diagnoses": ["shift 5.0 m: --coregister"]}
     worse = metrics(
         dataset={"pair": pair},
@@ -91,14 +90,14 @@ def test_what_must_not_be_overlooked(metrics):
     )
     worse["inner"]["gain_db"] = -0.2
     worse["spectrum"]["effective_resolution_metres"]["model"] = None
-    lines = tables.in_words(worse)
-    assert lines[0].endswith("298 DN; on 25% of the patches bicubic is better")
-    assert lines[1].startswith("its detail is right down to no size, bicubic's")
-    assert lines[2].startswith("agreement with Sentinel-2 is not measured: its own pix")
-    assert lines[3].startswith("the pair of these patches: fail (shift 5.0 m: --coreg")
-    assert lines[4] == "the model does not beat bicubic, which costs nothing"
-    seen = {"model": {"l1_dn": 20.0}, "truth": {"l1_dn": 27.6}}
-    assert "as well as the truth" in tables.in_words(metrics(consistency=seen))[3]
+    lines = tables.summary_sentences(worse)
+    assert lines[1:3] == [
+        "effective resolution: none; bicubic: 9.0 m",
+        "bicubic is better on 25% of the patches",
+    ]
+    assert lines[3].startswith("the difference from Sentinel-2 is not measured: its na")
+    assert lines[4].startswith("the pair of these patches: fail (shift 5.0 m: --coreg")
+    assert lines[5] == "the model does not beat bicubic, which costs nothing"
 
 
 @pytest.mark.parametrize(

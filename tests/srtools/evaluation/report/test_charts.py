@@ -1,4 +1,4 @@
-"""Charts as SVG: their text stays text, and their colours have a meaning."""
+"""Charts as SVG with text and fixed colours."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from srtools.evaluation.report import charts
 
 
 def test_histogram():
-    """Patches where bicubic is better have its colour."""
+    """Patches with a loss have the colour of bicubic."""
     drawn = charts.histogram(np.array([-0.5, 0.2, 1.0]))
     assert "Gain, patch by patch" in drawn and "http-equiv" not in drawn
     assert charts.COLOURS["model"] in drawn and charts.COLOURS["bicubic"] in drawn
@@ -44,7 +44,7 @@ def spectrum(frequency: list[float], size: float | None = None) -> dict:
 
 
 def test_curves_mark_the_resolution():
-    """A dot where a method's resolution is known; pixel sizes as far as they go."""
+    """A dot for the effective resolution, and ticks up to the highest frequency."""
     plain, marked = (
         charts.curves(spectrum([0.1, 0.2, 1 / 3], size), "correlation")
         for size in (None, 2.5)

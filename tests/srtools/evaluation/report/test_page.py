@@ -1,4 +1,4 @@
-"""The report in a real browser: everything is shown, on a phone as well."""
+"""The report in a real browser, on a screen and on a phone."""
 
 import json
 import re
@@ -32,7 +32,7 @@ PROBE = """
 
 
 def show(path, width: int) -> dict:
-    """Open a copy of a page that says what it shows in a browser without network.
+    """Open a copy of a page with a probe in a browser without network.
 
     Chromium has no window narrower than 500 pixels; the page in it can be.
     """
@@ -57,8 +57,8 @@ def show(path, width: int) -> dict:
     shown = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=True
     )
-    found = re.search(r'<pre id="result">(.*?)</pre>', shown.stdout, re.DOTALL)
-    return json.loads(unescape(found[1]))
+    match = re.search(r'<pre id="result">(.*?)</pre>', shown.stdout, re.DOTALL)
+    return json.loads(unescape(match[1]))
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium to open the report with")
@@ -83,8 +83,8 @@ def write_report(metrics):
         scores = SimpleNamespace(gains=lambda: random.normal(1, 0.5, 8))
         truth = random.uniform(0, 0.4, (64, 64, 4))
         images = {LR: truth[::4, ::4], BICUBIC: truth * 0.9, SR: truth, TRUTH: truth}
-        shown = {f"patch <{n}>": images for n in range(5)}
-        page.save(path, metrics(), SimpleNamespace(test=test, scores=scores), shown)
+        examples = {f"patch <{n}>": images for n in range(5)}
+        page.save(path, metrics(), SimpleNamespace(test=test, scores=scores), examples)
         return path
 
     return write

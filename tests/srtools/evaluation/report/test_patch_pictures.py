@@ -1,4 +1,4 @@
-"""Patches to show: the right ones, in the right colours."""
+"""Pictures of patches and their colours."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from srtools.evaluation.report import patch_pictures
 from srtools.evaluation.report.patch_pictures import BICUBIC, LR, SR, TRUTH
 
 
-def shown(truth: np.ndarray, bicubic: np.ndarray, model: np.ndarray) -> dict:
+def images(truth: np.ndarray, bicubic: np.ndarray, model: np.ndarray) -> dict:
     return {LR: truth[::4, ::4], BICUBIC: bicubic, SR: model, TRUTH: truth}
 
 
@@ -24,35 +24,36 @@ def pixels(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
 
 
-def test_gathered_patches():
+def test_collected_patches():
     """Versions in reflectance, under the number and the gain of the patch."""
     assessment = SimpleNamespace(
-        shown=lambda: [2, 0], scores=SimpleNamespace(gains=lambda: np.array([-1, 0, 2]))
+        patches_to_show=lambda: [2, 0],
+        scores=SimpleNamespace(gains=lambda: np.array([-1, 0, 2])),
     )
     truth = ground()[None]
     predicted = {"bicubic": truth / 2, "model": truth / 4}
-    found = patch_pictures.gather(assessment, [(1e4 * truth, predicted, truth)] * 2)
-    assert list(found) == ["patch 2, +2.00 dB", "patch 0, -1.00 dB"]
-    for images in found.values():
-        assert list(images) == [LR, BICUBIC, SR, TRUTH]
-        for image, part in zip(images.values(), (1, 0.5, 0.25, 1), strict=True):
+    patches = patch_pictures.collect(assessment, [(1e4 * truth, predicted, truth)] * 2)
+    assert list(patches) == ["patch 2, +2.00 dB", "patch 0, -1.00 dB"]
+    for row in patches.values():
+        assert list(row) == [LR, BICUBIC, SR, TRUTH]
+        for image, part in zip(row.values(), (1, 0.5, 0.25, 1), strict=True):
             np.testing.assert_allclose(image, part * truth[0])
 
 
 def test_errors_share_one_scale():
-    """Of two rows, that with twice the error is brighter; no error is black."""
+    """All rows share one colour scale; no error is black."""
     truth = ground()
     errors = 0.0, 0.01, 0.02
-    rows = {str(error): shown(truth, truth, truth + error) for error in errors}
-    drawn, brightest = patch_pictures.strips(rows)
+    rows = {str(error): images(truth, truth, truth + error) for error in errors}
+    drawn, brightest = patch_pictures.picture_rows(rows)
     assert brightest == pytest.approx(0.02)
-    none, half, full = (pixels(row["error"]).mean() for row in drawn.values())
-    assert none < 5 < half < full
+    none, middle, full = (pixels(row["error"]).mean() for row in drawn.values())
+    assert none < 5 < middle < full
     assert full > 200  # the brightest colour, for the largest of all errors
 
 
 def test_new_detail_is_green_blue_or_red():
-    """The truth is all right, the input misses all, and noise is invented."""
+    """The truth is improvement, the input omission, and noise hallucination."""
     truth = ground()
     zoomed = (truth + np.random.default_rng(1).normal(0, 0.03, truth.shape)).clip(0.01)
     noise = ground(seed=2)
@@ -61,8 +62,8 @@ def test_new_detail_is_green_blue_or_red():
         ("omission", zoomed),
         ("hallucination", noise),
     ):
-        rows = {name: shown(truth, zoomed, answer)}
-        picture = pixels(patch_pictures.strips(rows)[0][name]["new detail"]) / 255
+        rows = {name: images(truth, zoomed, answer)}
+        picture = pixels(patch_pictures.picture_rows(rows)[0][name]["new detail"]) / 255
         counted = (picture != 1).any(axis=-1)
         assert counted.mean() > 0.2
         distances = {
@@ -73,13 +74,13 @@ def test_new_detail_is_green_blue_or_red():
 
 
 def test_no_rows():
-    assert patch_pictures.strips({})[0] == {}
+    assert patch_pictures.picture_rows({})[0] == {}
 
 
 def test_png_shows_best_median_and_worst(tmp_path):
     """Three rows of four pictures, whatever the number of patches to show."""
     truth = ground()
-    rows = {str(n): shown(truth, truth, truth) for n in range(6)}
+    rows = {str(n): images(truth, truth, truth) for n in range(6)}
     patch_pictures.save_png(tmp_path / "six.png", rows)
     patch_pictures.save_png(tmp_path / "one.png", {"0": rows["0"]})
     with (

@@ -33,11 +33,11 @@ class Coverage:
             return self.network(**{INPUT: image})[OUTPUT] / SCALE
 
         mean, spread = mean_of_views(answer, tf.constant(sample.lr), self.views)
-        signs = intervals.predictors(mean, spread)
+        predictors = intervals.predictors(mean, spread)
         inner = slice(intervals.CUT, -intervals.CUT)
         errors = np.abs(mean.numpy() - sample.truth / SCALE)[:, inner, inner]
         for level in intervals.LEVELS:
-            width = intervals.half_widths(signs, self.calibration, level).numpy()
+            width = intervals.half_widths(predictors, self.calibration, level).numpy()
             self._within[level] += list((errors <= width).mean(axis=(1, 2)))
             self._widths[level] += list(width.mean(axis=(1, 2), dtype=np.float64))
 

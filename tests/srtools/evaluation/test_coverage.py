@@ -25,8 +25,8 @@ def test_counts_by_hand(monkeypatch):
     truth[:, :8] = truth[:, 24:] = 1
     widths = dict(zip(intervals.LEVELS, (10, 49.5, 50.1), strict=True))
 
-    def half_widths(signs, _, level):
-        return signs[..., 0] * widths[level]
+    def half_widths(predictors, _, level):
+        return predictors[..., 0] * widths[level]
 
     monkeypatch.setattr(intervals, "half_widths", half_widths)
     card = {"intervals": {"1": {"left_out": {"0.9": {"coverage": 0.9}}}}}

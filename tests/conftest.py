@@ -1,4 +1,4 @@
-"""What the tests of the scripts share: small rasters, patches, and a toy model."""
+"""Fixtures of the tests of the scripts: small rasters, patches, and a toy model."""
 
 import functools
 import shutil
@@ -52,9 +52,9 @@ def write_raster(tmp_path: Path, write_raster_in) -> Callable[..., str]:
 
 
 class Toy(tf.Module):
-    """A network whose answer is known: a 7 x 7 mean, then each pixel 4 x 4 times.
+    """Network with a known output: the mean of a square, then each pixel 4 x 4 times.
 
-    With `radius` 0 there is no mean.  The receptive field reaches `radius` lr pixels.
+    The square, and the receptive field, reach `radius` lr pixels to each side.
     """
 
     def __init__(self, radius: int, bands: int = 4, gain: float = 1.0, crops=(16, 32)):

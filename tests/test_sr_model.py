@@ -76,7 +76,7 @@ def test_a_fresh_model_is_alive(seed, filters):
 
 
 def interpolate(image):
-    """Zoom [h, w, bands] linearly by 2, twice, as if 0 were around it."""
+    """Zoom [h, w, bands] linearly by 2, twice, with 0 outside the image."""
     for _ in range(2):
         for axis in (0, 1):
             image = np.moveaxis(image, axis, 0)
@@ -96,8 +96,8 @@ def test_a_fresh_network_is_a_linear_interpolation(filters, kernel):
     model = make(filters=filters, blocks=4, kernel=kernel)
     hr = model.model({"lr": lr})["hr"].numpy()[0]
     difference = np.abs(hr - interpolate(lr[0] * 1e-4))
-    # A kernel of 2 repeats pixels, and a triangle makes a line of them: at the rim it
-    # meets the 0 around the image.
+    # A kernel of 2 repeats pixels, and a triangle smooths them: at the edge it includes
+    # the 0 outside the image.
     rim = 4 if kernel == 2 else 0
     assert difference[rim : 56 - rim, rim : 72 - rim].max() < 1e-3
 

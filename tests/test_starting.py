@@ -1,4 +1,4 @@
-"""How a program starts: while its libraries are loaded, an error is one line, too."""
+"""The start of a program: an error while libraries are loaded is one line, too."""
 
 import os
 import re
@@ -22,7 +22,7 @@ PROGRAMS = {
     "scene": "-m demo.scene a".split(),
 }
 CHECK_2 = "-m lesson.check 2 --scripts a".split()
-# Signals of the keyboard come while a library is imported, which makes nothing of it.
+# The library receives Ctrl-C while it is imported, and ignores the exception.
 INTERRUPTED = """
 import os, signal
 try:

@@ -84,14 +84,14 @@ def agree(one: Any, other: Any) -> bool:
     return one == other
 
 
-def check_conventions(card: dict, whose: str, advice: str) -> None:
+def check_conventions(card: dict, name: str, advice: str) -> None:
     """Check the bands, factor and scale of a card; an entry that is missing is right.
 
-    `whose`, the user's name for the card, and `advice` are parts of the message.
+    `name`, that of the card, and `advice` are parts of the message.
     """
     for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
         value = card.get(key)
         if value is not None and not agree(value, expected):
             raise SRError(
-                f"{whose} says {key} {value}, {expected} is expected; {advice}"
+                f"{name} says {key} {value}, {expected} is expected; {advice}"
             )

@@ -64,9 +64,9 @@ def partial_folder(path: str | Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     parent, prefix = make_folder(path.parent, room=0), f".partial-{path.name}-"
     # Longer suffixes than eight letters belong to a path with a longer name.
-    for left in parent.glob(f"{glob.escape(prefix)}????????"):
-        with suppress(SRError, OSError), lock(left, "it is in use", require_locks=True):
-            shutil.rmtree(left)
+    for orphan in parent.glob(f"{glob.escape(prefix)}????????"):
+        with suppress(SRError, OSError), lock(orphan, "in use", require_locks=True):
+            shutil.rmtree(orphan)
     busy = f"{path} is written by another run; wait for it, or give another output"
     with tempfile.TemporaryDirectory(
         prefix=prefix, dir=parent, ignore_cleanup_errors=True

@@ -66,17 +66,19 @@ def check_order(
         images: four images with one band, or one with four.
         read: `sentinel2_band` or `spot_band`.
     """
-    titles = [band.title for image in images for band in image.declared]
+    bands = [band for image in images for band in image.declared]
+    titles = [band.title for band in bands]
     if len(set(titles)) == 1:
         titles = [""] * len(titles)
-    names = [read(title) for title in titles]
+    others = [band.colour for band in bands]
     if len(images) > 1:
-        stems = [Path(redact(image.path)).stem for image in images]
-        names = [name or read(stem) for name, stem in zip(names, stems, strict=True)]
-        titles = [title or stem for title, stem in zip(titles, stems, strict=True)]
-    elif not any(names):
-        titles = [band.colour for band in images[0].declared]
-        names = [read(title) for title in titles]
+        others = [Path(redact(image.path)).stem for image in images]
+    elif any(map(read, titles)):
+        others = [""] * len(titles)
+    titles = [
+        title if read(title) else x for title, x in zip(titles, others, strict=True)
+    ]
+    names = list(map(read, titles))
     if all(name in (None, band) for name, band in zip(names, BANDS, strict=True)):
         return
     order = ""

@@ -85,8 +85,7 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo) -> None:
         )
     if not pan.grid.meets(xs.bounds):
         raise SRError(
-            "PAN and XS do not overlap: "
-            f"PAN covers {_text(pan.bounds)}, XS {_text(xs.bounds)}"
+            f"PAN and XS do not overlap: PAN covers {_place(pan)}, XS {_place(xs)}"
         )
     # hr patches begin at a whole pixel of PAN, lr patches at one of XS.
     corner = np.array(pan.grid.position(xs.bounds[0], xs.bounds[3]))
@@ -108,9 +107,14 @@ def check_stack(images: Sequence[ImageInfo]) -> None:
         tolerance = SAME_GRID_PIXELS * first.spacing
         close = image.transform.almost_equals(first.transform, tolerance)
         if not (same and close and image.crs == first.crs):
+            one, other = (
+                f"{redact(x.path)} ({x.width} x {x.height} px of {x.spacing:g} m from "
+                f"{x.bounds[0]:.10g}, {x.bounds[3]:.10g} in {x.crs.to_string()})"
+                for x in (image, first)
+            )
             raise SRError(
-                f"{_grid(image)} does not lie on the grid of {_grid(first)}; "
-                "resample it (gdalwarp), or take bands of one resolution"
+                f"{one} does not lie on the grid of {other}; resample it (gdalwarp), "
+                "or take bands of one resolution"
             )
 
 
@@ -139,33 +143,22 @@ def check_covers(
         bounds = shapely.box(*tile.bounds).buffer(area.spacing, join_style="mitre")
         covered |= shapely.intersects_xy(bounds, xs, ys)
     if not covered.all():
-        where = "; ".join(f"{_text(t.bounds)} ({t.crs.to_string()})" for t in tiles)
         raise SRError(
             f"the {what} covers {covered.mean():.0%} of the Spot image, all of it is "
-            f"expected: it lies at {where}, Spot at {_text(area.bounds)} "
-            f"({area.crs.to_string()})"
+            f"expected: it lies at {'; '.join(map(_place, tiles))}, Spot at "
+            f"{_place(area)}"
         )
 
 
 def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
     """Check that `image` covers at least a part of `area`."""
-    bounds = area.grid.bounds_in(image.crs)
-    if not image.grid.meets(bounds):
+    if not image.grid.meets(area.grid.bounds_in(image.crs)):
         raise SRError(
-            f"{redact(image.path)} does not show {redact(area.path)}: the "
-            f"one lies at {_text(image.bounds)}, the other at {_text(bounds)} "
-            f"({image.crs.to_string()})"
+            f"{redact(image.path)} does not show {redact(area.path)}: the one lies at "
+            f"{_place(image)}, the other at {_place(area)}"
         )
 
 
-def _grid(image: ImageInfo) -> str:
-    left, top = image.transform @ (0, 0)
-    return (
-        f"{redact(image.path)} ({image.width} x {image.height} px of "
-        f"{image.spacing:g} m from {left:.10g}, {top:.10g} in {image.crs.to_string()})"
-    )
-
-
-def _text(bounds: Sequence[float]) -> str:
-    left, bottom, right, top = (f"{value:.0f}" for value in bounds)
-    return f"x {left} to {right}, y {bottom} to {top}"
+def _place(image: ImageInfo) -> str:
+    left, bottom, right, top = (f"{value:.0f}" for value in image.bounds)
+    return f"x {left} to {right}, y {bottom} to {top} ({image.crs.to_string()})"

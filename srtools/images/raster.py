@@ -44,6 +44,7 @@ COMPRESSED = {"COMPRESS": "DEFLATE", "ZLEVEL": 1, "PREDICTOR": 2, "BIGTIFF": "IF
 """GDAL's creation options of an image: small, and quick to write."""
 
 ATTEMPTS = 3  # to read the pixels behind a link
+FLAGS = re.IGNORECASE | re.MULTILINE
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,11 @@ class BandInfo:
 
     dtype: str
     nodata: float | None
-    title: str
-    """Description of the band; "" if there is none."""
-    colour: str
-    """Colour interpretation: "red", "alpha", "palette", "undefined"..."""
-    scale: float
-    """Physical value of one DN; 1 if the file does not say."""
-    offset: float
-    """Physical value of DN 0."""
-    masked: bool
-    """True if a mask or an alpha band marks the pixels with data."""
+    title: str  # description of the band; "" if there is none
+    colour: str  # colour interpretation: "red", "alpha", "palette", "undefined"...
+    scale: float  # physical value of one DN
+    offset: float  # physical value of DN 0
+    masked: bool  # a mask or an alpha band marks the pixels with data
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,6 @@ class ImageInfo:
     transform: Affine
     """From (column, row) of a pixel's upper left corner to coordinates."""
     declared: tuple[BandInfo, ...] = ()
-    """Metadata of each band."""
     offset_removed: int = 0
     """DN that were already subtracted, by `OFFSET_TAG`."""
 
@@ -140,8 +135,11 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
         with rasterio.open(gdal_path(path)) as file:
             info = _info_of(file, path)
     except (*GDAL_ERRORS, OSError) as error:
-        reason, default = reason_of(error), "a GeoTIFF or another format that GDAL "
-        advice = _advice(path, f"{default}reads is expected", reason)
+        reason, formats = (
+            reason_of(error),
+            "a GeoTIFF or another format that GDAL reads",
+        )
+        advice = _advice(f"{path}\n{reason}", f"{formats} is expected")
         raise SRError(
             f"{what} {with_proxy(path)} cannot be read as an image ({reason}); {advice}"
         ) from None
@@ -174,12 +172,9 @@ ADVICE = {
 """Remedies for unreadable images, by patterns of their path and of GDAL's reason."""
 
 
-def _advice(path: str, default: str, reason: str = "") -> str:
-    """Return the remedy for an image that cannot be read."""
-    for pattern, advice in ADVICE.items():
-        if re.search(pattern, path, re.I) or re.search(pattern, reason):
-            return advice
-    return default
+def _advice(text: str, default: str) -> str:
+    matching = (x for pattern, x in ADVICE.items() if re.search(pattern, text, FLAGS))
+    return next(matching, default)
 
 
 def reason_of(error: BaseException) -> str:

@@ -23,7 +23,9 @@ class Copy(NamedTuple):
 
     file: str
     window: tuple[int, int, int, int]  # column, row, width and height in the file
-    place: tuple[int, int]  # column and row in the VRT
+    place: tuple[int, int] = (0, 0)  # column and row in the VRT
+    transparent: int | None = None  # value that shows the copy below
+    band: int | None = None  # number of the band; None: that of the `Band`
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,6 @@ class Band:
     dtype: str
     copies: Sequence[Copy] = ()
     """A later copy lies over an earlier one; the rest of the band is 0."""
-    see_through: bool = False  # a pixel of 0 shows the copy below
-    mask: Copy | None = None
-    """Mask over all copies: 1 shows the pixels below, 0 sets them to 0."""
     nodata: bool = False  # the band declares 0 as nodata
     title: str | None = None
     scale: float | None = None  # physical value of one DN
@@ -62,31 +61,26 @@ def write(
 
 
 def _band(number: int, band: Band) -> str:
-    transparent = 0 if band.see_through else None
-    sources = [_source(copy, band.number, transparent) for copy in band.copies]
-    if band.mask:
-        sources.append(_source(band.mask, 1, transparent=1))
     facts = {
         "Description": band.title and escape(band.title),
         "NoDataValue": 0 if band.nodata else None,
         "Scale": band.scale,
     }
     tags = [f"<{k}>{v}</{k}>" for k, v in facts.items() if v is not None]
+    sources = [_source(copy, copy.band or band.number) for copy in band.copies]
     return f"""
   <VRTRasterBand dataType="{typename_fwd[dtype_rev[band.dtype]]}" band="{number}">
     {"".join(tags + sources)}
   </VRTRasterBand>"""
 
 
-def _source(copy: Copy, number: int, transparent: int | None) -> str:
-    """Return the XML of a copy; its value `transparent` shows the copies below."""
+def _source(copy: Copy, number: int) -> str:
     file = gdal_path(copy.file)
     file = file if file.startswith("/vsi") else str(Path(file).resolve())
     (x, y, width, height), (col, row) = copy.window, copy.place
-    # A simple source is faster.
-    kind, nodata = "SimpleSource", ""
-    if transparent is not None:
-        kind, nodata = "ComplexSource", f"<NODATA>{transparent}</NODATA>"
+    kind, nodata = "SimpleSource", ""  # which is faster
+    if copy.transparent is not None:
+        kind, nodata = "ComplexSource", f"<NODATA>{copy.transparent}</NODATA>"
     return f"""
     <{kind}>
       <SourceFilename relativeToVRT="0">{escape(file)}</SourceFilename>
@@ -131,17 +125,17 @@ def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
             for parts in zip(*windows, strict=True)
         )
         copies = [
-            _whole(image, (right.start - cols.start, down.start - rows.start))
+            _whole(image, (right.start - cols.start, down.start - rows.start), 0)
             for image, (down, right) in zip(images, windows, strict=True)
         ]
-        bands = _bands(images[0], copies, see_through=True)
-        write(Path(paths[-1]), grid.part((rows, cols)), bands)
+        write(Path(paths[-1]), grid.part((rows, cols)), _bands(images[0], copies))
     return paths
 
 
 def write_masked(path: Path, image: ImageInfo, mask: ImageInfo) -> Path:
     """Write `image` with 0 where a mask of 0 and 1 on the same grid is 0."""
-    return write(path, image.grid, _bands(image, [_whole(image)], mask=_whole(mask)))
+    over = _whole(mask, transparent=1)._replace(band=1)
+    return write(path, image.grid, _bands(image, [_whole(image), over]))
 
 
 def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
@@ -173,11 +167,12 @@ def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
     return [*before, (0, size, margin), *after]
 
 
-def _whole(image: ImageInfo, place: tuple[int, int] = (0, 0)) -> Copy:
-    return Copy(image.path, (0, 0, image.width, image.height), place)
+def _whole(
+    image: ImageInfo, place: tuple[int, int] = (0, 0), transparent: int | None = None
+) -> Copy:
+    return Copy(image.path, (0, 0, image.width, image.height), place, transparent)
 
 
-def _bands(image: ImageInfo, copies: Sequence[Copy], **facts) -> list[Band]:
+def _bands(image: ImageInfo, copies: Sequence[Copy]) -> list[Band]:
     """Return all bands of an image, made of the same copies."""
-    numbers = range(1, image.bands + 1)
-    return [Band(number, image.dtype, copies, **facts) for number in numbers]
+    return [Band(number, image.dtype, copies) for number in range(1, image.bands + 1)]

@@ -1,8 +1,8 @@
-"""Agreement with Sentinel-2: the part of an image that its pixels measured is replaced.
+"""Iterative back-projection: agreement of an image with Sentinel-2.
 
-The image is blurred as Sentinel-2 blurs, its pixels are compared with those of
-Sentinel-2, and the difference is interpolated and added, some times over.  Detail
-finer than a pixel of Sentinel-2, which it cannot contradict, is left as it is.
+The image is blurred with Sentinel-2's point spread function and compared with its
+pixels; the difference is interpolated and added, `ROUNDS` times.  Detail finer than a
+pixel of Sentinel-2 stays.
 
 Source: Irani and Peleg, "Improving resolution by image registration", CVGIP: Graphical
 Models and Image Processing 53, 1991.
@@ -13,20 +13,18 @@ from scipy.ndimage import uniform_filter
 
 from srtools.matching.point_spread import REACH_METRES, blur_weights
 
-ROUNDS = 4
-"""Times that the difference is added.  More would follow the noise of Sentinel-2."""
-
+ROUNDS = 4  # more would follow the noise of Sentinel-2
 KERNEL_PIXELS = 2  # of Sentinel-2, on each side of the cubic kernel
-CONTINUED_PIXELS = 2  # of Sentinel-2, by which a difference is continued into no data
+CONTINUED_PIXELS = 2  # of Sentinel-2, by which differences are extended into nodata
 LEAST_WEIGHT = 0.3  # of the kernel that is not beyond Sentinel-2's pixels
-LEAST_SHARE = 0.05  # of 3 x 3 pixels that are known: at least one is 0.11
-KNOWN = 0.999  # share of the pixels below the blur that have data
+LEAST_SHARE = 0.05  # of 3 x 3 pixels with a value: a single one is 0.11
+COMPLETE = 0.999  # share of the weights of the blur that lie on pixels with data
 
 Axis = tuple[np.ndarray, np.ndarray]
 
 
 def reach_metres(pixel: float) -> float:
-    """Return how far pixels of Sentinel-2 of a size change the answer, metres."""
+    """Return how far a pixel of Sentinel-2 changes the answer, metres."""
     return ROUNDS * (REACH_METRES + (KERNEL_PIXELS + CONTINUED_PIXELS) * pixel)
 
 
@@ -38,17 +36,17 @@ def agree(
     spacing: float,
     pixel: float,
 ) -> np.ndarray:
-    """Change an image so that Sentinel-2, looking at it, sees its own pixels.
+    """Change an image so that its blurred pixels equal those of Sentinel-2.
 
-    A pixel of Sentinel-2 that is 0 in a band, or that sees what is 0 or beyond the
-    image, is not compared; there its neighbours' difference is added.
+    Pixels of Sentinel-2 that are nodata, or whose blur reaches nodata or the edge, take
+    the difference of their neighbours.
 
     Arguments:
-        image: [h, w, bands], 0 is no data.
-        measured: [n, m, bands] Sentinel-2 in the same unit, 0 is no data.
-        rows: [n] places of Sentinel-2's rows, pixels of `image`; 0 is the middle of
+        image: [h, w, bands], 0 is nodata.
+        measured: [n, m, bands] Sentinel-2 in the same unit, 0 is nodata.
+        rows: [n] centres of Sentinel-2's rows, pixels of `image`; 0 is the middle of
             the first one.
-        cols: [m] places of its columns.
+        cols: [m] centres of its columns.
         spacing: pixel size of `image`, metres.
         pixel: pixel size of Sentinel-2, metres.
 
@@ -62,19 +60,19 @@ def agree(
         for places, size in zip((rows, cols), image.shape[:2], strict=True)
     )
     has_data = image.all(axis=-1)
-    seen = down @ has_data.astype(np.float32) @ right.T > KNOWN
-    seen &= _inside(rows, image.shape[0], spacing)[:, None]
-    seen &= _inside(cols, image.shape[1], spacing)
-    seen &= measured.all(axis=-1)
-    # Sentinel-2's view of what is added, on its own grid: much smaller than the image.
-    again, aside = down @ up, right @ left
+    valid = down @ has_data.astype(np.float32) @ right.T > COMPLETE
+    valid &= _inside(rows, image.shape[0], spacing)[:, None]
+    valid &= _inside(cols, image.shape[1], spacing)
+    valid &= measured.all(axis=-1)
+    # Interpolation and blur at once, on the grid of Sentinel-2, which is much smaller.
+    vertical, horizontal = down @ up, right @ left
     answer = np.empty(image.shape, np.float32)
     for band in range(image.shape[-1]):
         pixels = image[..., band].astype(np.float32)
         missing = measured[..., band] - down @ pixels @ right.T
         added = np.zeros_like(missing)
         for _ in range(ROUNDS):
-            added += _continued(missing - again @ added @ aside.T, seen)
+            added += _extended(missing - vertical @ added @ horizontal.T, valid)
         answer[..., band] = np.where(has_data, pixels + up @ added @ left.T, 0)
     return answer
 
@@ -83,26 +81,25 @@ def _axis(places: np.ndarray, size: int, spacing: float, pixel: float) -> Axis:
     """Return the weights of blur, [n, size], and interpolation, [size, n]."""
     distances = (np.arange(size)[:, None] - places) * spacing / pixel
     cubic = _cubic(np.abs(distances))
-    # Beyond the last of Sentinel-2's pixels half of the kernel is missing.
-    whole = cubic.sum(axis=1, keepdims=True)
-    cubic = np.divide(
-        cubic, whole, out=np.zeros_like(cubic), where=whole > LEAST_WEIGHT
-    )
+    # Beyond the last of Sentinel-2's pixels a part of the kernel is missing.
+    total = cubic.sum(axis=1, keepdims=True)
+    enough = total > LEAST_WEIGHT
+    cubic = np.divide(cubic, total, out=np.zeros_like(cubic), where=enough)
     return blur_weights(places, size, spacing), cubic
 
 
-def _continued(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Replace what is not known by the mean of its neighbours, or else by 0.
+def _extended(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Replace invalid values by the mean of their neighbours, or else by 0.
 
-    With 0 beside no data, the pixels next to it would overshoot.
+    With 0 everywhere beside nodata, the pixels next to it would overshoot.
     """
-    values, known = np.where(known, values, 0), known.astype(np.float32)
+    values, valid = np.where(valid, values, 0), valid.astype(np.float32)
     for _ in range(CONTINUED_PIXELS):
-        total, count = (uniform_filter(x, 3, mode="constant") for x in (values, known))
-        there = count > LEAST_SHARE
-        mean = np.divide(total, count, out=np.zeros_like(values), where=there)
-        values = np.where(known, values, mean)
-        known = np.where(known, known, there).astype(np.float32)
+        total, count = (uniform_filter(x, 3, mode="constant") for x in (values, valid))
+        enough = count > LEAST_SHARE
+        mean = np.divide(total, count, out=np.zeros_like(values), where=enough)
+        values = np.where(valid, values, mean)
+        valid = np.where(valid, valid, enough).astype(np.float32)
     return values
 
 
@@ -115,6 +112,6 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
 
 
 def _inside(places: np.ndarray, size: int, spacing: float) -> np.ndarray:
-    """Return which pixels of Sentinel-2 see nothing beyond the image, along an axis."""
+    """Check for each pixel of an axis that its blur stays inside the image."""
     reach = REACH_METRES / spacing - 1e-6
     return (places - reach >= -0.5) & (places + reach <= size - 0.5)

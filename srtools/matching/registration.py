@@ -29,8 +29,7 @@ class Block(NamedTuple):
     xs: np.ndarray
     """[size, size, bands] Spot, DN."""
     own: tuple[slice, slice] = (slice(None), slice(None))
-    """Rows and columns that lie nearer to this block's middle than to another's: of
-    blocks that overlap, each counts its own pixels only."""
+    """Rows and columns that no overlapping block counts, too."""
     pan: np.ndarray | None = None
     """[size, size] mean of PAN over each pixel, DN; 0 where a part is missing."""
 
@@ -43,18 +42,17 @@ class BlockShift(NamedTuple):
     size: int
     east: float
     north: float
-    """Metres by which Sentinel-2 lies too far east and north."""
+    """Offset of Sentinel-2 to the east and north, metres."""
     correlation: float
     verdict: str
-    """"used", or why it was not: "missing", "flat" or "unlike"."""
+    """"used", or the reason against it: "missing", "flat" or "unlike"."""
 
 
 def read_blocks(lr: Any, xs: Any, size: int = BLOCK) -> Iterator[Block]:
-    """Read square blocks spread evenly over two images of one size.
+    """Read square blocks spread evenly over two images, one block at a time.
 
     Arguments:
-        lr, xs: pyotb objects, Sentinel-2 and Spot on one grid.  Only the blocks are
-            computed, one at a time.
+        lr, xs: pyotb objects, Sentinel-2 and Spot on one grid.
         size: side of a block in pixels; less if the image is smaller.
     """
     height, width = lr.shape[:2]
@@ -67,7 +65,7 @@ def read_blocks(lr: Any, xs: Any, size: int = BLOCK) -> Iterator[Block]:
 
 
 def _spread(extent: int, size: int) -> Iterator[tuple[int, slice]]:
-    """Yield the first pixel and the own pixels of blocks that overlap by half at most.
+    """Yield the first pixel and the own pixels of blocks; they overlap by half at most.
 
     >>> list(_spread(10, 6))
     [(0, slice(0, 5, None)), (4, slice(1, 6, None))]
@@ -85,10 +83,9 @@ def block_shift(
     """Measure the shift of Sentinel-2 against Spot in one block.
 
     The method is phase correlation, restricted to the frequencies that Sentinel-2
-    resolves: beyond them there is only noise, which full whitening would make as loud
-    as the rest.  Amplitudes are whitened by half (their square root is kept): in trials
-    this was the most robust against changed ground.  The correlation is that of the
-    two filtered blocks.
+    resolves: full whitening would amplify the noise beyond them.  Only the square root
+    of the amplitudes is kept; in trials this was the most robust against changed
+    ground.  The correlation is that of the two filtered blocks.
 
     Arguments:
         spacing: pixel size, metres.
@@ -97,28 +94,28 @@ def block_shift(
     Source: Guizar-Sicairos, Thurman and Fienup, "Efficient subpixel image
     registration algorithms", Optics Letters 33, 2008 (scikit-image).
     """
-    there = present(block)
-    place = block.row, block.col, len(there)
-    if 1 - there.mean() > MOST_MISSING:
+    valid = present(block)
+    place = block.row, block.col, len(valid)
+    if 1 - valid.mean() > MOST_MISSING:
         return BlockShift(*place, 0.0, 0.0, 0.0, "missing")
     spectra = []
     for pixels, limit in ((block.xs, LEAST_LEVELS), (block.lr, least)):
         image = pixels[..., LUMINANCE].mean(axis=-1, dtype=float)
-        image = np.where(there, image - image[there].mean(), 0)
+        image = np.where(valid, image - image[valid].mean(), 0)
         if image.std() < limit:
             return BlockShift(*place, 0.0, 0.0, 0.0, "flat")
         taper = np.hanning(len(image))
         spectra.append(np.fft.fft2(image * np.outer(taper, taper)))
-    frequencies = np.fft.fftfreq(len(there))
+    frequencies = np.fft.fftfreq(len(valid))
     row_frequency, col_frequency = np.meshgrid(frequencies, frequencies, indexing="ij")
-    seen = np.hypot(row_frequency, col_frequency) < spacing / FINEST_PERIOD
-    xs, lr = (seen * f / np.sqrt(np.maximum(np.abs(f), 1e-9)) for f in spectra)
+    resolved = np.hypot(row_frequency, col_frequency) < spacing / FINEST_PERIOD
+    xs, lr = (resolved * f / np.sqrt(np.maximum(np.abs(f), 1e-9)) for f in spectra)
     # Pixels to add to Sentinel-2's rows and columns.
     rows, cols = phase_cross_correlation(
         xs, lr, space="fourier", normalization=None, upsample_factor=UPSAMPLING
     )[0]
-    turn = np.exp(-2j * np.pi * (row_frequency * rows + col_frequency * cols))
-    product = np.real(xs * np.conj(lr * turn)).sum()
+    phase = np.exp(-2j * np.pi * (row_frequency * rows + col_frequency * cols))
+    product = np.real(xs * np.conj(lr * phase)).sum()
     correlation = product / np.sqrt((np.abs(xs) ** 2).sum() * (np.abs(lr) ** 2).sum())
     east, north = -cols * spacing, rows * spacing
     good = np.hypot(east, north) < LARGEST_SHIFT and correlation > LEAST_CORRELATION
@@ -127,8 +124,8 @@ def block_shift(
 
 
 def present(block: Block) -> np.ndarray:
-    """Return where both images have data, [size, size] bool.
+    """Return the mask of pixels with data in both images, [size, size] bool.
 
-    Beside no data OTB interpolates a hair of a DN, some 1e-9, where there is none.
+    Next to nodata OTB interpolates values of some 1e-9 DN.
     """
     return (np.abs(block.lr) > 0.5).any(axis=-1) & (block.xs != 0).any(axis=-1)

@@ -1,22 +1,15 @@
-"""The ground that patches show, and whether two groups of patches share some."""
-
-from typing import Any
+"""Footprints of patches: the ground that they show, and share with others."""
 
 import numpy as np
 
-TOUCHING_METRES = 0.01  # patches that overlap by less only touch: places are rounded
+TOUCHING_METRES = 0.01  # smaller overlaps are rounding errors of the places
 
 
 def ground_of(card: dict, group: str) -> dict | None:
-    """Give the place of each patch of a group; None if the card does not tell.
+    """Return the place of each patch of a group; None if dataset.json lacks it.
 
-    Arguments:
-        card: content of dataset.json.
-        group: "train", "valid" or "test".
-
-    Returns:
-        CRS, origin (x, y) and spacing in metres, patch_size in lr pixels, and windows,
-        the first row and column of each patch.
+    It holds the CRS, origin (x, y) and spacing in metres, patch_size in lr pixels, and
+    windows, the first row and column of each patch.
     """
     windows = card.get("groups", {}).get(group, {}).get("windows")
     size = card.get("lr", {}).get("patch_size")
@@ -27,10 +20,7 @@ def ground_of(card: dict, group: str) -> dict | None:
 
 
 def shared(ground: dict | None, other: dict | None) -> int:
-    """Count the patches of `other` that show ground of `ground`.
-
-    Images in different CRSs are not compared.
-    """
+    """Count the patches of `other` that overlap `ground`, if both have one CRS."""
     if not ground or not other or ground["crs"] != other["crs"]:
         return 0
     sides = [
@@ -44,8 +34,8 @@ def shared(ground: dict | None, other: dict | None) -> int:
     )
 
 
-def _corners(ground: dict[str, Any]) -> np.ndarray:
-    """Give the distance of each patch's corner east and south of the CRS's origin."""
+def _corners(ground: dict) -> np.ndarray:
+    """Return the corner of each patch, metres east and south of the CRS's origin."""
     rows, cols = np.reshape(ground["windows"], (-1, 2)).T
     (left, top), spacing = ground["origin"], ground["spacing"]
     return np.stack([left + spacing * cols, -top + spacing * rows], axis=1)

@@ -32,7 +32,7 @@ class PatchesInfo(NamedTuple):
 
 
 def describe_patches(path: str | os.PathLike) -> PatchesInfo:
-    """Read the size of a patches image, which must be a stack of square patches."""
+    """Read the size of a patches image, and check that its patches are square."""
     try:
         with rasterio.open(path) as file:
             width, height, bands = file.width, file.height, file.count
@@ -49,10 +49,10 @@ def describe_patches(path: str | os.PathLike) -> PatchesInfo:
 
 
 def lay_over(paths: Iterable[Path]) -> None:
-    """Let lr and hr open one over the other, and name their bands.
+    """Align the corners of lr and hr images, and name their bands.
 
-    OTBTF puts the centre of the first pixel of both at (0, 0), so that their corners
-    are 2.25 m apart: a shift where there is none.
+    OTBTF puts the centre of the first pixel of both at (0, 0), so that a viewer would
+    show a shift of 2.25 m.
     """
     for path in paths:
         with rasterio.open(path, "r+") as file:
@@ -61,7 +61,7 @@ def lay_over(paths: Iterable[Path]) -> None:
 
 
 def check_count(path: str | os.PathLike, expected: int) -> None:
-    """Check that the engine cut as many patches as there are places."""
+    """Check that the engine cut a patch at each place."""
     count = describe_patches(path).count
     if count != expected:
         raise SRError(
@@ -75,16 +75,17 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
 
     `factor` is the number of hr pixels per lr pixel, along one side.
     """
-    if not Path(folder).is_dir():
-        state = "is a file, not a folder" if Path(folder).exists() else "does not exist"
+    folder = Path(folder)
+    if not folder.is_dir():
+        state = "is a file, not a folder" if folder.exists() else "does not exist"
         raise SRError(f"the folder of patches {folder} {state}; sr_dataset.py makes it")
-    files = {kind: str(Path(folder) / patches_name(group, kind)) for kind in KINDS}
+    files = {kind: str(folder / patches_name(group, kind)) for kind in KINDS}
     if group in empty_groups(card := read_dataset_card(folder)):
         shares = " ".join(f"{share:g}" for share in card.get("proportions", ()))
         raise SRError(
-            f"{files['lr']} is missing, or a left-over: the scene was made without a "
-            f"{group} group ({DATASET_CARD}: --proportions {shares or 'unknown'}); "
-            "give another folder, or make the patches again with other proportions"
+            f"the scene was made without a {group} group ({folder / DATASET_CARD}: "
+            f"--proportions {shares or 'unknown'}); give another folder, or make the "
+            "patches again with other proportions"
         )
     lr, hr = (_check_image(files[kind]) for kind in KINDS)
     if lr.count != hr.count:
@@ -102,14 +103,14 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
 
 
 def _check_image(path: str) -> PatchesInfo:
-    """Check that a patches image is whole, and has four bands of DN."""
+    """Check that a patches image is complete, and has four bands of DN."""
     info = describe_patches(path)
     if not raster.is_whole(path):
         raise SRError(
             f"{path} is damaged, a part of its pixels is missing; {AGAIN}, or copy it "
             "again"
         )
-    # OTB writes DN as float32 unless told not to: the type of the pixels is no sign.
+    # OTB writes DN as float32 by default, so the type proves nothing.
     with rasterio.open(path) as file:
         largest = file.read(window=Window(0, 0, info.size, info.size)).max()
     if 0 < largest < LEAST_BRIGHTEST_DN:
@@ -126,15 +127,11 @@ def _check_image(path: str) -> PatchesInfo:
 
 
 def first_without_number(files: dict[str, list[str]]) -> str | None:
-    """Name the first patch with a pixel that is nan or infinite, if there is one.
-
-    Only files of floats can hold such: OTB writes them unless told not to.
-    """
+    """Describe the first patch with a pixel that is nan or infinite; None without."""
     for path in (path for paths in files.values() for path in paths):
         with raster.reading(path) as file:
             side = file.width
-            floats = np.issubdtype(file.dtypes[0], np.floating)
-            for patch in range(file.height // side if floats else 0):
+            for patch in range(file.height // side):
                 pixels = file.read(window=Window(0, patch * side, side, side))
                 if not np.isfinite(pixels).all():
                     return f"patch {patch} of {path} holds nan or infinite pixels"
@@ -142,7 +139,7 @@ def first_without_number(files: dict[str, list[str]]) -> str | None:
 
 
 def warn_of_leak(card: dict, field: int) -> None:
-    """Warn if a network that sees `field` lr pixels around each sees another group."""
+    """Warn if a receptive field of `field` lr pixels a side reaches another group."""
     split = card.get("split", {})
     apart, needed = split.get("margin", 0), leak_margin(field)
     if split and apart < needed:
@@ -163,18 +160,19 @@ def pair_verdict(card: dict) -> str | None:
 
 
 def read_dataset_card(patches: str | Path) -> dict:
-    """Read dataset.json; patches made elsewhere have none, and that is allowed."""
+    """Read dataset.json; {} for patches made elsewhere, which have none."""
     path = Path(patches) / DATASET_CARD
     return read_card(path) if path.exists() else {}
 
 
 def empty_groups(card: dict) -> set[str]:
-    """Return the groups that a scene was made without, by its card."""
-    return {g for g, made in card.get("groups", {}).items() if made.get("patches") == 0}
+    """Return the groups without patches, by the card of a scene."""
+    groups = card.get("groups", {}).items()
+    return {group for group, entry in groups if entry.get("patches") == 0}
 
 
 def check_card(patches: str | Path) -> dict:
-    """Read dataset.json, and check that the patches are made for this network."""
+    """Read dataset.json, and check that the patches have the conventions of today."""
     card = read_dataset_card(patches)
     check_conventions(card, f"{patches}/{DATASET_CARD}", AGAIN)
     return card

@@ -19,7 +19,7 @@ TRUTH = 2000 + 12000 * gaussian_filter(RNG.normal(0, 1, (SIZE, SIZE, 2)), (12, 1
 
 
 def seen(image):
-    """What Sentinel-2 sees, [60, 60, bands]."""
+    """Blur an image as Sentinel-2 does, [60, 60, bands]."""
     down, right = (blur_weights(places, SIZE, SPACING) for places in (ROWS, COLS))
     return np.einsum("nh,hwb,mw->nmb", down, image, right)
 
@@ -36,35 +36,23 @@ def test_the_operator_is_the_gaussian_of_scipy():
     np.testing.assert_allclose(found, blurred[whole][:, whole], atol=5)
 
 
-def test_an_image_that_agrees_is_left_alone():
-    np.testing.assert_allclose(agree(TRUTH, seen(TRUTH)), TRUTH, atol=0.05)
-
-
-def test_a_wrong_brightness_is_put_right():
-    answer = agree(TRUTH + 300, seen(TRUTH))[INNER, INNER]
-    np.testing.assert_allclose(answer, TRUTH[INNER, INNER], atol=5)
-
-
-def test_detail_that_sentinel2_cannot_see_stays():
-    """Waves of 4.5 m, which its blur removes."""
-    rows, cols = np.mgrid[:SIZE, :SIZE]
-    fine = 500 * np.cos(2 * np.pi * rows / 3)[..., None]
-    answer = agree(TRUTH + fine + 100, seen(TRUTH))[INNER, INNER]
-    np.testing.assert_allclose(answer, (TRUTH + fine)[INNER, INNER], atol=5)
+@pytest.mark.parametrize(
+    ("bias", "fine", "tolerance"), [(0, 0, 0.05), (300, 0, 5), (100, 500, 5)]
+)
+def test_brightness_is_corrected_and_fine_detail_stays(bias, fine, tolerance):
+    """Sentinel-2's blur removes waves of 4.5 m, so that it cannot contradict them."""
+    waves = fine * np.cos(2 * np.pi * np.arange(SIZE) / 3)[:, None, None]
+    answer = agree(TRUTH + waves + bias, seen(TRUTH))[INNER, INNER]
+    np.testing.assert_allclose(answer, (TRUTH + waves)[INNER, INNER], atol=tolerance)
 
 
 def test_errors_as_wide_as_a_pixel_become_small():
+    """The image is nearer to Sentinel-2, and to the truth."""
     wrong = TRUTH + 3000 * gaussian_filter(RNG.normal(0, 1, TRUTH.shape), (6, 6, 0))
-    before, after = (
-        np.abs(seen(image) - seen(TRUTH))[8:-8, 8:-8].mean()
-        for image in (wrong, agree(wrong, seen(TRUTH)))
-    )
-    assert before > 50 and after < before / 10
-    # And the image is nearer to the truth, not only to Sentinel-2.
-    errors = [
-        np.abs(i - TRUTH)[INNER, INNER].mean()
-        for i in (wrong, agree(wrong, seen(TRUTH)))
-    ]
+    images = wrong, agree(wrong, seen(TRUTH))
+    blurred = [np.abs(seen(x) - seen(TRUTH))[8:-8, 8:-8].mean() for x in images]
+    assert blurred[0] > 50 and blurred[1] < blurred[0] / 10
+    errors = [np.abs(image - TRUTH)[INNER, INNER].mean() for image in images]
     assert errors[1] < errors[0] / 2
 
 

@@ -1,4 +1,4 @@
-"""The check of patches and of their card."""
+"""Checks of patches images and of their card."""
 
 import re
 
@@ -20,12 +20,18 @@ def zeros(count, size, bands=4):
     return np.zeros((count, size, size, bands), np.uint16)
 
 
-def test_check_gives_the_files(patches):
-    folder = patches("train", zeros(3, 4), zeros(3, 16))
-    assert check_patches(folder, "train", factor=4) == {
-        "lr": str(folder / "train_lr_patches.tif"),
-        "hr": str(folder / "train_hr_patches.tif"),
-    }
+@pytest.fixture
+def folder(patches):
+    """A folder with three training patches."""
+    return patches("train", zeros(3, 4), zeros(3, 16))
+
+
+def test_patches_and_their_number(folder):
+    files = {kind: str(folder / f"train_{kind}_patches.tif") for kind in ("lr", "hr")}
+    assert check_patches(folder, "train", factor=4) == files
+    check_count(files["lr"], 3)
+    with pytest.raises(SRError, match="3 patches were cut at 4 places"):
+        check_count(files["lr"], 4)
 
 
 @pytest.mark.parametrize(
@@ -35,51 +41,44 @@ def test_check_gives_the_files(patches):
         (zeros(3, 4), zeros(3, 8), r"4 pixels a side .* 8, 4 times .* \(16\)"),
         (zeros(3, 4, 3), zeros(3, 16, 3), r"lr_patches.tif has 3 band.*4 are expected"),
         (zeros(3, 4), zeros(3, 16, 1), r"hr_patches.tif has 1 band.*B04, B03, B02"),
+        (zeros(1, 5)[:, :4], zeros(3, 16), "a stack of square patches is expected"),
     ],
 )
-def test_check_names_what_does_not_fit(patches, lr, hr, words):
+def test_images_that_do_not_fit(patches, lr, hr, words):
     with pytest.raises(SRError, match=words):
         check_patches(patches("train", lr, hr), "train", factor=4)
 
 
-def test_check_names_what_is_missing(tmp_path, patches):
-    with pytest.raises(SRError, match="nowhere does not exist"):
-        check_patches(tmp_path / "nowhere", "train", factor=4)
+def test_images_that_are_missing_or_cut_off(tmp_path, folder):
     (tmp_path / "file").touch()
-    with pytest.raises(SRError, match="file is a file, not a folder"):
-        check_patches(tmp_path / "file", "train", factor=4)
-    folder = patches("train", zeros(3, 4), zeros(3, 16))
-    with pytest.raises(SRError, match=r"valid_lr_patches\.tif is missing"):
-        check_patches(folder, "valid", factor=4)
+    path = folder / "train_hr_patches.tif"
+    path.write_bytes(path.read_bytes()[:-100])
+    for place, group, words in (
+        (tmp_path / "nowhere", "train", "nowhere does not exist"),
+        (tmp_path / "file", "train", "file is a file, not a folder"),
+        (folder, "valid", r"valid_lr_patches\.tif is missing"),
+        (folder, "train", "hr_patches.tif is damaged, a part of its"),
+    ):
+        with pytest.raises(SRError, match=words):
+            check_patches(place, group, factor=4)
 
 
 @pytest.mark.parametrize("left_over", [False, True])
-def test_check_says_that_a_scene_was_made_without_the_group(patches, left_over):
-    """Nothing is missing then; the files of an earlier scene do not count."""
-    folder = patches("train", zeros(3, 4), zeros(3, 16))
+def test_a_scene_without_the_group(folder, patches, left_over):
+    """Files of an earlier scene do not count."""
     if left_over:
         patches("test", zeros(3, 4), zeros(3, 16))
     groups = {name: {"patches": n} for name, n in (("train", 3), ("test", 0))}
     card = {"proportions": [4.0, 1.0, 0.0], "groups": groups}
     write_card(folder / "dataset.json", card)
     check_patches(folder, "train", factor=4)
-    words = (
-        r"test_lr_.* made without a test group \(dataset.json: --proportions 4 1 0\)"
-    )
+    words = r"without a test group \(.*dataset.json: --proportions 4 1 0\)"
     with pytest.raises(SRError, match=words):
         check_patches(folder, "test", factor=4)
 
 
-def test_check_refuses_what_is_no_stack_of_squares(patches, write_raster):
-    folder = patches("train", zeros(3, 4), zeros(3, 16))
-    write_raster("train_lr_patches.tif", np.zeros((10, 4, 4), np.uint16), crs=None)
-    with pytest.raises(SRError, match="a stack of square patches is expected"):
-        check_patches(folder, "train", factor=4)
-
-
-def test_reflectances_are_refused(patches, write_raster):
-    """DN as float32, which OTB writes unless told otherwise, are not."""
-    folder = patches("train", zeros(3, 4), zeros(3, 16))
+def test_reflectances_are_refused(folder, write_raster):
+    """DN as float32, which OTB writes by default, are not."""
     dn = np.full((12, 4, 4), 800.0, np.float32)
     write_raster("train_lr_patches.tif", dn, crs=None)
     check_patches(folder, "train", factor=4)
@@ -89,47 +88,28 @@ def test_reflectances_are_refused(patches, write_raster):
 
 
 @pytest.mark.parametrize(
-    ("split", "told"),
+    ("split", "words"),
     [
         ({"strategy": "blocks", "margin": 21}, None),
-        (
-            {"strategy": "blocks", "margin": 20},
-            "20 lr pixels apart and this .* needs 21",
-        ),
+        ({"strategy": "blocks", "margin": 20}, "20 lr pixels apart and .* needs 21"),
         ({"strategy": "interleaved"}, "0 lr pixels apart"),
         ({}, None),  # patches made elsewhere
     ],
 )
-def test_groups_that_leak_are_told(caplog, split, told):
+def test_groups_that_leak_are_a_warning(caplog, split, words):
     warn_of_leak({"split": split} if split else {}, 13)
-    assert re.search(told, caplog.text) if told else not caplog.text
+    assert re.search(words, caplog.text) if words else not caplog.text
 
 
-def test_a_patch_that_is_missing_is_told(patches):
-    folder = patches("train", zeros(3, 4), zeros(3, 16))
-    check_count(folder / "train_lr_patches.tif", 3)
-    with pytest.raises(SRError, match="3 patches were cut at 4 places"):
-        check_count(folder / "train_lr_patches.tif", 4)
-
-
-def test_patches_that_are_cut_off(patches):
-    folder = patches("train", zeros(3, 4), zeros(30, 16)[:3])
-    path = folder / "train_hr_patches.tif"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(SRError, match="hr_patches.tif is damaged, a part of its"):
-        check_patches(folder, "train", factor=4)
-
-
-def test_the_first_pixel_that_is_no_number(tmp_path, write_raster):
+def test_the_first_pixel_that_is_no_number(write_raster):
     stack = np.full((24, 8, 4), 900, np.float32)
     paths = {"lr": [write_raster("lr.tif", stack.astype(np.uint16), crs=None)]}
     paths["hr"] = [write_raster("hr.tif", stack, crs=None)]
     assert first_without_number(paths) is None
     stack[17, 3, 2] = np.nan
     write_raster("hr.tif", stack, crs=None)
-    assert first_without_number(paths) == (
-        f"patch 2 of {paths['hr'][0]} holds nan or infinite pixels"
-    )
+    words = f"patch 2 of {paths['hr'][0]} holds nan or infinite pixels"
+    assert first_without_number(paths) == words
 
 
 def test_patches_made_elsewhere_need_no_card(tmp_path):

@@ -25,7 +25,7 @@ from srtools import pair
 from srtools.cli import dataset as cli
 from srtools.conventions import FACTOR
 from srtools.engine import engine_errors
-from srtools.images.radiometry import keep_from_0, remove_offset
+from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.images.raster import ImageInfo
 
 import pyotb
@@ -115,7 +115,7 @@ def create_dataset(options: cli.Options) -> dict:
         fit = job.judge(lr, image, scl)  # the table; a pair that fails ends here
         if options.harmonize:
             hr = pair.harmonize(hr, fit.fits)
-        lr, hr = keep_from_0(lr), keep_from_0(hr)  # patches hold no pixel without data
+        lr, hr = at_least_1(lr), at_least_1(hr)  # patches hold no pixel without data
         split = job.split(lr, fit)
         for mask, parameters in split.selections(job.centres):
             select_patches(job.xs.path, mask, parameters)

@@ -24,7 +24,7 @@ from pathlib import Path
 from srtools.cli import inference as cli
 from srtools.conventions import BANDS, FACTOR, INPUT
 from srtools.engine import engine_errors
-from srtools.images.radiometry import keep_from_0, remove_offset
+from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.inference import cluster
 from srtools.inference.batch import Products
 from srtools.inference.jobs import Job
@@ -106,7 +106,7 @@ def infer(options: cli.Options) -> dict | None:
     with Job(options, make_network) as job:
         with engine_errors("preparing the image"):
             lr = put_on_lr_grid(job.context, job.s2.offset, job.lr_grid)
-            sr = keep_from_0(serve(lr, job))
+            sr = at_least_1(serve(lr, job))
             masked = keep_nodata(sr, job)
         # Two images, because the mask costs time, and most pieces need none.
         job.make(write_piece, sr, masked)

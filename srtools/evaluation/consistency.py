@@ -12,7 +12,7 @@ from srtools.conventions import SCALE
 from srtools.evaluation.eval_set import INNER, EvalSet, Sample
 from srtools.evaluation.patch_scores import BASELINE, MODEL
 from srtools.evaluation.sentinel2_pixels import NativePixels, open_sentinel2
-from srtools.matching.back_projection import agree
+from srtools.matching.back_projection import back_project
 from srtools.matching.point_spread import REACH_METRES, blur_weights
 from srtools.matching.registration import Block, block_shift
 from srtools.metrics import psnr, spectral_angle
@@ -60,7 +60,7 @@ class Consistency:
             # sr_infer.py serves at least 1 DN where it has data, because 0 is nodata.
             served = np.maximum(images[MODEL], SCALE)
             pixel = self.sentinel2.spacing
-            images[CONSISTENT] = agree(
+            images[CONSISTENT] = back_project(
                 served, native.pixels, native.rows, native.cols, self.spacing, pixel
             )
             images[TRUTH] = truth = sample.truth[index]

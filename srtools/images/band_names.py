@@ -58,7 +58,7 @@ def _colours(text: str) -> set[str]:
 
 
 def check_order(
-    images: Sequence[ImageInfo], what: str, read: Callable[[str], str | None]
+    images: Sequence[ImageInfo], label: str, read: Callable[[str], str | None]
 ) -> None:
     """Check that no name of a band contradicts the order of `BANDS`.
 
@@ -66,7 +66,7 @@ def check_order(
         images: four images with one band, or one with four.
         read: `sentinel2_band` or `spot_band`.
     """
-    bands = [band for image in images for band in image.declared]
+    bands = [band for image in images for band in image.band_infos]
     titles = [band.title for band in bands]
     if len(set(titles)) == 1:
         titles = [""] * len(titles)
@@ -86,7 +86,7 @@ def check_order(
         places = " ".join(f"-b {names.index(band) + 1}" for band in BANDS)
         order = f": gdal_translate {places}"
     raise SRError(
-        f"the bands of {what} are named {', '.join(name or '?' for name in names)} "
+        f"the bands of {label} are named {', '.join(name or '?' for name in names)} "
         f"({', '.join(title or '-' for title in titles)}); {', '.join(BANDS)} in this "
         f"order are expected, which is {', '.join(COLOURS)}{order}"
     )

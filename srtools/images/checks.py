@@ -9,9 +9,9 @@ import shapely
 
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
-from srtools.images import pixels
+from srtools.images import plausibility
+from srtools.images.band_metadata import check_band_metadata
 from srtools.images.band_names import check_order, spot_band
-from srtools.images.declared import check_declared
 from srtools.images.raster import ImageInfo, describe
 from srtools.urls import redact
 
@@ -38,7 +38,7 @@ def check_spot(
     names = "the PAN image", "the XS image"
     pair = describe(pan, names[0], bands=1), describe(xs, names[1], bands=len(BANDS))
     for image, name in zip(pair, names, strict=True):
-        check_declared(image, name, linear)
+        check_band_metadata(image, name, linear)
     check_order(pair[1:], names[1], spot_band)
     check_spot_pair(*pair)
     if min(pair[1].width, pair[1].height) < patch_size + 1:
@@ -48,7 +48,7 @@ def check_spot(
             "--patch_size"
         )
     for image, name in zip(pair, names, strict=True):
-        pixels.check_plausible(pixels.sample([image]), name, linear)
+        plausibility.check_plausible(plausibility.sample([image]), name, linear)
     return pair
 
 
@@ -122,14 +122,14 @@ def check_covers(
     tiles: Sequence[ImageInfo],
     area: ImageInfo,
     outline: shapely.Polygon,
-    what: str = "Sentinel-2 image",
+    label: str = "Sentinel-2 image",
 ) -> None:
     """Check that tiles, in any CRS, together cover an area.
 
     Arguments:
         area: the Spot image.
         outline: outline of its pixels with data, in its CRS.
-        what: name of a tile, for messages.
+        label: name of a tile, for messages.
     """
     sides = shapely.segmentize(outline.boundary, outline.length / 160)
     left, bottom, right, top = outline.bounds
@@ -144,7 +144,7 @@ def check_covers(
         covered |= shapely.intersects_xy(bounds, xs, ys)
     if not covered.all():
         raise SRError(
-            f"the {what} covers {covered.mean():.0%} of the Spot image, all of it is "
+            f"the {label} covers {covered.mean():.0%} of the Spot image, all of it is "
             f"expected: it lies at {'; '.join(map(_place, tiles))}, Spot at "
             f"{_place(area)}"
         )

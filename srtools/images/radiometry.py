@@ -13,7 +13,7 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
     return pyotb.where(s2 == 0, 0, shifted)
 
 
-def keep_from_0(image: pyotb.App) -> pyotb.App:
+def at_least_1(image: pyotb.App) -> pyotb.App:
     """Give at least 1, for an image whose pixels all have data: 0 would be nodata.
 
     Interpolation and pansharpening darken the darkest pixels, and OTB cuts off the

@@ -72,7 +72,7 @@ class ImageInfo:
     crs: CRS
     transform: Affine
     """From (column, row) of a pixel's upper left corner to coordinates."""
-    declared: tuple[BandInfo, ...] = ()
+    band_infos: tuple[BandInfo, ...] = ()
     offset_removed: int = 0
     """DN that were already subtracted, by `OFFSET_TAG`."""
 
@@ -101,7 +101,7 @@ class ImageInfo:
         return self.grid.bounds
 
     @property
-    def largest(self) -> int | None:
+    def largest_dn(self) -> int | None:
         """Largest DN of an unsigned type, which marks saturated pixels."""
         kind = np.dtype(self.dtype)
         return int(np.iinfo(kind).max) if kind.kind == "u" else None
@@ -118,15 +118,17 @@ class ImageInfo:
         }
 
 
-def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> ImageInfo:
+def describe(
+    path: str | os.PathLike, label: str, bands: int | None = None
+) -> ImageInfo:
     """Read the metadata of an image, which must be north up.
 
     Arguments:
-        what: name of the image in messages ("the PAN image").
+        label: name of the image in messages ("the PAN image").
         bands: expected number of bands; None: any.
     """
     path = str(path)
-    name = f"{what} {redact(path)}"
+    name = f"{label} {redact(path)}"
     if not is_remote(path):
         check_name(path)
         if not os.path.exists(path):
@@ -135,17 +137,16 @@ def describe(path: str | os.PathLike, what: str, bands: int | None = None) -> Im
         with rasterio.open(gdal_path(path)) as file:
             info = _info_of(file, path)
     except (*GDAL_ERRORS, OSError) as error:
-        reason, formats = (
-            reason_of(error),
-            "a GeoTIFF or another format that GDAL reads",
-        )
-        advice = _advice(f"{path}\n{reason}", f"{formats} is expected")
+        reason = reason_of(error)
+        default = "a GeoTIFF or another format that GDAL reads is expected"
+        advice = _advice(f"{path}\n{reason}", default)
         raise SRError(
-            f"{what} {with_proxy(path)} cannot be read as an image ({reason}); {advice}"
+            f"{label} {with_proxy(path)} cannot be read as an image ({reason}); "
+            f"{advice}"
         ) from None
     if bands is not None and info.bands != bands:
         order = f" ({', '.join(BANDS)} in this order)" if bands == len(BANDS) else ""
-        alpha = any(band.colour == "alpha" for band in info.declared)
+        alpha = any(band.colour == "alpha" for band in info.band_infos)
         advice = "; gdalwarp -dstnodata 0 turns an alpha band into 0" if alpha else ""
         raise SRError(
             f"{name} has {info.bands} band(s), {bands} are expected{order}{advice}"

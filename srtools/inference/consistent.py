@@ -51,7 +51,7 @@ def _corrected(s2: Sentinel2, image: ImageInfo, piece: Piece) -> np.ndarray:
     # Centres of Sentinel-2's pixels, in pixels of the output.
     rows, cols = (np.arange(part.start, part.stop) + 0.5 for part in over)
     place = ~area.transform @ s2.grid.transform
-    answer = back_projection.agree(
+    answer = back_projection.back_project(
         pixels,
         s2.read(over),
         place.e * rows + place.f - 0.5,

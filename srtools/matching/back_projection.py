@@ -28,7 +28,7 @@ def reach_metres(pixel: float) -> float:
     return ROUNDS * (REACH_METRES + (KERNEL_PIXELS + CONTINUED_PIXELS) * pixel)
 
 
-def agree(
+def back_project(
     image: np.ndarray,
     measured: np.ndarray,
     rows: np.ndarray,

@@ -28,7 +28,7 @@ class Block(NamedTuple):
     """[size, size, bands] Sentinel-2, DN without offset."""
     xs: np.ndarray
     """[size, size, bands] Spot, DN."""
-    own: tuple[slice, slice] = (slice(None), slice(None))
+    core: tuple[slice, slice] = (slice(None), slice(None))
     """Rows and columns that no overlapping block counts, too."""
     pan: np.ndarray | None = None
     """[size, size] mean of PAN over each pixel, DN; 0 where a part is missing."""
@@ -65,7 +65,7 @@ def read_blocks(lr: Any, xs: Any, size: int = BLOCK) -> Iterator[Block]:
 
 
 def _spread(extent: int, size: int) -> Iterator[tuple[int, slice]]:
-    """Yield the first pixel and the own pixels of blocks; they overlap by half at most.
+    """Yield the first pixel and the core of blocks, which overlap by half at most.
 
     >>> list(_spread(10, 6))
     [(0, slice(0, 5, None)), (4, slice(1, 6, None))]
@@ -94,7 +94,7 @@ def block_shift(
     Source: Guizar-Sicairos, Thurman and Fienup, "Efficient subpixel image
     registration algorithms", Optics Letters 33, 2008 (scikit-image).
     """
-    valid = present(block)
+    valid = valid_mask(block)
     place = block.row, block.col, len(valid)
     if 1 - valid.mean() > MOST_MISSING:
         return BlockShift(*place, 0.0, 0.0, 0.0, "missing")
@@ -123,7 +123,7 @@ def block_shift(
     return BlockShift(*place, *numbers, "used" if good else "unlike")
 
 
-def present(block: Block) -> np.ndarray:
+def valid_mask(block: Block) -> np.ndarray:
     """Return the mask of pixels with data in both images, [size, size] bool.
 
     Next to nodata OTB interpolates values of some 1e-9 DN.

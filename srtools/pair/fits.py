@@ -9,7 +9,7 @@ from scipy import ndimage
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.matching.point_spread import BLUR_METRES
-from srtools.matching.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, present
+from srtools.matching.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, valid_mask
 
 import pyotb
 
@@ -67,10 +67,10 @@ def _block_samples(
     # this would reach are left out.
     reach = int(np.ceil(2.5 * blur + max(abs(rows), abs(cols))))
     whole = ndimage.minimum_filter(
-        present(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
+        valid_mask(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
     )
     step = max(1, round(SAMPLE_STEP_METRES / spacing))
-    whole, lr, xs = (image[block.own][::step, ::step] for image in (whole, lr, xs))
+    whole, lr, xs = (image[block.core][::step, ::step] for image in (whole, lr, xs))
     return lr[whole == 1], xs[whole == 1]
 
 

@@ -11,7 +11,7 @@ from srtools.matching.registration import (
     LUMINANCE,
     Block,
     block_shift,
-    present,
+    valid_mask,
 )
 
 import pyotb
@@ -66,7 +66,7 @@ def follows(blocks: Iterable[Block], spacing: float) -> tuple[list, float | None
         pan = np.broadcast_to(block.pan[..., None], block.xs.shape)
         pair = block._replace(lr=pan)
         shifts.append(block_shift(pair, spacing, LEAST_LEVELS))
-        valid = present(pair)
+        valid = valid_mask(pair)
         if not valid.any():
             continue
         dn, bands = block.pan[valid], block.xs[valid].astype(float)

@@ -188,7 +188,7 @@ class Products:
             paths = self.patches(group)
             for path in paths.values():
                 check_written(path)  # OTB says nothing of a full disk
-            patch_files.lay_over(paths.values())
+            patch_files.align_corners(paths.values())
             patch_files.check_count(paths["lr"], len(places))
         # One stretch, so that lr and hr compare.
         limits = qgis.limits_of(self.folder / OWN_GRID_IMAGE)

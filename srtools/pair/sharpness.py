@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srtools.conventions import FACTOR, S2_SPACING_METRES
-from srtools.matching.registration import LUMINANCE, Block, BlockShift, present
+from srtools.matching.registration import LUMINANCE, Block, BlockShift, valid_mask
 
 FINEST, COARSEST = 26.0, 50.0  # metres, periods between which the transfer is measured
 PERIOD = 2 * S2_SPACING_METRES  # for which it is told
@@ -57,7 +57,7 @@ def modulation(
     mean = _mean(rows * spacing) * _mean(cols * spacing)
     sums = np.zeros((3, BINS))
     for block, shift in zip(blocks, shifts, strict=True):
-        if shift.verdict != "used" or not (present(block) & (block.pan > 0)).all():
+        if shift.verdict != "used" or not (valid_mask(block) & (block.pan > 0)).all():
             continue
         lr = block.lr[..., LUMINANCE].mean(axis=-1, dtype=float)
         spectra = [

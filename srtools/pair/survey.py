@@ -61,7 +61,7 @@ def survey_pixels(
     images = [image for image in (s2, scl) if image is not None]
     layers = [pyotb.Superimpose(inr=xs.path, inm=i, interpolator="nn") for i in images]
     stacked = pyotb.ConcatenateImages(il=[xs.path, *layers])
-    pan_in_xs, saturated = PanInXS(pan, xs), xs.largest or np.inf
+    pan_in_xs, saturated = PanInXS(pan, xs), xs.largest_dn or np.inf
     bad = {reason: np.zeros((xs.height, xs.width), bool) for reason in REASONS}
     count: Counter[str] = Counter()
 

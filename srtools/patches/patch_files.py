@@ -48,7 +48,7 @@ def describe_patches(path: str | os.PathLike) -> PatchesInfo:
     return PatchesInfo(height // width, width, bands)
 
 
-def lay_over(paths: Iterable[Path]) -> None:
+def align_corners(paths: Iterable[Path]) -> None:
     """Align the corners of lr and hr images, and name their bands.
 
     OTBTF puts the centre of the first pixel of both at (0, 0), so that a viewer would
@@ -126,7 +126,7 @@ def _check_image(path: str) -> PatchesInfo:
     return info
 
 
-def first_without_number(files: dict[str, list[str]]) -> str | None:
+def first_nonfinite(files: dict[str, list[str]]) -> str | None:
     """Describe the first patch with a pixel that is nan or infinite; None without."""
     for path in (path for paths in files.values() for path in paths):
         with raster.reading(path) as file:

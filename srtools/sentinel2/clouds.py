@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from srtools.errors import SRError
 from srtools.images.grid import Grid
-from srtools.images.pixels import HIGHEST_DN, REMOTE_STEP
+from srtools.images.plausibility import HIGHEST_DN, REMOTE_STEP
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.areas import DEGREES, project
 from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS

@@ -17,11 +17,11 @@ from rasterio.enums import Resampling
 
 from srtools.conventions import BANDS, OFFSET_DN, S2_SPACING_METRES
 from srtools.errors import SRError
-from srtools.images import checks, pixels, raster, vrt
+from srtools.images import checks, plausibility, raster, vrt
+from srtools.images.band_metadata import check_band_metadata, offset_dn
 from srtools.images.band_names import check_order, sentinel2_band
-from srtools.images.declared import check_declared, offset_dn
 from srtools.images.grid import Grid, Window
-from srtools.images.pixels import OFFSET_OPTION
+from srtools.images.plausibility import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.urls import redact
 
@@ -136,11 +136,11 @@ class Sentinel2:
 
         Of several tiles some may have no data over the area, but not all.
         """
-        samples = [pixels.sample(tile, area) for tile in tiles]
+        samples = [plausibility.sample(tile, area) for tile in tiles]
         with_data = [x for x in samples if any(values.size for values in x.values())]
         for bands in with_data or samples[:1]:
-            pixels.check_plausible(bands, "the Sentinel-2 image")
-            pixels.check_offset(bands, self.offset, self.offset_source)
+            plausibility.check_plausible(bands, "the Sentinel-2 image")
+            plausibility.check_offset(bands, self.offset, self.offset_source)
 
     def check_area(self, area: ImageInfo | None) -> None:
         """Check that the image shows an area, and that the output's grid has metres.
@@ -181,7 +181,7 @@ def check_images(paths: Sequence[str]) -> list[ImageInfo]:
         for path, label in zip(paths, labels, strict=True)
     ]
     for image in s2:
-        check_declared(image, "the Sentinel-2 image")
+        check_band_metadata(image, "the Sentinel-2 image")
     if len(set(paths)) < len(paths):
         raise SRError(
             f"{redact(paths[0])} and the other Sentinel-2 files are not four different "
@@ -217,7 +217,7 @@ def check_tags(images: Sequence[ImageInfo], s2: Sentinel2) -> None:
             f"{name} says that {max(removed)} DN were subtracted from it already; give "
             "--offset 0"
         )
-    declared = {offset_dn(band) for image in images for band in image.declared}
+    declared = {offset_dn(band) for image in images for band in image.band_infos}
     if OFFSET_DN in declared and not s2.offset:
         seen = f"the tags of {name} say that {OFFSET_DN} is still in its DN"
         if s2.offset_source != OFFSET_OPTION:

@@ -19,7 +19,7 @@ from shapely.geometry import mapping
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.images.pixels import HIGHEST_DN
+from srtools.images.plausibility import HIGHEST_DN
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.clouds import band_shares, scl_shares
 from srtools.sentinel2.defaults import COLLECTION, MAX_BAD_SHARE, MAX_CLOUD_COVER

@@ -22,7 +22,7 @@ import shapely
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.files import make_folder, partial_folder
-from srtools.images.pixels import OFFSET_OPTION
+from srtools.images.plausibility import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import defaults, download, safe, scenes
 from srtools.sentinel2.archive import Archive

@@ -189,7 +189,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         if np.isfinite(value):
             return
         for group in self.files.values():
-            if fault := patch_files.first_without_number(group):
+            if fault := patch_files.first_nonfinite(group):
                 raise Diverged(f"{fault}; make the patches again, as uint16")
         raise Diverged(
             f"the training diverged: {name} is {value}, a number is expected; give a "

@@ -30,7 +30,7 @@ from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images import vrt
 from srtools.images.grid import Grid
-from srtools.images.radiometry import keep_from_0, remove_offset
+from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.images.raster import ImageInfo, describe
 from srtools.inference.pieces import CREATION
 from srtools.pair import CREATION_OPTIONS, fits, groups, quality, survey
@@ -154,7 +154,7 @@ def offset(scene: SimpleNamespace, folder: Path) -> dict:
     removed.write(str(folder / "removed.tif"), pixel_type="uint16")
     return {
         "computed": exact(computed(removed)),
-        "from 0": exact(computed(keep_from_0(removed))),
+        "from 0": exact(computed(at_least_1(removed))),
         **named("written", written(folder / "removed.tif")),
     }
 
@@ -166,7 +166,7 @@ def pair(scene: SimpleNamespace) -> tuple[pyotb.App, pyotb.App]:
 def superimpose(scene: SimpleNamespace, folder: Path) -> dict:
     """`lr`, computed and as patches hold it."""
     lr, _ = pair(scene)
-    keep_from_0(lr).write(
+    at_least_1(lr).write(
         str(folder / "lr.tif"),
         pixel_type="uint16",
         ext_fname=CREATION_OPTIONS,

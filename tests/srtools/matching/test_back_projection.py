@@ -25,7 +25,7 @@ def seen(image):
 
 
 def agree(image, measured):
-    return back_projection.agree(image, measured, ROWS, COLS, SPACING, PIXEL)
+    return back_projection.back_project(image, measured, ROWS, COLS, SPACING, PIXEL)
 
 
 def test_the_operator_is_the_gaussian_of_scipy():
@@ -87,5 +87,7 @@ def test_what_lies_further_than_the_reach_changes_nothing():
 def test_beyond_sentinel2_the_image_stays():
     empty = np.zeros((0, 0, 2))
     nowhere = np.zeros(0)
-    answer = back_projection.agree(TRUTH, empty, nowhere, nowhere, SPACING, PIXEL)
+    answer = back_projection.back_project(
+        TRUTH, empty, nowhere, nowhere, SPACING, PIXEL
+    )
     np.testing.assert_allclose(answer, TRUTH, rtol=1e-6)

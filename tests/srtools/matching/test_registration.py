@@ -40,7 +40,7 @@ def test_blocks_are_few_and_reach_the_edges(height, width, size, count):
     assert max(block.row for block in blocks) <= height - size
     owned = np.zeros((height, width), np.uint8)
     for block in blocks:
-        rows, cols = block.own
+        rows, cols = block.core
         owned[
             block.row + rows.start : block.row + rows.stop,
             block.col + cols.start : block.col + cols.stop,

@@ -11,7 +11,7 @@ from srtools.patches.patch_files import (
     check_card,
     check_count,
     check_patches,
-    first_without_number,
+    first_nonfinite,
     warn_of_leak,
 )
 
@@ -105,11 +105,11 @@ def test_the_first_pixel_that_is_no_number(write_raster):
     stack = np.full((24, 8, 4), 900, np.float32)
     paths = {"lr": [write_raster("lr.tif", stack.astype(np.uint16), crs=None)]}
     paths["hr"] = [write_raster("hr.tif", stack, crs=None)]
-    assert first_without_number(paths) is None
+    assert first_nonfinite(paths) is None
     stack[17, 3, 2] = np.nan
     write_raster("hr.tif", stack, crs=None)
     words = f"patch 2 of {paths['hr'][0]} holds nan or infinite pixels"
-    assert first_without_number(paths) == words
+    assert first_nonfinite(paths) == words
 
 
 def test_patches_made_elsewhere_need_no_card(tmp_path):

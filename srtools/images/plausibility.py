@@ -82,7 +82,7 @@ def sample(
 
 
 def check_plausible(
-    bands: dict[str, np.ndarray], what: str, linear: bool = False
+    bands: dict[str, np.ndarray], label: str, linear: bool = False
 ) -> None:
     """Check that pixels can be DN.
 
@@ -90,7 +90,7 @@ def check_plausible(
         bands: see `sample`.
         linear: accept any linear coding of reflectance.
     """
-    bands = {f"{what} {place}": values for place, values in bands.items()}
+    bands = {f"{label} {place}": values for place, values in bands.items()}
     for place, values in bands.items():
         if not values.size:
             raise SRError(

@@ -30,23 +30,23 @@ TYPE_ADVICE = {
 """Remedies for pixels that are no DN, by the beginning of their type."""
 
 
-def check_declared(image: ImageInfo, what: str, linear: bool = False) -> None:
+def check_band_metadata(image: ImageInfo, label: str, linear: bool = False) -> None:
     """Check that all bands are DN (reflectance x 10000) and that only 0 is nodata.
 
     Arguments:
         linear: accept any linear coding of reflectance, 8 bits included.
     """
-    name = f"{what} {redact(image.path)}"
-    types = [band.dtype for band in image.declared]
+    name = f"{label} {redact(image.path)}"
+    types = [band.dtype for band in image.band_infos]
     if len(set(types)) > 1:
         raise SRError(
             f"the bands of {name} are {', '.join(types)}, one type is expected: "
             "gdal_translate -ot UInt16"
         )
-    for number, band in enumerate(image.declared, 1):
+    for number, band in enumerate(image.band_infos, 1):
         place = name if image.bands == 1 else f"band {number} of {name}"
         _check_band(band, place, linear)
-    if any(band.masked for band in image.declared):
+    if any(band.masked for band in image.band_infos):
         _check_mask(image, name)
 
 

@@ -9,7 +9,7 @@ from rasterio.enums import ColorInterp
 
 from srtools.errors import SRError
 from srtools.images import vrt
-from srtools.images.declared import check_declared
+from srtools.images.band_metadata import check_band_metadata
 from srtools.images.raster import describe
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
@@ -51,7 +51,7 @@ def declare(**values):
     ],
 )
 def test_dn_pass(image, dtype, change):
-    check_declared(image(change, dtype), "the image")
+    check_band_metadata(image(change, dtype), "the image")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_dn_pass(image, dtype, change):
 )
 def test_other_types_and_declarations_are_refused(image, dtype, change, words):
     with pytest.raises(SRError, match=words):
-        check_declared(image(change, dtype), "the image")
+        check_band_metadata(image(change, dtype), "the image")
 
 
 @pytest.mark.parametrize("hides", [True, False])
@@ -101,7 +101,7 @@ def test_a_mask_that_hides_pixels_is_refused(image, hides):
     if hides:
         expected = pytest.raises(SRError, match="has a mask that hides pixels not 0, 0")
     with expected:
-        check_declared(masked, "the image")
+        check_band_metadata(masked, "the image")
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_bands_that_differ(tmp_path, image, types, nodata, words):
         )
         path.write_text(text)
     with pytest.raises(SRError, match=words):
-        check_declared(describe(path, "the image"), "the image")
+        check_band_metadata(describe(path, "the image"), "the image")

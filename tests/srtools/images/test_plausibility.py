@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.images.pixels import OFFSET_OPTION, check_offset, check_plausible, sample
+from srtools.images.plausibility import (
+    OFFSET_OPTION,
+    check_offset,
+    check_plausible,
+    sample,
+)
 from srtools.images.raster import describe
 
 SIDE = 60

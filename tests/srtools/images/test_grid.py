@@ -17,23 +17,19 @@ def rows_and_columns(window) -> tuple[int, int, int, int]:
     return rows.start, rows.stop, cols.start, cols.stop
 
 
-def test_bounds():
+def test_bounds_and_position():
     assert GRID.bounds == (500_000, 4_999_950, 500_080, 5_000_000)
     assert GRID.bounds_in(UTM31, 5) == (499_995, 4_999_945, 500_085, 5_000_005)
+    assert GRID.position(500_030, 4_999_980) == (2, 3)
 
 
 def test_bounds_in_another_crs_hold_every_corner():
     lambert = CRS.from_epsg(2154)
     left, bottom, right, top = GRID.bounds_in(lambert)
-    xs, ys = transform(
-        UTM31, lambert, [500_000, 500_080] * 2, [5_000_000] * 2 + [4_999_950] * 2
-    )
+    corners = [500_000, 500_080] * 2, [5_000_000] * 2 + [4_999_950] * 2
+    xs, ys = transform(UTM31, lambert, *corners)
     assert left <= min(xs) and max(xs) <= right
     assert bottom <= min(ys) and max(ys) <= top
-
-
-def test_the_position_of_a_corner_is_its_row_and_column():
-    assert GRID.position(500_030, 4_999_980) == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +40,8 @@ def test_the_position_of_a_corner_is_its_row_and_column():
         ((500_016, 4_999_966, 500_054, 4_999_994), (0, 4, 1, 6), (1, 3, 2, 5)),
         # A centre on the edge itself is inside.
         ((500_015, 4_999_965, 500_055, 4_999_995), (0, 4, 1, 6), (0, 4, 1, 6)),
+        # Rounding errors add no pixel.
+        ((500_020 - 1e-7, 4_999_970, 500_050, 4_999_990 + 1e-7), *[(1, 3, 2, 5)] * 2),
         # Beyond the image.
         ((499_980, 4_999_990, 500_010, 5_000_020), (-2, 1, -2, 1), (-2, 1, -2, 1)),
     ],
@@ -51,12 +49,6 @@ def test_the_position_of_a_corner_is_its_row_and_column():
 def test_pixels_over_bounds(bounds, touched, centred):
     assert rows_and_columns(GRID.touched(bounds)) == touched
     assert rows_and_columns(GRID.centred(bounds)) == centred
-
-
-def test_rounding_adds_no_pixel():
-    left, bottom, right, top = 500_020, 4_999_970, 500_050, 4_999_990
-    noisy = left - 1e-7, bottom - 1e-7, right + 1e-7, top + 1e-7
-    assert rows_and_columns(GRID.touched(noisy)) == (1, 3, 2, 5)
 
 
 def test_a_clipped_window_lies_inside_the_image_and_may_be_empty():
@@ -73,7 +65,7 @@ def test_a_part_lies_where_its_pixels_lie():
 
 def test_pixels_beyond_the_image_are_read_as_0():
     pixels = np.arange(1, 41).reshape(5, 8)
-    found = GRID.read((slice(-1, 2), slice(6, 10)), lambda w: pixels[w], np.int64)
-    assert found.tolist() == [[0, 0, 0, 0], [7, 8, 0, 0], [15, 16, 0, 0]]
+    partly = GRID.read((slice(-1, 2), slice(6, 10)), lambda w: pixels[w], np.int64)
+    assert partly.tolist() == [[0, 0, 0, 0], [7, 8, 0, 0], [15, 16, 0, 0]]
     away = GRID.read((slice(9, 10), slice(0, 2)), lambda w: pixels[w], np.int64)
     assert away.tolist() == [[0, 0]]

@@ -41,32 +41,26 @@ def unread(tmp_path, write_raster):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("name", "reason", "advice"),
-    [
-        ("codec.tif", "missing codec", "copy it with a GDAL that has it"),
-        ("S2A_MSIL2A.zip", "not recognized as being in", "unpack it, and give the"),
-        (
-            "S2A.SAFE/MTD_MSIL2A.xml",
-            "not recognized as",
-            "give the .SAFE folder itself",
-        ),
-        ("notes.txt", "not recognized as being in", "a GeoTIFF or another format"),
-        ("empty.tif", "not recognized as being in", "a GeoTIFF or another format"),
-        ("no.tif", "does not exist", "check the path"),
-        (
-            "SENTINEL2_L2A:S2A.SAFE/MTD_MSIL2A.xml:10m:EPSG_32631",
-            "does not exist",
-            "give the .SAFE folder itself",
-        ),
-    ],
-)
-def test_gdals_own_reason_and_what_to_do(unread, name, reason, advice):
-    path = name if name.startswith("SENTINEL2") else str(unread / name)
-    with pytest.raises(SRError) as told:
+SUBDATASET = "SENTINEL2_L2A:S2A.SAFE/MTD_MSIL2A.xml:10m:EPSG_32631"
+UNREAD = {
+    "codec.tif": ("missing codec", "copy it with a GDAL that has it"),
+    "S2A_MSIL2A.zip": ("not recognized as being in", "unpack it, and give the"),
+    "S2A.SAFE/MTD_MSIL2A.xml": ("not recognized as", "give the .SAFE folder itself"),
+    "notes.txt": ("not recognized as being in", "a GeoTIFF or another format"),
+    "empty.tif": ("not recognized as being in", "a GeoTIFF or another format"),
+    "no.tif": ("does not exist", "check the path"),
+    SUBDATASET: ("does not exist", "give the .SAFE folder itself"),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_unreadable_images(unread, name):
+    """The message holds GDAL's reason, and a remedy."""
+    path = name if name == SUBDATASET else str(unread / name)
+    with pytest.raises(SRError) as error:
         describe(path, "the image")
-    assert reason in str(told.value) and advice in str(told.value)
-    assert "\n" not in str(told.value)
+    assert all(words in str(error.value) for words in UNREAD[name])
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +83,10 @@ def test_an_image_that_is_not_north_up(write_raster, place, crs, words):
 
 
 def test_the_sources_of_a_vrt_count(write_raster, tmp_path):
-    """Not what a viewer leaves beside an image; a missing image is itself."""
+    """Files of a viewer do not; a missing image is its own source."""
     image = write_raster("a.tif", np.ones((4, 4), np.uint8))
-    whole = raster.describe(image, "the image")
-    vrt_file = str(vrt.write_displaced(tmp_path / "a.vrt", whole, 1.0, 0.0))
+    info = raster.describe(image, "the image")
+    vrt_file = str(vrt.write_displaced(tmp_path / "a.vrt", info, 1.0, 0.0))
     (tmp_path / "a.tif.aux.xml").write_text("<PAMDataset />")
     assert raster.sources(image) == [image]
     assert sorted(raster.sources(vrt_file)) == sorted([vrt_file, image])

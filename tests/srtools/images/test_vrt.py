@@ -50,17 +50,21 @@ def test_reflected_on_all_sides(tmp_path, write_raster, ground):
     assert place == image.transform @ Affine.translation(-7, -7)
 
 
-def test_displaced(tmp_path, write_raster, ground):
+def test_displaced_and_a_grid_without_pixels(tmp_path, write_raster, ground):
     image = raster.describe(write_raster("a.tif", ground), "image")
     pixels, place = read(vrt.write_displaced(tmp_path / "d.vrt", image, 1.5, -3.0))
     np.testing.assert_array_equal(pixels[0], ground)
     assert place == Affine.translation(1.5, -3.0) @ image.transform
+    grid = raster.describe(vrt.write_grid(tmp_path / "grid.vrt", image.grid), "grid")
+    assert grid.grid == image.grid and not read(grid.path)[0].any()
 
 
-def test_a_grid_has_a_place_and_no_pixels(tmp_path, write_raster, ground):
+def test_masked(tmp_path, write_raster, ground):
     image = raster.describe(write_raster("a.tif", ground), "image")
-    found = raster.describe(vrt.write_grid(tmp_path / "grid.vrt", image.grid), "grid")
-    assert found.grid == image.grid and not read(found.path)[0].any()
+    kept = np.random.default_rng(1).integers(0, 2, ground.shape).astype(np.uint8)
+    mask = raster.describe(write_raster("mask.tif", kept), "mask")
+    pixels, _ = read(vrt.write_masked(tmp_path / "m.vrt", image, mask))
+    np.testing.assert_array_equal(pixels[0], ground * kept)
 
 
 def test_metadata_of_bands_and_file(tmp_path, write_raster, ground):

@@ -9,7 +9,7 @@ from tests.ground import landscape
 
 
 class Recorder:
-    """An image that notes what is read of it."""
+    """An image that records the windows that are read."""
 
     def __init__(self, height: int, width: int):
         self.shape = (height, width, 4)
@@ -38,46 +38,43 @@ def test_blocks_are_few_and_reach_the_edges(height, width, size, count):
         assert blocks[-1].col + size == width
     assert min(block.row for block in blocks) == 0
     assert max(block.row for block in blocks) <= height - size
-    owned = np.zeros((height, width), np.uint8)
+    counted = np.zeros((height, width), np.uint8)
     for block in blocks:
-        rows, cols = block.core
-        owned[
-            block.row + rows.start : block.row + rows.stop,
-            block.col + cols.start : block.col + cols.stop,
-        ] += 1
-    assert owned.max() == 1  # no pixel counts twice
+        counted[block.row :, block.col :][:size, :size][block.core] += 1
+    assert counted.max() == 1
     if count == 9:
-        assert owned.min() == 1
+        assert counted.min() == 1
+
+
+def xs_blocks(seed):
+    """Make ground on the grid of XS, blurred."""
+    return ndimage.gaussian_filter(landscape(seed), (4, 4, 0))[::4, ::4]
 
 
 def test_blocks_of_other_ground_are_left_out():
     """A block of another place has no peak; its shift would be chance."""
-    one, other = (
-        ndimage.gaussian_filter(landscape(seed), (4, 4, 0))[::4, ::4][:128, :128]
-        for seed in (1, 2)
-    )
-    assert block_shift(Block(0, 0, one, one), 6.0).verdict == "used"
-    assert block_shift(Block(0, 0, one, other), 6.0).verdict == "unlike"
-    # Bare where it was green: the contrast is turned round, the peak is negative.
-    turned = one.mean(axis=(0, 1)) * 2 - one
-    assert block_shift(Block(0, 0, one, turned), 6.0).verdict == "unlike"
+    one, other = (xs_blocks(seed)[:128, :128] for seed in (1, 2))
+    # Bare ground that was green turns the contrast round: the peak is negative.
+    inverse = one.mean(axis=(0, 1)) * 2 - one
+    far = xs_blocks(1)[:128, 8:136]
     flat = np.full_like(one, 700)
-    assert block_shift(Block(0, 0, one, flat), 6.0).verdict == "flat"
+    for lr, xs, verdict in (
+        (one, one, "used"),
+        (one, other, "unlike"),
+        (one, inverse, "unlike"),
+        (one, far, "unlike"),
+        (one, flat, "flat"),
+    ):
+        assert block_shift(Block(0, 0, lr, xs), 6.0).verdict == verdict
 
 
-def test_a_hole_does_not_hold_the_images_together():
-    """Were no data dark ground, its outline would have its own shift."""
-    ground = ndimage.gaussian_filter(landscape(1), (4, 4, 0))[::4, ::4]
-    xs, lr = ground[:128, :128].copy(), ground[:128, 1:129].copy()
+def test_a_shift_is_measured_also_beside_a_hole():
+    """Nodata as dark ground would have a shift of its own."""
+    ground = xs_blocks(1)
+    xs, lr = ground[:128, :128].copy(), ground[:128, 1:129]
     xs[50:76, 50:76] = 0
-    found = block_shift(Block(0, 0, lr, xs), 6.0)
-    assert (found.east, found.north) == pytest.approx((-6, 0), abs=0.15)
-    assert found.correlation > 0.9
-
-
-def test_shift_far_away_is_chance():
-    ground = ndimage.gaussian_filter(landscape(1), (4, 4, 0))[::4, ::4]
-    one, other = ground[:128, :128], ground[:128, 8:136]
-    assert block_shift(Block(0, 0, one, other), 6.0).verdict == "unlike"
-    near = block_shift(Block(0, 0, one, ground[:128, 2:130]), 6.0)
+    shift = block_shift(Block(0, 0, lr, xs), 6.0)
+    assert (shift.east, shift.north) == pytest.approx((-6, 0), abs=0.15)
+    assert shift.correlation > 0.9
+    near = block_shift(Block(0, 0, ground[:128, :128], ground[:128, 2:130]), 6.0)
     assert (near.east, near.north) == pytest.approx((12, 0), abs=0.3)

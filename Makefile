@@ -41,7 +41,7 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pictures: $(STAMP)
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/theory_figures.py
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

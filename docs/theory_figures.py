@@ -1,9 +1,9 @@
-"""Makes the pictures of theory that the pages show: docs/theory/*.png.
+"""Draw the figures of theory on the pages: docs/theory/*.png.
 
 make pictures
 
 They need no network and no images: the ground is that of the demo, or a few numbers.
-The same pixels come out on the same machine; it takes less than a minute.
+On one machine the pixels are always the same; it takes less than a minute.
 """
 
 import io
@@ -51,7 +51,7 @@ DARK = "#444444"
 
 
 def main() -> None:
-    """Make all pictures."""
+    """Draw all figures."""
     tf.keras.utils.set_random_seed(1)
     FOLDER.mkdir(exist_ok=True)
     for draw in (
@@ -62,14 +62,14 @@ def main() -> None:
 
 
 def new(title: str, height: float) -> Figure:
-    """Begin a picture of INCHES x height with a title."""
+    """Create a figure of INCHES x height with a title."""
     figure = Figure(figsize=(INCHES, height), dpi=DOTS, layout="constrained")
     figure.suptitle(title, fontsize=15)
     return figure
 
 
 def save(figure: Figure, name: str) -> Path:
-    """Save a picture with at most 256 colours, as small files load fast."""
+    """Save a figure with at most 256 colours, so that the page loads fast."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     image = Image.open(drawn).convert("RGB")
@@ -94,12 +94,12 @@ def show(axis, image: np.ndarray, title: str, limits=None, **options) -> None:
 
 @cache
 def ground(size: int = 768) -> np.ndarray:
-    """Give the demo's ground at 1.5 m, [size, size, 4] DN without offset."""
+    """Return the demo's ground at 1.5 m, [size, size, 4] DN without offset."""
     return render(draw_landscape(size, 1), 0, 0, size, size, 1).astype(float)
 
 
-def seen(spacing: float, east: float = 0.0, north: float = 0.0) -> np.ndarray:
-    """Look at all of the ground as Sentinel-2 does, in pixels of `spacing` metres."""
+def blurred(spacing: float, east: float = 0.0, north: float = 0.0) -> np.ndarray:
+    """Blur all of the ground as Sentinel-2 does, in pixels of `spacing` metres."""
     side = int(len(ground()) * HR_SPACING_METRES / spacing)
     centres = (np.arange(side) + 0.5) * spacing
     return sensors.optics(ground(), centres - east, centres + north)
@@ -148,7 +148,7 @@ def phase() -> Path:
     east, north = 2.4, -1.8
     metres = np.linspace(-12, 12, 241)
     surface = correlation(
-        seen(LR_SPACING_METRES), seen(LR_SPACING_METRES, east, north), metres
+        blurred(LR_SPACING_METRES), blurred(LR_SPACING_METRES, east, north), metres
     )
     row, col = np.unravel_index(surface.argmax(), surface.shape)
     figure = new("Phase correlation: the shift is where the peak lies", 4.9)
@@ -169,17 +169,17 @@ def phase() -> Path:
     axes[2].axvline(0, color="white", lw=0.7)
     axes[2].set(xlabel="metres east", ylabel="metres south")
     figure.colorbar(drawn, ax=axes[2], label="correlation", shrink=0.8)
-    found = f"the peak: {metres[col]:+.1f} m east, {-metres[row]:+.1f} m north"
-    axes[2].set_title(found, fontsize=12)
+    peak = f"the peak: {metres[col]:+.1f} m east, {-metres[row]:+.1f} m north"
+    axes[2].set_title(peak, fontsize=12)
     return save(figure, "phase")
 
 
 def correlation(first: np.ndarray, second: np.ndarray, shifts: np.ndarray):
-    """Give the inverse transform of the normalised cross-power spectrum.
+    """Compute the inverse transform of the normalised cross-power spectrum.
 
     Arguments:
         first, second: [n, n, bands], pixels of 6 m.
-        shifts: metres down and right at which it is wanted.
+        shifts: shifts down and right, metres.
     """
     spectra = []
     for image in (first, second):
@@ -194,7 +194,7 @@ def correlation(first: np.ndarray, second: np.ndarray, shifts: np.ndarray):
 
 
 def chain(axis, y: float, boxes: list[tuple[float, str, str]]) -> None:
-    """Draw boxes of (x, words, colour) in a row, with arrows from each to the next."""
+    """Draw boxes of (x, text, colour) in a row, with arrows between them."""
     end = None
     for x, text, colour in boxes:
         width = 0.7 if len(text) == 1 else 1.7
@@ -215,7 +215,7 @@ def arrow(axis, start: tuple, end: tuple, bend: float = 0.0) -> None:
 
 
 def residual() -> Path:
-    """Draw the network of sr_model.py, one of its blocks, and what a block adds."""
+    """Draw the network of sr_model.py, one of its blocks, and a correction."""
     figure = new("A residual network adds corrections to what it has", 7.2)
     above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
     axis = above.subplots()
@@ -261,9 +261,11 @@ def addition(axes) -> None:
 
 
 def field() -> Path:
-    """Measure which input pixels the output pixels of one input pixel depend on."""
+    """Measure the input pixels on which the output pixels of one input pixel depend."""
     model = SRModel(element_spec(len(BANDS))).model
-    lr = tf.constant(seen(LR_SPACING_METRES)[None, 60:101, 60:101].astype(np.float32))
+    lr = tf.constant(
+        blurred(LR_SPACING_METRES)[None, 60:101, 60:101].astype(np.float32)
+    )
     with tf.GradientTape() as tape:
         tape.watch(lr)
         pixels = model({INPUT: lr})[OUTPUT][0, 80:84, 80:84]  # those of lr pixel 20, 20
@@ -296,7 +298,7 @@ def field() -> Path:
 
 
 def checkerboard() -> Path:
-    """Count how often transposed convolutions write each pixel, and what follows."""
+    """Count how often transposed convolutions write each pixel of a flat image."""
     figure = new("Transposed convolutions of stride 2: who is written how often?", 7.6)
     axes = figure.subplots(3, 4, height_ratios=[0.7, 1, 1])
     random = np.random.default_rng(3)
@@ -330,7 +332,7 @@ def checkerboard() -> Path:
 
 
 def transposed(kernel: np.ndarray) -> np.ndarray:
-    """Give 12 x 12 pixels far from the border of a flat image zoomed by 2."""
+    """Zoom a flat image by 2; return 12 x 12 pixels far from its border."""
     flat = np.ones((1, 16, 16, 1), np.float32)
     weights = kernel[..., None, None].astype(np.float32)
     zoomed = tf.nn.conv2d_transpose(flat, weights, (1, 32, 32, 1), 2)
@@ -363,7 +365,7 @@ def l1_l2() -> Path:
 def zooms() -> Path:
     """Zoom Sentinel-2 from 10 m to 1.5 m in three ways, beside the truth."""
     side = 100  # pixels of 10 m, 1000 m
-    s2 = seen(S2_SPACING_METRES)[None, :side, :side].astype(np.float32)
+    s2 = blurred(S2_SPACING_METRES)[None, :side, :side].astype(np.float32)
     pixels = round(side * S2_SPACING_METRES / HR_SPACING_METRES) // 20 * 20
     side = round(pixels * HR_SPACING_METRES / S2_SPACING_METRES)
     truth = ground()[:pixels, :pixels]
@@ -383,7 +385,7 @@ def zooms() -> Path:
 def tiles() -> Path:
     """Run a network at once and in two tiles, without a crop and with one."""
     model = SRModel(element_spec(len(BANDS)), filters=8).model
-    lr = seen(LR_SPACING_METRES)[None, :64, 60:188].astype(np.float32)
+    lr = blurred(LR_SPACING_METRES)[None, :64, 60:188].astype(np.float32)
     margin = receptive_field(model)
     crop = FACTOR * margin
 
@@ -416,7 +418,7 @@ def tiles() -> Path:
 
 
 def mtf() -> Path:
-    """Draw how much contrast Sentinel-2, XS and PAN keep at each frequency."""
+    """Draw the modulation transfer of Sentinel-2, XS and PAN over frequency."""
     frequency = np.linspace(0, 0.36, 400)
     sentinel = np.exp(-2 * (np.pi * BLUR_METRES * frequency) ** 2)
     figure = new("Contrast that is left, from coarse to fine detail", 5.0)
@@ -447,7 +449,7 @@ def mtf() -> Path:
 
 def offset() -> Path:
     """Show the DN of one scene before and after ESA's offset, and the mistake."""
-    s2 = seen(S2_SPACING_METRES)
+    s2 = blurred(S2_SPACING_METRES)
     figure = new("One ground, two baselines, and the mistake", 4.4)
     axes = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
     kinds = (("before 04.00", 0, BLUE), ("04.00 and later", OFFSET_DN, ORANGE))
@@ -465,8 +467,8 @@ def offset() -> Path:
     return save(figure, "offset")
 
 
-# Measured: trained on, tested on, whether that is the same image, gain in dB, and the
-# share of pixels within intervals that promise 90 %.  docs/unseen.md says how.
+# Measurements of docs/unseen.md: training image, test image, True if they are one, gain
+# in dB, and coverage of the intervals of 90 %, per cent.
 RUNS = (
     ("scene 1", "scene 1", True, 0.61, 87.6),
     ("scene 1", "scene 7", False, 1.04, 88.9),
@@ -479,17 +481,17 @@ RUNS = (
 
 
 def unseen() -> Path:
-    """Draw gain and coverage on ground that was trained on, and on other ground."""
+    """Draw gain and coverage on ground of the training, and on other ground."""
     figure = new("What is left on ground nobody trained on", 4.4)
     left, right = figure.subplots(1, 2, sharey=True)
     names = [f"{trained}  \u2192  {tested}" for trained, tested, *_ in RUNS]
-    colours = [BLUE if seen_before else ORANGE for _, _, seen_before, *_ in RUNS]
+    colours = [BLUE if same else ORANGE for _, _, same, *_ in RUNS]
     inside = {"label_type": "center", "color": "white"}  # clear of the dashed line
     for axis, values, title, look in (
         (left, [gain for *_, gain, _ in RUNS], "gain over bicubic, dB", {"padding": 3}),
         (
             right,
-            [held for *_, held in RUNS],
+            [coverage for *_, coverage in RUNS],
             "pixels held by intervals of 90 %",
             inside,
         ),

@@ -14,7 +14,7 @@ from srtools.images.raster import BandInfo, ImageInfo, reading
 from srtools.urls import redact
 
 DN_TYPES = ("uint16", "int16", "uint32", "int32")
-STRIP_ROWS = 256  # that are read at a time
+STRIP_ROWS = 256  # rows read at a time
 TO_0 = "0 is expected; gdalwarp -dstnodata 0 makes it so"
 APPLY = (
     "apply it (gdal_translate -unscale -ot Float32, then -scale 0 1 0 10000 -ot UInt16)"

@@ -9,7 +9,7 @@ from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.urls import redact
 
-COLOURS = ("red", "green", "blue", "near infrared")  # of BANDS
+COLOURS = ("red", "green", "blue", "near infrared")  # in the order of BANDS
 SPOT_CODES = {"B2": "B04", "B1": "B03", "B0": "B02", "B3": "B08"}
 # English and French; a word ends where no letter follows.
 WORDS = {

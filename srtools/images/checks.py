@@ -18,10 +18,10 @@ from srtools.urls import redact
 log = logging.getLogger(__name__)
 
 WEB_MERCATOR = 3857  # EPSG code; its metres are true only at the equator
-SQUARE_TOLERANCE = 1e-6  # of the ratio of the sides of a pixel
-FACTOR_TOLERANCE = 0.01  # of the ratio of the pixels of XS and PAN
-LARGEST_OFFSET_PAN_PIXELS = 0.05  # between the grids of PAN and XS
-SAME_GRID_PIXELS = 1e-3  # between the corners of two bands
+SQUARE_TOLERANCE = 1e-6  # ratio of the sides of a pixel
+FACTOR_TOLERANCE = 0.01  # ratio of the pixel sizes of XS and PAN
+LARGEST_OFFSET_PAN_PIXELS = 0.05  # offset between the grids of PAN and XS
+SAME_GRID_PIXELS = 1e-3  # distance of the corners of two bands
 
 
 def check_spot(

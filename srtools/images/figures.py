@@ -20,8 +20,8 @@ def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Pixels that are 0 in all bands are nodata and do not count.
     """
-    known = image[image.any(axis=-1)]
-    low, high = np.percentile(known if len(known) else [[0.0]], (1, 99), axis=0)
+    pixels = image[image.any(axis=-1)]
+    low, high = np.percentile(pixels if len(pixels) else [[0.0]], (1, 99), axis=0)
     return low, np.maximum(high, low + 1e-6)
 
 
@@ -60,7 +60,7 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
 def save(figure: Figure, path: str | Path) -> None:
     """Save a figure as PNG, completely or not at all."""
     with whole_file(path) as partial:
-        # A twentieth larger than with level 6, and written in half the time.
+        # Level 3 halves the time of level 6; files are a twentieth larger.
         figure.savefig(partial, pil_kwargs={"compress_level": 3})
 
 

@@ -18,20 +18,20 @@ from srtools.urls import is_remote, redact
 
 log = logging.getLogger(__name__)
 
-SAMPLE_PIXELS = 512  # a side
-REMOTE_STEP = 8  # pixels of a remote image, from one of the sample to the next
+SAMPLE_PIXELS = 512  # side of the sample
+REMOTE_STEP = 8  # step between sampled pixels of a remote image
 
 LOWEST_DN = -1000  # 0 less the offset; darkest ground is brighter
 HIGHEST_DN = 30000  # no ground reflects three times the light
-MOST_FILL_SHARE = 0.01  # of a band, above `HIGHEST_DN`: roofs and clouds saturate
-MOST_ALIKE_SHARE = 0.01  # of a band, with the lowest value
-MOST_MEDIAN_DN = 15000  # of a band
+MOST_FILL_SHARE = 0.01  # share above `HIGHEST_DN`; roofs and clouds saturate
+MOST_ALIKE_SHARE = 0.01  # share with the lowest value
+MOST_MEDIAN_DN = 15000
 LARGEST_BYTE = 255
 
-DARKEST_SHARE = 0.001  # of a band, left out as outliers
+DARKEST_SHARE = 0.001  # share left out as outliers
 DARK_DN = 700  # a product without offset has darker pixels, one with it has none
-MOST_DARK_SHARE = 0.01  # of a band, darker than that
-MOST_BELOW_SHARE = 0.03  # of a band, darker than the offset
+MOST_DARK_SHARE = 0.01  # share darker than `DARK_DN`
+MOST_BELOW_SHARE = 0.03  # share not brighter than the offset
 OFFSET_OPTION = "--offset"  # users of it are warned; metadata are refused
 
 FAULTS = (

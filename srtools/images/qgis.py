@@ -13,7 +13,7 @@ from rasterio.enums import Resampling
 from srtools.images.figures import quicklook, stretch
 
 SUFFIX = ".qml"
-SAMPLE_PIXELS = 600  # of a side, to take the limits from
+SAMPLE_PIXELS = 600  # side of the sample for the limits
 
 STYLE = """\
 <!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>

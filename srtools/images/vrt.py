@@ -32,7 +32,7 @@ class Copy(NamedTuple):
 class Band:
     """A band of a VRT."""
 
-    number: int  # of the band in the files, from 1
+    number: int  # number of the band in the files, from 1
     dtype: str
     copies: Sequence[Copy] = ()
     """A later copy lies over an earlier one; the rest of the band is 0."""
@@ -78,7 +78,7 @@ def _source(copy: Copy, number: int) -> str:
     file = gdal_path(copy.file)
     file = file if file.startswith("/vsi") else str(Path(file).resolve())
     (x, y, width, height), (col, row) = copy.window, copy.place
-    kind, nodata = "SimpleSource", ""  # which is faster
+    kind, nodata = "SimpleSource", ""
     if copy.transparent is not None:
         kind, nodata = "ComplexSource", f"<NODATA>{copy.transparent}</NODATA>"
     return f"""

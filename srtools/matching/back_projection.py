@@ -14,10 +14,10 @@ from scipy.ndimage import uniform_filter
 from srtools.matching.point_spread import REACH_METRES, blur_weights
 
 ROUNDS = 4  # more would follow the noise of Sentinel-2
-KERNEL_PIXELS = 2  # of Sentinel-2, on each side of the cubic kernel
-CONTINUED_PIXELS = 2  # of Sentinel-2, by which differences are extended into nodata
-LEAST_WEIGHT = 0.3  # of the kernel that is not beyond Sentinel-2's pixels
-LEAST_SHARE = 0.05  # of 3 x 3 pixels with a value: a single one is 0.11
+KERNEL_PIXELS = 2  # reach of the cubic kernel, pixels of Sentinel-2
+EXTENDED_PIXELS = 2  # extension of differences into nodata, pixels of Sentinel-2
+LEAST_WEIGHT = 0.3  # weight of the kernel inside Sentinel-2's pixels
+LEAST_SHARE = 0.05  # share of 3 x 3 pixels with a value; a single one is 0.11
 COMPLETE = 0.999  # share of the weights of the blur that lie on pixels with data
 
 Axis = tuple[np.ndarray, np.ndarray]
@@ -25,7 +25,7 @@ Axis = tuple[np.ndarray, np.ndarray]
 
 def reach_metres(pixel: float) -> float:
     """Return how far a pixel of Sentinel-2 changes the answer, metres."""
-    return ROUNDS * (REACH_METRES + (KERNEL_PIXELS + CONTINUED_PIXELS) * pixel)
+    return ROUNDS * (REACH_METRES + (KERNEL_PIXELS + EXTENDED_PIXELS) * pixel)
 
 
 def back_project(
@@ -94,7 +94,7 @@ def _extended(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     With 0 everywhere beside nodata, the pixels next to it would overshoot.
     """
     values, valid = np.where(valid, values, 0), valid.astype(np.float32)
-    for _ in range(CONTINUED_PIXELS):
+    for _ in range(EXTENDED_PIXELS):
         total, count = (uniform_filter(x, 3, mode="constant") for x in (values, valid))
         enough = count > LEAST_SHARE
         mean = np.divide(total, count, out=np.zeros_like(values), where=enough)

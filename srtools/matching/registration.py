@@ -13,9 +13,9 @@ FINEST_PERIOD = 25.0  # metres; Sentinel-2 shows finer detail weakly, and aliase
 LUMINANCE = [0, 1, 2]  # near infrared is left out: it changes most between dates
 LARGEST_SHIFT = 30.0  # metres; a peak further out is due to chance
 UPSAMPLING = 50  # the peak is searched on a grid of 1/50 pixel, 0.12 m
-MOST_MISSING = 0.05  # of a block
+MOST_MISSING = 0.05  # share of a block without data
 LEAST_TEXTURE = 20.0  # DN of Sentinel-2, standard deviation; below it is much noise
-LEAST_LEVELS = 0.5  # the same of Spot, whose coding may be coarse
+LEAST_LEVELS = 0.5  # the same for Spot, which may be coded coarsely
 LEAST_CORRELATION = 0.4  # blocks of unlike ground stay below it
 
 

@@ -11,16 +11,16 @@ from srtools.images.raster import data_outline, describe
 
 
 @pytest.mark.parametrize(
-    ("off", "told"), [(0.0, None), (3.0, None), (0.75, "0.50 PAN pixels apart")]
+    ("offset", "words"), [(0.0, None), (3.0, None), (0.75, "0.50 PAN pixels apart")]
 )
-def test_grids_that_do_not_fit_are_told(write_raster, caplog, off, told):
+def test_grids_that_do_not_fit_are_a_warning(write_raster, caplog, offset, words):
     xs = write_raster("xs.tif", np.ones((8, 8, 4), np.uint16), 6.0, (600.0, 900.0))
     pan = write_raster(
-        "pan.tif", np.ones((32, 32, 1), np.uint16), 1.5, (600.0 + off, 900.0)
+        "pan.tif", np.ones((32, 32, 1), np.uint16), 1.5, (600.0 + offset, 900.0)
     )
     with caplog.at_level(logging.WARNING):
         checks.check_spot_pair(describe(pan, "PAN"), describe(xs, "XS"))
-    assert (told in caplog.text) if told else not caplog.text
+    assert (words in caplog.text) if words else not caplog.text
 
 
 def test_metres_that_are_none_are_refused(write_raster):
@@ -33,7 +33,7 @@ def test_metres_that_are_none_are_refused(write_raster):
         checks.check_spot_pair(*(describe(path, "Spot") for path in images))
 
 
-def test_a_shift_between_bands_is_told(write_raster):
+def test_a_shift_between_bands_is_refused(write_raster):
     places = ((600.0, 900.0), (600.0, 910.0))
     images = [
         describe(write_raster(f"{i}.tif", np.ones((8, 8)), 10.0, place), "band")

@@ -7,19 +7,19 @@ from srtools.images import figures
 
 
 def test_no_data_is_black_and_does_not_count_in_pictures(tmp_path, write_raster):
-    """With half of the image empty the other half looks as it does alone."""
+    """Nodata in one part of an image does not change the display of the other."""
     random = np.random.default_rng(0)
     pixels = random.integers(1001, 9000, (40, 40, 4)).astype(np.uint16)
-    half = np.where(np.arange(40)[None, :, None] < 20, 0, pixels)
+    half_empty = np.where(np.arange(40)[None, :, None] < 20, 0, pixels)
     crs, bounds = rasterio.CRS.from_epsg(32631), (452001, 5411763, 452241, 5412003)
-    seen, empty = (
+    full, empty = (
         figures.read_area([write_raster(f"{n}.tif", array)], crs, bounds, 99)
-        for n, array in enumerate((pixels, half))
+        for n, array in enumerate((pixels, half_empty))
     )
-    np.testing.assert_array_equal(seen, pixels)
+    np.testing.assert_array_equal(full, pixels)
     shown = figures.to_display(empty, figures.stretch(empty))
     assert not shown[:, :20].any()
-    alone = seen[:, 20:]
+    alone = full[:, 20:]
     expected = figures.to_display(alone, figures.stretch(alone))
     np.testing.assert_allclose(shown[:, 20:], expected)
     figures.stretch(0 * empty)  # nothing at all is no error

@@ -101,18 +101,18 @@ def coast():
 
 
 OFFSETS = {
-    "still there": (ground(1050, 5000), 0, "need --offset 1000"),
-    "still there, a coast": (coast(), 0, "need --offset 1000"),
-    "taken twice": (ground(200, 1500), 1000, "give --offset 0"),
-    "taken twice, bright ground": (arid(), 1000, "of band 3 .* give --offset 0"),
-    "taken twice, one band": (
+    "kept": (ground(1050, 5000), 0, "need --offset 1000"),
+    "kept, a coast": (coast(), 0, "need --offset 1000"),
+    "subtracted twice": (ground(200, 1500), 1000, "give --offset 0"),
+    "subtracted twice, bright ground": (arid(), 1000, "of band 3 .* give --offset 0"),
+    "subtracted twice, one band": (
         with_part(ground(90, 700)[:6, :, 3], 0.1, 3, 1100),
         1000,
         "band 4 .* give --offset 0",
     ),
-    "there, and subtracted": (ground(1050, 5000), 1000, ""),
+    "kept, and subtracted": (ground(1050, 5000), 1000, ""),
     "a coast, subtracted": (coast(), 1000, ""),
-    "not there": (ground(200, 5000), 0, ""),
+    "removed before": (ground(200, 5000), 0, ""),
 }
 
 

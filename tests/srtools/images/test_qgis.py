@@ -13,14 +13,14 @@ def test_the_limits_of_each_colour_are_written(tmp_path):
     renderer = ElementTree.parse(path).find("pipe/rasterrenderer")
     assert renderer.get("type") == "multibandcolor"
     assert [renderer.get(f"{c}Band") for c in ("red", "green", "blue")] == list("123")
-    found = {
+    limits = {
         colour: [
             renderer.findtext(f"{colour}ContrastEnhancement/{value}")
             for value in ("minValue", "maxValue")
         ]
         for colour in ("red", "green", "blue")
     }
-    assert found == {"red": ["1", "11"], "green": ["2", "12"], "blue": ["3", "13"]}
+    assert limits == {"red": ["1", "11"], "green": ["2", "12"], "blue": ["3", "13"]}
 
 
 def test_limits_leave_no_data_out(write_raster):

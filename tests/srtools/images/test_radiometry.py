@@ -19,6 +19,6 @@ DN = np.array([[0, 1, 999], [1000, 1001, 1002], [1500, 11000, 65535]], np.uint16
 )
 def test_no_data_stays_and_nothing_else_becomes_no_data(write_raster, offset, expected):
     image = pyotb.Input(write_raster("s2.tif", np.stack([DN, DN + 0], axis=-1)))
-    found = remove_offset(image, offset).to_numpy()
+    result = remove_offset(image, offset).to_numpy()
     for band in range(2):
-        np.testing.assert_array_equal(found[..., band], expected)
+        np.testing.assert_array_equal(result[..., band], expected)

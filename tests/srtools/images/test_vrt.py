@@ -20,7 +20,7 @@ def read(path) -> tuple[np.ndarray, Affine]:
 
 
 def test_tiles_side_by_side(tmp_path, write_raster, ground):
-    """Of two tiles that overlap the later one is seen, where it has data."""
+    """Where tiles overlap, the later one is on top, except for its nodata."""
     west, east = ground[:24, :30].copy(), ground[6:, 20:].copy()
     east[:, :4] = 0
     x, y = 450000.0, 5400000.0

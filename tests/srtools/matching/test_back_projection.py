@@ -1,4 +1,4 @@
-"""Agreement with Sentinel-2: a known operator, known errors."""
+"""Back-projection: the operator, and errors that it removes."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(4)
 TRUTH = 2000 + 12000 * gaussian_filter(RNG.normal(0, 1, (SIZE, SIZE, 2)), (12, 12, 0))
 
 
-def seen(image):
+def blur(image):
     """Blur an image as Sentinel-2 does, [60, 60, bands]."""
     down, right = (blur_weights(places, SIZE, SPACING) for places in (ROWS, COLS))
     return np.einsum("nh,hwb,mw->nmb", down, image, right)
@@ -29,11 +29,11 @@ def agree(image, measured):
 
 
 def test_the_operator_is_the_gaussian_of_scipy():
-    blurred = gaussian_filter(TRUTH, (BLUR_METRES / SPACING,) * 2 + (0,), truncate=3.2)
+    expected = gaussian_filter(TRUTH, (BLUR_METRES / SPACING,) * 2 + (0,), truncate=3.2)
     whole = np.arange(20, 380, 20)
-    found = blur_weights(whole.astype(float), SIZE, SPACING)
-    found = np.einsum("nh,hwb,mw->nmb", found, TRUTH, found)
-    np.testing.assert_allclose(found, blurred[whole][:, whole], atol=5)
+    weights = blur_weights(whole.astype(float), SIZE, SPACING)
+    result = np.einsum("nh,hwb,mw->nmb", weights, TRUTH, weights)
+    np.testing.assert_allclose(result, expected[whole][:, whole], atol=5)
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,16 @@ def test_the_operator_is_the_gaussian_of_scipy():
 def test_brightness_is_corrected_and_fine_detail_stays(bias, fine, tolerance):
     """Sentinel-2's blur removes waves of 4.5 m, so that it cannot contradict them."""
     waves = fine * np.cos(2 * np.pi * np.arange(SIZE) / 3)[:, None, None]
-    answer = agree(TRUTH + waves + bias, seen(TRUTH))[INNER, INNER]
+    answer = agree(TRUTH + waves + bias, blur(TRUTH))[INNER, INNER]
     np.testing.assert_allclose(answer, (TRUTH + waves)[INNER, INNER], atol=tolerance)
 
 
 def test_errors_as_wide_as_a_pixel_become_small():
     """The image is nearer to Sentinel-2, and to the truth."""
     wrong = TRUTH + 3000 * gaussian_filter(RNG.normal(0, 1, TRUTH.shape), (6, 6, 0))
-    images = wrong, agree(wrong, seen(TRUTH))
-    blurred = [np.abs(seen(x) - seen(TRUTH))[8:-8, 8:-8].mean() for x in images]
-    assert blurred[0] > 50 and blurred[1] < blurred[0] / 10
+    images = wrong, agree(wrong, blur(TRUTH))
+    differences = [np.abs(blur(x) - blur(TRUTH))[8:-8, 8:-8].mean() for x in images]
+    assert differences[0] > 50 and differences[1] < differences[0] / 10
     errors = [np.abs(image - TRUTH)[INNER, INNER].mean() for image in images]
     assert errors[1] < errors[0] / 2
 
@@ -59,7 +59,7 @@ def test_errors_as_wide_as_a_pixel_become_small():
 @pytest.mark.parametrize("where", ["image", "sentinel2"])
 def test_no_data_stays_and_spoils_nothing(where):
     """A hole, in either, changes only what is nearer than the correction reaches."""
-    image, measured = TRUTH + 300, seen(TRUTH)
+    image, measured = TRUTH + 300, blur(TRUTH)
     if where == "image":
         image[100:140, 100:140] = 0
     else:
@@ -79,7 +79,7 @@ def test_what_lies_further_than_the_reach_changes_nothing():
     wrong = TRUTH + 300
     other = wrong.copy()
     other[:100] += RNG.normal(0, 500, (100, SIZE, 2))
-    one, two = (agree(image, seen(TRUTH)) for image in (wrong, other))
+    one, two = (agree(image, blur(TRUTH)) for image in (wrong, other))
     np.testing.assert_allclose(one[100 + reach :], two[100 + reach :], atol=1e-2)
     assert np.abs(one[100:120] - two[100:120]).max() > 1
 

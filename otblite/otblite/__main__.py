@@ -1,4 +1,4 @@
-"""`python -m otblite` says what scripts run on: the first thing in a report.
+"""`python -m otblite` describes the engine and the machine, for bug reports.
 
 python -m otblite https://planetarycomputer.microsoft.com/api/stac/v1
 
@@ -18,7 +18,7 @@ FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
 
 def engine() -> str:
-    """Say which OTB is found."""
+    """Describe the OTB that Python finds."""
     try:
         import otbApplication
     except (ImportError, OSError, SystemError) as error:
@@ -35,7 +35,7 @@ def engine() -> str:
 
 
 def otbtf() -> str:
-    """Say which otbtf package is found."""
+    """Describe the otbtf package that Python finds."""
     try:
         place = Path(importlib.import_module("otbtf").__file__)
     except (ImportError, OSError) as error:
@@ -44,7 +44,7 @@ def otbtf() -> str:
 
 
 def version(package: str) -> str:
-    """Give the version of an installed package."""
+    """Return the version of an installed package."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -52,15 +52,15 @@ def version(package: str) -> str:
 
 
 def processor() -> str:
-    """Say what the processor has for networks."""
+    """Describe the processor and its instructions for networks."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         return f"{platform.machine()}, {os.cpu_count()} cores"
-    found = dict(
+    fields = dict(
         line.split(":", 1) for line in text.splitlines() if line.count(":") == 1
     )
-    entries = {key.strip(): value.strip() for key, value in found.items()}
+    entries = {key.strip(): value.strip() for key, value in fields.items()}
     flags = entries.get("flags", "").split()
     has = [feature for feature in FEATURES if feature in flags]
     name = entries.get("model name", platform.machine())
@@ -68,18 +68,18 @@ def processor() -> str:
 
 
 def devices() -> str:
-    """Say which GPUs TensorFlow sees."""
+    """List the GPUs that TensorFlow sees."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         tf = importlib.import_module("tensorflow")
     except ImportError as error:
         return f"unknown, TensorFlow cannot be imported ({error})"
-    found = tf.config.list_physical_devices("GPU")
-    return ", ".join(device.name for device in found) or "none"
+    gpus = tf.config.list_physical_devices("GPU")
+    return ", ".join(device.name for device in gpus) or "none"
 
 
 def gdal() -> str:
-    """Give the version of GDAL that comes with rasterio."""
+    """Return the version of GDAL that comes with rasterio."""
     return importlib.import_module("rasterio").__gdal_version__
 
 

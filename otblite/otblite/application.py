@@ -1,7 +1,7 @@
 """`Application`: the methods of OTB's Python bindings, on lazy images.
 
-An application of `otblite.applications` declares its parameters and says in `run`
-what its outputs are; nothing is computed until pixels are asked for.
+An application of `otblite.applications` declares its parameters and describes its
+outputs in `run`; nothing is computed until pixels are read.
 """
 
 import logging
@@ -30,7 +30,7 @@ from rasterio.crs import CRS
 
 log = logging.getLogger("otblite")
 
-# What an exported image consists of, besides its array.
+# Types of the entries of an exported image, besides its array.
 EXPORTED = {
     "origin": itkPoint,
     "spacing": itkVector,
@@ -53,7 +53,7 @@ class Application(Extras):
         self._points: dict[str, vectors.Points] = {}
         self._files: dict[str, Image] = {}
 
-    # What an application says.
+    # Methods that each application implements.
 
     def declare(self) -> Iterable[Parameter]:
         """Declare the parameters."""
@@ -67,22 +67,22 @@ class Application(Extras):
         """Raise an error that names the application, as all errors here do."""
         raise RuntimeError(f"{self.name}: {message}")
 
-    # What an application asks.
+    # Methods that applications call.
 
     def __getitem__(self, key: str) -> Any:
-        """Give the value of a parameter, or its default."""
+        """Return the value of a parameter, or its default."""
         parameter = self._parameter(key)
         return parameter.current if parameter.enabled else parameter.default
 
     def has(self, key: str) -> bool:
-        """Tell whether a parameter has a value (a default counts)."""
+        """Check whether a parameter has a value (a default counts)."""
         parameter = self._parameter(key)
         if not parameter.enabled:
             return parameter.default is not None
         return bool(parameter.images) or parameter.current is not None
 
     def images(self, key: str) -> list[Image]:
-        """Give the input images of a parameter, opening files."""
+        """Return the input images of a parameter, opening files."""
         parameter = self._parameter(key)
         images = parameter.images if parameter.enabled else []
         return [self._open(i) if isinstance(i, str) else i for i in images]
@@ -93,11 +93,11 @@ class Application(Extras):
         return self._files[name]
 
     def image(self, key: str) -> Image:
-        """Give the one input image of a parameter."""
+        """Return the one input image of a parameter."""
         return self.images(key)[0]
 
     def output(self, key: str, value: Any) -> None:
-        """Say what an output is: an image, points, or a plain value."""
+        """Set an output: an image, points, or a plain value."""
         if isinstance(value, Image):
             self._outputs[key] = value
         elif isinstance(value, vectors.Points):
@@ -106,7 +106,7 @@ class Application(Extras):
             self._parameter(key).value = value
 
     def choose(self, key: str, value: Any) -> None:
-        """Say what a parameter is that the user did not set."""
+        """Set the value of a parameter that the user left open."""
         self._parameter(key).automatic = value
 
     # Execution.
@@ -121,8 +121,8 @@ class Application(Extras):
         # Inputs and parameters may have changed since the last time.
         for parameter in self._parameters.values():
             parameter.automatic = None
-        for found in (self._files, self._outputs, self._points):
-            found.clear()
+        for entries in (self._files, self._outputs, self._points):
+            entries.clear()
         try:
             self.run()
         except (ValueError, OSError) as error:
@@ -155,7 +155,7 @@ class Application(Extras):
                 self.fail(str(error))
 
     def ExecuteAndWriteOutput(self) -> int:
-        """Do both."""
+        """Execute, then write the outputs."""
         self.Execute()
         self.WriteOutput()
         return 0
@@ -163,7 +163,7 @@ class Application(Extras):
     # Names and kinds of parameters.
 
     def GetName(self) -> str:
-        """Give the name of the application."""
+        """Return the name of the application."""
         return self.name
 
     def GetParametersKeys(self, recursive: bool = True) -> tuple[str, ...]:
@@ -171,37 +171,37 @@ class Application(Extras):
         return tuple(self._parameters)
 
     def GetParameterType(self, key: str) -> int:
-        """Give one of `ParameterType_*`."""
+        """Return one of `ParameterType_*`."""
         return self._parameter(key).type
 
     def GetParameterRole(self, key: str) -> int:
-        """Give 0 for an input, 1 for an output."""
+        """Return 0 for an input, 1 for an output."""
         return self._parameter(key).role
 
     def GetChoiceKeys(self, key: str) -> tuple[str, ...]:
-        """List what a choice can be."""
+        """List the values of a choice."""
         return self._parameter(key).choices
 
     def IsParameterEnabled(self, key: str) -> bool:
-        """Tell whether a parameter is in use: it is mandatory or has a value."""
+        """Check whether a parameter is in use: it is mandatory or has a value."""
         parameter = self._parameter(key)
         return parameter.enabled and (parameter.mandatory or self.has(key))
 
     def IsMandatory(self, key: str) -> bool:
-        """Tell whether a parameter must have a value."""
+        """Check whether a parameter must have a value."""
         return self._parameter(key).mandatory
 
     def HasValue(self, key: str) -> bool:
-        """Tell whether a parameter has a value (a default counts)."""
+        """Check whether a parameter has a value (a default counts)."""
         return self.has(key)
 
     def HasUserValue(self, key: str) -> bool:
-        """Tell whether the user gave a value."""
+        """Check whether the user gave a value."""
         parameter = self._parameter(key)
         return bool(parameter.images) or parameter.value is not None
 
     def HasAutomaticValue(self, key: str) -> bool:
-        """Tell whether the application chose the value."""
+        """Check whether the application chose the value."""
         return not self.HasUserValue(key) and self.has(key)
 
     def _parameter(self, key: str) -> Parameter:
@@ -233,7 +233,7 @@ class Application(Extras):
     SetParameterDouble = SetParameterFloat
 
     def SetParameterString(self, key: str, value: str) -> None:
-        """Set a parameter that is not a list to what a text says."""
+        """Set a parameter that is not a list from text."""
         self._set(key, lambda parameter: parameter.from_text(value))
 
     def SetParameterStringList(self, key: str, value: Iterable[str]) -> None:
@@ -261,13 +261,13 @@ class Application(Extras):
         self._set(key, lambda parameter: [*given, *parameter.from_list([value])])
 
     def ClearValue(self, key: str) -> None:
-        """Forget the value."""
+        """Reset the value to the default."""
         parameter = self._parameter(key)
         parameter.value = parameter.automatic = None
         parameter.images = []
 
     def GetParameterValue(self, key: str) -> Any:
-        """Give the value of a parameter, file names for images."""
+        """Return the value of a parameter, file names for images."""
         parameter = self._parameter(key)
         if parameter.type in (Type.InputImage, Type.InputImageList):
             names = [image for image in parameter.images if isinstance(image, str)]
@@ -275,22 +275,22 @@ class Application(Extras):
         return parameter.current
 
     def GetParameterString(self, key: str) -> str:
-        """Give a value as text, empty if there is none."""
+        """Return a value as text, empty if there is none."""
         value = self.GetParameterValue(key)
         return "" if value is None else str(value)
 
     GetParameterAsString = GetParameterString
 
     def GetParameterStringList(self, key: str) -> list[str]:
-        """Give a list."""
+        """Return a list."""
         return list(self.GetParameterValue(key) or [])
 
     def GetParameterInt(self, key: str) -> int:
-        """Give a whole number."""
+        """Return a whole number."""
         return int(self._number(key))
 
     def GetParameterFloat(self, key: str) -> float:
-        """Give a number."""
+        """Return a number."""
         return float(self._number(key))
 
     GetParameterDouble = GetParameterFloat
@@ -315,7 +315,7 @@ class Application(Extras):
             self.fail(f"parameter '{key}' is not an input image")
 
     def _image(self, key: str) -> Image:
-        """Give an output image, executing if need be, or an input image."""
+        """Return an output image, executing if need be, or an input image."""
         if self._parameter(key).type is not Type.OutputImage:
             return self.image(key)
         if key not in self._outputs:
@@ -325,45 +325,45 @@ class Application(Extras):
         return self._outputs[key]
 
     def GetImageSize(self, key: str) -> itkSize:
-        """Give (width, height) in pixels."""
+        """Return (width, height) in pixels."""
         grid = self._image(key).grid
         return itkSize(grid.width, grid.height)
 
     def GetImageNbBands(self, key: str) -> int:
-        """Give the number of bands."""
+        """Return the number of bands."""
         return self._image(key).bands
 
     def GetImageSpacing(self, key: str) -> itkVector:
-        """Give the pixel size (x, y); y is negative for a north-up image."""
+        """Return the pixel size (x, y); y is negative for a north-up image."""
         return itkVector(*self._image(key).grid.spacing)
 
     def GetImageOrigin(self, key: str) -> itkPoint:
-        """Give the coordinates (x, y) of the centre of the first pixel."""
+        """Return the coordinates (x, y) of the centre of the first pixel."""
         return itkPoint(*self._image(key).grid.origin)
 
     def GetImageRequestedRegion(self, key: str) -> itkRegion:
-        """Give the pixels that an export holds: here always all of them."""
+        """Return the region of an export: always the whole image."""
         return itkRegion(itkIndex(0, 0), self.GetImageSize(key))
 
     def GetImageProjection(self, key: str) -> str:
-        """Give the CRS as WKT, empty if there is none."""
+        """Return the CRS as WKT, empty if there is none."""
         crs = self._image(key).grid.crs
         return crs.to_wkt() if crs else ""
 
     def GetImageMetadata(self, key: str) -> ImageMetadata:
-        """Give the sensor metadata, which lives as long as this application."""
+        """Return the sensor metadata, which lives as long as this application."""
         return ImageMetadata(self, self.GetImageProjection(key))
 
     def GetMetadataDictionary(self, key: str) -> itkMetaDataDictionary:
-        """Give the metadata that describes the grid."""
+        """Return the metadata that describes the grid."""
         return itkMetaDataDictionary({"ProjectionRef": self.GetImageProjection(key)})
 
     def GetImageBasePixelType(self, key: str) -> Pixel:
-        """Give the pixel type that an image has before it is written."""
+        """Return the pixel type that an image has before it is written."""
         return Pixel.of(self._image(key).dtype)
 
     def GetParameterOutputImagePixelType(self, key: str) -> Pixel:
-        """Give the pixel type in which an output image will be written."""
+        """Return the pixel type in which an output image will be written."""
         return self._parameter(key).pixel
 
     def SetParameterOutputImagePixelType(self, key: str, pixel: int) -> None:
@@ -372,11 +372,11 @@ class Application(Extras):
 
     @staticmethod
     def ConvertPixelTypeToNumpy(pixel: int) -> str:
-        """Give the numpy name of a pixel type."""
+        """Return the numpy name of a pixel type."""
         return Pixel(pixel).numpy.name
 
     def ExportImage(self, key: str) -> dict[str, Any]:
-        """Give the pixels [h, w, bands] as float32 or float64, and where they lie."""
+        """Return the pixels [h, w, bands] as float32 or float64, and where they lie."""
         return {
             "array": self.GetVectorImageAsNumpyArray(key),
             "origin": self.GetImageOrigin(key),
@@ -395,7 +395,7 @@ class Application(Extras):
         the pixels are no longer needed.
 
         Raises:
-            TypeError, ValueError: for what OTB's bindings do not take.
+            TypeError, ValueError: for input that OTB's bindings do not take.
             RuntimeError: where OTB crashes, because the application that exported the
                 image is gone, or goes on without a word, because sizes differ.
         """
@@ -407,7 +407,7 @@ class Application(Extras):
             if not isinstance(exported[name], kind):
                 raise TypeError(
                     f"{self.name}: parameter '{key}': {name} is an {kind.__name__} in "
-                    f"what ExportImage gives, got {type(exported[name]).__name__}; "
+                    f"the dict of ExportImage, got {type(exported[name]).__name__}; "
                     "export an image of this size and replace its array"
                 )
         try:
@@ -446,7 +446,7 @@ class Application(Extras):
             )
 
     def ImportImage(self, key: str, exported: dict[str, Any], index: int = 0) -> None:
-        """Do the same for an array of one band."""
+        """Import an array of one band."""
         self._check_one_band(key, exported["array"])
         self.ImportVectorImage(key, exported, index)
 
@@ -458,13 +458,13 @@ class Application(Extras):
             )
 
     def GetVectorImageAsNumpyArray(self, key: str, dt: str = "float") -> np.ndarray:
-        """Give the pixels [h, w, bands] as float32 or float64; `dt` has no meaning."""
+        """Return the pixels [h, w, bands] as float32 or float64; `dt` has no effect."""
         kind = self._parameter(key).pixel.numpy
         pixels = self._image(key).read_all()
         return pixels.astype(kind if kind.kind == "f" else np.float32, order="C")
 
     def GetImageAsNumpyArray(self, key: str, dt: str = "float") -> np.ndarray:
-        """Give the pixels [h, w] of an image of one band."""
+        """Return the pixels [h, w] of an image of one band."""
         pixels = self.GetVectorImageAsNumpyArray(key)
         if pixels.shape[2] > 1:
             raise ValueError(
@@ -497,6 +497,6 @@ def borrow(array: np.ndarray, grid: Grid, place: str) -> Image:
 
 
 def source_names() -> list[str]:
-    """List the groups "source1"..., whose number OTBTF takes from the environment."""
+    """List the groups "source1"...; OTBTF takes their number from the environment."""
     count = max(1, int(os.environ.get("OTB_TF_NSOURCES") or 1))
     return [f"source{number + 1}" for number in range(count)]

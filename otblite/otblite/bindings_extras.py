@@ -40,7 +40,7 @@ class ApplicationProxy:
 
 
 class Extras:
-    """What `Application` inherits; it has the methods that these ones call."""
+    """Base class of `Application`, which has the methods that these ones call."""
 
     # Parameters as attributes.
 
@@ -65,7 +65,7 @@ class Extras:
         return [key.upper() for key in self._parameters if "." not in key]
 
     def value_or_group(self, key: str) -> Any:
-        """Give the value of a parameter, or a group of them.
+        """Return the value of a parameter, or a group of them.
 
         Raises:
             AttributeError: if there is no such key.
@@ -86,7 +86,7 @@ class Extras:
             self.SetParameterValue(key, value)
 
     def GetParameters(self) -> dict[str, Any]:
-        """Give the inputs that have a value."""
+        """Return the inputs that have a value."""
         return {
             key: self.GetParameterValue(key)
             for key in self.GetParametersKeys()
@@ -95,10 +95,10 @@ class Extras:
         }
 
     def UpdateParameters(self) -> None:
-        """Do nothing: no parameter here follows from others before `Execute`."""
+        """Do nothing: no parameter depends on others before `Execute`."""
 
     def IsApplicationReady(self) -> bool:
-        """Tell whether every mandatory input has a value."""
+        """Check whether every mandatory input has a value."""
         return all(
             self.HasValue(key)
             for key in self.GetParametersKeys()
@@ -106,22 +106,22 @@ class Extras:
         )
 
     def EnableParameter(self, key: str) -> None:
-        """Let the value of a parameter count."""
+        """Enable a parameter, so that its value is used."""
         self._parameter(key).enabled = True
 
     def DisableParameter(self, key: str) -> None:
-        """Let the parameter be as if it had no value of its own."""
+        """Disable a parameter, so that its default is used."""
         self._parameter(key).enabled = False
 
     def GetParameterTypeAsString(self, kind: int) -> str:
-        """Give the name of a type of parameters."""
+        """Return the name of a type of parameters."""
         return f"ParameterType_{Type(kind).name}"
 
     def SaveParametersToXML(self, path: str) -> None:
         """Write the values that were set as an XML file."""
         root = ElementTree.Element("OTB")
-        told = ElementTree.SubElement(root, "application")
-        ElementTree.SubElement(told, "name").text = self.name
+        node = ElementTree.SubElement(root, "application")
+        ElementTree.SubElement(node, "name").text = self.name
         for key, parameter in self._parameters.items():
             if (
                 not self.HasUserValue(key)
@@ -133,7 +133,7 @@ class Extras:
                 self.fail(
                     f"parameter '{key}' is an image in memory, which no file holds"
                 )
-            entry = ElementTree.SubElement(told, "parameter")
+            entry = ElementTree.SubElement(node, "parameter")
             ElementTree.SubElement(entry, "key").text = key
             ElementTree.SubElement(entry, "type").text = parameter.type.name
             value = self.GetParameterValue(key)
@@ -149,13 +149,13 @@ class Extras:
     def LoadParametersFromXML(self, path: str) -> None:
         """Set the values that an XML file of this application holds."""
         try:
-            told = ElementTree.parse(path).getroot().find("application")
-            name = told.findtext("name")
+            node = ElementTree.parse(path).getroot().find("application")
+            name = node.findtext("name")
         except (ElementTree.ParseError, OSError, AttributeError) as error:
             self.fail(f"{path} is no XML file of parameters ({error})")
         if name != self.name:
             self.fail(f"{path} holds the parameters of {name}")
-        for entry in told.findall("parameter"):
+        for entry in node.findall("parameter"):
             key, values = entry.findtext("key"), entry.find("values")
             if values is None:
                 self.SetParameterString(key, entry.findtext("value") or "")
@@ -165,7 +165,7 @@ class Extras:
     # Images.
 
     def GetParameterOutputImage(self, key: str) -> Image:
-        """Give an output image, to hand it to `SetParameterInputImage`."""
+        """Return an output image, to hand it to `SetParameterInputImage`."""
         return self._image(key)
 
     def SetParameterInputImage(self, key: str, image: Image) -> None:
@@ -196,7 +196,7 @@ class Extras:
         return parameter
 
     def PropagateConnectMode(self, in_memory: bool) -> None:
-        """Choose how connected applications hand on images; here always in memory."""
+        """Do nothing: connected applications always pass images in memory."""
 
     def SetVectorImageFromNumpyArray(
         self, key: str, array: np.ndarray, index: int = 0
@@ -217,12 +217,12 @@ class Extras:
     def SetImageFromNumpyArray(
         self, key: str, array: np.ndarray, index: int = 0
     ) -> Image:
-        """Do the same for an array of one band."""
+        """Import an array of one band."""
         self._check_one_band(key, array)
         return self.SetVectorImageFromNumpyArray(key, array, index)
 
     def put_image(self, key: str, image: Image, index: int) -> None:
-        """Make an image the input, or the one of that index in a list."""
+        """Set an image as the input, or as the element of a list with that index."""
         parameter = self._of_type(key, *IMAGES)
         if parameter.type is Type.InputImage:
             parameter.images = [image]

@@ -1,17 +1,17 @@
 """The expressions of BandMath and BandMathX that scripts write, run by numexpr.
 
-Understood are numbers, `pi`, `e`, bands (`im1b2`), places (`idxX`, `idxY`), `? :`,
-`||`, `&&`, `or`, `and`, comparisons, `+ - * / ^`, signs, parentheses, functions.  What
-else is written is refused by name.
+Supported are numbers, `pi`, `e`, bands (`im1b2`), places (`idxX`, `idxY`), `? :`,
+`||`, `&&`, `or`, `and`, comparisons, `+ - * / ^`, signs, parentheses, functions.
+Anything else is refused by name.
 
 BandMath's parser (muParser) has C's logic: zero is false, everything else is true.
 BandMathX's (muParserX) is strict: a number is no condition and a comparison is no
-number, it takes `(im1b1 > 2 ? 1 : 0)`.  What it refuses is refused here as well.
+number, it takes `(im1b1 > 2 ? 1 : 0)`.  otblite refuses the same expressions.
 It also has vectors: all bands of an image (`im1`), `{im1b1, 2}`, the operators and
 functions on them, measures of neighbourhoods (`mean(im1b1N3x3)`), and those of whole
 bands (`im1b1Mean`).
 
-Source: muParser, muParserX; OTB's functions: its Cookbook, and what OTB 8.1.1 answers.
+Source: muParser, muParserX; OTB's functions: its Cookbook, and answers of OTB 8.1.1.
 """
 
 import logging
@@ -22,7 +22,7 @@ from functools import lru_cache
 
 import numpy as np
 
-# numexpr tells how many threads it uses when it is imported.
+# numexpr logs the number of its threads when it is imported.
 logging.getLogger("numexpr.utils").setLevel(logging.WARNING)
 
 import numexpr  # noqa: E402
@@ -79,26 +79,26 @@ class Formula:
 
     code: str
     operands: frozenset[str]
-    """What it needs by name: bands (`im1b2`), `idxX`, what is measured of a band
-    (`im1b2Mean`), or around each pixel (`im1b2N3x3mean`)."""
+    """Names of its operands: bands (`im1b2`), `idxX`, statistics of a band
+    (`im1b2Mean`) or of the neighbourhood of each pixel (`im1b2N3x3mean`)."""
     numbers: dict[str, float]
     """Its numbers by name: numexpr would compute with literals like Python does,
     where 1 / 0 is an error."""
     chooses: bool
-    """Whether it only compares, negates and picks values, which any precision that can
-    hold them does alike."""
+    """True if it only compares, negates and selects values: the result is then the same
+    in any precision that can hold them."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """A part of an expression: code for each component, and what it is."""
+    """A part of an expression: its kind, and code for each component."""
 
     codes: tuple[str, ...]
     kind: str = NUMBER
 
 
 class _Parser:
-    """Recursive descent; each method gives a value."""
+    """Recursive descent parser; each method returns a value."""
 
     def __init__(self, text: str, strict: bool, bands: tuple[int, ...]):
         self.text, self.strict, self.bands = text, strict, bands
@@ -107,7 +107,7 @@ class _Parser:
         self.numbers: dict[str, float] = {}
         self.chooses = True
         self.functions = FUNCTIONS | (OF_COMPONENTS if strict else NOT_STRICT)
-        self.own = SHARED | (WITH_VECTORS if strict else WITHOUT_VECTORS)
+        self.methods = SHARED | (WITH_VECTORS if strict else WITHOUT_VECTORS)
         self.constants = CONSTANTS if strict else NOT_STRICT_CONSTANTS
 
     def _tokens(self) -> Iterator[str]:
@@ -122,8 +122,8 @@ class _Parser:
     def fail(self, message: str):
         raise ValueError(f"expression '{self.text}': {message}")
 
-    def unsupported(self, found: str):
-        self.fail(f"'{found}' is not supported here")
+    def unsupported(self, token: str):
+        self.fail(f"'{token}' is not supported here")
 
     def peek(self) -> str:
         return self.tokens[0] if self.tokens else "end"
@@ -307,7 +307,7 @@ class _Parser:
                 self.fail(f"'{token}' is not among the inputs")
             numbers = range(1, self.bands[image - 1] + 1)
             return Value(tuple(self.operand(f"{token}b{n}") for n in numbers), VECTOR)
-        if token in self.functions or token in self.own:
+        if token in self.functions or token in self.methods:
             self.need("(")
             return self.function(token, self.arguments(")"))
         return self.unsupported(token)
@@ -329,14 +329,14 @@ class _Parser:
         return given
 
     def function(self, name: str, given: list[Value]) -> Value:
-        self.chooses &= self.own.get(name) is _Parser.extreme
+        self.chooses &= self.methods.get(name) is _Parser.extreme
         if name in self.functions:
             (value,) = self.count(name, given, 1)
             of = self.vector if name in OF_COMPONENTS else lambda v: (self.number(v),)
             kind = VECTOR if name in OF_COMPONENTS else NUMBER
             codes = (self.functions[name].format(code) for code in of(value))
             return Value(tuple(codes), kind)
-        return self.own[name](self, name, given)
+        return self.methods[name](self, name, given)
 
     def count(self, name: str, given: list[Value], wanted: int) -> list[Value]:
         if len(given) != wanted:
@@ -368,7 +368,7 @@ class _Parser:
         if wanted.kind != VECTOR:
             self.fail("bands() takes a list of numbers, like bands(im1, {1, 2})")
         for code in self.vector(wanted):
-            # They are numbers that stand in the expression.
+            # Only numbers that are written in the expression have a fixed value.
             index = self.numbers.get(code, code)
             if index not in range(1, len(codes) + 1):
                 self.fail(f"bands() takes numbers from 1 to {len(codes)}, not {index}")
@@ -461,7 +461,7 @@ def translate(
         One formula, or one for each component of a vector.
 
     Raises:
-        ValueError: naming what is not supported.
+        ValueError: naming the part that is not supported.
 
     >>> translate("(im1b1 > 2 ? 1 : 0)")[0].code
     'where((im1b1 > n0), n1, n2)'

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from affine import Affine
 from otblite.image import Grid, Window
 
-# Of a pixel: coordinates of two grids are equal up to rounding.
+# Rounding of coordinates, pixels: below it two positions are equal.
 TINY = 1e-6
 
 
@@ -57,21 +57,21 @@ class Axis:
         """
         self.spans, self.efield, self.patches = spans, efield, patches
         self.spacing = spans[0].spacing * scale
-        # Input pixels that an expression field stands for, and what the network needs
-        # around them.
-        own = [
+        # Input pixels that an expression field covers, and those that the network needs
+        # beside them.
+        covered = [
             1 + int((efield - 1) * self.spacing / span.spacing + TINY) for span in spans
         ]
-        for needed, span in zip(own, spans, strict=True):
+        for needed, span in zip(covered, spans, strict=True):
             if needed > span.rfield:
                 raise ValueError(
                     f"an expression field of {efield} needs a receptive field of at "
                     f"least {needed}, not {span.rfield}"
                 )
         self.paddings = [
-            span.rfield - pixels for pixels, span in zip(own, spans, strict=True)
+            span.rfield - pixels for pixels, span in zip(covered, spans, strict=True)
         ]
-        # Where the middle of a receptive field can lie in every source.
+        # Range of the centres of receptive fields that lie in every source.
         first = max(s.start + s.rfield // 2 * s.spacing for s in spans)
         last = min(
             s.start + (s.rfield // 2 + s.size - s.rfield + 1) * s.spacing for s in spans
@@ -85,7 +85,7 @@ class Axis:
         if last <= first or self.size < efield:
             sizes = ", ".join(f"{s.size} pixels for {s.rfield}" for s in spans)
             raise ValueError(
-                f"the images, or what they have in common, are smaller than the "
+                f"the images, or the area that they share, are smaller than the "
                 f"receptive field ({sizes})"
             )
         # Centre of the first output pixel, as OTBTF has it.
@@ -95,9 +95,9 @@ class Axis:
     def corner(self) -> float:
         """Corner of the first output pixel.
 
-        A network's output is centred on what it was given, that of a patch belongs
-        to its middle.  OTBTF places a fully convolutional output half an input pixel
-        from where half an output pixel is meant.
+        A network's output is centred on its input, that of a patch belongs to the
+        middle of the patch.  OTBTF places a fully convolutional output half an input
+        pixel from where half an output pixel is meant.
         """
         if self.patches:
             return self.first - self.spacing / 2
@@ -112,7 +112,7 @@ class Axis:
         return first, last - first
 
     def needed(self, source: int, start: int, size: int) -> tuple[int, int]:
-        """Give first pixel and number of pixels of a source for an aligned part."""
+        """Return first pixel and number of pixels of a source for an aligned part."""
         span, padding = self.spans[source], self.paddings[source]
         border = (span.spacing - self.spacing) / 2
         begin = self._pixel(source, self.first + start * self.spacing + border)
@@ -123,7 +123,7 @@ class Axis:
         )
 
     def patches_of(self, source: int, start: int, size: int) -> list[int]:
-        """Give the first pixel of the patch for each output pixel."""
+        """Return the first pixel of the patch for each output pixel."""
         return [
             self._pixel(source, self.first + (start + number) * self.spacing)
             - self.spans[source].rfield // 2
@@ -158,12 +158,12 @@ class Geometry:
         first = sources[0].transform
         rows, cols = [], []
         for grid, (height, width) in zip(sources, rfields, strict=True):
-            here = grid.transform
-            down, right = (here.f - first.f) * -1, here.c - first.c
+            place = grid.transform
+            down, right = (place.f - first.f) * -1, place.c - first.c
             if first.e > 0:  # an image without georeference counts downwards
                 down = -down
-            rows.append(Span(down, abs(here.e), grid.height, height))
-            cols.append(Span(right, abs(here.a), grid.width, width))
+            rows.append(Span(down, abs(place.e), grid.height, height))
+            cols.append(Span(right, abs(place.a), grid.width, width))
         self.rows = Axis(rows, efield[0], scale, patches)
         self.cols = Axis(cols, efield[1], scale, patches)
         corner = (
@@ -181,7 +181,7 @@ class Geometry:
         return Window(row, col, height, width)
 
     def needed(self, source: int, window: Window) -> Window:
-        """Give the pixels of a source for an aligned window of the output."""
+        """Return the pixels of a source for an aligned window of the output."""
         row, height = self.rows.needed(source, window.row, window.height)
         col, width = self.cols.needed(source, window.col, window.width)
         return Window(row, col, height, width)

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-# Megabytes of decoded blocks that GDAL keeps.  Its own choice, a share of the
-# machine's memory, makes what a program needs depend on where it runs.
+# Megabytes of decoded blocks that GDAL keeps.  GDAL's default is a share of
+# the machine's memory, so that the memory of a program would depend on the machine.
 os.environ.setdefault("GDAL_CACHEMAX", "128")
 
 import rasterio
 import rasterio.env
 import rasterio.shutil
 from affine import Affine
-from otblite import names
-from otblite.blocks import Blocks
+from otblite import file_names
+from otblite.block_cache import BlockCache
 from otblite.image import (
     WORKERS,
     Grid,
@@ -53,7 +53,7 @@ REMOTE = ("http://", "https://", "/vsi")
 
 
 def public(name: str) -> str:
-    """Give a file name without the query of a URL, which may hold a signature."""
+    """Return a file name without the query of a URL, which may hold a signature."""
     return name.split("?")[0] if name.startswith(REMOTE) else name
 
 
@@ -67,7 +67,7 @@ class _Handle:
         self.settings: dict[str, str] = {}
 
     def read(self, window: Window) -> np.ndarray:
-        """Read a window [bands, h, w]; what fails is opened anew the next time."""
+        """Read a window [bands, h, w]; after a failure open the file anew."""
         pauses = list(PAUSES if self.path.startswith(REMOTE) else ())
         with self.lock:
             while True:
@@ -84,7 +84,7 @@ class _Handle:
                 time.sleep(pauses.pop(0))
 
     def forget(self) -> None:
-        """Close the data set, and drop what a broken connection left in GDAL's cache.
+        """Close the data set, and drop the rest of a broken connection from the cache.
 
         Half a block there would be taken for the end of the file.
         """
@@ -97,13 +97,13 @@ class _Handle:
                 _open(self.path, **self.settings).close()  # which forgets the file
 
     def open(self) -> rasterio.DatasetReader:
-        """Give the data set, opened at the first time."""
+        """Return the data set, opened at the first time."""
         if self.file is None:
             self.file = _open(self.path, **self.settings)
         return self.file
 
 
-class _OwnHandle(threading.local):
+class _HandlePerThread(threading.local):
     """One handle for each thread, so that a slow server is asked several things."""
 
     def __init__(self, path: str):
@@ -118,9 +118,9 @@ def open_image(name: str) -> Image:
         RuntimeError: if it is not an image that GDAL can read.
     """
     try:
-        wanted = names.parse_input(name)
+        wanted = file_names.parse_input(name)
     except ValueError as error:
-        raise RuntimeError(f"{public(names.split(name)[0])}: {error}") from None
+        raise RuntimeError(f"{public(file_names.split(name)[0])}: {error}") from None
     path = wanted.path
     remote = path.startswith(REMOTE)
     if not remote and not os.path.exists(path):
@@ -128,24 +128,23 @@ def open_image(name: str) -> Image:
     if path.startswith(("http://", "https://")):
         path = f"/vsicurl/{path}"
 
-    # What lies on the disk is decoded once, and kept, for all threads together.
+    # A file on the disk is decoded once, in a cache that all threads share.
     shared = None if remote or path.lower().endswith(".vrt") else _Handle(path)
-    own = _OwnHandle(path)
+    per_thread = _HandlePerThread(path)
 
-    first = (shared or own.handle).open()
+    first = (shared or per_thread.handle).open()
 
     def fetch(window: Window) -> np.ndarray:
-        return (shared or own.handle).read(window)
+        return (shared or per_thread.handle).read(window)
 
     if remote and not path.startswith("/vsimem/"):
         shape = first.height, first.width
-        fetch = Blocks(path, shape, first.block_shapes[0], fetch).read
+        fetch = BlockCache(path, shape, first.block_shapes[0], fetch).read
 
     try:
-        all_bands = list(range(first.count))
-        bands = (
-            names.read_bands(wanted.bands, first.count) if wanted.bands else all_bands
-        )
+        bands = all_bands = list(range(first.count))
+        if wanted.bands:
+            bands = file_names.read_bands(wanted.bands, first.count)
     except ValueError as error:
         raise RuntimeError(f"{public(path)}: {error}") from None
 
@@ -173,7 +172,7 @@ def open_image(name: str) -> Image:
 
 def _open(path: str, **settings: str) -> rasterio.DatasetReader:
     try:
-        # With several threads GDAL gives zeros where a server fails, and no error.
+        # With several threads GDAL returns zeros, and no error, where a server fails.
         with rasterio.env.Env(GDAL_NUM_THREADS=1, **settings):
             return rasterio.open(path)
     except RasterioIOError as error:
@@ -183,7 +182,7 @@ def _open(path: str, **settings: str) -> rasterio.DatasetReader:
 
 
 def _reason(error: Exception) -> str:
-    """Give GDAL's own words (rasterio keeps them in the cause) without signatures."""
+    """Return GDAL's own message (rasterio keeps it in the cause) without signatures."""
     text = getattr(error, "strerror", None) or str(error.__cause__ or error)
     return re.sub(r"\?[^\s'\",)]*", "", " ".join(text.split()))
 
@@ -215,17 +214,17 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
     creation options say otherwise.
 
     Arguments:
-        image: what to write; windows are computed by a pool of threads.
-        name: file name, perhaps extended (see `names`).
+        image: image to write; a pool of threads computes its windows.
+        name: file name, perhaps extended (see `file_names`).
         dtype: pixel type of the file (see `convert`).
         ram: megabytes that the windows in flight may take together.
         progress: whether to show a bar on a terminal when it takes long.
 
     Raises:
-        ValueError: naming what is not supported in the file name.
+        ValueError: naming the option of the file name that is not supported.
         OSError: if the file cannot be written.
     """
-    wanted = names.parse_output(name, image.bands)
+    wanted = file_names.parse_output(name, image.bands)
     path = wanted.path
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in DRIVERS:
@@ -298,7 +297,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
 
 
 def _strips(image: Image, width: int, bands: int, dtype: np.dtype) -> dict[str, int]:
-    """Give the creation option that makes full-width tiles, as patches, strips.
+    """Return the creation option that makes full-width tiles, as patches, strips.
 
     GDAL's own strips of 8 KB take twice as long to compress and to read.
     """
@@ -309,7 +308,7 @@ def _strips(image: Image, width: int, bands: int, dtype: np.dtype) -> dict[str, 
 
 
 def _nodata(image: Image, dtype: np.dtype) -> float | None:
-    """Give the image's label for pixels without data if `dtype` can hold it."""
+    """Return the image's label for pixels without data if `dtype` can hold it."""
     if image.nodata is None or not rasterio.dtypes.in_dtype_range(image.nodata, dtype):
         return None
     return image.nodata
@@ -318,7 +317,7 @@ def _nodata(image: Image, dtype: np.dtype) -> float | None:
 def _check_complete(path: str) -> None:
     """Check that all blocks are in a GeoTIFF that was just written.
 
-    What GDAL cannot write when it closes a file, on a full disk, it does not tell.
+    GDAL reports no error if it cannot write while it closes a file, on a full disk.
 
     Raises:
         OSError: if a block is missing or lies beyond the end.
@@ -341,7 +340,7 @@ def _tile_size(
 ) -> tuple[int, int]:
     """Choose the (height, width) of the windows in which an image is computed.
 
-    They are what the file name asks for, or the image's own tiles, or else
+    They are given in the file name, or the image's own tiles, or else
     full-width strips for which `ram` MB suffice.
     """
     if streaming:

@@ -1,12 +1,12 @@
-"""The import hook that offers `otbApplication` and `otbtf` only where nobody else does.
+"""The import hook that offers `otbApplication` and `otbtf` as a last resort.
 
 The hook stands *last* in `sys.meta_path`: Python asks it only after every other
 place, so a real OTB or OTBTF on `PYTHONPATH` or in `site-packages` always wins.
-It also stands aside where pyotb would find a real OTB by itself: in `OTB_ROOT`, and
+It does nothing where pyotb would find a real OTB: in `OTB_ROOT`, and
 in the folders where OTB is usually installed.
 
-Only who sets `OTBLITE=1` in the environment has otblite come first, for instance beside
-an OTB without OTBTF.
+With `OTBLITE=1` in the environment otblite comes first, for instance beside an OTB
+without OTBTF.
 
 This module is imported whenever Python starts, so it imports next to nothing.
 """
@@ -19,7 +19,7 @@ MODULES = {
     "otbApplication": os.path.join(BINDINGS, "otbApplication.py"),
     "otbtf": os.path.join(BINDINGS, "otbtf", "__init__.py"),
 }
-# Where pyotb looks for a real OTB when `import otbApplication` fails.
+# Folders in which pyotb looks for a real OTB when `import otbApplication` fails.
 USUAL_ROOTS = ("/usr", "/usr/local", "/opt/otb", "/opt/otbtf")
 PYTHON_FOLDERS = ("lib/python", "lib/otb/python", "lib/x86_64-linux-gnu/otb/python")
 
@@ -40,7 +40,7 @@ def real_bindings() -> str | None:
 
 
 def chosen() -> bool:
-    """Tell whether otblite was asked for by name."""
+    """Check whether the user chose otblite in the environment."""
     return os.environ.get("OTBLITE") == "1"
 
 
@@ -49,7 +49,7 @@ class LastResort:
 
     @staticmethod
     def find_spec(name: str, path=None, target=None):
-        """Give the stand-in for `name`, or None if a real OTB is installed."""
+        """Return the spec of the stand-in, or None if a real OTB is installed."""
         if name not in MODULES or not chosen() and real_bindings():
             return None
         from importlib.util import spec_from_file_location

@@ -1,7 +1,7 @@
-"""What an image is here: a grid, bands, a type, and a function that reads a window.
+"""Lazy images: a grid, bands, a pixel type, and a function that reads a window.
 
 Applications wrap their inputs in new images and compute nothing until pixels are
-asked for, so memory follows the window and never the image.
+read, so memory follows the window and never the image.
 """
 
 import os
@@ -101,7 +101,7 @@ class Grid:
         return Window(0, 0, self.height, self.width)
 
     def part(self, window: Window) -> "Grid":
-        """Give the grid of a window of this grid."""
+        """Return the grid of a window of this grid."""
         shifted = self.transform @ Affine.translation(window.col, window.row)
         return Grid(self.crs, shifted, window.width, window.height)
 
@@ -164,7 +164,7 @@ def tiles(grid: Grid, height: int, width: int) -> Iterator[Window]:
 
 
 def strip_height(image: Image, ram: int, width: int | None = None) -> int:
-    """Give the height of full-width windows for which `ram` MB suffice.
+    """Return the height of full-width windows for which `ram` MB suffice.
 
     It is a multiple of the height of the image's own tiles.
     """
@@ -177,7 +177,7 @@ def strip_height(image: Image, ram: int, width: int | None = None) -> int:
 def in_order(
     compute: Callable[[Window], np.ndarray], windows: list[Window]
 ) -> Iterator[tuple[Window, np.ndarray]]:
-    """Compute windows in a pool of threads, a few ahead, and give them in order."""
+    """Compute windows in a pool of threads, a few ahead, and yield them in order."""
     keep_freed_memory()
     with ThreadPoolExecutor(WORKERS) as pool:
         pending: deque = deque()

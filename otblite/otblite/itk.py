@@ -1,4 +1,4 @@
-"""The objects in which OTB's bindings give sizes, places and metadata.
+"""Objects of OTB's bindings for sizes, positions and metadata.
 
 They are no tuples and no dicts: code that takes them for such fails on OTB, so it
 fails here.  Their names are those of OTB.
@@ -70,7 +70,7 @@ class itkRegion:
 
 
 class itkMetaDataDictionary:
-    """What is known of an image, by name; it has no `get`, and IndexError."""
+    """Metadata of an image, by name; it has no `get`, and raises IndexError."""
 
     def __init__(self, entries: dict[str, Any]):
         self._entries = entries
@@ -114,7 +114,7 @@ class ImageMetadata:
         return self._projection
 
     def has(self, key: str) -> bool:
-        """Tell whether a key is known."""
+        """Check whether a key is known."""
         return self._keys() != ""
 
     def __getitem__(self, key: str) -> None:

@@ -57,14 +57,14 @@ class Pixel(enum.IntEnum):
 
     @staticmethod
     def of(dtype: np.dtype) -> "Pixel":
-        """Give the pixel type of a numpy type (float for types OTB does not have)."""
+        """Return the pixel type of a numpy type (float for types OTB does not have)."""
         return next((p for p in Pixel if p.numpy == dtype), Pixel.float)
 
 
 INPUT, OUTPUT = 0, 1
 INTEGERS = {Type.Int, Type.RAM, Type.Radius}
 FLOATS = {Type.Float, Type.Double}
-# Memory, in MB, of applications that are not told how much they may take.
+# Default memory of an application, MB.
 RAM = 256
 LISTS = {Type.StringList, Type.ListView, Type.InputImageList}
 INTEGER, NUMBER, TEXT, TEXTS = "an integer", "a number", "text", "a list of texts"
@@ -84,19 +84,19 @@ class Parameter:
     maximum: float = math.inf
     role: int = INPUT
     value: Any = None
-    """What the user set, or what the application computed."""
+    """Value set by the user, or computed by the application."""
     automatic: Any = None
-    """What the application chose where the user set nothing."""
+    """Value chosen by the application where the user set none."""
     images: list[Image | str] = field(default_factory=list)
     """For input images: connected images, and names of files to open."""
     enabled: bool = True
-    """Whether the value counts."""
+    """False if the value is to be ignored."""
     pixel: Pixel = Pixel.float
     """For output images: the pixel type of the file."""
 
     @property
     def current(self) -> Any:
-        """The value, what the application chose, or the default."""
+        """Value set by the user, else that of the application, else the default."""
         chosen = self.default if self.automatic is None else self.automatic
         return chosen if self.value is None else self.value
 
@@ -169,7 +169,7 @@ class Parameter:
 
 
 def _expect(value: Any, kinds: type | tuple[type, ...], words: str) -> Any:
-    """Give the value, if it is of the type that OTB's bindings demand."""
+    """Check that a value has the type that OTB's bindings demand; return it."""
     if not isinstance(value, kinds):
         kind = type(value).__name__
         raise TypeError(f"{words} is expected, got {value!r}, which is {kind}")

@@ -60,7 +60,7 @@ def write(points: Points, path: str) -> None:
     ]
     collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
     if points.crs:
-        # GeoJSON knows only longitude and latitude; like GDAL's driver, write the
+        # GeoJSON has only longitude and latitude; like GDAL's driver, write the
         # member of the 2008 specification that names another CRS.
         authority = points.crs.to_authority()
         name = "urn:ogc:def:crs:{}::{}".format(*authority) if authority else ""
@@ -158,18 +158,18 @@ def _read_ogr(path: str) -> Points:
 
 
 def _kind(binary: bytes | None) -> int | None:
-    """Give the type of a geometry in (little-endian) well-known binary."""
+    """Return the type of a geometry in (little-endian) well-known binary."""
     return POINT.unpack_from(binary)[1] if binary and len(binary) > 20 else None
 
 
 def _plain(value: Any) -> Any:
-    """Give Python's own number, and None for what is missing."""
+    """Convert to a number of Python, or to None if the value is missing."""
     value = value.item() if isinstance(value, np.generic) else value
     return None if value != value else value
 
 
 def extent(path: str) -> tuple[CRS | None, tuple[float, float, float, float]]:
-    """Give the CRS and extent (left, bottom, right, top) of any vector file.
+    """Return the CRS and extent (left, bottom, right, top) of any vector file.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -180,10 +180,10 @@ def extent(path: str) -> tuple[CRS | None, tuple[float, float, float, float]]:
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        found = pyogrio.read_info(path, force_total_bounds=True)
+        info = pyogrio.read_info(path, force_total_bounds=True)
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: not a file of vector data ({error})") from None
-    if found["total_bounds"] is None or not np.isfinite(found["total_bounds"]).all():
+    if info["total_bounds"] is None or not np.isfinite(info["total_bounds"]).all():
         raise ValueError(f"{path}: there is nothing in it")
-    crs = CRS.from_user_input(found["crs"]) if found["crs"] else None
-    return crs, tuple(map(float, found["total_bounds"]))
+    crs = CRS.from_user_input(info["crs"]) if info["crs"] else None
+    return crs, tuple(map(float, info["total_bounds"]))

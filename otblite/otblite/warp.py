@@ -26,7 +26,7 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
     """Resample `image` onto `grid`, to float32.
 
     Arguments:
-        image: what to resample.
+        image: image to resample.
         grid: where the pixels of the result lie.
         method: `bco` (cubic convolution with a = -0.5), `linear` or `nn`.  At the
             edge the kernel sees the border pixels replicated outwards.
@@ -56,9 +56,10 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
         samples = needed.height * needed.width * image.bands
         if window.height > 1 and samples > MOST_SAMPLES:
             # A much finer source: read less of it at a time.
-            half = window.height // 2
-            rest = window.shift(half, 0)._replace(height=window.height - half)
-            return np.concatenate([read(window._replace(height=half)), read(rest)])
+            upper = window._replace(height=window.height // 2)
+            lower = window.shift(upper.height, 0)
+            lower = lower._replace(height=window.height - upper.height)
+            return np.concatenate([read(upper), read(lower)])
         pixels = image.read(needed)
         if method != "nn":
             pixels = pixels.astype(np.float32, copy=False)
@@ -75,7 +76,7 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
 def _positions(
     grid: Grid, source: Grid, window: Window
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the positions in `source` of the pixel centres of a window of `grid`.
+    """Return the positions in `source` of the pixel centres of a window of `grid`.
 
     Returns:
         Rows and columns in pixels, from the centre of the first pixel of `source`:
@@ -91,8 +92,8 @@ def _positions(
     ys, xs = np.broadcast_arrays(
         *_coordinates(grid, node_lines[:, None], node_columns[None])
     )
-    there = project(grid.crs, source.crs, xs.ravel(), ys.ravel())
-    xs, ys = (np.reshape(axis, xs.shape) for axis in there)
+    converted = project(grid.crs, source.crs, xs.ravel(), ys.ravel())
+    xs, ys = (np.reshape(axis, xs.shape) for axis in converted)
     nodes = np.stack(_pixels(source, ys, xs), axis=-1)
     positions = interpolate(
         nodes, lines / NODES - first_line, columns / NODES - first_column, "linear"
@@ -101,14 +102,14 @@ def _positions(
 
 
 def project(crs: CRS, other: CRS, xs, ys) -> tuple[list[float], list[float]]:
-    """Give coordinates in another CRS.
+    """Return coordinates in another CRS.
 
     Raises:
         ValueError: if one of the points lies where a CRS is not defined.
     """
     try:
-        there = transform(crs, other, xs, ys)
-        reason = "" if np.isfinite(there).all() else "outside of its domain"
+        converted = transform(crs, other, xs, ys)
+        reason = "" if np.isfinite(converted).all() else "outside of its domain"
     except Exception as error:  # GDAL's own, which rasterio does not export
         reason = str(error)
     if reason:
@@ -116,7 +117,7 @@ def project(crs: CRS, other: CRS, xs, ys) -> tuple[list[float], list[float]]:
             f"positions cannot be converted from {crs.to_string()} to "
             f"{other.to_string()} ({reason})"
         )
-    return there
+    return converted
 
 
 def _coordinates(grid: Grid, rows, cols) -> tuple[np.ndarray, np.ndarray]:
@@ -173,8 +174,8 @@ def interpolate(
 def _along_axes(pixels, rows, cols, method) -> np.ndarray:
     """Interpolate within each line, then within each column.
 
-    In memory the result is [n, bands, m]: what is done to it later is fast if the
-    values of a band lie side by side.
+    In memory the result is [n, bands, m]: later steps are fast if the values of a
+    band are contiguous.
     """
     height, width, bands = pixels.shape
     across = _matrix(_taps(cols, width, method, pixels.dtype), width)
@@ -185,7 +186,7 @@ def _along_axes(pixels, rows, cols, method) -> np.ndarray:
 
 
 def _nearest(position: np.ndarray, size: int) -> np.ndarray:
-    """Give the index of the pixel that holds each position, of those that exist."""
+    """Return the index of the pixel that holds each position, of those that exist."""
     return np.clip(np.floor(position + 0.5), 0, size - 1).astype(np.intp)
 
 
@@ -204,7 +205,7 @@ def _anywhere(pixels, rows, cols, method) -> np.ndarray:
 def _taps(
     position: np.ndarray, size: int, method: str, dtype: np.dtype
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Give the indices of the pixels that make up a value, and their weights."""
+    """Return the indices of the pixels that make up a value, and their weights."""
     index = np.floor(position)
     t = (position - index).astype(dtype)
     weights = {0: 1 - t, 1: t}
@@ -215,7 +216,7 @@ def _taps(
             1: ((4 - 3 * t) * t + 1) * t / 2,
             2: (t - 1) * t**2 / 2,
         }
-    # What lies outside only has to stay there.
+    # Positions outside only have to stay outside.
     index = np.clip(index, -REACH, size + REACH).astype(np.int32)
     return [
         (np.clip(index + step, 0, size - 1), weight.astype(dtype, copy=False))
@@ -224,7 +225,7 @@ def _taps(
 
 
 def _matrix(taps: list[tuple[np.ndarray, np.ndarray]], size: int) -> csr_array:
-    """Give the matrix [positions, size] that takes weighted means; most of it is 0."""
+    """Return the sparse matrix [positions, size] that takes weighted means."""
     index, weight = (np.stack([t[i].ravel() for t in taps], axis=1) for i in (0, 1))
     count, used = index.shape
     starts = np.arange(0, (count + 1) * used, used, dtype=np.int32)

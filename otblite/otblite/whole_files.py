@@ -1,4 +1,4 @@
-"""Files that get their name only when they are complete."""
+"""Files that get their final name only when they are complete."""
 
 import os
 import tempfile
@@ -11,10 +11,10 @@ from rasterio.errors import RasterioError
 
 @contextmanager
 def whole_file(path: str) -> Iterator[str]:
-    """Give a name for a file that, with the files GDAL puts beside it, becomes `path`.
+    """Return a temporary name for a file; rename it to `path` at the end.
 
-    It lies in a temporary folder beside `path`; what is in `/vsimem/` is deleted if
-    it is not complete.
+    The side files that GDAL writes are moved with it.  A file in `/vsimem/` has its
+    final name, and is deleted if it is not complete.
     """
     if path.startswith("/vsimem/"):
         try:

@@ -1,4 +1,4 @@
-"""What the tests of otblite share."""
+"""Fixtures that the tests of otblite share."""
 
 from collections.abc import Callable
 

@@ -12,7 +12,7 @@ Size = int | tuple[int, int]
 
 
 def square(key: str, size: Size) -> dict[str, int]:
-    """Give the parameters `{key}x` and `{key}y` of one side, or of (height, width)."""
+    """Return the parameters `{key}x` and `{key}y` of a side or of (height, width)."""
     height, width = size if isinstance(size, tuple) else (size, size)
     return {f"{key}y": height, f"{key}x": width}
 
@@ -22,7 +22,7 @@ def listed(images) -> list:
 
 
 def select(folder: Path, image, groups=("train",), **options) -> dict[str, dict]:
-    """Run PatchesSelection; give the GeoJSON that it wrote for each group."""
+    """Run PatchesSelection; return the GeoJSON of each group."""
     paths = {group: folder / f"{group}.geojson" for group in groups}
     outputs = {f"out{group}": str(path) for group, path in paths.items()}
     defaults = {"grid.step": 1, "grid.psize": 1, "strategy": "all"}
@@ -54,7 +54,7 @@ def serve(model, sources: dict[str, tuple], names=None, **options) -> pyotb.App:
 
 
 def write_app(app: pyotb.App, path: Path, pixel="float") -> tuple[np.ndarray, dict]:
-    """Write an application's image; give what is in the file, [bands, h, w]."""
+    """Write an application's image; return the pixels of the file, [bands, h, w]."""
     app.write(str(path), pixel_type=pixel)
     with rasterio.open(str(path).split("?&")[0]) as file:
         return file.read(), file.profile

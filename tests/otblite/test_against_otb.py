@@ -31,7 +31,7 @@ Both = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 def otb(application: str, *words: str, **parameters) -> str:
-    """Run a program of Debian's OTB; give what it prints."""
+    """Run a program of Debian's OTB; return its output."""
     command = [f"otbcli_{application}", *words]
     for key, value in parameters.items():
         values = value if isinstance(value, list) else [value]
@@ -108,9 +108,9 @@ LMVM = [
 @pytest.mark.parametrize("options", KERNELS)
 def test_superimpose(scene, options, both):
     """Edges included: Sentinel-2 covers a part of the reference only."""
-    found = both("Superimpose", {"inr": scene["xs"], "inm": scene["one"], **options})
-    assert_partly_filled(found[0], options["fv"])
-    assert_near(found)
+    pixels = both("Superimpose", {"inr": scene["xs"], "inm": scene["one"], **options})
+    assert_partly_filled(pixels[0], options["fv"])
+    assert_near(pixels)
 
 
 def test_superimpose_nearest(scene, both):
@@ -126,7 +126,7 @@ def test_pansharpen(scene, options, both):
 
 
 def corner_in(crs: str, x: float, y: float) -> tuple[float, float]:
-    """Give a place of UTM 31 in another CRS."""
+    """Return a place of UTM 31 in another CRS."""
     ((x,), (y,)) = rasterio.warp.transform(UTM31, crs, [x], [y])
     return x, y
 
@@ -353,7 +353,7 @@ PAIRS = [(name, text) for name, texts in EXPRESSIONS.items() for text in texts]
 
 @pytest.mark.parametrize(("application", "text"), PAIRS)
 def test_expressions(application, text, two_bands, both):
-    """What parsers make of it, clamped where it is too large, NaN where it is none."""
+    """Values too large are clamped; what is no number stays NaN."""
     theirs, ours = both(application, {"il": [two_bands], "exp": text})
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
@@ -426,7 +426,7 @@ def test_labels_of_no_data(two_bands, write_raster, both):
 
 
 def printed(application: str, **parameters) -> dict[str, str]:
-    """Give the numbers and names that a program of OTB prints, by parameter."""
+    """Return the numbers and names that a program of OTB prints, by parameter."""
     text = otb(application, **parameters)
     return dict(re.findall(r"^(\w+): (\S+)$", text, re.MULTILINE))
 

@@ -147,8 +147,8 @@ def test_unsupported_parameter_is_named(xs):
 def test_values_of_the_right_type(setter, name, key, given, kept):
     app = create(name)
     getattr(app, f"SetParameter{setter}")(key, given)
-    found = app.GetParameterValue(key)
-    assert found == kept and type(found) is type(kept)
+    result = app.GetParameterValue(key)
+    assert result == kept and type(result) is type(kept)
 
 
 @pytest.mark.parametrize(
@@ -216,31 +216,31 @@ def test_sizes_and_places_are_objects_of_itk(xs):
         ("Origin", otb.itkPoint, [1003.0, 1997.0]),
         ("Spacing", otb.itkVector, [6.0, -6.0]),
     ):
-        found = getattr(app, f"GetImage{word}")("out")
-        assert type(found) is kind and list(found) == values and len(found) == 2
-        assert found[0] == found.GetElement(0) == values[0]
-        assert str(found) == "[{},{}]".format(*values)
+        result = getattr(app, f"GetImage{word}")("out")
+        assert type(result) is kind and list(result) == values and len(result) == 2
+        assert result[0] == result.GetElement(0) == values[0]
+        assert str(result) == "[{},{}]".format(*values)
         # They are no tuples.
-        assert found != tuple(values) and found != kind(*values)
+        assert result != tuple(values) and result != kind(*values)
         for index, error in ((-1, IndexError), (2, IndexError), (slice(1), TypeError)):
             with pytest.raises(error):
-                found[index]
-        found[1] = 3
-        assert list(found) == [values[0], 3]
+                result[index]
+        result[1] = 3
+        assert list(result) == [values[0], 3]
     assert list(app.GetImageSize("out")) == [8, 6]
 
 
 def test_metadata_is_no_dict(xs):
     app = pyotb.Input(xs).app
-    known = app.GetMetadataDictionary("out")
-    assert known.keys() == ("ProjectionRef",) and len(known) == 1
-    assert CRS.from_wkt(known["ProjectionRef"]) == CRS.from_epsg(32631)
+    metadata = app.GetMetadataDictionary("out")
+    assert metadata.keys() == ("ProjectionRef",) and len(metadata) == 1
+    assert CRS.from_wkt(metadata["ProjectionRef"]) == CRS.from_epsg(32631)
     with pytest.raises(IndexError, match="ProjectionRef are known, not 'Sensor'"):
-        known["Sensor"]
-    assert not hasattr(known, "get")
+        metadata["Sensor"]
+    assert not hasattr(metadata, "get")
     sensor = app.GetImageMetadata("out")
     assert not sensor.has("ProjectionRef") and sensor["ProjectionRef"] is None
-    assert pyotb.Input(xs).metadata == dict(known)
+    assert pyotb.Input(xs).metadata == dict(metadata)
 
 
 def test_export_and_import(xs, values):
@@ -267,8 +267,8 @@ def test_import_of_one_band_without_crs(shape, write_raster):
     app.ImportImage("in", {**source.export(), "array": array})
     app.Execute()
     assert app.GetImageProjection("out") == "" and app.GetImageNbBands("out") == 1
-    found = app.GetImageAsNumpyArray("out")
-    np.testing.assert_array_equal(found, array.reshape((6, 8)))
+    result = app.GetImageAsNumpyArray("out")
+    np.testing.assert_array_equal(result, array.reshape((6, 8)))
 
 
 ONES = np.ones((6, 8, 4), np.float32)
@@ -340,8 +340,8 @@ def test_an_export_dies_with_its_application(make, copy, xs):
     with pytest.raises(RuntimeError, match="OTB crashes here"):
         exported["metadata"].has("Sensor")
     # What was imported in time has its own description.
-    found = target.GetVectorImageAsNumpyArray("out")
-    np.testing.assert_array_equal(found, exported["array"])
+    result = target.GetVectorImageAsNumpyArray("out")
+    np.testing.assert_array_equal(result, exported["array"])
 
 
 def test_the_imported_array_is_borrowed(xs):
@@ -366,8 +366,8 @@ def test_connected_application_is_executed(xs, values):
     second.ConnectImage("il", first, "out")
     second.Execute()
     assert second.GetImageNbBands("out") == 8
-    found = second.GetVectorImageAsNumpyArray("out")
-    np.testing.assert_array_equal(found, np.concatenate([values, values], axis=2))
+    result = second.GetVectorImageAsNumpyArray("out")
+    np.testing.assert_array_equal(result, np.concatenate([values, values], axis=2))
     with pytest.raises(RuntimeError, match="'fv' is not an input image"):
         create("Superimpose").ConnectImage("fv", first, "out")
 
@@ -403,7 +403,7 @@ def test_only_outputs_with_a_name_are_written(xs, tmp_path):
 
 
 def test_importing_the_bindings_keeps_the_environment(monkeypatch):
-    """Who has set a folder of plugins for other processes keeps it."""
+    """A folder of plugins that is set for other processes stays set."""
     monkeypatch.setenv("OTB_APPLICATION_PATH", "/some/folder")
     importlib.reload(otb)
     assert os.environ["OTB_APPLICATION_PATH"] == "/some/folder"
@@ -462,8 +462,8 @@ def test_operators(xs, values):
         pyotb.all(app > 300): (values > 300).all(axis=2, keepdims=True),
         pyotb.any(app > 3700): (values > 3700).any(axis=2, keepdims=True),
     }.items():
-        found = ours.to_numpy()
-        np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=ours.exp)
+        result = ours.to_numpy()
+        np.testing.assert_allclose(result, expected, rtol=1e-6, err_msg=ours.exp)
 
 
 def test_write(xs, values, tmp_path, pixels):

@@ -1,4 +1,4 @@
-"""What the real applications answered, file by file (see conformance/README.md)."""
+"""The answers of the real applications, file by file (see conformance/README.md)."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ class Scene:
         return pyotb.Superimpose(inr=self.xs, inm=self.s2, **options)
 
     def pansharpen(self, *radius: int) -> pyotb.App:
-        """Give the PXS, with a radius (x, y) of its mean or OTB 9's own."""
+        """Pansharpen with a radius (x, y) of the mean, by default that of OTB 9."""
         keys = ("method.rcs.radiusx", "method.rcs.radiusy")
         chosen = dict(zip(keys, radius, strict=True)) if radius else {}
         return pyotb.BundleToPerfectSensor(inp=self.pan, inxs=self.xs, **chosen)
@@ -158,9 +158,9 @@ def test_selection(scene, name, options, groups, tmp_path):
     image = scene.sup
     if name.startswith("nodata"):
         image, options = scene.xs, options | {"nodata": 0}
-    found = select(tmp_path, image, groups, **scene.grid, **options)
+    selected = select(tmp_path, image, groups, **scene.grid, **options)
     for group in groups:
-        assert_same_points(found[group], scene.points(f"centres_{name}_{group}"))
+        assert_same_points(selected[group], scene.points(f"centres_{name}_{group}"))
 
 
 def test_selection_mask(scene, tmp_path):
@@ -176,8 +176,8 @@ def test_selection_mask(scene, tmp_path):
     app.app.ImportVectorImage("mask", exported)
     app.execute()
     app.flush()
-    found = json.loads(out.read_text())
-    assert_same_points(found, scene.points("centres_mask_all_train"))
+    selected = json.loads(out.read_text())
+    assert_same_points(selected, scene.points("centres_mask_all_train"))
 
 
 @pytest.mark.parametrize(
@@ -275,9 +275,7 @@ def test_serve_patch_by_patch(scene, answer, output, scale, tile, tmp_path):
     options = {"model.fullyconv": False, "output.spcscale": scale, "tile": tile}
     sources = {"xs": (scene.xs, 16)}
     app = serve(FOLDER / "patch_based", sources, [output], **options)
-    ours, theirs = (
-        write_app(app, tmp_path / "image.tif"),
-        scene.answer(f"servep_{answer}"),
-    )
+    ours = write_app(app, tmp_path / "image.tif")
+    theirs = scene.answer(f"servep_{answer}")
     assert ours[1]["transform"].almost_equals(theirs[1]["transform"], 1e-6)
     assert_same_served(ours, theirs, slice(None) if output == "label" else slice(0))

@@ -20,12 +20,12 @@ BANDS = {"im1b1": A, "im1b2": B}
 def compute(text: str, strict: bool = False) -> np.ndarray:
     """Evaluate, [components, h, w], with im1b1 = A and im1b2 = B, or `a` and `b`."""
     text = re.sub(r"\b([ab])\b", lambda m: f"im1b{'ab'.index(m[1]) + 1}", text)
-    found = [
+    result = [
         expressions.evaluate(formula, {n: BANDS[n] for n in formula.operands})
         for part in text.split(";")
         for formula in expressions.translate(part, strict, (2,))
     ]
-    return np.stack([np.broadcast_to(part, A.shape) for part in found])
+    return np.stack([np.broadcast_to(part, A.shape) for part in result])
 
 
 # What BandMath and BandMathX have in common, and what numpy makes of it; more of
@@ -85,11 +85,11 @@ CASES = [
     ("text", "parsers", "expected"), CASES, ids=lambda v: str(v)[:30]
 )
 def test_values(text, parsers, expected):
-    """What one of the two parsers does not know otblite refuses as well."""
+    """otblite refuses what the parser of that application does not know."""
     for strict in (False, True):
         if strict in parsers:
-            found = compute(text, strict)
-            np.testing.assert_allclose(found, expected, rtol=1e-14)
+            result = compute(text, strict)
+            np.testing.assert_allclose(result, expected, rtol=1e-14)
         else:
             with pytest.raises(ValueError, match="BandMathX|not supported"):
                 compute(text, strict)
@@ -175,9 +175,9 @@ def test_too_many_operands():
 def test_as_precise_as_float64(text, dtype, value, expected):
     """Choosing among float32 needs no float64, but only where float32 is exact."""
     band = np.full((2, 3), value, dtype)
-    found = expressions.evaluate(expressions.translate(text, True)[0], {"im1b1": band})
-    assert found.dtype == np.float64 or found.dtype == np.float32
-    np.testing.assert_array_equal(found, expected)
+    result = expressions.evaluate(expressions.translate(text, True)[0], {"im1b1": band})
+    assert result.dtype == np.float64 or result.dtype == np.float32
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_choosing_is_done_in_float32():
@@ -246,9 +246,9 @@ def names(write_raster) -> list[str]:
     ],
 )
 def test_images(images, text, expected, names):
-    found = pyotb.BandMathX(il=[names[index] for index in images], exp=text).to_numpy()
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(np.moveaxis(found, -1, 0), expected, rtol=1e-6)
+    result = pyotb.BandMathX(il=[names[index] for index in images], exp=text).to_numpy()
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(np.moveaxis(result, -1, 0), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

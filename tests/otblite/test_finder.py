@@ -95,8 +95,8 @@ def test_engine_beside_another_otb(content, value, words, tmp_path):
     """Whoever has an OTB that cannot be loaded must see why."""
     (tmp_path / "otbApplication.py").write_text(content)
     code = "from otblite.__main__ import engine; print(engine())"
-    found = run(code, PYTHONPATH=tmp_path, OTBLITE=value)
-    assert words.format(tmp_path) in found
+    description = run(code, PYTHONPATH=tmp_path, OTBLITE=value)
+    assert words.format(tmp_path) in description
 
 
 @pytest.mark.parametrize(

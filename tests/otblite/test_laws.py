@@ -1,4 +1,4 @@
-"""What holds for every lazy image: a window of it is that part of the whole."""
+"""Laws of lazy images: a window is the same part of the whole image."""
 
 import threading
 import tracemalloc
@@ -84,8 +84,8 @@ def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
     app = IMAGES[name]()
     options = "streaming:type={}&streaming:sizemode=height&streaming:sizevalue={}"
     app.write(str(tmp_path / f"out.tif?&{options.format(*strips)}"), pixel_type="float")
-    found, whole = pixels(tmp_path / "out.tif"), app.app._image("out").read_all()
-    np.testing.assert_allclose(found, whole, rtol=1e-5, atol=2e-3)
+    result, whole = pixels(tmp_path / "out.tif"), app.app._image("out").read_all()
+    np.testing.assert_allclose(result, whole, rtol=1e-5, atol=2e-3)
 
 
 def test_an_array_in_memory_is_an_image():
@@ -101,16 +101,16 @@ def test_an_array_in_memory_is_an_image():
 
 def test_all_pixels_read_by_threads_are_those_of_one_window(monkeypatch):
     array = np.random.default_rng(3).random((333, 70, 2))
-    seen = []
+    threads = []
 
     def read(window):
-        seen.append(threading.get_ident())
+        threads.append(threading.get_ident())
         return array[window.slices]
 
     lazy = Image(Grid(None, Affine.identity(), 70, 333), 2, array.dtype, read)
     monkeypatch.setattr(image, "CACHED_SAMPLES", 70 * 4 * 16)
     np.testing.assert_array_equal(lazy.read_all(), array)
-    assert len(seen) == 21 and threading.get_ident() not in seen
+    assert len(threads) == 21 and threading.get_ident() not in threads
 
 
 def noise(height: int, width: int, bands: int, spacing: float, epsg=32631) -> Image:
@@ -138,7 +138,7 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_memory_of_a_window(name):
-    """What `strip_height` counts with: 32 bytes a sample and a little for itself."""
+    """`strip_height` assumes 32 bytes a sample, and a little for the window itself."""
     lazy = LARGE[name]()
     height = strip_height(lazy, ram=40)
     window = Window(16, 0, height, lazy.grid.width)
@@ -163,6 +163,6 @@ def test_fine_source_is_read_in_parts():
 
     grid = noise(18, 24, 1, 120.0).grid
     lazy = Image(source.grid, 1, source.dtype, read)
-    found = resample(lazy, grid, "nn").read_all()
+    result = resample(lazy, grid, "nn").read_all()
     assert largest <= MOST_SAMPLES < 1500 * 2000
-    np.testing.assert_array_equal(found, source.read_all()[40:1480:80, 40:1960:80])
+    np.testing.assert_array_equal(result, source.read_all()[40:1480:80, 40:1960:80])

@@ -77,7 +77,7 @@ def test_only_pixels_that_are_background_in_all_bands_are_left_out(write_raster)
 
 
 def test_images_that_cannot_be_compared(write_raster):
-    """What is measured is compared with OTB elsewhere."""
+    """Their values are compared with OTB in `test_against_otb`."""
     one = write_raster("a.tif", np.arange(12.0).reshape(3, 4))
     parameters = {"ref.in": one, "meas.in": one}
     data = pyotb.CompareImages(parameters).data

@@ -236,7 +236,7 @@ def test_streaming_holds_no_more_than_the_buffer(write_patches, monkeypatch):
 
 def test_the_program_ends_with_iterators_still_open(write_raster):
     """tf.data reads ahead in threads, which are in Python when Python shuts down."""
-    noise = np.random.default_rng(0).integers(0, 4000, (65 * 128, 128, 4))
+    noise = np.random.default_rng(0).integers(0, 4000, (65 * 64, 64, 4))
     path = write_raster("a.tif", noise.astype(np.uint16), crs=None, compress="deflate")
     program = f"""
         import otbtf

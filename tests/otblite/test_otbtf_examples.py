@@ -1,4 +1,4 @@
-"""What scripts import from `otbtf.examples`: from patches to a map of classes."""
+"""The stand-in of `otbtf.examples`: from patches to a map of classes."""
 
 import numpy as np
 import pytest

@@ -35,7 +35,7 @@ def make(kind=Model, **options):
 
 
 def saved(model, folder):
-    """Save as Keras does; give the signature that is served."""
+    """Save as Keras does; return the model loaded again."""
     if KERAS_2:
         model.save(str(folder), save_format="tf")
     else:
@@ -129,11 +129,11 @@ def test_metrics_are_those_of_outputs_that_have_targets():
     model.compile("adam", loss={"y": "mean_squared_error"}, metrics={"y": [error]})
     data = ones(np.float32)
     model.fit(data, validation_data=data, shuffle=False, verbose=0)
-    found = model.evaluate(data, return_dict=True, verbose=0)
-    (name,) = (name for name in found if name.endswith("error") and name != "loss")
+    scores = model.evaluate(data, return_dict=True, verbose=0)
+    (name,) = (name for name in scores if name.endswith("error") and name != "loss")
     answers = model.predict(data.map(lambda x, y: x), verbose=0)["y"]
     expected = np.abs(answers - 1).mean()
-    assert found[name] == pytest.approx(expected, rel=1e-4)
+    assert scores[name] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.skipif(KERAS_2, reason="works on Keras 2")

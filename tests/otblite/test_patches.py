@@ -31,12 +31,12 @@ def raster(write_raster):
 
 
 def select(tmp_path, image, groups="train", **options) -> dict[str, list[tuple]]:
-    """Run PatchesSelection; give (id, row, column) of the pixels of each group.
+    """Run PatchesSelection; return (id, row, column) of the pixels of each group.
 
     The even patches' lower-left corner is taken back to the centre of its pixel.
     """
     options = {key.replace("_", "."): value for key, value in options.items()}
-    found = pipelines.select(tmp_path, image, groups.split(), **options)
+    result = pipelines.select(tmp_path, image, groups.split(), **options)
     shift = RES / 2 if options.get("grid.psize", 1) % 2 == 0 else 0
     return {
         group: [
@@ -47,7 +47,7 @@ def select(tmp_path, image, groups="train", **options) -> dict[str, list[tuple]]
             )
             for feature in collection["features"]
         ]
-        for group, collection in found.items()
+        for group, collection in result.items()
     }
 
 
@@ -56,7 +56,7 @@ def cells(points: list[tuple]) -> set[tuple]:
 
 
 def reference(shape, step, psize, offset, valid=None) -> list[tuple[int, int]]:
-    """What OTBTF's loop over all pixels does, with the remainder of C++.
+    """Find the centres as OTBTF's loop over all pixels does, with the remainder of C++.
 
     With a no-data value it walks over the image padded by one pixel, of which the
     neighbourhood of radius psize // 2 has to be valid.
@@ -64,7 +64,7 @@ def reference(shape, step, psize, offset, valid=None) -> list[tuple[int, int]]:
     radius, pad = psize // 2, 0 if valid is None else 1
     height, width = (size + 2 * pad for size in shape)
     padded = None if valid is None else np.pad(valid, 1)
-    found = []
+    centres = []
     for row in range(radius, height - radius):
         for col in range(radius, width - radius):
             if any(
@@ -76,8 +76,8 @@ def reference(shape, step, psize, offset, valid=None) -> list[tuple[int, int]]:
                 row - radius : row + radius + 1, col - radius : col + radius + 1
             ]
             if padded is None or padded[box].all():
-                found.append((row - pad, col - pad))
-    return found
+                centres.append((row - pad, col - pad))
+    return centres
 
 
 @pytest.mark.parametrize("with_nodata", [False, True])
@@ -93,7 +93,7 @@ def test_grid(seed, with_nodata, raster, tmp_path):
         valid = random.random(shape) > 0.02
         array[~valid] = 7
     options = {"nodata": 7} if with_nodata else {}
-    found = select(
+    result = select(
         tmp_path,
         raster("in.tif", array),
         grid_step=step,
@@ -104,15 +104,15 @@ def test_grid(seed, with_nodata, raster, tmp_path):
         **options,
     )["train"]
     expected = reference(shape, step, psize, offset, valid)
-    assert found == [(i, *cell) for i, cell in enumerate(expected)]
+    assert result == [(i, *cell) for i, cell in enumerate(expected)]
 
 
 def test_nodata_means_all_bands(raster, tmp_path):
     array = np.full((5, 5, 2), 3, np.uint8)
     array[1, 1] = 0
     array[3, 3, 0] = 0
-    found = cells(select(tmp_path, raster("in.tif", array), nodata=0)["train"])
-    assert (1, 1) not in found and (3, 3) in found
+    result = cells(select(tmp_path, raster("in.tif", array), nodata=0)["train"])
+    assert (1, 1) not in result and (3, 3) in result
 
 
 MASK = np.array([[0, 1, 2, 1.9], [0.9, 255, 300, -1]])
@@ -130,8 +130,8 @@ def test_mask_is_read_as_bytes(options, expected, raster, tmp_path):
     padded = np.pad(MASK, 2).astype(np.float32)
     image = raster("in.tif", np.ones(padded.shape, np.uint8))
     mask = raster("mask.tif", padded)
-    found = cells(select(tmp_path, image, mask=mask, **options)["train"])
-    assert found == {(row + 2, col + 2) for row, col in expected}
+    result = cells(select(tmp_path, image, mask=mask, **options)["train"])
+    assert result == {(row + 2, col + 2) for row, col in expected}
 
 
 def test_mask_and_nodata_together(raster, tmp_path):
@@ -139,9 +139,9 @@ def test_mask_and_nodata_together(raster, tmp_path):
     array, mask = np.ones((9, 9), np.uint8), np.ones((9, 9), np.uint8)
     array[2, 2], mask[6, 6] = 0, 0
     image, mask = raster("in.tif", array), raster("mask.tif", mask)
-    found = cells(select(tmp_path, image, mask=mask, nodata=0, grid_psize=3)["train"])
+    result = cells(select(tmp_path, image, mask=mask, nodata=0, grid_psize=3)["train"])
     rows = range(1, 8)
-    assert found == {
+    assert result == {
         (row, col)
         for row in rows
         for col in rows
@@ -177,9 +177,9 @@ def test_selections_that_are_refused(shape, groups, options, words, raster, tmp_
         select(tmp_path, raster("in.tif", np.ones(shape)), groups, **options)
 
 
-def order(found: dict[str, list[tuple]]) -> str:
+def order(groups: dict[str, list[tuple]]) -> str:
     """Spell the groups in the order of the ids."""
-    letters = {i: group[:2] for group, points in found.items() for i, _, _ in points}
+    letters = {i: group[:2] for group, points in groups.items() for i, _, _ in points}
     assert sorted(letters) == list(range(len(letters)))
     return " ".join(letters[i] for i in range(len(letters)))
 
@@ -199,8 +199,8 @@ def order(found: dict[str, list[tuple]]) -> str:
 def test_groups_by_hand(groups, options, expected, raster, tmp_path):
     """4 x 4 centres.  A group that is not asked for, or has no share, gets nothing."""
     image = raster("in.tif", np.ones((10, 10)))
-    found = select(tmp_path, image, groups, grid_step=2, grid_psize=2, **options)
-    assert order(found) == expected.strip()
+    result = select(tmp_path, image, groups, grid_step=2, grid_psize=2, **options)
+    assert order(result) == expected.strip()
 
 
 def test_groups_at_random(tmp_path, raster):
@@ -405,7 +405,7 @@ def test_patches_of_any_order_and_place(numbered):
     "task", [lambda *a: stack(*a).read_all(), lambda *a: complete(*a, 0)]
 )
 def test_neighbours_are_read_together(task, numbered):
-    """Of 30 patches side by side no one is read alone, and little more than they."""
+    """30 patches side by side are read in few windows, with little between them."""
     read = []
 
     def look(window: Window) -> np.ndarray:
@@ -418,11 +418,11 @@ def test_neighbours_are_read_together(task, numbered):
     assert sum(w.height * w.width for w in read) <= 2 * 30 * 64
 
 
-def points(tmp_path, found: dict[tuple, object]) -> str:
+def points(tmp_path, labels: dict[tuple, object]) -> str:
     """Write points (x, y) with a label each."""
     path = str(tmp_path / "points.geojson")
-    labels = [{} if label is None else {"id": label} for label in found.values()]
-    vectors.write(vectors.Points(UTM31, list(found), labels), path)
+    attributes = [{} if label is None else {"id": label} for label in labels.values()]
+    vectors.write(vectors.Points(UTM31, list(labels), attributes), path)
     return path
 
 
@@ -459,13 +459,13 @@ def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
     app = extract([(large, 3), (small, (2, 4))], vec)
     assert tuple(app.app.GetImageSize("source1.out")) == (3, 6)
     assert tuple(app.app.GetImageSize("source2.out")) == (4, 4)
-    found = app.app.GetImageAsNumpyArray("source2.out")
+    result = app.app.GetImageAsNumpyArray("source2.out")
     expected = np.concatenate([fine[5:7, 4:8], fine[9:11, 8:12]])
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("labels", "words"),
     [
         ({(1055, 1945): None}, "has no point with the attribute 'id'"),
         ({(1055, 1945): "tree"}, "attribute 'id' is not a number: 'tree'"),
@@ -474,8 +474,8 @@ def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
         (None, "missing.geojson: no such file"),
     ],
 )
-def test_no_patch_to_extract(found, words, raster, tmp_path):
-    vec = points(tmp_path, found) if found else tmp_path / "missing.geojson"
+def test_no_patch_to_extract(labels, words, raster, tmp_path):
+    vec = points(tmp_path, labels) if labels else tmp_path / "missing.geojson"
     image = raster("in.tif", np.zeros((10, 10)))
     with pytest.raises(RuntimeError, match=f"PatchesExtraction: .*{words}"):
         extract([(image, 3)], vec, **{"source1.nodata": 0})

@@ -55,8 +55,8 @@ def test_many_threads_read_one_file_that_is_opened_once(
     windows = [Window(r, c, 50, 60) for r in range(0, 200, 9) for c in (0, 100, 190)]
     # Twice through two pools, because each has threads of its own.
     for _ in range(2):
-        for window, found in files.in_order(image.read, windows):
-            np.testing.assert_array_equal(found[:, :, 0], noise[window.slices])
+        for window, pixels_read in files.in_order(image.read, windows):
+            np.testing.assert_array_equal(pixels_read[:, :, 0], noise[window.slices])
     assert opened == [name]
 
 
@@ -183,7 +183,7 @@ def server(write_raster, noise, monkeypatch) -> Iterator[FakeService]:
 
 
 def url_of(server: FakeService, name: str) -> str:
-    """Give an address of the image that GDAL has not seen before."""
+    """Return an address of the image that GDAL has not seen before."""
     return f"{server.url}/image/{name}.tif"
 
 
@@ -243,5 +243,5 @@ def test_server_that_comes_back(server, noise):
     with pytest.raises(RuntimeError):
         image.read(Window(192, 0, 10, 10))
     server.rule = lambda *_: None
-    found = image.read(Window(64, 64, 20, 30))
-    np.testing.assert_array_equal(found[:, :, 0], noise[64:84, 64:94])
+    pixels_read = image.read(Window(64, 64, 20, 30))
+    np.testing.assert_array_equal(pixels_read[:, :, 0], noise[64:84, 64:94])

@@ -30,13 +30,13 @@ def serve(image, model, rfield=20, placeholder="lr", **options) -> pyotb.App:
 def test_the_output_lies_where_it_belongs(lr, repeating_model, pixels):
     """Each pixel is the value of the input pixel in which its centre lies."""
     app = serve(lr, repeating_model)
-    found, place = app.to_numpy(), Affine(*app.transform)
+    result, place = app.to_numpy(), Affine(*app.transform)
     source = pixels(lr)
-    rows, cols = np.indices(found.shape[:2])
+    rows, cols = np.indices(result.shape[:2])
     xs, ys = place @ (cols + 0.5, rows + 0.5)
     expected = source[((2000 - ys) // 6).astype(int), ((xs - 1000) // 6).astype(int)]
-    np.testing.assert_allclose(found, expected)
-    assert place.a == 1.5 and min(found.shape[:2]) >= 4 * (53 - 20) - 4
+    np.testing.assert_allclose(result, expected)
+    assert place.a == 1.5 and min(result.shape[:2]) >= 4 * (53 - 20) - 4
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_tiles_leave_no_seam(options, lr, blurring_model):
 def test_outputs_and_images_are_stacked(lr, repeating_model):
     images = [pyotb.Input(lr)[:, :, :3], pyotb.Input(lr)[:, :, 3]]
     names = ["hr_crop16", "hr_dn_crop16"]
-    found = serve(images, repeating_model, names=names).to_numpy()
+    result = serve(images, repeating_model, names=names).to_numpy()
     plain = serve(lr, repeating_model).to_numpy()
-    np.testing.assert_allclose(found[:, :, :4] * 1e4, plain, rtol=1e-6)
-    np.testing.assert_array_equal(found[:, :, 4:], plain)
+    np.testing.assert_allclose(result[:, :, :4] * 1e4, plain, rtol=1e-6)
+    np.testing.assert_array_equal(result[:, :, 4:], plain)
 
 
 def save(folder, function, **shapes: list) -> str:
@@ -147,10 +147,10 @@ def test_fields_that_contradict_the_network(options, lr, repeating_model):
         serve(lr, repeating_model, **options).to_numpy()
 
 
-def test_outputs_that_nobody_asks_for_are_not_computed(lr, odd_models, repeating_model):
+def test_unused_outputs_are_not_computed(lr, odd_models, repeating_model):
     """The other output cannot be computed for more than one pixel."""
-    found = serve(lr, odd_models["picky"]).to_numpy()
-    np.testing.assert_array_equal(found, serve(lr, repeating_model).to_numpy())
+    result = serve(lr, odd_models["picky"]).to_numpy()
+    np.testing.assert_array_equal(result, serve(lr, repeating_model).to_numpy())
 
 
 def test_network_that_cannot_be_run(lr, odd_models, tmp_path):
@@ -168,8 +168,8 @@ def fused(tmp_path_factory) -> str:
 
     def function(pan, xs, gain, plus):
         mean = tf.nn.avg_pool2d(pan, (5, 3), 1, "VALID")
-        seen = tf.repeat(tf.repeat(xs, 4, axis=1), 4, axis=2)
-        sum_ = gain * mean[:, 2:-2, 3:-3] + seen[:, 4:-4, 4:-4] + plus
+        enlarged = tf.repeat(tf.repeat(xs, 4, axis=1), 4, axis=2)
+        sum_ = gain * mean[:, 2:-2, 3:-3] + enlarged[:, 4:-4, 4:-4] + plus
         label = tf.argmax(sum_, -1, tf.int32)  # rank 3
         return {"fused": sum_, "label": label, "first": sum_[..., 0], "zz": -sum_}
 
@@ -192,8 +192,8 @@ def pan_and_xs(write_raster):
     xs = random.integers(1, 4000, (24, 32, 4)).astype(np.uint16)
     images = write_raster("pan.tif", pan, 1.5), write_raster("xs.tif", xs, 6.0)
     mean = np.lib.stride_tricks.sliding_window_view(pan, (5, 3)).mean((2, 3))
-    seen = xs.repeat(4, 0).repeat(4, 1)
-    whole = 0.5 * mean[2:-2, 3:-3, None] + seen[4:-4, 4:-4] + (1, 2, 3, 4)
+    enlarged = xs.repeat(4, 0).repeat(4, 1)
+    whole = 0.5 * mean[2:-2, 3:-3, None] + enlarged[4:-4, 4:-4] + (1, 2, 3, 4)
     return images, whole  # whole begins at the pixel (4, 4) of PAN
 
 
@@ -202,9 +202,10 @@ def test_two_sources_are_the_network_run_by_hand(pan_and_xs, fused, tile):
     """Every pixel, whatever the tiles; receptive fields are not square."""
     (pan, xs), whole = pan_and_xs
     app = fuse(pan, xs, fused, ["fused:0"], tile=tile)
-    found = app.to_numpy()
-    assert found.shape[0] >= 80 and found.shape[1] >= 112
-    np.testing.assert_allclose(found, whole[: found.shape[0], : found.shape[1]], 1e-5)
+    result = app.to_numpy()
+    height, width = result.shape[:2]
+    assert height >= 80 and width >= 112
+    np.testing.assert_allclose(result, whole[:height, :width], 1e-5)
     west, north = pyotb.Input(pan).transform[2], pyotb.Input(pan).transform[5]
     assert app.transform[2] == west + 4 * 1.5 and app.transform[5] == north - 4 * 1.5
 
@@ -216,9 +217,9 @@ def test_tiles_of_which_one_source_has_no_data_are_not_served(fused, write_raste
     xs[:, 16:] = 0
     images = write_raster("pan.tif", pan, 1.5), write_raster("xs.tif", xs, 6.0)
     options = {"source1.nodata": 0.0, "source2.nodata": 0.0, "output.bv": -1.0}
-    found = fuse(*images, fused, ["fused"], tile=(8, 16), **options).to_numpy()
+    result = fuse(*images, fused, ["fused"], tile=(8, 16), **options).to_numpy()
     # The network sees four columns of PAN, one of XS, beside a tile of 16.
-    assert (found[:, :64] != -1).all() and (found[:, 64:112] == -1).all()
+    assert (result[:, :64] != -1).all() and (result[:, 64:112] == -1).all()
 
 
 def test_outputs_without_bands_and_the_first_one(pan_and_xs, fused):

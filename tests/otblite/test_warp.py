@@ -60,16 +60,16 @@ def test_upside_down_grid(method):
     array = np.arange(12, dtype=np.float32).reshape(4, 3, 1)
     image = from_array(array, grid(4, 3, 2.0))
     flipped = Grid(UTM31, Affine(2, 0, 0, 0, 2, -8), 3, 4)
-    found = resample(image, flipped, method).read_all()
-    np.testing.assert_array_equal(found, array[::-1])
+    result = resample(image, flipped, method).read_all()
+    np.testing.assert_array_equal(result, array[::-1])
 
 
 def test_a_grid_where_the_crs_is_not_defined():
     """Far away PROJ gives odd numbers, which are outside, or none at all."""
     source = from_array(np.ones((20, 20, 1), np.float32), grid(20, 20, 1e5, y=1e6))
     world = Grid(CRS.from_epsg(3857), Affine(1e7, 0, -1e8, 0, -1e7, 1e9), 20, 200)
-    found = resample(source, world, "bco", 5.0).read_all()
-    assert (np.isclose(found, 1) | (found == 5)).all()
+    result = resample(source, world, "bco", 5.0).read_all()
+    assert (np.isclose(result, 1) | (result == 5)).all()
 
     nowhere = Grid(UTM31, Affine(1, 0, 1e9, 0, -1, 1e9), 2, 2)
     france = replace(source, grid=replace(source.grid, crs=LAMBERT))
@@ -91,8 +91,8 @@ def test_no_crs_at_all_means_plain_coordinates():
     array = np.arange(20, dtype=np.float32).reshape(4, 5, 1)
     image = from_array(array, grid(4, 5, 2.0, crs=None))
     part = grid(2, 2, 2.0, x=4.0, y=-2.0, crs=None)
-    found = resample(image, part, "bco").read_all()
-    np.testing.assert_array_equal(found, array[1:3, 2:4])
+    result = resample(image, part, "bco").read_all()
+    np.testing.assert_array_equal(result, array[1:3, 2:4])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float64"])
@@ -103,9 +103,9 @@ def test_nearest_takes_pixels_of_any_type_as_they_are(dtype):
     expected = pixels[np.ix_([0, 0, 1, 3], [0, 1, 5, 5])]
     # The same when each position is given by itself, as with a change of CRS.
     for axes in ((rows, cols), np.broadcast_arrays(rows, cols)):
-        found = interpolate(pixels, *axes, "nn")
-        assert found.dtype == dtype
-        np.testing.assert_array_equal(found, expected)
+        result = interpolate(pixels, *axes, "nn")
+        assert result.dtype == dtype
+        np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 8, 13])

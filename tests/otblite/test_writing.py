@@ -61,14 +61,14 @@ CONVERTED = {
 @pytest.mark.parametrize("source", ["float32", "float64"])
 @pytest.mark.parametrize("dtype", CONVERTED)
 def test_clamped_then_truncated(source, dtype):
-    """What is not a number becomes zero."""
+    """NaN becomes zero."""
     values = np.array([*VALUES, np.nan, np.inf, -np.inf], source)
-    found = files.convert(values, np.dtype(dtype))
-    assert found.dtype == dtype
+    result = files.convert(values, np.dtype(dtype))
+    assert result.dtype == dtype
     limits = np.iinfo(dtype)
     expected = [*CONVERTED[dtype], 0, limits.max, limits.min]
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(files.convert(values[:-3], found.dtype), found[:-3])
+    np.testing.assert_array_equal(result, expected)
+    np.testing.assert_array_equal(files.convert(values[:-3], result.dtype), result[:-3])
 
 
 @pytest.mark.parametrize("source", ["int32", "uint32"])
@@ -137,8 +137,8 @@ def test_bands(ramp, bands, expected, tmp_path, pixels):
     write(ramp, tmp_path / "all.tif")
     lazy = files.open_image(f"{tmp_path}/all.tif?&bands={bands}")
     write(ramp, f"{tmp_path}/out.tif?&bands={bands}")
-    for found in (pixels(tmp_path / "out.tif"), lazy.read_all()):
-        np.testing.assert_array_equal(found[0, 0], [100 * band for band in expected])
+    for result in (pixels(tmp_path / "out.tif"), lazy.read_all()):
+        np.testing.assert_array_equal(result[0, 0], [100 * band for band in expected])
 
 
 @pytest.mark.parametrize(
@@ -333,8 +333,8 @@ def test_the_file_name_ends_at_the_last_mark(name, path, ramp, tmp_path):
     write(ramp, tmp_path / name)
     assert os.listdir(tmp_path) == [path]
     if "?&" not in path:
-        found = files.open_image(str(tmp_path / path))
-        np.testing.assert_array_equal(found.read_all(), ramp.read_all())
+        result = files.open_image(str(tmp_path / path))
+        np.testing.assert_array_equal(result.read_all(), ramp.read_all())
 
 
 FULL_DISK = """
@@ -370,7 +370,7 @@ def test_full_disk(size, option, tmp_path):
 
 
 def test_sparse_file_is_complete(tmp_path, pixels):
-    """Who asks for a file with holes gets one."""
+    """SPARSE_OK allows a file with holes."""
     write(image(np.zeros((64, 64))), f"{tmp_path}/out.tif?&gdal:co:SPARSE_OK=TRUE")
     assert (tmp_path / "out.tif").stat().st_size < 64 * 64 * 4
     assert (pixels(tmp_path / "out.tif") == 0).all()

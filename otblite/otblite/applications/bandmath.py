@@ -14,7 +14,7 @@ from otblite.parameters import Parameter, Type, input_images, output_image, ram
 TOLERANCE = 1e-6
 # A semicolon between expressions, not one in a list: {1;2} is {1, 2}.
 BETWEEN = re.compile(r";(?![^{}]*})")
-# What a float32 can hold: BandMath clamps to it, so 1 / 0 is 3.4e38.
+# Largest float32: BandMath clamps to it, so 1 / 0 is 3.4e38.
 LARGEST = np.finfo(np.float32).max
 
 
@@ -40,8 +40,8 @@ class BandMath(Application):
             )
         images = self.images("il")
         bands = tuple(image.bands for image in images)
-        found = [expressions.translate(text, self.strict, bands) for text in texts]
-        self.output("out", compute(images, list(chain(*found))))
+        formulas = [expressions.translate(text, self.strict, bands) for text in texts]
+        self.output("out", compute(images, list(chain(*formulas))))
 
 
 class BandMathX(BandMath):
@@ -54,7 +54,7 @@ class BandMathX(BandMath):
 def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
     """Make an image of one band for each formula.
 
-    It is computed in float64, clamped to what float32 can hold, and float32.
+    It is computed in float64, clamped to the range of float32, and converted to it.
 
     Raises:
         ValueError: naming a band that does not exist, or if the grids differ.
@@ -71,8 +71,8 @@ def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
         shape = (len(formulas), window.height, window.width)
         result = np.empty(shape, np.float32)
         for index, formula in enumerate(formulas):
-            own = {name: given[name] for name in formula.operands}
-            values = expressions.evaluate(formula, own)
+            values_by_name = {name: given[name] for name in formula.operands}
+            values = expressions.evaluate(formula, values_by_name)
             np.clip(values, -LARGEST, LARGEST, out=result[index], casting="same_kind")
         return np.moveaxis(result, 0, -1)
 

@@ -8,7 +8,7 @@ from otblite.parameters import OUTPUT, Parameter, Type, input_image
 from otblite.warp import project
 from rasterio.crs import CRS
 
-# What OTB calls the pixel types of files.
+# OTB's names of the pixel types of files.
 TYPE_NAMES = {
     "uint8": "unsigned_char",
     "int16": "short",
@@ -48,16 +48,16 @@ class ReadImageInfo(Application):
         """Describe the image; the origin is the centre of the first pixel."""
         image = self.image("in")
         grid = image.grid
-        found = dict.fromkeys(("indexx", "indexy"), 0)
-        found |= {"sizex": grid.width, "sizey": grid.height}
-        found |= {"numberbands": image.bands}
-        found["spacingx"], found["spacingy"] = grid.spacing
-        found["originx"], found["originy"] = grid.origin
+        info = dict.fromkeys(("indexx", "indexy"), 0)
+        info |= {"sizex": grid.width, "sizey": grid.height}
+        info |= {"numberbands": image.bands}
+        info["spacingx"], info["spacingy"] = grid.spacing
+        info["originx"], info["originy"] = grid.origin
         ground = _ground_spacing(grid)
-        found["estimatedgroundspacingx"], found["estimatedgroundspacingy"] = ground
-        found["datatype"] = TYPE_NAMES.get(image.dtype.name, image.dtype.name)
-        found["projectionref"] = grid.crs.to_wkt() if grid.crs else ""
-        for key, value in found.items():
+        info["estimatedgroundspacingx"], info["estimatedgroundspacingy"] = ground
+        info["datatype"] = TYPE_NAMES.get(image.dtype.name, image.dtype.name)
+        info["projectionref"] = grid.crs.to_wkt() if grid.crs else ""
+        for key, value in info.items():
             self.output(key, value)
 
 
@@ -75,9 +75,9 @@ def _ground_spacing(grid: Grid) -> tuple[float, float]:
 
     def metres(other: int) -> float:
         phi, phi2 = math.radians(lat[0]), math.radians(lat[other])
-        half = math.radians(lon[other] - lon[0]) / 2
+        half_angle = math.radians(lon[other] - lon[0]) / 2
         root = math.sin((phi2 - phi) / 2) ** 2
-        root += math.cos(phi) * math.cos(phi2) * math.sin(half) ** 2
+        root += math.cos(phi) * math.cos(phi2) * math.sin(half_angle) ** 2
         return 2 * 6371000 * math.asin(math.sqrt(root))
 
     return metres(1), metres(2)

@@ -33,7 +33,7 @@ def spell(values: Iterable[float]) -> str:
 
 
 class PixelValue(Application):
-    """Tell the value of a pixel."""
+    """Read the value of a pixel."""
 
     name = "PixelValue"
 
@@ -72,7 +72,7 @@ class PixelValue(Application):
 
 
 class CompareImages(Application):
-    """Measure how far one band of an image is from one of another."""
+    """Compare a band of an image with a band of another."""
 
     name = "CompareImages"
 
@@ -115,26 +115,26 @@ class CompareImages(Application):
                 f"the region is not inside the image of {width} x {height} pixels"
             )
 
-        def look(window: Window) -> np.ndarray:
+        def measure(window: Window) -> np.ndarray:
             window = window.shift(box.row, box.col)
             one, two = (
                 image.read(window)[:, :, band].astype(np.float64)
                 for image, band in zip((reference, other), bands, strict=True)
             )
-            apart = one - two
+            error = one - two
             return np.array(
                 [
-                    *((apart**2).sum(), abs(apart).sum(), (apart != 0).sum()),
+                    *((error**2).sum(), abs(error).sum(), (error != 0).sum()),
                     *(one.min(), one.max()),
                 ]
             )
 
         grid = reference.grid.part(box)
         windows = tiles(grid, strip_height(reference, self["ram"]), grid.width)
-        found = np.array([seen for _, seen in in_order(look, list(windows))])
-        squares, distance, count = found[:, :3].sum(0)
+        sums = np.array([values for _, values in in_order(measure, list(windows))])
+        squares, distance, count = sums[:, :3].sum(0)
         pixels = box.height * box.width
-        peak = found[:, 4].max() - found[:, 3].min()
+        peak = sums[:, 4].max() - sums[:, 3].min()
         self.output("mse", float(squares / pixels))
         self.output("mae", float(distance / pixels))
         ratio = 10 * math.log10(peak**2 / (squares / pixels)) if squares and peak else 0
@@ -157,15 +157,15 @@ class ComputeImagesStatistics(Application):
         yield ram()
 
     def run(self):
-        """Read every pixel but those whose bands are all the background value.
+        """Read all pixels except those with the background value in every band.
 
         The variance is that within the images, (n - 1) of each counted together.
         """
         images = self.images("il")
         if len({image.bands for image in images}) > 1:
             self.fail("images with one number of bands are expected")
-        found = [moments(image, self["bv"], self["ram"]) for image in images]
-        counts, sums, squares, least, largest = map(np.array, zip(*found, strict=True))
+        parts = [moments(image, self["bv"], self["ram"]) for image in images]
+        counts, sums, squares, least, largest = map(np.array, zip(*parts, strict=True))
         if not counts.all():
             self.fail("an image has no pixel but of the background value")
         mean = sums.sum(0) / counts.sum()
@@ -184,10 +184,10 @@ class ComputeImagesStatistics(Application):
 
 
 def moments(image: Image, background: float | None, memory: int) -> tuple:
-    """Give number, sums, sums of squares, least and largest values of the pixels.
+    """Compute count, sums, sums of squares, minima and maxima of the pixels.
 
-    Sums are taken in float64 around nothing: fine for 16 bits, where squares of a
-    whole tile stay exact to nine digits.
+    Sums are taken in float64 without a shift: of 16 bits the squares of a whole tile
+    stay exact to nine digits.
     """
     bands = image.bands
     count, sums, squares = 0, np.zeros(bands), np.zeros(bands)

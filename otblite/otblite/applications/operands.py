@@ -1,4 +1,4 @@
-"""What expressions are made of, by name, for a window of the images."""
+"""Operands of expressions, by name, for a window of the images."""
 
 from collections.abc import Callable, Iterable
 
@@ -12,10 +12,9 @@ from scipy import ndimage
 
 
 class Operands:
-    """Bands, what is measured of them or around each pixel, and places.
+    """Bands, their statistics, statistics of neighbourhoods, and pixel indices.
 
-    What is measured of a whole band is measured on construction, in one pass over the
-    image.
+    Statistics of whole bands are computed on construction, in one pass over the image.
 
     Raises:
         ValueError: naming a band that does not exist.
@@ -25,7 +24,7 @@ class Operands:
         self.images = images
         self.bands: dict[str, tuple[int, int]] = {}
         self.constants: dict[str, np.ndarray] = {}
-        self.around: dict[str, Callable[[Window], np.ndarray]] = {}
+        self.local: dict[str, Callable[[Window], np.ndarray]] = {}
         self.places = {name for name in names if expressions.INDEX.fullmatch(name)}
         measured: dict[int, dict[str, np.ndarray]] = {}
         for name in sorted(set(names) - self.places):
@@ -44,7 +43,7 @@ class Operands:
             elif match := expressions.AROUND.match(name):
                 size = int(match[4]), int(match[3])  # OTB has the width first
                 kind = name[match.end() :]
-                self.around[name] = _around(images[image], band, size, kind)
+                self.local[name] = _neighbourhood(images[image], band, size, kind)
             else:
                 self.bands[name] = image, band
 
@@ -57,14 +56,14 @@ class Operands:
         raise ValueError(f"'{name}' is not among the inputs")
 
     def read(self, window: Window) -> dict[str, np.ndarray]:
-        """Give each operand, [h, w] or [], for a window."""
+        """Read each operand, [h, w] or [], for a window."""
         needed = {image for image, _ in self.bands.values()}
         pixels = {image: self.images[image].read(window) for image in needed}
-        found = {name: pixels[i][:, :, b] for name, (i, b) in self.bands.items()}
-        found |= {name: compute(window) for name, compute in self.around.items()}
+        values = {name: pixels[i][:, :, b] for name, (i, b) in self.bands.items()}
+        values |= {name: compute(window) for name, compute in self.local.items()}
         rows, cols = np.mgrid[window.slices] if self.places else (None, None)
-        found |= {name: cols if name == "idxX" else rows for name in self.places}
-        return found | self.constants
+        values |= {name: cols if name == "idxX" else rows for name in self.places}
+        return values | self.constants
 
 
 def measure(image: Image) -> dict[str, np.ndarray]:
@@ -80,10 +79,10 @@ def measure(image: Image) -> dict[str, np.ndarray]:
     }
 
 
-def _around(
+def _neighbourhood(
     image: Image, band: int, size: tuple[int, int], kind: str
 ) -> Callable[[Window], np.ndarray]:
-    """Give the function that measures the box of `size` around each pixel.
+    """Return the function that measures the box of `size` around each pixel.
 
     At the border of the image its pixels are replicated.
     """
@@ -99,8 +98,8 @@ def _around(
         pixels = image.read_padded(window.grow(rows, cols))[:, :, band]
         pixels = pixels.astype(np.float64)
         if kind in rank:
-            found = rank[kind](pixels, size=size)
-            return found[rows : rows + window.height, cols : cols + window.width]
+            filtered = rank[kind](pixels, size=size)
+            return filtered[rows : rows + window.height, cols : cols + window.width]
         mean = box_mean(pixels, size)
         if kind == "mean":
             return mean

@@ -69,7 +69,7 @@ class PatchesSelection(Application):
         yield ram()
 
     def run(self):
-        """Give the centres of each group that has a file name."""
+        """Output the centres of each group that has a file name."""
         image = self.image("in")
         self._check_size(image.grid)
         cells = list(self._cells(image))
@@ -77,13 +77,13 @@ class PatchesSelection(Application):
         for group, key in enumerate(GROUPS[: USED[self["strategy"]]]):
             if not self.has(key):
                 continue
-            ids = [index for index, own in enumerate(groups) if own == group]
+            ids = [index for index, assigned in enumerate(groups) if assigned == group]
             points = [self._point(image.grid, *cells[index][:2]) for index in ids]
             attributes = [{"id": index} for index in ids]
             self.output(key, vectors.Points(image.grid.crs, points, attributes))
 
     def _check_size(self, grid: Grid) -> None:
-        """Refuse what no patch fits into; OTBTF gives points there all the same."""
+        """Refuse an image smaller than a patch, for which OTBTF gives points."""
         size = self["grid.psize"]
         if min(grid.width, grid.height) < size:
             self.fail(
@@ -92,7 +92,7 @@ class PatchesSelection(Application):
             )
 
     def _cells(self, image: Image) -> Iterator[tuple[int, int, int, int]]:
-        """Give (row, column) of each accepted centre and its (row, column) number."""
+        """Yield (row, column) of each accepted centre, in pixels and in the grid."""
         size, step, radius = image.grid, self["grid.step"], self["grid.psize"] // 2
         # With no-data values OTBTF pads the image by one pixel, which moves the grid.
         padded = int(self.has("nodata"))
@@ -116,26 +116,26 @@ class PatchesSelection(Application):
         return (self[f"grid.offset{axis}"] + padded) % self["grid.step"]
 
     def _usable(self, image: Image, radius: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Give strips [h, w] that tell which pixels can be a centre, and their row."""
+        """Yield the first row of each strip, and a mask [h, w] of possible centres."""
         mask = self.image("mask") if self.has("mask") else None
         size = (image.grid.height, image.grid.width)
         if mask and (mask.grid.height, mask.grid.width) != size:
             self.fail("the mask must have the size of the input image")
         nodata = self["nodata"]
 
-        def look(strip: Window) -> np.ndarray:
+        def check(strip: Window) -> np.ndarray:
             valid = np.ones(strip[2:], bool)
             if nodata is not None:
                 valid &= (image.read(strip) != nodata).any(axis=2)
             if mask:
-                seen = _byte(mask.read(strip))
-                valid &= seen == 1 if nodata is None else seen != 0
+                mask_values = _byte(mask.read(strip))
+                valid &= mask_values == 1 if nodata is None else mask_values != 0
             return valid
 
         strips = tiles(image.grid, strip_height(image, self["ram"]), image.grid.width)
-        looked_at = (valid for _, valid in in_order(look, list(strips)))
+        valid_strips = (valid for _, valid in in_order(check, list(strips)))
         # Without a no-data value only the centre matters.
-        return erode(looked_at, 0 if nodata is None else radius, image.grid.width)
+        return erode(valid_strips, 0 if nodata is None else radius, image.grid.width)
 
     def _groups(self, grid: Grid, cells: list[tuple[int, int, int, int]]) -> list[int]:
         """Assign a group (0 train, 1 valid, 2 test) to each accepted centre."""
@@ -159,7 +159,7 @@ class PatchesSelection(Application):
         return shuffle(split(limit, shares, limit))[: len(cells)]
 
     def _point(self, grid: Grid, row: int, col: int) -> tuple[float, float]:
-        """Give the centre of a pixel or, for even patches, its lower-left corner."""
+        """Return the centre of a pixel or, for even patches, its lower-left corner."""
         x, y = grid.transform @ (col + 0.5, row + 0.5)
         if self["grid.psize"] % 2 == 0:
             dx, dy = grid.spacing
@@ -168,7 +168,7 @@ class PatchesSelection(Application):
 
 
 def split(count: int, shares: list[float], limit: int) -> list[int]:
-    """Give each of `count` centres to the group that has got least of its share.
+    """Assign each of `count` centres to the group that has the least of its share.
 
     Each group's counter grows by total / share; the smallest counter is next, the
     first group wins ties.  Counters are float32, as in OTBTF, so that ties fall alike.
@@ -205,7 +205,7 @@ def shuffle(values: list[int]) -> list[int]:
     span = modulus - 2  # between the least and the largest number of the generator
 
     def draw(count: int) -> int:
-        """Give a number below `count`."""
+        """Draw a number below `count`."""
         nonlocal state
         size = span // count
         while True:
@@ -221,7 +221,7 @@ def shuffle(values: list[int]) -> list[int]:
         for i in range(1, total):
             swap(i, draw(i + 1))
         return values
-    # Of short lists one number serves two swaps.
+    # In short lists one random number serves two swaps.
     if total and total % 2 == 0:
         swap(1, draw(2))
     for i in range(2 - total % 2, total, 2):
@@ -239,11 +239,11 @@ def _byte(pixels: np.ndarray) -> np.ndarray:
 def erode(
     strips: Iterable[np.ndarray], radius: int, width: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Keep the pixels whose neighbours up to `radius` are all true.
+    """Keep the pixels with true neighbours only, up to `radius`.
 
     Arguments:
-        strips: the image from top to bottom in pieces [h, width] bool; what lies
-            outside is false.
+        strips: the image from top to bottom in pieces [h, width] bool; pixels
+            outside are false.
 
     Returns:
         First row and pixels of strips that together are as high as the image.
@@ -276,7 +276,7 @@ class PatchesExtraction(Application):
     name = "PatchesExtraction"
 
     def declare(self):
-        """Declare the parameters; OTB_TF_NSOURCES says how many sources there are."""
+        """Declare the parameters; OTB_TF_NSOURCES is the number of sources."""
         for source in source_names():
             yield input_images(f"{source}.il")
             yield output_image(f"{source}.out")
@@ -335,15 +335,12 @@ class PatchesExtraction(Application):
         self.output("outlabels", from_array(ids.reshape(-1, 1, 1), grid))
 
     def _check_place(self, points: vectors.Points, grid: Grid) -> None:
-        """Refuse points whose coordinates are others in the CRS of an image.
-
-        OTBTF takes them as they are.
-        """
+        """Refuse points in another CRS than the image; OTBTF ignores their CRS."""
         if points.crs in (None, grid.crs) or not grid.crs:
             return
-        here = np.array(points.coordinates)
-        there = np.stack(project(points.crs, grid.crs, *here.T), axis=1)
-        if abs(there - here).max() > EDGE * min(map(abs, grid.spacing)):
+        given = np.array(points.coordinates)
+        converted = np.stack(project(points.crs, grid.crs, *given.T), axis=1)
+        if abs(converted - given).max() > EDGE * min(map(abs, grid.spacing)):
             self.fail(
                 f"{self['vec']} is in {points.crs.to_string()} and the image in "
                 f"{grid.crs.to_string()}; bring the points into the CRS of the image "
@@ -358,7 +355,7 @@ class PatchesExtraction(Application):
 
 
 def patch_window(grid: Grid, xy: tuple[float, float], size: tuple[int, int]) -> Window:
-    """Give the patch of `size` (height, width) around the pixel that contains `xy`."""
+    """Return the patch of `size` (height, width) around the pixel that holds `xy`."""
     col, row = ~grid.transform @ xy
     height, width = size
     top = math.floor(row + EDGE) - height // 2
@@ -388,14 +385,14 @@ def stack(image: Image, windows: list[Window]) -> Image:
 
 
 def complete(image: Image, windows: list[Window], nodata: float) -> np.ndarray:
-    """Tell which patches have no sample that equals `nodata`, [n] bool."""
+    """Check which patches have no sample that equals `nodata`, [n] bool."""
     patches = stack(image, windows)
     strips = tiles(patches.grid, strip_height(patches, RAM), patches.grid.width)
-    found = []
+    flags = []
     for _, pixels in in_order(patches.read, list(strips)):
         samples = pixels.reshape(-1, math.prod(windows[0][2:]) * image.bands)
-        found.append((samples != nodata).all(axis=1))
-    return np.concatenate(found)
+        flags.append((samples != nodata).all(axis=1))
+    return np.concatenate(flags)
 
 
 def _read_patches(image: Image, windows: list[Window]) -> Iterator[np.ndarray]:

@@ -26,7 +26,7 @@ CACHED_SAMPLES = 2**17
 
 
 def _grid_parameters():
-    """Declare what both applications share.
+    """Declare the parameters that both applications share.
 
     `lms` is the spacing at which OTB computes the change of CRS; it makes no visible
     difference (see `warp.NODES`) and is accepted, but not used.
@@ -89,8 +89,8 @@ def pansharpen(
     """Multiply `xs`, on the grid of `pan`, by PAN over its local mean.
 
     The mean is that of the pixels up to `radius` (rows, columns) away and replicates
-    the border pixels.  Where it is 0 the ratio is 1.  An XS value of `fill` says that
-    there is nothing, and stays as it is.
+    the border pixels.  Where it is 0 the ratio is 1.  An XS value of `fill` means no
+    data, and stays as it is.
 
     Source: OTB application BundleToPerfectSensor, method `rcs`.
     """
@@ -98,7 +98,7 @@ def pansharpen(
     def read(window: Window) -> np.ndarray:
         values = pan.read_padded(window.grow(*radius))[:, :, 0]
         ratio = over_mean(values.astype(np.float32, copy=False), radius)
-        result = xs.read(window)  # computed for us alone, so it can be changed
+        result = xs.read(window)  # a new array, which may be changed
         lines = max(1, CACHED_SAMPLES // (window.width * xs.bands))
         for top in range(0, window.height, lines):
             colours = result[top : top + lines]
@@ -111,10 +111,11 @@ def pansharpen(
 
 
 def match_moments(pan: Image, xs: Image, radius: tuple[int, int]) -> Image:
-    """Give PAN the local mean and variance of each band of `xs`, on the grid of `pan`.
+    """Match the local mean and variance of PAN to those of each band of `xs`.
 
-    Both are those of the pixels up to `radius` (rows, columns) away and replicate the
-    border pixels.  Where PAN does not vary the result is the mean of `xs`.
+    Both images lie on one grid.  The pixels up to `radius` (rows, columns) away count,
+    border pixels are replicated.  Where PAN does not vary the result is the mean of
+    `xs`.
 
     Source: OTB application BundleToPerfectSensor, method `lmvm`.
     """
@@ -126,17 +127,17 @@ def match_moments(pan: Image, xs: Image, radius: tuple[int, int]) -> Image:
 
     def read(window: Window) -> np.ndarray:
         rows, cols = radius
-        around = window.grow(rows, cols)
-        values = pan.read_padded(around)[:, :, 0].astype(np.float64)
+        padded = window.grow(rows, cols)
+        values = pan.read_padded(padded)[:, :, 0].astype(np.float64)
         mean, deviation = moments(values)
         centre = values[rows : rows + window.height, cols : cols + window.width]
         varies = deviation > 0
         detail = np.divide(centre - mean, deviation, where=varies, out=0 * mean)
-        colours = xs.read_padded(around).astype(np.float64)
+        colours = xs.read_padded(padded).astype(np.float64)
         result = np.empty((window.height, window.width, xs.bands), np.float32)
         for band in range(xs.bands):
-            own_mean, own_deviation = moments(colours[:, :, band])
-            result[:, :, band] = detail * own_deviation + own_mean
+            target_mean, target_deviation = moments(colours[:, :, band])
+            result[:, :, band] = detail * target_deviation + target_mean
         return result
 
     return replace(xs, read=read, tile=pan.tile)
@@ -160,7 +161,7 @@ def over_mean(values: np.ndarray, radius: tuple[int, int]) -> np.ndarray:
 
 
 def box_mean(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Give the means of all boxes of `size` (height, width) that fit into [h, w].
+    """Return the means of all boxes of `size` (height, width) that fit into [h, w].
 
     Sums of neighbours, unlike running sums, are exactly 0 where all values are 0 and
     do not depend on the window.

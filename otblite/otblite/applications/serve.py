@@ -26,7 +26,7 @@ class TensorflowModelServe(Application):
     name = "TensorflowModelServe"
 
     def declare(self):
-        """Declare the parameters; OTB_TF_NSOURCES says how many sources there are."""
+        """Declare the parameters; OTB_TF_NSOURCES is the number of sources."""
         for source in source_names():
             yield input_images(f"{source}.il")
             for axis in "xy":
@@ -47,7 +47,7 @@ class TensorflowModelServe(Application):
         yield from (output_image(), ram())
 
     def run(self):
-        """Describe the output; the network runs when pixels are asked for."""
+        """Describe the output; the network runs when pixels are read."""
         names = source_names()
         images = [concatenate(self.images(f"{name}.il")) for name in names]
         nodata = [self[f"{name}.nodata"] for name in names]
@@ -101,32 +101,32 @@ class TensorflowModelServe(Application):
             for part in tiles_of(window, tile):
                 aligned = geometry.align(part)
                 pixels = compute(aligned)
-                own = part.shift(-aligned.row, -aligned.col)
+                inner = part.shift(-aligned.row, -aligned.col)
                 place = part.shift(-window.row, -window.col)
-                result[place.slices] = pixels[own.slices]
+                result[place.slices] = pixels[inner.slices]
             return result
 
         kind = np.dtype(np.float32)
         self.output("out", Image(geometry.grid, bands, kind, read, tile))
 
     def _pair(self, key: str) -> tuple[int, int]:
-        """Give (height, width) of what has an x and a y."""
+        """Return (height, width) of a parameter that has an x and a y."""
         return self[f"{key}y"], self[f"{key}x"]
 
 
 def regions(images: Sequence[Image], geometry: Geometry, part: Window) -> list:
-    """Read what a fully convolutional network needs, [1, h, w, bands] each."""
-    found = []
+    """Read the inputs of a fully convolutional network, [1, h, w, bands] each."""
+    parts = []
     for number_of, image in enumerate(images):
         needed = geometry.needed(number_of, part)
         inside = needed.clip(image.grid.height, image.grid.width)
-        found.append(image.read(inside)[None])
-    return found
+        parts.append(image.read(inside)[None])
+    return parts
 
 
 def whole_patches(images: Sequence[Image], geometry: Geometry, part: Window) -> list:
     """Read the patch of each source for each output pixel, [n, h, w, bands]."""
-    found = []
+    parts = []
     for number_of, image in enumerate(images):
         rows = geometry.rows.patches_of(number_of, part.row, part.height)
         cols = geometry.cols.patches_of(number_of, part.col, part.width)
@@ -139,25 +139,25 @@ def whole_patches(images: Sequence[Image], geometry: Geometry, part: Window) -> 
             top, left, rows[-1] - top + size[0], cols[-1] - left + size[1]
         )
         pixels = image.read_padded(together)
-        seen = np.lib.stride_tricks.sliding_window_view(pixels, size, (0, 1))
-        chosen = seen[np.ix_(np.subtract(rows, top), np.subtract(cols, left))]
+        windows = np.lib.stride_tricks.sliding_window_view(pixels, size, (0, 1))
+        chosen = windows[np.ix_(np.subtract(rows, top), np.subtract(cols, left))]
         # [rows, cols, bands, h, w] to [n, h, w, bands].
         chosen = np.moveaxis(chosen, 2, -1)
-        found.append(chosen.reshape(-1, *chosen.shape[2:]))
-    return found
+        parts.append(chosen.reshape(-1, *chosen.shape[2:]))
+    return parts
 
 
 def tiles_of(window: Window, size: tuple[int, int]) -> list[Window]:
     """Cut a window along a grid of tiles (height, width) from the image's corner on."""
-    found = []
+    parts = []
     height, width = size
     bottom, right = window.row + window.height, window.col + window.width
     for row in range(window.row // height * height, bottom, height):
         for col in range(window.col // width * width, right, width):
             tile = Window(row, col, height, width).shift(-window.row, -window.col)
             inside = tile.clip(window.height, window.width)
-            found.append(inside.shift(window.row, window.col))
-    return found
+            parts.append(inside.shift(window.row, window.col))
+    return parts
 
 
 class Network:
@@ -181,7 +181,7 @@ class Network:
         Raises:
             ValueError: if it is no SavedModel, or has no such input or output.
         """
-        # TensorFlow takes seconds to import: only who serves a model pays for it.
+        # TensorFlow takes seconds to import: only serving a model should wait for it.
         import tensorflow as tf
 
         if not (Path(folder) / "saved_model.pb").exists():
@@ -197,8 +197,8 @@ class Network:
             ) from None
         _, inputs = self._signature.structured_input_signature
         outputs = self._signature.structured_outputs
-        told = dict(self._constant(inputs, text, folder) for text in constants)
-        free = [name for name in inputs if name not in told]
+        fixed = dict(self._constant(inputs, text, folder) for text in constants)
+        free = [name for name in inputs if name not in fixed]
         self.placeholders = [
             _one_of(inputs, name, free[number_of : number_of + 1], f"{folder}: input")
             for number_of, name in enumerate(placeholders)
@@ -209,21 +209,21 @@ class Network:
                 f"{folder}: the inputs are {', '.join(sorted(inputs))}, and each is "
                 f"expected once; the sources give {', '.join(self.placeholders)}"
             )
-        wished = names or [None]
+        asked = names or [None]
         first = sorted(outputs)[:1]
-        self.names = [_one_of(outputs, n, first, f"{folder}: output") for n in wished]
+        self.names = [_one_of(outputs, n, first, f"{folder}: output") for n in asked]
         self._inputs = [inputs[name] for name in self.placeholders]
         self._outputs = [outputs[name] for name in self.names]
 
         def wanted(*pixels: tf.Tensor) -> list[tf.Tensor]:
             given = dict(zip(self.placeholders, pixels, strict=True))
-            answer = self._signature(**given, **told)
+            answer = self._signature(**given, **fixed)
             return [answer[name] for name in self.names]
 
-        # Inside a function TensorFlow leaves out what does not lead to its results,
+        # Inside a function TensorFlow leaves out all that its results do not need,
         # as OTBTF's session does: the other outputs are not computed.
         self._run = tf.function(wanted, self._inputs, autograph=False)
-        # TensorFlow uses all cores by itself: one tile at a time keeps memory low
+        # TensorFlow uses all cores: one tile at a time keeps memory low
         # while other threads read and write.
         self._lock = threading.Lock()
 
@@ -251,7 +251,7 @@ class Network:
             ) from None
 
     def check(self, bands: Sequence[int]) -> int:
-        """Check the number of input bands; give the number of output bands."""
+        """Check the number of input bands; return the number of output bands."""
         for spec, count in zip(self._inputs, bands, strict=True):
             expected = spec.shape[-1] if spec.shape.rank else None
             if expected not in (None, count):
@@ -302,7 +302,7 @@ class Network:
 
 
 def as_image(output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Give [h, w, bands] of [1, h, w, bands], [1, h, w], [n, bands] or [n]."""
+    """Convert [1, h, w, bands], [1, h, w], [n, bands] or [n] to [h, w, bands]."""
     if output.ndim == 4:
         return output[0]
     if output.ndim == 3:
@@ -310,11 +310,11 @@ def as_image(output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return output.reshape(*size, -1) if len(output) == size[0] * size[1] else output
 
 
-def _one_of(known: dict, name: str | None, first: list[str], what: str) -> str:
+def _one_of(names: dict, name: str | None, first: list[str], kind: str) -> str:
     """Check a name, which may end in ":0" as those of tensors; None: the first one."""
     if name is None and first:
         return first[0]
-    for spelled in (name, str(name).removesuffix(":0")):
-        if spelled in known:
-            return spelled
-    raise ValueError(f"{what} '{name}' is not among {', '.join(sorted(known))}")
+    for spelling in (name, str(name).removesuffix(":0")):
+        if spelling in names:
+            return spelling
+    raise ValueError(f"{kind} '{name}' is not among {', '.join(sorted(names))}")

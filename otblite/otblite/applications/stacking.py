@@ -68,7 +68,7 @@ class ExtractROI(Application):
     name = "ExtractROI"
 
     def declare(self):
-        """Declare the parameters; what is not given reaches to the image's edge."""
+        """Declare the parameters; by default the part reaches to the image's edge."""
         yield from (input_image(), output_image(), ram())
         yield choice("mode", "standard", "extent", "fit", "radius")
         for key in ("ulx", "uly", "lrx", "lry"):
@@ -85,7 +85,7 @@ class ExtractROI(Application):
         yield Parameter("cl", Type.ListView, mandatory=False)
 
     def run(self):
-        """Give the part that lies inside the image; its place is kept."""
+        """Output the part that lies inside the image; its georeference is kept."""
         image = self.image("in")
         modes = {
             "standard": self._box,
@@ -108,7 +108,7 @@ class ExtractROI(Application):
         self.output("out", roi(image, window, bands or list(range(image.bands))))
 
     def UpdateParameters(self):
-        """Choose what was not set of the start and the size."""
+        """Choose the start and the size where the user set none."""
         if self.IsApplicationReady():
             self.Execute()
 
@@ -184,7 +184,7 @@ class ExtractROI(Application):
     def _project(
         self, grid: Grid, unit: str | CRS | None, *points: tuple[float, float]
     ) -> list[tuple[float, float]]:
-        """Give points, in lonlat or a CRS, in the CRS of the image."""
+        """Convert points, in lonlat or a CRS, to the CRS of the image."""
         crs = CRS.from_epsg(4326) if unit == "lonlat" else unit
         if crs == "phy" or crs == grid.crs or not crs:
             return list(points)
@@ -197,9 +197,9 @@ class ExtractROI(Application):
     def _index(
         self, grid: Grid, unit: str | CRS | None, *points: tuple[float, float]
     ) -> list[tuple[int, int]]:
-        """Give the (column, row) of the pixel that holds each point."""
-        found = [~grid.transform @ xy for xy in self._project(grid, unit, *points)]
-        return [(math.floor(col), math.floor(row)) for col, row in found]
+        """Return the (column, row) of the pixel that holds each point."""
+        positions = [~grid.transform @ xy for xy in self._project(grid, unit, *points)]
+        return [(math.floor(col), math.floor(row)) for col, row in positions]
 
     def _channel(self, name: str, count: int) -> int:
         index = int(name.removeprefix("Channel")) if name[7:].isdigit() else 0
@@ -245,7 +245,7 @@ class Mosaic(Application):
         self.output("out", mosaic(images, places, grid, self["nodata"]))
 
     def _offset(self, first: Grid, image: Image, other: Image) -> tuple[int, int]:
-        """Give the (row, column) of an image on the grid of the first one."""
+        """Return the (row, column) of an image on the grid of the first one."""
         grid = image.grid
         if grid.crs != first.crs:
             self.fail(f"images of one CRS are expected, got {first.crs} and {grid.crs}")
@@ -265,7 +265,7 @@ class Mosaic(Application):
 def mosaic(
     images: list[Image], places: list[tuple[int, int]], grid: Grid, nodata: float
 ) -> Image:
-    """Lay images on a grid; where all bands equal `nodata` the one below is seen.
+    """Lay images on a grid; where all bands equal `nodata` the image below shows.
 
     The result is float32, as in OTB: `nodata` need not fit the type of the images.
     """
@@ -274,13 +274,13 @@ def mosaic(
     def read(window: Window) -> np.ndarray:
         result = np.full((window.height, window.width, images[0].bands), nodata, dtype)
         for image, (row, col) in zip(images, places, strict=True):
-            own = window.shift(-row, -col).clip(image.grid.height, image.grid.width)
-            if own.height == 0 or own.width == 0:
+            part = window.shift(-row, -col).clip(image.grid.height, image.grid.width)
+            if part.height == 0 or part.width == 0:
                 continue
-            pixels = image.read(own)
-            seen = (pixels != nodata).any(axis=2)
-            target = result[own.shift(row - window.row, col - window.col).slices]
-            target[seen] = pixels[seen]
+            pixels = image.read(part)
+            valid = (pixels != nodata).any(axis=2)
+            target = result[part.shift(row - window.row, col - window.col).slices]
+            target[valid] = pixels[valid]
         return result
 
     return Image(grid, images[0].bands, dtype, read, nodata=nodata)

@@ -33,9 +33,9 @@ def _not_supported(name: str) -> str:
 
 
 def _missing_in_pyotb(name: str) -> Any:
-    """Say what there is when an application is looked for in pyotb, `pyotb.Name`."""
-    known = name[:1].isupper() and name.isalnum()
-    reason = f": {_not_supported(name)}" if known else ""
+    """List the applications when pyotb is asked for one, `pyotb.Name`."""
+    is_application = name[:1].isupper() and name.isalnum()
+    reason = f": {_not_supported(name)}" if is_application else ""
     raise AttributeError(f"module 'pyotb' has no attribute '{name}'{reason}")
 
 

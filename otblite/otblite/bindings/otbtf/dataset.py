@@ -71,20 +71,20 @@ class Buffer:
         self.container.append(new_element)
 
     def is_complete(self) -> bool:
-        """Tell whether the buffer is full."""
+        """Check whether the buffer is full."""
         return self.size() >= self.max_length
 
 
 class PatchesReaderBase(abc.ABC):
-    """What gives access to numbered samples; to derive from."""
+    """Base class of readers of numbered samples."""
 
     @abc.abstractmethod
     def get_sample(self, index: int) -> Any:
-        """Give the sample number `index`, for instance a dict of arrays."""
+        """Return the sample number `index`, for instance a dict of arrays."""
 
     @abc.abstractmethod
     def get_stats(self) -> dict:
-        """Give `{source: {"min": [c], "max": [c], "mean": [c], "std": [c]}}`."""
+        """Return `{source: {"min": [c], "max": [c], "mean": [c], "std": [c]}}`."""
 
     @abc.abstractmethod
     def get_size(self) -> int:
@@ -101,7 +101,7 @@ class PatchesImagesReader(PatchesReaderBase):
 
     Arguments:
         filenames_dict: `{source: [file, ...]}`.
-        use_streaming: read each patch from the disk when it is asked for, instead of
+        use_streaming: read each patch from the disk on demand, instead of
             keeping all of them in memory.
         scalar_dict: `{name: [value, ...]}`, one value (number, text or array) per
             file, given with each patch of that file.
@@ -197,7 +197,7 @@ class PatchesImagesReader(PatchesReaderBase):
         return samples
 
     def _find(self, key: str, index: int) -> tuple[int, int]:
-        """Give the number of the file that holds a patch, and its place in there."""
+        """Return the index of the file that holds a patch, and its position there."""
         number = int(np.searchsorted(self._starts[key], index, side="right")) - 1
         return number, index - int(self._starts[key][number])
 
@@ -253,7 +253,7 @@ class IteratorBase(abc.ABC):
 
 
 class RandomIterator(IteratorBase):
-    """Give each number once, in a random order, then again in another order.
+    """Yield each number once, in a random order, then again in another order.
 
     The chance is NumPy's global one: `np.random.seed` repeats the order.
     """
@@ -345,7 +345,7 @@ class Dataset:
         )
 
     def get_stats(self) -> dict:
-        """Give the statistics that the reader computes."""
+        """Return the statistics that the reader computes."""
         return self.patches_reader.get_stats()
 
     def read_one_sample(self) -> Sample:
@@ -361,7 +361,7 @@ class Dataset:
         preprocessing_fn: Callable | None = None,
         targets_keys: list[str] | None = None,
     ) -> tf.data.Dataset:
-        """Give one epoch of batches.
+        """Return one epoch of batches.
 
         Arguments:
             batch_size: samples per batch.
@@ -369,7 +369,7 @@ class Dataset:
             preprocessing_fn: called with the dict of one sample (tensors without
                 batch dimension), returns the dict to use instead.
             targets_keys: if given, the elements become `(inputs, targets)`, where
-                the targets are the entries with these keys: what `fit` takes.
+                the targets are the entries with these keys, as `fit` expects.
 
         Returns:
             A tf.data.Dataset of dicts of `[batch, ...]`, or of pairs of such dicts.
@@ -382,7 +382,7 @@ class Dataset:
         return dataset.batch(batch_size, drop_remainder=drop_remainder)
 
     def get_total_wait_in_seconds(self) -> float:
-        """Give the seconds spent waiting for patches so far."""
+        """Return the seconds spent waiting for patches so far."""
         return self.tot_wait
 
     def _draw(self, count: int) -> list[int]:
@@ -405,7 +405,7 @@ class Dataset:
         return {key: np.stack([s[key] for s in samples]) for key in samples[0]}
 
     def _blocks(self) -> Iterator[Sample]:
-        """Give one epoch, several samples at a time: `{key: [n, ...]}`."""
+        """Return one epoch, several samples at a time: `{key: [n, ...]}`."""
         this_pass = object()
         _last_used[this_pass] = BUSY
         try:
@@ -450,8 +450,8 @@ def split_sample(sample: dict[str, Any], targets_keys: list[str]) -> tuple[dict,
     return inputs, targets
 
 
-def _check_same(what: str, values: dict[str, Any]) -> None:
+def _check_same(quantity: str, values: dict[str, Any]) -> None:
     """Raise if `values`, given by name, are not all equal, or if there is none."""
     if len(set(values.values())) != 1:
         listing = ", ".join(f"{name}: {value}" for name, value in values.items())
-        raise ValueError(f"one same {what} is expected, got {listing or 'nothing'}")
+        raise ValueError(f"one same {quantity} is expected, got {listing or 'nothing'}")

@@ -71,7 +71,7 @@ class ScalarsTile(tf.keras.layers.Layer):
 
 
 class Argmax(tf.keras.layers.Layer):
-    """Give the number of the largest channel, for instance the most likely class.
+    """Return the number of the largest channel, for instance the most likely class.
 
     Input `[..., classes]`; output int64 of the same shape with a last dimension of
     1, or without it if not `expand_last_dim`.  `[0.1, 0.3, 0.6]` gives 2.
@@ -88,7 +88,7 @@ class Argmax(tf.keras.layers.Layer):
 
 
 class Max(tf.keras.layers.Layer):
-    """Give the value of the largest channel, for instance a confidence.
+    """Return the value of the largest channel, for instance a confidence.
 
     Input `[..., channels]`; output `[..., 1]`.  `[0.1, 0.3, 0.6]` gives 0.6.
     """

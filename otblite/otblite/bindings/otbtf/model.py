@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 Tensors = dict[str, Any]
 
-# What Keras 3 says when a function of TensorFlow is called while a model is built.
+# Message of Keras 3 when a function of TensorFlow is called while a model is built.
 NOT_SYMBOLIC = "KerasTensor cannot be used as input to a TensorFlow function"
 
 
@@ -31,8 +31,8 @@ class ModelBase(abc.ABC):
     """A Keras model made of functions to fill in, with outputs cropped for serving.
 
     A child implements `get_outputs`, and usually `normalize_inputs`.  The Keras model
-    is built on construction; it is the attribute `model`, and what this class lacks
-    (`fit`, `compile`, `predict`...) is looked up there.
+    is built on construction.  It is the attribute `model`; other attributes (`fit`,
+    `compile`, `predict`...) are looked up there.
 
     Arguments:
         dataset_element_spec: `element_spec` of a data set of `(inputs, targets)`.
@@ -72,13 +72,13 @@ class ModelBase(abc.ABC):
         self.model = self.create_network()
 
     def __getattr__(self, name: str) -> Any:
-        """Look in the Keras model for what this class lacks."""
+        """Look up other attributes in the Keras model."""
         if name == "model":
             raise AttributeError("the Keras model is not built yet")
         return getattr(self.model, name)
 
     def get_inputs(self) -> Tensors:
-        """Give a `tf.keras.Input` per key; rows and columns of images are free."""
+        """Return a `tf.keras.Input` per key; rows and columns of images are free."""
         inputs = {}
         for key, shape in self.inputs_shapes.items():
             shape = list(shape)
@@ -106,7 +106,7 @@ class ModelBase(abc.ABC):
         inputs: Tensors | None = None,
         normalized_inputs: Tensors | None = None,
     ) -> Tensors:
-        """Give extra outputs for serving: by default each output, cropped.
+        """Return extra outputs for serving: by default each output, cropped.
 
         The layer of a cropped output is named after the layer of the output, its key
         after the key of the output: give both the same name, since a SavedModel of
@@ -181,7 +181,7 @@ def cropped_tensor_name(tensor_name: str, crop: int) -> str:
 def _of_targets(compute_metrics: Callable) -> Callable:
     """Leave the outputs without a target out of the metrics.
 
-    Keras 2 does so by itself; Keras 3 looks for the targets of all of them.
+    Keras 2 does so itself; Keras 3 expects a target for every output.
     """
 
     def compute(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
@@ -193,14 +193,14 @@ def _of_targets(compute_metrics: Callable) -> Callable:
 
 
 def _layer_of(tensor: Any) -> Any:
-    """Give the layer that made a symbolic tensor."""
+    """Return the layer that made a symbolic tensor."""
     history = tensor._keras_history
-    # Keras 3 calls operation what Keras 2 calls layer.
+    # `layer` in Keras 2 is `operation` in Keras 3.
     return history.operation if hasattr(history, "operation") else history.layer
 
 
 def _is_chief(strategy: Any) -> bool:
-    """Tell whether this process is the first worker, or the only one."""
+    """Check whether this process is the first worker, or the only one."""
     resolver = strategy.cluster_resolver
     if not resolver:
         return True

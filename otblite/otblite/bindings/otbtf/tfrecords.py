@@ -109,7 +109,7 @@ class TFRecords:
         return inputs, targets
 
     def types(self) -> dict[str, tf.DType]:
-        """Give the TensorFlow type per key."""
+        """Return the TensorFlow type per key."""
         return {key: tf.as_dtype(name) for key, name in self.output_types.items()}
 
     def read(

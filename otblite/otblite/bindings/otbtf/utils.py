@@ -86,7 +86,7 @@ def read_as_np_arr(
     """Read a whole raster as an array of four dimensions.
 
     Arguments:
-        gdal_ds: what `gdal_open` gives.
+        gdal_ds: raster of `gdal_open`.
         as_patches: cut the raster into its square patches.
         dtype: if given, the type to convert to.
 

@@ -1,1 +1,1 @@
-"""A fully convolutional network that tells classes, and programs to train it."""
+"""A fully convolutional network for classification, and programs to train it."""

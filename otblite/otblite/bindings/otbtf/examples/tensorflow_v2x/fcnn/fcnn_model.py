@@ -59,7 +59,7 @@ def dataset_preprocessing_fn(examples: dict) -> dict:
 
 
 def train(params: Any, ds_train: Any, ds_valid: Any, ds_test: Any) -> None:
-    """Train the network, tell how well it does, and save it as a SavedModel.
+    """Train the network, evaluate it, and save it as a SavedModel.
 
     Arguments:
         params: has `learning_rate`, `nb_epochs`, `batch_size` and `model_dir`.

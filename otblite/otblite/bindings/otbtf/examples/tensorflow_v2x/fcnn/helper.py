@@ -1,4 +1,4 @@
-"""What the programs of this folder share."""
+"""Functions that the programs of this folder share."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 def base_parser() -> argparse.ArgumentParser:
     """Make a parser of the options that all trainings have."""
-    parser = argparse.ArgumentParser(description="Train a network that tells classes")
+    parser = argparse.ArgumentParser(description="Train a network that classifies")
     parser.add_argument("--batch_size", type=int, default=8, help="patches in a step")
     parser.add_argument("--learning_rate", type=float, default=1e-4)
     parser.add_argument("--nb_epochs", type=int, default=100)

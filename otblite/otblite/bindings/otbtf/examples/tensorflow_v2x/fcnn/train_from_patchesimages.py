@@ -23,7 +23,7 @@ def create_dataset(
     batch_size: int,
     targets_keys: list[str] | None = None,
 ) -> Any:
-    """Give a tf.data.Dataset of (inputs, targets)."""
+    """Return a tf.data.Dataset of (inputs, targets)."""
     patches, labels = sorted(xs_filenames), sorted(labels_filenames)
     helper.check_files_order(patches, labels)
     dataset = DatasetFromPatchesImages(
@@ -37,7 +37,7 @@ def create_dataset(
 
 
 def train(params: Any) -> None:
-    """Train with what the command line says."""
+    """Train with the options of the command line."""
     size = params.batch_size
     fcnn_model.train(
         params,

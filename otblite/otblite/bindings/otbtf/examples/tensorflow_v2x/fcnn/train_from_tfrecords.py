@@ -13,7 +13,7 @@ parser.add_argument(
 
 
 def train(params: Any) -> None:
-    """Train with what the command line says."""
+    """Train with the options of the command line."""
 
     def read(group: str, **options: Any) -> Any:
         return TFRecords(os.path.join(params.tfrecords_dir, group)).read(

@@ -1,4 +1,4 @@
-"""Blocks of remote images: each fetched once, and kept for all that want it.
+"""Cache of remote images: each block is fetched once for all readers.
 
 GDAL keeps blocks only as long as an image is open, and its cache of ranges is passed
 over when it asks for several blocks together.  A pipeline opens an image again and
@@ -16,9 +16,9 @@ from itertools import product
 import numpy as np
 from otblite.image import Window
 
-# Bytes that are kept of all images together.
+# Size of the cache for all images, bytes.
 LIMIT = 2**30
-# Pixels, at least, along each side of what is fetched at once.
+# Least side of a fetched block, pixels.
 LEAST_SIDE = 256
 
 Key = tuple[str, int, int]  # name of the image, row and column of the block
@@ -27,8 +27,8 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """The pixels of one image, in its own blocks or several of these together."""
+class BlockCache:
+    """Pixels of one image, in blocks of the file or groups of these."""
 
     name: str
     shape: tuple[int, int]
@@ -39,7 +39,7 @@ class Blocks:
     """Reads a window, [bands, h, w]."""
 
     def read(self, window: Window) -> np.ndarray:
-        """Give the pixels of a window inside the image, [bands, h, w]."""
+        """Return the pixels of a window inside the image, [bands, h, w]."""
         height, width = (
             side * math.ceil(LEAST_SIDE / side) if side < LEAST_SIDE else side
             for side in self.block
@@ -57,46 +57,46 @@ class Blocks:
             if pixels is None:
                 shape = len(block), window.height, window.width
                 pixels = np.empty(shape, block.dtype)
-            both = window.intersect(place.clip(*self.shape))
-            there = both.shift(-window.row, -window.col).slices
-            here = both.shift(-place.row, -place.col).slices
-            pixels[:, there[0], there[1]] = block[:, here[0], here[1]]
+            overlap = window.intersect(place.clip(*self.shape))
+            target = overlap.shift(-window.row, -window.col).slices
+            source = overlap.shift(-place.row, -place.col).slices
+            pixels[(slice(None), *target)] = block[(slice(None), *source)]
         return pixels
 
     def _futures(self, places: dict[Key, Window]) -> dict[Key, Future]:
-        """Give the futures of blocks; what nobody has fetched yet is fetched here."""
+        """Return the futures of blocks; fetch those that no thread has fetched yet."""
         with _lock:
-            mine = [key for key in places if key not in _kept]
-            _kept.update((key, Future()) for key in mine)
+            missing = [key for key in places if key not in _kept]
+            _kept.update((key, Future()) for key in missing)
             futures = {key: _kept[key] for key in places}
             for key in places:
                 _kept.move_to_end(key)
-        left = set(mine)
+        pending = set(missing)
         try:
-            for run in _runs(mine):
+            for run in _runs(missing):
                 first, last = places[run[0]], places[run[-1]]
                 together = first._replace(width=last.col + last.width - first.col)
-                found = self.fetch(together.clip(*self.shape))
+                row = self.fetch(together.clip(*self.shape))
                 for key in run:
                     start = places[key].col - first.col
-                    part = found[:, :, start : start + first.width]
+                    part = row[:, :, start : start + first.width]
                     # A copy, or one block would keep all of its run in memory.
                     futures[key].set_result(part.copy())
-                    left.discard(key)
+                    pending.discard(key)
         except BaseException as error:
             with _lock:
-                for key in left:
+                for key in pending:
                     _kept.pop(key, None)
-            for key in left:
+            for key in pending:
                 futures[key].set_exception(error)
             raise
-        if mine:
+        if missing:
             _forget_the_oldest()
         return futures
 
 
 def _runs(keys: Sequence[Key]) -> Iterator[list[Key]]:
-    """Give neighbours in a row together: the server is asked once for them."""
+    """Group neighbours in a row: the server is asked once for a group."""
     run: list[Key] = []
     for key in keys:
         if run and key != (run[-1][0], run[-1][1], run[-1][2] + 1):

@@ -9,8 +9,8 @@ from otblite.image import Window
 log = logging.getLogger("otblite")
 
 STREAMING = ("streaming:type", "streaming:sizemode", "streaming:sizevalue")
-# What OTB knows, and what changes nothing here: files of sensor geometry, tags of
-# rational polynomials, and whether several images are written in one pass.
+# Options of OTB without an effect here: files of sensor geometry, tags of rational
+# polynomials, several images written in one pass.
 WRITING_NOTHING = ("writegeom", "writerpctags", "multiwrite")
 READING_NOTHING = ("skipgeom", "skiprpctag", "geom")
 TRUE = ("true", "on", "yes", "1")
@@ -18,18 +18,18 @@ TRUE = ("true", "on", "yes", "1")
 
 @dataclass
 class InputName:
-    """What an input's extended file name asks for."""
+    """Options in the extended file name of an input."""
 
     path: str
     bands: str = ""
     """As `bands` of an output, in words: how many there are is not known yet."""
     skip_carto: bool = False
-    """Whether to forget where the image lies: pixels of 1 x 1 from 0, and no CRS."""
+    """True if the georeference is to be ignored: pixels of 1 x 1 from 0, no CRS."""
 
 
 @dataclass
 class OutputName:
-    """What an output's extended file name asks for."""
+    """Options in the extended file name of an output."""
 
     path: str
     creation_options: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class OutputName:
 def split(name: str) -> tuple[str, list[str]]:
     """Separate the file name from its options at the *last* `?&`.
 
-    So a signed URL, which has a `?` and `&` of its own, passes as it is.
+    So a signed URL, which has a `?` and `&`, passes as it is.
     """
     path, mark, options = name.rpartition("?&")
     return (path, [o for o in options.split("&") if o]) if mark else (name, [])
@@ -61,23 +61,23 @@ def parse_input(name: str) -> InputName:
     """Read the extended file name of an input image.
 
     Raises:
-        ValueError: naming an option that OTB knows and that is not supported.
+        ValueError: naming an option of OTB that is not supported.
     """
     path, options = split(name)
-    found = InputName(path)
+    parsed = InputName(path)
     for option in options:
         key, _, value = option.partition("=")
         if key == "bands":
             if not value:
                 raise ValueError("'bands' of a file name has no value")
-            found.bands = option
+            parsed.bands = option
         elif key == "skipcarto":
-            found.skip_carto = value.lower() in TRUE
+            parsed.skip_carto = value.lower() in TRUE
         elif key in ("resol", "sdataidx") and value != "0":
             raise ValueError(f"'{key}' of a file name is not supported when reading")
         elif key not in (*READING_NOTHING, "resol", "sdataidx"):
             _unknown(key)
-    return found
+    return parsed
 
 
 def parse_output(name: str, bands: int) -> OutputName:
@@ -87,26 +87,26 @@ def parse_output(name: str, bands: int) -> OutputName:
         ValueError: naming a value that is not supported.
     """
     path, options = split(name)
-    found = OutputName(path)
+    parsed = OutputName(path)
     streaming = {}
     for option in options:
         key, _, value = option.partition("=")
         if key.startswith("gdal:co:"):
-            found.creation_options[key.removeprefix("gdal:co:")] = value
+            parsed.creation_options[key.removeprefix("gdal:co:")] = value
         elif key == "box":
-            found.box = _box(option, value)
+            parsed.box = _box(option, value)
         elif key == "nodata":
             # `value`, or `band:value,...`; of a GeoTIFF it is one for all bands, and
             # GDAL keeps the last.
             numbers = {_number(option, p.split(":")[-1]) for p in value.split(",")}
-            found.nodata = _number(option, re.split("[,:]", value)[-1])
+            parsed.nodata = _number(option, re.split("[,:]", value)[-1])
             if len(numbers) > 1:
-                log.warning("A GeoTIFF has one no-data value: %s", found.nodata)
+                log.warning("A GeoTIFF has one no-data value: %s", parsed.nodata)
         elif key == "bands":
-            found.bands = read_bands(option, bands)
+            parsed.bands = read_bands(option, bands)
         elif key == "epsg":
-            found.epsg = int(value) if value.isdigit() else None
-            if not found.epsg:
+            parsed.epsg = int(value) if value.isdigit() else None
+            if not parsed.epsg:
                 log.warning("'%s' of a file name is no EPSG code", option)
         elif key in STREAMING:
             streaming[key] = value
@@ -114,8 +114,8 @@ def parse_output(name: str, bands: int) -> OutputName:
             _unknown(key)
     if streaming.get("streaming:sizemode") == "height":
         height = int(_number(STREAMING[2], streaming.get(STREAMING[2], "")))
-        found.streaming = streaming.get("streaming:type", "auto"), max(height, 1)
-    return found
+        parsed.streaming = streaming.get("streaming:type", "auto"), max(height, 1)
+    return parsed
 
 
 def _number(option: str, value: str) -> float:

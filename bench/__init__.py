@@ -1,5 +1,5 @@
-"""How fast the scripts are and how much memory they need: `python -m bench`.
+"""Time and memory of the scripts: `python -m bench`.
 
-Each part is a module with a `run(folder, sizes)` that yields `report.Row`s; it
-makes what it needs in `folder`, which is temporary.
+Each part is a module with a `run(folder, sizes)` that yields `table.Row`s; it writes
+its inputs into `folder`, which is temporary.
 """

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.report import Table
+from bench.table import Table
 from srtools.errors import one_line_errors
 
 PARTS = ("dataset", "training", "evaluation", "inference")

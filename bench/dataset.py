@@ -9,7 +9,7 @@ import rasterio
 
 from bench.measure import Usage
 from bench.measure import run as measure
-from bench.report import Row
+from bench.table import Row
 from demo.server import Server
 from srtools.conventions import BANDS, OFFSET_DN
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 # At 8192 x 8192 PAN pixels on 2 cores: a fifth of the 64 s that OTBTF took there.
 MOST_SECONDS, MOST_BYTES, LARGE = 12.8, 1e9, 8192
 OTB = ("otbcli_BundleToPerfectSensor", "otbcli_Superimpose")
-# OTB says in extended file names how a GeoTIFF is written.
+# Options of GeoTIFFs stand in the extended file names of OTB.
 OTB_OPTIONS = "?&gdal:co:COMPRESS=DEFLATE&gdal:co:PREDICTOR=2"
 
 
@@ -26,7 +26,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     for size in sizes:
         scene = folder / f"scene{size}"
         scene.mkdir()
-        measure(_python("-m", "bench.scene", scene, size), ROOT)
+        measure(_python("-m", "bench.large_scene", scene, size), ROOT)
         try:
             yield from _one_size(scene, size)
         finally:
@@ -51,7 +51,7 @@ def _one_size(scene: Path, size: int) -> Iterator[Row]:
 
     copied = scene / "copied"
     copied.mkdir()
-    floor = measure(_python("-m", "bench.floor", copied, *inputs, *written), ROOT)
+    floor = measure(_python("-m", "bench.file_copies", copied, *inputs, *written), ROOT)
     yield from _usage(size, "the same files read and written, no more", floor)
     yield from _over_http(scene, size)
     yield from _otb(scene, size, ours)
@@ -89,11 +89,11 @@ def _otb(scene: Path, size: int, ours: Usage) -> Iterator[Row]:
 
 
 def _usage(
-    size: int, what: str, usage: Usage, targets: tuple[str, str] | None = None
+    size: int, label: str, usage: Usage, targets: tuple[str, str] | None = None
 ) -> Iterator[Row]:
     time, memory = targets or ("", "")
     seconds = f"{usage.seconds:.1f} s ({usage.cpu_seconds:.1f} s CPU)"
-    yield Row(size, what, seconds, time)
+    yield Row(size, label, seconds, time)
     yield Row(size, "  peak memory", f"{usage.peak_bytes / 1e9:.2f} GB", memory)
 
 

@@ -11,14 +11,14 @@ from affine import Affine
 
 from bench.measure import Usage
 from bench.measure import run as measure
-from bench.report import Row
+from bench.table import Row
 from srtools.cards import write_card
 from srtools.conventions import BANDS, FACTOR
 
 ROOT = Path(__file__).parent.parent
 PATCH = 32  # lr pixels
 BATCH = 16
-FEW = 100  # patches: as many as are looked at closely
+FEW = 100  # patches: the number that sr_eval.py draws
 MOST_TIMES = 1.3  # the time of the forward passes
 CRS, CORNER = "EPSG:32631", (447003.0, 5412996.0)
 
@@ -34,22 +34,22 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     for size in sizes:
         count = (size // (FACTOR * PATCH)) ** 2
         forward, whole = _both(folder, count, model)
-        for what, usage in (
+        for label, usage in (
             (f"{count} forward passes, no more", forward),
             ("sr_eval.py", whole),
         ):
             seconds = f"{usage.seconds:.1f} s ({usage.cpu_seconds:.1f} s CPU)"
-            yield Row(size, what, seconds)
+            yield Row(size, label, seconds)
             yield Row(size, "  peak memory", f"{usage.peak_bytes / 1e9:.2f} GB")
         ratio = f"{whole.seconds / forward.seconds:.2f} x"
         yield Row(size, "  of the time of the passes", ratio, f"<= {MOST_TIMES} x")
-        for what, name in (("time", "seconds"), ("CPU time", "cpu_seconds")):
+        for label, name in (("time", "seconds"), ("CPU time", "cpu_seconds")):
             more, more_forward = (
                 getattr(usage, name) - getattr(first, name)
                 for usage, first in ((whole, first_whole), (forward, first_forward))
             )
-            what = f"  {what} of what {count - FEW} patches more add"
-            yield Row(size, what, f"{more / more_forward:.2f} x")
+            label = f"  {label} that {count - FEW} more patches add"
+            yield Row(size, label, f"{more / more_forward:.2f} x")
 
 
 def _both(folder: Path, count: int, model: Path) -> tuple[Usage, Usage]:

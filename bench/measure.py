@@ -1,4 +1,4 @@
-"""Time and memory of a command, measured in a process of its own.
+"""Time and memory of a command, measured in a separate process.
 
 Run as a script it is the small process that starts the command: on Linux a new
 process begins with the peak memory of the one that started it.
@@ -15,12 +15,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took; a command that starts others counts with them."""
+    """Resources that a command used, child processes included."""
 
     seconds: float
     """By the clock on the wall."""
     cpu_seconds: float
-    """Of all threads, in user and system mode."""
+    """Processor time of all threads, user and system mode."""
     peak_bytes: int
     """Largest resident memory of the command, or of one that it waited for."""
 
@@ -30,7 +30,7 @@ class CommandError(RuntimeError):
 
 
 def run(command: list[str], folder: str | Path | None = None, **variables) -> Usage:
-    """Run a command to its end and measure it; what it prints is not shown.
+    """Run a command to its end and measure it; its output is not shown.
 
     Arguments:
         command: program and arguments.
@@ -57,7 +57,7 @@ def run(command: list[str], folder: str | Path | None = None, **variables) -> Us
 
 
 def _measure(command: list[str]) -> int:
-    """Run a command and print what it took as the last line."""
+    """Run a command and print its resources as the last line."""
     start = time.monotonic()
     child = subprocess.Popen(command)
     _, status, used = os.wait4(child.pid, 0)

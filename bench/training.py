@@ -50,13 +50,13 @@ class Clock(tf.keras.callbacks.Callback):
 
 
 def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
-    """Give the rows of the bench; `sizes` of scenes do not matter here."""
-    from bench.report import Row
+    """Yield the rows of the bench; `sizes` of scenes have no effect here."""
+    from bench.table import Row
 
     arithmetic = precision.choose("auto")
     files = write_patches(folder)
-    found = measure_steps(files, arithmetic)
-    rounds = {name: np.median(times, axis=1) for name, times in found.items()}
+    times = measure_steps(files, arithmetic)
+    rounds = {name: np.median(steps, axis=1) for name, steps in times.items()}
     seconds = {name: float(np.median(times)) for name, times in rounds.items()}
     kind = f"step of {BATCH} patches, {arithmetic}: "
     for name, value in seconds.items():
@@ -99,7 +99,7 @@ def write_patches(folder: Path) -> dict[str, list[str]]:
 
 def compare_networks(files: dict[str, list[str]]) -> Iterator:
     """Compare steps in float32 and bfloat16 with those of an ordinary last layer."""
-    from bench.report import Row
+    from bench.table import Row
 
     source = feeding.open_patches(files, streaming=False)
     data = feeding.training_batches(
@@ -119,8 +119,8 @@ def compare_networks(files: dict[str, list[str]]) -> Iterator:
     rounds = {name: np.median(clock.seconds, axis=1) for name, clock in clocks.items()}
     for name, least in LEAST_FASTER.items():
         ratio = np.median(rounds["ordinary"] / rounds[name])
-        what = f"  {name}, times as fast as with an ordinary last layer"
-        yield Row(PATCH, what, f"{ratio:.2f} x", f">= {least} x{NEEDED_FOR[name]}")
+        label = f"  {name}, times as fast as with an ordinary last layer"
+        yield Row(PATCH, label, f"{ratio:.2f} x", f">= {least} x{NEEDED_FOR[name]}")
 
 
 def fit(trainer: tf.keras.Model, data: tf.data.Dataset, watching: list) -> None:
@@ -164,7 +164,7 @@ def measure_steps(
             checks = [callbacks.StopOnSignal(), callbacks.StopOnNaN({})]
             if name == "bare Keras":
                 checks = []
-            # The validation loss is looked at after an epoch only.
+            # The validation loss is computed after an epoch only.
             for check in checks:
                 check.on_epoch_end = lambda *arguments, **options: None
             fit(trainer, data, [*checks, clocks[name]])
@@ -174,15 +174,15 @@ def measure_steps(
 def flops_per_step(filters: int = 64, blocks: int = 4, bands: int = 4) -> float:
     """Count the multiplications and additions of the convolutions of a step.
 
-    For instance 7 x 7 from 4 to 64 channels over one pixel: 2 x 49 x 4 x 64.  The way
-    back takes about twice as many as the way there.
+    For instance 7 x 7 from 4 to 64 channels over one pixel: 2 x 49 x 4 x 64.  The
+    backward pass takes about twice as many as the forward pass.
     """
     pixels = BATCH * PATCH**2
-    there = 7 * 7 * bands * filters + blocks * 2 * 9 * filters**2
+    forward = 7 * 7 * bands * filters + blocks * 2 * 9 * filters**2
     # A transposed convolution meets each of its input pixels with the whole kernel.
-    there += 16 * filters**2 + 4 * 16 * filters**2
-    there += 16 * 7 * 7 * filters * bands
-    return 3 * 2 * pixels * there
+    forward += 16 * filters**2 + 4 * 16 * filters**2
+    forward += 16 * 7 * 7 * filters * bands
+    return 3 * 2 * pixels * forward
 
 
 def convolution_speed(size: int = 256, channels: int = 64) -> float:
@@ -200,7 +200,7 @@ def matrix_speed(size: int = 2048) -> float:
 
 
 def best_time(compute, times: int = 8) -> float:
-    """Give the smallest of several times, in seconds, after a first one to warm up."""
+    """Measure several times after a warm-up; return the shortest time, seconds."""
     compute()
     seconds = []
     for _ in range(times):

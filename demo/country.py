@@ -43,8 +43,8 @@ def _parcel(site: Site, parcel: np.ndarray) -> None:
     if len(heart) >= 3 and crop.row_amplitude and random.random() < 0.7:
         _tramlines(site, heart, crop, angle)
     if crop[:4] and random.random() < 0.12 and len(heart) >= 3:
-        half = split(heart, angle, area(heart) / 2.2, 0, random)[0]
-        drawing.polygon(half, m.STUBBLE.varied(random, 0.06), angle=angle)
+        mown_part = split(heart, angle, area(heart) / 2.2, 0, random)[0]
+        drawing.polygon(mown_part, m.STUBBLE.varied(random, 0.06), angle=angle)
     if random.random() < 0.25:
         side = random.integers(len(parcel))
         _hedge(site, parcel[side], parcel[(side + 1) % len(parcel)])

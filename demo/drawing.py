@@ -1,4 +1,4 @@
-"""What lies on the ground: coloured shapes with heights, in the order of painting."""
+"""Coloured shapes with heights, in the order of painting."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Material(NamedTuple):
     """Half the contrast between and on rows, relative to reflectance."""
 
     def varied(self, random: np.random.Generator, spread: float = 0.1) -> "Material":
-        """Give a neighbour of this material: brighter or darker, another tint."""
+        """Vary a material: brighter or darker, another tint."""
         gain = np.exp(random.normal(0, spread))
         tint = np.exp(random.normal(0, spread / 3, 4)) * gain
         bands = np.clip(np.array(self[:4]) * tint, 0.005, 0.95).tolist()
@@ -129,12 +129,12 @@ class Drawing:
         self._sizes += [2] * len(points)
 
     def table(self) -> dict[str, np.ndarray]:
-        """Give the shapes' rows as columns, float32 [n] each."""
+        """Return the attributes of the shapes, float32 [n] each."""
         rows = np.concatenate(self._rows).astype(np.float32)
         return {name: rows[:, i].copy() for i, name in enumerate(COLUMNS)}
 
     def outlines(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give all corners [m, 2], and where each shape's corners start [n + 1].
+        """Return all corners [m, 2], and the index of each shape's first one [n + 1].
 
         A crown has two corners, those of the square around it.
         """

@@ -11,12 +11,12 @@ EMPTY = np.zeros((0, 2))
 
 
 def unit(angle: float) -> np.ndarray:
-    """Give the unit vector [2] at `angle` radians from the x axis."""
+    """Return the unit vector [2] at `angle` radians from the x axis."""
     return np.array([np.cos(angle), np.sin(angle)])
 
 
 def area(polygon: np.ndarray) -> float:
-    """Give the area in square metres (shoelace formula)."""
+    """Return the area in square metres (shoelace formula)."""
     if len(polygon) < 3:
         return 0.0
     x, y = polygon.T
@@ -34,18 +34,18 @@ def clip(polygon: np.ndarray, normal: np.ndarray, offset: float) -> np.ndarray:
     kept = []
     for index, (x, y) in enumerate(polygon.tolist()):
         following = (index + 1) % len(beyond)
-        here, there = beyond[index], beyond[following]
-        if here <= 0:
+        distance, next_distance = beyond[index], beyond[following]
+        if distance <= 0:
             kept.append((x, y))
-        if here * there < 0:
-            share = here / (here - there)
+        if distance * next_distance < 0:
+            share = distance / (distance - next_distance)
             next_x, next_y = polygon[following].tolist()
             kept.append((x + share * (next_x - x), y + share * (next_y - y)))
     return np.array(kept)
 
 
 def outward_normals(polygon: np.ndarray) -> np.ndarray:
-    """Give the outward unit normal [n, 2] of each edge (corner i to i + 1)."""
+    """Return the outward unit normal [n, 2] of each edge (corner i to i + 1)."""
     following = polygon[np.arange(1 - len(polygon), 1)]
     normals = (following - polygon)[:, ::-1] * (1.0, -1.0)
     normals /= np.sqrt(np.sum(normals**2, axis=1, keepdims=True)) + 1e-9
@@ -56,7 +56,7 @@ def outward_normals(polygon: np.ndarray) -> np.ndarray:
 
 
 def half_planes(polygon: np.ndarray) -> list[tuple[float, np.ndarray]]:
-    """Give offset and outward normal of each edge: inside, point . normal <= offset."""
+    """Return offset and outward normal per edge: inside, point . normal <= offset."""
     normals = outward_normals(polygon)
     return [(float(p @ n), n) for p, n in zip(polygon, normals, strict=True)]
 
@@ -106,7 +106,7 @@ def split(
 def rectangle(
     centre: np.ndarray, length: float, width: float, angle: float
 ) -> np.ndarray:
-    """Give a rectangle of `length` metres along `angle` and `width` across."""
+    """Return a rectangle of `length` metres along `angle` and `width` across."""
     along, across = unit(angle) * length / 2, unit(angle + np.pi / 2) * width / 2
     return centre + np.array(
         [along + across, along - across, -along - across, -along + across]
@@ -116,7 +116,7 @@ def rectangle(
 def blob(
     centre: np.ndarray, radius: float, random: np.random.Generator, stretch: float = 1.5
 ) -> np.ndarray:
-    """Give a rounded irregular outline [48, 2], as ponds and groves have."""
+    """Return a rounded irregular outline [48, 2], as ponds and groves have."""
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     wave = sum(
         random.uniform(0.05, 0.16) * np.cos(order * turn + random.uniform(0, 6.28))
@@ -142,7 +142,7 @@ def resample(line: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ribbon(line: np.ndarray, width: float, shift: float = 0.0) -> np.ndarray:
-    """Give the outline of a polyline of `width` metres, moved sideways by `shift`."""
+    """Return the outline of a polyline of `width` metres, moved sideways by `shift`."""
     along = np.gradient(line, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     normals = np.stack([-along[:, 1], along[:, 0]], axis=1)

@@ -17,7 +17,7 @@ from demo.town import fill_houses, fill_old_town
 
 MARGIN = 720.0  # metres drawn around the Spot image, for Sentinel-2 to see
 
-# What is dealt out, in turn, to the districts of each ring around the centre.
+# Fillers, dealt out in turn to the districts of each ring around the centre.
 CENTRE = [fill_old_town] * 5 + [fill_park]
 INNER = [fill_old_town] * 3 + [fill_houses, fill_estate, fill_park]
 OUTER = [fill_houses] * 5 + [fill_estate, fill_sheds, fill_sheds, fill_sport, fill_park]
@@ -55,11 +55,11 @@ class Lines:
         self.railway = rail
 
     def _straight(self, angle: float, length: float) -> np.ndarray:
-        """Give a straight line [n, 2] from the centre."""
+        """Return a straight line [n, 2] from the centre."""
         return self.centre + np.linspace(0, length, 300)[:, None] * unit(angle)
 
     def room(self, extent: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Give the function that tells the distance to the nearest of these lines."""
+        """Return a function that gives the distance to the nearest of these lines."""
         cell = 3.0
         side = int((extent + 2 * MARGIN) / cell) + 2
         image = Image.new("L", (side, side), 1)
@@ -106,7 +106,7 @@ def draw_landscape(size: int, seed: int) -> Drawing:
 def _districts(
     extent: float, lines: Lines, random: np.random.Generator, decks: dict[int, list]
 ) -> list[tuple[np.ndarray, Callable[[Site], None]]]:
-    """Cut the plane into districts and say what fills each."""
+    """Cut the plane into districts and choose a filler for each."""
     spacing = float(np.clip(0.13 * extent, 165, 330))
     reach = MARGIN + 2.5 * spacing
     ticks = np.arange(-reach, extent + reach, spacing)
@@ -134,7 +134,7 @@ def _use(
     random: np.random.Generator,
     decks: dict[int, list],
 ) -> Callable[[Site], None]:
-    """Choose what fills the district around `place`."""
+    """Choose the filler of the district around `place`."""
     away = place - lines.centre
     turn = np.arctan2(away[1], away[0])
     lobes = 1 + 0.16 * np.cos(3 * turn + anchors[0, 0]) + 0.1 * np.cos(5 * turn)

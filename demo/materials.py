@@ -1,4 +1,4 @@
-"""Reflectances (0-1; red, green, blue, near infrared) of what a landscape is made of.
+"""Reflectances (0-1; red, green, blue, near infrared) of the materials of a landscape.
 
 Rounded values of the kind that surface reflectance images show in a dry July.
 """

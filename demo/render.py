@@ -1,4 +1,4 @@
-"""From shapes to reflectance: what a perfect sensor of 1.5 m would see.
+"""From shapes to reflectance, as a perfect sensor of 1.5 m would see them.
 
 Shapes are painted three times finer than a pixel into an image of shape numbers.
 From it follow a height model, the slopes lit by the sun, cast shadows and colours,
@@ -32,7 +32,7 @@ TO_SUN = np.array(
 
 
 class Shapes(NamedTuple):
-    """A drawing made ready for painting."""
+    """A drawing, prepared for painting."""
 
     table: dict[str, np.ndarray]
     corners: list[tuple[int, ...]]
@@ -93,7 +93,7 @@ def _prepare(drawing: Drawing, seed: int) -> Shapes:
 
 
 def _texture(random: np.random.Generator, sigma: float) -> np.ndarray:
-    """Give smooth noise that repeats without a seam, standard deviation 1."""
+    """Return smooth noise that repeats without a seam, standard deviation 1."""
     noise = random.standard_normal((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
     noise = ndimage.gaussian_filter(noise, sigma, mode="wrap")
     return noise / noise.std()
@@ -163,7 +163,7 @@ def _paint_numbers(
 def _heights(
     table: dict[str, np.ndarray], ids: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """Give the height in metres of every sample: eaves plus roof or crown."""
+    """Return the height in metres of every sample: eaves plus roof or crown."""
     height = table["base"][ids]
     raised = np.flatnonzero((table["rise"] > 0)[ids])
     row, column = np.divmod(raised, ids.shape[1])
@@ -185,12 +185,12 @@ def _heights(
 
 
 def _light(height: np.ndarray, inner_y: slice, inner_x: slice) -> np.ndarray:
-    """Give the direct sunlight: 1 on flat open ground, 0 in shadow.
+    """Return the direct sunlight: 1 on flat open ground, 0 in shadow.
 
     Arguments:
         height: of every sample, [h, w] float32, metres.
-        inner_y, inner_x: the samples to give the light of; around them is needed what
-            may throw shadows on them.
+        inner_y, inner_x: the samples to light; `height` must extend beyond them as far
+            as shadows reach.
     """
     ground = height[inner_y, inner_x]
     left, right = (slice(inner_x.start + d, inner_x.stop + d) for d in (-1, 1))
@@ -198,7 +198,7 @@ def _light(height: np.ndarray, inner_y: slice, inner_x: slice) -> np.ndarray:
     toward_x, toward_y = (TO_SUN / (2 * STEP)).astype(np.float32)
     slope = (height[inner_y, right] - height[inner_y, left]) * toward_x
     slope += (height[below, inner_x] - height[above, inner_x]) * toward_y
-    # Walls are not seen from above: what is steeper than a roof is an edge.
+    # Walls are not seen from above: slopes steeper than a roof are edges.
     slope[np.abs(slope) > 2.5] = 0
     light = (1 - np.float32(SUN_TANGENT) * slope) / np.sqrt(1 + slope**2)
     # The highest thing between a sample and the sun, lowered by the sun's descent:
@@ -220,7 +220,7 @@ def _light(height: np.ndarray, inner_y: slice, inner_x: slice) -> np.ndarray:
 def _rows_of_crops(
     table: dict[str, np.ndarray], ids: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
-    """Give the factor by which rows lighten or darken every sample."""
+    """Return the factor by which rows lighten or darken every sample."""
     wave = np.ones(ids.shape, np.float32)
     row, column = np.nonzero((table["row_amplitude"] > 0)[ids])
     shape = ids[row, column]

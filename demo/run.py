@@ -38,12 +38,12 @@ def run(*arguments: str) -> None:
     """Print a command as a student would type it, and run it.
 
     Raises:
-        SRError: if it fails; it has said why itself.
+        SRError: if it fails; its own message is above.
         SystemExit: if it was interrupted.
     """
     print(f"\n$ python {shlex.join(arguments)}", flush=True)
     start = time.monotonic()
-    # Ctrl-C reaches the script as well, which ends when it has saved what it has.
+    # Ctrl-C reaches the script as well, which saves its state before it ends.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         code = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode
@@ -57,7 +57,7 @@ def run(*arguments: str) -> None:
 
 
 def prepare(folder: Path, size: int, seed: int) -> dict:
-    """Make the demo's scene; `demo.scene.make_scene` says what is returned."""
+    """Make the demo's scene; see `demo.scene.make_scene` for the result."""
     print(f"making a scene of {size} x {size} PAN pixels in {folder}", flush=True)
     return make_scene(folder, size=size, seed=seed, shift=SHIFT)
 
@@ -66,7 +66,7 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
     """Make the scene and run the five exercises on it.
 
     Arguments:
-        folder: where everything is put; what is there is replaced.
+        folder: for all products; existing ones are replaced.
         size: side of the PAN image in pixels of 1.5 m.
         seed: of the scene and of the training.
         nb_epochs: at most so many epochs of training.
@@ -141,10 +141,10 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
     comparison = save_comparison(
         base / "comparison.png", scene["s2"], sr, scene["truth"], offset=1000
     )
-    print("\nPictures to look at:")
-    made = [Path(patches) / name for name in ("pair.png", "split.png")]
-    made += [Path(scores) / name for name in ("patches.png", "report.html")]
-    for path in (*made, comparison, preview):
+    print("\nPictures:")
+    pictures = [Path(patches) / name for name in ("pair.png", "split.png")]
+    pictures += [Path(scores) / name for name in ("patches.png", "report.html")]
+    for path in (*pictures, comparison, preview):
         print(f"  {path}")
     print(f"TensorBoard: tensorboard --logdir {model}_logs")
     return metrics

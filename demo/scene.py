@@ -45,17 +45,17 @@ class Pass:
     date: str
     time: str
     cloud_cover: float
-    """Percent, as the metadata say; the pixels over the Spot image tell more."""
+    """Cloud cover in the metadata, percent; the Spot image may have more."""
     cloud_share: float = 0.0
-    """Of the pixels."""
+    """Share of cloudy pixels."""
     cut: bool = False
-    """Whether the swath ends in the middle of the Spot image."""
+    """True if the swath ends in the middle of the Spot image."""
 
 
 PASSES = (
     Pass("2022-07-04", "105631", cloud_cover=11.8, cloud_share=0.3),
     Pass("2022-07-14", "105629", cloud_cover=3.2),
-    # The least cloudy of all, if one believes the metadata.
+    # The least cloudy of all in the metadata only.
     Pass("2022-08-08", "105041", cloud_cover=0.4, cut=True),
 )
 CLEAR = PASSES[1]
@@ -143,7 +143,7 @@ def _write_pass(
     gain: float,
     bias: float,
 ) -> dict:
-    """Write the images of one date; give its entry in the catalogue."""
+    """Write the images of one date; return its entry in the catalogue."""
     height, width = seen.shape[:2]
     image, classes = seen, sensors.classify(seen)
     if when.cloud_share:

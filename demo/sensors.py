@@ -44,7 +44,7 @@ def spot(
 
 
 def optics(truth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Look at the truth [h, w, bands] with Sentinel-2's optics.
+    """Blur and sample the truth [h, w, bands] as Sentinel-2's optics do.
 
     Arguments:
         x, y: centres of the columns and rows of pixels, in metres right of and below

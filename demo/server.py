@@ -29,7 +29,7 @@ _RANGE = re.compile(r"bytes=(?=.*\d)(\d*)-(\d*)")
 class Server:
     """Serves a scene from when it is entered as a context until it is left.
 
-    `counters` tells the requests and bytes of images that were asked for.
+    `counters` holds the number of requests of images, and their bytes.
     """
 
     def __init__(self, folder: str | Path, port: int = 0):
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keeps connections open
 
     def log_message(self, *_) -> None:
-        """Say nothing."""
+        """Suppress the log of each request."""
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -114,27 +114,27 @@ class _Handler(BaseHTTPRequestHandler):
     def _api(self, path: str, wanted: dict) -> None:
         owner = self.server.owner
         url, collections = owner.stac_url, f"{API}/collections"
-        own = f"{collections}/{stac.COLLECTION}"
+        collection = f"{collections}/{stac.COLLECTION}"
         path = path.rstrip("/")
         if path == API:
             return self._json(stac.landing_page(url))
         if path == f"{API}/conformance":
             return self._json({"conformsTo": stac.CONFORMANCE})
         if path == collections:
-            found = [stac.collection(owner.items, url)]
-            return self._json({"collections": found, "links": []})
-        if path == own:
+            entries = [stac.collection(owner.items, url)]
+            return self._json({"collections": entries, "links": []})
+        if path == collection:
             return self._json(stac.collection(owner.items, url))
-        if path in (f"{API}/search", f"{own}/items"):
+        if path in (f"{API}/search", f"{collection}/items"):
             return self._search(wanted)
         for item in owner.items:
-            if path == f"{own}/items/{item['id']}":
+            if path == f"{collection}/items/{item['id']}":
                 return self._json(item)
         return self._json({"description": "not found"}, HTTPStatus.NOT_FOUND)
 
     def _search(self, wanted: dict) -> None:
         try:
-            found, token = stac.search(self.server.owner.items, wanted)
+            items, token = stac.search(self.server.owner.items, wanted)
         except stac.BadRequest as error:
             return self._json({"description": str(error)}, HTTPStatus.BAD_REQUEST)
         links = []
@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
                 bare = re.sub(r"[?&]token=\d+", "", href)
                 link["href"] = f"{bare}{'&' if '?' in bare else '?'}token={token}"
             links.append(link)
-        self._json({"type": "FeatureCollection", "features": found, "links": links})
+        self._json({"type": "FeatureCollection", "features": items, "links": links})
 
     def _json(self, content: dict, status: HTTPStatus = HTTPStatus.OK) -> None:
         body = json.dumps(content).encode()
@@ -195,8 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _span(header: str | None, size: int) -> tuple[int, int] | None:
     """Read `bytes=first-last`, `bytes=first-` or `bytes=-count`.
 
-    What is not understood, such as several ranges at once, means the whole file, as
-    HTTP has it.  None means that the file ends before the range begins.
+    Other ranges, such as several at once, mean the whole file, as HTTP demands.  None
+    means that the file ends before the range begins.
     """
     match = _RANGE.fullmatch(header or "")
     if not match:

@@ -1,4 +1,4 @@
-"""A district to be filled, and what keeps its buildings off the main lines."""
+"""A district to be filled, its buildings clear of the main lines."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from demo.geometry import resample
 
 
 class Site(NamedTuple):
-    """One district, and what its filler needs to know."""
+    """One district, as its filler needs it."""
 
     drawing: Drawing
     random: np.random.Generator
@@ -23,7 +23,7 @@ class Site(NamedTuple):
     """Distance in metres [n] of points [n, 2] to the nearest river, avenue, railway."""
 
     def is_clear(self, outline: np.ndarray) -> bool:
-        """Tell whether a building stays clear of the river, avenues and railway."""
+        """Check whether a building stays clear of the river, avenues and railway."""
         return len(outline) >= 3 and bool((self.room(outline) > 3).all())
 
     def free(self, points: np.ndarray, margin: float) -> np.ndarray:

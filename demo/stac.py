@@ -114,12 +114,12 @@ def search(items: list[dict], wanted: dict) -> tuple[list[dict], int | None]:
     unknown = set(wanted) - set(PARAMETERS)
     if unknown:
         raise BadRequest(
-            f"{min(unknown)} is not known here; use {', '.join(PARAMETERS)}"
+            f"{min(unknown)} is not supported; use {', '.join(PARAMETERS)}"
         )
     try:
-        found = [item for item in items if _fits(item, wanted)]
+        selected = [item for item in items if _fits(item, wanted)]
         for key in reversed(wanted.get("sortby") or []):
-            found.sort(
+            selected.sort(
                 key=lambda item, field=key["field"]: _value(item, field),
                 reverse=key.get("direction") == "desc",
             )
@@ -127,7 +127,7 @@ def search(items: list[dict], wanted: dict) -> tuple[list[dict], int | None]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadRequest(f"{type(error).__name__}: {error}") from None
     last = first + max(limit, 1)
-    return found[first:last], last if last < len(found) else None
+    return selected[first:last], last if last < len(selected) else None
 
 
 def _value(item: dict, field: str) -> Any:
@@ -160,8 +160,8 @@ def _fits(item: dict, wanted: dict) -> bool:
 
 
 def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def landing_page(url: str) -> dict:
@@ -187,11 +187,11 @@ def landing_page(url: str) -> dict:
 
 
 def collection(items: list[dict], url: str) -> dict:
-    """Describe the one collection that there is."""
+    """Describe the one collection of the service."""
     boxes = [item["bbox"] for item in items]
     times = sorted(item["properties"]["datetime"] for item in items)
     west, south, east, north = zip(*boxes, strict=True)
-    own = f"{url}/collections/{COLLECTION}"
+    link = f"{url}/collections/{COLLECTION}"
     return {
         "type": "Collection",
         "id": COLLECTION,
@@ -204,8 +204,8 @@ def collection(items: list[dict], url: str) -> dict:
             "temporal": {"interval": [[times[0], times[-1]]]},
         },
         "links": [
-            {"rel": "self", "href": own},
+            {"rel": "self", "href": link},
             {"rel": "root", "href": url},
-            {"rel": "items", "href": f"{own}/items", "type": "application/geo+json"},
+            {"rel": "items", "href": f"{link}/items", "type": "application/geo+json"},
         ],
     }

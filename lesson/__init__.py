@@ -1,1 +1,1 @@
-"""What a student needs beside the pages: a check of one's own work."""
+"""Sheets without the solutions, and checks of a student's own work."""

@@ -1,9 +1,9 @@
-"""Look at what a student's own scripts made, and answer in lines of pass and fail.
+"""Check the products of a student's own scripts: a line of pass or fail per check.
 
     python -m lesson.check 1 --patches patches
 
-The scripts may be written in any way: only what they wrote is looked at.  The exit code
-is 0 if all lines pass, 1 if one fails.
+The scripts may be written in any way: only their output counts.  The exit code is
+0 if all lines pass, 1 if one fails.
 """
 
 from srtools.errors import SRError, one_line_errors, start
@@ -21,7 +21,7 @@ from lesson.report import Report
 
 def get_parser() -> argparse.ArgumentParser:
     """Define the command line."""
-    parser = argparse.ArgumentParser(description="Check one's own work.")
+    parser = argparse.ArgumentParser(description="Check the products of a script.")
     exercises = parser.add_subparsers(dest="exercise", required=True, metavar="N")
     first = exercises.add_parser("1", help="patches: images of three groups")
     first.add_argument("--patches", required=True, type=Path, metavar="DIR")
@@ -46,7 +46,7 @@ def get_parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="B04 B03 B02 B08 of the Sentinel-2 image it was made of, or a stack",
+        help="B04 B03 B02 B08 of the Sentinel-2 image below it, or a stack",
     )
     fifth.add_argument(
         "--offset", type=float, required=True, help="in these, DN: 0 or 1000"
@@ -61,7 +61,7 @@ def _add_folders(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(name, required=True, type=Path, metavar="DIR")
 
 
-# Those that need TensorFlow import it when they are asked for: it takes seconds.
+# TensorFlow takes seconds to import: only the checks that need it do.
 
 
 def _second(params: argparse.Namespace) -> Report:

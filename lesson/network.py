@@ -1,4 +1,4 @@
-"""Exercise 2: is it the network that the exercise asks for?
+"""Exercise 2: check that the network is the one of the exercise.
 
 The scripts are imported and the network is built; how it is written does not matter.
 """
@@ -18,7 +18,7 @@ from srtools.tf import tf
 import otbtf
 
 SMALL, OTHER = (32, 32), (24, 40)
-# Keys that may be missing in the data set before it is given up.
+# Missing keys of the data set after which building is given up.
 ATTEMPTS = 4
 
 
@@ -44,10 +44,12 @@ def _find(report: Report, scripts: Path, module: str) -> type | None:
     sys.path.insert(0, str(scripts.resolve()))
     sys.modules.pop(module, None)
     try:
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
     except Exception as error:  # whatever a student's script may raise
         report.check(
-            False, f"{module}.py is imported: {error}", f"it must lie in {scripts}"
+            False,
+            f"{module}.py is imported: {error}",
+            f"the module must lie in {scripts}",
         )
         return None
     finally:
@@ -55,7 +57,7 @@ def _find(report: Report, scripts: Path, module: str) -> type | None:
         sys.modules.pop(module, None)
     kinds = [
         value
-        for value in vars(found).values()
+        for value in vars(imported).values()
         if inspect.isclass(value)
         and issubclass(value, otbtf.ModelBase)
         and value is not otbtf.ModelBase
@@ -69,7 +71,7 @@ def _find(report: Report, scripts: Path, module: str) -> type | None:
 
 
 def build(kind: type) -> otbtf.ModelBase:
-    """Build a model whose input may have any name: KeyError tells it.
+    """Build a model whose input may have any name, which a KeyError reveals.
 
     Raises:
         SRError: if it cannot be built.
@@ -86,7 +88,7 @@ def build(kind: type) -> otbtf.ModelBase:
             name = str(error.args[0])
         except Exception as error:  # Keras and TensorFlow have many of them
             raise SRError(f"{type(error).__name__}: {error}".splitlines()[0]) from None
-    raise SRError(f"its input is called neither 'lr' nor '{name}'")
+    raise SRError(f"the input is called neither 'lr' nor '{name}'")
 
 
 def _check_scale(report: Report, model: otbtf.ModelBase) -> None:
@@ -109,7 +111,7 @@ def _check_layers(report: Report, network: tf.keras.Model) -> None:
         for x in network.layers
         if isinstance(x, kinds.Conv2D) and tuple(x.kernel_size) == (7, 7)
     ]
-    # `a + b` is a layer of its own, whose name differs between Keras 2 and 3.
+    # `a + b` is a layer; its name differs between Keras 2 and 3.
     count = sum("add" in type(layer).__name__.lower() for layer in network.layers)
     report.check(
         len(wide) == 2,
@@ -142,8 +144,8 @@ def _check_answers(report: Report, model: otbtf.ModelBase) -> None:
     )
     try:
         other = _run(network, key, rng.uniform(200, 4000, (1, *OTHER, len(BANDS))))
-        wanted = tuple(FACTOR * n for n in OTHER)
-        any_size = any(v.shape[1:3] == wanted for v in other.values())
+        size = tuple(FACTOR * n for n in OTHER)
+        any_size = any(v.shape[1:3] == size for v in other.values())
     except Exception:  # Keras and TensorFlow have many of them
         any_size = False
     report.check(
@@ -169,16 +171,16 @@ def _check_answers(report: Report, model: otbtf.ModelBase) -> None:
     report.check(
         crops > 0,
         f"cropped outputs for serving ({crops})",
-        "ModelBase adds them in postprocess_outputs; keep what super() gives",
+        "ModelBase adds them in postprocess_outputs; keep the outputs of super()",
     )
 
 
 def _run(network: tf.keras.Model, key: str, lr: np.ndarray) -> dict[str, np.ndarray]:
     given = tf.constant(lr, tf.float32)
-    found = network({key: given})
-    if not isinstance(found, dict):
-        found = dict(enumerate(found if isinstance(found, list) else [found]))
-    return {str(key): np.asarray(value) for key, value in found.items()}
+    outputs = network({key: given})
+    if not isinstance(outputs, dict):
+        outputs = dict(enumerate(outputs if isinstance(outputs, list) else [outputs]))
+    return {str(key): np.asarray(value) for key, value in outputs.items()}
 
 
 def _sizes(outputs: dict[str, np.ndarray]) -> str:

@@ -1,6 +1,6 @@
-"""Exercise 1: do the patches show the same ground, in the same light, apart by group?
+"""Exercise 1: check that lr and hr agree, and that the groups share no ground.
 
-Only pixels are looked at, so that patches of any script can be checked.
+Only pixels are compared, so that patches of any script can be checked.
 """
 
 from itertools import permutations
@@ -19,15 +19,15 @@ from srtools.conventions import BANDS, FACTOR, GROUPS, KINDS, OFFSET_DN
 MOST_SHIFT = 0.25
 LEAST_CORRELATION = 0.7
 SOFTER = 1.0
-# How much better another order of bands must fit, as a mean correlation.
+# Gain in mean correlation above which another order of bands fits better.
 BETTER_ORDER = 0.01
 # Ratio of the means of hr and lr.
 RADIOMETRY = (0.8, 1.25)
 # Share of the local variance of hr that no zoom of 6 m pixels explains.
 LEAST_DETAIL = 0.05
-# Side, in lr pixels, of the squares by which ground is known again.
+# Side of the squares by which ground is recognised, lr pixels.
 SQUARE = 4
-# Patches that the slower measures look at, evenly spread.
+# Number of patches for the slower measures, evenly spread.
 SAMPLE = 100
 
 
@@ -47,9 +47,9 @@ def check_patches(folder: Path) -> Report:
     )
     if not _check_values(report, pairs):
         return report
-    seen = mean_of_squares(hr)
-    _check_ground(report, lr, seen)
-    _check_light(report, lr, seen)
+    coarse = mean_of_squares(hr)
+    _check_ground(report, lr, coarse)
+    _check_light(report, lr, coarse)
     _check_detail(report, hr)
     _check_leak(report, {group: pair[0] for group, pair in pairs.items()})
     return report
@@ -70,7 +70,7 @@ def read_patches(path: Path) -> np.ndarray:
 
 
 def mean_of_squares(hr: np.ndarray) -> np.ndarray:
-    """Give the means of 4 x 4 pixels, [n, h, w, bands] to [n, h / 4, w / 4, bands]."""
+    """Average 4 x 4 pixels, [n, h, w, bands] to [n, h / 4, w / 4, bands]."""
     n, height, width, bands = hr.shape
     shape = n, height // FACTOR, FACTOR, width // FACTOR, FACTOR, bands
     return hr.reshape(shape).mean(axis=(2, 4))
@@ -117,7 +117,7 @@ def _read_pair(report: Report, folder: Path, group: str) -> list[np.ndarray] | N
 
 
 def _check_values(report: Report, pairs: dict) -> bool:
-    """Tell whether all pixels are numbers; without, nothing can be measured."""
+    """Check that all pixels are numbers; the other checks need that."""
     numbers = True
     for kind, name in enumerate(KINDS):
         pixels = [pairs[group][kind] for group in GROUPS]
@@ -145,11 +145,11 @@ def _check_values(report: Report, pairs: dict) -> bool:
     return numbers
 
 
-def _check_ground(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
+def _check_ground(report: Report, lr: np.ndarray, coarse: np.ndarray) -> None:
     """Compare where the images lie, and the order of their bands."""
     # Sentinel-2 sees softer than the mean of 4 x 4 pixels.
     grey = lr.mean(axis=3)
-    other = gaussian_filter(seen.mean(axis=3), (0, SOFTER, SOFTER))
+    other = gaussian_filter(coarse.mean(axis=3), (0, SOFTER, SOFTER))
     fits = [_correlation(a, b) for a, b in zip(grey, other, strict=True)]
     middle = float(np.median(fits))
     report.check(
@@ -170,7 +170,7 @@ def _check_ground(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
         "2.25 m between the grids of 6 m and 1.5 m",
     )
     matrix = np.array(
-        [[_correlation(lr[..., i], seen[..., j]) for j in range(4)] for i in range(4)]
+        [[_correlation(lr[..., i], coarse[..., j]) for j in range(4)] for i in range(4)]
     )
     orders = {order: matrix[range(4), order].mean() for order in permutations(range(4))}
     best = max(orders, key=orders.get)
@@ -187,9 +187,9 @@ def _check_ground(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
     )
 
 
-def _check_light(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
+def _check_light(report: Report, lr: np.ndarray, coarse: np.ndarray) -> None:
     """Compare how bright the images are."""
-    differences = np.median((lr - seen).reshape(-1, 4), axis=0)
+    differences = np.median((lr - coarse).reshape(-1, 4), axis=0)
     offset = float(np.median(differences))
     report.check(
         abs(offset) < OFFSET_DN / 2,
@@ -198,13 +198,13 @@ def _check_light(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
         if offset > 0
         else "1000 was taken off where it was not in the pixels, or twice",
     )
-    dark = [float(np.percentile(image, 0.1)) for image in (lr, seen)]
+    dark = [float(np.percentile(image, 0.1)) for image in (lr, coarse)]
     report.check(
         min(dark) < OFFSET_DN,
         f"somewhere it is dark ({dark[0]:.0f} DN in lr, {dark[1]:.0f} in hr)",
         "the offset of 1000 seems to be in both images",
     )
-    ratios = seen.mean(axis=(0, 1, 2)) / np.maximum(lr.mean(axis=(0, 1, 2)), 1e-9)
+    ratios = coarse.mean(axis=(0, 1, 2)) / np.maximum(lr.mean(axis=(0, 1, 2)), 1e-9)
     report.check(
         all(RADIOMETRY[0] <= ratio <= RADIOMETRY[1] for ratio in ratios),
         f"hr has Sentinel-2's radiometry (hr / lr is {_numbers(ratios, 2)})",
@@ -213,7 +213,7 @@ def _check_light(report: Report, lr: np.ndarray, seen: np.ndarray) -> None:
 
 
 def _check_detail(report: Report, hr: np.ndarray) -> None:
-    share = own_detail(hr.mean(axis=3))
+    share = detail_of_pan(hr.mean(axis=3))
     report.check(
         share >= LEAST_DETAIL,
         f"hr has the detail of PAN ({share:.0%} of it does not follow from 6 m)",
@@ -227,48 +227,47 @@ def _check_detail(report: Report, hr: np.ndarray) -> None:
     )
 
 
-def own_detail(grey: np.ndarray) -> float:
-    """Give the share of local variance that no zoom of the 6 m means can make.
+def detail_of_pan(grey: np.ndarray) -> float:
+    """Return the share of local variance that no zoom of the 6 m means can make.
 
-    Whatever its kernel, a zoom makes each of the 4 x 4 pixels a weighted sum of 6 m
-    pixels nearby: the weights that fit best (5 x 5 of them) are found, and what they
-    leave is counted.
+    With any kernel a zoom makes each of the 4 x 4 pixels a weighted sum of 6 m pixels
+    nearby.  The 5 x 5 weights that fit best are computed; their residual counts.
 
     Arguments:
         grey: [n, h, w].
     """
     means = mean_of_squares(grey[..., None])[..., 0]
-    around = np.lib.stride_tricks.sliding_window_view(means, (5, 5), axis=(1, 2))
-    local = around.mean(axis=(3, 4), keepdims=True)
-    known = (around - local).reshape(-1, 25)
-    left = total = 0.0
+    neighbours = np.lib.stride_tricks.sliding_window_view(means, (5, 5), axis=(1, 2))
+    local = neighbours.mean(axis=(3, 4), keepdims=True)
+    samples = (neighbours - local).reshape(-1, 25)
+    residual = total = 0.0
     for row in range(FACTOR):
         for col in range(FACTOR):
             pixels = grey[:, row::FACTOR, col::FACTOR][:, 2:-2, 2:-2]
-            wanted = (pixels - local[..., 0, 0]).ravel()
-            weights = np.linalg.lstsq(known, wanted, rcond=None)[0]
-            left += float(((wanted - known @ weights) ** 2).sum())
-            total += float((wanted**2).sum())
-    return left / total if total else 0.0
+            target = (pixels - local[..., 0, 0]).ravel()
+            weights = np.linalg.lstsq(samples, target, rcond=None)[0]
+            residual += float(((target - samples @ weights) ** 2).sum())
+            total += float((target**2).sum())
+    return residual / total if total else 0.0
 
 
 def _check_leak(report: Report, lr: dict[str, np.ndarray]) -> None:
-    known = {group: _squares(patches) for group, patches in lr.items()}
+    squares = {group: _squares(patches) for group, patches in lr.items()}
     for group, others in (("test", ("train", "valid")), ("valid", ("train",))):
-        numbers, varied = known[group]
-        seen = np.concatenate([known[other][0][known[other][1]] for other in others])
-        leaked = int((np.isin(numbers, seen) & varied).any(axis=1).sum())
+        numbers, varied = squares[group]
+        shared = np.concatenate([squares[o][0][squares[o][1]] for o in others])
+        leaked = int((np.isin(numbers, shared) & varied).any(axis=1).sum())
         report.check(
             leaked == 0,
             f"no {group} patch shows ground of {' or '.join(others)} "
             f"({leaked} of {len(numbers)} do)",
-            "patches overlap between groups: the network is asked what it was told. "
+            "patches overlap between groups: the network has seen the answers. "
             "Keep whole blocks apart",
         )
 
 
 def _squares(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give a number for each square of pixels: equal numbers mean equal pixels.
+    """Return a number for each square of pixels: equal numbers mean equal pixels.
 
     Returns:
         The numbers [n, squares], and whether the pixels of the square vary: flat

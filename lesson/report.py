@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that was looked at."""
+    """One check and its outcome."""
 
     passed: bool
-    what: str
+    statement: str
     hint: str = ""
 
     def __str__(self) -> str:
         if self.passed:
-            return f"pass  {self.what}"
-        return f"FAIL  {self.what}\n      hint: {self.hint}"
+            return f"pass  {self.statement}"
+        return f"FAIL  {self.statement}\n      hint: {self.hint}"
 
 
 @dataclass
@@ -23,14 +23,14 @@ class Report:
 
     lines: list[Line] = field(default_factory=list)
 
-    def check(self, passed: bool, what: str, hint: str) -> bool:
-        """Add a line, and tell whether it passed."""
-        self.lines.append(Line(bool(passed), what, hint))
+    def check(self, passed: bool, statement: str, hint: str) -> bool:
+        """Add a line; return True if it passed."""
+        self.lines.append(Line(bool(passed), statement, hint))
         return bool(passed)
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed; a report without lines does not pass."""
+        """True if no line failed; a report without lines does not pass."""
         return bool(self.lines) and all(line.passed for line in self.lines)
 
     @property

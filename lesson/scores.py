@@ -1,4 +1,4 @@
-"""Exercise 4: are L1 and L2 what the saved model really reaches on the test patches?"""
+"""Exercise 4: check L1 and L2 against those of the saved model on the test patches."""
 
 import json
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ import numpy as np
 
 from lesson.patches import read_patches
 from lesson.report import Report
-from lesson.served import Served
+from lesson.student_model import StudentModel
 from srtools.conventions import SCALE
 from srtools.errors import SRError
 
-# How far a right number may be off: rounding in print, and precision.
+# Relative tolerance of a right number: rounding in print, and precision.
 TOLERANCE = 0.005
 
 
@@ -24,23 +24,23 @@ def check_scores(
     l1: float | None,
     l2: float | None,
 ) -> Report:
-    """Compare what a student says with the scores of the saved model."""
+    """Compare the scores of a student with those of the saved model."""
     report = Report()
-    model = Served(model_dir)
+    model = StudentModel(model_dir)
     groups = {g: _errors(model, patches, g) for g in ("test", "valid", "train")}
     if metrics is not None:
-        said = _read(metrics)
-        told = {"L1": list(_numbers(said, "l1")), "L2": list(_numbers(said, "l2"))}
+        content = _read(metrics)
+        claims = {name: list(_numbers(content, name.lower())) for name in ("L1", "L2")}
     else:
-        told = {"L1": [l1], "L2": [l2]}
-    for name, values in told.items():
+        claims = {"L1": [l1], "L2": [l2]}
+    for name, values in claims.items():
         values = [value for value in values if value is not None]
         right = _scores(groups["test"], name)
         fits = [v for v in values if any(_same(v, r) for r in right)]
         report.check(
             bool(fits),
             f"{name} of the test set is {right[0]:.4g} in DN, {right[1]:.4g} in "
-            f"reflectance (said: {_said(fits or values)})",
+            f"reflectance (yours: {_spell(fits or values)})",
             _reason(groups, name, values),
         )
     return report
@@ -60,8 +60,8 @@ def _read(path: Path) -> Any:
         ) from None
 
 
-def _errors(model: Served, patches: Path, group: str) -> np.ndarray:
-    """Give the errors in DN, [n, h, w, bands]."""
+def _errors(model: StudentModel, patches: Path, group: str) -> np.ndarray:
+    """Return the errors in DN, [n, h, w, bands]."""
     try:
         lr, hr = (
             read_patches(patches / f"{group}_{kind}_patches.tif").astype(float)
@@ -73,7 +73,7 @@ def _errors(model: Served, patches: Path, group: str) -> np.ndarray:
 
 
 def _scores(errors: np.ndarray, name: str) -> tuple[float, float]:
-    """Give the score in DN and in reflectance; all patches count alike."""
+    """Return the score in DN and in reflectance; all patches count alike."""
     if name == "L1":
         score = float(np.abs(errors).mean())
         return score, score * SCALE
@@ -82,7 +82,7 @@ def _scores(errors: np.ndarray, name: str) -> tuple[float, float]:
 
 
 def _reason(groups: dict[str, np.ndarray], name: str, values: list[float]) -> str:
-    """Find the mistake that leads to one of the values."""
+    """Find the mistake that explains one of the values."""
     test = groups["test"]
     if not values:
         return f"nothing is called {name.lower()} in the file"
@@ -92,14 +92,14 @@ def _reason(groups: dict[str, np.ndarray], name: str, values: list[float]) -> st
         "these are the validation patches": _scores(groups["valid"], name),
         "these are the training patches": _scores(groups["train"], name),
     }
-    lost, averaged = [], []
+    truncated, averaged = [], []
     for size in (2, 4, 8, 16, 32):
         whole = len(test) // size * size
         if 0 < whole < len(test):
-            lost += _scores(test[:whole], name)
+            truncated += _scores(test[:whole], name)
             batches = (test[i : i + size] for i in range(0, len(test), size))
             averaged += list(np.mean([_scores(b, name) for b in batches], axis=0))
-    mistakes["the last, smaller batch was left out"] = lost
+    mistakes["the last, smaller batch was left out"] = truncated
     mistakes["means of batches were averaged: weigh them"] = averaged
     for reason, wrong in mistakes.items():
         if any(_same(value, score) for value in values for score in wrong):
@@ -111,14 +111,14 @@ def _same(one: float, other: float) -> bool:
     return abs(one - other) <= TOLERANCE * abs(other)
 
 
-def _said(values: list[float]) -> str:
+def _spell(values: list[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values[:3]) or "nothing"
 
 
-def _numbers(said: Any, name: str, inside: bool = False) -> Iterator[float]:
+def _numbers(content: Any, name: str, inside: bool = False) -> Iterator[float]:
     """Find the numbers under keys that begin with a name."""
-    if isinstance(said, dict):
-        for key, value in said.items():
+    if isinstance(content, dict):
+        for key, value in content.items():
             yield from _numbers(value, name, inside or key.lower().startswith(name))
-    elif inside and isinstance(said, (int, float)) and not isinstance(said, bool):
-        yield float(said)
+    elif inside and isinstance(content, (int, float)) and not isinstance(content, bool):
+        yield float(content)

@@ -21,7 +21,7 @@ from srtools.files import make_folder
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ("sr_dataset", "sr_model", "sr_train", "sr_eval", "sr_infer")
-# What stays: it reads options and says what went wrong, and is no part of the lesson.
+# Functions that stay: they read options and print errors, which is no exercise.
 KEPT = ("main",)
 
 
@@ -53,12 +53,12 @@ def make_sheet(source: str) -> str:
 
 
 def _functions(tree: ast.Module) -> list[ast.FunctionDef]:
-    """Give functions and methods, but none that lie inside of functions."""
-    found = []
+    """Return functions and methods, but none that lie inside of functions."""
+    functions = []
     for node in tree.body:
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
-        found += [child for child in inner if isinstance(child, ast.FunctionDef)]
-    return found
+        functions += [child for child in inner if isinstance(child, ast.FunctionDef)]
+    return functions
 
 
 def _comments(lines: list[str]) -> list[str]:
@@ -69,12 +69,12 @@ def write_sheets(folder: Path) -> list[Path]:
     """Write the five sheets.
 
     Raises:
-        SRError: if one of them is there already: it may be somebody's work.
+        SRError: if one of them exists already: it may be a student's work.
     """
     paths = [folder / f"{name}.py" for name in SCRIPTS]
-    there = [str(path) for path in paths if path.exists()]
-    if there:
-        raise SRError(f"{', '.join(there)} would be lost; name another folder")
+    existing = [str(path) for path in paths if path.exists()]
+    if existing:
+        raise SRError(f"{', '.join(existing)} would be lost; name another folder")
     make_folder(folder)
     for path in paths:
         path.write_text(make_sheet((ROOT / path.name).read_text()))

@@ -1,4 +1,4 @@
-"""Exercise 3: is the model saved, was it watched, and is it better than bicubic?"""
+"""Exercise 3: check the SavedModel, its gain over bicubic, and the logs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lesson.patches import read_patches
 from lesson.report import Report
-from lesson.served import Served
+from lesson.student_model import StudentModel
 from srtools.errors import SRError
 from srtools.images.zooms import bicubic
 from srtools.tf import tf
@@ -30,7 +30,7 @@ def check_training(model_dir: Path, logs: Path, patches: Path) -> Report:
 
 def _check_model(report: Report, model_dir: Path, patches: Path) -> None:
     try:
-        model = Served(model_dir)
+        model = StudentModel(model_dir)
         lr = read_patches(patches / "valid_lr_patches.tif").astype(float)
         hr = read_patches(patches / "valid_hr_patches.tif").astype(float)
         answer = model.hr(lr)
@@ -53,8 +53,8 @@ def _check_model(report: Report, model_dir: Path, patches: Path) -> None:
         )
         return
     zoomed = bicubic(lr, hr.shape[1:3])
-    ours, theirs = (float(np.mean((x - hr) ** 2)) for x in (answer, zoomed))
-    gain = 10 * np.log10(theirs / max(ours, 1e-9))
+    error, zoom_error = (float(np.mean((x - hr) ** 2)) for x in (answer, zoomed))
+    gain = 10 * np.log10(zoom_error / max(error, 1e-9))
     report.check(
         gain > LEAST_GAIN,
         f"the model beats bicubic on the validation patches ({gain:+.2f} dB)",
@@ -95,7 +95,7 @@ def _check_logs(report: Report, logs: Path) -> None:
 
 
 def _falling(values: list[float]) -> bool:
-    """Tell whether the last epochs were still much better than those before."""
+    """Check whether the last epochs were still much better than those before."""
     return min(values[-LAST:]) < (1 - STILL_FALLING) * min(values[:-LAST])
 
 

@@ -7,8 +7,8 @@ import pytest
 import rasterio
 
 from bench import __main__ as bench
+from bench.large_scene import make_scene
 from bench.measure import CommandError, run
-from bench.scene import make_scene
 from demo.stac import load_items
 from srtools.conventions import BANDS
 from srtools.images import checks, raster
@@ -18,11 +18,11 @@ UTM31 = "EPSG:32631"
 
 
 def test_peak_memory_is_that_of_the_command_alone():
-    held = np.ones(300 * MB, np.uint8)
+    ballast = np.ones(300 * MB, np.uint8)
     small = run([sys.executable, "-c", "pass"]).peak_bytes
     large = run([sys.executable, "-c", "b'x' * 200_000_000"]).peak_bytes
     assert small < 100 * MB and 190 * MB < large - small < 230 * MB
-    del held
+    del ballast
 
 
 def test_processor_time_counts_what_the_command_started():

@@ -69,4 +69,4 @@ def test_each_mistake_is_named(mistake, tmp_path):
     assert RIGHT.count(old) == 1
     (tmp_path / "sr_model.py").write_text(RIGHT.replace(old, new))
     report = check_network(tmp_path)
-    assert any(words in line.what for line in report.failed), str(report)
+    assert any(words in line.statement for line in report.failed), str(report)

@@ -1,4 +1,4 @@
-"""What the pages tell to type can be typed: options are known, and the demo works."""
+"""The commands on the pages work: options exist, and the demo runs."""
 
 import re
 import shlex
@@ -31,8 +31,8 @@ ELLIPSIS = " --s2_images in.tif --model_dir model --out sr.tif"
 
 
 def commands(text: str) -> list[list[str]]:
-    """Give the commands of the shell blocks that run a script or a check."""
-    found = []
+    """Return the commands of the shell blocks that run a script or a check."""
+    commands_of_page = []
     for block in BLOCK.findall(text):
         for line in block.replace("\\\n", " ").splitlines():
             line = re.sub(r"\$\(.*?\)", "2022-07-16", line).replace(
@@ -41,10 +41,10 @@ def commands(text: str) -> list[list[str]]:
             line = re.sub(r" \.\.\.$", ELLIPSIS, line)
             words = shlex.split(line, comments=True)
             if words[:1] == ["python"] and words[1] != "-m":
-                found.append(words[1:])
+                commands_of_page.append(words[1:])
             if words[:3] == ["python", "-m", "lesson.check"]:
-                found.append(words[2:])
-    return found
+                commands_of_page.append(words[2:])
+    return commands_of_page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -77,11 +77,11 @@ def test_every_page_is_in_the_site():
 
 
 def test_pictures_of_theory_are_shown_and_small():
-    told = "".join(page.read_text() for page in PAGES)
+    pages = "".join(page.read_text() for page in PAGES)
     pictures = list((ROOT / "docs" / "theory").glob("*.png"))
     assert len(pictures) == 11
     for picture in pictures:
-        assert f"](theory/{picture.name})" in told, picture
+        assert f"](theory/{picture.name})" in pages, picture
         assert picture.stat().st_size <= 150_000, picture
 
 
@@ -99,8 +99,8 @@ def test_the_exercises_by_hand(tmp_path):
             if script == "sr_train.py":
                 given += ["--nb_epochs", "6"]
             run(tmp_path, str(ROOT / script), *given)
-    said = run(tmp_path, "-m", "lesson.check", "1", "--patches", "demo_run/patches")
-    assert "26 of 26 passed" in said
+    printed = run(tmp_path, "-m", "lesson.check", "1", "--patches", "demo_run/patches")
+    assert "26 of 26 passed" in printed
     folders = ["--patches", "demo_run/patches", "--model_dir", "demo_run/model"]
     metrics = ["--metrics", "demo_run/eval/metrics.json"]
     assert "2 of 2" in run(tmp_path, "-m", "lesson.check", "4", *folders, *metrics)
@@ -108,12 +108,12 @@ def test_the_exercises_by_hand(tmp_path):
     order = [
         next(i for i in images if b in i.name) for b in ("B04", "B03", "B02", "B08")
     ]
-    said = run(
+    printed = run(
         tmp_path,
         *("-m", "lesson.check", "5", "--image", "demo_run/sr.tif", "--offset", "1000"),
         *("--model_dir", "demo_run/model", "--s2_images", *map(str, order)),
     )
-    assert "11 of 11 passed" in said
+    assert "11 of 11 passed" in printed
 
 
 def run(folder: Path, *arguments: str) -> str:

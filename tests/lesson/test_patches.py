@@ -22,8 +22,8 @@ def ground(seed: int) -> np.ndarray:
     shape = sum(gaussian_filter(noise[4], s, mode="wrap") * s for s in (1, 3, 9))
     bands = []
     for band, (level, share) in enumerate(((900, 1), (800, 1), (600, 1), (2500, 2))):
-        own = gaussian_filter(noise[band], 5, mode="wrap") * 5
-        bands.append(level + 120 * share * shape + 150 * own)
+        detail = gaussian_filter(noise[band], 5, mode="wrap") * 5
+        bands.append(level + 120 * share * shape + 150 * detail)
     return np.maximum(np.stack(bands, axis=-1), 50)
 
 
@@ -32,15 +32,15 @@ def right() -> Patches:
     """Patches [n, side, side, 4] of lr and hr for each group, of one landscape."""
     hr = ground(0)
     lr = mean_of_squares(np.stack([gaussian_filter(hr, (2, 2, 0))]))[0]
-    found, first = {}, 0
+    groups, first = {}, 0
     for group, count in COUNTS.items():
         places = range(first, first + count)
-        found[group] = [
+        groups[group] = [
             np.stack([image[:, side * p : side * (p + 1)] for p in places]).round()
             for side, image in ((32, lr), (128, hr))
         ]
         first += count
-    return found
+    return groups
 
 
 def write(folder: Path, patches: Patches, dtype: str = "float32") -> Path:
@@ -125,7 +125,7 @@ def test_each_mistake_is_named(right, mistake, tmp_path):
         spoil, words = MISTAKES[mistake]
         wrong = {group: list(spoil(*pair)) for group, pair in right.items()}
     report = check_patches(write(tmp_path, wrong))
-    assert any(words in line.what for line in report.failed), str(report)
+    assert any(words in line.statement for line in report.failed), str(report)
     assert all(line.hint for line in report.failed)
 
 

@@ -10,7 +10,7 @@ from lesson.patches import read_patches
 from lesson.scores import check_scores
 from lesson.training import check_training
 from srtools.errors import SRError
-from tests.lesson.served_models import save_zoom
+from tests.lesson.zoom_models import save_zoom
 from tests.training_patches import write_stack
 
 import tensorflow as tf
@@ -53,7 +53,7 @@ def write_logs(folder, valid=(4, 3, 2, 1, 1.01, 1, 1.02, 1, 1, 1), pictures=True
 
 
 def failed(report):
-    return [line.what for line in report.failed]
+    return [line.statement for line in report.failed]
 
 
 def test_a_right_training_passes(model, patches, tmp_path):
@@ -78,7 +78,7 @@ def test_wrong_models(mistake, patches, tmp_path):
         save_zoom(tmp_path / "model", **options)
     logs = write_logs(tmp_path / "logs")
     report = check_training(tmp_path / "model", logs, patches)
-    assert any(words in what for what in failed(report)), str(report)
+    assert any(words in line for line in failed(report)), str(report)
 
 
 def test_patches_that_are_not_there(model, tmp_path):
@@ -127,7 +127,7 @@ def test_wrong_scores_are_explained(model, patches):
     test = errors(patches, "test")
     l1, l2 = score(test)
     batches = np.mean([score(test[i : i + 2]) for i in range(0, 5, 2)], axis=0)
-    for said, words in (
+    for claimed, words in (
         ((l1, l2**0.5), "this is its root"),
         (score(errors(patches, "valid")), "validation patches"),
         (score(errors(patches, "train")), "training patches"),
@@ -135,7 +135,7 @@ def test_wrong_scores_are_explained(model, patches):
         (batches, "means of batches"),
         ((l1 * 1.1, l2 * 1.1), "recompute it"),
     ):
-        report = check_scores(patches, model, None, *map(float, said))
+        report = check_scores(patches, model, None, *map(float, claimed))
         assert words in report.failed[-1].hint, str(report)
 
 

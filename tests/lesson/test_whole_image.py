@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from lesson.whole_image import check_image
 from srtools.errors import SRError
-from tests.lesson.served_models import save_zoom
+from tests.lesson.zoom_models import save_zoom
 
 import tensorflow as tf
 
@@ -106,7 +106,7 @@ MISTAKES = {
 def test_each_mistake_is_named(check, mistake):
     spoiled, words = MISTAKES[mistake]
     report = check(**spoiled)
-    failed = [line.what for line in report.failed if words in line.what]
+    failed = [line.statement for line in report.failed if words in line.statement]
     assert failed, str(report)
     if "seam" in mistake:  # its place is named, and nothing else
         assert len(report.failed) == 1 and " 200)" in failed[0]

@@ -54,18 +54,18 @@ FITS = [
 
 
 def computed(image) -> np.ndarray:
-    """Give the pixels [h, w, bands] in memory, of the type that the engine gives."""
+    """Return the pixels [h, w, bands] in memory, of the type that the engine gives."""
     return np.array(image.to_numpy())
 
 
 def exact(pixels: np.ndarray) -> np.ndarray:
-    """Give pixels that no engine may round: they are whole numbers."""
+    """Return pixels that no engine may round, as whole numbers."""
     assert (pixels == np.rint(pixels)).all()
     return pixels.astype(np.int32)
 
 
 def written(path: Path | str) -> dict[str, np.ndarray]:
-    """Give the pixels of a file, and what else the file says."""
+    """Return the pixels of a file, its georeference and its profile."""
     with rasterio.open(path) as file:
         about = {
             "type": file.dtypes,
@@ -115,7 +115,7 @@ def stacking(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def published(scene: SimpleNamespace, service: FakeService) -> SimpleNamespace:
-    """Give what an archive knows of Sentinel-2 that a server has."""
+    """Describe Sentinel-2 as an archive does whose server has the files."""
     hrefs = {}
     for band, path in zip(BANDS, scene.s2, strict=True):
         service.files[band] = Path(path).read_bytes()
@@ -129,8 +129,8 @@ def published(scene: SimpleNamespace, service: FakeService) -> SimpleNamespace:
 def links(scene: SimpleNamespace, folder: Path) -> dict:
     """Sentinel-2 read over links, though the server fails now and then."""
     with serve(FakeService()) as service:
-        found = published(scene, service)
-        with open_links(found, BANDS) as [tile]:
+        image = published(scene, service)
+        with open_links(image, BANDS) as [tile]:
             service.faults["B03"] = [503, 503]
             return {"pixels": exact(computed(sr_dataset.stack([[*tile.values()]])))}
 
@@ -138,9 +138,9 @@ def links(scene: SimpleNamespace, folder: Path) -> dict:
 def dead_link(scene: SimpleNamespace, folder: Path) -> dict:
     """The server has lost a file when its pixels are wanted."""
     with serve(FakeService()) as service:
-        found = published(scene, service)
+        image = published(scene, service)
         try:
-            with open_links(found, BANDS) as [tile]:
+            with open_links(image, BANDS) as [tile]:
                 del service.files["B03"]
                 sr_dataset.stack([[*tile.values()]])
         except SRError as error:
@@ -199,7 +199,7 @@ def harmonizing(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
-    """What is printed and kept of how well the images fit together."""
+    """The table of the pair, as printed and as recorded."""
     images = pair(scene)[0], pan_of(scene), xs_of(scene)
     record = quality.compare(*images, days=2).record()
     # What Spot shows where Sentinel-2 shows a dark and a bright pixel.
@@ -218,14 +218,16 @@ def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def usable_pixels(scene: SimpleNamespace, folder: Path) -> dict:
-    """What is left out of patches, with and without a scene classification."""
+    """Pixels left out of patches, with and without a scene classification."""
     answers = {}
     for name, scl in {"without": None, "with": scene.scl}.items():
-        found = survey.survey_pixels(pan_of(scene), xs_of(scene), stacked(scene), scl)
-        assert 0 < found.usable.sum() < found.usable.size
-        answers |= named(name, found.bad)
+        statistics = survey.survey_pixels(
+            pan_of(scene), xs_of(scene), stacked(scene), scl
+        )
+        assert 0 < statistics.usable.sum() < statistics.usable.size
+        answers |= named(name, statistics.bad)
         answers[f"{name}, shares"] = text(
-            [found.shares["missing"], found.shares["cloud"]]
+            [statistics.shares["missing"], statistics.shares["cloud"]]
         )
     return answers
 
@@ -248,9 +250,9 @@ class Receiver:
         self.roi.Execute()
 
     def flush(self) -> None:
-        seen = self.roi.ExportImage("out")
-        self.pixels = np.array(seen["array"], np.float32)
-        self.place = np.array([*seen["origin"], *seen["spacing"]], np.float64)
+        exported = self.roi.ExportImage("out")
+        self.pixels = np.array(exported["array"], np.float32)
+        self.place = np.array([*exported["origin"], *exported["spacing"]], np.float64)
         self.crs = rasterio.CRS.from_wkt(self.roi.GetImageProjection("out"))
         self.masks.append(self)
 
@@ -299,16 +301,16 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
     grids = iter(range(1000))
 
     def zoom(parameters: dict, n_sources: int) -> pyotb.App:
-        """Stand for TensorflowModelServe, which is OTBTF's, and give the same grid."""
+        """Replace TensorflowModelServe, which is OTBTF's; the grid is the same."""
         (lr,) = parameters["source1.il"]
-        lost = parameters["source1.rfieldx"] // 2  # lr pixels on each side
+        margin = parameters["source1.rfieldx"] // 2  # lr pixels on each side
         height, width = lr.shape[:2]
-        corner = Affine(*lr.transform[:6]) @ Affine.translation(lost, lost)
+        corner = Affine(*lr.transform[:6]) @ Affine.translation(margin, margin)
         place = Grid(
             rasterio.CRS.from_wkt(lr.app.GetImageProjection("out")),
             corner @ Affine.scale(1 / 4),
-            4 * (width - 2 * lost),
-            4 * (height - 2 * lost),
+            4 * (width - 2 * margin),
+            4 * (height - 2 * margin),
         )
         grid = vrt.write_grid(folder / f"sr{next(grids)}.vrt", place)
         return pyotb.Superimpose(inr=str(grid), inm=lr, interpolator="bco")
@@ -371,18 +373,18 @@ def terminated(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
-    """No room for more than 10 kB of a file; give what is said of it."""
+    """No room for more than 10 kB of a file; return the message."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     s2 = remove_offset(stacked(scene), OFFSET)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
         Products(None, folder).keep(s2, scene.s2[0], xs_of(scene))
-        said = "nothing"
+        message = "nothing"
     except SRError as error:
-        said = str(error)
+        message = str(error)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    return {"said": text(said)}
+    return {"said": text(message)}
 
 
 TROUBLE = {block.__name__: block for block in (terminated, full_disk, dead_link)}

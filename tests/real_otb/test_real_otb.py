@@ -142,9 +142,9 @@ def random_scene(folder: Path, seed: int, crs: str, smooth: bool) -> dict:
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory) -> dict[str, Path]:
-    """Make the scenes; give for each the JSON file that says where its files are."""
+    """Make the scenes; return the JSON file that lists the files of each."""
     folder = tmp_path_factory.mktemp("scenes")
-    made = {}
+    descriptions = {}
     demo = make_scene(folder / "demo", size=768, seed=2, shift=(2.4, -1.8))
     spot = {name: str(demo[name]) for name in ("pan", "xs")}
     for name, day in {"demo": "2022-07-14", "cut": "2022-08-08"}.items():
@@ -153,11 +153,11 @@ def scenes(tmp_path_factory) -> dict[str, Path]:
             (bands[band],) = map(str, day.glob(f"*_{band}_*.tif"))
         scl = bands.pop("SCL")
         s2 = [*bands.values()]
-        made[name] = {**spot, "s2": s2, "scl": scl}
-    made["random"] = random_scene(folder / "random", 1, "EPSG:32631", False)
-    made["lambert"] = random_scene(folder / "lambert", 2, "EPSG:2154", True)
+        descriptions[name] = {**spot, "s2": s2, "scl": scl}
+    descriptions["random"] = random_scene(folder / "random", 1, "EPSG:32631", False)
+    descriptions["lambert"] = random_scene(folder / "lambert", 2, "EPSG:2154", True)
     paths = {}
-    for name, scene in made.items():
+    for name, scene in descriptions.items():
         paths[name] = folder / name / "scene.json"
         paths[name].parent.mkdir(exist_ok=True)
         scene["tiles"] = halves(paths[name].parent, scene["s2"])
@@ -166,28 +166,28 @@ def scenes(tmp_path_factory) -> dict[str, Path]:
 
 
 def environment() -> dict[str, str]:
-    """Tell where the real OTB is found."""
+    """Read the environment variables of the real OTB."""
     lines = (BUILT / "environment").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
-def run(*arguments: str | Path, **found: str) -> subprocess.CompletedProcess:
+def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess:
     """Run a block on the real OTB; freed memory is overwritten, so that it shows."""
-    found = found or environment()
+    variables = variables or environment()
     # otblite sets this variable, to nothing, in the process of the tests.
     inherited = {k: v for k, v in os.environ.items() if k != "OTB_APPLICATION_PATH"}
-    found["PYTHONPATH"] = f"{found.get('PYTHONPATH', '')}{os.pathsep}{ROOT}"
+    variables["PYTHONPATH"] = f"{variables.get('PYTHONPATH', '')}{os.pathsep}{ROOT}"
     return subprocess.run(
         [sys.executable, building_blocks.__file__, *map(str, arguments)],
         text=True,
-        env={**inherited, **found, "MALLOC_PERTURB_": "165"},
+        env={**inherited, **variables, "MALLOC_PERTURB_": "165"},
         capture_output=True,
     )
 
 
 @pytest.fixture(scope="module")
 def real(request, scenes, tmp_path_factory) -> tuple[str, dict[str, Path]]:
-    """Run a block on all scenes; give its name, and where the answers are."""
+    """Run a block on all scenes; return its name and the files of its answers."""
     folder = tmp_path_factory.mktemp("real")
     answers = {name: folder / f"{name}.npz" for name in scenes}
     done = run(request.param, *(p for n in scenes for p in (scenes[n], answers[n])))
@@ -245,5 +245,5 @@ def test_a_link_that_dies(scenes, tmp_path):
     """One line, which names the other way."""
     done = run("dead_link", scenes["demo"], tmp_path / "said.npz")
     assert done.returncode == 0, done.stderr
-    said = str(np.load(tmp_path / "said.npz")["said"])
-    assert "stacking Sentinel-2 failed" in said and "--download" in said
+    message = str(np.load(tmp_path / "said.npz")["said"])
+    assert "stacking Sentinel-2 failed" in message and "--download" in message

@@ -1,4 +1,4 @@
-"""A SavedModel as its signature serves it, whoever made it."""
+"""The SavedModel of a student, run through its signature."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ LARGEST_REFLECTANCE = 5.0
 BATCH = 8
 
 
-class Served:
+class StudentModel:
     """The model of a folder; its input and outputs may have any name."""
 
     def __init__(self, folder: Path):
@@ -38,17 +38,17 @@ class Served:
         ((self.input, self.spec),) = inputs.items()
 
     def outputs(self, lr: np.ndarray) -> dict[str, np.ndarray]:
-        """Give all outputs for lr [n, h, w, 4] in DN."""
+        """Return all outputs for lr [n, h, w, 4] in DN."""
         given = tf.constant(lr, self.spec.dtype)
         return {k: v.numpy() for k, v in self.serve(**{self.input: given}).items()}
 
     def hr(self, lr: np.ndarray) -> np.ndarray:
-        """Give the output of four times the size in DN, [n, 4 h, 4 w, 4].
+        """Return the output of four times the size in DN, [n, 4 h, 4 w, 4].
 
         Raises:
             SRError: if there is none.
         """
-        found = []
+        batches = []
         for first in range(0, len(lr), BATCH):
             part = lr[first : first + BATCH].astype(np.float32)
             size = FACTOR * part.shape[1], FACTOR * part.shape[2]
@@ -60,6 +60,6 @@ class Served:
                     f"no output is {FACTOR} times as large as the input {part.shape}: "
                     f"{sizes}"
                 )
-            found.append(fitting[0])
-        result = np.concatenate(found).astype(float)
+            batches.append(fitting[0])
+        result = np.concatenate(batches).astype(float)
         return result / SCALE if np.median(result) < LARGEST_REFLECTANCE else result

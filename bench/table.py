@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-TITLES = ("size", "what", "measured", "target")
+TITLES = ("size", "quantity", "measured", "target")
 WIDTHS = (6, 58, 20, 18)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One number: of which size of scene, what it is, and what it should be."""
+    """One number: the size of its scene, its label, its value and its target."""
 
     size: int | str
-    what: str
+    label: str
     measured: str
     target: str = ""
 
@@ -25,7 +25,7 @@ class Table:
 
     def add(self, row: Row) -> None:
         """Print a row."""
-        cells = (str(row.size), row.what, row.measured, row.target)
+        cells = (str(row.size), row.label, row.measured, row.target)
         print(self._line(cells), flush=True)
 
     @staticmethod

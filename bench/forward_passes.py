@@ -1,4 +1,6 @@
-"""Nothing but forward passes: python -m bench.forward MODEL WIDTH HEIGHT SIDE OUTPUT.
+"""Lower bound of the time: forward passes only.
+
+python -m bench.forward_passes MODEL WIDTH HEIGHT SIDE OUTPUT
 
 A network is run on random tiles of SIDE lr pixels until it has made WIDTH x HEIGHT lr
 pixels of this output; it prints the seconds this took, loading and warming up not

@@ -1,6 +1,6 @@
-"""The floor: read the inputs and write the outputs, and compute nothing.
+"""Lower bound of the time: read the inputs and write the outputs, without computing.
 
-python -m bench.floor FOLDER FILE...   decodes every file, and encodes the patches
+python -m bench.file_copies FOLDER FILE...   decodes every file, and encodes the patches
 """
 
 import sys

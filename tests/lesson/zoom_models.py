@@ -1,4 +1,4 @@
-"""Models that are no networks, saved as one: the checks cannot tell."""
+"""Zooms saved as SavedModels: the checks take them for networks."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """A large scene, made quickly: noise in place of a town, but files like real ones.
 
-python -m bench.scene FOLDER SIZE [CRS]
+python -m bench.large_scene FOLDER SIZE [CRS]
 """
 
 import json
@@ -29,7 +29,7 @@ S2_CRS = "EPSG:32631"
 LEFT, TOP = 447003.0, 5412996.0
 # Sentinel-2 reaches this far beyond Spot on each side, as a part of a tile does.
 AROUND = 6000.0
-NOISE = 25  # DN, what PAN shows that Sentinel-2 does not
+NOISE = 25  # DN, detail of PAN that Sentinel-2 does not show
 GROUND = 4  # SCL class: vegetation
 STRIP = 512  # lines of PAN that are made at once
 
@@ -56,7 +56,7 @@ def make_scene(folder: Path, size: int, crs: str = S2_CRS) -> None:
 
 
 def _write_sentinel2(folder, bounds, crs, random) -> tuple[np.ndarray, Affine]:
-    """Write the bands around the bounds; give reflectance x 10000, [4, h, w]."""
+    """Write the bands around the bounds; return reflectance x 10000, [4, h, w]."""
     left, bottom, right, top = transform_bounds(crs, S2_CRS, *bounds)
     left, bottom = (SCL_PIXEL * ((v - AROUND) // SCL_PIXEL) for v in (left, bottom))
     width, height = (
@@ -80,7 +80,7 @@ def _write_sentinel2(folder, bounds, crs, random) -> tuple[np.ndarray, Affine]:
 
 
 def _texture(height: int, width: int, random: np.random.Generator) -> np.ndarray:
-    """Give noise of several sizes as reflectance x 10000, [h, w]."""
+    """Return noise of several sizes as reflectance x 10000, [h, w]."""
     total = np.full((height, width), 1500.0, np.float32)
     for step, spread in ((1, 60), (4, 120), (16, 200), (64, 200)):
         shape = (height // step + 1, width // step + 1)
@@ -91,7 +91,7 @@ def _texture(height: int, width: int, random: np.random.Generator) -> np.ndarray
 
 
 def _write_spot(path, place, crs, s2, s2_place, side, random) -> None:
-    """Write Sentinel-2 as Spot sees it: resampled, and with detail of its own."""
+    """Write Sentinel-2 as Spot sees it: resampled, with additional detail."""
     size = round(side / place.a)
     profile = {
         "driver": "GTiff",

@@ -39,17 +39,6 @@ def test_shares_by_hand():
     np.testing.assert_allclose(result, expected)
 
 
-@pytest.mark.parametrize(
-    ("towards_truth", "from_input", "largest"),
-    [(0.0, 1.0, 0), (1.0, 0.0, 1), (5.0, 5.0, 2)],
-)
-def test_corners(towards_truth, from_input, largest):
-    """The truth is improvement, the input omission; far from both is invention."""
-    result = shares(np.array([towards_truth]), np.array([from_input]))
-    assert result.argmax() == largest and result.max() > 0.9
-    assert result.sum() == pytest.approx(1)
-
-
 def test_numbers_of_opensr_test():
     """The result of version 1.3.3 for these images, with its default settings."""
     result = correctness(HALFWAY)

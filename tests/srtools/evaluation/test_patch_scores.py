@@ -100,12 +100,6 @@ def test_the_border_does_not_count():
     assert whole < 0 < inner
 
 
-def test_black_patches_have_no_ergas():
-    black = np.zeros_like(TRUTH)
-    record = scored(black, black, black).method_record("whole", "model")
-    assert record["ergas"] is None and record["l1_dn"]["all"] == 0
-
-
 def test_pixels_that_are_no_numbers():
     """Errors of bicubic that are nan come from the patches, others from the model."""
     broken = NOISY.copy()

@@ -1,16 +1,16 @@
-"""Exercise 3: train the network, watch it, and stop when it learns no more.
+"""Exercise 3: train the network, monitor it, and stop when it no longer improves.
 
 In:  {train,valid}_{lr,hr}_patches.tif and dataset.json of sr_dataset.py.
 Out: a SavedModel with its card; training.csv, .png and event files in MODEL_DIR_logs.
 
-    # a minute on a CPU, to see that everything works
+    # a minute on a CPU, as a test
     python sr_train.py --patches patches --model_dir model --filters 16 --nb_epochs 10
-    # the real one; killed and started again, it goes on after the last whole epoch
+    # the full training; started again, it resumes after the last whole epoch
     python sr_train.py --patches patches --model_dir model --nb_epochs 100
     tensorboard --logdir model_logs
 
-The loss is L1, the mean absolute error in reflectance, which leaves sharper edges than
-L2 (Zhao et al., "Loss functions for image restoration", 2017).
+The loss is L1, the mean absolute error in reflectance.  It leaves sharper edges than L2
+(Zhao et al., "Loss functions for image restoration", 2017).
 """
 
 from srtools.errors import one_line_errors, start
@@ -25,21 +25,21 @@ from srtools.cli import train as cli
 from srtools.cli.options import command_line
 from srtools.conventions import OUTPUT
 from srtools.training.callbacks import StopOnNaN, StopOnSignal
-from srtools.training.job import training
+from srtools.training.training_job import training
 
 import tensorflow as tf
 
 keras = tf.keras
 
-WARM_UP, LEAST_WARM_UP = 0.05, 50  # of all steps, steps; at most half of all
+WARM_UP, MIN_WARM_UP = 0.05, 50  # share of all steps, steps; at most half of all
 
 
 def cosine_rate(full: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
-    """Return the learning rate of each of all steps: it rises from 0, then falls."""
-    # From 0 to the full rate in the first steps, so that Adam, which knows little yet,
-    # does not spoil the zoom that the network begins as; then a cosine, back to 0.
+    """Return a schedule of the learning rate, which rises from 0 and falls to 0."""
+    # The first steps of Adam are inaccurate.  A low rate there keeps the initial
+    # weights, which zoom.  Then the rate falls as a cosine.
     # Source: Loshchilov and Hutter, SGDR, 2017; Goyal et al., 2017, for the warm-up.
-    warm_up = max(1, min(max(LEAST_WARM_UP, round(WARM_UP * steps)), steps // 2))
+    warm_up = max(1, min(max(MIN_WARM_UP, round(WARM_UP * steps)), steps // 2))
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=full, warmup_steps=warm_up
     )
@@ -56,8 +56,8 @@ def train(options: cli.Options) -> dict:
             loss = {OUTPUT: cli.LOSSES[options.loss]}
             metrics = {OUTPUT: ["mean_squared_error"]}  # the table makes PSNR of it
             trainer.compile(adam, loss, weighted_metrics=metrics, jit_compile=False)
-            job.restore(trainer)  # of --finetune, or of a training that was interrupted
-        stop = keras.callbacks.EarlyStopping(  # the start is epoch -1 of Keras
+            job.restore(trainer)  # from --finetune, or from a checkpoint
+        stop = keras.callbacks.EarlyStopping(  # the initial network is epoch -1
             patience=options.patience, restore_best_weights=True, start_from_epoch=-1
         )
         board = keras.callbacks.TensorBoard(job.logs, write_graph=False)
@@ -66,8 +66,8 @@ def train(options: cli.Options) -> dict:
             trainer.fit(
                 job.train_batches,
                 validation_data=job.valid_batches,
-                callbacks=[*callbacks, board, job.backup.of(callbacks)],
-                **job.epochs,  # first, last, and steps of each: it may go on
+                callbacks=[*callbacks, board, job.checkpoint.of(callbacks)],
+                **job.epochs,  # first and last epoch, steps per epoch
             )
         best = SRModel(job.element_spec, **options.network_size)  # float32, one device
         best.set_weights(stop.best_weights)
@@ -86,10 +86,10 @@ def main(argv: list[str] | None = None) -> int:
         f"({facts['seconds']:.0f} s)"
     )
     if not facts["best_epoch"]:
-        print("nothing was better than the start, which is saved: train for longer")
+        print("no epoch was better than the start, which is saved: train for longer")
     print(f"written: {options.model_dir} (SavedModel and assets/model_card.json)")
     if facts["interrupted"]:
-        print("the training was interrupted; the same command goes on with it")
+        print("the training was interrupted; the same command resumes it")
         return 128 + facts["interrupted"]
     return 0
 

@@ -16,7 +16,7 @@ import rasterio
 import sr_model
 from srtools.network import precision
 from srtools.tf import tf
-from srtools.training import callbacks, feeding
+from srtools.training import batches, callbacks
 
 BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
 ROUNDS, STEPS, WARMING = 12, 8, 3
@@ -101,8 +101,8 @@ def compare_networks(files: dict[str, list[str]]) -> Iterator:
     """Compare steps in float32 and bfloat16 with those of an ordinary last layer."""
     from bench.table import Row
 
-    source = feeding.open_patches(files, streaming=False)
-    data = feeding.training_batches(
+    source = batches.open_patches(files, streaming=False)
+    data = batches.training_batches(
         source, BATCH, epochs=range(1000), seed=1, augment=True
     )
     trainers = {name: make_trainer(name) for name in LEAST_FASTER}
@@ -148,16 +148,16 @@ def measure_steps(
 ) -> dict[str, np.ndarray]:
     """Measure steps: `{kind: [rounds, steps] seconds}`."""
     trainer = make_trainer(arithmetic)
-    opened = [feeding.open_patches(files, streaming) for streaming in (False, True)]
-    batches = {
-        name: feeding.training_batches(
+    opened = [batches.open_patches(files, streaming) for streaming in (False, True)]
+    streams = {
+        name: batches.training_batches(
             source, BATCH, epochs=range(1000), seed=1, augment=True
         )
         for name, source in zip(SOURCES, opened, strict=True)
     }
-    batch = next(iter(batches["patches in memory"]))
+    batch = next(iter(streams["patches in memory"]))
     again = tf.data.Dataset.from_tensors(batch).repeat()
-    kinds = {"bare Keras": again, "one batch again and again": again, **batches}
+    kinds = {"bare Keras": again, "one batch again and again": again, **streams}
     clocks = defaultdict(Clock)
     for _ in range(ROUNDS):
         for name, data in kinds.items():

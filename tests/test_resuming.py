@@ -1,6 +1,6 @@
-"""A training that is killed and started again, with real processes and real signals.
+"""A training that is killed and resumed, with real processes and signals.
 
-tests/test_sr_train.py interrupts one within its own process, which is quick.
+tests/test_sr_train.py interrupts a training in its own process, which is faster.
 """
 
 import os
@@ -24,8 +24,7 @@ ROOT = Path(__file__).parent.parent
 EPOCHS = 5
 KILLED = -signal.SIGKILL
 
-# Kills itself when a file of this name is complete, but not yet in place, for the n-th
-# time.
+# The process kills itself when the n-th file of a name is complete, but not in place.
 KILLED_WITHIN = """
 import os, signal, sys
 import sr_train
@@ -80,25 +79,18 @@ def read_weights(model):
 
 
 CASES = {
-    # Options; the line after which it is killed: before the first epoch, or when the
-    # backup of an epoch is about to be written; and the file within whose writing it is
-    # killed: the second backup (an epoch more is finished), or the model.
+    # Options; line of output after which the process is killed: before epoch 1, or
+    # before the checkpoint of epoch 3; name and number of the file that is complete but
+    # not in place when the process kills itself: the second checkpoint, or the model.
     "improving": (["--streaming"], "11 patches", "interrupted.npz", 2),
-    # So fast that it stalls: the start remains the best.
-    "stalled": (
-        ["--patience", "7", "--learning_rate", "2e-2"],
-        "epoch 3/",
-        "/model",
-        1,
-    ),
+    # The learning rate is too large: the start remains the best, epoch 4 is the last.
+    "stalled": (["--learning_rate", "2e-2", "--patience", "4"], "epoch 3", "/model", 1),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
-    name, patches, tmp_path
-):
-    """The same epochs and the same weights, to the bit."""
+def test_a_training_killed_twice_ends_with_the_same_weights(name, patches, tmp_path):
+    """Epochs and weights are the same to the bit."""
     options, line, file, nth = CASES[name]
     model, whole = tmp_path / "model", tmp_path / "whole"
     command = arguments(patches, model, *options)
@@ -110,19 +102,21 @@ def test_a_run_killed_again_and_again_ends_like_one_that_was_not(
     code, output = finish(start(command, script))
     assert code == KILLED and not model.exists(), output
     code, output = finish(start(command))
-    assert code == 0 and "going on after epoch " in output, output
+    assert code == 0 and "resuming an interrupted training after epoch " in output, (
+        output
+    )
 
     assert sr_train.main(arguments(patches, whole, *options)) == 0
     for key, expected in read_weights(whole).items():
         np.testing.assert_array_equal(read_weights(model)[key], expected, key)
     logs = tmp_path / "model_logs"
     assert read_epochs(logs) == read_epochs(tmp_path / "whole_logs")
-    assert len(read_epochs(logs)) == EPOCHS
+    assert len(read_epochs(logs)) == (EPOCHS if name == "improving" else 4)
     same = ("best_epoch", "epochs", "valid_loss", "train_loss")
     one, other = (read_card(folder / CARD)["training"] for folder in (model, whole))
     assert {key: one[key] for key in same} == {key: other[key] for key in same}
     assert (one["best_epoch"] == 0) is (name == "stalled")
-    # Nothing is left of what the killed processes were writing.
+    # No partial files of the killed processes are left.
     assert not list(tmp_path.glob(".partial*")) and not list(logs.glob(".partial*"))
     assert not (logs / "interrupted.npz").exists()
 

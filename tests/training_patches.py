@@ -1,4 +1,4 @@
-"""Small patches as sr_dataset.py writes them, to train on in a few seconds."""
+"""Small patches as sr_dataset.py writes them, for trainings of a few seconds."""
 
 import csv
 import json
@@ -46,11 +46,12 @@ def write_stack(path, patches):
         file.write(np.moveaxis(patches.reshape(-1, size, bands), -1, 0))
 
 
-def write_folder(folder, **changed):
+def write_folder(folder, groups=tuple(COUNTS), **changed):
     """Write a folder as sr_dataset.py does; `changed` patches or card by name."""
     folder.mkdir()
-    for seed, (group, count) in enumerate(COUNTS.items()):
-        for kind, patches in zip(("lr", "hr"), make_patches(count, seed), strict=True):
+    for seed, group in enumerate(groups):
+        pair = make_patches(COUNTS[group], seed)
+        for kind, patches in zip(("lr", "hr"), pair, strict=True):
             name = f"{group}_{kind}"
             write_stack(folder / f"{name}_patches.tif", changed.get(name, patches))
     card = {**DATASET, **changed.get("card", {})}

@@ -1,4 +1,4 @@
-"""The command line of exercise 2, and the options of the network for exercise 3."""
+"""Command line of exercise 2, and the options of the network for exercise 3."""
 
 from dataclasses import dataclass, fields
 from functools import partial
@@ -10,12 +10,12 @@ from srtools.conventions import BANDS
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """Size of the network."""
+    """Options for the size of the network."""
 
     filters: int = options.option(
         64,
         "channels inside the network",
-        kind=options.number(len(BANDS), 4096),  # each band has a channel to begin with
+        kind=options.number(len(BANDS), 4096),  # each band starts in a channel
         group="network",
     )
     blocks: int = options.option(
@@ -30,7 +30,7 @@ class NetworkOptions:
 
     @property
     def network_size(self) -> dict[str, Any]:
-        """These options alone, as parameters of `SRModel`."""
+        """The options of this class, as parameters of `SRModel`."""
         return {f.name: getattr(self, f.name) for f in fields(NetworkOptions)}
 
 

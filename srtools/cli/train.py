@@ -10,7 +10,7 @@ from srtools.cli.model import NetworkOptions
 
 LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
 
-# Options that a training which goes on may change: the weights do not depend on them.
+# The weights do not depend on these options: a resumed training may change them.
 FREE = ("patches", "model_dir", "streaming", "overwrite")
 
 
@@ -19,7 +19,7 @@ class Options(NetworkOptions):
     """Train the network and save it."""
 
     patches: tuple[str, ...] = options.option(
-        help="folders of sr_dataset.py: one scene, or several to learn from together",
+        help="folders of sr_dataset.py: one scene, or several scenes for one model",
         nargs="+",
         kind=str,
     )
@@ -44,7 +44,7 @@ class Options(NetworkOptions):
     )
     patience: int = options.option(
         20,
-        "stop after so many epochs without improvement",
+        "number of epochs without improvement after which the training stops",
         kind=options.number(1),
         metavar="EPOCHS",
     )
@@ -56,28 +56,28 @@ class Options(NetworkOptions):
     )
     augment: bool = options.option(
         True,
-        "leave the patches as they are (default: flip and turn them, and change their "
-        "light)",
+        "train on unchanged patches (default: flip and turn them, and change their "
+        "brightness)",
         flag="--no_augment",
         group="advanced",
     )
     streaming: bool | None = options.option(
         None,
-        "read patches from the disk when their turn comes (default: if they have more "
+        "read patches from the disk when they are needed (default: if they have more "
         "than 2 GB)",
         action=argparse.BooleanOptionalAction,
         group="advanced",
     )
     precision: str = options.option(
         "auto",
-        "arithmetic of the convolutions; bfloat16 is faster where the processor or the "
-        "GPU has it, which auto looks up; weights and the saved model are float32",
+        "arithmetic of the convolutions; auto detects processors and GPUs on which "
+        "bfloat16 is faster; weights and the saved model are float32",
         choices=options.PRECISIONS,
         group="advanced",
     )
     seed: int = options.option(
         1,
-        "seed of weights, order, flips and light",
+        "seed of weights, order, flips and brightness",
         kind=options.number(0),
         group="advanced",
     )

@@ -2,7 +2,7 @@
 
 A pixel is as uncertain as its surroundings are rough, as it is bright, and as several
 views of the image disagree.  A weighted sum of these predictors, the scale, estimates
-the error; `srtools.training.calibrating` measures the width for each scale.
+the error; `srtools.training.calibration` measures the width for each scale.
 
 Source: split-conformal prediction with a local scale: Lei et al., "Distribution-free
 predictive inference for regression", Journal of the American Statistical Association

@@ -1,1 +1,1 @@
-"""Exercise 3: everything around `fit`, which `job.training` puts together."""
+"""Exercise 3: everything around `fit`; `training_job.training` combines it."""

@@ -20,15 +20,15 @@ COLUMNS = tuple(
     "epoch loss val_loss psnr val_psnr val_gain learning_rate patches_per_second "
     "seconds".split()
 )
-"""Columns of training.csv: epochs from 1, PSNR and gain over bicubic in dB, the seconds
-spent so far, also those before an interruption."""
+"""Columns of training.csv: epochs from 1, PSNR and gain over bicubic in dB, seconds of
+training without interruptions."""
 
 CURVES = {
     "loss": {"loss": "training", "val_loss": "validation"},
     "gain over bicubic, validation (dB)": {"val_gain": ""},
     "learning rate": {"learning_rate": ""},
 }
-"""Columns of each diagram of training.png, and their names in its legend."""
+"""Columns in each diagram of training.png, and their labels in its legend."""
 
 
 class EpochTable(tf.keras.callbacks.Callback):
@@ -43,7 +43,7 @@ class EpochTable(tf.keras.callbacks.Callback):
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
 
     Attributes:
-        start: scores of the network as it began, epoch 0.
+        start: scores of the initial network, epoch 0.
         rows: one dict per epoch, with the keys `COLUMNS`.
     """
 
@@ -54,18 +54,18 @@ class EpochTable(tf.keras.callbacks.Callback):
         self.bicubic_psnr, self.begin = bicubic_psnr, None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Start the clocks; that of the training includes what was interrupted."""
+        """Start the clocks; that of the training continues after an interruption."""
         self.epoch_begin = self.steps_end = time.monotonic()
         if self.begin is None:
-            before = self.rows[-1]["seconds"] if self.rows else 0.0
-            self.begin = self.epoch_begin - before
+            earlier = self.rows[-1]["seconds"] if self.rows else 0.0
+            self.begin = self.epoch_begin - earlier
 
     def on_test_begin(self, logs=None):
         """Note the end of the training steps of the epoch."""
         self.steps_end = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Complete the logs, add a row and show it; epoch -1 is the start."""
+        """Complete the logs, and write and log a row; epoch -1 is the start."""
         for key in [key for key in logs if key.endswith("mean_squared_error")]:
             name = "val_psnr" if key.startswith("val_") else "psnr"
             logs[name] = float(psnr(logs.pop(key)))
@@ -77,7 +77,7 @@ class EpochTable(tf.keras.callbacks.Callback):
                 *(logs["val_loss"], logs["val_gain"]),
             )
             return
-        rate = self.model.optimizer.learning_rate  # of this step, also of a schedule
+        rate = self.model.optimizer.learning_rate  # the current one of a schedule
         logs["learning_rate"] = float(tf.convert_to_tensor(rate))
         seconds = max(self.steps_end - self.epoch_begin, 1e-9)
         logs["patches_per_second"] = self.patches / seconds
@@ -92,16 +92,16 @@ class EpochTable(tf.keras.callbacks.Callback):
         """Return the row with the smallest validation loss; it may be the start."""
         return min([self.start, *self.rows], key=lambda row: row["val_loss"])
 
-    def check_moved(self) -> None:
-        """Raise `Diverged` if only the training loss has changed; one epoch is few."""
+    def check_progress(self) -> None:
+        """Raise `Diverged` if the validation loss is the same after each epoch."""
         losses = {row["loss"] for row in self.rows}
         validation = {row["val_loss"] for row in self.rows}
         if len(losses) > 1 == len(validation):
             raise Diverged(
-                f"nothing is learned and nothing was saved: the validation loss is "
-                f"{validation.pop():.5f} after each of {len(self.rows)} epochs; give a "
-                "smaller --learning_rate or another --seed, "
-                "and look at the network of sr_model.py: is its answer always 0?"
+                "the network learned nothing, and no model was saved: the validation "
+                f"loss is {validation.pop():.5f} in each of {len(self.rows)} epochs; "
+                "give a smaller --learning_rate or another --seed, and check in "
+                "sr_model.py that the output of the network is not always 0"
             )
 
     def last_line(self) -> str:
@@ -136,21 +136,21 @@ def draw_curves(path: str | Path, rows: list[dict[str, float]]) -> None:
 
 
 class Interrupted(Exception):
-    """A signal, the argument, asked the training to stop."""
+    """A signal has interrupted the training; the argument is its number."""
 
 
 class Diverged(SRError):
-    """The training went wrong, and would do so again if it went on."""
+    """The training failed, and would fail again if it were resumed."""
 
 
 class StopOnSignal(tf.keras.callbacks.Callback):
     """Raise `Interrupted` after the step in which SIGINT or SIGTERM came.
 
-    `fit` must run inside `signals.deferred()`, which remembers them.
+    `fit` must run inside `signals.deferred()`, which records signals.
     """
 
     def check(self, *arguments, **options) -> None:
-        """Raise if a signal has come."""
+        """Raise if a signal was received."""
         if number := signals.take():
             raise Interrupted(number)
 
@@ -158,9 +158,9 @@ class StopOnSignal(tf.keras.callbacks.Callback):
 
 
 class StopOnNaN(tf.keras.callbacks.Callback):
-    """Raise `Diverged` when a loss or a weight is no finite number, or a loss is 0.
+    """Raise `Diverged` when a loss or a weight is not finite, or a loss is 0.
 
-    The fault may lie in `files`, the patches images of each group, by kind.
+    The message names the patch if `files`, by group and kind, have such pixels.
     """
 
     def __init__(self, files: dict[str, dict[str, list[str]]]):
@@ -181,8 +181,8 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         self._check("a weight", sum(w.sum() for w in self.model.get_weights()))
         if logs.get("loss") == 0:
             raise Diverged(
-                "the loss is 0 and nothing is learned, more is expected: are the "
-                "training patches empty? look at them, and make them again"
+                "the loss is 0, a larger one is expected: the training patches may be "
+                "empty; look at them, and make them again"
             )
 
     def _check(self, name: str, value: float) -> None:
@@ -192,7 +192,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):
             if fault := patch_files.first_nonfinite(group):
                 raise Diverged(f"{fault}; make the patches again, as uint16")
         raise Diverged(
-            f"the training diverged: {name} is {value}, a number is expected; give a "
-            "smaller --learning_rate and --overwrite, and look for absurd pixels in "
-            "the patches"
+            f"the training diverged: {name} is {value}, a finite number is expected; "
+            "give a smaller --learning_rate and --overwrite, and look for extreme "
+            "pixels in the patches"
         )

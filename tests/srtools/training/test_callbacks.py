@@ -26,7 +26,7 @@ def compiled():
 
 @pytest.fixture
 def table(tmp_path, compiled):
-    """Return a table that has seen the start, with a validation loss of 1."""
+    """Return a table after the start, which has a validation loss of 1."""
     table = callbacks.EpochTable(tmp_path, nb_epochs=3, patches=30, bicubic_psnr=29.5)
     table.set_model(compiled)
     table.on_epoch_end(-1, {"val_loss": 1.0, "val_mean_squared_error": 0.001})
@@ -41,7 +41,7 @@ def stop(compiled):
 
 
 def finish_epoch(table, epoch, val_loss=0.25, loss=0.5, output=""):
-    """Show the table an epoch; Keras 2 puts the name of the output before a metric."""
+    """Finish an epoch; Keras 2 has the name of the output before that of a metric."""
     logs = {"loss": loss, f"{output}mean_squared_error": 0.01}
     logs |= {"val_loss": val_loss, f"val_{output}mean_squared_error": 0.001}
     table.on_epoch_begin(epoch)
@@ -52,7 +52,7 @@ def finish_epoch(table, epoch, val_loss=0.25, loss=0.5, output=""):
 
 @pytest.mark.parametrize("output", ["", "hr_"])
 def test_logs_have_the_same_names_on_both_versions_of_keras(table, output, monkeypatch):
-    # Begin, end of the training steps, end of validation.
+    # Start, end of the training steps, end of validation.
     clock = iter([10.0, 12.0, 15.0])
     monkeypatch.setattr(callbacks.time, "monotonic", clock.__next__)
     logs = finish_epoch(table, 0, output=output)
@@ -71,7 +71,7 @@ def test_table_is_complete_after_each_epoch(tmp_path, table, caplog):
         "patches_per_second,seconds"
     )
     assert line.startswith("1,0.5,0.123456789,20,30,0.5,0.25,")
-    # As the backup restores them, in another process.
+    # Rows restored by the checkpoint of another process.
     table.rows[0]["seconds"], table.begin = 100.0, None
     finish_epoch(table, 1)
     lines = (tmp_path / "training.csv").read_text().splitlines()
@@ -90,7 +90,7 @@ def test_curves_are_a_picture_of_three_diagrams(tmp_path, table):
         pixels = np.asarray(picture.convert("L"), float)
     height, width = pixels.shape
     assert width > 3 * height
-    # In each third something is drawn.
+    # Each third has a diagram.
     assert all(np.ptp(third) > 100 for third in np.array_split(pixels, 3, axis=1))
 
 
@@ -111,7 +111,7 @@ def test_a_line_describes_the_epoch_and_marks_the_best(table):
 
 
 def test_the_start_is_epoch_0_and_may_be_the_best(table):
-    """It is no row: in it, nothing was trained."""
+    """It has no row, because nothing was trained."""
     finish_epoch(table, 0, val_loss=1.5)
     start = {"epoch": 0, "loss": None, "val_loss": 1.0, "val_psnr": 30, "val_gain": 0.5}
     assert table.best_row() == pytest.approx(start)
@@ -123,24 +123,26 @@ def test_the_start_is_epoch_0_and_may_be_the_best(table):
 @pytest.mark.parametrize("value", [NAN, INF])
 def test_a_loss_that_is_no_number_stops(stop, value):
     stop.on_train_batch_end(0, {"loss": 1.0})
-    with pytest.raises(SRError, match=f"loss is {value}, a number .*--learning_rate"):
+    with pytest.raises(
+        SRError, match=f"loss is {value}, a finite number .*--learning_rate"
+    ):
         stop.on_train_batch_end(1, {"loss": value})
     stop.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
     with pytest.raises(SRError, match=f"validation loss is {value}"):
         stop.on_epoch_end(0, {"loss": 1.0, "val_loss": value})
-    # Behind a ReLU the loss stays a number.
+    # After a ReLU the loss is a number all the same.
     stop.model.set_weights([np.full((2, 1), value), np.zeros(1)])
     with pytest.raises(SRError, match=f"a weight is {value}"):
         stop.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
 
 
 def test_a_loss_of_0_stops(stop):
-    with pytest.raises(SRError, match="the loss is 0 .*patches empty.*again"):
+    with pytest.raises(SRError, match="the loss is 0, .*may be empty.*again"):
         stop.on_epoch_end(0, {"loss": 0.0, "val_loss": 1.0})
-    stop.on_epoch_end(-1, {"val_loss": 1.0})  # before the first one there is none
+    stop.on_epoch_end(-1, {"val_loss": 1.0})  # the start has no training loss
 
 
-def test_patches_that_are_no_numbers_are_no_divergence(stop, write_raster):
+def test_patches_with_nan_are_named(stop, write_raster):
     stack = np.full((24, 8, 4), NAN, np.float32)
     path = write_raster("train_hr_patches.tif", stack, crs=None)
     stop.files = {"train": {"hr": [path]}}
@@ -163,10 +165,12 @@ def test_a_validation_loss_that_never_moves_is_an_error(
     for epoch, (loss, val_loss) in enumerate(zip(losses, validation, strict=True)):
         finish_epoch(table, epoch, val_loss, loss)
     if stuck:
-        with pytest.raises(SRError, match="nothing is learned.* 0.25000 .*of 2 epochs"):
-            table.check_moved()
+        with pytest.raises(
+            SRError, match="learned nothing.* 0.25000 in each of 2 epochs"
+        ):
+            table.check_progress()
     else:
-        table.check_moved()
+        table.check_progress()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -176,10 +180,10 @@ def test_a_signal_waits_for_the_end_of_the_step(number):
         with signals.deferred():
             getattr(stop, moment)(0, logs={"loss": 1.0})
             os.kill(os.getpid(), number)
-            # A second signal is not held back.
+            # A second signal acts at once.
             assert signal.getsignal(number) is signal.SIG_DFL
             with pytest.raises(callbacks.Interrupted) as raised:
                 getattr(stop, moment)(1, logs={"loss": 1.0})
             assert raised.value.args == (number,)
-        # The block ends without acting on it once more.
+        # The end of the block does not act on it once more.
         assert signal.getsignal(number) is before

@@ -1,4 +1,4 @@
-"""Everything around `fit`: scenes, devices, backup, logs, calibration, card."""
+"""Everything around `fit`: scenes, devices, checkpoint, logs, calibration, card."""
 
 import logging
 from collections.abc import Iterator
@@ -10,24 +10,26 @@ from typing import Any, Protocol
 import numpy as np
 
 from srtools import files, signals
+from srtools.cards import check_conventions
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN, SCALE
 from srtools.errors import SRError
 from srtools.images.zooms import bicubic
 from srtools.metrics import psnr
-from srtools.network import domain_shift, model_card, precision, saved_model
+from srtools.network import domain_shift, model_card, precision, saved_model, weights
 from srtools.network.receptive_field import receptive_field
 from srtools.patches import patch_files
 from srtools.tf import tf
-from srtools.training import feeding, resuming, tensorboard
-from srtools.training.calibrating import calibrate
+from srtools.training import batches
+from srtools.training.calibration import calibrate
 from srtools.training.callbacks import Diverged, EpochTable, Interrupted, draw_curves
-from srtools.training.finetuning import start_from
-from srtools.training.scenes import Scene, files_of, read_scenes
+from srtools.training.checkpoint import PATCH_FILES, Checkpoint, locked
+from srtools.training.patch_images import PatchImages
+from srtools.training.training_scenes import Scene, files_by_group, read_scenes
 
 log = logging.getLogger(__name__)
 
-DESCRIBED = 512  # training patches, at most, whose statistics the card keeps
-SHOWN = 4  # validation patches whose pictures go to TensorBoard
+MAX_DESCRIBED_PATCHES = 512  # training patches; the card keeps their statistics
+IMAGE_PATCHES = 4  # validation patches in the pictures for TensorBoard
 
 
 class Options(Protocol):
@@ -48,26 +50,26 @@ class Options(Protocol):
 
 
 @contextmanager
-def training(options: Options, command: str) -> Iterator["Job"]:
-    """Yield a training whose folders are locked until the end of the block.
+def training(options: Options, command: str) -> Iterator["TrainingJob"]:
+    """Yield a training job; its folders are locked until the end of the block.
 
-    A training that was killed goes on after the last epoch that it finished, when it
-    is called again with the same options.  `Diverged` is raised at the end, after the
-    best model was saved.  `command` is for its card.
+    The same options resume a training that was killed after its last whole epoch.  At
+    the end `Diverged` is raised if the training did; its best model is saved before.
+    The card of the model keeps `command`.
     """
     devices = choose_devices(options.batch_size)
     scenes = read_scenes(options.patches)
-    kinds = [paths for each in files_of(scenes).values() for paths in each.values()]
+    groups = files_by_group(scenes).values()
     settings = options.settings | {
-        resuming.FILES: [files.states(paths) for paths in kinds],
-        # TensorFlow 2.14 does not tell the version of its Keras 2.
+        PATCH_FILES: [files.states(paths) for g in groups for paths in g.values()],
+        # TensorFlow 2.14 has no version of its Keras 2.
         "versions": [tf.__version__, getattr(tf.keras, "__version__", "2")],
     }
-    # A Path drops the slash at the end that shells complete.
-    backup = resuming.Backup(Path(f"{Path(options.model_dir)}_logs"), settings)
+    # Path drops a slash at the end, which shells complete.
+    checkpoint = Checkpoint(Path(f"{Path(options.model_dir)}_logs"), settings)
     tf.keras.utils.set_random_seed(options.seed)
-    with resuming.lock(backup, options.model_dir, options.overwrite):
-        job = Job(options, command, scenes, devices, backup)
+    with locked(checkpoint, options.model_dir, options.overwrite):
+        job = TrainingJob(options, command, scenes, devices, checkpoint)
         yield job
         if isinstance(job.interrupted, str):
             best = job.table.best_row()["epoch"]
@@ -83,7 +85,7 @@ def choose_devices(batch_size: int) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if batch_size % gpus:
         raise SRError(
-            f"a batch of {batch_size} patches cannot be shared out evenly to {gpus} "
+            f"a batch of {batch_size} patches cannot be divided evenly among {gpus} "
             f"GPUs; give a --batch_size that is a multiple of {gpus}, or choose GPUs "
             "with CUDA_VISIBLE_DEVICES"
         )
@@ -91,78 +93,79 @@ def choose_devices(batch_size: int) -> tf.distribute.Strategy:
 
 
 @dataclass
-class Job:
-    """A training: its batches and callbacks, and the model that it saves.
+class TrainingJob:
+    """Batches and callbacks of a training, and the model that it saves.
 
     Attributes:
+        interrupted: number of the signal, or message of the error, that ended the
+            training early.
         files: patches images of the groups "train" and "valid", by kind.
         logs: folder of training.csv, training.png and the event files.
-        train_batches, valid_batches: batches for `fit`.
         steps: number of steps of all epochs.
         epochs: arguments of `fit` about epochs.
-        table, images, backup: callbacks for `fit`; the backup comes last.
-        interrupted: signal, or fault, that ended the training early.
     """
 
     options: Options
     command: str
     scenes: list[Scene]
     devices: tf.distribute.Strategy
-    backup: resuming.Backup
+    checkpoint: Checkpoint
     interrupted: int | str | None = None
 
     def __post_init__(self):
-        self.logs, self.files = self.backup.path.parent, files_of(self.scenes)
+        self.logs, self.files = self.checkpoint.path.parent, files_by_group(self.scenes)
         self.arithmetic = precision.choose(self.options.precision)
         self._make_batches()
         epochs = self.options.nb_epochs
         patches = self.epochs["steps_per_epoch"] * self.options.batch_size
         self.table = EpochTable(self.logs, epochs, patches, self.bicubic_psnr)
-        shown = feeding.some_samples(self.files["valid"], SHOWN)
-        self.images = tensorboard.PatchImages(self.logs, *shown)
+        lr, hr = batches.read_evenly_spaced(self.files["valid"], IMAGE_PATCHES)
+        self.images = PatchImages(self.logs, lr, hr)
 
     def _make_batches(self) -> None:
-        options, done = self.options, self.backup.epochs_done
+        options, epochs_done = self.options, self.checkpoint.epochs_done
         train, valid = (
-            feeding.open_patches(files, options.streaming)
+            batches.open_patches(files, options.streaming)
             for files in self.files.values()
         )
         self.counts = {"train": train.size, "valid": valid.size}
         log.info("%d patches to train on, %d to validate", train.size, valid.size)
         log.info("convolutions are computed in %s", self.arithmetic)
-        steps = feeding.steps_per_epoch(train.size, options.batch_size)
+        steps = batches.steps_per_epoch(train.size, options.batch_size)
         self.steps = steps * options.nb_epochs
         self.epochs = {
-            "initial_epoch": done,
-            "epochs": done if self.backup.stopped else options.nb_epochs,
-            "steps_per_epoch": steps,  # the batches of all epochs come in one row
+            "initial_epoch": epochs_done,
+            "epochs": epochs_done if self.checkpoint.stopped else options.nb_epochs,
+            "steps_per_epoch": steps,  # one data set has the batches of all epochs
             "shuffle": False,  # the batches are in random order
             "verbose": 0,
         }
-        self.train_batches = feeding.training_batches(
+        self.train_batches = batches.training_batches(
             train,
             options.batch_size,
-            epochs=range(done, options.nb_epochs),
+            epochs=range(epochs_done, options.nb_epochs),
             seed=options.seed,
             augment=options.augment,
         )
         self.element_spec = self.train_batches.element_spec
-        self.valid_batches = feeding.validation_batches(valid, options.batch_size)
-        self.backup.batches = self.valid_batches
-        self.bicubic_psnr = bicubic_psnr(valid)
+        self.valid_batches = batches.validation_batches(valid, options.batch_size)
+        self.checkpoint.batches = self.valid_batches
+        self.bicubic_psnr = compute_bicubic_psnr(valid)
 
     @contextmanager
     def on_devices(self) -> Iterator[None]:
-        """Make the layers of this block for the devices, in their arithmetic."""
+        """Create the layers of this block on the devices, in their arithmetic."""
         with self.devices.scope(), precision.layers_in(self.arithmetic):
             yield
 
     def restore(self, trainer: tf.keras.Model) -> None:
-        """Set the weights of a network to those of `--finetune` or the backup."""
-        if self.options.finetune:
-            start_from(trainer, self.options.finetune)
-        if self.backup.arrays:
-            self.backup.restore_model(trainer)
+        """Set the weights of a network to those of `--finetune` or the checkpoint."""
+        if folder := self.options.finetune:
+            card = saved_model.describe(folder).card
+            check_conventions(card, f"the card of {folder}", "give another model")
+            weights.assign(trainer, folder)
+        if self.checkpoint.arrays:
+            self.checkpoint.restore_model(trainer)
         else:
             # The curves of an earlier training would mix with the new ones.
             for events in self.logs.glob("*/events.out.tfevents.*"):
@@ -173,7 +176,7 @@ class Job:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """End `fit` after a signal or a divergence, with the best weights so far."""
+        """End `fit` after a signal or a divergence; keep the best weights so far."""
         try:
             with signals.deferred():
                 yield
@@ -182,15 +185,15 @@ class Job:
             if not self.table.rows:
                 if isinstance(error, Diverged):
                     raise
-                log.info("no epoch was over, nothing is saved")
+                log.info("no epoch was finished, nothing is saved")
                 signals.stop(self.interrupted)
-        self.table.check_moved()
+        self.table.check_progress()
         draw_curves(self.logs / "training.png", self.table.rows)
 
     def save(self, best: Any) -> dict:
         """Calibrate and write a model with the best weights; return its card."""
         options, size = self.options, self.options.network_size
-        some_lr, _ = feeding.some_samples(self.files["train"], DESCRIBED)
+        lr, _ = batches.read_evenly_spaced(self.files["train"], MAX_DESCRIBED_PATCHES)
 
         def enlarge(lr: tf.Tensor) -> tf.Tensor:
             return best.model({INPUT: lr})[OUTPUT_DN]
@@ -210,18 +213,18 @@ class Job:
             scenes=[scene.record() for scene in self.scenes],
             intervals=calibrate(enlarge, self.files, options.seed),
             command=self.command,
-            training_set=domain_shift.record(some_lr),
+            training_set=domain_shift.record(lr),
         )
         saved_model.save(best.model, options.model_dir, card)
         if not self.interrupted:
-            self.backup.path.unlink(missing_ok=True)
+            self.checkpoint.path.unlink(missing_ok=True)
         return card
 
 
-def bicubic_psnr(source: feeding.Patches) -> float:
+def compute_bicubic_psnr(patches: batches.Patches) -> float:
     """Compute the PSNR of the bicubic zoom over all pixels of all patches, dB."""
     squares = []
-    for inputs, targets, _ in feeding.validation_batches(source, 1):
+    for inputs, targets, _ in batches.validation_batches(patches, batch_size=1):
         hr = targets[OUTPUT].numpy()
         error = bicubic(inputs[INPUT] * SCALE, hr.shape[1:3]) - hr
         squares.append(np.square(error, dtype=np.float64).mean())

@@ -7,7 +7,7 @@ import pytest
 
 import sr_train
 from srtools.errors import SRError
-from srtools.training import job
+from srtools.training import training_job
 from tests.training_patches import TINY, read_table, write_folder
 
 import tensorflow as tf
@@ -16,13 +16,15 @@ import tensorflow as tf
 @pytest.mark.parametrize("gpus", [0, 1])
 def test_one_device_takes_any_batch(monkeypatch, gpus):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU"] * gpus)
-    assert job.choose_devices(batch_size=3).num_replicas_in_sync == 1
+    assert training_job.choose_devices(batch_size=3).num_replicas_in_sync == 1
 
 
 def test_a_batch_that_gpus_cannot_share_is_refused(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU"] * 2)
-    with pytest.raises(SRError, match="batch of 3 .*evenly to 2 GPUs.*multiple of 2"):
-        job.choose_devices(batch_size=3)
+    with pytest.raises(
+        SRError, match="batch of 3 .*evenly among 2 GPUs.*multiple of 2"
+    ):
+        training_job.choose_devices(batch_size=3)
 
 
 TWO_DEVICES = """

@@ -9,7 +9,7 @@ from srtools.images.figures import stretch, to_display
 from srtools.images.zooms import zoom
 from srtools.tf import tf
 
-COLOURS = {"true colour": [0, 1, 2], "near infrared, red, green": [3, 0, 1]}
+COMPOSITES = {"true colour": [0, 1, 2], "near infrared, red, green": [3, 0, 1]}
 TITLE = "low resolution, bicubic, super-resolution, truth, error"
 GAP_PIXELS = 4  # white, below and to the right of each patch
 
@@ -17,13 +17,9 @@ GAP_PIXELS = 4  # white, below and to the right of each patch
 class PatchImages(tf.keras.callbacks.Callback):
     """Write pictures of the same few patches at the start and after each epoch.
 
-    One row per patch: low resolution, bicubic, super-resolution, truth, and the error
-    of super-resolution.  Stretches never change, so that epochs compare: colours go by
-    the truth, and the error is white from the 99th percentile of bicubic's error on.
-
-    Arguments:
-        folder: folder of the logs.
-        lr, hr: patches `[n, h, w, bands]` and `[n, 4 h, 4 w, bands]`, DN.
+    Each patch, lr `[n, h, w, bands]` and hr `[n, 4 h, 4 w, bands]` DN, has a row with
+    the columns of `TITLE`.  All epochs share one stretch, so that they compare: that of
+    the truth for colours; the error is white from bicubic's 99th percentile on.
     """
 
     def __init__(self, folder: Path, lr: np.ndarray, hr: np.ndarray):
@@ -35,18 +31,18 @@ class PatchImages(tf.keras.callbacks.Callback):
         )
         self.truth = hr.astype(np.float32) * SCALE
         self.limits = stretch(self.truth.reshape(-1, *hr.shape[2:]))
-        self.white = np.percentile(self._error(self.bicubic), 99) + 1e-9
+        self.error_limit = np.percentile(self._error(self.bicubic), 99) + 1e-9
 
     def on_train_begin(self, logs=None):
         """Open the event file, which TensorFlow flushes after each epoch."""
         self.writer = tf.summary.create_file_writer(str(self.folder / "images"))
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write one picture for each choice of colours; epoch -1 is the start."""
+        """Write one picture for each colour composite; epoch -1 is the start."""
         sr = self.model({INPUT: self.lr}, training=False)[OUTPUT].numpy()
         sr = np.nan_to_num(sr)  # other callbacks report a training that diverges
         with self.writer.as_default():
-            for name, bands in COLOURS.items():
+            for name, bands in COMPOSITES.items():
                 picture = self._picture(sr, bands)[None]
                 tf.summary.image(f"{name}: {TITLE}", picture, step=epoch + 1)
 
@@ -55,13 +51,13 @@ class PatchImages(tf.keras.callbacks.Callback):
         return np.abs(predicted - self.truth).mean(axis=-1)
 
     def _picture(self, sr: np.ndarray, bands: list[int]) -> np.ndarray:
-        """Lay all patches out: [height, width, 3], 0-1."""
+        """Return all patches in one picture: [height, width, 3], 0-1."""
         limits = tuple(limit[bands] for limit in self.limits)
         columns = [
             to_display(image[..., bands], limits)
             for image in (self.nearest, self.bicubic, sr, self.truth)
         ]
-        error = np.clip(self._error(sr) / self.white, 0, 1)
+        error = np.clip(self._error(sr) / self.error_limit, 0, 1)
         columns.append(np.repeat(error[..., None], 3, axis=-1))
         gaps = ((0, 0), (0, 0), (0, GAP_PIXELS), (0, GAP_PIXELS), (0, 0))
         padded = np.pad(columns, gaps, constant_values=1)

@@ -1,9 +1,9 @@
-"""Calibration: how far off a pixel may be, learned from patches not trained on.
+"""Calibration of the intervals: the size of the error of a pixel, from known errors.
 
-The weights of the predictors of the error (`srtools.network.intervals`) are fitted on
-training patches.  The width of the intervals is measured on validation patches,
-apart from these: split-conformal prediction.  Validation patches have chosen the best
-epoch, too, so that errors are a little larger elsewhere.
+Training patches give the weights of the predictors of the error, which
+`srtools.network.intervals` computes.  Validation patches give the width of the
+intervals: split-conformal prediction.  The best epoch was chosen on validation patches,
+so that errors on other ground are a little larger.
 """
 
 from collections.abc import Callable
@@ -16,24 +16,24 @@ from srtools.conventions import BANDS
 from srtools.network import intervals
 from srtools.network.serving import VIEWS, mean_of_views
 from srtools.tf import tf
-from srtools.training import feeding
+from srtools.training.batches import read_evenly_spaced
 
-PATCHES = 64  # of a group at most, evenly spread
-PIXELS = 2000  # of a patch at most, by chance
-KNOTS = 15  # ranges of the scale, of equally many pixels
-LEAST_SIDE = 8  # pixels of a patch that are left when the rim is cut
-LEAST_PATCHES = 2
+MAX_PATCHES = 64  # per group, evenly spread
+MAX_PIXELS = 2000  # per patch, at random
+KNOTS = 15  # ranges of the scale, with equally many pixels
+MIN_SIDE = 8  # pixels of a patch inside its border
+MIN_PATCHES = 2
 FOLDS = 10
-AT_A_TIME = 4  # patches
+BATCH_SIZE = 4  # patches
 
 Pixels = tuple[np.ndarray, np.ndarray]
-"""Signs [patches, pixels, bands, signs], absolute errors [patches, pixels, bands]."""
+"""Predictors [patches, pixels, bands, predictors], errors [patches, pixels, bands]."""
 
 
 def calibrate(
     network: Callable, files: dict[str, dict[str, Any]], seed: int
 ) -> dict[str, dict] | None:
-    """Measure intervals for one view of the image, and for eight.
+    """Calibrate the intervals of one view of the image, and of the mean of eight.
 
     Arguments:
         network: function of lr [n, h, w, bands] DN; returns hr [n, 4 h, 4 w, bands] DN.
@@ -41,52 +41,53 @@ def calibrate(
         seed: seed of the choice of pixels.
 
     Returns:
-        Records for the model's card by number of views, as text; None if there are too
-        few validation patches, or too small ones.
+        Records for the model's card by number of views, as text; None if the validation
+        patches are too few or too small.
     """
-    samples = [feeding.some_samples(files[g], PATCHES) for g in ("train", "valid")]
+    samples = [read_evenly_spaced(files[g], MAX_PATCHES) for g in ("train", "valid")]
     lr, hr = samples[1]
-    if len(lr) < LEAST_PATCHES or hr.shape[1] < 2 * intervals.CUT + LEAST_SIDE:
+    if len(lr) < MIN_PATCHES or hr.shape[1] < 2 * intervals.CUT + MIN_SIDE:
         return None
     records = {}
     for views in (1, VIEWS):
         rng = np.random.default_rng(seed)
-        records[str(views)] = _record(
-            *(_look(network, *sample, views, rng) for sample in samples)
+        records[str(views)] = _fit(
+            *(_measure(network, *sample, views, rng) for sample in samples)
         )
     return records
 
 
-def _look(
+def _measure(
     network: Callable, lr: np.ndarray, hr: np.ndarray, views: int, rng: Any
 ) -> Pixels:
-    """Return signs and errors of some pixels of each patch."""
+    """Return predictors and absolute errors of random pixels of each patch."""
     side = hr.shape[1] - 2 * intervals.CUT
-    places = rng.permuted(np.tile(np.arange(side**2), (len(lr), 1)), axis=1)[:, :PIXELS]
+    indexes = np.tile(np.arange(side**2), (len(lr), 1))
+    indexes = rng.permuted(indexes, axis=1)[:, :MAX_PIXELS]
     inner, pixels = slice(intervals.CUT, -intervals.CUT), []
-    for first in range(0, len(lr), AT_A_TIME):
-        batch = slice(first, first + AT_A_TIME)
+    for first in range(0, len(lr), BATCH_SIZE):
+        batch = slice(first, first + BATCH_SIZE)
         images = tf.constant(lr[batch], tf.float32)
         answer, spread = mean_of_views(network, images, views)
         errors = np.abs(answer.numpy() - hr[batch])[:, inner, inner]
-        signs = intervals.predictors(answer, spread).numpy()
-        rows, columns = np.divmod(places[batch], side)
-        chosen = np.arange(len(signs))[:, None], rows, columns
-        pixels.append((signs[chosen], errors[chosen]))
-    signs, errors = map(np.concatenate, zip(*pixels, strict=True))
-    return signs, errors
+        predictors = intervals.predictors(answer, spread).numpy()
+        rows, columns = np.divmod(indexes[batch], side)
+        chosen = np.arange(len(errors))[:, None], rows, columns
+        pixels.append((predictors[chosen], errors[chosen]))
+    predictors, errors = map(np.concatenate, zip(*pixels, strict=True))
+    return predictors, errors
 
 
-def _record(train: Pixels, valid: Pixels) -> dict:
-    """Fit the weights of the signs, and the widths for each range of their sum."""
+def _fit(train: Pixels, valid: Pixels) -> dict:
+    """Fit the weights of the predictors, and the widths for ranges of their sum."""
     weights, scales = [], []
     for band in range(len(BANDS)):
-        signs, fitted = (each[0][..., band, :].astype(float) for each in (train, valid))
+        fitted, measured = (p[0][..., band, :].astype(float) for p in (train, valid))
         errors = train[1][..., band].ravel()
-        weights.append(nnls(signs.reshape(-1, signs.shape[-1]), errors)[0])
-        scales.append(np.maximum(fitted @ weights[-1], 1))
+        weights.append(nnls(fitted.reshape(-1, fitted.shape[-1]), errors)[0])
+        scales.append(np.maximum(measured @ weights[-1], 1))
     scales = np.stack(scales, axis=-1)
-    coverage = _left_out(scales, valid[1])
+    coverage = _cross_validate(scales, valid[1])
     return {
         "signs": ["1", "brightness", "roughness", "spread"][: len(weights[0])],
         "weights": np.round(weights, 5).tolist(),
@@ -103,8 +104,8 @@ def _record(train: Pixels, valid: Pixels) -> dict:
 def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
     """Return knots of the scale, and at each level the widths there, [bands, n].
 
-    In each range of the scale the width is the quantile of the errors that a new pixel
-    of such a patch stays below as often as promised.
+    In each range of the scale the width is a quantile of the errors: a new pixel of
+    such a patch stays below it as often as promised.
 
     Scales and errors are [patches, pixels, bands].
     """
@@ -128,19 +129,19 @@ def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
     }
 
 
-def _left_out(scales: np.ndarray, errors: np.ndarray) -> np.ndarray:
+def _cross_validate(scales: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """Return the coverage of patches left out of the calibration, [patches, levels].
 
-    Its spread shows how sure the promise is: pixels of a patch are alike.
+    The coverage varies from patch to patch, because pixels of a patch are alike.
     """
     coverage, numbers = [], np.arange(len(scales))
     for part in np.array_split(numbers, min(FOLDS, len(scales))):
         others = np.delete(numbers, part)
         record = _widths(scales[others], errors[others])
         record["weights"] = np.ones((scales.shape[-1], 1))
-        signs = tf.constant(scales[part][..., None], tf.float32)
+        values = tf.constant(scales[part][..., None], tf.float32)
         inside = [
-            errors[part] <= intervals.half_widths(signs, record, level).numpy()
+            errors[part] <= intervals.half_widths(values, record, level).numpy()
             for level in intervals.LEVELS
         ]
         coverage.append(np.mean(inside, axis=(2, 3)).T)

@@ -1,4 +1,4 @@
-"""The scenes that one model is trained on: folders of exercise 1, checked together."""
+"""The scenes of a training: folders of exercise 1, and whether they fit together."""
 
 import logging
 from collections.abc import Sequence
@@ -35,17 +35,17 @@ class Scene:
                 for group, kinds in self.files.items()
             },
             "ground": footprints.ground_of(self.card, "train"),
-            # Nothing reads the places of the other groups from the card of a model.
+            # The places of the other groups have no use in the card of a model.
             "dataset": {k: v for k, v in self.card.items() if k != "groups"},
         }
 
 
 def read_scenes(folders: Sequence[str]) -> list[Scene]:
-    """Read the cards of all scenes, and check that one network can learn from all."""
+    """Read the cards of all scenes, and check that they fit together."""
     scenes = [_read(folder) for folder in folders]
     for group in GROUPS:
         if not any(group in scene.files for scene in scenes):
-            patch_files.check_patches(folders[0], group, FACTOR)  # raises: it is empty
+            patch_files.check_patches(folders[0], group, FACTOR)  # raises an error
     for earlier, scene in combinations(scenes, 2):
         _check_alike(earlier, scene)
         _check_leak(earlier, scene)
@@ -57,7 +57,7 @@ def _read(folder: str) -> Scene:
     card = patch_files.check_card(folder)
     if verdict := patch_files.pair_verdict(card):
         log.warning("%s", verdict)
-    # A scene may be for training only: its card lists the groups that are empty.
+    # A scene for training only has empty groups, which its card lists.
     groups = [group for group in GROUPS if group not in patch_files.empty_groups(card)]
     files = {name: patch_files.check_patches(folder, name, FACTOR) for name in groups}
     return Scene(folder, files, card)
@@ -67,24 +67,24 @@ def _check_alike(one: Scene, other: Scene) -> None:
     """Check that two scenes have the same grids and the same kind of pixels."""
     if Path(one.folder).resolve() == Path(other.folder).resolve():
         raise SRError(f"--patches names {other.folder} twice; name each scene once")
-    for (text, here), (_, there) in zip(_facts(one), _facts(other), strict=True):
-        if None not in (here, there) and not agree(here, there):
+    for (text, first), (_, second) in zip(_facts(one), _facts(other), strict=True):
+        if None not in (first, second) and not agree(first, second):
             raise SRError(
-                f"{one.folder} and {other.folder} do not go together: "
-                f"{text.format(here)} here, {text.format(there)} there; make both with "
-                "the same options of sr_dataset.py"
+                f"{one.folder} and {other.folder} do not fit together: "
+                f"{text.format(first)} in the first, {text.format(second)} in the "
+                "second; make both with the same options of sr_dataset.py"
             )
     offsets = [scene.card.get("offset") for scene in (one, other)]
     if None not in offsets and offsets[0] != offsets[1]:
         log.warning(
-            "from Sentinel-2 of %s %s DN were subtracted, of %s %s: both are "
-            "reflectance x 10000 only if their products differ by that",
-            *(one.folder, offsets[0], other.folder, offsets[1]),
+            "the offset of Sentinel-2 is %s DN in %s and %s DN in %s: both are "
+            "reflectance x 10000 only if the products have these offsets",
+            *(offsets[0], one.folder, offsets[1], other.folder),
         )
 
 
 def _facts(scene: Scene) -> list[tuple]:
-    """Return what scenes must share: a sentence, and the value or None if unknown."""
+    """Return the properties that scenes share: text, and value or None if unknown."""
     lr = next(iter(scene.files.values()))["lr"]
     return [
         ("lr pixels of {} m", scene.card.get("lr", {}).get("spacing")),
@@ -95,20 +95,17 @@ def _facts(scene: Scene) -> list[tuple]:
 
 
 def _check_leak(train: Scene, valid: Scene) -> None:
-    """Check that no validation patch shows ground that another scene trains on."""
-    grounds = [
-        footprints.ground_of(scene.card, group)
-        for scene, group in ((train, "train"), (valid, "valid"))
-    ]
-    if leaking := footprints.shared(*grounds):
+    """Check that the validation patches of a scene are not training ground."""
+    ground = footprints.ground_of(train.card, "train")
+    if count := footprints.shared(ground, footprints.ground_of(valid.card, "valid")):
         raise SRError(
-            f"{leaking} validation patches of {valid.folder} show ground of the "
+            f"{count} validation patches of {valid.folder} show ground of the "
             f"training patches of {train.folder}; leave one of them out, or make "
-            f"its patches with --proportions 1 0 0 ({DATASET_CARD} tells where)"
+            f"its patches with --proportions 1 0 0 ({DATASET_CARD} lists the places)"
         )
 
 
-def files_of(scenes: Sequence[Scene]) -> dict[str, dict[str, list[str]]]:
+def files_by_group(scenes: Sequence[Scene]) -> dict[str, dict[str, list[str]]]:
     """Return the patches images of each group and kind, scene after scene."""
     return {
         group: {

@@ -1,8 +1,8 @@
 """Checkpoint of a training, and the lock on its folders.
 
-Keras' `BackupAndRestore` forgets the callbacks: early stopping would begin to count
-anew and lose its best weights.  Killed between its two files, that of Keras 3 trains an
-epoch twice.
+Keras' `BackupAndRestore` does not save the state of other callbacks: early stopping
+would count anew and lose its best weights.  In Keras 3, a process that is killed
+between its two files trains an epoch twice.
 """
 
 import json
@@ -24,25 +24,24 @@ from srtools.training.callbacks import Diverged
 log = logging.getLogger(__name__)
 
 FILE = "interrupted.npz"  # in the folder of the logs
-# Attributes of callbacks that are kept; the last one is a list of arrays.
+# Attributes of callbacks that are saved; the last one is a list of arrays.
 STATE = {"best", "wait", "best_epoch", "stopped_epoch", "start", "rows"}
-WEIGHTS = "best_weights"
-FILES = "files"  # setting with the fingerprints of the patches
+BEST_WEIGHTS = "best_weights"
+PATCH_FILES = "files"  # setting with names, sizes and times of the patches images
 
 
-class Backup(tf.keras.callbacks.Callback):
-    """Write all that the next epoch depends on after each epoch, and restore it.
+class Checkpoint(tf.keras.callbacks.Callback):
+    """Save all that the next epoch depends on after each epoch, and restore it.
 
-    It must be the last of the callbacks, when the others have seen the epoch.
-
-    A file with other `settings`, all that the training depends on, is refused.
+    It must be the last callback, so that the others have finished the epoch.
 
     Attributes:
-        batches: validation batches; the network that begins is measured on them, as
-            epoch 0, so that a worse one is never the best.
-        arrays: weights of the training to go on with; empty if another one begins.
+        settings: all that the training depends on; other settings are refused.
+        batches: validation batches; the initial network is evaluated on them as epoch
+            0, so that a worse one is never the best.
+        arrays: content of the file; empty if the training starts from the beginning.
         epochs_done: number of epochs in the file.
-        stopped: True if the training had nothing left to learn.
+        stopped: True if early stopping has ended the training.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]):
@@ -54,15 +53,15 @@ class Backup(tf.keras.callbacks.Callback):
         self.states: list[dict] = []
         self.arrays: dict[str, np.ndarray] = {}
 
-    def of(self, callbacks: Sequence[tf.keras.callbacks.Callback]) -> "Backup":
-        """Include the state of other callbacks; return the backup itself."""
+    def of(self, callbacks: Sequence[tf.keras.callbacks.Callback]) -> "Checkpoint":
+        """Include the state of other callbacks; return the checkpoint itself."""
         self.callbacks = callbacks
         return self
 
     def load(self, overwrite: bool) -> bool:
-        """Read the file; return whether there is one with these settings.
+        """Read the file; return True if there is one with the same settings.
 
-        With other settings, the training of the file is lost only if `overwrite`.
+        A file with other settings is an error unless `overwrite` is True.
         """
         if not self.path.exists():
             return False
@@ -72,20 +71,20 @@ class Backup(tf.keras.callbacks.Callback):
             state = json.loads(str(arrays.pop("state")))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise SRError(
-                f"{self.path} is not a readable backup ({error}); delete it to begin "
-                "again"
+                f"{self.path} is not a readable checkpoint ({error}); delete it to "
+                "start from the beginning"
             ) from None
-        differing = differences(state["settings"], self.settings)
-        if not differing:
+        changes = differences(state["settings"], self.settings)
+        if not changes:
             self.arrays, self.states = arrays, state["callbacks"]
             self.epochs_done, self.stopped = state["epochs_done"], state["stopped"]
         elif state["epochs_done"] and not overwrite:
             raise SRError(
-                f"a training with other settings was interrupted after epoch "
-                f"{state['epochs_done']} ({differing}): give those to go on with it, "
-                "or --overwrite to begin again"
+                "a training with other settings was interrupted after epoch "
+                f"{state['epochs_done']} ({changes}): give its settings to resume it, "
+                "or --overwrite to start from the beginning"
             )
-        return not differing
+        return not changes
 
     def restore_model(self, model: tf.keras.Model) -> None:
         """Restore weights and optimizer of a compiled model."""
@@ -94,13 +93,13 @@ class Backup(tf.keras.callbacks.Callback):
         for variable, array in zip(variables, self._stack("optimizer"), strict=True):
             variable.assign(array)
         log.info(
-            "going on after epoch %d of an interrupted training; to begin again, "
-            "delete %s",
+            "resuming an interrupted training after epoch %d; delete %s to start from "
+            "the beginning",
             *(self.epochs_done, self.path),
         )
 
     def on_train_begin(self, logs=None):
-        """Restore the other callbacks, which were just reset, or measure the start."""
+        """Restore the callbacks, which Keras has reset, or evaluate the start."""
         if not self.arrays:
             scores = self.model.evaluate(self.batches, verbose=0, return_dict=True)
             logs = {f"val_{name}": float(v) for name, v in scores.items()}
@@ -109,13 +108,13 @@ class Backup(tf.keras.callbacks.Callback):
             return
         for callback, state in zip(self.callbacks, self.states, strict=True):
             vars(callback).update(state)
-            if hasattr(callback, WEIGHTS):
-                setattr(callback, WEIGHTS, self._stack(WEIGHTS))
+            if hasattr(callback, BEST_WEIGHTS):
+                setattr(callback, BEST_WEIGHTS, self._stack(BEST_WEIGHTS))
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the file."""
         self.epochs_done, self.stopped = epoch + 1, bool(self.model.stop_training)
-        best = [getattr(callback, WEIGHTS, None) or [] for callback in self.callbacks]
+        best = [getattr(each, BEST_WEIGHTS, None) or [] for each in self.callbacks]
         self.write(
             weights=self.model.get_weights(),
             optimizer=[v.numpy() for v in optimizer_variables(self.model)],
@@ -123,7 +122,7 @@ class Backup(tf.keras.callbacks.Callback):
         )
 
     def write(self, **stacks: list[np.ndarray]) -> None:
-        """Write the file; without arrays, that of a training that only begins."""
+        """Write the file; before the first epoch it has no arrays."""
         arrays = {f"{k}/{i}": a for k in stacks for i, a in enumerate(stacks[k])}
         state = {
             "settings": self.settings,
@@ -146,42 +145,42 @@ def differences(old: dict, new: dict) -> str:
     """List the settings that differ, as "name old, now new"."""
     return ", ".join(
         "the patches have changed since"
-        if name == FILES
+        if name == PATCH_FILES
         else f"{name} {old.get(name)}, now {new.get(name)}"
         for name in cards.differences(old, new)
     )
 
 
 def optimizer_variables(model: tf.keras.Model) -> list[tf.Variable]:
-    """Return the variables of the optimizer, made now if it has not run yet."""
+    """Return the variables of the optimizer; create them if it has not run yet."""
     model.optimizer.build(model.trainable_variables)  # does nothing the second time
     return list(model.optimizer.variables)
 
 
 @contextmanager
-def lock(backup: Backup, model_dir: str | Path, overwrite: bool) -> Iterator[None]:
-    """Read the backup, and lock the folders for one training at a time.
+def locked(checkpoint: Checkpoint, model_dir: str, overwrite: bool) -> Iterator[None]:
+    """Load the checkpoint, and lock its folder for one training at a time.
 
-    `overwrite` permits to replace a model, or a backup with other settings.
+    With `overwrite` a model, or a checkpoint with other settings, may be replaced.
     """
-    logs = backup.path.parent
+    logs = checkpoint.path.parent
     saved_model.check_replaceable(model_dir)
-    begun = backup.load(overwrite)
-    if not begun:
+    resumable = checkpoint.load(overwrite)
+    if not resumable:
         files.refuse_existing([model_dir, logs / "training.csv"], overwrite)
     files.make_folder(Path(model_dir).absolute().parent)
     busy = (
-        f"another training is writing to {logs}; wait for it, or give another "
+        f"another training is writing to {logs}; wait until it ends, or give another "
         "--model_dir"
     )
     with files.lock(files.make_folder(logs), busy):
         try:
-            if not begun:
-                backup.write()
+            if not resumable:
+                checkpoint.write()
             yield
         except SRError as error:
-            if isinstance(error, Diverged) or not backup.epochs_done:
-                backup.path.unlink(missing_ok=True)
+            if isinstance(error, Diverged) or not checkpoint.epochs_done:
+                checkpoint.path.unlink(missing_ok=True)
             raise
         finally:
             with suppress(OSError):

@@ -1,18 +1,18 @@
-"""Pictures in the event files that TensorBoard reads."""
+"""Pictures of patches in the event files of TensorBoard."""
 
 import numpy as np
 import pytest
 
-from srtools.training import tensorboard
+from srtools.training import patch_images
 from tests.training_patches import read_events
 
 import tensorflow as tf
 
-SIDE = 32 + tensorboard.GAP_PIXELS
+SIDE = 32 + patch_images.GAP_PIXELS
 
 
 class Zoom(tf.Module):
-    """What `PatchImages` asks of a model: here each pixel 4 x 4 times, in 0-1."""
+    """A network that repeats each pixel 4 x 4 times."""
 
     def __call__(self, inputs, training):
         hr = tf.repeat(tf.repeat(inputs["lr"], 4, axis=1), 4, axis=2)
@@ -20,7 +20,7 @@ class Zoom(tf.Module):
 
 
 class Bicubic(tf.Module):
-    """A network that has learned nothing but the bicubic zoom."""
+    """A network that is the bicubic zoom."""
 
     def __call__(self, inputs, training):
         return {"hr": tf.image.resize(inputs["lr"] * 1e-4, (32, 32), "bicubic")}
@@ -35,16 +35,16 @@ def pair():
 
 
 def show(folder, model, lr, hr):
-    """Return the pictures of the start and of one epoch, true and false colour each.
+    """Return the pictures of the start and of an epoch, in true and false colour.
 
-    They are five columns [3 patches x 32, 32, 3] each, without the gaps.
+    Each is a list of five columns, [3 patches x 32, 32, 3] without the gaps.
     """
-    images = tensorboard.PatchImages(folder, lr, hr)
+    images = patch_images.PatchImages(folder, lr, hr)
     images.set_model(model)
     images.on_train_begin()
     images.on_epoch_end(-1)
     images.on_epoch_end(0)
-    # The file is not closed: a training that is killed now has lost nothing.
+    # The file is not closed: a training that is killed now loses nothing.
     events = read_events(folder)
     assert [step for _, _, step, _ in events] == [0, 0, 1, 1]
     titles = [tag.split(":")[0] for _, tag, _, _ in events]
@@ -59,28 +59,24 @@ def columns(png):
     return [parts[:, :, n].astype(int) for n in range(5)]
 
 
-def test_versions_of_a_patch_stand_side_by_side_in_true_and_false_colour(
-    tmp_path, pair
-):
+def test_columns_show_the_images_in_true_and_false_colour(tmp_path, pair):
     lr, hr = pair
-    hr[..., 3] = hr[..., 0]  # near infrared looks like red, each with its own stretch
-    shown = show(tmp_path, Zoom(), lr, hr)
-    for low, bicubic, sr, truth, error in shown:
-        # This model answers what is shown of lr, so both columns are the same.
+    hr[..., 3] = hr[..., 0]  # near infrared is like red
+    pictures = show(tmp_path, Zoom(), lr, hr)
+    for low, bicubic, sr, truth, error in pictures:
+        # The network repeats pixels, as the column of lr does.
         np.testing.assert_allclose(low, sr, atol=1)
         assert np.abs(low - bicubic).mean() > 5
         assert np.abs(sr - truth).mean() > 20
         assert np.ptp(error, axis=-1).max() == 0  # grey
-    # The stretch is fixed: the same network gives the same picture.
-    np.testing.assert_array_equal(shown[0], shown[2])
-    true, false = shown[0][3], shown[1][3]
+    # The stretch is constant: the same network gives the same picture.
+    np.testing.assert_array_equal(pictures[0], pictures[2])
+    true, false = pictures[0][3], pictures[1][3]
     np.testing.assert_array_equal(false[..., :2], true[..., [0, 0]])
     np.testing.assert_array_equal(false[..., 2], true[..., 1])
 
 
-def test_error_is_white_where_bicubic_is_worst_and_black_where_all_is_right(
-    tmp_path, pair
-):
+def test_the_error_is_black_at_0_and_white_for_the_worst_of_bicubic(tmp_path, pair):
     lr, hr = pair
     error = show(tmp_path / "bicubic", Bicubic(), lr, hr)[0][4]
     assert error.max() == 255 and (error == 255).mean() == pytest.approx(0.01, abs=5e-3)

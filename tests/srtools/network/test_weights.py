@@ -1,0 +1,59 @@
+"""Weights of a saved model in another network of the same size."""
+
+import numpy as np
+import pytest
+
+import sr_model
+from srtools.errors import SRError
+from srtools.network import saved_model, weights
+
+import tensorflow as tf
+
+SIZE = {"filters": 4, "blocks": 1, "kernel": 4}
+
+
+def make(seed, **changed):
+    tf.keras.utils.set_random_seed(seed)
+    return sr_model.SRModel(sr_model.element_spec(4), **{**SIZE, **changed})
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Save a model with an empty card."""
+    model = make(seed=1)
+    return model, saved_model.save(model.model, tmp_path_factory.mktemp("w") / "m", {})
+
+
+def assert_same(weights, others):
+    for one, other in zip(weights, others, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_all_weights_are_assigned(saved):
+    first, folder = saved
+    other = make(seed=2)
+    weights.assign(other.model, folder)
+    assert_same(first.get_weights(), other.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"filters": 8}, r"first/kernel has the shape \(7, 7, 4, 4\), \(7, 7, 4, 8\)"),
+        ({"blocks": 2}, r"block2_conv1/kernel has the shape missing, \(3, 3, 4, 4\)"),
+        ({"blocks": 0}, r"block1_conv1/kernel .*, no such weight is expected"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(saved, changed, words):
+    model = make(2, **changed)
+    before = model.get_weights()
+    with pytest.raises(SRError, match=words):
+        weights.assign(model.model, saved[1])
+    assert_same(before, model.get_weights())
+
+
+def test_a_model_without_a_file_of_weights_is_refused(tmp_path):
+    folder = saved_model.save(make(1).model, tmp_path / "m", {})
+    (folder / weights.FILE).write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(SRError, match="m cannot be taken over: .*weights.npz"):
+        weights.assign(make(2).model, folder)

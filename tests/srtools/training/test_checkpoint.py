@@ -1,0 +1,170 @@
+"""Checkpoint and lock of a training: save, restore, refuse, delete."""
+
+import numpy as np
+import pytest
+
+from srtools.errors import SRError
+from srtools.training.callbacks import Diverged
+from srtools.training.checkpoint import (
+    FILE,
+    Checkpoint,
+    differences,
+    locked,
+    optimizer_variables,
+)
+
+import tensorflow as tf
+
+SETTINGS = {"batch_size": 4, "finetune": None}
+X, Y = np.ones((8, 2), np.float32), np.zeros((8, 1), np.float32)
+
+
+class Table(tf.keras.callbacks.Callback):
+    """Keep the validation loss of the start, as the table of the epochs does."""
+
+    start = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch < 0:
+            self.start = logs["val_loss"]
+
+
+def train(checkpoint, epochs=4):
+    """Train a model that gets worse and worse; return its state at the end."""
+    model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+    model.compile(tf.keras.optimizers.Adam(0.5), loss="mse", jit_compile=False)
+    model.set_weights([np.zeros((2, 1)), np.zeros(1)])
+    stop = tf.keras.callbacks.EarlyStopping(
+        patience=9, restore_best_weights=True, start_from_epoch=-1
+    )
+    checkpoint.batches = tf.data.Dataset.from_tensors((X, Y))
+    if checkpoint.arrays:
+        checkpoint.restore_model(model)
+    # At the end Keras 3 restores the best weights.
+    weights = []
+    record = tf.keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: weights.append(model.get_weights())
+    )
+    # Training moves the model away from the validation data, which the start fits.
+    model.fit(
+        X,
+        Y + 9,
+        validation_data=(X, Y),
+        initial_epoch=checkpoint.epochs_done,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[stop, record, checkpoint.of([Table(), stop])],
+    )
+    optimizer = [v.numpy() for v in optimizer_variables(model)]
+    return stop, [*weights[-1], *optimizer]
+
+
+def assert_same(arrays, others):
+    for one, other in zip(arrays, others, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("first", [1, 3])
+def test_a_resumed_training_ends_like_one_without_interruption(tmp_path, first):
+    """The optimizer is restored, and a start that is still the best."""
+    whole = train(Checkpoint(tmp_path / "whole", SETTINGS))
+    train(Checkpoint(tmp_path, SETTINGS), first)
+    checkpoint = Checkpoint(tmp_path, SETTINGS)
+    assert checkpoint.load(overwrite=False) and checkpoint.arrays
+    assert (checkpoint.epochs_done, checkpoint.stopped) == (first, False)
+    resumed = train(checkpoint)
+    assert checkpoint.callbacks[0].start == 0.0
+    for stop, _ in (whole, resumed):
+        assert (stop.best, stop.wait, stop.stopped_epoch) == (0.0, 4, 0)
+        assert_same(stop.best_weights, [np.zeros((2, 1)), np.zeros(1)])
+    assert_same(resumed[1], whole[1])
+    assert np.abs(whole[1][0]).min() > 0.1
+
+
+def test_other_settings_are_refused_and_named(tmp_path):
+    train(Checkpoint(tmp_path, SETTINGS), epochs=2)
+    checkpoint = Checkpoint(tmp_path, {**SETTINGS, "batch_size": 8, "seed": 1})
+    with pytest.raises(SRError, match="after epoch 2 .batch_size 4, now 8, seed None"):
+        checkpoint.load(overwrite=False)
+    assert not checkpoint.load(overwrite=True) and not checkpoint.arrays
+
+
+def test_changed_patches_are_named(tmp_path):
+    old, new = ({"files": [["a.tif", 7, time]], "seed": 1} for time in (1, 2))
+    expected = "the patches have changed since, seed 1, now 3"
+    assert differences(old, {**new, "seed": 3}) == expected
+
+
+def test_a_damaged_file_is_one_line(tmp_path):
+    (tmp_path / FILE).write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(SRError, match="npz is not a readable checkpoint.*delete it"):
+        Checkpoint(tmp_path, SETTINGS).load(overwrite=False)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that trains some epochs in locked folders, and fails."""
+
+    def run(epochs=0, error=None, overwrite=False):
+        checkpoint = Checkpoint(tmp_path / "logs", SETTINGS)
+        with locked(checkpoint, str(tmp_path / "model"), overwrite):
+            resumed_after = checkpoint.epochs_done
+            if epochs:
+                train(checkpoint, epochs)
+            if error:
+                raise error
+        return resumed_after
+
+    return run
+
+
+def test_a_folder_that_is_not_a_model_is_never_replaced(tmp_path, run):
+    precious = tmp_path / "model" / "train_lr_patches.tif"
+    precious.parent.mkdir()
+    precious.write_text("precious")
+    with pytest.raises(SRError, match="model holds something else than a SavedModel"):
+        run(overwrite=True)
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "epochs", "kept"),
+    [
+        (Diverged("nan"), 2, False),
+        (SRError("no such patch"), 2, True),
+        (SRError("no such model"), 0, False),
+        (OSError("disk full"), 2, True),
+        (OSError("disk full"), 0, True),
+    ],
+)
+def test_a_checkpoint_is_kept_if_it_can_be_resumed(tmp_path, run, error, epochs, kept):
+    with pytest.raises(type(error)):
+        run(epochs, error)
+    # A training that failed before its first epoch leaves nothing behind.
+    assert (tmp_path / "logs" / FILE).exists() is kept
+    assert (tmp_path / "logs").exists() is kept
+    if kept:
+        (tmp_path / "logs" / "training.csv").touch()
+        assert run() == epochs
+
+
+def test_curves_of_an_earlier_training_are_kept(tmp_path, run):
+    curves = tmp_path / "logs" / "training.csv"
+    curves.parent.mkdir()
+    curves.write_text("precious")
+    with pytest.raises(SRError, match="training.csv exists already; give --overwrite"):
+        run()
+    assert curves.read_text() == "precious"
+    run(overwrite=True)
+
+
+def test_links_to_folders_stay_links(tmp_path, run):
+    target = tmp_path / "target"
+    for name in ("model", "logs"):
+        (target / name).mkdir(parents=True)
+        (tmp_path / name).symlink_to(target / name)
+    run(epochs=1)
+    assert (target / "logs" / FILE).exists()
+    assert all((tmp_path / name).is_symlink() for name in ("model", "logs"))
+    assert run() == 1

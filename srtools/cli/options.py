@@ -16,7 +16,6 @@ import dataclasses
 import math
 import shlex
 import sys
-import types
 import typing
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
@@ -46,28 +45,28 @@ def option(
     help: str = "",
     *,
     kind: Callable[[str], Any] | None = None,
-    flag: str | None = None,
     group: str | None = None,
     **details: Any,
 ) -> Any:
     """Declare an option: a field of a frozen dataclass.
 
+    A `bool` is `--field`, or `--no_field` if its default is True; a `bool | None` is
+    `--field` and `--no-field`.
+
     Arguments:
         default: value without the option; none: the option is required.
         help: meaning, with the unit.  The default is added unless it is None.
         kind: converter of the text; by default the type of the field.
-        flag: another name than `--field`, for instance `--no_augment`.
         group: heading in `--help`; "advanced" for what a first run does not need.
         details: what `argparse.add_argument` takes on top (nargs, choices, metavar).
     """
-    about = {"help": help, "kind": kind, "flag": flag, "group": group, **details}
+    about = {"help": help, "kind": kind, "group": group, **details}
     return dataclasses.field(default=default, metadata=about)
 
 
 def make_parser(options: type) -> argparse.ArgumentParser:
     """Build the command line of a dataclass whose fields are declared by `option`."""
     parser = argparse.ArgumentParser(description=options.__doc__, allow_abbrev=False)
-    parser.given = {}  # values of the options, for `Once`
     groups: dict[str | None, Any] = {None: parser}
     hints = typing.get_type_hints(options)
     # Required options come first.  The groups come in the order of their first option,
@@ -77,36 +76,35 @@ def make_parser(options: type) -> argparse.ArgumentParser:
         key=lambda f: (f.metadata["group"] == "advanced", f.default is not REQUIRED),
     )
     for field in fields:
-        details = dict(field.metadata)
-        group, flag = details.pop("group"), details.pop("flag")
+        group = field.metadata["group"]
         if group not in groups:
             groups[group] = parser.add_argument_group(group)
-        groups[group].add_argument(
-            flag or f"--{field.name}",
-            dest=field.name,
-            **_argument(field, hints[field.name], details),
-        )
+        details = _argument(field, hints[field.name])
+        groups[group].add_argument(_flag(field), dest=field.name, **details)
     return parser
 
 
-def _argument(field: dataclasses.Field, hint: Any, details: dict) -> dict[str, Any]:
+def _flag(field: dataclasses.Field) -> str:
+    return f"--no_{field.name}" if field.default is True else f"--{field.name}"
+
+
+def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
     """Translate a field into the arguments of `add_argument`."""
-    kind, text = details.pop("kind"), details.pop("help")
-    if field.default is REQUIRED:
-        details["required"] = True
+    details = {k: v for k, v in field.metadata.items() if k not in ("group", "kind")}
+    kinds, default = typing.get_args(hint) or (hint,), field.default
+    if bool in kinds:
+        automatic, switch = default is None, f"store_{not default}".lower()
+        details["action"] = argparse.BooleanOptionalAction if automatic else switch
     else:
-        details["default"] = field.default
-    if hint is bool and "action" not in details:
-        details["action"] = "store_false" if field.default else "store_true"
-    elif field.default not in (REQUIRED, None, ()):
-        value = field.default
-        many = isinstance(value, (tuple, list))
-        shown = " ".join(map(str, value)) if many else value
-        text = f"{text} (default: {shown})"
-    if details.get("action") in (None, "extend"):
-        details["type"] = kind or _plain(hint)
-        details.setdefault("action", Once)
-    return {**details, "help": text.replace("%", "%%")}
+        kind = next((kind for kind in (int, float) if kind in kinds), str)
+        details |= {"type": field.metadata["kind"] or kind, "action": Once}
+        details["required"] = default is REQUIRED
+        if default not in (REQUIRED, None):
+            shown = default if isinstance(default, tuple) else [default]
+            details["help"] += f" (default: {' '.join(map(str, shown))})"
+    # An option that is not given has the default of the dataclass.
+    details["default"] = None if default is None else argparse.SUPPRESS
+    return {**details, "help": details["help"].replace("%", "%%")}
 
 
 class Once(argparse.Action):
@@ -114,24 +112,16 @@ class Once(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         """Store the value, or refuse it."""
-        given = parser.given
         if "" in (values, *(values if isinstance(values, list) else ())):
             raise argparse.ArgumentError(
                 self, "it is empty; is a variable of the shell not set?"
             )
-        if self.dest in given:
+        given = getattr(namespace, self.dest, None)
+        if given is not None:
             raise argparse.ArgumentError(
-                self, f"it is given twice, {given[self.dest]} and {values}; give one"
+                self, f"it is given twice, {given} and {values}; give one"
             )
-        given[self.dest] = values
         setattr(namespace, self.dest, values)
-
-
-def _plain(hint: Any) -> Callable[[str], Any]:
-    """Give the type of a field without `| None`."""
-    if isinstance(hint, types.UnionType):
-        hint = next(kind for kind in hint.__args__ if kind is not type(None))
-    return hint if hint in (int, float, str) else str
 
 
 def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Options:
@@ -142,18 +132,13 @@ def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Opt
         arguments: words of the command line; None: those of the program.
     """
     parser = make_parser(options)
-    found, unknown = parser.parse_known_args(arguments)
-    values = vars(found)
+    given, unknown = parser.parse_known_args(arguments)
     if unknown:
-        several = not unknown[0].startswith("-")
-        parser.error(
-            f"unrecognized arguments: {' '.join(unknown)}"
-            + (f"; {SEVERAL}" if several else "")
-        )
+        advice = "" if unknown[0].startswith("-") else f"; {SEVERAL}"
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
+    values = vars(given).items()
     try:
-        return options(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        )
+        return options(**{k: tuple(v) if isinstance(v, list) else v for k, v in values})
     except MisuseError as error:
         parser.error(str(error))
 
@@ -170,51 +155,42 @@ def command_line(script: str, options: Any) -> str:
     words = [script]
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if value == field.default or value is None or field.name == "overwrite":
+        if value == field.default or field.name == "overwrite":
             continue
-        flag = field.metadata["flag"] or f"--{field.name}"
-        if field.metadata.get("action") is argparse.BooleanOptionalAction:
-            flag = f"--{field.name}" if value else f"--no-{field.name}"
-        words.append(flag)
-        if isinstance(value, (tuple, list)):
-            words += ["=".join(v) if isinstance(v, tuple) else str(v) for v in value]
-        elif not isinstance(value, bool):
-            words.append(str(value))
+        automatic = value is False and field.default is None
+        words.append(f"--no-{field.name}" if automatic else _flag(field))
+        if not isinstance(value, bool):
+            words += map(str, value if isinstance(value, tuple) else [value])
     return shlex.join(without_secrets(word) for word in words)
 
 
 def number(
     least: float = -math.inf,
-    most: float | None = None,
+    most: float = math.inf,
     *,
     kind: type = int,
     multiple: int = 1,
-    above: float = -math.inf,
 ) -> Callable[[str], Any]:
-    """Give a converter of numbers within bounds.
+    """Return a converter of numbers within bounds.
 
     Arguments:
         least, most: smallest and largest value that is taken; whole numbers end at
             `LARGEST`, others before infinity.
         kind: int or float.
         multiple: divisor of the value.
-        above: bound that is not taken itself.
     """
     wanted = "a whole number" if kind is int else "a number"
     wanted = f"a multiple of {multiple}" if multiple > 1 else wanted
     wanted += f" of at least {least:g}" if least > -math.inf else ""
-    wanted += f" above {above:g}" if above > -math.inf else ""
-    wanted += f" up to {most:g}" if most is not None else ""
-    if most is None:
-        most = LARGEST if kind is int else sys.float_info.max
+    wanted += f" up to {most:g}" if most < math.inf else ""
+    most = min(most, LARGEST if kind is int else sys.float_info.max)
 
     def convert(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        fits = least <= value <= most and above < value
-        if not fits or (multiple > 1 and value % multiple):
+        if not least <= value <= most or (multiple > 1 and value % multiple):
             raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
         return value
 

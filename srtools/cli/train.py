@@ -1,6 +1,5 @@
 """The command line of exercise 3."""
 
-import argparse
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -37,7 +36,7 @@ class Options(NetworkOptions):
     learning_rate: float = options.option(
         1e-3,
         "learning rate: rises to this in the first steps, then falls to 0",
-        kind=options.number(kind=float, above=0),
+        kind=options.number(1e-12, kind=float),
     )
     nb_epochs: int = options.option(
         60, "passes over the patches, at most", kind=options.number(1)
@@ -58,14 +57,12 @@ class Options(NetworkOptions):
         True,
         "train on unchanged patches (default: flip and turn them, and change their "
         "brightness)",
-        flag="--no_augment",
         group="advanced",
     )
     streaming: bool | None = options.option(
         None,
         "read patches from the disk when they are needed (default: if they have more "
         "than 2 GB)",
-        action=argparse.BooleanOptionalAction,
         group="advanced",
     )
     precision: str = options.option(

@@ -1,58 +1,126 @@
-"""Options written as a command, and read again."""
+"""Options written as a command, and read again; help; and what follows from options."""
 
 import dataclasses
+import os
 import shlex
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
 
 import pytest
 
-from srtools.cli import dataset, evaluation, inference, train
-from srtools.cli.options import command_line
+from srtools.cli import dataset, evaluation, inference, model, train
+from srtools.cli.options import command_line, parse
+from srtools.cli.search import SearchOptions
 
-COMMANDS = (
-    (dataset, "--out_dir o --pan p.tif --xs 'my xs.tif'"),
-    (
-        dataset,
-        "--out_dir o --pan p --xs x --spot_date 2022-07-16 --proportions 0 0 1",
-    ),
-    (
-        dataset,
-        "--out_dir o --pan p --xs x --item a b --stac_url http://h/s",
-    ),
-    (
-        dataset,
-        "--out_dir o --pan p --xs x --s2_images a b c d --offset 1000 --coregister",
-    ),
-    (
-        train,
-        "--patches a b --model_dir m --no_augment --no-streaming --loss l2 --seed 7",
-    ),
-    (train, "--patches a --model_dir m --learning_rate 0.0003 --streaming"),
-    (evaluation, "--patches a b --model_dir m --out_dir o --self_ensemble"),
-    (inference, "--bbox -2.5 -48.84 2.38 48.88 --model_dir m --out sr.tif --crop 64"),
+ROOT = Path(__file__).parents[3]
+SPOT = "--pan p --xs x --out_dir o"
+
+
+@pytest.mark.parametrize(
+    ("cli", "text"),
+    [
+        (dataset, "--out_dir o --pan p.tif --xs 'my xs.tif'"),
+        (dataset, f"{SPOT} --spot_date 2022-07-16 --proportions 0 0 1"),
+        (dataset, f"{SPOT} --item a b --stac_url http://h/s --margin 0"),
+        (dataset, f"{SPOT} --s2_images a b c d --offset 1000 --coregister --overwrite"),
+        (train, "--patches a b --model_dir m --no_augment --no-streaming --seed 7"),
+        (train, "--patches a --model_dir m --learning_rate 0.0003 --streaming"),
+        (evaluation, "--patches a b --model_dir m --out_dir o --self_ensemble"),
+        (inference, "--bbox -2.5 -48.8 2.3 48.8 --model_dir m --out sr.tif --crop 64"),
+    ],
 )
-
-
-@pytest.mark.parametrize(("cli", "text"), COMMANDS)
 def test_round_trip(cli, text):
-    options = cli.parse([*shlex.split(text), "--overwrite"])
+    options = cli.parse(shlex.split(text))
     script, *words = shlex.split(command_line("x.py", options))
     assert script == "x.py" and "--overwrite" not in words
-    assert cli.parse(words) == dataclasses.replace(options, overwrite=False)
+    without = dataclasses.replace(options, overwrite=False)
+    assert cli.parse(words) == without
+    assert cli.parse([*words, "--overwrite", "--overwrite"]).overwrite
 
 
 def test_no_secrets():
     links = [f"https://host/{band}.tif?sig=secret" for band in "abcd"]
-    given = [
-        "--out_dir",
-        "o",
-        "--pan",
-        "p",
-        "--xs",
-        "x",
-        "--offset",
-        "0",
-        "--s2_images",
-        *links,
-    ]
-    command = command_line("sr_dataset.py", dataset.parse(given))
+    options = dataset.parse([*SPOT.split(), "--s2_images", *links])
+    command = command_line("sr_dataset.py", options)
     assert "secret" not in command and "https://host/a.tif" in command
+
+
+@pytest.mark.parametrize(
+    ("script", "misuse", "library"),
+    [
+        ("sr_dataset.py", "--patch_size 1", "rasterio"),
+        ("sr_model.py", "--filters 0", "tensorflow"),
+        ("sr_train.py", "--nb_epochs 0", "tensorflow"),
+    ],
+)
+def test_help_and_misuse_wait_for_no_library(tmp_path, script, misuse, library):
+    """Here it cannot be imported at all."""
+    (tmp_path / f"{library}.py").write_text("raise ImportError('too early')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for words, code in ((["--help"], 0), (misuse.split(), 2)):
+        done = subprocess.run(
+            [sys.executable, script, *words],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+
+
+@pytest.mark.parametrize("cli", [dataset, inference])
+def test_help_tells_every_default(cli, capsys):
+    with pytest.raises(SystemExit):
+        cli.parse(["--help"])
+    entries = " ".join(capsys.readouterr().out.split()).split(" --")
+    described = [entry for entry in entries if "default:" in entry]
+    optional = [
+        f
+        for f in dataclasses.fields(cli.Options)
+        if f.default is not dataclasses.MISSING
+    ]
+    assert len(described) == len(optional)
+
+
+def test_the_files_that_exercise_1_reads():
+    options = dataset.parse(f"{SPOT} --s2_images s2.tif --scl scl.tif".split())
+    assert options.inputs == ["p", "x", "s2.tif", "scl.tif"]
+
+
+def test_the_network_of_the_course():
+    assert model.parse([]).network_size == {"filters": 64, "blocks": 4, "kernel": 4}
+
+
+def test_a_search_without_options():
+    options = parse(SearchOptions, [])
+    assert options == SearchOptions()
+    assert options.archive == "planetary" and options.stac_url is None
+    assert options.period == (date(2022, 6, 15), date(2022, 8, 15))
+
+
+def test_the_period_follows_spot():
+    """Unless one is given: then what is not given is that of the exercise."""
+    spot = [*SPOT.split(), "--spot_date", "2021-05-20"]
+    assert dataset.parse(spot).period == (date(2021, 4, 20), date(2021, 6, 19))
+    options = dataset.parse([*spot, "--start_date", "2021-05-01"])
+    assert options.period == (date(2021, 5, 1), date(2022, 8, 15))
+
+
+def test_the_options_that_the_weights_depend_on():
+    common = "--patches p --model_dir m --no_augment".split()
+    settings = train.parse([*common, "--overwrite"]).settings
+    assert settings["augment"] is False and settings["filters"] == 64
+    assert not set(settings) & set(train.FREE)
+    assert train.parse([*common, "--streaming"]).settings == settings
+
+
+def test_scenes():
+    two = ("p/nice", "p/lille")
+    two = evaluation.Options(patches=two, model_dir="m", out_dir="eval")
+    scenes = {name: (run.patches, run.out_dir) for name, run in two.scenes().items()}
+    assert scenes == {
+        "nice": (("p/nice",), "eval/nice"),
+        "lille": (("p/lille",), "eval/lille"),
+    }

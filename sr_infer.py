@@ -25,8 +25,7 @@ from srtools.cli import inference as cli
 from srtools.conventions import BANDS, FACTOR, INPUT
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset
-from srtools.inference import cluster
-from srtools.inference.batch import Products
+from srtools.inference import cluster, jobs
 from srtools.inference.jobs import Job
 from srtools.inference.pieces import CREATION, Piece
 
@@ -68,19 +67,6 @@ def serve(lr: pyotb.App, job: Job) -> pyotb.App:
     )
 
 
-def keep_nodata(sr: pyotb.App, job: Job) -> pyotb.App:
-    """Return `sr` with 0 where Sentinel-2 is 0, which is nodata.
-
-    OTB compares pixels of images that state the same place, and OTBTF states a wrong
-    one: at 6 m to 1.5 m, 1.5 pixels too far east and south (half a pixel if the
-    receptive field is odd).  So Sentinel-2 is displaced as far, for this only.
-    """
-    moved = job.original_at(sr.transform)
-    original = pyotb.ConcatenateImages(il=moved * len(job.names))  # as sr is stacked
-    seen = pyotb.Superimpose(inr=sr, inm=original, interpolator="nn")
-    return pyotb.where(seen == 0, 0, sr)
-
-
 def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None:
     """Compute one piece of the output, and write it as uint16."""
     extended = {
@@ -107,9 +93,8 @@ def infer(options: cli.Options) -> dict | None:
         with engine_errors("preparing the image"):
             lr = put_on_lr_grid(job.context, job.s2.offset, job.lr_grid)
             sr = at_least_1(serve(lr, job))
-            masked = keep_nodata(sr, job)
-        # Two images, because the mask costs time, and most pieces need none.
-        job.make(write_piece, sr, masked)
+        # The pixels get their true place there, and 0 where Sentinel-2 has no data.
+        job.make(lambda piece, path: write_piece(sr, piece, job.tile_size, path))
         return job.finish()
 
 
@@ -119,11 +104,11 @@ def main(argv: list[str] | None = None) -> int:
     options = cli.parse(argv)
     if options.dask:
         cluster.over_dask(options.dask, __file__, argv or sys.argv[1:])
-    products = Products(options)
-    for product in products:
-        with products.errors_printed(product):
-            infer(product)
-    return 1 if products.failed else 0
+    if options.dry_run:
+        jobs.search(options)
+    else:
+        infer(options)
+    return 0
 
 
 if __name__ == "__main__":

@@ -28,16 +28,8 @@ class Options(SearchOptions):
     """Super-resolve a Sentinel-2 image to 1.5 m with a trained model."""
 
     model_dir: str = option(help="SavedModel of sr_train.py")
-    out: str | None = option(
-        None,
-        "GeoTIFF to write: uint16, reflectance x 10000, nodata 0 (default: --out_dir)",
-        metavar="TIF",
-    )
-    out_dir: str | None = option(
-        None,
-        "folder for the images of several products, SAFE folders or files of four "
-        "bands, all of them --s2_images (default: --out)",
-        metavar="FOLDER",
+    out: str = option(
+        help="GeoTIFF to write: uint16, reflectance x 10000, nodata 0", metavar="TIF"
     )
     preview: str | None = option(
         None,
@@ -81,7 +73,7 @@ class Options(SearchOptions):
     uncertainty: bool = option(
         False,
         "write a second image, *_interval.tif: half the width of an interval, DN, that "
-        "holds 90 %% of the pixels, as measured on the validation patches (default: do "
+        "holds 90 % of the pixels, as measured on the validation patches (default: do "
         "not)",
         group="advanced",
     )
@@ -125,14 +117,11 @@ class Options(SearchOptions):
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
-        self._check_outputs()
         super().__post_init__()
         if self.like and self.bbox:
             raise MisuseError("--like and --bbox are two areas to make; give one")
         if not (self.s2_images or self.like or self.bbox):
             raise MisuseError("--s2_images, or an area to search, is needed")
-        if self.out_dir and (self.part or self.dask or self.preview):
-            raise MisuseError("--part, --dask and --preview are for a single --out")
         if self.uncertainty and self.consistent:
             raise MisuseError(
                 "--uncertainty is calibrated for the network's answer, --consistent "
@@ -140,20 +129,6 @@ class Options(SearchOptions):
             )
         if self.dask and self.part:
             raise MisuseError("--dask makes all the shares, --part one of them")
-
-    @property
-    def several(self) -> bool:
-        """Whether each of `s2_images` is a product of its own."""
-        return bool(self.out_dir)
-
-    def _check_outputs(self) -> None:
-        """Refuse no output, or two kinds of it."""
-        if bool(self.out) == bool(self.out_dir):
-            raise MisuseError(
-                "give --out for one image, or --out_dir for one of each product"
-            )
-        if self.out_dir and not self.s2_images:
-            raise MisuseError("--out_dir is for --s2_images; a search finds one image")
 
 
 parse = partial(options.parse, Options)

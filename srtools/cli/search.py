@@ -82,7 +82,7 @@ class SearchOptions:
             raise MisuseError("--archive and --stac_url are two archives; give one")
         if not self.s2_images:
             return
-        if len(self.s2_images) not in (1, len(BANDS)) and not self.several:
+        if len(self.s2_images) not in (1, len(BANDS)):
             raise MisuseError(
                 f"{len(self.s2_images)} Sentinel-2 files were given; one with "
                 f"the bands {', '.join(BANDS)} or four with one each are expected"
@@ -92,11 +92,6 @@ class SearchOptions:
                 raise MisuseError(
                     f"--{name} is for a search, and --s2_images are at hand"
                 )
-
-    @property
-    def several(self) -> bool:
-        """Whether each of `s2_images` is a product of its own."""
-        return False
 
     @property
     def period(self) -> tuple[date, date]:

@@ -26,30 +26,22 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
     index = next(i for i, text in enumerate(arguments) if text.startswith("--dask"))
     width = 1 if "=" in arguments[index] else 2
     arguments = [*arguments[:index], *arguments[index + width :]]
+    command = [sys.executable, str(Path(script).resolve()), *arguments, "--part"]
+    # `subprocess.run`, because the workers cannot import functions of the scripts.
+    how = {"cwd": os.getcwd(), "capture_output": True, "text": True, "pure": False}
     try:
-        client = Client(address, timeout=20)
-    except (OSError, ValueError) as error:
-        raise SRError(
-            f"no Dask scheduler answers at {address} ({error}); start one with `dask "
-            "scheduler` and workers with `dask worker`"
-        ) from None
-    with client:
-        parts = len(client.scheduler_info(n_workers=-1)["workers"])
-        if not parts:
-            raise SRError(f"the Dask cluster {address} has no workers; start some")
-        log.info("%d workers share the pieces", parts)
-        command = [sys.executable, str(Path(script).resolve()), *arguments, "--part"]
-        # `subprocess.run`, because the workers cannot import functions of the scripts.
-        how = {"cwd": os.getcwd(), "capture_output": True, "text": True, "pure": False}
-        commands = [[*command, f"{part}/{parts}"] for part in range(1, parts + 1)]
-        shares = [client.submit(subprocess.run, each, **how) for each in commands]
-        try:
+        with Client(address, timeout=20) as client:
+            parts = len(client.scheduler_info(n_workers=-1)["workers"])
+            log.info("%d workers share the pieces", parts)
+            commands = [[*command, f"{part}/{parts}"] for part in range(1, parts + 1)]
+            shares = [client.submit(subprocess.run, each, **how) for each in commands]
             done = client.gather(shares)
-        except Exception as error:  # Dask raises many kinds
-            raise SRError(
-                f"the Dask cluster {address} gave up ({type(error).__name__}: "
-                f"{error}); the same command goes on with the pieces that are there"
-            ) from None
+    except Exception as error:  # Dask raises many kinds
+        raise SRError(
+            f"the Dask cluster {address} does not do the work ({type(error).__name__}: "
+            f"{error}); start `dask scheduler` and `dask worker`, and the same command "
+            "goes on with the pieces that are there"
+        ) from None
     for share in done:
         if share.returncode:
             lines = share.stderr.strip().splitlines() or ["it said nothing"]

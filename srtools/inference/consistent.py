@@ -19,7 +19,6 @@ from srtools.inference.pieces import Piece
 from srtools.matching import back_projection
 from srtools.sentinel2.image import Sentinel2
 
-FOLDER = "consistent"  # in that of the pieces
 LARGEST_DN = 65535
 
 
@@ -27,15 +26,15 @@ def correct(
     s2: Sentinel2, grid: Grid, all_pieces: Sequence[Piece], folder: Path
 ) -> Path:
     """Write corrected copies of all pieces in `folder`, and return their folder."""
-    path = pieces.write_vrt(folder / "whole.vrt", all_pieces, grid)
-    whole = raster.describe(path, "the image")
+    vrt = pieces.write_vrt(folder / "whole.vrt", all_pieces, grid)
+    image = raster.describe(vrt, "the image")
 
     def write(piece: Piece, path: Path) -> None:
-        pieces.write(path, _corrected(s2, whole, piece))
+        pieces.write(path, _corrected(s2, image, piece))
 
-    copy = folder / FOLDER
+    copy = folder / "consistent"
     copy.mkdir(exist_ok=True)
-    pieces.make(copy, all_pieces, write, grid.transform.a, pixel_bytes=2 * len(BANDS))
+    pieces.make(copy, all_pieces, write, pixel_bytes=2 * len(BANDS))
     return copy
 
 

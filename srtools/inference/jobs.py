@@ -4,22 +4,23 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from affine import Affine
+import shapely
 
 from srtools import cards, engine, files
 from srtools.conventions import BANDS, FACTOR
 from srtools.engine import engine_errors
 from srtools.errors import SRError
-from srtools.images import vrt
+from srtools.images import checks, raster, vrt
+from srtools.images.raster import ImageInfo
 from srtools.inference import consistent, mask, pieces, plans, samples
-from srtools.inference.options import FILE_OPTIONS, Options, made_of, read_area
 from srtools.inference.outputs import Outputs
 from srtools.inference.pieces import Piece
 from srtools.network import intervals, model_card, precision, saved_model, serving
@@ -27,8 +28,38 @@ from srtools.sentinel2 import areas, source
 from srtools.sentinel2.image import Content
 from srtools.urls import redact
 
-GEOMETRY = ("sentinel2", "offset", "crop", "precision", "grid", "tile_size", "versions")
-"""Contents of the card on which the pixels of the pieces depend, too."""
+
+class Options(source.Options, Protocol):
+    """Options of exercise 5, and those that choose the image of Sentinel-2."""
+
+    model_dir: str
+    out: str
+    preview: str | None
+    overwrite: bool
+    like: str | None
+    bbox: tuple[float, ...] | None
+    mask: str | None
+    consistent: bool
+    self_ensemble: bool
+    uncertainty: bool
+    precision: str
+    crop: int | None
+    tile_size: int
+    part: tuple[int, int] | None
+
+
+def search(options: Options) -> None:
+    """Print the ranking of Sentinel-2 images, and do no more."""
+    source.find_scene(options, _read_area(options)[0])
+
+
+def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | None]:
+    """Return the area to make, degrees, and the image of `--like`; None for all."""
+    if not options.like:
+        return areas.from_bbox(options.bbox) if options.bbox else None, None
+    like = raster.describe(options.like, "the reference image")
+    checks.check_metres(like)
+    return areas.footprint(like), like
 
 
 class Job:
@@ -52,11 +83,10 @@ class Job:
         """
         engine.require("TensorflowModelServe")
         self.options, self.make_network = options, make_network
-        self.outline, self.like = read_area(options)
+        self.outline, self.like = _read_area(options)
         self.outputs = Outputs(options.out, options.preview, options.uncertainty)
-        paths = [getattr(options, name) for name in FILE_OPTIONS]
-        read = [path for path in (*(options.s2_images or ()), *paths) if path]
-        self.outputs.check(options.overwrite, read)
+        read = [*(options.s2_images or ()), options.like, options.mask]
+        self.outputs.check(options.overwrite, [path for path in read if path])
         self._choose_model()
         self.tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
         for path in self.outputs.paths:
@@ -71,52 +101,36 @@ class Job:
             self.model.card, f"the card of {path}", "train a model with sr_train.py"
         )
         self.arithmetic = precision.choose(options.precision)
-        self.views = 8 if options.self_ensemble else 1
+        self.views = serving.VIEWS if options.self_ensemble else 1
         self.model_crop = self.crop = plans.choose_crop(self.model, options.crop)
-        self.calibration = None
+        self.names, self.calibration = [saved_model.cropped(self.crop)], None
         if options.uncertainty:
             record = intervals.record_of(self.model.card, self.views, path)
             self.calibration = record
             self.crop += intervals.CUT  # pixels at the rim, whose interval is unknown
-        self.names = [saved_model.cropped(self.crop)]
-        self.names += [serving.INTERVAL] if self.calibration else []
+            self.names = [saved_model.cropped(self.crop), serving.INTERVAL]
 
     def __enter__(self) -> "Job":
         options = self.options
         margin = plans.context_metres(self.model, self.crop)
+        search = {"margin_metres": margin, "scl": options.mask == mask.SCL}
+        place = {"prefix": ".temporary-", "dir": self.folder}
         with ExitStack() as stack:
             stack.enter_context(pieces.lock(self.folder, shared=bool(options.part)))
-            scl = options.mask == mask.SCL
-            self.s2 = stack.enter_context(
-                source.sentinel2(
-                    options, self.outline, self.folder, margin_metres=margin, scl=scl
-                )
-            )
-            place = {"prefix": ".temporary-", "dir": self.folder}
+            s2 = source.sentinel2(options, self.outline, self.folder, **search)
+            self.s2 = stack.enter_context(s2)
             folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
             self.temporary = Path(folder)
             self._choose_grid()
             self._choose_mask()
             self.card = self._card()
-            depends_on = {name: self.card[name] for name in GEOMETRY}
-            depends_on |= {**self.card["made_of"], "tiles": pieces.TILES_A_SIDE}
-            pieces.prepare(self.folder, depends_on, options.overwrite)
+            pieces.prepare(self.folder, self._dependencies(), options.overwrite)
             self.model_dir = self._save_model()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
-
-    def _save_model(self) -> str:
-        """Write the SavedModel to serve, if it is not the given one."""
-        path, network = self.options.model_dir, None
-        if self.arithmetic == "bfloat16":
-            network = precision.in_bfloat16(path, self.make_network)
-        elif self.views == 1 and not self.calibration:
-            return path
-        folder, crop = self.temporary / "served", self.model_crop
-        return serving.save(path, folder, crop, self.views, self.calibration, network)
 
     def _choose_grid(self) -> None:
         s2, model = self.s2, self.model
@@ -145,6 +159,8 @@ class Job:
             # An output pixel at the edge that lies partly in the image has data.
             around = plans.reflect(self.masking.images, self.plan, folder)
             self.masking = replace(self.masking, images=around)
+        grid, side = self.plan.grid, pieces.TILES_A_SIDE * self.tile_size
+        self.pieces = pieces.cut(grid.width, grid.height, side)
         if all(self._content(piece) == Content.NONE for piece in self.pieces):
             raise SRError(
                 f"{redact(self.s2.images[0].path)} has no data in the area that was "
@@ -165,34 +181,42 @@ class Job:
             "mask": options.mask and redact(options.mask),
             "precision": self.arithmetic,
             "self_ensemble": options.self_ensemble,
+            "uncertainty": options.uncertainty,
             "consistent": options.consistent,
             "grid": {"transform": grid.transform[:6], "size": size},
+            "tiles_in_a_piece": pieces.TILES_A_SIDE**2,
             "versions": cards.versions(),
-            "made_of": made_of(options),
         }
 
-    @property
-    def pieces(self) -> list[Piece]:
-        """Pieces of the image, whole tiles each."""
-        grid, side = self.plan.grid, pieces.TILES_A_SIDE * self.tile_size
-        return pieces.cut(grid.width, grid.height, side)
+    def _dependencies(self) -> dict:
+        """Return all that the pixels of the pieces depend on, and the card besides."""
+        model, given = self.options.model_dir, self.options.mask
+        # The copies of a search are others in each run; the record names the items.
+        s2 = [] if self.s2.record else [*chain(*self.s2.tiles), *self.s2.scl]
+        read = {"s2_images": s2, "mask": [given] if given else []}
+        for name, paths in read.items():
+            read[name] = files.states(chain(*map(raster.sources, paths)))
+        settings = {k: v for k, v in self.card.items() if k != "model_card"}
+        return {**settings, "model": saved_model.fingerprint(model), **read}
+
+    def _save_model(self) -> str:
+        """Write the SavedModel to serve, if it is not the given one."""
+        path, network = self.options.model_dir, None
+        if self.arithmetic == "bfloat16":
+            network = precision.in_bfloat16(path, self.make_network)
+        elif self.views == 1 and not self.calibration:
+            return path
+        folder, crop = self.temporary / "served", self.model_crop
+        return serving.save(path, folder, crop, self.views, self.calibration, network)
 
     def _content(self, piece: Piece) -> Content:
         return self.masking.content(self.plan.grid.part(piece.window))
 
-    def original_at(self, transform: Sequence[float]) -> list[str]:
-        """Return the files of Sentinel-2, displaced as the engine's output is."""
-        place, folder = Affine(*transform), self.temporary
-        return plans.displace(self.masking.images, self.plan, place, folder)
-
-    def make(self, write: Callable[..., None], sr: Any, masked: Any) -> None:
+    def make(self, write: Callable[[Piece, Path], None]) -> None:
         """Make the pieces that are missing, or those of this share.
 
-        Arguments:
-            write: function that computes and writes a piece, given an image, the piece,
-                the size of a tile, and the file.
-            sr: image for pieces all of whose pixels have data.
-            masked: image for the other pieces, but those without any data.
+        `write` computes a piece and writes it to a file, nodata included; this is set
+        to 0 afterwards, and no piece without any data is computed.
         """
         bands, part = len(self.names) * len(BANDS), self.options.part
 
@@ -202,18 +226,19 @@ class Job:
                 shape = bands, piece.height, piece.width
                 return pieces.write(path, np.zeros(shape, np.uint16))
             with engine_errors("super-resolving"):
-                image = sr if content == Content.ALL else masked
-                write(image, piece, self.tile_size, path)
+                write(piece, path)
+            raster.check_written(path)  # OTB does not report a full disk
+            if content == Content.SOME:
+                area = self.plan.grid.part(piece.window)
+                pieces.clear(path, area, self.masking.images)
 
-        chosen = pieces.share(self.pieces, *part) if part else self.pieces
-        spacing = self.plan.grid.transform.a
-        pieces.make(self.folder, chosen, write_any, spacing, 2 * bands, not part)
+        share = self.pieces[part[0] - 1 :: part[1]] if part else self.pieces
+        pieces.make(self.folder, share, write_any, 2 * bands, joins=not part)
 
     def finish(self) -> dict | None:
-        """Join the pieces, write all files, and remove the pieces.
+        """Join the pieces, write all files, and remove the pieces; return the card.
 
-        Returns:
-            The card, as written beside the image; None if only a share was made.
+        If only a share was made, there is nothing to join, and no card.
         """
         if self.options.part:
             print("this share is done; join all with the same command without --part")

@@ -20,12 +20,9 @@ SCL = "SCL"  # value of the option: the classification that comes with Sentinel-
 
 
 def lay_over(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
-    """Return Sentinel-2 with 0 where the mask leaves pixels out.
+    """Return Sentinel-2 with 0 where the mask leaves pixels out, in small VRT files.
 
-    Arguments:
-        s2: Sentinel-2, with its classification.
-        option: "SCL", or a file whose 0 is left out, and all that lies beyond it.
-        folder: folder for the mask and small VRT files.
+    `option` is "SCL", or a file whose 0 is left out, and all that lies beyond it.
     """
     paths, left_out = [option], (0,)
     if option == SCL:
@@ -48,9 +45,8 @@ def lay_over(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
     with rasterio.open(path, "w", tiled=True, **profile, **vars(s2.grid)) as file:
         file.write(kept.astype(np.uint8), 1)
     mask = raster.describe(path, "the mask")
-    masked = [
-        vrt.write_masked(folder / f"masked{number}.vrt", image, mask)
-        for number, image in enumerate(s2.images)
-    ]
-    names = [image.path for image in s2.images]
-    return replace(s2, images=list(map(raster.describe, masked, names)))
+    images = []
+    for number, image in enumerate(s2.images):
+        masked = vrt.write_masked(folder / f"masked{number}.vrt", image, mask)
+        images.append(raster.describe(masked, image.path))
+    return replace(s2, images=images)

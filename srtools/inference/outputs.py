@@ -1,12 +1,9 @@
 """Files that exercise 5 writes: the image, its intervals, card, preview, style."""
 
-import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rasterio.shutil
 
 from srtools import cards, files
@@ -19,11 +16,7 @@ from srtools.network.intervals import SERVED
 from srtools.sentinel2.image import Sentinel2
 from srtools.urls import redact
 
-log = logging.getLogger(__name__)
-
 MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"
-"""Tag of the image of intervals."""
-
 COG_OPTIONS = {
     "driver": "COG",
     "compress": "DEFLATE",
@@ -55,18 +48,18 @@ class Outputs:
     def check(self, overwrite: bool, read: Sequence[str]) -> None:
         """Check the names, and that no file is lost, among them those that are read."""
         files.check_name(self.image)
-        files.refuse_existing(self.paths, overwrite, read)
-        if self.interval.exists():  # that of another image
-            files.refuse_existing([self.interval], overwrite, read)
-        if self.image.suffix.lower() not in (".tif", ".tiff"):
-            raise SRError(
-                f"{self.image}: the image is a GeoTIFF, its name must end in .tif"
-            )
+        # The intervals of an earlier image would be taken for those of this one.
+        files.refuse_existing([*self.paths, self.interval], overwrite, read)
         files.refuse_folders(self.paths)
-        if self.preview and self.preview.suffix.lower() != ".png":
-            raise SRError(
-                f"{self.preview}: the preview is a PNG, its name must end in .png"
-            )
+        kinds = {
+            self.image: ("GeoTIFF", ".tif", ".tiff"),
+            self.preview: ("PNG", ".png"),
+        }
+        for path, (kind, *endings) in kinds.items():
+            if path and path.suffix.lower() not in endings:
+                raise SRError(
+                    f"{path} will be a {kind}: its name must end in {endings[0]}"
+                )
 
     def write(
         self,
@@ -76,10 +69,9 @@ class Outputs:
         s2: Sentinel2,
         card: dict[str, Any],
     ) -> dict[str, Any]:
-        """Join the pieces in `folder`; write the other files, too; all or none.
+        """Join the pieces in `folder`, and write all files or none.
 
-        Returns:
-            The card with the description of the image.
+        Return the card with the description of the image.
         """
         paths = [Path(redact(image.path)).name for image in s2.images]
         seen = card["sentinel2"].get("items") or paths
@@ -97,24 +89,12 @@ class Outputs:
                 write_cog(whole, partial / path.name)
             image = partial / self.image.name
             qgis.write_style(partial / self.style.name, qgis.limits_of(image))
-            if empty := _share_of_nodata(image):
-                log.info(
-                    "%.2g %% of the image is no data, as Sentinel-2 is there", empty
-                )
             record = raster.describe(image, "the output").record()
             card = {**card, "output": {**record, "path": str(self.image)}}
             cards.write_card(partial / self.card.name, card)
             if self.preview:
                 figures.save_preview(self.preview, s2.read, image)
         return card
-
-
-def _share_of_nodata(image: Path) -> float:
-    """Return the percentage of pixels that are 0, of at most 4096 a side."""
-    with raster.reading(image) as file:
-        step = max(file.width, file.height, 4096) / 4096
-        size = tuple(math.ceil(side / step) for side in (file.height, file.width))
-        return 100 * float(np.mean(file.read(1, out_shape=size) == 0))
 
 
 def write_cog(whole: Path, out: Path) -> None:

@@ -11,18 +11,19 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
+import rasterio.windows
 
 from srtools import cards, files
 from srtools.conventions import BANDS, SCALE
 from srtools.errors import SRError
 from srtools.images import raster, vrt
 from srtools.images.grid import Grid, Window
+from srtools.images.raster import ImageInfo
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,13 @@ CREATION = {
     "BLOCKYSIZE": 32,
 }
 """GDAL's creation options of a piece."""
+STRIP = 512  # rows of a piece that are in memory at once: whole blocks
 PIECES_SHARE, JOINED_SHARE = 0.65, 1.1
 """Bytes on the disk, per byte of all pixels: of the pieces, and of the image with its
 overviews (0.8), of which a part lies there twice while it is written."""
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A rectangle of the output, in pixels."""
 
     col: int
@@ -57,14 +58,9 @@ class Piece:
         return f"r{self.row:06d}_c{self.col:06d}.tif"
 
     @property
-    def pixels(self) -> int:
-        """Number of pixels."""
-        return self.width * self.height
-
-    @property
     def box(self) -> str:
         """The rectangle in OTB's extended file names."""
-        return f"{self.col}:{self.row}:{self.width}:{self.height}"
+        return ":".join(map(str, self))
 
     @property
     def window(self) -> Window:
@@ -86,18 +82,6 @@ def cut(width: int, height: int, size: int) -> list[Piece]:
     ]
 
 
-def share(pieces: Sequence[Piece], part: int, parts: int) -> Sequence[Piece]:
-    """Return the pieces of one of several machines; `part` counts from 1."""
-    chosen, count = pieces[part - 1 :: parts], len(pieces)
-    if not chosen:
-        log.warning(
-            "no piece is left for this share, the image has %d; a smaller --tile_size "
-            "makes more",
-            count,
-        )
-    return chosen
-
-
 def folder_of(out: str | Path) -> Path:
     """Return the folder for the pieces of an image, on the disk of its target."""
     return Path(f"{os.path.realpath(out)}.pieces")
@@ -105,12 +89,7 @@ def folder_of(out: str | Path) -> Path:
 
 @contextmanager
 def lock(folder: Path, shared: bool) -> Iterator[None]:
-    """Lock the folder of the pieces for one run, or for several shares.
-
-    Raises:
-        SRError: if another run makes this image, or shares are still made while all
-            are to be joined.
-    """
+    """Lock the folder of the pieces for one run, or for several shares."""
     busy = (
         f"another run is making this image (it holds {folder}); wait for it, or give "
         "another output"
@@ -118,10 +97,6 @@ def lock(folder: Path, shared: bool) -> Iterator[None]:
     with files.lock(files.make_folder(folder), busy, shared):
         try:
             yield
-        except (KeyboardInterrupt, SystemExit):
-            if (folder / PLAN).exists():
-                log.warning("%s keeps what is done: the same command goes on", folder)
-            raise
         finally:
             with suppress(OSError):
                 folder.rmdir()  # if it is still empty
@@ -159,52 +134,33 @@ def make(
     folder: Path,
     pieces: Sequence[Piece],
     write: Callable[[Piece, Path], None],
-    spacing: float,
     pixel_bytes: int,
     joins: bool = True,
 ) -> None:
     """Make the pieces that are missing in a folder, and log the progress.
 
-    Arguments:
-        write: function that writes one of them to a file.
-        spacing: pixel size in metres.
-        pixel_bytes: size of a pixel of a piece, all bands together.
-        joins: whether this run joins them afterwards.
+    `write` writes one of them to a file; `joins` says that this run joins them, too.
     """
-    todo = [piece for piece in pieces if not _is_whole(folder / piece.name)]
+    todo = [piece for piece in pieces if not raster.is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
-    missing, total = (sum(piece.pixels for piece in each) for each in (todo, pieces))
-    room = PIECES_SHARE * missing + (JOINED_SHARE * total if joins else 0)
-    what = f"{len(todo)} pieces of the image" + (" and the image" if joins else "")
-    files.check_room(folder, round(room * pixel_bytes), what)
-    start, done, km2 = time.monotonic(), 0, spacing**2 / 1e6
-    for piece in todo:
-        # Others write to this disk, too.
-        what = f"piece {piece.name} of the image"
-        files.check_room(folder, piece.pixels * pixel_bytes, what)
-        _make_one(folder, piece, write)
-        done += piece.pixels
-        speed = done / (time.monotonic() - start)
-        progress = done * km2, missing * km2, speed * km2, (missing - done) / speed
-        log.info("%.1f of %.1f km2, %.3g km2/s, %.0f s left", *progress)
-
-
-def _is_whole(path: Path) -> bool:
-    whole = raster.is_whole(path)
-    if path.exists() and not whole:
-        log.warning("piece %s is damaged and is made again", path.name)
-    return whole
-
-
-def _make_one(folder: Path, piece: Piece, write: Callable[[Piece, Path], None]) -> None:
-    unfinished = folder / f".{os.getpid()}_{piece.name}"
-    try:
-        write(piece, unfinished)
-        raster.check_written(unfinished)  # OTB does not report a full disk
-        os.replace(unfinished, folder / piece.name)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    missing, total = (sum(p.width * p.height for p in ps) for ps in (todo, pieces))
+    joined = JOINED_SHARE * total if joins else 0
+    what = "pieces of the image" + (" and the image" if joins else "")
+    start, done = time.monotonic(), 0
+    for number, piece in enumerate(todo, 1):
+        # Again for each of them, because others write to this disk, too.
+        room = PIECES_SHARE * (missing - done) + joined
+        files.check_room(folder, round(room * pixel_bytes), what)
+        unfinished = folder / f".{os.getpid()}_{piece.name}"
+        try:
+            write(piece, unfinished)
+            os.replace(unfinished, folder / piece.name)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        done += piece.width * piece.height
+        seconds = (time.monotonic() - start) * (missing / done - 1)
+        log.info("%d of %d pieces, %.0f s left", number, len(todo), seconds)
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
@@ -213,6 +169,23 @@ def write(path: Path, pixels: np.ndarray) -> None:
     size = {"count": bands, "height": height, "width": width, "dtype": "uint16"}
     with rasterio.open(path, "w", driver="GTiff", **size, **CREATION) as file:
         file.write(pixels)
+    raster.check_written(path)
+
+
+def clear(path: Path, grid: Grid, images: Sequence[ImageInfo]) -> None:
+    """Set the pixels of a piece at `grid` to 0, nodata, where those of `images` are.
+
+    A piece has their four bands once, or twice with intervals.
+    """
+    with rasterio.open(path, "r+") as file:
+        for top in range(0, grid.height, STRIP):
+            rows = slice(top, min(top + STRIP, grid.height))
+            window = rows, slice(0, grid.width)
+            empty = np.moveaxis(raster.read(images, grid.part(window)) == 0, -1, 0)
+            place = rasterio.windows.Window.from_slices(*window)
+            pixels = file.read(window=place)
+            pixels.reshape(-1, *empty.shape)[:, empty] = 0
+            file.write(pixels, window=place)
 
 
 def write_vrt(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affine import Affine
-from rasterio.warp import transform as transform_points
 
 from srtools.conventions import (
     FACTOR,
@@ -62,13 +61,10 @@ def make(image: ImageInfo, like: ImageInfo | None, model: ModelInfo, crop: int) 
         math.ceil(extent / spacing - EDGE) for extent in (right - left, top - bottom)
     )
     transform = Affine(spacing, 0, left, 0, -spacing, top)
-    ends = left, top - height * spacing, left + width * spacing, top
-    beyond = [
-        (end - edge) * sign
-        for end, edge, sign in zip(ends, image.bounds, (-1, -1, 1, 1), strict=True)
-    ]
-    inside = area.crs == image.crs and max(beyond) < (1 - EDGE) * spacing
-    return Plan(Grid(area.crs, transform, width, height), crop, inside)
+    grid = Grid(area.crs, transform, width, height)
+    shown = grid.clip(grid.touched(image.bounds))
+    whole = slice(0, height), slice(0, width)
+    return Plan(grid, crop, inside=area.crs == image.crs and shown == whole)
 
 
 def lr_spacing(model: ModelInfo) -> float:
@@ -120,22 +116,5 @@ def reflect(s2: Sequence[ImageInfo], plan: Plan, folder: Path) -> list[ImageInfo
         raster.describe(
             vrt.write_reflected(folder / f"band{index}.vrt", image, beyond), image.path
         )
-        for index, image in enumerate(s2)
-    ]
-
-
-def displace(
-    s2: Sequence[ImageInfo], plan: Plan, stated: Affine, folder: Path
-) -> list[str]:
-    """Move images as far as the engine misplaces the output; return their files.
-
-    The images lie on one grid, and small VRT files are written to `folder`.
-    """
-    corners = [(place.c, place.f) for place in (stated, plan.grid.transform)]
-    (x0, x1), (y0, y1) = transform_points(
-        plan.grid.crs, s2[0].crs, *zip(*corners, strict=True)
-    )
-    return [
-        str(vrt.write_displaced(folder / f"moved{index}.vrt", image, x0 - x1, y0 - y1))
         for index, image in enumerate(s2)
     ]

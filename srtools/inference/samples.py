@@ -34,11 +34,10 @@ def read(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
         [n, size, size, bands] DN; windows with nodata, or beyond the image, are left
         out.
     """
-    place, shape = area.transform @ Affine.scale(FACTOR), (area.height, area.width)
-    height, width = (side // FACTOR for side in shape)
+    height, width = area.height // FACTOR, area.width // FACTOR
     if min(height, width) < size:
         return np.zeros((0, size, size, len(BANDS)))
-    lr = Grid(area.crs, place, width, height)
+    lr = Grid(area.crs, area.transform @ Affine.scale(FACTOR), width, height)
     rows, cols = (
         np.unique(np.linspace(0, side - size, A_SIDE).astype(int))
         for side in (height, width)

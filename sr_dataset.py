@@ -13,7 +13,7 @@ BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.dataset")  # answers --help, misuse and Ctrl-C at once
+    start("srtools.cli.dataset_options")  # answers --help, misuse and Ctrl-C at once
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from srtools import pair
-from srtools.cli import dataset as cli
+from srtools.cli import dataset_options as cli
 from srtools.conventions import FACTOR
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset

@@ -13,14 +13,14 @@ is not worth its electricity.  docs/metrics.md explains the scores.
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.evaluation")  # answers --help, misuse and Ctrl-C at once
+    start("srtools.cli.evaluation_options")  # answers --help, misuse and Ctrl-C at once
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from srtools.cli import evaluation as cli
+from srtools.cli import evaluation_options as cli
 from srtools.cli.options import command_line
 from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.evaluation import comparison, eval_set, result_files, tables

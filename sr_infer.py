@@ -7,26 +7,26 @@ Out: a seamless 16-bit Cloud Optimized GeoTIFF at 1.5 m, and a card (JSON) besid
         --model_dir model --out sr.tif
     python sr_infer.py --bbox 2.30 48.84 2.38 48.88 --model_dir model --out sr.tif
 
-Tiles join without a seam, because each is computed with more of its surroundings
-than the network's receptive field, and only the middle (the `_crop` output) is kept.
-The image is made in pieces, so that a killed run goes on where it stopped.
+Tiles join without a seam: each is computed with a margin wider than the receptive field
+of the network, and only its middle (the `_crop` output) is kept.
+The image is made in pieces, so that a killed run continues where it stopped.
 Source: OTBTF application TensorflowModelServe.
 """
 
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.inference")  # answers --help, misuse and Ctrl-C at once
+    start("srtools.cli.inference_options")  # answers --help, misuse and Ctrl-C at once
 
 import sys
 from pathlib import Path
 
-from srtools.cli import inference as cli
+from srtools.cli import inference_options as cli
 from srtools.conventions import BANDS, FACTOR, INPUT
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset
-from srtools.inference import cluster, jobs
-from srtools.inference.jobs import Job
+from srtools.inference import dask_cluster
+from srtools.inference.inference_job import Job, print_ranking
 from srtools.inference.pieces import CREATION, Piece
 
 import pyotb
@@ -40,12 +40,12 @@ def put_on_lr_grid(s2: list[str], offset: int, grid: str) -> pyotb.App:
 
 
 def serve(lr: pyotb.App, job: Job) -> pyotb.App:
-    """Run the network over `lr`, tile by tile; its outputs are stacked.
+    """Run the network over `lr`, tile by tile, and stack its outputs.
 
-    The network's answer is wrong near the edge of a tile, so `crop` output pixels are
-    lost on each side.  OTBTF cuts its output to whole expression fields, so the
-    smallest one is taken, one lr pixel: efield = 4 x 1.  Its receptive field is then
-    that pixel and what the crop takes away on both sides, crop / 4 lr pixels each.
+    Near the edge of a tile the output is wrong, so `crop` output pixels are cut off on
+    each side.  OTBTF cuts the output to whole expression fields, so the smallest field
+    is chosen, one lr pixel: efield = 4 x 1.  The receptive field is then this pixel and
+    the lr pixels below the crop on both sides, crop / 4 each.
     """
     rfield = 2 * (job.crop // FACTOR) + 1
     return pyotb.TensorflowModelServe(
@@ -81,19 +81,19 @@ def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None
 
 
 def make_network(**size: int) -> object:
-    """Make the Keras model of exercise 2, with first weights."""
-    from sr_model import SRModel, element_spec  # and otbtf, which nothing else needs
+    """Build the Keras model of exercise 2, with initial weights."""
+    from sr_model import SRModel, element_spec  # late: only bfloat16 needs otbtf
 
     return SRModel(element_spec(len(BANDS)), **size).model
 
 
 def infer(options: cli.Options) -> dict | None:
-    """Super-resolve an image; return its card, or None if it was a share (--part)."""
+    """Super-resolve an image; return its card, or None for a share (--part)."""
     with Job(options, make_network) as job:
         with engine_errors("preparing the image"):
             lr = put_on_lr_grid(job.context, job.s2.offset, job.lr_grid)
             sr = at_least_1(serve(lr, job))
-        # The pixels get their true place there, and 0 where Sentinel-2 has no data.
+        # The job sets the georeference, and 0 where Sentinel-2 has no data.
         job.make(lambda piece, path: write_piece(sr, piece, job.tile_size, path))
         return job.finish()
 
@@ -103,9 +103,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
     if options.dask:
-        cluster.over_dask(options.dask, __file__, argv or sys.argv[1:])
+        dask_cluster.run_shares(options.dask, __file__, argv or sys.argv[1:])
     if options.dry_run:
-        jobs.search(options)
+        print_ranking(options)
     else:
         infer(options)
     return 0

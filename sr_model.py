@@ -13,12 +13,12 @@ as a model of OTBTF, so that the saved model runs in TensorflowModelServe.
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.model")  # answers --help, misuse and Ctrl-C at once
+    start("srtools.cli.model_options")  # answers --help, misuse and Ctrl-C at once
 
 import sys
 from typing import Any
 
-from srtools.cli import model as cli
+from srtools.cli import model_options as cli
 from srtools.conventions import BANDS, INPUT, OUTPUT, OUTPUT_DN, SCALE
 from srtools.network.block_convolution import BlockwiseConv2D
 from srtools.network.initial_weights import EvenZoom, SmoothZoom, start_as_zoom

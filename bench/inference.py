@@ -12,7 +12,7 @@ from affine import Affine
 from bench.measure import run as measure
 from bench.table import Row
 from srtools.conventions import FACTOR
-from srtools.inference import plans
+from srtools.inference import output_grid
 from srtools.network import saved_model
 
 ROOT = Path(__file__).parent.parent
@@ -63,7 +63,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
         rasterio.open(small, "w", **{**file.profile, "width": 8, "height": 8}) as part,
     ):
         part.write(file.read(window=((0, 8), (0, 8))))
-    crop = plans.choose_crop(saved_model.describe(model))
+    crop = output_grid.choose_crop(saved_model.describe(model))
     with_margins = SERVED + 2 * crop // FACTOR
     rounds = []
     for _ in range(ROUNDS):

@@ -23,7 +23,7 @@ import sr_dataset
 import sr_model
 from demo.scene import make_scene
 from demo.server import Server
-from srtools.cli import dataset as cli
+from srtools.cli import dataset_options as cli
 from srtools.conventions import (
     BANDS,
     FIELD_LR_PIXELS,

@@ -12,7 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import sr_eval
-from srtools.cli.evaluation import Options
+from srtools.cli.evaluation_options import Options
 from srtools.errors import SRError
 from tests.conftest import Toy
 

@@ -1,14 +1,11 @@
-"""Command lines as dataclasses: an option is declared once, with its unit and default.
+"""Command lines as dataclasses: each option is declared once, with unit and default.
 
-    @dataclass(frozen=True, kw_only=True)
-    class Options:
-        out_dir: str = option(help="folder for the patches")
-        patch_size: int = option(32, "side of the lr patches, pixels", kind=even)
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    out_dir: str = option(help="folder for the patches")
+    patch_size: int = option(32, "side of the lr patches, pixels", kind=number(2))
 
-    options = parse(Options, ["--out_dir", "patches"])
-
-The fields are the parameters of the script when it is called from Python; the parser
-takes names, types, help and defaults from them.
+options = parse(Options, ["--out_dir", "patches"])
 """
 
 import argparse
@@ -26,18 +23,13 @@ from srtools.urls import without_secrets
 
 Options = TypeVar("Options")
 REQUIRED = dataclasses.MISSING
-LARGEST = 2**31 - 1  # number: NumPy and TensorFlow know no larger seed or size
+LARGEST = 2**31 - 1  # NumPy and TensorFlow take no larger seed or size
 PRECISIONS = ("auto", "float32", "bfloat16")
 """Arithmetic of the network, see `srtools.network.precision`."""
 
-SEVERAL = (
-    "does a * stand for several files, where one is expected?  A Spot product of "
-    "several tiles (R1C1, R1C2) is opened by its DIM_*.XML"
-)
-
 
 class MisuseError(SRError):
-    """Options that contradict each other; the command line exits with 2."""
+    """Options contradict each other; the program ends with exit code 2."""
 
 
 def option(
@@ -48,17 +40,17 @@ def option(
     group: str | None = None,
     **details: Any,
 ) -> Any:
-    """Declare an option: a field of a frozen dataclass.
+    """Declare an option, a field of a frozen dataclass.
 
-    A `bool` is `--field`, or `--no_field` if its default is True; a `bool | None` is
-    `--field` and `--no-field`.
+    A `bool` becomes `--field`, or `--no_field` if its default is True; a `bool | None`
+    becomes `--field` and `--no-field`.
 
     Arguments:
-        default: value without the option; none: the option is required.
-        help: meaning, with the unit.  The default is added unless it is None.
+        default: value if the option is missing; without it the option is required.
+        help: meaning, with the unit.  The parser adds the default unless it is None.
         kind: converter of the text; by default the type of the field.
-        group: heading in `--help`; "advanced" for what a first run does not need.
-        details: what `argparse.add_argument` takes on top (nargs, choices, metavar).
+        group: heading in `--help`; "advanced" for options that a first run ignores.
+        details: further arguments of `argparse.add_argument` (nargs, choices, metavar).
     """
     about = {"help": help, "kind": kind, "group": group, **details}
     return dataclasses.field(default=default, metadata=about)
@@ -102,16 +94,15 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
         if default not in (REQUIRED, None):
             shown = default if isinstance(default, tuple) else [default]
             details["help"] += f" (default: {' '.join(map(str, shown))})"
-    # An option that is not given has the default of the dataclass.
+    # The dataclass sets the default of a missing option.
     details["default"] = None if default is None else argparse.SUPPRESS
     return {**details, "help": details["help"].replace("%", "%%")}
 
 
 class Once(argparse.Action):
-    """Store the value of an option, which comes once, and is not empty."""
+    """Store the value of an option; refuse empty and repeated ones."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
-        """Store the value, or refuse it."""
+    def __call__(self, parser, namespace, values, option_string=None):  # noqa: D102
         if "" in (values, *(values if isinstance(values, list) else ())):
             raise argparse.ArgumentError(
                 self, "it is empty; is a variable of the shell not set?"
@@ -127,14 +118,16 @@ class Once(argparse.Action):
 def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Options:
     """Read a command line; a misuse ends the program with exit code 2.
 
-    Arguments:
-        options: dataclass of the script; `--help` begins with its docstring.
-        arguments: words of the command line; None: those of the program.
+    `--help` begins with the docstring of the dataclass `options`.
     """
     parser = make_parser(options)
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
-        advice = "" if unknown[0].startswith("-") else f"; {SEVERAL}"
+        several = (
+            "; does a * stand for several files where one is expected?  A Spot product "
+            "of several tiles (R1C1, R1C2) is opened by its DIM_*.XML"
+        )
+        advice = "" if unknown[0].startswith("-") else several
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     values = vars(given).items()
     try:
@@ -144,13 +137,9 @@ def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Opt
 
 
 def command_line(script: str, options: Any) -> str:
-    """Write the command that gives such options, without secrets in addresses.
+    """Return the command line with these options, without secrets in addresses.
 
-    What is at its default is left out, and so is `--overwrite`.
-
-    Arguments:
-        script: name of the script.
-        options: dataclass whose fields are declared by `option`.
+    Options at their default are left out, and so is `--overwrite`.
     """
     words = [script]
     for field in dataclasses.fields(options):
@@ -171,13 +160,9 @@ def number(
     kind: type = int,
     multiple: int = 1,
 ) -> Callable[[str], Any]:
-    """Return a converter of numbers within bounds.
+    """Return a converter from text to finite numbers of type `kind` within bounds.
 
-    Arguments:
-        least, most: smallest and largest value that is taken; whole numbers end at
-            `LARGEST`, others before infinity.
-        kind: int or float.
-        multiple: divisor of the value.
+    Whole numbers are at most `LARGEST`, and multiples of `multiple`.
     """
     wanted = "a whole number" if kind is int else "a number"
     wanted = f"a multiple of {multiple}" if multiple > 1 else wanted
@@ -198,10 +183,10 @@ def number(
 
 
 def day(text: str) -> date:
-    """Read a date such as 2022-07-14."""
+    """Convert a text such as 2022-07-14 to a date."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").date()  # fromisoformat takes more
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no day; YYYY-MM-DD is expected"
+            f"{text!r} is not a day; YYYY-MM-DD is expected"
         ) from None

@@ -1,4 +1,1 @@
-"""Exercise 5: a large image in pieces, from the plan of its grid to the COG.
-
-`sr_infer.py` runs the network; this room prepares its input, and keeps its output.
-"""
+"""Exercise 5: super-resolution of a large image, from the output grid to the COG."""

@@ -1,8 +1,6 @@
-"""A large image made piece by piece: a finished piece is never made again.
+"""Pieces of a large image: files in a folder beside it, joined at the end.
 
-Each piece is a file in a folder beside the image.  A run that is killed loses one
-piece.  Several machines can share the pieces.  In the end they are joined, and the
-folder is removed.
+A run that is killed loses one piece, and several machines can share the pieces.
 """
 
 import logging
@@ -29,7 +27,7 @@ log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
 TILES_A_SIDE = 3
-"""Tiles along each side of a piece, which are whole: none is computed twice."""
+"""Tiles along each side of a piece.  Whole tiles: none is computed twice."""
 CREATION = {
     # On a full disk, libtiff may never return from a file that is not compressed.
     **raster.COMPRESSED,
@@ -38,10 +36,10 @@ CREATION = {
     "BLOCKYSIZE": 32,
 }
 """GDAL's creation options of a piece."""
-STRIP = 512  # rows of a piece that are in memory at once: whole blocks
+STRIP = 512  # rows in memory while nodata is set: whole blocks
 PIECES_SHARE, JOINED_SHARE = 0.65, 1.1
-"""Bytes on the disk, per byte of all pixels: of the pieces, and of the image with its
-overviews (0.8), of which a part lies there twice while it is written."""
+"""Bytes on the disk per byte of all pixels, for the pieces and for the image.  The
+image and its overviews take 0.8; a part exists twice while GDAL writes it."""
 
 
 class Piece(NamedTuple):
@@ -91,30 +89,30 @@ def folder_of(out: str | Path) -> Path:
 def lock(folder: Path, shared: bool) -> Iterator[None]:
     """Lock the folder of the pieces for one run, or for several shares."""
     busy = (
-        f"another run is making this image (it holds {folder}); wait for it, or give "
-        "another output"
+        f"another run is making this image (it has locked {folder}); wait for it, or "
+        "give another output"
     )
     with files.lock(files.make_folder(folder), busy, shared):
         try:
             yield
         finally:
             with suppress(OSError):
-                folder.rmdir()  # if it is still empty
+                folder.rmdir()  # if it is empty
 
 
 def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
-    """Take the folder, or go on with pieces that were made for the same plan.
+    """Begin a folder of pieces, or continue one that was begun with the same plan.
 
-    Shares that begin at the same time do this one after the other.  The plan holds all
-    that the pixels depend on; with `overwrite`, pieces of another plan are removed.
+    The plan holds all settings that the pixels depend on.  With `overwrite`, pieces of
+    another plan are removed.  Shares that begin at the same time wait for each other.
     """
-    # Not the folder itself, which this run, or its share, has locked already.
+    # The parent is locked, because the run has locked the folder already.
     with files.lock(folder.absolute().parent, busy=None):
         old = [path for path in folder.glob("*") if not path.name.startswith(".")]
         if old and not (folder / PLAN).exists():
             raise SRError(
-                f"{folder} holds {old[0].name} but no {PLAN}, so nobody knows what "
-                "its files were made for; remove or rename the folder"
+                f"{folder} has {old[0].name} but no {PLAN} with the settings of its "
+                "files; remove or rename the folder"
             )
         if old:
             names = cards.differences(cards.read_card(folder / PLAN), plan)
@@ -122,10 +120,10 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                 return
             if not overwrite:
                 raise SRError(
-                    f"{folder} holds pieces made with another {', '.join(names)}; give "
-                    "the same to go on, or --overwrite to start anew"
+                    f"{folder} has pieces made with another {', '.join(names)}; give "
+                    "the same to continue, or --overwrite to start anew"
                 )
-            for path in old:  # the folder stays: this run has locked it
+            for path in old:  # the folder stays, because this run has locked it
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         cards.write_card(folder / PLAN, plan)
 
@@ -139,17 +137,17 @@ def make(
 ) -> None:
     """Make the pieces that are missing in a folder, and log the progress.
 
-    `write` writes one of them to a file; `joins` says that this run joins them, too.
+    `write` writes a piece to a file.  `joins` is true if this run joins them, too.
     """
     todo = [piece for piece in pieces if not raster.is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
-        log.info("%d of %d pieces are there", len(pieces) - len(todo), len(pieces))
+        log.info("%d of %d pieces are complete", len(pieces) - len(todo), len(pieces))
     missing, total = (sum(p.width * p.height for p in ps) for ps in (todo, pieces))
     joined = JOINED_SHARE * total if joins else 0
     what = "pieces of the image" + (" and the image" if joins else "")
     start, done = time.monotonic(), 0
     for number, piece in enumerate(todo, 1):
-        # Again for each of them, because others write to this disk, too.
+        # Checked again for each piece, because other programs write to this disk, too.
         room = PIECES_SHARE * (missing - done) + joined
         files.check_room(folder, round(room * pixel_bytes), what)
         unfinished = folder / f".{os.getpid()}_{piece.name}"
@@ -172,10 +170,10 @@ def write(path: Path, pixels: np.ndarray) -> None:
     raster.check_written(path)
 
 
-def clear(path: Path, grid: Grid, images: Sequence[ImageInfo]) -> None:
-    """Set the pixels of a piece at `grid` to 0, nodata, where those of `images` are.
+def set_nodata(path: Path, grid: Grid, images: Sequence[ImageInfo]) -> None:
+    """Set the pixels of a piece at `grid` to 0 where those of `images` are 0.
 
-    A piece has their four bands once, or twice with intervals.
+    The piece has the four bands of the images once, or twice with intervals.
     """
     with rasterio.open(path, "r+") as file:
         for top in range(0, grid.height, STRIP):
@@ -195,10 +193,7 @@ def write_vrt(
     first: int = 1,
     tags: Mapping[str, str] = {},
 ) -> Path:
-    """Lay the pieces of a folder side by side, in a VRT beside them.
-
-    Its four bands are those from number `first` of the pieces.
-    """
+    """Write a VRT beside the pieces that joins their four bands from number `first`."""
     copies = [
         vrt.Copy(
             str(path.parent / piece.name),

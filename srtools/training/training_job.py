@@ -33,7 +33,7 @@ IMAGE_PATCHES = 4  # validation patches in the pictures for TensorBoard
 
 
 class Options(Protocol):
-    """Options of a training, as `srtools.cli.train` describes them."""
+    """Options of a training, as `srtools.cli.training_options` describes them."""
 
     patches: tuple[str, ...]
     model_dir: str

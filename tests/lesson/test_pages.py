@@ -12,14 +12,18 @@ from demo.run import SHIFT
 from demo.scene import make_scene
 from demo.server import Server
 from lesson import check
-from srtools.cli import dataset, evaluation, inference, model, train
+from srtools.cli import dataset_options as dataset
+from srtools.cli import evaluation_options as evaluation
+from srtools.cli import inference_options as inference
+from srtools.cli import model_options as model
+from srtools.cli import training_options as training
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PARSE = {
     "sr_dataset.py": dataset.parse,
     "sr_model.py": model.parse,
-    "sr_train.py": train.parse,
+    "sr_train.py": training.parse,
     "sr_eval.py": evaluation.parse,
     "sr_infer.py": inference.parse,
     "lesson.check": lambda given: check.get_parser().parse_args(given),

@@ -24,7 +24,7 @@ from affine import Affine
 
 import sr_dataset
 import sr_infer
-from srtools.cli import inference
+from srtools.cli import inference_options as inference
 from srtools.conventions import BANDS, GROUPS
 from srtools.engine import engine_errors
 from srtools.errors import SRError

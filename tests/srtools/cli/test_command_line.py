@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from srtools.cli import dataset, evaluation, inference, model, train
+from srtools.cli import dataset_options as dataset
+from srtools.cli import evaluation_options as evaluation
+from srtools.cli import inference_options as inference
+from srtools.cli import model_options as model
+from srtools.cli import training_options as training
 from srtools.cli.options import command_line, parse
-from srtools.cli.search import SearchOptions
+from srtools.cli.search_options import SearchOptions
 
 ROOT = Path(__file__).parents[3]
 SPOT = "--pan p --xs x --out_dir o"
@@ -25,8 +29,8 @@ SPOT = "--pan p --xs x --out_dir o"
         (dataset, f"{SPOT} --spot_date 2022-07-16 --proportions 0 0 1"),
         (dataset, f"{SPOT} --item a b --stac_url http://h/s --margin 0"),
         (dataset, f"{SPOT} --s2_images a b c d --offset 1000 --coregister --overwrite"),
-        (train, "--patches a b --model_dir m --no_augment --no-streaming --seed 7"),
-        (train, "--patches a --model_dir m --learning_rate 0.0003 --streaming"),
+        (training, "--patches a b --model_dir m --no_augment --no-streaming --seed 7"),
+        (training, "--patches a --model_dir m --learning_rate 0.0003 --streaming"),
         (evaluation, "--patches a b --model_dir m --out_dir o --self_ensemble"),
         (inference, "--bbox -2.5 -48.8 2.3 48.8 --model_dir m --out sr.tif --crop 64"),
     ],
@@ -110,10 +114,10 @@ def test_the_period_follows_spot():
 
 def test_the_options_that_the_weights_depend_on():
     common = "--patches p --model_dir m --no_augment".split()
-    settings = train.parse([*common, "--overwrite"]).settings
+    settings = training.parse([*common, "--overwrite"]).settings
     assert settings["augment"] is False and settings["filters"] == 64
-    assert not set(settings) & set(train.FREE)
-    assert train.parse([*common, "--streaming"]).settings == settings
+    assert not set(settings) & set(training.FREE)
+    assert training.parse([*common, "--streaming"]).settings == settings
 
 
 def test_scenes():

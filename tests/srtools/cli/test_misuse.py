@@ -4,7 +4,11 @@ import shlex
 
 import pytest
 
-from srtools.cli import dataset, evaluation, inference, model, train
+from srtools.cli import dataset_options as dataset
+from srtools.cli import evaluation_options as evaluation
+from srtools.cli import inference_options as inference
+from srtools.cli import model_options as model
+from srtools.cli import training_options as training
 from srtools.cli.options import MisuseError
 
 DATASET = "--pan p --xs x --out_dir o"
@@ -32,19 +36,19 @@ MISUSE = [
     (dataset, f"{DATASET} --s2_images a --dry_run", "--dry_run is for a search"),
     (dataset, f"{DATASET} --s2_images a --item S2A_x", "--item is for a search"),
     (dataset, f"{DATASET} --archive cdse --stac_url u", "--archive and --stac_url are"),
-    (dataset, f"{DATASET} --start_date tomorrow", "'tomorrow' is no day; YYYY-MM-DD"),
-    (dataset, f"{DATASET} --end_date 2022-13-01", "'2022-13-01' is no day"),
+    (dataset, f"{DATASET} --start_date tomorrow", "'tomorrow' is not a day; YYYY-MM"),
+    (dataset, f"{DATASET} --end_date 2022-13-01", "'2022-13-01' is not a day"),
     (dataset, f"{DATASET} --max_bad_share -1", "is not a number of at least 0 up to 1"),
     (dataset, f"{DATASET} --offset 5", "choose from"),
     (evaluation, f"{EVALUATION} --batch_size 0", "is not a whole number of at least 1"),
-    (evaluation, f"{EVALUATION} --compare a b", "--compare takes folders of results"),
+    (evaluation, f"{EVALUATION} --compare a b", "--compare takes two folders of r"),
     (evaluation, "--out_dir o", "--model_dir and --patches are required, or --compare"),
     (evaluation, "--model_dir m --out_dir o", "--model_dir and --patches are required"),
     (evaluation, "--patches p --model_dir m", "required: --out_dir"),
     (
         evaluation,
         "--patches a/x b/x --model_dir m --out_dir o",
-        "two --patches are called x",
+        "of --patches have the name x",
     ),
     (inference, "--s2_images a --out sr.tif", "required: --model_dir"),
     (inference, INFERENCE, "--s2_images, or an area to search, is needed"),
@@ -52,7 +56,7 @@ MISUSE = [
     (
         inference,
         f"{INFERENCE} --s2_images a --part 1/2 --dask x",
-        "--dask makes all the",
+        "--dask makes all sh",
     ),
     (inference, f"{INFERENCE} --s2_images a --das x", "unrecognized arguments: --das"),
     (
@@ -60,17 +64,17 @@ MISUSE = [
         f"{INFERENCE} --s2_images a --s2_images b",
         "twice, ['a'] and ['b']; g",
     ),
-    (inference, f"{INFERENCE} --part 0/3", "'0/3' is no share; one such as 1/8"),
-    (inference, f"{INFERENCE} --part 4/3", "'4/3' is no share"),
-    (inference, f"{INFERENCE} --part a", "'a' is no share"),
+    (inference, f"{INFERENCE} --part 0/3", "'0/3' is not a share; I/N is exp"),
+    (inference, f"{INFERENCE} --part 4/3", "'4/3' is not a share"),
+    (inference, f"{INFERENCE} --part a", "'a' is not a share"),
     (inference, f"{INFERENCE} --tile_size 0", "at least 1"),
     (
         inference,
         f"{INFERENCE} --s2_images a --uncertainty --consistent",
-        "--uncertainty is calibrated for the network's answer",
+        "--uncertainty is calibrated for the output of the network",
     ),
     *(
-        (train, f"{TRAIN} {words}", words.split()[0])
+        (training, f"{TRAIN} {words}", words.split()[0])
         for words in (
             *("--batch_size 0", "--batch_size 99999999999999999999", "--seed -1"),
             *("--seed 4294967296", "--nb_epochs 0", "--patience 0", "--loss l3"),

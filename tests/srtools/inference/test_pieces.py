@@ -1,4 +1,4 @@
-"""Large images: pieces, shares, runs that are killed, and the file in the end."""
+"""Large images: pieces, shares, killed runs, clusters, and the joined file."""
 
 import os
 import shutil
@@ -16,10 +16,9 @@ from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
 from srtools import cards, files
-from srtools.cli.inference import Options
+from srtools.cli.inference_options import Options
 from srtools.errors import SRError
-from srtools.inference import cluster as clusters
-from srtools.inference import outputs, pieces
+from srtools.inference import dask_cluster, output_files, pieces
 from srtools.network import saved_model
 
 import pyotb
@@ -29,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def job(tmp_path, write_raster, blurring_model) -> dict:
-    """Give the arguments of an image of 3 x 4 pieces, with a hole."""
+    """Return the options of an image of 3 x 4 pieces, with nodata."""
     pixels = np.random.default_rng(1).integers(1, 8000, (45, 60, 4)).astype(np.uint16)
     pixels[10:14, 20:30] = 0
     return {
@@ -52,7 +51,7 @@ def infer(job: dict, out: Path, **options) -> dict | None:
 
 
 def whole(tmp_path: Path, job: dict) -> np.ndarray:
-    """Return the image as it is made in one piece."""
+    """Return the image, made in one piece."""
     out = tmp_path / "whole.tif"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "TILES_A_SIDE", 99)
@@ -78,11 +77,8 @@ def watch_pieces(monkeypatch) -> list[pieces.Piece]:
     return computed
 
 
-def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog):
-    """On a full disk OTB returns without an error; the damaged piece has no name yet.
-
-    One that was damaged later is found when the run goes on.
-    """
+def test_damaged_pieces_are_made_again(tmp_path, job, monkeypatch, capfd, caplog):
+    """On a full disk OTB returns without an error.  Others are damaged later."""
     out, write = tmp_path / "sr.tif", pyotb.App.write
 
     def cut_off(self, path, **options):
@@ -101,34 +97,28 @@ def test_a_piece_that_is_not_complete(tmp_path, job, monkeypatch, capfd, caplog)
     os.truncate(pieces.folder_of(out) / kept[2], 3000)
     monkeypatch.setattr(pyotb.App, "write", write)
     assert sr_infer.main(arguments(job, out)) == 0
-    assert "5 of 12 pieces are there" in caplog.text
+    assert "5 of 12 pieces are complete" in caplog.text
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_too_little_room_is_told_before_it_is_needed(tmp_path, job, monkeypatch):
+def test_a_full_disk_is_reported_early(tmp_path, job, monkeypatch):
     """240 x 180 pixels of four 16-bit bands are 0.346 MB: 0.65 and 1.1 times that."""
     usage, out = shutil.disk_usage(tmp_path), tmp_path / "sr.tif"
 
-    def kept(*megabytes: float) -> int:
-        """Run with so much room, then with what others leave; count the pieces."""
-        left = iter(megabytes)
+    for free_megabytes, complete in (([0.600], 0), ([0.610, 0.500], 1)):
+        free = iter(free_megabytes)
         monkeypatch.setattr(
-            shutil, "disk_usage", lambda _: usage._replace(free=int(1e6 * next(left)))
+            shutil, "disk_usage", lambda _, f=free: usage._replace(free=next(f) * 1e6)
         )
         with pytest.raises(
-            SRError, match="1 MB are needed for pieces .* and the image"
+            SRError, match="1 MB are needed for pieces of the image and"
         ):
             infer(job, out)
-        return len(list(pieces.folder_of(out).glob("r*.tif")))
-
-    assert kept(0.600) == 0
-    assert kept(0.610, 0.500) == 1
-    monkeypatch.undo()
-    infer(job, out)
+        assert len(list(pieces.folder_of(out).glob("r*.tif"))) == complete
 
 
-def test_a_killed_run_goes_on(tmp_path, job, monkeypatch):
-    """SIGKILL gives no chance to tidy up; the same command makes what is missing."""
+def test_a_killed_run_continues(tmp_path, job, monkeypatch):
+    """After SIGKILL the same command makes the missing pieces only."""
     out = tmp_path / "sr.tif"
     command = [sys.executable, "sr_infer.py", *arguments(job, out)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as run:
@@ -144,13 +134,12 @@ def test_a_killed_run_goes_on(tmp_path, job, monkeypatch):
     assert len(computed) == 12 - len(kept)
     assert not kept & {piece.name for piece in computed}
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
-    left = {path.name for path in tmp_path.iterdir()}
-    made = {f"{name}.{kind}" for name in ("sr", "whole") for kind in KINDS}
-    assert left == {"s2.tif", *made}
+    outputs = {f"{name}.{kind}" for name in ("sr", "whole") for kind in KINDS}
+    assert {path.name for path in tmp_path.iterdir()} == {"s2.tif", *outputs}
 
 
-def test_shares_are_the_whole(tmp_path, job):
-    """In any order, and joined, when none is made any more, without --part."""
+def test_shares_join_to_the_whole(tmp_path, job):
+    """The command without --part joins them, unless a share is still running."""
     out = tmp_path / "sr.tif"
     with pieces.lock(pieces.folder_of(out), shared=True):
         for part in ("2/3", "3/3", "1/3"):
@@ -161,9 +150,9 @@ def test_shares_are_the_whole(tmp_path, job):
     with pieces.lock(pieces.folder_of(out), shared=False):
         with pytest.raises(SRError, match="another run is making this image"):
             infer(job, out, part=(1, 3))
-    made = list(pieces.folder_of(out).glob("r*.tif"))
-    assert len(made) == 12
-    for path in made:  # or a full disk would hang libtiff
+    paths = list(pieces.folder_of(out).glob("r*.tif"))
+    assert len(paths) == 12
+    for path in paths:  # without compression a full disk would hang libtiff
         with rasterio.open(path) as file:
             assert file.compression.name == "deflate"
     assert sr_infer.main(arguments(job, out)) == 0
@@ -182,7 +171,7 @@ if __name__ == "__main__":
 
 @contextmanager
 def cluster(folder):
-    """Run a cluster that knows nothing of the scripts, in a folder of its own."""
+    """Run a cluster that cannot import the scripts, in another folder."""
     folder.mkdir()
     (folder / "cluster.py").write_text(CLUSTER)
     command, pipe = [sys.executable, "cluster.py"], subprocess.PIPE
@@ -196,11 +185,11 @@ def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog, monkeypatc
     pytest.importorskip("distributed")
     monkeypatch.delenv("PYTHONPATH", raising=False)
     monkeypatch.chdir(tmp_path)
-    out = Path("sr.tif")  # relative, which the workers must understand
+    out = Path("sr.tif")  # the workers have another working directory
     with cluster(tmp_path / "elsewhere") as address:
         assert sr_infer.main([*arguments(job, out), "--dask", address]) == 0
         assert "2 workers share the pieces" in caplog.text
-        assert "12 of 12 pieces are there" in caplog.text
+        assert "12 of 12 pieces are complete" in caplog.text
         wrong = [*arguments(job, tmp_path / "b.tif"), f"--dask={address}"]
         assert sr_infer.main([*wrong, "--crop", "64"]) == 1
         error = capfd.readouterr().err.splitlines()[-1]
@@ -209,35 +198,37 @@ def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog, monkeypatc
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-def test_a_cluster_or_a_worker_that_is_lost_is_one_line(tmp_path, monkeypatch):
+def test_a_lost_worker_and_a_lost_cluster_are_one_line(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
     script = tmp_path / "killed.py"
     script.write_text("import os; os.kill(os.getpid(), 9)")
     with cluster(tmp_path / "elsewhere") as address:
-        with pytest.raises(SRError, match="ended with exit code -9: it said nothing"):
-            clusters.over_dask(address, str(script), ["--dask", address])
+        with pytest.raises(SRError, match="ended with exit code -9: no message"):
+            dask_cluster.run_shares(address, str(script), ["--dask", address])
     client, address = distributed.Client, "tcp://127.0.0.1:1"
-    monkeypatch.setattr(distributed, "Client", lambda *_, **__: client(address, 1))
-    with pytest.raises(SRError, match=f"cluster {address} does not do .*goes on with"):
-        clusters.over_dask(address, "x.py", ["--dask", address])
+    monkeypatch.setattr(
+        distributed, "Client", lambda *_, **__: client(address, timeout=1)
+    )
+    with pytest.raises(SRError, match=f"cluster {address} failed .*keeps the pieces"):
+        dask_cluster.run_shares(address, "x.py", ["--dask", address])
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path, job):
-    """Also one whose plan is gone: what its pieces were made for is not known."""
+def test_pieces_without_a_plan_are_refused(tmp_path, job):
+    """Their settings are unknown; with --overwrite the files stay, too."""
     folder = pieces.folder_of(tmp_path / "sr.tif")
     infer(job, tmp_path / "sr.tif", part=(1, 4))
     (folder / pieces.PLAN).unlink()
     before = sorted(folder.iterdir())
     for overwrite in (False, True):
-        with pytest.raises(SRError, match="nobody knows what its files were made for"):
+        with pytest.raises(SRError, match="but no plan.json with the settings"):
             infer(job, tmp_path / "sr.tif", overwrite=overwrite)
     assert sorted(folder.iterdir()) == before
 
 
-def test_pieces_of_something_else_are_refused(
+def test_pieces_of_another_plan_are_refused(
     tmp_path, job, calibrated_model, repeating_model, write_raster
 ):
-    """The weights stay as they are when a model is calibrated anew."""
+    """A model that is calibrated again has the same weights and another card."""
     out, model = tmp_path / "sr.tif", tmp_path / "model"
     shutil.copytree(calibrated_model, model)
     mask = write_raster("mask.tif", np.ones((45, 60), np.uint8))
@@ -267,7 +258,7 @@ def test_pieces_of_something_else_are_refused(
 
 @pytest.mark.parametrize("width", [60, 200])
 def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, width):
-    """With a card and a picture beside it."""
+    """Its card and its preview lie beside it."""
     pixels = np.random.default_rng(1).integers(1, 8000, (150, width, 4))
     s2 = write_raster("s2.tif", pixels.astype(np.uint16))
     out, preview = tmp_path / "sr.tif", tmp_path / "sr.png"
@@ -290,36 +281,40 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
         assert file.width > 400 and file.read().std() > 10
 
 
+SHUTIL, COPY = output_files.rasterio.shutil, output_files.rasterio.shutil.copy
+
+
 def fail(*_, **__):
     raise OSError("No space left on device")
 
 
-def fail_at_second(source, target, copy=outputs.rasterio.shutil.copy, **options):
+def fail_at_second(source, target, copy=COPY, **options):
     (fail if "interval" in target else copy)(source, target, **options)
 
 
-def cut_off(source, target, copy=outputs.rasterio.shutil.copy, **options):
+def cut_off(source, target, copy=COPY, **options):
     """On a full disk GDAL may return without an error."""
     copy(source, target, **options)
     os.truncate(target, os.path.getsize(target) - 3000)
 
 
-COPY = (outputs.rasterio.shutil, "copy")
-
-
 @pytest.mark.parametrize(
     ("place", "failing", "words"),
     [
-        ((outputs.figures, "save_preview"), fail, "No space left"),
-        (COPY, fail, "sr.tif cannot be written .*left.*pieces are kept"),
-        (COPY, fail_at_second, "_interval.tif cannot be written .*No space left"),
-        (COPY, cut_off, "sr.tif was not written completely"),
+        ((output_files.figures, "save_preview"), fail, "No space left"),
+        ((SHUTIL, "copy"), fail, "sr.tif cannot be written .*left.*pieces are kept"),
+        (
+            (SHUTIL, "copy"),
+            fail_at_second,
+            "_interval.tif cannot be written .*No space",
+        ),
+        ((SHUTIL, "copy"), cut_off, "sr.tif was not written completely"),
     ],
 )
 def test_pieces_are_kept_until_nothing_can_fail(
     tmp_path, job, calibrated_model, monkeypatch, place, failing, words
 ):
-    """And the same command finishes, without --overwrite."""
+    """The same command finishes without --overwrite, and computes no piece again."""
     job["model_dir"], out = calibrated_model, tmp_path / "sr.tif"
     options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
     with monkeypatch.context() as patch:
@@ -334,14 +329,14 @@ def test_pieces_are_kept_until_nothing_can_fail(
 
 
 def test_shares_that_overwrite_do_not_race(tmp_path):
-    """Each may find the old folder; the first one clears it, for all."""
+    """The first share clears the old folder; the second keeps its pieces."""
     folder = tmp_path / "sr.tif.pieces"
     folder.mkdir()
     pieces.prepare(folder, {"crop": 16}, overwrite=False)
     piece = folder / pieces.Piece(0, 0, 1, 1).name
     piece.touch()
     share = Thread(target=pieces.prepare, args=(folder, {"crop": 56}, True))
-    with files.lock(tmp_path, "busy"):  # as another share that prepares
+    with files.lock(tmp_path, "busy"):  # another share prepares the folder
         share.start()
         share.join(timeout=0.2)
         assert share.is_alive() and piece.exists()
@@ -363,15 +358,3 @@ def test_pieces_without_data_do_not_pass_the_network(
     infer(job, tmp_path / "sr.tif")
     np.testing.assert_array_equal(read(tmp_path / "sr.tif"), expected)
     assert {piece.col for piece in computed} == {0, 60}  # of 0, 60, 120 and 180
-
-
-@pytest.mark.parametrize("size", [(1, 1), (2, 7), (4, 3)])
-def test_tiny_images(tmp_path, write_raster, repeating_model, size):
-    pixels = np.full((*size, 4), 900, np.uint16)
-    pixels[0, 0] = 300
-    job = {"s2_images": (write_raster("s2.tif", pixels),), "model_dir": repeating_model}
-    out = tmp_path / "sr.tif"
-    infer(job, out)
-    height, width = size
-    assert read(out).shape == (4, 4 * height, 4 * width)
-    assert read(out)[:, 1, 1].tolist() == [300] * 4

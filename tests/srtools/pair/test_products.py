@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 
 import sr_dataset
-from srtools.cli.dataset import Options
+from srtools.cli.dataset_options import Options
 from srtools.images.raster import describe
 from srtools.pair.products import Products
 from srtools.sentinel2.image import Sentinel2

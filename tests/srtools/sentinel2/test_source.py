@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srtools.cli.search import SearchOptions
+from srtools.cli.search_options import SearchOptions
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.sentinel2 import defaults, source

@@ -1,4 +1,4 @@
-"""All that exercise 5 needs around its network: one context manager, one job."""
+"""Everything around the network in exercise 5: checks, grids, pieces, output files."""
 
 import math
 import os
@@ -20,8 +20,9 @@ from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images import checks, raster, vrt
 from srtools.images.raster import ImageInfo
-from srtools.inference import consistent, mask, pieces, plans, samples
-from srtools.inference.outputs import Outputs
+from srtools.inference import consistency_correction, mask, output_grid, pieces
+from srtools.inference.domain_check import warn_if_unlike
+from srtools.inference.output_files import OutputFiles
 from srtools.inference.pieces import Piece
 from srtools.network import intervals, model_card, precision, saved_model, serving
 from srtools.sentinel2 import areas, source
@@ -48,13 +49,13 @@ class Options(source.Options, Protocol):
     part: tuple[int, int] | None
 
 
-def search(options: Options) -> None:
-    """Print the ranking of Sentinel-2 images, and do no more."""
+def print_ranking(options: Options) -> None:
+    """Search Sentinel-2 images over the area, and print their ranking."""
     source.find_scene(options, _read_area(options)[0])
 
 
 def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | None]:
-    """Return the area to make, degrees, and the image of `--like`; None for all."""
+    """Return the area of the output, degrees, and the image of `--like`."""
     if not options.like:
         return areas.from_bbox(options.bbox) if options.bbox else None, None
     like = raster.describe(options.like, "the reference image")
@@ -63,30 +64,30 @@ def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | No
 
 
 class Job:
-    """One image to make.
+    """Super-resolution of one image.
 
-    The context finds and checks Sentinel-2, and locks the folder of the pieces:
+    The context finds and checks Sentinel-2, and locks the folder of the pieces.  Its
+    attributes for the script:
 
         s2: Sentinel-2.
-        context: its files with reflections around them, as the network sees them.
-        masking: Sentinel-2 whose 0 is nodata in the output.
-        plan, lr_grid: grids, and the file with that of the network's input.
-        model_dir, names, crop: SavedModel to serve, its outputs, and the output pixels
-            that they lose on each side.
+        context: its files, continued by reflection beyond the edges.
+        lr_grid: file with the grid of the network's input.
+        model_dir, names: SavedModel to serve, and its outputs.
+        crop: output pixels that these lack on each side.
         tile_size: side of a tile, output pixels; whole lr pixels.
     """
 
     def __init__(self, options: Options, make_network: Callable[..., Any]) -> None:
         """Check the options, the names of the outputs, and the model.
 
-        `make_network` makes the Keras model with first weights, for bfloat16.
+        `make_network` builds the Keras model with initial weights, for bfloat16.
         """
         engine.require("TensorflowModelServe")
         self.options, self.make_network = options, make_network
-        self.outline, self.like = _read_area(options)
-        self.outputs = Outputs(options.out, options.preview, options.uncertainty)
-        read = [*(options.s2_images or ()), options.like, options.mask]
-        self.outputs.check(options.overwrite, [path for path in read if path])
+        self.area, self.like = _read_area(options)
+        self.outputs = OutputFiles(options.out, options.preview, options.uncertainty)
+        inputs = [*(options.s2_images or ()), options.like, options.mask]
+        self.outputs.check(options.overwrite, [path for path in inputs if path])
         self._choose_model()
         self.tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
         for path in self.outputs.paths:
@@ -102,27 +103,27 @@ class Job:
         )
         self.arithmetic = precision.choose(options.precision)
         self.views = serving.VIEWS if options.self_ensemble else 1
-        self.model_crop = self.crop = plans.choose_crop(self.model, options.crop)
+        self.model_crop = self.crop = output_grid.choose_crop(self.model, options.crop)
         self.names, self.calibration = [saved_model.cropped(self.crop)], None
         if options.uncertainty:
             record = intervals.record_of(self.model.card, self.views, path)
             self.calibration = record
-            self.crop += intervals.CUT  # pixels at the rim, whose interval is unknown
+            self.crop += intervals.CUT  # pixels at the rim have no interval
             self.names = [saved_model.cropped(self.crop), serving.INTERVAL]
 
     def __enter__(self) -> "Job":
         options = self.options
-        margin = plans.context_metres(self.model, self.crop)
+        margin = output_grid.context_metres(self.model, self.crop)
         search = {"margin_metres": margin, "scl": options.mask == mask.SCL}
         place = {"prefix": ".temporary-", "dir": self.folder}
         with ExitStack() as stack:
             stack.enter_context(pieces.lock(self.folder, shared=bool(options.part)))
-            s2 = source.sentinel2(options, self.outline, self.folder, **search)
+            s2 = source.sentinel2(options, self.area, self.folder, **search)
             self.s2 = stack.enter_context(s2)
             folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
             self.temporary = Path(folder)
             self._choose_grid()
-            self._choose_mask()
+            self._choose_nodata()
             self.card = self._card()
             pieces.prepare(self.folder, self._dependencies(), options.overwrite)
             self.model_dir = self._save_model()
@@ -134,41 +135,47 @@ class Job:
 
     def _choose_grid(self) -> None:
         s2, model = self.s2, self.model
-        if self.outline and not self.like:
-            self.like = areas.part_of(s2.images[0], self.outline)
+        if self.area and not self.like:
+            self.like = areas.part_of(s2.images[0], self.area)
         s2.check_area(self.like)
         s2.check_training(model.card.get("offset_removed"))
-        self.plan = plan = plans.make(s2.images[0], self.like, model, self.crop)
-        samples.warn_if_unlike(model.card, s2, plan.grid)
-        if self.options.consistent and plan.grid.crs != s2.grid.crs:
+        image = s2.images[0]
+        self.output = output_grid.choose(image, self.like or image, model, self.crop)
+        self.grid = self.output.grid
+        warn_if_unlike(model.card, s2, self.grid)
+        if self.options.consistent and self.grid.crs != s2.grid.crs:
             raise SRError(
-                "--consistent compares with Sentinel-2's own pixels, which are in "
-                f"{s2.grid.crs}; the output would be in {plan.grid.crs}: give --like "
-                "an image in the CRS of Sentinel-2, or leave --consistent out"
+                f"--consistent compares with the pixels of Sentinel-2, in {s2.grid.crs}"
+                f"; the output would be in {self.grid.crs}: give --like an image in "
+                "the CRS of Sentinel-2, or leave --consistent out"
             )
-        self.lr_grid = str(vrt.write_grid(self.temporary / "lr.vrt", plan.lr_grid))
-        context = plans.reflect(s2.images, plan, self.temporary)
-        self.context = [image.path for image in context]
+        lr_grid = self.output.lr_grid
+        self.lr_grid = str(vrt.write_grid(self.temporary / "lr.vrt", lr_grid))
+        reflected = self.output.reflect(s2.images, self.temporary)
+        self.context = [image.path for image in reflected]
 
-    def _choose_mask(self) -> None:
-        folder, self.masking = self.temporary / "mask", self.s2
+    def _choose_nodata(self) -> None:
+        """Choose the images whose 0 is nodata in the output, and cut it into pieces."""
+        folder, masked = self.temporary / "mask", self.s2
         folder.mkdir()
         if self.options.mask:
-            self.masking = mask.lay_over(self.s2, self.options.mask, folder)
-        if self.plan.inside:
+            masked = mask.apply(self.s2, self.options.mask, folder)
+        if self.output.covered:
             # An output pixel at the edge that lies partly in the image has data.
-            around = plans.reflect(self.masking.images, self.plan, folder)
-            self.masking = replace(self.masking, images=around)
-        grid, side = self.plan.grid, pieces.TILES_A_SIDE * self.tile_size
-        self.pieces = pieces.cut(grid.width, grid.height, side)
+            masked = replace(masked, images=self.output.reflect(masked.images, folder))
+        self.masked, side = masked, pieces.TILES_A_SIDE * self.tile_size
+        self.pieces = pieces.cut(self.grid.width, self.grid.height, side)
         if all(self._content(piece) == Content.NONE for piece in self.pieces):
             raise SRError(
-                f"{redact(self.s2.images[0].path)} has no data in the area that was "
-                "asked for, all pixels there are 0; take another image or another area"
+                f"{redact(self.s2.images[0].path)} has no data in the area of the "
+                "output, all pixels there are 0; take another image or another area"
             )
 
+    def _content(self, piece: Piece) -> Content:
+        return self.masked.content(self.grid.part(piece.window))
+
     def _card(self) -> dict:
-        options, s2, grid = self.options, self.s2, self.plan.grid
+        options, s2, grid = self.options, self.s2, self.grid
         size = [grid.width, grid.height]
         return {
             "sentinel2": s2.record
@@ -178,29 +185,29 @@ class Job:
             "model_card": model_card.brief(self.model.card),
             "crop": self.crop,
             "tile_size": self.tile_size,
+            "tiles_in_a_piece": pieces.TILES_A_SIDE**2,
             "mask": options.mask and redact(options.mask),
             "precision": self.arithmetic,
             "self_ensemble": options.self_ensemble,
             "uncertainty": options.uncertainty,
             "consistent": options.consistent,
             "grid": {"transform": grid.transform[:6], "size": size},
-            "tiles_in_a_piece": pieces.TILES_A_SIDE**2,
             "versions": cards.versions(),
         }
 
     def _dependencies(self) -> dict:
-        """Return all that the pixels of the pieces depend on, and the card besides."""
-        model, given = self.options.model_dir, self.options.mask
-        # The copies of a search are others in each run; the record names the items.
+        """Return the settings and files that the pixels of the pieces depend on."""
+        model, mask_file = self.options.model_dir, self.options.mask
+        # Each run has its own copies of a search; the record has the items.
         s2 = [] if self.s2.record else [*chain(*self.s2.tiles), *self.s2.scl]
-        read = {"s2_images": s2, "mask": [given] if given else []}
-        for name, paths in read.items():
-            read[name] = files.states(chain(*map(raster.sources, paths)))
+        inputs = {"s2_images": s2, "mask": [mask_file] if mask_file else []}
+        for name, paths in inputs.items():
+            inputs[name] = files.states(chain(*map(raster.sources, paths)))
         settings = {k: v for k, v in self.card.items() if k != "model_card"}
-        return {**settings, "model": saved_model.fingerprint(model), **read}
+        return {**settings, "model": saved_model.fingerprint(model), **inputs}
 
     def _save_model(self) -> str:
-        """Write the SavedModel to serve, if it is not the given one."""
+        """Write the SavedModel to serve, unless it is the given one."""
         path, network = self.options.model_dir, None
         if self.arithmetic == "bfloat16":
             network = precision.in_bfloat16(path, self.make_network)
@@ -209,18 +216,15 @@ class Job:
         folder, crop = self.temporary / "served", self.model_crop
         return serving.save(path, folder, crop, self.views, self.calibration, network)
 
-    def _content(self, piece: Piece) -> Content:
-        return self.masking.content(self.plan.grid.part(piece.window))
-
     def make(self, write: Callable[[Piece, Path], None]) -> None:
-        """Make the pieces that are missing, or those of this share.
+        """Make the missing pieces of the image, or of the share of `--part`.
 
-        `write` computes a piece and writes it to a file, nodata included; this is set
-        to 0 afterwards, and no piece without any data is computed.
+        `write` computes a piece and writes it to a file.  Nodata is set afterwards; a
+        piece without data is not computed.
         """
         bands, part = len(self.names) * len(BANDS), self.options.part
 
-        def write_any(piece: Piece, path: Path) -> None:
+        def write_with_nodata(piece: Piece, path: Path) -> None:
             content = self._content(piece)
             if content == Content.NONE:
                 shape = bands, piece.height, piece.width
@@ -229,25 +233,27 @@ class Job:
                 write(piece, path)
             raster.check_written(path)  # OTB does not report a full disk
             if content == Content.SOME:
-                area = self.plan.grid.part(piece.window)
-                pieces.clear(path, area, self.masking.images)
+                area = self.grid.part(piece.window)
+                pieces.set_nodata(path, area, self.masked.images)
 
         share = self.pieces[part[0] - 1 :: part[1]] if part else self.pieces
-        pieces.make(self.folder, share, write_any, 2 * bands, joins=not part)
+        pieces.make(self.folder, share, write_with_nodata, 2 * bands, joins=not part)
 
     def finish(self) -> dict | None:
-        """Join the pieces, write all files, and remove the pieces; return the card.
+        """Join the pieces, write all files, remove the pieces, and return the card.
 
-        If only a share was made, there is nothing to join, and no card.
+        A share of `--part` has nothing to join, and no card.
         """
         if self.options.part:
-            print("this share is done; join all with the same command without --part")
+            print("this share is done; the same command without --part joins all")
             return None
-        folder, grid = self.folder, self.plan.grid
+        folder = self.folder
         if self.options.consistent:
-            folder = consistent.correct(self.s2, grid, self.pieces, folder)
-        card = self.outputs.write(folder, self.pieces, grid, self.s2, self.card)
-        # Now nothing can fail any more.  The folder may lie behind a link.
+            folder = consistency_correction.correct(
+                self.s2, self.grid, self.pieces, folder
+            )
+        card = self.outputs.write(folder, self.pieces, self.grid, self.s2, self.card)
+        # Nothing can fail from here on.  The folder may lie behind a link.
         shutil.rmtree(os.path.realpath(self.folder), ignore_errors=True)
         output = card["output"]
         width, height = output["size"]

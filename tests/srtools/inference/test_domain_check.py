@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import zoom
 
-from srtools.inference import plans, samples
+from srtools.inference import domain_check, output_grid
 from srtools.network import domain_shift
 from srtools.network.saved_model import ModelInfo
 from srtools.sentinel2.image import Sentinel2
@@ -19,8 +19,9 @@ def read_windows(write_raster):
     def read(pixels: np.ndarray, offset: int = 0):
         s2 = Sentinel2([[write_raster("s2.tif", pixels, 10.0)]], offset=offset)
         s2 = s2.checked()
-        area = plans.make(s2.images[0], None, ModelInfo("m", {}, {}, {}), 56).grid
-        return s2, area, samples.read(s2, area, SIZE)
+        image, model = s2.images[0], ModelInfo("m", {}, {}, {})
+        area = output_grid.choose(image, image, model, 56).grid
+        return s2, area, domain_check.read_windows(s2, area, SIZE)
 
     return read
 
@@ -48,10 +49,10 @@ def test_windows_without_data_are_left_out(read_windows):
     assert not len(windows)
 
 
-def test_the_line(read_windows, caplog):
+def test_the_warning(read_windows, caplog):
     s2, area, windows = read_windows(smooth(200, 160))
     for patches, warned in ((windows, False), (windows * 3, True), (None, False)):
         card = {} if patches is None else {"training_set": domain_shift.record(patches)}
         caplog.clear()
-        samples.warn_if_unlike(card, s2, area)
+        domain_check.warn_if_unlike(card, s2, area)
         assert ("unlike the training set" in caplog.text) is warned

@@ -11,8 +11,8 @@ from srtools.errors import SRError
 log = logging.getLogger(__name__)
 
 
-def over_dask(address: str, script: str, arguments: list[str]) -> None:
-    """Make all pieces by the workers of a Dask cluster, one share each.
+def run_shares(address: str, script: str, arguments: list[str]) -> None:
+    """Run the script once on each worker of a Dask cluster, with `--part`.
 
     Python, the scripts, the images and the output must have the same paths on all
     machines, for instance on a shared disk.
@@ -22,7 +22,7 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
         from distributed import Client
     except ImportError:
         raise SRError("--dask needs a package: pip install distributed") from None
-    # The workers get the same words, without --dask.
+    # The workers get the same arguments, without --dask.
     index = next(i for i, text in enumerate(arguments) if text.startswith("--dask"))
     width = 1 if "=" in arguments[index] else 2
     arguments = [*arguments[:index], *arguments[index + width :]]
@@ -35,17 +35,17 @@ def over_dask(address: str, script: str, arguments: list[str]) -> None:
             log.info("%d workers share the pieces", parts)
             commands = [[*command, f"{part}/{parts}"] for part in range(1, parts + 1)]
             shares = [client.submit(subprocess.run, each, **how) for each in commands]
-            done = client.gather(shares)
+            results = client.gather(shares)
     except Exception as error:  # Dask raises many kinds
         raise SRError(
-            f"the Dask cluster {address} does not do the work ({type(error).__name__}: "
-            f"{error}); start `dask scheduler` and `dask worker`, and the same command "
-            "goes on with the pieces that are there"
+            f"the Dask cluster {address} failed ({type(error).__name__}: {error}); "
+            "start `dask scheduler` and `dask worker`; the same command, run again, "
+            "keeps the pieces that are complete"
         ) from None
-    for share in done:
-        if share.returncode:
-            lines = share.stderr.strip().splitlines() or ["it said nothing"]
+    for result in results:
+        if result.returncode:
+            lines = result.stderr.strip().splitlines() or ["no message"]
             raise SRError(
-                f"a worker ended with exit code {share.returncode}: {lines[-1]}; the "
-                "same command goes on with the pieces that are there"
+                f"a worker ended with exit code {result.returncode}: {lines[-1]}; the "
+                "same command, run again, keeps the pieces that are complete"
             )

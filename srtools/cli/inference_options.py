@@ -7,18 +7,18 @@ from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import PRECISIONS, MisuseError, number, option
-from srtools.cli.search import SearchOptions
+from srtools.cli.search_options import SearchOptions
 
 AREA = "area"
 LARGE = "large images"
 
 
 def share(text: str) -> tuple[int, int]:
-    """Read an option such as 2/8."""
+    """Convert a text such as 2/8."""
     numbers = re.fullmatch(r"(\d+)/(\d+)", text)
     if not numbers or not 1 <= int(numbers[1]) <= int(numbers[2]):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no share; one such as 1/8, the first of eight, is expected"
+            f"{text!r} is not a share; I/N is expected, such as 1/8 for the first of 8"
         )
     return int(numbers[1]), int(numbers[2])
 
@@ -54,46 +54,44 @@ class Options(SearchOptions):
     )
     mask: str | None = option(
         None,
-        "leave out clouds and shadows, as no data, by the scene classification of a "
-        "search or a SAFE folder (SCL), or what is 0 in a file (default: nothing)",
+        "set to nodata: clouds and shadows in the scene classification of a search or "
+        "a SAFE folder (SCL), or pixels that are 0 in a file (default: no mask)",
         metavar="SCL|FILE",
         group=AREA,
     )
     consistent: bool = option(
         False,
-        "change the image so that Sentinel-2, looking at it, would see its own pixels "
-        "again; detail finer than these stays (default: the network's answer)",
+        "correct the image until it agrees with Sentinel-2 at the resolution of "
+        "Sentinel-2; finer detail stays (default: the output of the network)",
     )
     self_ensemble: bool = option(
         False,
-        "mean over the 8 flips and turns: a little better, 8 times slower (default: "
-        "one view)",
+        "average the network over the 8 flips and turns of the image: a little better, "
+        "8 times slower (default: one view)",
         group="advanced",
     )
     uncertainty: bool = option(
         False,
         "write a second image, *_interval.tif: half the width of an interval, DN, that "
-        "holds 90 % of the pixels, as measured on the validation patches (default: do "
-        "not)",
+        "holds 90 % of the pixels, measured on the validation patches (default: no)",
         group="advanced",
     )
     precision: str = option(
         "float32",
-        "arithmetic of the network; bfloat16 is faster where the processor or the GPU "
-        "has it, which auto looks up, and changes pixels by 5 to 20 DN in the mean "
-        "(their errors are ten times as large, and stay the same)",
+        "arithmetic of the network; auto is bfloat16 on processors and GPUs where that "
+        "is faster; it changes pixels by 5 to 20 DN on average, a tenth of their error",
         choices=PRECISIONS,
         group="advanced",
     )
     crop: int | None = option(
         None,
-        "_crop output to use, output pixels (default: the smallest that leaves no "
-        "seam)",
+        "_crop output to use, output pixels (default: the smallest that covers the "
+        "receptive field)",
         metavar="PIXELS",
         group="advanced",
     )
     tile_size: int = option(
-        1344,  # about 1.7 GB with 64 filters
+        1344,  # takes about 1.7 GB with 64 filters
         "side of a tile, output pixels; memory grows with its square",
         kind=number(1),
         metavar="PIXELS",
@@ -101,16 +99,14 @@ class Options(SearchOptions):
     )
     part: tuple[int, int] | None = option(
         None,
-        "make the I-th of N shares; the same command without --part joins them "
-        "(default: make all)",
+        "make share I of N; the same command without --part joins them (default: all)",
         kind=share,
         metavar="I/N",
         group=LARGE,
     )
     dask: str | None = option(
         None,
-        "address of a Dask cluster over which the command line spreads the work "
-        "(default: this machine)",
+        "address of a Dask cluster that shares the work (default: this machine)",
         metavar="ADDRESS",
         group=LARGE,
     )
@@ -124,11 +120,11 @@ class Options(SearchOptions):
             raise MisuseError("--s2_images, or an area to search, is needed")
         if self.uncertainty and self.consistent:
             raise MisuseError(
-                "--uncertainty is calibrated for the network's answer, --consistent "
-                "changes it; leave one of them out"
+                "--uncertainty is calibrated for the output of the network, and "
+                "--consistent changes it; leave one of them out"
             )
         if self.dask and self.part:
-            raise MisuseError("--dask makes all the shares, --part one of them")
+            raise MisuseError("--dask makes all shares, --part one of them; give one")
 
 
 parse = partial(options.parse, Options)

@@ -6,7 +6,7 @@ from functools import partial
 
 from srtools.cli import options
 from srtools.cli.options import MisuseError, day, number, option
-from srtools.cli.search import SEARCH, SearchOptions
+from srtools.cli.search_options import SEARCH, SearchOptions
 from srtools.conventions import FIELD_LR_PIXELS, GROUPS, SPLITS, leak_margin
 
 

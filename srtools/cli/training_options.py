@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from srtools.cli import options
-from srtools.cli.model import NetworkOptions
+from srtools.cli.model_options import NetworkOptions
 
 LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
 

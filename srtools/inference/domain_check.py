@@ -1,4 +1,4 @@
-"""A look at the image before the network runs: is it like the training set?"""
+"""Comparison of the image with the training set, before the network runs."""
 
 import logging
 from collections.abc import Mapping
@@ -19,20 +19,18 @@ A_SIDE = 8  # windows along each side of the area
 
 
 def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
-    """Warn if most of the output `area` is unlike the ground of a model's training."""
+    """Warn if most of the output `area` is unlike the training set of a model."""
     training = card.get(domain_shift.SECTION)
     if training:
-        result = domain_shift.compare(card, read(s2, area, training["size"]))
+        result = domain_shift.compare(card, read_windows(s2, area, training["size"]))
         if result and result.warning:
             log.warning("%s", result.warning)
 
 
-def read(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
-    """Read windows of `size` lr pixels, as training patches have, spread over an area.
+def read_windows(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
+    """Read windows of `size` lr pixels a side, spread over an area.
 
-    Returns:
-        [n, size, size, bands] DN; windows with nodata, or beyond the image, are left
-        out.
+    The result is [n, size, size, bands] DN, without windows that hold nodata.
     """
     height, width = area.height // FACTOR, area.width // FACTOR
     if min(height, width) < size:

@@ -17,6 +17,8 @@ from srtools.sentinel2.image import Sentinel2
 from srtools.urls import redact
 
 MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"
+"""Tag of the image of intervals."""
+
 COG_OPTIONS = {
     "driver": "COG",
     "compress": "DEFLATE",
@@ -31,8 +33,8 @@ COG_OPTIONS = {
 }
 
 
-class Outputs:
-    """Names of the files."""
+class OutputFiles:
+    """Names of the files, and their contents."""
 
     def __init__(self, out: str, preview: str | None, uncertainty: bool) -> None:
         """Name the files after the image `out`; `preview` is a PNG."""
@@ -42,23 +44,23 @@ class Outputs:
         self.preview = Path(preview) if preview else None
         self.interval = self.image.with_name(f"{self.image.stem}_interval.tif")
         self.images = [self.image] + [self.interval] * uncertainty
-        self.joined = [*self.images, self.style, self.card]
-        self.paths = self.joined + ([self.preview] if preview else [])
+        self.beside = [*self.images, self.style, self.card]
+        self.paths = self.beside + ([self.preview] if preview else [])
 
-    def check(self, overwrite: bool, read: Sequence[str]) -> None:
-        """Check the names, and that no file is lost, among them those that are read."""
+    def check(self, overwrite: bool, inputs: Sequence[str]) -> None:
+        """Check that the names are valid, and that no file, or input, is lost."""
         files.check_name(self.image)
-        # The intervals of an earlier image would be taken for those of this one.
-        files.refuse_existing([*self.paths, self.interval], overwrite, read)
+        # The intervals of an earlier image would seem to be those of this one.
+        files.refuse_existing([*self.paths, self.interval], overwrite, inputs)
         files.refuse_folders(self.paths)
-        kinds = {
+        formats = {
             self.image: ("GeoTIFF", ".tif", ".tiff"),
             self.preview: ("PNG", ".png"),
         }
-        for path, (kind, *endings) in kinds.items():
+        for path, (name, *endings) in formats.items():
             if path and path.suffix.lower() not in endings:
                 raise SRError(
-                    f"{path} will be a {kind}: its name must end in {endings[0]}"
+                    f"{path} will be a {name}: its name must end in {endings[0]}"
                 )
 
     def write(
@@ -71,22 +73,21 @@ class Outputs:
     ) -> dict[str, Any]:
         """Join the pieces in `folder`, and write all files or none.
 
-        Return the card with the description of the image.
+        The result is the card with the description of the image.
         """
-        paths = [Path(redact(image.path)).name for image in s2.images]
-        seen = card["sentinel2"].get("items") or paths
+        names = [Path(redact(image.path)).name for image in s2.images]
         tags = {
             "AREA_OR_POINT": "Area",
             "PROCESSING": f"super-resolution by {card['model_dir']}",
-            "SENTINEL2": " ".join(map(str, seen)),
+            "SENTINEL2": " ".join(card["sentinel2"].get("items") or names),
             OFFSET_TAG: str(card["offset"]),
         }
-        with files.whole_files(self.joined, replaced=[self.interval]) as partial:
+        with files.whole_files(self.beside, replaced=[self.interval]) as partial:
             for number, path in enumerate(self.images):
                 more = {"INTERVAL": MEANING} if number else {}
                 first, vrt = 1 + number * len(BANDS), folder / f"{path.stem}.vrt"
-                whole = write_vrt(vrt, pieces, grid, first, tags | more)
-                write_cog(whole, partial / path.name)
+                write_vrt(vrt, pieces, grid, first, tags | more)
+                write_cog(vrt, partial / path.name)
             image = partial / self.image.name
             qgis.write_style(partial / self.style.name, qgis.limits_of(image))
             record = raster.describe(image, "the output").record()
@@ -97,14 +98,13 @@ class Outputs:
         return card
 
 
-def write_cog(whole: Path, out: Path) -> None:
+def write_cog(vrt: Path, path: Path) -> None:
     """Write the VRT of the pieces as a Cloud Optimized GeoTIFF with overviews."""
     try:
-        rasterio.shutil.copy(str(whole), str(out), **COG_OPTIONS)
-        raster.check_written(out)  # on a full disk GDAL may return without an error
+        rasterio.shutil.copy(str(vrt), str(path), **COG_OPTIONS)
+        raster.check_written(path)  # on a full disk GDAL may return without an error
     except (*raster.GDAL_ERRORS, OSError) as error:
         raise SRError(
-            f"{out.name} cannot be written ({raster.reason_of(error)}); the "
-            f"pieces are kept in {whole.parent}: make room and run the same command "
-            "again"
+            f"{path.name} cannot be written ({raster.reason_of(error)}); the "
+            f"pieces are kept in {vrt.parent}: make room and run the same command again"
         ) from None

@@ -1,7 +1,7 @@
-"""The option `--consistent`: the pieces once more, in agreement with Sentinel-2.
+"""The option `--consistent`: corrects the pieces until they agree with Sentinel-2.
 
-A piece is corrected with as much of its neighbours around it as the correction looks
-at, so that pieces join without a seam.
+The correction of a piece reads its neighbours as far as the correction reaches, so that
+pieces join without a seam.
 """
 
 import math
@@ -30,39 +30,39 @@ def correct(
     image = raster.describe(vrt, "the image")
 
     def write(piece: Piece, path: Path) -> None:
-        pieces.write(path, _corrected(s2, image, piece))
+        pieces.write(path, _correct_piece(s2, image, piece))
 
-    copy = folder / "consistent"
-    copy.mkdir(exist_ok=True)
-    pieces.make(copy, all_pieces, write, pixel_bytes=2 * len(BANDS))
-    return copy
+    corrected = folder / "consistent"
+    corrected.mkdir(exist_ok=True)
+    pieces.make(corrected, all_pieces, write, pixel_bytes=2 * len(BANDS))
+    return corrected
 
 
-def _corrected(s2: Sentinel2, image: ImageInfo, piece: Piece) -> np.ndarray:
+def _correct_piece(s2: Sentinel2, image: ImageInfo, piece: Piece) -> np.ndarray:
     """Correct one piece, [bands, h, w] uint16."""
-    grid, spacing, pixel = image.grid, image.transform.a, s2.grid.transform.a
-    margin = math.ceil(back_projection.reach_metres(pixel) / spacing)
+    grid, spacing, s2_spacing = image.grid, image.transform.a, s2.grid.transform.a
+    margin = math.ceil(back_projection.reach_metres(s2_spacing) / spacing)
     window = grid.clip(
         tuple(slice(part.start - margin, part.stop + margin) for part in piece.window)
     )
     area, pixels = grid.part(window), raster.read([image], window)
-    over = s2.grid.clip(s2.grid.centred(area.bounds))
+    s2_window = s2.grid.clip(s2.grid.centred(area.bounds))
     # Centres of Sentinel-2's pixels, in pixels of the output.
-    rows, cols = (np.arange(part.start, part.stop) + 0.5 for part in over)
+    rows, cols = (np.arange(part.start, part.stop) + 0.5 for part in s2_window)
     place = ~area.transform @ s2.grid.transform
-    answer = back_projection.back_project(
+    corrected = back_projection.back_project(
         pixels,
-        s2.read(over),
+        s2.read(s2_window),
         place.e * rows + place.f - 0.5,
         place.a * cols + place.c - 0.5,
         spacing,
-        pixel,
+        s2_spacing,
     )
     inside = tuple(
         slice(part.start - wide.start, part.stop - wide.start)
         for part, wide in zip(piece.window, window, strict=True)
     )
-    # 0 is nodata, and no pixel becomes that.
-    limited = np.clip(np.rint(answer[inside]), 1, LARGEST_DN)
-    kept = np.where(pixels[inside].all(axis=-1, keepdims=True), limited, 0)
-    return np.moveaxis(kept, -1, 0).astype(np.uint16)
+    # 0 is nodata: pixels with data are at least 1.
+    limited = np.clip(np.rint(corrected[inside]), 1, LARGEST_DN)
+    valid = pixels[inside].all(axis=-1, keepdims=True)
+    return np.moveaxis(np.where(valid, limited, 0), -1, 0).astype(np.uint16)

@@ -60,11 +60,12 @@ def test_displaced_and_a_grid_without_pixels(tmp_path, write_raster, ground):
 
 
 def test_masked(tmp_path, write_raster, ground):
-    image = raster.describe(write_raster("a.tif", ground), "image")
+    bands = np.stack([ground, ground[::-1]], axis=-1)
+    image = raster.describe(write_raster("a.tif", bands), "image")
     kept = np.random.default_rng(1).integers(0, 2, ground.shape).astype(np.uint8)
     mask = raster.describe(write_raster("mask.tif", kept), "mask")
     pixels, _ = read(vrt.write_masked(tmp_path / "m.vrt", image, mask))
-    np.testing.assert_array_equal(pixels[0], ground * kept)
+    np.testing.assert_array_equal(np.moveaxis(pixels, 0, -1), bands * kept[..., None])
 
 
 def test_metadata_of_bands_and_file(tmp_path, write_raster, ground):

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from affine import Affine
 from matplotlib.figure import Figure
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
+from rasterio.transform import from_bounds
 
 from srtools.conventions import S2_SPACING_METRES
 from srtools.files import whole_file
@@ -95,8 +95,7 @@ def _grid(crs: CRS, bounds: Bounds, spacing: float, size: int) -> Grid:
     width, height = (
         max(1, round(side / max(spacing, max(sides) / size))) for side in sides
     )
-    place = Affine(sides[0] / width, 0, left, 0, -sides[1] / height, top)
-    return Grid(crs, place, width, height)
+    return Grid(crs, from_bounds(*bounds, width, height), width, height)
 
 
 def quicklook(

@@ -93,13 +93,11 @@ class Grid:
         Arguments:
             reader: function that reads [rows, columns] of a window inside the image.
         """
-        rows, cols = window
-        pixels = np.zeros((rows.stop - rows.start, cols.stop - cols.start), dtype)
         inside = self.clip(window)
-        if all(part.start < part.stop for part in inside):
-            to = tuple(
-                slice(part.start - whole.start, part.stop - whole.start)
-                for part, whole in zip(inside, window, strict=True)
-            )
-            pixels[to] = reader(inside)
-        return pixels
+        if any(part.start == part.stop for part in inside):
+            return np.zeros([part.stop - part.start for part in window], dtype)
+        margins = [
+            (part.start - whole.start, whole.stop - part.stop)
+            for part, whole in zip(inside, window, strict=True)
+        ]
+        return np.pad(reader(inside), margins).astype(dtype, copy=False)

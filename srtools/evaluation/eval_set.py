@@ -66,7 +66,7 @@ class Sample(NamedTuple):
 
 def read_eval_set(patches: str | Path) -> EvalSet:
     """Read the description of the test patches, without their pixels."""
-    files = patch_files.check_patches(patches, "test", FACTOR)
+    files = patch_files.check_patches(patches, "test")
     info = patch_files.describe_patches(files["hr"])
     if info.size < LEAST_SIDE:
         raise SRError(

@@ -57,11 +57,11 @@ def read_blocks(lr: Any, xs: Any, size: int = BLOCK) -> Iterator[Block]:
     """
     height, width = lr.shape[:2]
     size = min(size, height, width)
-    for row, own_rows in _spread(height, size):
-        for col, own_cols in _spread(width, size):
+    for row, core_rows in _spread(height, size):
+        for col, core_cols in _spread(width, size):
             window = slice(row, row + size), slice(col, col + size)
             pixels = (np.array(image[window].to_numpy()) for image in (lr, xs))
-            yield Block(row, col, *pixels, (own_rows, own_cols))
+            yield Block(row, col, *pixels, (core_rows, core_cols))
 
 
 def _spread(extent: int, size: int) -> Iterator[tuple[int, slice]]:

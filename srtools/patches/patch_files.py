@@ -13,7 +13,14 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from srtools.cards import check_conventions, read_card
-from srtools.conventions import BANDS, DATASET_CARD, KINDS, leak_margin, patches_name
+from srtools.conventions import (
+    BANDS,
+    DATASET_CARD,
+    FACTOR,
+    KINDS,
+    leak_margin,
+    patches_name,
+)
 from srtools.errors import SRError
 from srtools.images import raster
 
@@ -70,11 +77,8 @@ def check_count(path: str | os.PathLike, expected: int) -> None:
         )
 
 
-def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]:
-    """Check that the lr and hr patches of a group belong together; return their files.
-
-    `factor` is the number of hr pixels per lr pixel, along one side.
-    """
+def check_patches(folder: str | Path, group: str) -> dict[str, str]:
+    """Check that the lr and hr patches of a group fit together; return their files."""
     folder = Path(folder)
     if not folder.is_dir():
         state = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -93,11 +97,11 @@ def check_patches(folder: str | Path, group: str, factor: int) -> dict[str, str]
             f"{files['lr']} holds {lr.count} patches and {files['hr']} {hr.count}, the "
             f"same number is expected; {AGAIN}"
         )
-    if hr.size != factor * lr.size:
+    if hr.size != FACTOR * lr.size:
         raise SRError(
             f"the patches of {files['lr']} have {lr.size} pixels a side and those of "
-            f"{files['hr']} {hr.size}, {factor} times as many are expected "
-            f"({factor * lr.size}); {AGAIN}"
+            f"{files['hr']} {hr.size}, {FACTOR} times as many are expected "
+            f"({FACTOR * lr.size}); {AGAIN}"
         )
     return files
 
@@ -141,12 +145,12 @@ def first_nonfinite(files: dict[str, list[str]]) -> str | None:
 def warn_of_leak(card: dict, field: int) -> None:
     """Warn if a receptive field of `field` lr pixels a side reaches another group."""
     split = card.get("split", {})
-    apart, needed = split.get("margin", 0), leak_margin(field)
-    if split and apart < needed:
+    margin, needed = split.get("margin", 0), leak_margin(field)
+    if split and margin < needed:
         log.warning(
-            f"the groups of patches are {apart} lr pixels apart and this network needs "
-            f"{needed}: validation and test will flatter it; see --split and --margin "
-            "of sr_dataset.py"
+            f"the groups of patches are {margin} lr pixels apart and this network "
+            f"needs {needed}: its scores will be too good; see --split and --margin of "
+            "sr_dataset.py"
         )
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from srtools.cards import agree
-from srtools.conventions import DATASET_CARD, FACTOR, KINDS
+from srtools.conventions import DATASET_CARD, KINDS
 from srtools.errors import SRError
 from srtools.patches import footprints, patch_files
 
@@ -45,7 +45,7 @@ def read_scenes(folders: Sequence[str]) -> list[Scene]:
     scenes = [_read(folder) for folder in folders]
     for group in GROUPS:
         if not any(group in scene.files for scene in scenes):
-            patch_files.check_patches(folders[0], group, FACTOR)  # raises an error
+            patch_files.check_patches(folders[0], group)  # raises an error
     for earlier, scene in combinations(scenes, 2):
         _check_alike(earlier, scene)
         _check_leak(earlier, scene)
@@ -59,7 +59,7 @@ def _read(folder: str) -> Scene:
         log.warning("%s", verdict)
     # A scene for training only has empty groups, which its card lists.
     groups = [group for group in GROUPS if group not in patch_files.empty_groups(card)]
-    files = {name: patch_files.check_patches(folder, name, FACTOR) for name in groups}
+    files = {name: patch_files.check_patches(folder, name) for name in groups}
     return Scene(folder, files, card)
 
 

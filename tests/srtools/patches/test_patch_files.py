@@ -28,7 +28,7 @@ def folder(patches):
 
 def test_patches_and_their_number(folder):
     files = {kind: str(folder / f"train_{kind}_patches.tif") for kind in ("lr", "hr")}
-    assert check_patches(folder, "train", factor=4) == files
+    assert check_patches(folder, "train") == files
     check_count(files["lr"], 3)
     with pytest.raises(SRError, match="3 patches were cut at 4 places"):
         check_count(files["lr"], 4)
@@ -46,7 +46,7 @@ def test_patches_and_their_number(folder):
 )
 def test_images_that_do_not_fit(patches, lr, hr, words):
     with pytest.raises(SRError, match=words):
-        check_patches(patches("train", lr, hr), "train", factor=4)
+        check_patches(patches("train", lr, hr), "train")
 
 
 def test_images_that_are_missing_or_cut_off(tmp_path, folder):
@@ -60,7 +60,7 @@ def test_images_that_are_missing_or_cut_off(tmp_path, folder):
         (folder, "train", "hr_patches.tif is damaged, a part of its"),
     ):
         with pytest.raises(SRError, match=words):
-            check_patches(place, group, factor=4)
+            check_patches(place, group)
 
 
 @pytest.mark.parametrize("left_over", [False, True])
@@ -71,20 +71,20 @@ def test_a_scene_without_the_group(folder, patches, left_over):
     groups = {name: {"patches": n} for name, n in (("train", 3), ("test", 0))}
     card = {"proportions": [4.0, 1.0, 0.0], "groups": groups}
     write_card(folder / "dataset.json", card)
-    check_patches(folder, "train", factor=4)
+    check_patches(folder, "train")
     words = r"without a test group \(.*dataset.json: --proportions 4 1 0\)"
     with pytest.raises(SRError, match=words):
-        check_patches(folder, "test", factor=4)
+        check_patches(folder, "test")
 
 
 def test_reflectances_are_refused(folder, write_raster):
     """DN as float32, which OTB writes by default, are not."""
     dn = np.full((12, 4, 4), 800.0, np.float32)
     write_raster("train_lr_patches.tif", dn, crs=None)
-    check_patches(folder, "train", factor=4)
+    check_patches(folder, "train")
     write_raster("train_lr_patches.tif", dn * np.float32(1e-4), crs=None)
     with pytest.raises(SRError, match="larger than 0.08, .* DN .* are expected"):
-        check_patches(folder, "train", factor=4)
+        check_patches(folder, "train")
 
 
 @pytest.mark.parametrize(

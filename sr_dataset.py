@@ -30,12 +30,12 @@ from srtools.images.raster import ImageInfo
 
 import pyotb
 
-PAN_RADIUS = 3  # PAN pixels around each, over which pansharpening takes a mean
+PAN_RADIUS = 3  # PAN pixels; the local mean is taken over 7 x 7 of them
 
 
 @engine_errors("stacking Sentinel-2")
 def stack(tiles: list[list[str]]) -> pyotb.App:
-    """Stack the bands of each Sentinel-2 tile, and lay the tiles side by side."""
+    """Stack the bands of each Sentinel-2 tile, and mosaic the tiles."""
     stacked = [pyotb.ConcatenateImages(il=bands) for bands in tiles]
     return pyotb.Mosaic(il=stacked) if len(stacked) > 1 else stacked[0]
 
@@ -44,17 +44,17 @@ def stack(tiles: list[list[str]]) -> pyotb.App:
 def make_pair(
     pan: ImageInfo, xs: ImageInfo, s2: pyotb.App, offset: int
 ) -> tuple[pyotb.App, pyotb.App]:
-    """Give `lr`, Sentinel-2 on the 6 m grid of XS, and `hr`, pansharpened Spot."""
+    """Return `lr`, Sentinel-2 on the 6 m grid of XS, and `hr`, pansharpened Spot."""
     reflectance = remove_offset(s2, offset)
     lr = pyotb.Superimpose(inr=xs.path, inm=reflectance, interpolator="bco")
     return lr, pansharpen(pan.path, xs.path)
 
 
 def pansharpen(pan: str, xs: str) -> pyotb.App:
-    """Give XS at 1.5 m: enlarged, times PAN divided by the local mean of PAN.
+    """Return XS at 1.5 m: enlarged XS x PAN / local mean of PAN.
 
-    The mean is that of 7 x 7 PAN pixels.  OTB up to 8.1.1 knows no other size; since
-    then it is a parameter, whose default of 19 x 19 loses most of PAN's detail.
+    The mean is taken over 7 x 7 PAN pixels.  OTB up to 8.1.1 has no other size.  Later
+    versions have a parameter; its default of 19 x 19 loses most of PAN's detail.
     """
     fusion = pyotb.BundleToPerfectSensor({"inp": pan, "inxs": xs}, frozen=True)
     for key in ("method.rcs.radiusx", "method.rcs.radiusy"):
@@ -104,26 +104,26 @@ def extract_patches(
 
 
 def create_dataset(options: cli.Options) -> dict:
-    """Make the patches images, their card and the pictures; return the card."""
-    with pair.opened(options) as job:
+    """Write the patches images, their card and the pictures; return the card."""
+    with pair.open_job(options) as job:
         image, offset = stack(job.s2.tiles), job.s2.offset
         lr, hr = make_pair(job.pan, job.xs, image, offset)
         if options.coregister:
-            job.displace(pair.compare(lr, job.pan, job.xs))
+            job.coregister(pair.compare(lr, job.pan, job.xs))
             lr, hr = make_pair(job.pan, job.xs, image, offset)
         scl = stack([[path] for path in job.s2.scl]) if job.s2.scl else None
-        fit = job.judge(lr, image, scl)  # the table; a pair that fails ends here
+        quality = job.assess(lr, image, scl)  # prints the table; raises if it fails
         if options.harmonize:
-            hr = pair.harmonize(hr, fit.fits)
-        lr, hr = at_least_1(lr), at_least_1(hr)  # patches hold no pixel without data
-        split = job.split(lr, fit)
-        for mask, parameters in split.selections(job.centres):
+            hr = pair.harmonize(hr, quality.fits)
+        lr, hr = at_least_1(lr), at_least_1(hr)  # 0 would be nodata
+        split = job.make_split(lr, quality)
+        for mask, parameters in split.selections(job.centre_paths):
             select_patches(job.xs.path, mask, parameters)
-        windows = pair.read_groups(job.centres, job.xs, split)  # proof: none leaks
-        for group, path in job.centres.items():
-            extract_patches(lr, hr, path, options.patch_size, job.patches(group))
-        job.keep(remove_offset(image, offset))
-        return job.finish(fit, split, windows)
+        windows = pair.read_windows(job.centre_paths, job.xs, split)  # no leakage
+        for group, path in job.centre_paths.items():
+            extract_patches(lr, hr, path, options.patch_size, job.patches_paths(group))
+        job.write_own_grid(remove_offset(image, offset))
+        return job.finish(quality, split, windows)
 
 
 @one_line_errors

@@ -9,8 +9,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from srtools.images.raster import describe
-from srtools.pair.fits import LinearFit
 from srtools.pair.quality import PairQuality, compare
+from srtools.pair.radiometric_fit import LinearFit
 
 import pyotb
 

@@ -38,7 +38,7 @@ from srtools.conventions import (
 from srtools.errors import SRError
 from srtools.images import qgis
 from srtools.network.receptive_field import receptive_field
-from srtools.pair import survey
+from srtools.pair import usable_pixels
 from srtools.sentinel2 import source
 from srtools.sentinel2.source import Sentinel2
 
@@ -367,7 +367,7 @@ def test_patches_under_clouds_are_left_out_and_counted(tmp_path, write_raster, s
     with rasterio.open(XS) as file:
         border = round((file.bounds.top - (top - 20 * len(classes[:-8]))) / 6)
     last = [max(places[:, 0]) + SIZE for places in windows(cloudy).values()]
-    assert max(last) <= border - survey.REACH_LR_PIXELS
+    assert max(last) <= border - usable_pixels.REACH_LR_PIXELS
     assert max(max(p[:, 0]) + SIZE for p in windows(clear).values()) > border
 
 

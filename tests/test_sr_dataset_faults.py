@@ -15,7 +15,7 @@ from shapely.geometry import box, mapping
 
 import sr_dataset
 from srtools.conventions import BANDS
-from srtools.pair import pictures
+from srtools.pair import pair_pictures
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2 import download, scenes
 from srtools.sentinel2.archive import Archive
@@ -88,7 +88,7 @@ def quick():
         patch.setattr(archives, "RETRY_SECONDS", 0.01)
         patch.setattr(download, "MIN_ROWS", 128)
         for name in ("save_pair", "save_split"):
-            patch.setattr(pictures, name, lambda path, *_: path.touch())
+            patch.setattr(pair_pictures, name, lambda path, *_: path.touch())
         yield
     logging.setLogRecordFactory(factory)
 

@@ -1,10 +1,10 @@
-"""Two images become patches: their fit, groups that do not leak, cards, pictures.
+"""Exercise 1: quality of an image pair, groups without leakage, cards and pictures.
 
-Serves exercise 1, sr_dataset.py, which finds here all that it does not show.
+sr_dataset.py shows the applications; this package holds the rest.
 """
 
-from srtools.pair.fits import harmonize
-from srtools.pair.groups import read_groups
-from srtools.pair.inputs import completed, search
-from srtools.pair.products import CREATION_OPTIONS, opened, summary
+from srtools.pair.dataset_job import CREATION_OPTIONS, open_job, summary
+from srtools.pair.dataset_options import completed, search
+from srtools.pair.patch_groups import read_windows
 from srtools.pair.quality import compare
+from srtools.pair.radiometric_fit import harmonize

@@ -1,7 +1,4 @@
-"""The table of a pair: what each value should be, and what to do where it is not.
-
-judge("days between", 300)  # fails: "days between: 300; take another image"
-"""
+"""Criteria for a pair of images: limits of each value, and remedies."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,20 +9,20 @@ from srtools.conventions import BANDS
 from srtools.matching.point_spread import MODULATION
 
 VERDICTS = ("pass", "unknown", "warn", "fail")
-# First words of the criteria of which "unknown" is no pass; days, clouds and missing
-# ground are known of Sentinel-2 images from a search only.
+# First words of the criteria for which "unknown" is not a pass.  Days, clouds and
+# missing ground are known for images from a search only.
 ALWAYS_KNOWN = ("shift", "radiometry", "order", "PAN")
 
 
 class Check(NamedTuple):
-    """Distances from the expected value that pass, and that are only a warning."""
+    """Largest distances from the expected value that pass, and that only warn."""
 
     passes: float
     warns: float
     form: str
-    """Text of a value, with its unit."""
+    """Format of a value, with its unit."""
     advice: str
-    """Problem and remedy, in which {text} is the value."""
+    """Problem and remedy; {text} is the formatted value."""
     expected: float = 0
 
 
@@ -44,21 +41,21 @@ BLUR = (
     "less is blurred, resampled or of 20 m; more is another sensor, or a blurred PAN"
 )
 CHECKS = {
-    # An hr pixel is 1.5 m, and half an lr pixel 3 m: from there on the network learns
-    # to move the image rather than to sharpen it.
+    # An hr pixel is 1.5 m, half an lr pixel 3 m.  With a larger shift the network
+    # learns to move the image instead of sharpening it.
     "shift": Check(1.5, 3.0, "{:.2f} m", "shift {text}: --coregister"),
-    # Relief or parallax shift locally.
+    # Relief and parallax cause local shifts.
     "its spread": Check(1.5, 3.0, "{:.2f} m", "half of the shifts differ by {text}"),
-    # Such blocks are unknown, not wrong.
+    # Flat blocks are unknown, not wrong: a warning at most.
     "blocks without shift": Check(
         0.5, np.inf, "{:.0%}", "{text} without shift: is it one place?"
     ),
     "radiometry: R2": Check(0.2, 0.5, "{:.3f}", GROUND, 1),
-    # Haze and view angle change a gain by some 0.2; 12-bit counts have 0.4 or less.
+    # Haze and view angle change the gain by some 0.2; 12-bit counts have 0.4 or less.
     "radiometry: gain": Check(0.1, 0.5, "{:.3f}", f"gain {{text}}: {CODING}", 1),
     "radiometry: bias": Check(100.0, 500.0, "{:.0f} DN", f"bias {{text}}: {CODING}"),
     "radiometry: offset": Check(0, 0, "{:+} DN", OFFSET),
-    # Mean correlation of the bands that another order gains.
+    # Gain in mean correlation by another order.
     "order of bands": Check(0.005, 0.02, "{:+.3f}", ORDER),
     "PAN: shift from XS": Check(1.5, 3.0, "{:.2f} m", PAN_PLACE),
     "PAN: relation to XS": Check(0.2, 0.5, "R2 {:.3f}", PAN_DAY, 1),
@@ -66,38 +63,38 @@ CHECKS = {
     "changed ground": Check(0.05, 0.15, "{:.2%}", f"{{text}} has changed; {ANOTHER}"),
     # Crops ripen and are cut within weeks.
     "days between": Check(15, 45, "{:g}", f"{{text}} days between; {ANOTHER}"),
-    # Bright roofs alone can make 0.005.
+    # Bright roofs alone can reach 0.005.
     "cloud and shadow": Check(0.005, 0.02, "{:.2%}", f"{{text}} cloudy; {ANOTHER}"),
     "missing in Sentinel-2": Check(0.0, 0.01, "{:.2%}", f"{{text}} missing; {ANOTHER}"),
 }
 
 
 class Criterion(NamedTuple):
-    """One row of the table; an unknown value is a dash."""
+    """One row of the table; "-" stands for an unknown value."""
 
     name: str
     value: str
     verdict: str
     """One of `VERDICTS`."""
-    wanted: str
-    """Condition to pass."""
+    condition: str
+    """Values that pass."""
     advice: str
-    """Problem and remedy, if it warns or fails."""
+    """Problem and remedy, for a warning or failure."""
 
 
 def judge(
     name: str, values: float | None | Iterable[float | None], text: str | None = None
 ) -> Criterion:
-    """Judge one value or several, of which the worst counts; `text` shows them."""
+    """Judge one value or several; the worst counts.  `text` replaces their format."""
     check = CHECKS[name]
     values = list(values) if isinstance(values, Iterable) else [values]
     if text is None or None in values:
         text = " ".join("-" if v is None else check.form.format(v) for v in values)
-    wanted = f"<= {check.form.format(check.passes)}"
+    condition = f"<= {check.form.format(check.passes)}"
     if check.expected:
-        wanted = f"{check.expected} +- {check.passes}"
+        condition = f"{check.expected} +- {check.passes}"
     verdict = worst(_verdict(check, value) for value in values)
-    return Criterion(name, text, verdict, wanted, check.advice.format(text=text))
+    return Criterion(name, text, verdict, condition, check.advice.format(text=text))
 
 
 def _verdict(check: Check, value: float | None) -> str:
@@ -110,7 +107,7 @@ def _verdict(check: Check, value: float | None) -> str:
 
 
 def judge_shift(name: str, shift: tuple[float, float] | None) -> Criterion:
-    """Judge a shift, metres east and north, by its length."""
+    """Judge the length of a shift, which is in metres east and north."""
     if not shift:
         return judge(name, None)
     length = float(np.hypot(*shift))
@@ -119,5 +116,5 @@ def judge_shift(name: str, shift: tuple[float, float] | None) -> Criterion:
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """Return the worst of some verdicts."""
+    """Return the worst verdict."""
     return max(verdicts, key=VERDICTS.index)

@@ -1,10 +1,10 @@
-"""Do Sentinel-2 and Spot show the same ground in the same light?
+"""Quality of a pair: do Sentinel-2 and Spot show the same ground in the same light?
 
     quality = compare(lr, pan, xs, days=3, cloud=0.001, missing=0.0)
     print(quality.table())
-    hr = fits.harmonize(hr, quality.fits)
+    hr = radiometric_fit.harmonize(hr, quality.fits)
 
-A sample of blocks is measured, small enough for any memory; `criteria` judges it.
+At most 64 blocks are read, so that a pair of any size fits into memory.
 """
 
 from collections import Counter
@@ -20,57 +20,57 @@ from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
 from srtools.matching.point_spread import MODULATION
 from srtools.matching.registration import BlockShift, block_shift, read_blocks
-from srtools.pair import criteria, fits
+from srtools.pair import criteria, radiometric_fit
 from srtools.pair.criteria import Criterion, judge, judge_shift
-from srtools.pair.fits import LinearFit
-from srtools.pair.pan import PanInXS, follows
-from srtools.pair.sharpness import Modulation, modulation
+from srtools.pair.modulation import Modulation, modulation
+from srtools.pair.pan import PanInXS, relation_to_xs
+from srtools.pair.radiometric_fit import LinearFit
 
 import pyotb
 
-LEAST_BLOCKS = 3  # that must have given a shift before it is corrected
-MOST_DRAWN = 4000  # samples that are kept for the picture
-OFFSET_TOLERANCE_DN = 250  # of the offset that the lines of all bands agree on
+LEAST_BLOCKS = 3  # with a shift, before the shift is corrected
+MOST_DRAWN = 4000  # samples in the picture
+OFFSET_TOLERANCE_DN = 250  # between the zeros of the lines and the offset
 LEAST_SAMPLES = 50  # for correlations
-LEAST_CORRELATION = 0.5  # mean over the bands, below which no order means anything
-# Below it a line explains nothing.
+LEAST_CORRELATION = 0.5  # mean over the bands; below it no order is better
+# Lines with a lower R2 explain nothing.
 LEAST_R2 = 1 - criteria.CHECKS["radiometry: R2"].warns
 
 
 @dataclass(frozen=True)
 class PairQuality:
-    """Measurements of how well a pair of images fits together, judged in `criteria`."""
+    """Measurements of a pair of images; `criteria` judges them."""
 
     blocks: list[BlockShift]
     shift: tuple[float, float] | None
     """Metres by which Sentinel-2 lies too far east and north, median over the blocks;
-    None if no block gave one."""
+    None if it could not be measured."""
     spread: float | None
-    """Metres from the median within which half of the blocks lie; of one block None."""
+    """Median distance of the blocks from this shift, metres; None for one block."""
     fits: list[LinearFit | None]
-    """Spot as a function of Sentinel-2, per band; None where there is no relation."""
+    """Spot as a linear function of Sentinel-2, per band; None if there is none."""
     changed: float | None
-    """Share of the ground that has changed, 0-1; see `fits.is_changed`."""
+    """Share of the ground that has changed, 0-1; see `radiometric_fit.is_changed`."""
     samples: tuple[np.ndarray, np.ndarray, np.ndarray] = field(repr=False)
-    """DN of Sentinel-2 and of Spot [n, bands], and whether they changed [n] bool."""
-    pan_shift: tuple[float, float] | None = None  # of PAN against XS, likewise
-    pan_r2: float | None = None  # share of PAN's variance that XS explains
+    """DN of Sentinel-2 and of Spot [n, bands], and mask of changed ground [n] bool."""
+    pan_shift: tuple[float, float] | None = None  # PAN against XS, metres
+    pan_r2: float | None = None  # share of the variance of PAN explained by XS
     sharpness: Modulation | None = None
-    days: float | None = None  # between the two images
-    cloud: float | None = None  # share of Spot's ground under cloud or shadow
-    missing: float | None = None  # share of Spot's ground that Sentinel-2 lacks
-    harmonized: bool = False  # gains and biases are removed later: they do not count
+    days: float | None = None  # between the acquisitions
+    cloud: float | None = None  # share of the ground of Spot under cloud or shadow
+    missing: float | None = None  # share of the ground of Spot without Sentinel-2
+    harmonized: bool = False  # gains and biases are removed later
 
     def criteria(self) -> list[Criterion]:
-        """Judge the pair: the rows of the table."""
+        """Return one criterion per row of the table."""
         gains, biases, r2 = np.transpose([fit or (None,) * 3 for fit in self.fits])
-        offset = offset_left(self.fits)
-        if offset:  # it shifts all lines, and harmonizing does not mend that
+        offset = remaining_offset(self.fits)
+        if offset:  # it has a row of its own, and --harmonize does not remove it
             biases = biases + gains * offset
         coding = judge("radiometry: gain", gains), judge("radiometry: bias", biases)
         if self.harmonized:
-            coding = [row._replace(verdict="pass", wanted="any") for row in coding]
-        order, gained = better_order(*self.samples[:2])
+            coding = [row._replace(verdict="pass", condition="any") for row in coding]
+        order, gained = best_band_order(*self.samples[:2])
         return [
             judge_shift("shift", self.shift),
             judge("its spread", self.spread),
@@ -89,17 +89,17 @@ class PairQuality:
         ]
 
     def _unused(self) -> Criterion:
-        """Judge the blocks without shift; they fail if the bands say nothing either."""
+        """Judge the share of blocks without shift; fail if no band has a line."""
         counts = Counter(block.verdict for block in self.blocks)
         share = 1 - counts.pop("used", 0) / max(len(self.blocks), 1)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
         text = f"{share:.0%} ({reasons})" if reasons else f"{share:.0%}"
         row = judge("blocks without shift", share, text)
-        known = self.shift or any(self.fits)
-        return row if known else row._replace(verdict="fail")
+        related = self.shift or any(self.fits)
+        return row if related else row._replace(verdict="fail")
 
     def _modulation(self) -> Criterion:
-        """Judge the sharpness of Sentinel-2; an interval may be in part right."""
+        """Judge the modulation; unknown if only a part of its interval passes."""
         name = "modulation at 1/20 m"
         if not self.sharpness:
             return judge(name, None)
@@ -112,7 +112,7 @@ class PairQuality:
 
     @property
     def verdict(self) -> str:
-        """The worst of all criteria."""
+        """Worst verdict of all criteria."""
         return criteria.worst(
             row.verdict
             for row in self.criteria()
@@ -127,7 +127,7 @@ class PairQuality:
         return [*advice, f"not known: {unknown}"] if unknown else advice
 
     def table(self) -> str:
-        """Lay the criteria out as text, the diagnoses below them."""
+        """Format the criteria as text, with the diagnoses below."""
         line = "{:21} {:40} {:8} {}".format
         rows = [line("criterion", "value", "verdict", "passes")]
         rows += [line(*row[:4]) for row in self.criteria()]
@@ -135,7 +135,7 @@ class PairQuality:
         return "\n".join([*rows, *(f"- {text}" for text in self.diagnoses())])
 
     def check(self, accepted: bool) -> None:
-        """Refuse a pair that fails, unless the user accepts it all the same."""
+        """Raise if the pair fails and the user does not accept it."""
         if self.verdict != "fail" or accepted:
             return
         failed = [row.name for row in self.criteria() if row.verdict == "fail"]
@@ -145,7 +145,7 @@ class PairQuality:
         )
 
     def reliable_shift(self) -> tuple[float, float]:
-        """Return the shift; raise if too few blocks gave one to correct it."""
+        """Return the shift; raise if too few blocks have one."""
         used = sum(block.verdict == "used" for block in self.blocks)
         if not used or used < min(LEAST_BLOCKS, len(self.blocks)):
             raise SRError(
@@ -156,14 +156,14 @@ class PairQuality:
         return self.shift
 
     def record(self) -> dict:
-        """Return the card's entries; the fits undo what `fits.harmonize` did."""
+        """Return the entries of the card; `spot_from_s2` can undo `harmonize`."""
         fits = zip(BANDS, self.fits, strict=True)
         return {
             "verdict": self.verdict,
-            "shift": {**_named(self.shift), "spread": self.spread},
+            "shift": {**_east_north(self.shift), "spread": self.spread},
             "blocks": dict(Counter(block.verdict for block in self.blocks)),
             "spot_from_s2": {band: fit and fit._asdict() for band, fit in fits},
-            "pan": {"shift": _named(self.pan_shift), "r2": self.pan_r2},
+            "pan": {"shift": _east_north(self.pan_shift), "r2": self.pan_r2},
             "modulation": self.sharpness and self.sharpness._asdict(),
             **{key: getattr(self, key) for key in "changed days cloud missing".split()},
             "criteria": {row.name: row.verdict for row in self.criteria()},
@@ -171,15 +171,15 @@ class PairQuality:
         }
 
 
-def _named(shift: tuple[float, float] | None) -> dict[str, float | None]:
+def _east_north(shift: tuple[float, float] | None) -> dict[str, float | None]:
     return dict(zip(("east", "north"), shift or (None, None), strict=True))
 
 
-def offset_left(fits: list[LinearFit | None]) -> int | None:
-    """Return the DN that Sentinel-2 has too much in every band: 1000, 0 or -1000.
+def remaining_offset(fits: list[LinearFit | None]) -> int | None:
+    """Return the offset left in the DN of Sentinel-2: 1000, 0 or -1000.
 
-    Spot = gain x Sentinel-2 + bias is 0 where Sentinel-2 is -bias / gain.  None where
-    a band has no such line.
+    Spot = gain x Sentinel-2 + bias is 0 where Sentinel-2 is -bias / gain.  None if a
+    band has no such line.
     """
     if any(fit is None or fit.gain <= 0 for fit in fits):
         return None
@@ -190,11 +190,11 @@ def offset_left(fits: list[LinearFit | None]) -> int | None:
     return 0
 
 
-def better_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
-    """Return the order of Sentinel-2's bands in which they look most like Spot's.
+def best_band_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
+    """Return the order of the Sentinel-2 bands with the highest correlation with Spot.
 
-    With it comes the gain in the mean correlation of the bands: 0 if no order is
-    better, or nothing can be said.
+    The second value is the gain in mean correlation; 0 if no order is better or the
+    samples are too few or too even.
     """
     order, gained = range(len(BANDS)), 0.0
     if len(s2) >= LEAST_SAMPLES and min(np.ptp(x, axis=0).min() for x in (s2, spot)):
@@ -207,13 +207,13 @@ def better_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
 
 
 @engine_errors("comparing the images")
-def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **facts: Any) -> PairQuality:
-    """Measure on a sample of blocks how well Sentinel-2 and Spot fit together.
+def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **measured: Any) -> PairQuality:
+    """Measure a pair on a sample of blocks.
 
     Arguments:
         lr: pyotb object or file, Sentinel-2 on the grid of XS, without offset.
         pan, xs: the images of Spot.
-        facts: `days`, `cloud`, `missing`, `harmonized`, as in `PairQuality`.
+        measured: `days`, `cloud`, `missing`, `harmonized`, as in `PairQuality`.
     """
     inside, spacing = PanInXS(pan, xs), xs.spacing
     blocks = [
@@ -221,26 +221,32 @@ def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **facts: Any) -> PairQuality
         for block in read_blocks(lr, pyotb.Input(xs.path))
     ]
     shifts = [block_shift(block, spacing) for block in blocks]
-    shift, spread = _middle(shifts)
-    of_pan, facts["pan_r2"] = follows(blocks, spacing)
-    facts["pan_shift"], _ = _middle(of_pan)
-    if (facts["pan_r2"] or 0) >= LEAST_R2:
-        facts["sharpness"] = modulation(blocks, shifts, spacing)
+    shift, spread = _median_shift(shifts)
+    pan_shifts, measured["pan_r2"] = relation_to_xs(blocks, spacing)
+    measured["pan_shift"], _ = _median_shift(pan_shifts)
+    if (measured["pan_r2"] or 0) >= LEAST_R2:
+        measured["sharpness"] = modulation(blocks, shifts, spacing)
     place = shift or (0.0, 0.0), spacing
-    s2, spot = fits.radiometry_samples(blocks, *place, fits.FIT_SUPPORT_METRES)
-    lines = [fits.fit_line(x, y) for x, y in zip(s2.T, spot.T, strict=True)]
-    s2, spot = fits.radiometry_samples(blocks, *place, fits.CHANGE_SUPPORT_METRES)
-    changed = fits.is_changed(s2, spot, lines, fits.change_limits(s2, spot, lines))
-    # Off a line that explains nothing there is no change.
+    s2, spot = radiometric_fit.radiometry_samples(
+        blocks, *place, radiometric_fit.FIT_SMOOTHING_METRES
+    )
+    lines = [radiometric_fit.fit_line(x, y) for x, y in zip(s2.T, spot.T, strict=True)]
+    s2, spot = radiometric_fit.radiometry_samples(
+        blocks, *place, radiometric_fit.CHANGE_SMOOTHING_METRES
+    )
+    changed = radiometric_fit.is_changed(
+        s2, spot, lines, radiometric_fit.change_limits(s2, spot, lines)
+    )
+    # A line that explains nothing shows no change.
     explained = any(fit and fit.r2 >= LEAST_R2 for fit in lines)
     share = float(changed.mean()) if explained else None
     thin = slice(None, None, max(1, len(s2) // MOST_DRAWN))
     samples = s2[thin], spot[thin], changed[thin]
-    return PairQuality(shifts, shift, spread, lines, share, samples, **facts)
+    return PairQuality(shifts, shift, spread, lines, share, samples, **measured)
 
 
-def _middle(shifts: list[BlockShift]) -> tuple[Any, float | None]:
-    """Return the median of the shifts that count, and their median distance from it."""
+def _median_shift(shifts: list[BlockShift]) -> tuple[Any, float | None]:
+    """Return the median of the used shifts, and their median distance from it."""
     used = np.array([(s.east, s.north) for s in shifts if s.verdict == "used"])
     if not len(used):
         return None, None

@@ -33,8 +33,14 @@ from srtools.images.grid import Grid
 from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.images.raster import ImageInfo, describe
 from srtools.inference.pieces import CREATION
-from srtools.pair import CREATION_OPTIONS, fits, groups, quality, survey
-from srtools.pair.products import Products
+from srtools.pair import (
+    CREATION_OPTIONS,
+    patch_groups,
+    quality,
+    radiometric_fit,
+)
+from srtools.pair.dataset_job import DatasetJob
+from srtools.pair.usable_pixels import find_usable_pixels
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import open_links
 from srtools.sentinel2.image import Sentinel2
@@ -48,7 +54,7 @@ MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"
 OFFSET = 1000
 PATCH_SIZE = 8
 FITS = [
-    fits.LinearFit(gain, bias, 0.9)
+    radiometric_fit.LinearFit(gain, bias, 0.9)
     for gain, bias in ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))
 ]
 
@@ -193,8 +199,8 @@ def pansharpening(scene: SimpleNamespace, folder: Path) -> dict:
 def harmonizing(scene: SimpleNamespace, folder: Path) -> dict:
     """BandMathX with an expression for each band."""
     return {
-        "hr": computed(fits.harmonize(pair(scene)[1], FITS)),
-        "xs": computed(fits.harmonize(scene.xs, FITS)),
+        "hr": computed(radiometric_fit.harmonize(pair(scene)[1], FITS)),
+        "xs": computed(radiometric_fit.harmonize(scene.xs, FITS)),
     }
 
 
@@ -221,7 +227,7 @@ def usable_pixels(scene: SimpleNamespace, folder: Path) -> dict:
     """Pixels left out of patches, with and without a scene classification."""
     answers = {}
     for name, scl in {"without": None, "with": scene.scl}.items():
-        statistics = survey.survey_pixels(
+        statistics = find_usable_pixels(
             pan_of(scene), xs_of(scene), stacked(scene), scl
         )
         assert 0 < statistics.usable.sum() < statistics.usable.size
@@ -261,12 +267,12 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
     """Where each group may have patches, on its way into PatchesSelection."""
     info = xs_of(scene)
     free = np.random.default_rng(0).random((info.height, info.width)) > 0.001
-    plan = groups.split_in_blocks(free, PATCH_SIZE, 4, seed=1)
+    plan = patch_groups.split_in_blocks(free, PATCH_SIZE, 4, seed=1)
     centres = {group: folder / f"{group}.geojson" for group in GROUPS}
     shares = (0.8, 0.1, 0.1)
     Receiver.masks.clear()
     with mock.patch.object(pyotb, "PatchesSelection", Receiver, create=True):
-        interleaved = groups.interleave(free, PATCH_SIZE, shares)
+        interleaved = patch_groups.split_interleaved(free, PATCH_SIZE, shares)
         sent = [*plan.selections(centres), *interleaved.selections(centres)]
         for mask, parameters in sent:
             sr_dataset.select_patches(scene.xs, mask, parameters)
@@ -285,9 +291,9 @@ def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
     """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
     s2 = remove_offset(stacked(scene), OFFSET)
     image = Sentinel2([scene.s2], offset=OFFSET)
-    products = Products(None, folder, pan_of(scene), xs_of(scene), image)
-    products.keep(s2)
-    record = products.facts["sentinel2_own_grid"]
+    job = DatasetJob(None, folder, pan_of(scene), xs_of(scene), image)
+    job.write_own_grid(s2)
+    record = job.entries["sentinel2_own_grid"]
     answers = written(folder / record["path"])
     return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}
 
@@ -378,7 +384,9 @@ def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
     s2 = remove_offset(stacked(scene), OFFSET)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
-        Products(None, folder).keep(s2, scene.s2[0], xs_of(scene))
+        image = Sentinel2([scene.s2], offset=OFFSET)
+        job = DatasetJob(None, folder, pan_of(scene), xs_of(scene), image)
+        job.write_own_grid(s2)
         message = "nothing"
     except SRError as error:
         message = str(error)

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from srtools.images.raster import describe
 from srtools.matching.registration import Block
-from srtools.pair.pan import PanInXS, follows
+from srtools.pair.pan import PanInXS, relation_to_xs
 from tests.ground import landscape, measure
 
 CORNER = (452001.0, 5412003.0)
@@ -92,10 +92,10 @@ def test_pan_of_another_place(scene, share):
 
 def test_even_pan_tells_nothing():
     flat = np.full((64, 64, 4), 700.0)
-    shifts, r2 = follows([Block(0, 0, flat, flat, pan=flat[..., 0])], 6.0)
+    shifts, r2 = relation_to_xs([Block(0, 0, flat, flat, pan=flat[..., 0])], 6.0)
     assert [shift.verdict for shift in shifts] == ["flat"] and r2 is None
     empty = Block(0, 0, flat, flat, pan=0 * flat[..., 0])
-    assert follows([empty], 6.0)[1] is None
+    assert relation_to_xs([empty], 6.0)[1] is None
 
 
 def test_pan_that_is_dark_where_xs_is_bright_fails():
@@ -104,4 +104,4 @@ def test_pan_that_is_dark_where_xs_is_bright_fails():
     pan = pixels[..., :3].mean(axis=-1)
     for dn, r2 in ((pan, 1.0), (4000 - pan, 0.0)):
         block = Block(0, 0, pixels, pixels, pan=dn)
-        assert follows([block], 6.0)[1] == pytest.approx(r2)
+        assert relation_to_xs([block], 6.0)[1] == pytest.approx(r2)

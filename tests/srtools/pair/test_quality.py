@@ -9,10 +9,10 @@ import pytest
 
 from srtools.errors import SRError
 from srtools.matching.registration import BlockShift
-from srtools.pair import pictures
-from srtools.pair.fits import LinearFit, harmonize
+from srtools.pair import pair_pictures
+from srtools.pair.modulation import Modulation
 from srtools.pair.quality import PairQuality
-from srtools.pair.sharpness import Modulation
+from srtools.pair.radiometric_fit import LinearFit, harmonize
 from tests.ground import RIM, Scene, changed, inverse, measure
 
 import pyotb
@@ -121,7 +121,7 @@ def test_nothing_to_measure(value, tmp_path, write_raster):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         quality = measure(xs, s2)
-        pictures.save_pair(tmp_path / "pair.png", quality, flat, (64, 64))
+        pair_pictures.save_pair(tmp_path / "pair.png", quality, flat, (64, 64))
     assert quality.shift is None and quality.fits == [None] * 4
     assert quality.changed is quality.pan_shift is quality.pan_r2 is None
     assert quality.sharpness is None

@@ -5,7 +5,7 @@ import pytest
 import rasterio
 
 from srtools.matching.registration import Block, BlockShift
-from srtools.pair.sharpness import modulation
+from srtools.pair.modulation import modulation
 from tests.ground import changed, landscape, measure
 
 FIELDS = 45  # pixels of 1.5 m along a square of ground that has changed

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from srtools.images.raster import describe
-from srtools.pair import survey
+from srtools.pair import usable_pixels
 
 CORNER = (452001.0, 5412003.0)
 
@@ -33,7 +33,7 @@ def scene(write_raster):
             paths["scl"] = None
         for name in ("pan", "xs"):
             paths[name] = describe(paths[name], name)
-        return survey.survey_pixels(**paths)
+        return usable_pixels.find_usable_pixels(**paths)
 
     return look
 
@@ -50,7 +50,7 @@ def spread(rows: slice, cols: slice) -> np.ndarray:
 def test_nothing_is_wrong(scene):
     seen = scene()
     assert seen.usable.all() and seen.usable.shape == (HEIGHT, WIDTH)
-    assert list(seen.bad) == list(survey.REASONS)
+    assert list(seen.bad) == list(usable_pixels.REASONS)
     assert seen.shares["missing"] == 0 and seen.shares["cloud"] == 0
 
 
@@ -83,7 +83,7 @@ def test_what_is_bad_spoils_its_surroundings(name, value, reason, places, scene)
     seen = scene({name: (*place, value)})
     expected = spread(*on_xs)
     np.testing.assert_array_equal(seen.bad[reason], expected)
-    for other in set(survey.REASONS) - {reason}:
+    for other in set(usable_pixels.REASONS) - {reason}:
         assert not seen.bad[other].any()
     np.testing.assert_array_equal(seen.usable, ~expected)
 
@@ -121,9 +121,9 @@ def test_strips_do_not_show(scene, monkeypatch):
         "scl": (slice(9, 12), slice(3, 6), 8),
     }
     whole = scene(change)
-    monkeypatch.setattr(survey, "STRIP_ROWS", 7)
+    monkeypatch.setattr(usable_pixels, "STRIP_ROWS", 7)
     cut = scene(change)
-    for reason in survey.REASONS:
+    for reason in usable_pixels.REASONS:
         np.testing.assert_array_equal(cut.bad[reason], whole.bad[reason])
     assert cut.shares == whole.shares
 
@@ -146,7 +146,9 @@ def test_beyond_pan_there_is_no_data(write_raster):
     s2 = write_raster("s2.tif", np.full((36, 42, 4), 1600, np.uint16), 10.0)
     ones = np.ones((4 * HEIGHT, 4 * WIDTH), np.uint16)
     pan = write_raster("pan.tif", ones, 1.5, (CORNER[0] + 9, CORNER[1] - 4.4))
-    bad = survey.survey_pixels(describe(pan, "PAN"), describe(xs, "XS"), s2).bad
+    bad = usable_pixels.find_usable_pixels(
+        describe(pan, "PAN"), describe(xs, "XS"), s2
+    ).bad
     expected = spread(slice(0, 1), slice(0, WIDTH))
     expected |= spread(slice(0, HEIGHT), slice(0, 2))
     np.testing.assert_array_equal(bad["no data"], expected)

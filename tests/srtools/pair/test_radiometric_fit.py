@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.pair.fits import LinearFit, fit_line, harmonize
+from srtools.pair.radiometric_fit import LinearFit, fit_line, harmonize
 from tests.ground import inverse
 
 

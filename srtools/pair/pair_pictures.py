@@ -1,4 +1,4 @@
-"""Pictures of exercise 1: how well the images fit, and where the groups lie."""
+"""Pictures of exercise 1: quality of the pair, and map of the groups."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ COLOURS = {"train": (0.2, 0.5, 1.0), "valid": (1.0, 0.9, 0.1), "test": (1.0, 0.2
 def save_pair(
     path: str | Path, quality: PairQuality, quicklook: np.ndarray, size: tuple[int, int]
 ) -> None:
-    """Draw the shifts over a quicklook, and the radiometry of each band.
+    """Draw the shifts of the blocks over XS, and the radiometry of each band.
 
     `quicklook` is XS at any scale, `size` the height and width of XS in pixels.
     """
@@ -48,10 +48,10 @@ def _draw_shifts(axis: Any, quality: PairQuality) -> None:
         else:
             axis.text(*middle, block.verdict, color="red", ha="center")
     if arrows:
-        # A dark rim, so that they are seen on light roofs and on dark woods.
+        # The dark rim makes arrows visible on light roofs, too.
         look = {"color": "yellow", "edgecolor": "black", "linewidth": 0.6}
         quiver = axis.quiver(*np.transpose(arrows), scale=40, width=0.007, **look)
-        # Above the picture: no ground makes it unreadable there.
+        # The key stands above the picture, where no ground hides it.
         axis.quiverkey(quiver, 0.84, 1.02, 3, "arrow of 3 m", labelpos="E", **look)
     shift = quality.criteria()[0].value
     axis.set_title(f"Sentinel-2 against Spot: {shift}", loc="left", fontsize=11)
@@ -78,9 +78,9 @@ def save_split(
     windows: dict[str, np.ndarray],
     size: int,
 ) -> None:
-    """Draw the patches of each group, whose size is in pixels, over a quicklook.
+    """Draw the patches of each group over a quicklook.
 
-    `shape` and `windows` are in pixels of the image that the quicklook shows.
+    `shape`, `windows` and the patch `size` are in pixels of XS.
     """
     height, width = 8 * np.array(shape) / max(shape)
     figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")

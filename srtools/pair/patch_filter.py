@@ -1,12 +1,13 @@
-"""Training patches whose own ground does not fit, though the pair as a whole does.
+"""Filter of training patches that do not fit, in a pair that fits as a whole.
 
-Relief shifts a hillside, a field is cut between the two dates, haze lies in a valley:
-`--per_patch` leaves such patches out of the training.  Those for testing stay, or the
-test would be kinder than the ground.  A patch is looked at with a little around it.
-It is "shifted" by more than 3 m, the limit of the pair's table; "unlike" if no shift
-brings the images together (phase correlation below 0.4); "changed" if more than
-15 % of it is off the pair's lines, Spot = gain x Sentinel-2 + bias.  The first reason
-counts.
+Reasons are relief, crops cut between the two dates, or haze in a valley.  With
+`--per_patch` such patches leave the training group.  The test group keeps them, so that
+the scores hold for real ground.  Each patch is judged on a square around it, by the
+first of three reasons:
+
+- shifted: by more than 3 m, the limit for the pair;
+- unlike: no shift aligns the images (phase correlation below 0.4);
+- changed: more than 15 % of the patch is off the lines of the pair.
 """
 
 import itertools
@@ -20,35 +21,35 @@ from tqdm import tqdm
 from srtools.engine import engine_errors
 from srtools.images.raster import ImageInfo
 from srtools.matching.registration import Block, block_shift
-from srtools.pair import fits
+from srtools.pair import radiometric_fit
 from srtools.pair.criteria import CHECKS
-from srtools.pair.groups import Split
+from srtools.pair.patch_groups import Split
 from srtools.pair.quality import PairQuality
 
 import pyotb
 
 REASONS = ("shifted", "unlike", "changed")
-AROUND = 2  # side of the square that is looked at, in patches
+CONTEXT = 2  # side of the square around a patch, patches
 
 
-@engine_errors("looking at the patches")
+@engine_errors("filtering the patches")
 def leave_out(split: Split, lr: Any, xs: ImageInfo, quality: PairQuality) -> Split:
-    """Leave out of the training, and count by reason, what does not fit.
+    """Remove training patches that do not fit, and count them by reason.
 
     Arguments:
         split: groups in blocks.
         lr: pyotb object, Sentinel-2 on the grid of `xs`, without offset.
         xs: the XS image of Spot.
-        quality: of the pair, for the lines.
+        quality: quality of the pair, with its lines.
     """
-    limits = fits.change_limits(*quality.samples[:2], quality.fits)
+    limits = radiometric_fit.change_limits(*quality.samples[:2], quality.fits)
     reasons = []
     for block in _blocks(split, lr, xs):
         shift = block_shift(block, xs.spacing)
-        samples = fits.radiometry_samples(
-            [block], (0.0, 0.0), xs.spacing, fits.CHANGE_SUPPORT_METRES
+        samples = radiometric_fit.radiometry_samples(
+            [block], (0.0, 0.0), xs.spacing, radiometric_fit.CHANGE_SMOOTHING_METRES
         )
-        changed = fits.is_changed(*samples, quality.fits, limits)
+        changed = radiometric_fit.is_changed(*samples, quality.fits, limits)
         length = np.hypot(shift.east, shift.north)
         if shift.verdict == "used" and length > CHECKS["shift"].warns:
             reasons.append("shifted")
@@ -65,22 +66,20 @@ def leave_out(split: Split, lr: Any, xs: ImageInfo, quality: PairQuality) -> Spl
 
 
 def _blocks(split: Split, lr: Any, xs: ImageInfo) -> Iterator[Block]:
-    """Read the square around each training patch; the patch is its `own`."""
+    """Read the square around each training patch; `core` is the patch itself."""
     size, spot = split.patch_size, pyotb.Input(xs.path)
-    side = min(AROUND * size, *split.shape)
+    side = min(CONTEXT * size, *split.shape)
 
-    def around(first: int, extent: int) -> tuple[slice, slice]:
-        """Return the pixels of a square, and those of its patch in it."""
+    def context(first: int, extent: int) -> tuple[slice, slice]:
+        """Return the pixels of the square, and of the patch inside the square."""
         start = int(np.clip(first - (side - size) // 2, 0, extent - side))
         return slice(start, start + side), slice(first - start, first - start + size)
 
-    patches = tqdm(
-        split.windows["train"], "looking at the patches", delay=3, disable=None
-    )
+    patches = tqdm(split.windows["train"], "filtering patches", delay=3, disable=None)
     for row, line in itertools.groupby(patches, key=lambda place: place[0]):
-        rows, own_rows = around(row, split.shape[0])
+        rows, own_rows = context(row, split.shape[0])
         strips = [np.array(image[rows, :, :].to_numpy()) for image in (lr, spot)]
         for _, col in line:
-            cols, own_cols = around(col, split.shape[1])
+            cols, own_cols = context(col, split.shape[1])
             pixels = (strip[:, cols] for strip in strips)
             yield Block(rows.start, cols.start, *pixels, (own_rows, own_cols))

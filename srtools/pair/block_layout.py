@@ -1,8 +1,8 @@
-"""Where the blocks of valid and test lie: the best of a few greedy draws.
+"""Layout of the blocks of valid and test: the best of some greedy draws.
 
-A cell is a patch of a grid without overlaps.  Block after block takes the place that
-costs the fewest training patches and makes its group most like the whole image, in look
-and in place.
+A cell is a patch of a grid without overlaps.  Each block takes the place of the lowest
+cost.  Costs are training patches lost in the gap, and differences between the group and
+the whole image in colour and position.
 """
 
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-TRAIN, VALID, TEST = 1, 2, 3  # 0: in no group
+TRAIN, VALID, TEST = 1, 2, 3  # 0: no group
 
-LEAST_TEST_BLOCKS = 4  # an interval needs three, and each of them ground of its own
-LARGEST_LOSS = 0.27  # share of the patches that the gaps of so few blocks may cost
-MOST_BLOCKS = 10  # of valid, and of test
-ACCEPTED_LOSS = 0.08  # share of the patches that the gaps of more blocks may cost
-# The score of a layout is the share of the patches that it keeps, less these penalties.
-IMBALANCE_PENALTY = 4.0  # for each patch in the wrong group
-UNLIKENESS_PENALTY = 0.15  # for each standard deviation between a group and the image
+LEAST_TEST_BLOCKS = 4  # a confidence interval needs three blocks
+LARGEST_LOSS = 0.27  # share of the patches lost in the gaps of so few blocks
+MOST_BLOCKS = 10  # per group
+ACCEPTED_LOSS = 0.08  # share of the patches lost in the gaps of more blocks
+# The score of a layout is the share of patches kept, less these penalties.
+IMBALANCE_PENALTY = 4.0  # per patch in the wrong group
+UNLIKENESS_PENALTY = 0.15  # per standard deviation between group and image
 
-JITTER = 0.3  # of the cost of a place, so that no two draws are the same
-ASPECTS = np.geomspace(1 / 3, 3, 7)  # height of a block by its width
+JITTER = 0.3  # random part of the cost, so that draws differ
+ASPECTS = np.geomspace(1 / 3, 3, 7)  # height / width of a block
 
 
 def best_layout(
@@ -31,17 +31,17 @@ def best_layout(
     seed: int,
     quicklook: np.ndarray | None = None,
 ) -> tuple[np.ndarray | None, dict[int, int]]:
-    """Draw some layouts and return the best, with as many blocks as the gaps allow.
+    """Draw layouts and return the best, with as many blocks as the gaps allow.
 
     Arguments:
-        cells: [rows, cols] bool, which cells can be used.
-        shares: of train, valid and test; their sum is 1, and train's is not 0.
-        gap: cells between groups, at least.
-        quicklook: see `groups.split_in_blocks`.
+        cells: usable cells, [rows, cols] bool.
+        shares: shares of train, valid and test; their sum is 1, and train is not 0.
+        gap: smallest gap between groups, cells.
+        quicklook: see `patch_groups.split_in_blocks`.
 
     Returns:
-        The group of each cell [rows, cols] uint8, None if there is no room for all
-        whose share is not 0; and the number of blocks of VALID and of TEST.
+        Group of each cell, [rows, cols] uint8, or None if a group has no room; and
+        the number of blocks of VALID and TEST.
     """
     count = int(cells.sum())
     if count < 3:
@@ -51,10 +51,10 @@ def best_layout(
         pairs = zip((VALID, TEST), numbers, strict=True)
         blocks = {group: number for group, number in pairs if shares[group - 1]}
         best, best_score = None, -np.inf
-        # Small images are drawn more often: there the layouts differ most.
+        # Layouts of small images differ most, so more of them are drawn.
         for draw in range(int(np.clip(10**4 / cells.size, 1, 20))):
             kept = count
-            for _ in range(3):  # the loss in the gaps is not known before
+            for _ in range(3):  # each round knows the loss in the gaps better
                 random = np.random.default_rng((seed, draw))
                 groups = _draw(cells, features, shares * kept, blocks, gap, random)
                 kept = np.count_nonzero(groups)
@@ -71,9 +71,9 @@ def best_layout(
 def _numbers_of_blocks(
     count: int, shares: np.ndarray, gap: int
 ) -> Iterator[tuple[int, int, float]]:
-    """List numbers of blocks of valid and test, and the loss allowed; the best first.
+    """Yield numbers of blocks of valid and test, and the largest loss; best first.
 
-    The gap around a block of a x a patches takes (a + 2 gap)^2 - a^2.
+    The gap around a block of a x a patches has (a + 2 gap)^2 - a^2 patches.
     """
     most = 1
     while most < MOST_BLOCKS:
@@ -90,32 +90,33 @@ def _numbers_of_blocks(
 def _draw(
     cells: np.ndarray,
     features: np.ndarray,
-    wanted: np.ndarray,
+    targets: np.ndarray,
     blocks: dict[int, int],
     gap: int,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Draw a layout: the group of each cell, or none at all if it did not work out.
+    """Draw the group of each cell; all 0 if a block has no place.
 
-    `wanted` are the cells of train, valid and test, `blocks` the numbers of blocks.
+    `targets` are the numbers of cells of train, valid and test, `blocks` those of
+    blocks.
     """
     groups = np.zeros(cells.shape, np.uint8)
     for left in range(max(blocks.values()), 0, -1):
         for group in (group for group, number in blocks.items() if number >= left):
-            own = groups == group
-            area = max((wanted[group - 1] - own.sum()) / left, 1.0)  # in cells
-            # Blocks of one group keep apart, too, or they would be one.
-            free = cells & (_widened(groups, max(gap, 1)) == 0)
-            place = _find_place(cells, free, features, own, area, gap, random)
+            members = groups == group
+            area = max((targets[group - 1] - members.sum()) / left, 1.0)  # in cells
+            # Blocks of one group keep a gap as well, else they would merge.
+            free = cells & (_dilated(groups, max(gap, 1)) == 0)
+            place = _find_place(cells, free, features, members, area, gap, random)
             if place is None:
                 return np.zeros_like(groups)
-            members = np.argwhere(cells[place])[: max(round(area), 1)]
-            groups[place][tuple(members.T)] = group
-    groups[cells & (_widened(groups, gap) == 0)] = TRAIN
+            block = np.argwhere(cells[place])[: max(round(area), 1)]
+            groups[place][tuple(block.T)] = group
+    groups[cells & (_dilated(groups, gap) == 0)] = TRAIN
     return groups
 
 
-def _widened(groups: np.ndarray, gap: int) -> np.ndarray:
+def _dilated(groups: np.ndarray, gap: int) -> np.ndarray:
     return maximum_filter(groups, 2 * gap + 1, mode="constant")
 
 
@@ -123,30 +124,30 @@ def _find_place(
     cells: np.ndarray,
     free: np.ndarray,
     features: np.ndarray,
-    own: np.ndarray,
+    members: np.ndarray,
     area: float,
     gap: int,
     random: np.random.Generator,
 ) -> tuple[slice, slice] | None:
-    """Return the best place for a block of about `area` usable cells.
+    """Find the best place for a block of about `area` usable cells.
 
-    Of the [rows, cols] bool cells, `free` are in no block or gap yet, and `own` are in
-    the group already; the others as in `_draw`, hence seven parameters.
+    `free` are the cells outside of blocks and gaps, `members` those of the group, both
+    [rows, cols] bool.  The other parameters are those of `_draw`, hence seven.
     """
     images = cells, free, np.pad(free, gap), features * cells[..., None]
-    usable, unused, around, looks = map(_integral, images)
+    usable, unused, padded, colours = map(_integral, images)
     heights = {max(round(np.sqrt(area * aspect)), 1) for aspect in ASPECTS}
     best, least = None, np.inf
     for tall in sorted(height for height in heights if height <= len(cells)):
         wide = min(int(np.ceil(area / tall)), cells.shape[1])
-        members, inside = _boxes(usable, tall, wide), _boxes(unused, tall, wide)
-        lost = _boxes(around, tall + 2 * gap, wide + 2 * gap) - inside
-        total = _boxes(looks, tall, wide) + features[own].sum(axis=0)
-        means = total / np.maximum(members + own.sum(), 1)[..., None]
+        count, inside = _boxes(usable, tall, wide), _boxes(unused, tall, wide)
+        lost = _boxes(padded, tall + 2 * gap, wide + 2 * gap) - inside
+        total = _boxes(colours, tall, wide) + features[members].sum(axis=0)
+        means = total / np.maximum(count + members.sum(), 1)[..., None]
         cost = lost / cells.sum() + UNLIKENESS_PENALTY * np.abs(means).mean(axis=-1)
         cost *= 1 + JITTER * random.random(cost.shape)
-        cost += np.maximum(area - members, 0) / cells.sum()
-        cost[(inside < members) | (members <= 0.5 * tall * wide)] = np.inf
+        cost += np.maximum(area - count, 0) / cells.sum()
+        cost[(inside < count) | (count <= 0.5 * tall * wide)] = np.inf
         row, col = np.unravel_index(cost.argmin(), cost.shape)
         if cost[row, col] < least:
             least = cost[row, col]
@@ -157,50 +158,50 @@ def _find_place(
 def _score(
     groups: np.ndarray, shares: np.ndarray, features: np.ndarray, count: int
 ) -> float:
-    """Rate a layout; 1 would be perfect."""
+    """Return the score of a layout, at most 1."""
     members = np.bincount(groups.ravel(), minlength=4)[1:]
     if not members[shares > 0].all():
         return -np.inf
     wrong = np.abs(members - shares * members.sum()).sum() / 2
-    held = [group for group in (VALID, TEST) if members[group - 1]]
-    unlike = [np.abs(features[groups == group].mean(axis=0)).mean() for group in held]
+    used = [group for group in (VALID, TEST) if members[group - 1]]
+    unlike = [np.abs(features[groups == group].mean(axis=0)).mean() for group in used]
     lost = count - members.sum() + IMBALANCE_PENALTY * wrong
     return 1 - lost / count - UNLIKENESS_PENALTY * max(unlike)
 
 
 def _integral(image: np.ndarray) -> np.ndarray:
-    """Sum up all pixels above and left of each corner of a pixel."""
+    """Return the integral image: sums of all pixels above and left of each corner."""
     sums = image.cumsum(0, dtype=float).cumsum(1)
     return np.pad(sums, [(1, 0), (1, 0), *[(0, 0)] * (image.ndim - 2)])
 
 
 def _boxes(integral: np.ndarray, tall: int, wide: int) -> np.ndarray:
-    """Return the sums of all windows of tall x wide pixels."""
+    """Return the sums over all windows of tall x wide pixels."""
     rows = integral[tall:] - integral[:-tall]
     return rows[:, wide:] - rows[:, :-wide]
 
 
 def _features(quicklook: np.ndarray | None, cells: np.ndarray) -> np.ndarray:
-    """Return place, and mean and contrast of each band, standardized, [r, c, n]."""
+    """Return position, mean and contrast per band, standardized, [rows, cols, n]."""
     rows, cols = np.indices(cells.shape)
-    found = [_standardized(axis, cells) for axis in (rows, cols)]
-    found += [_standardized(axis**2, cells) for axis in found]
+    features = [_standardized(axis, cells) for axis in (rows, cols)]
+    features += [_standardized(axis**2, cells) for axis in features]
     if quicklook is not None:
         image = quicklook.astype(float)
         mean, square = (_cell_means(p, cells.shape) for p in (image, image**2))
         contrast = np.sqrt(np.maximum(square - mean**2, 0))
         for band in np.moveaxis(np.concatenate([mean, contrast], axis=-1), -1, 0):
-            found.append(_standardized(band, cells))
-    return np.stack(found, axis=-1)
+            features.append(_standardized(band, cells))
+    return np.stack(features, axis=-1)
 
 
 def _standardized(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    known = values[cells]
-    return (values - known.mean()) / max(known.std(), 1e-9)
+    usable = values[cells]
+    return (values - usable.mean()) / max(usable.std(), 1e-9)
 
 
 def _cell_means(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return the mean of the pixels [h, w, n] in each of rows x columns of cells."""
+    """Return the mean of the pixels [h, w, n] in each cell, [rows, cols, n]."""
     for axis, cells in enumerate(shape):
         starts = np.arange(cells) * image.shape[axis] // cells
         sizes = np.diff(starts, append=image.shape[axis])

@@ -1,4 +1,4 @@
-"""The work of exercise 1: checked images, and files that appear all or not at all."""
+"""The job of exercise 1: checked images, and output files written all or none."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -26,11 +26,11 @@ from srtools.images import qgis, vrt
 from srtools.images.figures import quicklook
 from srtools.images.grid import Grid
 from srtools.images.raster import COMPRESSED, ImageInfo, check_written, describe
-from srtools.pair import groups, per_patch, pictures, quality
-from srtools.pair.groups import Split
-from srtools.pair.inputs import Settings, read_spot
-from srtools.pair.quality import PairQuality
-from srtools.pair.survey import Survey, survey_pixels
+from srtools.pair import pair_pictures, patch_filter, patch_groups
+from srtools.pair.dataset_options import DatasetOptions, read_spot
+from srtools.pair.patch_groups import Split
+from srtools.pair.quality import PairQuality, compare
+from srtools.pair.usable_pixels import UsablePixels, find_usable_pixels
 from srtools.patches import patch_files
 from srtools.sentinel2 import areas, source
 from srtools.sentinel2.source import Sentinel2
@@ -39,12 +39,12 @@ from srtools.urls import redact
 log = logging.getLogger(__name__)
 
 PAIR_PICTURE, SPLIT_PICTURE = "pair.png", "split.png"
-MARGIN_METRES = 20.0  # of Sentinel-2's own pixels, kept around the area
+MARGIN_METRES = 20.0  # around Spot, for the kernel of bicubic interpolation
 CREATION_OPTIONS = {f"gdal:co:{name}": value for name, value in COMPRESSED.items()}
 
 
 def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
-    """List the files that the exercise makes for some groups."""
+    """List the output files for some groups."""
     patches = [patches_name(group, kind) for group in groups for kind in KINDS]
     images = [*patches, OWN_GRID_IMAGE]
     styles = [qgis.style_of(image) for image in images]
@@ -53,17 +53,17 @@ def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
 
 
 @contextmanager
-def opened(options: Settings) -> Iterator["Products"]:
-    """Yield the checked images; at the end all files appear, after an error none.
+def open_job(options: DatasetOptions) -> Iterator["DatasetJob"]:
+    """Yield a job with checked images; its files appear at the end, or none on error.
 
-    Copies of Sentinel-2's pixels are deleted at the end, and so are files of an earlier
-    run that are not made again.
+    Copies of Sentinel-2's pixels are deleted at the end.  Outputs of an earlier run
+    that this run does not write are deleted, too.
     """
     engine.require("PatchesSelection", "PatchesExtraction")
-    possible = output_files(options.out_dir)
+    all_outputs = output_files(options.out_dir)
     files.check_name(options.out_dir)
-    files.refuse_folders(possible)
-    files.refuse_existing(possible, options.overwrite, options.inputs)
+    files.refuse_folders(all_outputs)
+    files.refuse_existing(all_outputs, options.overwrite, options.inputs)
     pan, xs = read_spot(options)
     search = {"xs": xs, "near": options.spot_date, "links": not options.download}
     search |= {"scl": options.scl or True}
@@ -73,13 +73,13 @@ def opened(options: Settings) -> Iterator["Products"]:
     )
     with (
         source.sentinel2(options, area, options.out_dir, **search) as s2,
-        files.whole_files(outputs, possible) as folder,
+        files.whole_files(outputs, all_outputs) as folder,
     ):
-        yield Products(options, folder, pan, xs, s2)
+        yield DatasetJob(options, folder, pan, xs, s2)
 
 
-def summary(options: Settings, card: dict) -> str:
-    """Return the lines that a run ends with."""
+def summary(options: DatasetOptions, card: dict) -> str:
+    """Return the last lines of the output: number of patches, and files."""
     folder, groups = options.out_dir, card["groups"].items()
     lines = [f"{group:5s} {entry['patches']:6d} patches" for group, entry in groups]
     lines += [f"written: {folder}/{{{','.join(options.groups)}}}_{{lr,hr}}_patches.tif"]
@@ -87,81 +87,85 @@ def summary(options: Settings, card: dict) -> str:
 
 
 @dataclass
-class Products:
-    """Images, files in a temporary folder, and what the card keeps of both."""
+class DatasetJob:
+    """Input images, output files in a temporary folder, and entries of the card."""
 
-    options: Settings
+    options: DatasetOptions
     folder: Path
     pan: ImageInfo
     xs: ImageInfo
     s2: Sentinel2
-    survey: Survey | None = None
-    facts: dict[str, Any] = field(init=False)
+    pixels: UsablePixels | None = None
+    entries: dict[str, Any] = field(init=False)
 
     def __post_init__(self):
-        """Keep the place of Spot for the card, before Spot is displaced."""
-        self.facts = {"pan": self.pan.record(), "xs": self.xs.record()}
-        self.facts["coregistered"] = None
+        """Record the place of Spot as published, before `coregister` moves it."""
+        self.entries = {"pan": self.pan.record(), "xs": self.xs.record()}
+        self.entries["coregistered"] = None
 
     @property
-    def centres(self) -> dict[str, Path]:
-        """File for the centres of the patches of each group."""
+    def centre_paths(self) -> dict[str, Path]:
+        """GeoJSON file with the patch centres, for each group."""
         return {g: self.folder / f"{g}_centres.geojson" for g in self.options.groups}
 
-    def patches(self, group: str) -> dict[str, Path]:
-        """Return the files for the patches of a group, by kind."""
+    def patches_paths(self, group: str) -> dict[str, Path]:
+        """Return the patches images of a group, by kind."""
         return {kind: self.folder / patches_name(group, kind) for kind in KINDS}
 
-    def displace(self, fit: PairQuality) -> None:
-        """Move the Spot images to where Sentinel-2 shows their ground.
+    def coregister(self, quality: PairQuality) -> None:
+        """Shift the Spot images onto Sentinel-2.
 
-        Two small VRT files hold their new place.  Moving Sentinel-2 instead would
-        interpolate its pixels twice, and patches have no place.
+        Two small VRT files hold the new corners.  Shifting Sentinel-2 instead would
+        interpolate its pixels twice; patches have no georeference anyway.
         """
-        shift = fit.reliable_shift()
-        self.facts["coregistered"] = fit.record()["shift"]
-        log.info("moving Spot by %+.2f m east, %+.2f m north", *shift)
+        shift = quality.reliable_shift()
+        self.entries["coregistered"] = quality.record()["shift"]
+        log.info("Spot is shifted by %+.2f m east, %+.2f m north", *shift)
         self.pan, self.xs = (
             describe(vrt.write_displaced(self.folder / f"{n}.vrt", image, *shift), n)
             for n, image in (("pan", self.pan), ("xs", self.xs))
         )
 
-    def judge(self, lr: Any, s2: Any, scl: Any | None) -> PairQuality:
-        """Look at all pixels, print how well the pair fits, refuse one that fails.
+    def assess(self, lr: Any, s2: Any, scl: Any | None) -> PairQuality:
+        """Measure the pair and print its table; raise if it fails.
 
         Arguments:
             lr: pyotb object, Sentinel-2 on the grid of XS, without offset.
-            s2, scl: the same on its own grid, as it is published.
+            s2, scl: Sentinel-2 and its classification on their own grids, as published.
         """
         options = self.options
-        self.survey = survey_pixels(self.pan, self.xs, s2, scl)
-        facts = {"days": self.s2.days_to(options.spot_date), **self.survey.shares}
-        facts["harmonized"] = options.harmonize
-        fit = quality.compare(lr, self.pan, self.xs, **facts)
-        print(fit.table())
-        fit.check(options.accept_pair)
-        return fit
+        self.pixels = find_usable_pixels(self.pan, self.xs, s2, scl)
+        measured = {"days": self.s2.days_to(options.spot_date), **self.pixels.shares}
+        measured["harmonized"] = options.harmonize
+        quality = compare(lr, self.pan, self.xs, **measured)
+        print(quality.table())
+        quality.check(options.accept_pair)
+        return quality
 
-    def split(self, lr: Any, fit: PairQuality) -> Split:
-        """Deal the usable patches out to the groups, and count the others."""
-        options, usable = self.options, self.survey.usable
+    def make_split(self, lr: Any, quality: PairQuality) -> Split:
+        """Assign the usable patches to groups, and count the unusable ones."""
+        options, usable = self.options, self.pixels.usable
         size, shares = options.patch_size, options.proportions
         if options.split == "interleaved":
-            split = groups.interleave(usable, size, shares)
+            split = patch_groups.split_interleaved(usable, size, shares)
         else:
-            chosen = {"proportions": shares, "seed": options.seed}
-            chosen["quicklook"] = quicklook(self.xs.path)
-            split = groups.split_in_blocks(usable, size, options.margin, **chosen)
-        split = replace(split, left_out=groups.count_left_out(self.survey.bad, size))
+            settings = {"proportions": shares, "seed": options.seed}
+            settings["quicklook"] = quicklook(self.xs.path)
+            split = patch_groups.split_in_blocks(
+                usable, size, options.margin, **settings
+            )
+        split = replace(
+            split, left_out=patch_groups.count_unusable(self.pixels.bad, size)
+        )
         if options.per_patch:
-            split = per_patch.leave_out(split, lr, self.xs, fit)
+            split = patch_filter.leave_out(split, lr, self.xs, quality)
         return split
 
-    @engine.engine_errors("keeping Sentinel-2")
-    def keep(self, s2: Any) -> None:
-        """Write the pixels of Sentinel-2 over Spot on their own grid.
+    @engine.engine_errors("writing Sentinel-2")
+    def write_own_grid(self, s2: Any) -> None:
+        """Write Sentinel-2 over Spot on its own 10 m grid.
 
-        Exercise 4 needs them: patches hold them interpolated to the 6 m of Spot's XS.
+        Exercise 4 needs these pixels; the patches hold interpolated ones.
 
         Arguments:
             s2: pyotb object, reflectance x 10000.
@@ -177,28 +181,28 @@ class Products:
         with rasterio.open(path, "r+") as file:
             file.descriptions = BANDS
             file.update_tags(**{OFFSET_TAG: self.s2.offset})
-        record = describe(path, "the kept Sentinel-2 image").record()
-        self.facts["sentinel2_own_grid"] = {**record, "path": OWN_GRID_IMAGE}
+        record = describe(path, "the Sentinel-2 image on its own grid").record()
+        self.entries["sentinel2_own_grid"] = {**record, "path": OWN_GRID_IMAGE}
 
     def finish(
-        self, fit: PairQuality, split: Split, windows: dict[str, np.ndarray]
+        self, quality: PairQuality, split: Split, windows: dict[str, np.ndarray]
     ) -> dict[str, Any]:
         """Check the patches; write styles, pictures and the card; return the card."""
         for group, places in windows.items():
-            paths = self.patches(group)
+            paths = self.patches_paths(group)
             for path in paths.values():
-                check_written(path)  # OTB says nothing of a full disk
+                check_written(path)  # OTB does not report a full disk
             patch_files.align_corners(paths.values())
             patch_files.check_count(paths["lr"], len(places))
-        # One stretch, so that lr and hr compare.
+        # lr and hr share one stretch, so that they can be compared.
         limits = qgis.limits_of(self.folder / OWN_GRID_IMAGE)
         for image in self.folder.glob("*.tif"):
             qgis.write_style(qgis.style_of(image), limits)
         image, shape = quicklook(self.xs.path), (self.xs.height, self.xs.width)
-        pictures.save_pair(self.folder / PAIR_PICTURE, fit, image, shape)
+        pair_pictures.save_pair(self.folder / PAIR_PICTURE, quality, image, shape)
         path, size = self.folder / SPLIT_PICTURE, self.options.patch_size
-        pictures.save_split(path, image, shape, windows, size)
-        files_of_s2 = {"files": [[redact(p) for p in tile] for tile in self.s2.tiles]}
+        pair_pictures.save_split(path, image, shape, windows, size)
+        s2_files = {"files": [[redact(p) for p in tile] for tile in self.s2.tiles]}
         card = {
             "bands": list(BANDS),
             "factor": FACTOR,
@@ -206,15 +210,15 @@ class Products:
             "scale": SCALE,
             "lr": {"patch_size": size, "spacing": self.xs.spacing},
             "hr": {"patch_size": FACTOR * size, "spacing": self.pan.spacing},
-            "split": split.facts,
+            "split": split.record,
             "step": size,
             "proportions": list(self.options.proportions),
             "left_out": split.left_out,
-            "pair": fit.record(),
-            "harmonized": fit.harmonized,
-            "sentinel2": self.s2.record or files_of_s2,
+            "pair": quality.record(),
+            "harmonized": quality.harmonized,
+            "sentinel2": self.s2.record or s2_files,
             "s2_day": self.s2.day and self.s2.day.isoformat(),
-            **self.facts,
+            **self.entries,
             "command": self.options.command,
             "versions": cards.versions(),
             "groups": {

@@ -12,14 +12,14 @@ import sr_dataset
 from srtools.conventions import GROUPS
 from srtools.errors import SRError
 from srtools.images.raster import describe
-from srtools.pair.groups import (
-    check_groups,
-    count_left_out,
-    interleave,
-    read_groups,
+from srtools.pair.block_layout import best_layout
+from srtools.pair.patch_groups import (
+    check_gaps,
+    count_unusable,
+    read_windows,
     split_in_blocks,
+    split_interleaved,
 )
-from srtools.pair.layouts import best_layout
 
 import pyotb
 
@@ -63,7 +63,7 @@ def test_no_patch_widened_by_the_margin_touches_another_group(
     split = deal(shape, size, margin, seed)
     windows = split.windows
     assert touching(windows, size, margin) == 0
-    gaps = check_groups(windows, size, margin)
+    gaps = check_gaps(windows, size, margin)
     assert min(gaps.values()) >= margin
     # The check measures: one pixel more and some patch does touch.
     assert touching(windows, size, min(gaps.values()) + 1) > 0
@@ -84,8 +84,8 @@ def test_proportions_are_met(shape, size, margin, most_lost):
     split = deal(shape, size, margin, 1)
     counts = np.array([len(split.windows[group]) for group in GROUPS])
     total = (shape[0] - 1) // size * ((shape[1] - 1) // size)
-    assert counts.sum() + split.facts["patches_lost_in_gaps"] == total
-    assert split.facts["patches_lost_in_gaps"] <= most_lost * total
+    assert counts.sum() + split.record["patches_lost_in_gaps"] == total
+    assert split.record["patches_lost_in_gaps"] <= most_lost * total
     assert np.abs(counts - np.array([0.8, 0.1, 0.1]) * counts.sum()).max() <= 3
 
 
@@ -105,13 +105,13 @@ def test_test_patches_are_four_blocks_or_more(shape, least_valid, margin):
         cells = np.zeros((shape[0] // 32 + 1, shape[1] // 32 + 1), bool)
         cells[tuple(split.windows[group].T // 32)] = True
         touching = ndimage.label(cells, np.ones((3, 3)))[1]
-        assert touching == split.facts["blocks"][group] >= least
+        assert touching == split.record["blocks"][group] >= least
 
 
 def test_a_small_image_keeps_its_patches():
     """Four blocks in 25 patches would leave little to learn from."""
     split = deal((192, 192), 32, 21)
-    assert split.facts["blocks"] == {"valid": 1, "test": 1}
+    assert split.record["blocks"] == {"valid": 1, "test": 1}
     assert [len(split.windows[group]) for group in GROUPS] == [15, 2, 2]
 
 
@@ -129,7 +129,7 @@ def test_a_group_may_be_all_or_nothing():
     split = split_in_blocks(usable, 16, 9, proportions=(0.9, 0.1, 0))
     train, valid, test = (len(split.windows[group]) for group in GROUPS)
     assert test == 0 and valid / (train + valid) == pytest.approx(0.1, abs=0.02)
-    check_groups({g: split.windows[g] for g in GROUPS[:2]}, 16, 9)
+    check_gaps({g: split.windows[g] for g in GROUPS[:2]}, 16, 9)
 
 
 def test_seed():
@@ -165,7 +165,7 @@ def test_the_engine_takes_these_patches(shape, size, tmp_path, write_raster):
     for mask, parameters in split.selections(centres):
         sr_dataset.select_patches(image, mask, parameters)
     if size % 2 == 0:
-        for group, found in read_groups(centres, describe(image, "it"), split).items():
+        for group, found in read_windows(centres, describe(image, "it"), split).items():
             assert (found == split.windows[group]).all()
     for group in GROUPS:
         extraction = pyotb.PatchesExtraction(
@@ -194,10 +194,10 @@ def test_an_interleaved_patch_with_one_unusable_pixel_is_left_out(
     usable[36, 35] = False
     image = write_raster("xs.tif", usable[..., None].astype(np.uint16))
     centres = {group: tmp_path / f"{group}.geojson" for group in GROUPS}
-    split = interleave(usable, 8, (0.8, 0.1, 0.1))
+    split = split_interleaved(usable, 8, (0.8, 0.1, 0.1))
     for mask, parameters in split.selections(centres):
         sr_dataset.select_patches(image, mask, parameters)
-    windows = read_groups(centres, describe(image, "it"), split)
+    windows = read_windows(centres, describe(image, "it"), split)
     places = np.concatenate(list(windows.values())).tolist()
     assert [34, 41] in places and [34, 33] not in places
 
@@ -208,7 +208,7 @@ def test_left_out_patches_are_counted_once():
     missing[3, 2] = True
     missing[0, 0] = True  # in no patch
     cloud[3, 1:7] = True  # over the same patch, and its neighbour
-    counts = count_left_out({"missing": missing, "cloud": cloud}, 4)
+    counts = count_unusable({"missing": missing, "cloud": cloud}, 4)
     assert counts == {"missing": 1, "cloud": 1}
 
 
@@ -234,15 +234,15 @@ def test_nothing_usable():
 def test_check_groups_is_exact():
     """8 pixels from column 0, then the next group from column 18: 10 are between."""
     windows = {"train": np.array([[0, 0], [40, 0]]), "test": np.array([[4, 18]])}
-    assert check_groups(windows, 8, 10) == {"train-test": 10}
+    assert check_gaps(windows, 8, 10) == {"train-test": 10}
     with pytest.raises(SRError, match="train and test have 10 pixels between them"):
-        check_groups(windows, 8, 11)
+        check_gaps(windows, 8, 11)
     diagonal = {"train": np.array([[0, 0]]), "test": np.array([[20, 9]])}
-    assert check_groups(diagonal, 8, 12) == {"train-test": 12}
+    assert check_gaps(diagonal, 8, 12) == {"train-test": 12}
     with pytest.raises(SRError, match="no test patch of 8 x 8 pixels is left"):
-        check_groups({**windows, "test": np.zeros((0, 2), int)}, 8, 0)
+        check_gaps({**windows, "test": np.zeros((0, 2), int)}, 8, 0)
     with pytest.raises(SRError, match="have -8 pixels"):
-        check_groups({"a": np.array([[3, 3]]), "b": np.array([[3, 3]])}, 8, 0)
+        check_gaps({"a": np.array([[3, 3]]), "b": np.array([[3, 3]])}, 8, 0)
 
 
 def test_interleaved_patches_do_not_pass():
@@ -251,7 +251,7 @@ def test_interleaved_patches_do_not_pass():
     windows = np.stack([rows.ravel(), cols.ravel()], axis=1)
     groups = {"train": windows[1::2], "test": windows[::2]}
     with pytest.raises(SRError, match="0 pixels between"):
-        check_groups(groups, 8, 1)
+        check_gaps(groups, 8, 1)
 
 
 def test_groups_look_alike_if_they_can():

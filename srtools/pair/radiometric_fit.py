@@ -1,4 +1,4 @@
-"""How the radiometry of Spot follows that of Sentinel-2, where nothing has changed."""
+"""Linear relation between the DN of Spot and Sentinel-2, robust to changed ground."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -13,15 +13,15 @@ from srtools.matching.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, va
 
 import pyotb
 
-# Standard deviations of the Gaussian that both images are smoothed by.
-FIT_SUPPORT_METRES = 18.0  # before the fit
-CHANGE_SUPPORT_METRES = 6.0  # before changed ground is looked for
+# Standard deviations of the Gaussian that smooths both images.
+FIT_SMOOTHING_METRES = 18.0  # before the fit
+CHANGE_SMOOTHING_METRES = 6.0  # before changed ground is detected
 SAMPLE_STEP_METRES = 18.0  # between samples
 
-CHANGED_DN = 200.0  # of Sentinel-2, reflectance 0.02: more than haze or angle do
-SLOPES = 20000  # between two samples, with whose distribution the fit starts
+CHANGED_DN = 200.0  # reflectance 0.02: more than haze or view angle change
+SLOPES = 20000  # random pairs of samples for the first guess of the slope
 LEAST_SAMPLES = 30  # for a fit
-LEAST_R2 = 0.5  # for harmonizing
+LEAST_R2 = 0.5  # for --harmonize
 
 
 class LinearFit(NamedTuple):
@@ -30,41 +30,42 @@ class LinearFit(NamedTuple):
     gain: float
     bias: float
     r2: float
-    """Share of the variance explained, where nothing has changed."""
+    """Share of the variance explained, on unchanged ground."""
 
 
 def radiometry_samples(
-    blocks: Iterable[Block], shift: tuple[float, float], spacing: float, support: float
+    blocks: Iterable[Block],
+    shift: tuple[float, float],
+    spacing: float,
+    smoothing: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give DN of Sentinel-2 and of Spot for the same ground, [n, bands] each.
+    """Sample the DN of Sentinel-2 and of Spot on the same ground, [n, bands] each.
 
-    Spot is blurred as by Sentinel-2's optics and moved to where Sentinel-2 shows it.
-    Then both are smoothed: well above 10 m neither a wrong guess of the optics nor
-    Sentinel-2's noise, which would flatten the slope of a fit (regression dilution),
-    weighs much.
+    Spot is blurred with the point spread of Sentinel-2 and shifted onto it.  Then both
+    are smoothed.  Smoothing makes an error of the point spread negligible, and so the
+    noise of Sentinel-2, which would flatten the slope (regression dilution).
 
     Arguments:
-        blocks: of both images.
-        shift: metres east and north.
-        spacing: size of the pixels, metres.
-        support: standard deviation of the smoothing, metres.
+        shift: shift of Sentinel-2 against Spot, metres east and north.
+        spacing: pixel size, metres.
+        smoothing: standard deviation, metres.
     """
-    samples = [_block_samples(block, shift, spacing, support) for block in blocks]
+    samples = [_block_samples(block, shift, spacing, smoothing) for block in blocks]
     lr, xs = (np.concatenate(images) for images in zip(*samples, strict=True))
     return lr, xs
 
 
 def _block_samples(
-    block: Block, shift: tuple[float, float], spacing: float, support: float
+    block: Block, shift: tuple[float, float], spacing: float, smoothing: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    support = support / spacing
-    # Spot's own pixel, a box, has a variance of 1/12 already.
-    blur = np.sqrt(support**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
+    smoothing = smoothing / spacing
+    # The pixel of Spot is a box with a variance of 1/12.
+    blur = np.sqrt(smoothing**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
     rows, cols = -shift[1] / spacing, shift[0] / spacing
     xs = _smooth(block.xs, blur, (rows, cols))
-    lr = _smooth(block.lr, support, (0, 0))
-    # The spectrum takes a block to repeat and nodata to be ground of DN 0; samples that
-    # this would reach are left out.
+    lr = _smooth(block.lr, smoothing, (0, 0))
+    # The Fourier transform repeats the block and takes nodata for ground of DN 0.
+    # Samples within reach of either are left out.
     reach = int(np.ceil(2.5 * blur + max(abs(rows), abs(cols))))
     whole = ndimage.minimum_filter(
         valid_mask(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
@@ -75,9 +76,9 @@ def _block_samples(
 
 
 def _smooth(pixels: np.ndarray, sigma: float, shift: tuple[float, float]) -> np.ndarray:
-    """Smooth [size, size, bands] by a Gaussian and move it by (rows, columns).
+    """Smooth [size, size, bands] with a Gaussian and shift it by (rows, columns).
 
-    Done on the spectrum, where a shift by a part of a pixel costs no sharpness.
+    In the Fourier domain a shift by a part of a pixel costs no sharpness.
     """
     spectrum = np.fft.fft2(pixels, axes=(0, 1))
     spectrum = ndimage.fourier_gaussian(spectrum, (sigma, sigma, 0))
@@ -86,14 +87,14 @@ def _smooth(pixels: np.ndarray, sigma: float, shift: tuple[float, float]) -> np.
 
 
 def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
-    """Fit y = gain x + bias though a third of the ground may have changed.
+    """Fit y = gain x + bias; a third of the ground may have changed.
 
-    The start is the most common slope between two samples.  Then, in turn, samples
-    off the line are left out and it is fitted again.  Its slope is the ratio of the
-    standard deviations instead of the least squares one: both images have errors, and
-    so the fit of x on y is the inverse of that of y on x.
+    The first guess is the most common slope between two samples.  Then samples off the
+    line are excluded and the line is fitted again, until it is stable.  The slope is
+    the ratio of the standard deviations, because both images have errors: the fit of
+    x on y is the inverse of the fit of y on x.
 
-    Sentinel-2, x, and Spot, y, are [n] DN; None where there is nothing to fit.
+    x, Sentinel-2, and y, Spot, are [n] DN.  None if they have too little texture.
 
     Source: Theil-Sen's slopes between pairs, Rousseeuw's shortest interval in the
     place of their median; geometric mean regression (reduced major axis).
@@ -103,20 +104,22 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     x, y = x.astype(float), y.astype(float)
     one, other = np.random.default_rng(0).integers(0, len(x), (2, SLOPES))
     rise, run = y[one] - y[other], x[one] - x[other]
-    # Slopes between two samples of the same water are noise, and slopes between ground
-    # and cloud are no relation.
+    # Slopes between two samples of the same water are noise; slopes between ground and
+    # cloud are no relation.
     apart = np.abs(run) > LEAST_TEXTURE
     if not apart.any():
         return None
     low, high = np.quantile(np.abs(run[apart]), (0.25, 0.6))
     apart = (np.abs(run) >= low) & (np.abs(run) <= high)
     slopes = np.arctan(rise[apart] / run[apart])
-    gain = np.tan(_densest(slopes, 0.4))
-    bias = _densest(y - gain * x, 0.5)
+    gain = np.tan(_densest_median(slopes, 0.4))
+    bias = _densest_median(y - gain * x, 0.5)
     for _ in range(10):
         residual = np.abs(y - gain * x - bias)
-        # Flat ground, such as water, must not narrow what may count as unchanged.
-        follows = residual <= max(3 * _sigma(residual), 0.5 * CHANGED_DN * abs(gain), 1)
+        # Flat ground, such as water, must not narrow the tolerance for other ground.
+        follows = residual <= max(
+            3 * _robust_deviation(residual), 0.5 * CHANGED_DN * abs(gain), 1
+        )
         if min(x[follows].std(), y[follows].std()) == 0:
             return None
         correlation = np.corrcoef(x[follows], y[follows])[0, 1]
@@ -134,9 +137,9 @@ def is_changed(
     fits: Sequence[LinearFit | None],
     limits: np.ndarray,
 ) -> np.ndarray:
-    """Check which samples [n, bands] are off the line of a band, [n] bool.
+    """Detect samples [n, bands] off the line of any band, [n] bool.
 
-    Off means by more than the limit of the band; see `change_limits`.
+    `limits` are the largest distances of unchanged ground; see `change_limits`.
     """
     return (_distances(lr, xs, fits) > limits).any(axis=1)
 
@@ -144,12 +147,12 @@ def is_changed(
 def change_limits(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
 ) -> np.ndarray:
-    """Return how far off its line ground may be in each band, DN of Spot.
+    """Return the largest distance of unchanged ground from each line, DN of Spot.
 
-    That is 3 robust standard deviations of the samples, and at least `CHANGED_DN`.
+    It is 3 robust standard deviations of the samples, and at least `CHANGED_DN`.
     """
     gains = np.array([abs(fit.gain) if fit else np.inf for fit in fits])
-    spread = _sigma(_distances(lr, xs, fits)) if len(lr) else 0.0
+    spread = _robust_deviation(_distances(lr, xs, fits)) if len(lr) else 0.0
     return np.maximum(3 * spread, CHANGED_DN * gains)
 
 
@@ -162,13 +165,13 @@ def _distances(
     return np.abs(np.transpose(lines))
 
 
-def _sigma(residual: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of residuals, were their middle half normal."""
+def _robust_deviation(residual: np.ndarray) -> np.ndarray:
+    """Estimate the standard deviation of residuals from their median."""
     return 1.4826 * np.median(residual, axis=0)
 
 
-def _densest(values: np.ndarray, share: float) -> float:
-    """Give the middle of the shortest interval that holds `share` of the values."""
+def _densest_median(values: np.ndarray, share: float) -> float:
+    """Return the median of the shortest interval with a `share` of the values."""
     values = np.sort(values)
     count = int(share * (len(values) - 1))
     first = (values[count:] - values[: len(values) - count]).argmin()
@@ -178,8 +181,8 @@ def _densest(values: np.ndarray, share: float) -> float:
 def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
     """Map the DN of Spot to those of Sentinel-2: (DN - bias) / gain; 0 stays 0.
 
-    What has data becomes 1 at least.  With the inverse of each fit the DN come back,
-    but for those and for what 16-bit files round off.  `image` has one band per fit.
+    Pixels with data become 1 at least, because 0 is nodata.  The inverse of each fit
+    undoes the mapping, but for those pixels.  `image` has one band per fit.
     """
     bands = []
     for number, fit in enumerate(fits):

@@ -12,7 +12,7 @@ from rasterio.warp import transform, transform_bounds
 import sr_dataset
 from srtools.cli.dataset_options import Options
 from srtools.images.raster import describe
-from srtools.pair.products import Products
+from srtools.pair.dataset_job import DatasetJob
 from srtools.sentinel2.image import Sentinel2
 from tests.conftest import UTM31
 from tests.ground import measure
@@ -75,20 +75,20 @@ def test_nothing_is_made_up_beyond_the_edge_of_sentinel2(tmp_path, write_raster)
     s2 = write_raster("s2.tif", dn, spacing=10.0)
     xs = write_raster("xs.tif", np.ones((16, 16, 4), np.uint16), 6.0)
     info = describe(xs, "XS")
-    products = Products(None, tmp_path, info, info, Sentinel2([[s2]]))
-    products.keep(pyotb.Input(s2))
-    assert products.facts["sentinel2_own_grid"]["size"] == [10, 10]
+    job = DatasetJob(None, tmp_path, info, info, Sentinel2([[s2]]))
+    job.write_own_grid(pyotb.Input(s2))
+    assert job.entries["sentinel2_own_grid"]["size"] == [10, 10]
 
 
 def test_displacing_spot_undoes_the_shift(scene, tmp_path):
     """The same blocks, read through a displaced grid."""
     xs, s2 = scene.spot(), scene.sentinel2((4.3, -3.1))
     info = describe(xs, "XS")
-    products = Products(None, tmp_path, info, info, None)
-    products.displace(measure(xs, s2))
-    moved = products.xs.path
+    job = DatasetJob(None, tmp_path, info, info, None)
+    job.coregister(measure(xs, s2))
+    moved = job.xs.path
     # The card keeps the place where the files lie: other exercises add the shift.
-    assert products.facts["xs"] == info.record() != products.xs.record()
+    assert job.entries["xs"] == info.record() != job.xs.record()
     assert np.hypot(*measure(moved, s2).shift) < 0.2
     assert (pyotb.Input(moved).to_numpy() == pyotb.Input(xs).to_numpy()).all()
-    assert products.pan.transform == products.xs.transform
+    assert job.pan.transform == job.xs.transform

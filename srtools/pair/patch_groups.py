@@ -1,8 +1,8 @@
-"""Groups of patches that do not leak: blocks of valid and test with a gap around them.
+"""Train, valid and test patches without leakage: blocks with gaps around them.
 
-The grid of patches is that of PatchesSelection.  Without `nodata` it looks only at the
-centre of a patch, so masks mark the centres of patches whose pixels were all looked at
-here.  `conventions.leak_margin` derives the margin.
+The grid of patches is that of PatchesSelection.  Without `nodata` it tests only the
+centre of each patch, so masks mark the centres of patches with usable pixels only.
+`conventions.leak_margin` derives the margin.
 """
 
 import itertools
@@ -20,34 +20,35 @@ from scipy.spatial import cKDTree
 from srtools.conventions import GROUPS
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo
-from srtools.pair.layouts import best_layout
+from srtools.pair.block_layout import best_layout
 
 log = logging.getLogger(__name__)
 
 
-def centre(size: int) -> np.ndarray:
-    """Return the row and column in a patch whose lower left corner is its point."""
+def centre_offset(size: int) -> np.ndarray:
+    """Return the row and column, in a patch, of the centre that the engine tests."""
     return np.array([size // 2 - 1 + size % 2, size // 2])
 
 
 def whole_patches(
     inside: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Check which patches of the engine's grid lie wholly in [h, w] bool.
+    """Find the patches of the engine's grid that lie inside a mask, [h, w] bool.
 
     Returns:
-        First rows and first columns of the patches, and [rows, columns] bool.
+        First row of each line of patches, first column of each column, and whether
+        the patch is inside, [rows, columns] bool.
     """
     half, whole, firsts = size // 2, inside.view(np.uint8), []
-    for axis, before in enumerate(centre(size)):
+    for axis, before in enumerate(centre_offset(size)):
         first = np.arange(half + 1, inside.shape[axis] - half, size) - before
         whole = minimum_filter1d(whole, size, axis).take(first + half, axis)
         firsts.append(first)
     return *firsts, whole == 1
 
 
-def count_left_out(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:
-    """Count the patches that hold a bad pixel, [h, w] bool, by their first reason."""
+def count_unusable(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:
+    """Count patches with a bad pixel, [h, w] bool, by the first reason."""
     counts, good = {}, True
     for reason, pixels in bad.items():
         still = good & whole_patches(~pixels, size)[2]
@@ -58,29 +59,29 @@ def count_left_out(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Split:
-    """Groups of patches, in blocks or interleaved."""
+    """Patches of each group, in blocks or interleaved."""
 
     shape: tuple[int, int]
     """Height and width of XS, pixels."""
     patch_size: int
     margin: int
-    """Pixels between patches of different groups, at least."""
+    """Smallest gap between patches of different groups, pixels."""
     windows: dict[str, np.ndarray]
-    """First row and column of the patches of each group, [n, 2].  Interleaved, all are
-    in the first group, and the engine deals them out."""
-    facts: dict[str, Any]
+    """First row and column of the patches of each group, [n, 2].  If interleaved, all
+    are in the first group, and the engine assigns them."""
+    record: dict[str, Any]
     """Entries of the card."""
     proportions: tuple[float, float, float] | None = None
-    """Shares of train, valid and test, if they are interleaved."""
+    """Proportions of train, valid and test if interleaved, else None."""
     left_out: dict[str, int] = field(default_factory=dict)
-    """Number of unusable patches, for each reason."""
+    """Number of unusable patches, by reason."""
 
     def selections(
         self, centres: Mapping[str, Path]
     ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         """Yield mask [h, w, 1] float32 and parameters of each run of PatchesSelection.
 
-        It runs once for each group, or for all; each group has its file of centres.
+        It runs once per group, or once for all groups if interleaved.
         """
         grid = {"grid.psize": self.patch_size, "grid.step": self.patch_size}
         if self.proportions:
@@ -95,20 +96,22 @@ class Split:
 
     def _mask(self, group: str) -> np.ndarray:
         mask = np.zeros((*self.shape, 1), np.float32)
-        row, col = self.windows[group].T + centre(self.patch_size)[:, None]
+        row, col = self.windows[group].T + centre_offset(self.patch_size)[:, None]
         mask[row, col] = 1
         return mask
 
 
-def interleave(usable: np.ndarray, size: int, proportions: Sequence[float]) -> Split:
-    """Deal the patches out in turn, as in the course.
+def split_interleaved(
+    usable: np.ndarray, size: int, proportions: Sequence[float]
+) -> Split:
+    """Assign the patches to the groups in turn, as in the course.
 
-    A test patch lies between training patches then, which are alike: it leaks.
+    Test patches then lie between training patches of the same ground: this leaks.
     """
     rows, cols, cells = whole_patches(usable, size)
     windows = {GROUPS[0]: _windows(rows, cols, cells)}
-    facts = {"strategy": "interleaved"}
-    return Split(usable.shape, size, 0, windows, facts, tuple(proportions))
+    record = {"strategy": "interleaved"}
+    return Split(usable.shape, size, 0, windows, record, tuple(proportions))
 
 
 def split_in_blocks(
@@ -120,23 +123,22 @@ def split_in_blocks(
     seed: int = 0,
     quicklook: np.ndarray | None = None,
 ) -> Split:
-    """Deal out an image in blocks.
+    """Split an image in blocks that keep most patches and look alike.
 
-    Most patches are kept, the proportions are met as well as they can be, and the
-    groups look alike.  The larger the image, the more blocks; testing has four or more
-    where the image is large enough.
+    Large images have more blocks; the test group has at least four if the image is
+    large enough.
 
     Arguments:
-        usable: [h, w] bool, which pixels may be part of a patch.
+        usable: pixels that may be part of a patch, [h, w] bool.
         patch_size, margin: pixels; see `Split`.
-        proportions: of train, valid and test; 0 for a group without patches.
-        quicklook: [any h, any w, bands] the image at any scale, to compare groups by.
+        proportions: of train, valid and test; 0 for an empty group.
+        quicklook: image at any scale, [any h, any w, bands], to compare groups.
     """
     rows, cols, cells = whole_patches(usable, patch_size)
     shares, numbers = np.divide(proportions, sum(proportions)), {}
     groups = (np.argmax(shares) + 1) * cells
     if np.count_nonzero(shares) > 1:
-        gap = -(-margin // patch_size)  # in whole patches, rounded up
+        gap = -(-margin // patch_size)  # whole patches, rounded up
         groups, numbers = best_layout(cells, shares, gap, seed, quicklook)
     if groups is None:
         raise SRError(
@@ -145,7 +147,7 @@ def split_in_blocks(
             "take a larger image, a smaller --patch_size or --margin, or --split "
             "interleaved"
         )
-    facts = {
+    record = {
         "strategy": "blocks",
         "margin": margin,
         "seed": seed,
@@ -156,7 +158,7 @@ def split_in_blocks(
         name: _windows(rows, cols, groups == number)
         for number, name in enumerate(GROUPS, start=1)
     }
-    return Split(usable.shape, patch_size, margin, windows, facts)
+    return Split(usable.shape, patch_size, margin, windows, record)
 
 
 def _windows(rows: np.ndarray, cols: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -164,24 +166,24 @@ def _windows(rows: np.ndarray, cols: np.ndarray, chosen: np.ndarray) -> np.ndarr
     return np.stack([rows[i], cols[j]], axis=1)
 
 
-def read_groups(
+def read_windows(
     centres: Mapping[str, Path], image: ImageInfo, split: Split
 ) -> dict[str, np.ndarray]:
-    """Read the centres that PatchesSelection wrote, and check that groups keep apart.
+    """Read the patches that PatchesSelection chose, and check the gaps between groups.
 
     Returns:
-        For each group the first row and column of its patches on the image, [n, 2].
+        First row and column of the patches of each group, pixels of `image`, [n, 2].
     """
     counts = (f"{count} {reason}" for reason, count in split.left_out.items())
     log.info("left out: %s", ", ".join(counts))
     size = split.patch_size
-    windows = {g: read_windows(path, image, size) for g, path in centres.items()}
-    check_groups(windows, size, split.margin)
+    windows = {g: read_centres(path, image, size) for g, path in centres.items()}
+    check_gaps(windows, size, split.margin)
     return windows
 
 
-def read_windows(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
-    """Read a GeoJSON file of PatchesSelection, with the centres of even patches."""
+def read_centres(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
+    """Read the first row and column of patches of even size from their centres."""
     try:
         features = json.loads(Path(path).read_text())["features"]
     except (OSError, ValueError, KeyError):
@@ -196,13 +198,13 @@ def read_windows(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
     return np.rint(np.stack([rows, cols], axis=1)).astype(int) - size // 2
 
 
-def check_groups(
+def check_gaps(
     windows: dict[str, np.ndarray], size: int, margin: int
 ) -> dict[str, int]:
-    """Prove that each group has a patch, and none within `margin` of another group.
+    """Check that each group has patches, at least `margin` pixels from other groups.
 
     Returns:
-        For each two groups the pixels between them, negative if they overlap.
+        Gap between each two groups, pixels; negative if they overlap.
     """
     gaps = {}
     for group, places in windows.items():
@@ -212,8 +214,8 @@ def check_groups(
                 "image, a smaller --patch_size, or a pair with less to leave out"
             )
     for one, other in itertools.combinations(windows, 2):
-        # Two squares are as far apart as their corners along rows or along columns,
-        # whichever is more, less their size.
+        # The gap between two squares is the Chebyshev distance of their corners, less
+        # their size.
         distance, _ = cKDTree(windows[one]).query(windows[other], p=np.inf)
         gap = gaps[f"{one}-{other}"] = int(distance.min()) - size
         if gap < margin:

@@ -1,4 +1,4 @@
-"""The options that the room of exercise 1 reads, and the images that they name."""
+"""Options of exercise 1, and the images that they name."""
 
 from dataclasses import replace
 from datetime import date
@@ -9,8 +9,8 @@ from srtools.images.raster import ImageInfo
 from srtools.sentinel2 import areas, source
 
 
-class Settings(source.Options, Protocol):
-    """Options of exercise 1, and those that choose the image of Sentinel-2."""
+class DatasetOptions(source.Options, Protocol):
+    """Options of exercise 1 and of the search for Sentinel-2."""
 
     pan: str
     xs: str
@@ -28,27 +28,27 @@ class Settings(source.Options, Protocol):
     proportions: tuple[float, float, float]
     seed: int
     groups: list[str]
-    """Groups that have patches."""
+    """Groups with a proportion above 0."""
     inputs: list[str]
-    """Files that are read, and never replaced."""
+    """Input files, which no output may replace."""
     command: str
     """Command that makes the same patches."""
 
 
-def completed(options: Settings) -> Settings:
-    """Return the options with the day of a Spot product."""
+def completed(options: DatasetOptions) -> DatasetOptions:
+    """Add the day of acquisition of Spot, if its metadata state it."""
     if not options.spot_date:
         options = replace(options, spot_date=dimap.imaging_date(options.pan))
     return options
 
 
-def read_spot(options: Settings) -> tuple[ImageInfo, ImageInfo]:
-    """Check PAN and XS, and describe them."""
+def read_spot(options: DatasetOptions) -> tuple[ImageInfo, ImageInfo]:
+    """Check PAN and XS, and return their descriptions."""
     size, harmonize = options.patch_size, options.harmonize
     return checks.check_spot(options.pan, options.xs, size, harmonize)
 
 
-def search(options: Settings) -> None:
-    """Print the ranking of Sentinel-2 images, and do no more."""
+def search(options: DatasetOptions) -> None:
+    """Print the ranking of Sentinel-2 images."""
     _, xs = read_spot(options)
     source.find_scene(options, areas.data_footprint(xs), options.spot_date)

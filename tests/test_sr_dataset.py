@@ -65,7 +65,7 @@ def unstack(path: Path) -> np.ndarray:
 
 
 def scene(out_dir: Path, **changed) -> cli.Options:
-    """Give options for the scene whose images OTB made."""
+    """Return options for the scene whose images OTB made."""
     defaults = {
         "pan": PAN,
         "xs": XS,
@@ -77,13 +77,13 @@ def scene(out_dir: Path, **changed) -> cli.Options:
 
 
 def blocks(out_dir: Path, **changed) -> cli.Options:
-    """Give options with which three groups have room in blocks."""
+    """Return options with which three groups have room in blocks."""
     return scene(out_dir, **{"split": "blocks", "margin": 5, **changed})
 
 
 @pytest.fixture
 def from_a_search(monkeypatch):
-    """Give a function that makes the patches of an image as a search gives it."""
+    """Return a function that makes the patches of an image as a search gives it."""
 
     def make(options: cli.Options, s2: Sentinel2) -> dict:
         monkeypatch.setattr(
@@ -231,7 +231,7 @@ def test_command_line(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def bad_inputs(tmp_path_factory, write_raster_in) -> dict[str, tuple[dict, str]]:
-    """Give for each case the options that are wrong, and words of the message."""
+    """Return for each case the options that are wrong, and words of the message."""
     folder = tmp_path_factory.mktemp("bad")
     write_raster = functools.partial(write_raster_in, folder)
     text = folder / "notes.txt"
@@ -423,7 +423,7 @@ def test_an_otb_without_otbtf(tmp_path, monkeypatch, capfd):
 
 @pytest.fixture(scope="module")
 def displaced(tmp_path_factory) -> cli.Options:
-    """Give a made-up scene whose Sentinel-2 is out of place, brighter and flatter."""
+    """Return a made-up scene whose Sentinel-2 is out of place, brighter and flatter."""
     folder = tmp_path_factory.mktemp("scene")
     paths = make_scene(
         folder, size=640, seed=3, shift=(4.2, -2.6), gain=0.9, bias=120.0, wedge=0
@@ -598,7 +598,7 @@ def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> tuple[Path, dict]:
-    """Give the folder of a made-up scene with an archive, and its paths."""
+    """Return the folder of a made-up scene with an archive, and its paths."""
     folder = tmp_path_factory.mktemp("published")
     return folder, make_scene(folder, size=640, seed=3, wedge=8)
 

@@ -30,34 +30,34 @@ class Options(SearchOptions):
     )
     per_patch: bool = option(
         False,
-        "leave out training patches that are shifted, changed or unlike by themselves "
-        "(default: judge the pair as a whole)",
+        "leave out single training patches that are shifted, changed or unlike "
+        "(default: check the pair as a whole only)",
     )
     accept_pair: bool = option(
         False, "make patches of a pair that fails (default: refuse to)"
     )
     patch_size: int = option(
         32,
-        "side of the lr patches, pixels; of hr 4 times as many",
+        "side of the lr patches, pixels; hr patches have 4 times as many",
         kind=number(2, multiple=2),
         metavar="PIXELS",
     )
     split: str = option(
         SPLITS[0],
-        "groups in blocks that do not leak, or dealt out in turn as in the course",
+        "groups in blocks without leakage, or interleaved as in the course",
         choices=SPLITS,
     )
     overwrite: bool = option(False, "replace existing files (default: refuse to)")
     spot_date: date | None = option(
         None,
-        "day when Spot came by, to search near it and to count the days between "
-        "(default: what the DIM_*.XML of PAN says, or the middle of the period)",
+        "acquisition of Spot, to search near it and to count the days between "
+        "(default: that in the DIM_*.XML of PAN, or the middle of the period)",
         kind=day,
         metavar="DAY",
     )
     download: bool = option(
         False,
-        "copy the pixels of Sentinel-2 for a while, for bad networks, long runs and "
+        "copy the pixels of Sentinel-2 during the run, for bad networks, long runs and "
         "OTB 8.1 (default: OTB reads them over links)",
         group=SEARCH,
     )
@@ -70,7 +70,7 @@ class Options(SearchOptions):
     )
     margin: int = option(
         leak_margin(FIELD_LR_PIXELS),
-        "between patches of different groups in blocks, lr pixels",
+        "smallest gap between groups in blocks, lr pixels",
         kind=number(0),
         metavar="PIXELS",
         group="advanced",
@@ -88,7 +88,7 @@ class Options(SearchOptions):
     )
 
     def __post_init__(self) -> None:
-        """Refuse options that contradict each other."""
+        """Raise if options contradict each other."""
         super().__post_init__()
         if not any(self.proportions):
             raise MisuseError("--proportions are all 0, so no group has a patch")
@@ -98,8 +98,8 @@ class Options(SearchOptions):
             )
         if len(self.groups) < len(GROUPS) and self.split == "interleaved":
             raise MisuseError(
-                "--split interleaved deals out to three groups; with a proportion of 0 "
-                "take --split blocks"
+                "--split interleaved needs three groups; with a proportion of 0 take "
+                "--split blocks"
             )
         if self.per_patch and self.split != "blocks":
             raise MisuseError("--per_patch is for --split blocks")
@@ -110,18 +110,18 @@ class Options(SearchOptions):
 
     @property
     def command(self) -> str:
-        """Command that makes the same patches."""
+        """Command that writes the same patches."""
         return options.command_line("sr_dataset.py", self)
 
     @property
     def groups(self) -> list[str]:
-        """Groups that have patches."""
+        """Groups with a proportion above 0."""
         shares = zip(GROUPS, self.proportions, strict=True)
         return [group for group, share in shares if share]
 
     @property
     def inputs(self) -> list[str]:
-        """Files that are read, and never replaced."""
+        """Input files, which no output may replace."""
         paths = (self.pan, self.xs, *(self.s2_images or ()), self.scl)
         return [path for path in paths if path]
 

@@ -12,7 +12,7 @@ FIELDS = 45  # pixels of 1.5 m along a square of ground that has changed
 
 
 def blur(kept: float) -> float:
-    """Give the sigma, PAN pixels, of a Gaussian that keeps so much at 1/20 m."""
+    """Return the sigma, PAN pixels, of a Gaussian that keeps so much at 1/20 m."""
     return np.sqrt(-np.log(kept) / 2) / np.pi * 20 / 1.5
 
 
@@ -21,7 +21,7 @@ def verdict(quality) -> str:
 
 
 def mixed(ground: np.ndarray, other: np.ndarray, seed: int) -> np.ndarray:
-    """Give ground half of whose squares are replaced."""
+    """Return ground half of whose squares are replaced."""
     count = -(-len(ground) // FIELDS)
     squares = np.random.default_rng(seed).random((count, count)) < 0.5
     there = np.kron(squares, np.ones((FIELDS, FIELDS)))[: len(ground), : len(ground)]

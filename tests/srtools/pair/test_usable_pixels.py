@@ -13,7 +13,7 @@ HEIGHT, WIDTH = 60, 70
 
 @pytest.fixture
 def scene(write_raster):
-    """Give a function that writes a scene with a few bad pixels and looks at it."""
+    """Return a function that writes a scene with a few bad pixels and looks at it."""
 
     def look(changes: dict | None = None, with_scl: bool = True):
         """`changes` maps an image to (rows, columns, value), on its own grid."""

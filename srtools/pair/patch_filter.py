@@ -77,9 +77,9 @@ def _blocks(split: Split, lr: Any, xs: ImageInfo) -> Iterator[Block]:
 
     patches = tqdm(split.windows["train"], "filtering patches", delay=3, disable=None)
     for row, line in itertools.groupby(patches, key=lambda place: place[0]):
-        rows, own_rows = context(row, split.shape[0])
+        rows, core_rows = context(row, split.shape[0])
         strips = [np.array(image[rows, :, :].to_numpy()) for image in (lr, spot)]
         for _, col in line:
-            cols, own_cols = context(col, split.shape[1])
+            cols, core_cols = context(col, split.shape[1])
             pixels = (strip[:, cols] for strip in strips)
-            yield Block(rows.start, cols.start, *pixels, (own_rows, own_cols))
+            yield Block(rows.start, cols.start, *pixels, (core_rows, core_cols))

@@ -24,8 +24,11 @@ from srtools.urls import without_secrets
 Options = TypeVar("Options")
 REQUIRED = dataclasses.MISSING
 LARGEST = 2**31 - 1  # NumPy and TensorFlow take no larger seed or size
-PRECISIONS = ("auto", "float32", "bfloat16")
-"""Arithmetic of the network, see `srtools.network.precision`."""
+PRECISIONS = ("auto", "float32", "bfloat16")  # see `srtools.network.precision`
+SEVERAL_FILES = (
+    "; does a * stand for several files where one is expected?  A Spot product of "
+    "several tiles (R1C1, R1C2) is opened by its DIM_*.XML"
+)
 
 
 class MisuseError(SRError):
@@ -85,8 +88,8 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
     details = {k: v for k, v in field.metadata.items() if k not in ("group", "kind")}
     kinds, default = typing.get_args(hint) or (hint,), field.default
     if bool in kinds:
-        automatic, switch = default is None, f"store_{not default}".lower()
-        details["action"] = argparse.BooleanOptionalAction if automatic else switch
+        switch = "store_false" if default else "store_true"
+        details["action"] = switch if hint is bool else argparse.BooleanOptionalAction
     else:
         kind = next((kind for kind in (int, float) if kind in kinds), str)
         details |= {"type": field.metadata["kind"] or kind, "action": Once}
@@ -100,9 +103,10 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
 
 
 class Once(argparse.Action):
-    """Store the value of an option; refuse empty and repeated ones."""
+    """Action of an option that comes once and is not empty."""
 
-    def __call__(self, parser, namespace, values, option_string=None):  # noqa: D102
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Store the value, or refuse it."""
         if "" in (values, *(values if isinstance(values, list) else ())):
             raise argparse.ArgumentError(
                 self, "it is empty; is a variable of the shell not set?"
@@ -123,11 +127,7 @@ def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Opt
     parser = make_parser(options)
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
-        several = (
-            "; does a * stand for several files where one is expected?  A Spot product "
-            "of several tiles (R1C1, R1C2) is opened by its DIM_*.XML"
-        )
-        advice = "" if unknown[0].startswith("-") else several
+        advice = "" if unknown[0].startswith("-") else SEVERAL_FILES
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{advice}")
     values = vars(given).items()
     try:

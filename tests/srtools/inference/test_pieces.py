@@ -345,16 +345,3 @@ def test_shares_that_overwrite_do_not_race(tmp_path):
     piece.touch()
     pieces.prepare(folder, {"crop": 56}, overwrite=True)
     assert piece.exists()
-
-
-def test_pieces_without_data_do_not_pass_the_network(
-    tmp_path, job, write_raster, monkeypatch
-):
-    pixels = np.random.default_rng(1).integers(1, 8000, (45, 60, 4)).astype(np.uint16)
-    pixels[:, 28:] = 0
-    job["s2_images"] = (write_raster("half.tif", pixels),)
-    expected = whole(tmp_path, job)
-    computed = watch_pieces(monkeypatch)
-    infer(job, tmp_path / "sr.tif")
-    np.testing.assert_array_equal(read(tmp_path / "sr.tif"), expected)
-    assert {piece.col for piece in computed} == {0, 60}  # of 0, 60, 120 and 180

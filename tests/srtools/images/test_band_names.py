@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import ColorInterp
 
 from srtools.errors import SRError
 from srtools.images.band_names import check_order, sentinel2_band, spot_band
@@ -73,3 +74,12 @@ def test_descriptions_that_contradict_the_order(check, titles):
 def test_the_remedy_for_bands_in_another_order(check):
     with pytest.raises(SRError, match="gdal_translate -b 3 -b 2 -b 1 -b 4"):
         check(("B0 Blue", "B1 Green", "B2 Red", "B3 NIR"), spot_band)
+
+
+def test_colours_count_where_no_band_has_a_name(write_raster):
+    path = write_raster("s2.tif", np.ones((8, 8, 4), np.uint16))
+    with rasterio.open(path, "r+") as file:
+        colours = "blue", "green", "red", "undefined"
+        file.colorinterp = [ColorInterp[colour] for colour in colours]
+    with pytest.raises(SRError, match=r"B02, B03, B04, \? \(blue, green, red, undef"):
+        check_order([describe(path, "it")], "the image", sentinel2_band)

@@ -159,6 +159,16 @@ def test_curves_of_an_earlier_training_are_kept(tmp_path, run):
     run(overwrite=True)
 
 
+def test_two_trainings_do_not_write_to_one_folder(tmp_path, run):
+    with locked(
+        Checkpoint(tmp_path / "logs", SETTINGS), str(tmp_path / "model"), False
+    ):
+        with pytest.raises(
+            SRError, match="another training is writing to .*logs; wait"
+        ):
+            run()
+
+
 def test_links_to_folders_stay_links(tmp_path, run):
     target = tmp_path / "target"
     for name in ("model", "logs"):

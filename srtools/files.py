@@ -19,6 +19,9 @@ VIEWER_FILES = (".aux.xml", ".ovr")
 SIDE_FILES = (*VIEWER_FILES, ".msk")
 """The same, and that of its mask."""
 
+LONGEST_NAME = 255 - len(".partial--12345678")
+"""Longest name of a file whose temporary folder has a valid name, bytes."""
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -173,6 +176,12 @@ def refuse_existing(
         paths: files that the run is going to write.
         read: files that the run reads, which are never replaced.
     """
+    for name in (os.path.basename(os.path.realpath(path)) for path in paths):
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise SRError(
+                f"the name {name} is too long, at most {LONGEST_NAME} bytes are "
+                "possible; choose a shorter one"
+            )
     inputs = [path for path in read if Path(path).exists()]
     for path in filter(Path.exists, map(Path, paths)):
         if path.is_dir() and not any(path.iterdir()):

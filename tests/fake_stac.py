@@ -87,6 +87,7 @@ class FakeService:
         self.refused = ""  # paths that hold this, if anything, get a 403
         self.pause = 0.01  # seconds between the pieces of a body that trickles
         self.void = 0  # so many of the first tokens are refused
+        self.search_method = "POST"  # that the landing page shows
         self.closing = threading.Event()
         self.url = ""
 
@@ -97,12 +98,12 @@ class FakeService:
     def answer(self, part: str, asked: Any) -> Any:
         """Give a JSON answer, or bytes, or None if there is no such thing."""
         if part == "":
-            link = {"rel": "search", "href": f"{self.url}/search", "method": "POST"}
-            links = [{**link, "type": "application/geo+json"}]
-            page = {"type": "Catalog", "id": "it", "description": "", "links": links}
+            link = {"rel": "search", "href": f"{self.url}/search"}
+            link |= {"type": "application/geo+json", "method": self.search_method}
+            page = {"type": "Catalog", "id": "it", "description": "", "links": [link]}
             return {**page, "stac_version": "1.0.0", "conformsTo": CONFORMANCE}
         if part == "search":
-            return self._search(asked)
+            return self._search(asked or {})
         if part == "token":
             number = len(self.asked("token"))
             expiry = self.expiries[min(number, len(self.expiries)) - 1]

@@ -299,7 +299,8 @@ def test_bad_input_is_one_line(tmp_path, write_raster, repeating_model, capfd):
     cards.write_card(tmp_path / "other" / saved_model.CARD, order)
     (tmp_path / "scratched" / saved_model.CARD).write_text('{"bands": ')
     os.truncate(next(tmp_path.glob("damaged/variables/*.data*")), 0)
-    (tmp_path / "area.json").write_text("{}")
+    line = '{"type": "LineString", "coordinates": [[2.3, 48.8], [2.4, 48.9]]}'
+    (tmp_path / "area.json").write_text(line)
     shutil.copy(s2, tmp_path / "s2?.tif")
     for name in ("folder.tif", "folder.png"):
         (tmp_path / name).mkdir()
@@ -339,6 +340,7 @@ def test_bad_input_is_one_line(tmp_path, write_raster, repeating_model, capfd):
     refused("a CRS in metres is expected", like=turned, s2_images="")
     refused("s2.tif is read by this very run", out=s2)
     refused("far.tif is read by this very run", like=far, out=far)
+    refused("area.json is read by this very run", aoi="area.json", out="area.tif")
     refused("sr.tif will be a PNG: its name must end in .png", preview="sr.tif")
     refused("will be a GeoTIFF: its name must end in .tif", out="sr.png")
     refused("weights.*train it anew with sr_train.py", precision="bfloat16")

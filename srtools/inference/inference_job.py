@@ -39,6 +39,7 @@ class Options(source.Options, Protocol):
     overwrite: bool
     like: str | None
     bbox: tuple[float, ...] | None
+    aoi: str | None
     mask: str | None
     consistent: bool
     self_ensemble: bool
@@ -56,6 +57,8 @@ def print_ranking(options: Options) -> None:
 
 def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | None]:
     """Return the area of the output, degrees, and the image of `--like`."""
+    if options.aoi:
+        return areas.from_geojson(options.aoi), None
     if not options.like:
         return areas.from_bbox(options.bbox) if options.bbox else None, None
     like = raster.describe(options.like, "the reference image")
@@ -86,7 +89,8 @@ class Job:
         self.options, self.make_network = options, make_network
         self.area, self.like = _read_area(options)
         self.outputs = OutputFiles(options.out, options.preview, options.uncertainty)
-        inputs = [*(options.s2_images or ()), options.like, options.mask]
+        inputs = [*(options.s2_images or ()), options.like, options.aoi]
+        inputs.append(options.mask)
         self.outputs.check(options.overwrite, [path for path in inputs if path])
         self._choose_model()
         self.tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR

@@ -121,8 +121,13 @@ class Archive:
             client = pystac_client.Client.open(
                 self.url, stac_io=api, timeout=self.timeout
             )
+            links = client.get_links("search")
+            post = any(link.extra_fields.get("method") == "POST" for link in links)
             search = client.search(
-                collections=[COLLECTION], limit=PAGE_ITEMS, **parameters
+                method="POST" if post else "GET",  # POST has room for any outline
+                collections=[COLLECTION],
+                limit=PAGE_ITEMS,
+                **parameters,
             )
             for page in search.pages_as_dicts():
                 before = len(items)

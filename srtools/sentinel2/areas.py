@@ -1,29 +1,52 @@
 """The area to make or to search, in degrees: a box, or the place of an image."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import rasterio
 import rasterio.warp
 import shapely
+from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, data_outline
+from srtools.sentinel2.services import brief
 
 DEGREES = rasterio.CRS.from_epsg(4326)
+INVALID_GEOJSON = (ValueError, LookupError, TypeError, AttributeError, ShapelyError)
 
 
-def from_bbox(bbox: tuple[float, ...]) -> shapely.Polygon:
+def from_bbox(bbox: Sequence[float], name: str = "the box") -> shapely.Polygon:
     """Return the area between west, south, east and north, degrees."""
     west, south, east, north = bbox
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         raise SRError(
-            f"the box {west:g} {south:g} {east:g} {north:g} is not one in degrees; "
-            "west, south, east, north are expected"
+            f"{name} ({west:g} {south:g} {east:g} {north:g}) is no area in degrees; "
+            "west, south, east, north are expected, in EPSG:4326"
         )
     return shapely.box(*bbox)
+
+
+def from_geojson(path: str) -> shapely.Polygon:
+    """Return the bounding box of the shapes in a GeoJSON file, degrees."""
+    try:
+        # Windows writes a byte order mark.
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        features = content.get("features", [content])
+        shapes = [feature.get("geometry", feature) for feature in features]
+        # A feature may have no geometry (RFC 7946, section 3.2).
+        bounds = shapely.total_bounds([shape(each) for each in shapes if each])
+    except (OSError, *INVALID_GEOJSON) as error:
+        raise SRError(
+            f"{path} cannot be read as GeoJSON ({brief(error)}); an outline in degrees "
+            "of longitude and latitude is expected"
+        ) from None
+    return from_bbox(bounds, f"the box of {path}")
 
 
 def project(outline: shapely.Polygon, source: Any, target: Any) -> shapely.Polygon:

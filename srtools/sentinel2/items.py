@@ -20,6 +20,13 @@ from srtools.sentinel2.defaults import ASSETS
 OFFSET_BASELINE = "04.00"
 # Users' own runs of Sen2Cor say 99.99 or 99.33, whatever they were made of.
 FOREIGN_BASELINE = "90.00"
+BASELINE_KEYS = (
+    "s2:processing_baseline",
+    "sentinel:processing_baseline",  # Earth Search v0, Digital Earth Africa
+    "processing:version",  # Copernicus Data Space
+)
+# True if the archive has subtracted the offset from the pixels.
+REMOVED_KEYS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 # Exceptions of `Tile.from_item` for an item that lacks something it must have.
 UNUSABLE_ITEM = (KeyError, TypeError, ValueError, AttributeError, ShapelyError)
 
@@ -58,11 +65,9 @@ class Tile:
         facts, assets = item["properties"], item["assets"]
         datatake = str(facts.get("s2:datatake_id") or facts["datetime"])
         strip = re.search(r"_S(\d{8}T\d{6})", str(facts.get("s2:datastrip_id")))
-        # The second key is that of the Copernicus Data Space.
-        version = facts.get("s2:processing_baseline") or facts.get("processing:version")
-        baseline = version if re.fullmatch(r"\d\d\.\d\d", str(version)) else ""
-        # Earth Search has subtracted the offset from the pixels already.
-        removed = facts.get("earthsearch:boa_offset_applied")
+        published = (str(facts.get(key)) for key in BASELINE_KEYS)
+        baseline = next(filter(re.compile(r"\d\d\.\d\d").fullmatch, published), "")
+        removed = any(str(facts.get(key)).lower() == "true" for key in REMOVED_KEYS)
         mgrs = facts.get("s2:mgrs_tile") or facts.get("grid:code") or item["id"]
         places = [facts, *assets.values()]
         codes = [place.get("proj:code") or place.get("proj:epsg") for place in places]

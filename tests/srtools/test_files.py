@@ -21,6 +21,12 @@ def test_no_file_that_is_read_is_replaced(tmp_path):
         files.refuse_existing([image], overwrite=True, read=[link])
 
 
+def test_names_without_room_for_a_temporary_one_are_refused(tmp_path):
+    files.refuse_existing([tmp_path / ("é" * 118)], overwrite=False)
+    with pytest.raises(SRError, match="the name é+ is too long, at most 237 bytes"):
+        files.refuse_existing([tmp_path / ("é" * 119)], overwrite=False)
+
+
 def test_an_empty_folder_can_be_replaced_also_behind_a_link(tmp_path):
     folder, link = tmp_path / "model", tmp_path / "link"
     folder.mkdir()

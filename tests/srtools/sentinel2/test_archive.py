@@ -71,6 +71,12 @@ def test_search_gives_all_pages_after_bursts_of_failures(
     assert methods == ["POST"] * searches
 
 
+def test_a_service_without_post_is_asked_by_get(service, archive):
+    service.items, service.honest, service.search_method = [{"id": "a"}], False, "GET"
+    assert archive.search() == [{"id": "a"}]
+    assert [m for m, part, _ in service.requests if part == "search"] == ["GET"]
+
+
 @pytest.mark.parametrize(
     ("loop", "count", "searches"), [("new", archives.MAX_ITEMS, 10), ("same", 1, 2)]
 )

@@ -8,6 +8,7 @@ from srtools.sentinel2.items import Tile
 from tests.stac_items import item, scene_from
 
 BASELINE, VERSION = "s2:processing_baseline", "processing:version"
+OLD = "sentinel:processing_baseline"
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,10 @@ BASELINE, VERSION = "s2:processing_baseline", "processing:version"
         ({BASELINE: "05.10"}, 1000),
         ({BASELINE: "05.10", "earthsearch:boa_offset_applied": True}, 0),
         ({BASELINE: "05.10", "earthsearch:boa_offset_applied": False}, 1000),
+        # Earth Search v0 and Digital Earth Africa
+        ({OLD: "05.10"}, 1000),
+        ({OLD: "05.10", "sentinel:boa_offset_applied": True}, 0),
+        ({OLD: "05.10", "sentinel:boa_offset_applied": "False"}, 1000),
         ({VERSION: "05.10"}, 1000),  # Copernicus Data Space
         ({VERSION: "02.14"}, 0),
         ({VERSION: "1.4.2"}, None),

@@ -67,12 +67,11 @@ def open_job(options: DatasetOptions) -> Iterator["DatasetJob"]:
     pan, xs = read_spot(options)
     search = {"xs": xs, "near": options.spot_date, "links": not options.download}
     search |= {"scl": options.scl or True}
-    area, outputs = (
-        areas.data_footprint(xs),
-        output_files(options.out_dir, options.groups),
-    )
+    outputs = output_files(options.out_dir, options.groups)
     with (
-        source.sentinel2(options, area, options.out_dir, **search) as s2,
+        source.sentinel2(
+            options, areas.data_footprint(xs), options.out_dir, **search
+        ) as s2,
         files.whole_files(outputs, all_outputs) as folder,
     ):
         yield DatasetJob(options, folder, pan, xs, s2)

@@ -1,13 +1,9 @@
 """Filter of training patches that do not fit, in a pair that fits as a whole.
 
-Reasons are relief, crops cut between the two dates, or haze in a valley.  With
-`--per_patch` such patches leave the training group.  The test group keeps them, so that
-the scores hold for real ground.  Each patch is judged on a square around it, by the
-first of three reasons:
-
-- shifted: by more than 3 m, the limit for the pair;
-- unlike: no shift aligns the images (phase correlation below 0.4);
-- changed: more than 15 % of the patch is off the lines of the pair.
+With `--per_patch` such patches leave the training group.  The test group keeps them, so
+that the scores hold for real ground.  A patch is "shifted" by more than the limit for
+the pair, "unlike" if no shift aligns the square around it, or "changed" if too much of
+it is off the lines of the pair; the first reason counts.
 """
 
 import itertools
@@ -21,10 +17,11 @@ from tqdm import tqdm
 from srtools.engine import engine_errors
 from srtools.images.raster import ImageInfo
 from srtools.matching.registration import Block, block_shift
-from srtools.pair import radiometric_fit
 from srtools.pair.criteria import CHECKS
 from srtools.pair.patch_groups import Split
 from srtools.pair.quality import PairQuality
+from srtools.pair.radiometric_fit import CHANGE_SMOOTHING_METRES as SMOOTHING_METRES
+from srtools.pair.radiometric_fit import change_limits, is_changed, radiometry_samples
 
 import pyotb
 
@@ -42,14 +39,12 @@ def leave_out(split: Split, lr: Any, xs: ImageInfo, quality: PairQuality) -> Spl
         xs: the XS image of Spot.
         quality: quality of the pair, with its lines.
     """
-    limits = radiometric_fit.change_limits(*quality.samples[:2], quality.fits)
+    limits = change_limits(*quality.samples[:2], quality.fits)
     reasons = []
     for block in _blocks(split, lr, xs):
         shift = block_shift(block, xs.spacing)
-        samples = radiometric_fit.radiometry_samples(
-            [block], (0.0, 0.0), xs.spacing, radiometric_fit.CHANGE_SMOOTHING_METRES
-        )
-        changed = radiometric_fit.is_changed(*samples, quality.fits, limits)
+        samples = radiometry_samples([block], (0.0, 0.0), xs.spacing, SMOOTHING_METRES)
+        changed = is_changed(*samples, quality.fits, limits)
         length = np.hypot(shift.east, shift.north)
         if shift.verdict == "used" and length > CHECKS["shift"].warns:
             reasons.append("shifted")

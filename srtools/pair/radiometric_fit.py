@@ -34,10 +34,7 @@ class LinearFit(NamedTuple):
 
 
 def radiometry_samples(
-    blocks: Iterable[Block],
-    shift: tuple[float, float],
-    spacing: float,
-    smoothing: float,
+    blocks: Iterable[Block], shift: tuple[float, float], spacing: float, sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample the DN of Sentinel-2 and of Spot on the same ground, [n, bands] each.
 
@@ -48,22 +45,22 @@ def radiometry_samples(
     Arguments:
         shift: shift of Sentinel-2 against Spot, metres east and north.
         spacing: pixel size, metres.
-        smoothing: standard deviation, metres.
+        sigma: standard deviation of the smoothing, metres.
     """
-    samples = [_block_samples(block, shift, spacing, smoothing) for block in blocks]
+    samples = [_block_samples(block, shift, spacing, sigma) for block in blocks]
     lr, xs = (np.concatenate(images) for images in zip(*samples, strict=True))
     return lr, xs
 
 
 def _block_samples(
-    block: Block, shift: tuple[float, float], spacing: float, smoothing: float
+    block: Block, shift: tuple[float, float], spacing: float, sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    smoothing = smoothing / spacing
+    sigma /= spacing
     # The pixel of Spot is a box with a variance of 1/12.
-    blur = np.sqrt(smoothing**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
+    blur = np.sqrt(sigma**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
     rows, cols = -shift[1] / spacing, shift[0] / spacing
     xs = _smooth(block.xs, blur, (rows, cols))
-    lr = _smooth(block.lr, smoothing, (0, 0))
+    lr = _smooth(block.lr, sigma, (0, 0))
     # The Fourier transform repeats the block and takes nodata for ground of DN 0.
     # Samples within reach of either are left out.
     reach = int(np.ceil(2.5 * blur + max(abs(rows), abs(cols))))
@@ -132,10 +129,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
 
 
 def is_changed(
-    lr: np.ndarray,
-    xs: np.ndarray,
-    fits: Sequence[LinearFit | None],
-    limits: np.ndarray,
+    lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None], limits: np.ndarray
 ) -> np.ndarray:
     """Detect samples [n, bands] off the line of any band, [n] bool.
 

@@ -27,7 +27,7 @@ from srtools.images.figures import quicklook
 from srtools.images.grid import Grid
 from srtools.images.raster import COMPRESSED, ImageInfo, check_written, describe
 from srtools.pair import pair_pictures, patch_filter, patch_groups
-from srtools.pair.dataset_options import DatasetOptions, read_spot
+from srtools.pair.pair_inputs import DatasetOptions, read_spot
 from srtools.pair.patch_groups import Split
 from srtools.pair.quality import PairQuality, compare
 from srtools.pair.usable_pixels import UsablePixels, find_usable_pixels

@@ -1,4 +1,4 @@
-"""Links to images: what GDAL calls them, and what may be told of them."""
+"""Links to images: their paths for GDAL, and their names without secrets."""
 
 import re
 from urllib.parse import urlsplit
@@ -8,14 +8,14 @@ KEYS_FOR_S3 = (
     "links of s3:// need keys: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for "
     "another server than Amazon's, AWS_S3_ENDPOINT"
 )
-"""What is needed to read such links."""
+"""Advice for s3:// links that cannot be read."""
 
 NAMES: dict[str, str] = {}
-"""What a person calls the temporary files of this run."""
+"""Names of temporary files in messages, by their paths."""
 
 
 def redact(url: str) -> str:
-    """Give `url` without its query and password, or its name: fit to be printed.
+    """Return `url` without query and password, or the name of a temporary file.
 
     >>> redact("https://me:secret@host/a.tif?sig=secret")
     'https://host/a.tif'
@@ -26,9 +26,9 @@ def redact(url: str) -> str:
 
 
 def with_proxy(url: str) -> str:
-    """Return `url` without secrets, and the proxy that stands between, if there is one.
+    """Return `url` without secrets, and the proxy in front of it if there is one.
 
-    An error of the proxy, or its login page, looks like one of the server.
+    An error of the proxy, or its login page, looks like an error of the server.
     """
     parts, proxies = urlsplit(url), getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
@@ -42,7 +42,7 @@ def with_proxy(url: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Cut queries and passwords out of everything in `text` that looks like a URL.
+    """Cut queries and passwords out of all URLs in `text`.
 
     >>> without_secrets("/vsicurl/https://me:secret@host/a.tif: not found")
     '/vsicurl/https://host/a.tif: not found'
@@ -54,7 +54,7 @@ def without_secrets(text: str) -> str:
 
 
 def gdal_path(href: str) -> str:
-    """Give the path of `href` as GDAL wants it.
+    """Return the path by which GDAL reads `href`.
 
     >>> gdal_path("https://host/a.tif"), gdal_path("file:///data/a.tif")
     ('/vsicurl/https://host/a.tif', '/data/a.tif')
@@ -67,5 +67,5 @@ def gdal_path(href: str) -> str:
 
 
 def is_remote(path: str) -> bool:
-    """Tell whether a path is a URL or one of GDAL's virtual files."""
+    """Check whether a path is a URL, or in one of GDAL's virtual file systems."""
     return path.startswith(("http://", "https://", "s3://", "/vsi"))

@@ -262,6 +262,6 @@ def token_library_asks(service: "FakeService", monkeypatch: Any) -> Iterator[Non
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
     # Tokens are for Azure's host only: let the library take localhost for it.
     monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
-    monkeypatch.setattr(Archive, "signs", True)
+    monkeypatch.setattr(Archive, "needs_token", True)
     yield
     library.settings.Settings.get.cache_clear()

@@ -9,7 +9,7 @@ from shapely.geometry import box, mapping, shape
 from srtools.conventions import BANDS
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
-from srtools.sentinel2.passes import scene_of
+from srtools.sentinel2.passes import make_scene
 
 REAL_ITEMS = Path(__file__).parent / "data" / "stac" / "sentinel2_one_orbit.json"
 UTM31 = "EPSG:32631"
@@ -74,7 +74,7 @@ def scl(path, classes, transform=TILE, crs=UTM31):
 def scene_from(*items, archive=None, area=AREA):
     """Return items as one candidate."""
     tiles = [Tile.from_item(item) for item in items]
-    return scene_of(archive or Archive("http://unused"), area, tiles)
+    return make_scene(archive or Archive("http://unused"), area, tiles)
 
 
 def candidate(name, href, **options):

@@ -348,7 +348,7 @@ def test_a_link_that_dies(run, service, images, monkeypatch, fault):
         return scene
 
     monkeypatch.setattr(scenes, "choose", choose_and_die)
-    words = "good-B03/image.tif.*read over links.*--download copies its pixels first"
+    words = "good-B03/image.tif.*read over links.*--download copies the pixels first"
     assert_one_line(run(service, links=True), words)
 
 

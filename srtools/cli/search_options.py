@@ -1,4 +1,4 @@
-"""Where Sentinel-2 comes from, for exercises 1 and 5: files at hand, or a search."""
+"""Options of exercises 1 and 5 that choose the Sentinel-2 image."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ SEARCH = "search for Sentinel-2"
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """Sentinel-2 images at hand, or which one to search for."""
+    """Local Sentinel-2 images, or parameters of a search."""
 
     s2_images: tuple[str, ...] | None = option(
         None,
@@ -24,40 +24,40 @@ class SearchOptions:
     offset: int | None = option(
         None,
         f"subtract this from the DN of Sentinel-2: {OFFSET_DN} for ESA products of "
-        "baseline 04.00 or later (default: what the product says; 0 for image files)",
+        "baseline 04.00 or later (default: as the product states; 0 for image files)",
         choices=(0, OFFSET_DN),
     )
     start_date: date | None = option(
         None,
-        f"first day (default: {defaults.START_DATE}; exercise 1, if it is given a "
-        f"--spot_date: {defaults.AROUND_SPOT.days} days before)",
+        f"first day (default: {defaults.START_DATE}; in exercise 1 with --spot_date "
+        f"{defaults.AROUND_SPOT.days} days before it)",
         kind=day,
         metavar="DAY",
         group=SEARCH,
     )
     end_date: date | None = option(
         None,
-        f"last day (default: {defaults.END_DATE}; exercise 1, if it is given a "
-        f"--spot_date: {defaults.AROUND_SPOT.days} days after)",
+        f"last day (default: {defaults.END_DATE}; in exercise 1 with --spot_date "
+        f"{defaults.AROUND_SPOT.days} days after it)",
         kind=day,
         metavar="DAY",
         group=SEARCH,
     )
     archive: str = option(
         next(iter(defaults.ARCHIVES)),
-        "where to search: the Planetary Computer, Earth Search (no key or token), or "
+        "archive to search: the Planetary Computer, Earth Search (no key or token), or "
         "ESA's Copernicus Data Space (keys for its s3:// links)",
         choices=tuple(defaults.ARCHIVES),
         group=SEARCH,
     )
     dry_run: bool = option(
         False,
-        "print the ranking of images and stop (default: go on with the best)",
+        "print the ranking of images and stop (default: continue with the best)",
         group=SEARCH,
     )
     item: tuple[str, ...] | None = option(
         None,
-        "take these items (default: the best of the ranking)",
+        "use these items (default: the best of the ranking)",
         nargs="+",
         metavar="ID",
         group=SEARCH,
@@ -90,7 +90,7 @@ class SearchOptions:
         for name in ("dry_run", "item"):
             if getattr(self, name):
                 raise MisuseError(
-                    f"--{name} is for a search, and --s2_images are at hand"
+                    f"--{name} is for a search, which --s2_images replaces; give one"
                 )
 
     @property

@@ -122,7 +122,7 @@ class Job:
         place = {"prefix": ".temporary-", "dir": self.folder}
         with ExitStack() as stack:
             stack.enter_context(pieces.lock(self.folder, shared=bool(options.part)))
-            s2 = source.sentinel2(options, self.area, self.folder, **search)
+            s2 = source.open_sentinel2(options, self.area, self.folder, **search)
             self.s2 = stack.enter_context(s2)
             folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
             self.temporary = Path(folder)

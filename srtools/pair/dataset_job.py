@@ -69,7 +69,7 @@ def open_job(options: DatasetOptions) -> Iterator["DatasetJob"]:
     search |= {"scl": options.scl or True}
     outputs = output_files(options.out_dir, options.groups)
     with (
-        source.sentinel2(
+        source.open_sentinel2(
             options, areas.data_footprint(xs), options.out_dir, **search
         ) as s2,
         files.whole_files(outputs, all_outputs) as folder,

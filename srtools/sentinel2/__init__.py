@@ -1,4 +1,4 @@
-"""Sentinel-2: which image shows an area without clouds, and its pixels on this machine.
+"""The search, download and reading of Sentinel-2, for exercises 1 and 5.
 
-Serves exercises 1 and 5; `source` is the door to it.
+`source.open_sentinel2` is the entry point.
 """

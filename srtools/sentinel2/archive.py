@@ -28,10 +28,10 @@ from srtools.errors import SRError
 from srtools.images.raster import reason_of
 from srtools.sentinel2.defaults import COLLECTION, PLANETARY_COMPUTER
 from srtools.sentinel2.services import (
-    LATER,
+    RETRY_ADVICE,
     ServiceError,
-    brief,
     keep_secrets_out_of_logs,
+    shorten,
     within,
 )
 from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, with_proxy
@@ -43,12 +43,12 @@ PAGE_ITEMS = 100  # asked for; a server may send fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
-LEAST_SPEED = 1000  # bytes per second; a slower server counts as silent
-# A token lives 45 min or more.  One that is about to end is replaced before a
-# reading starts, so that none ends in the middle of it.
-LEAST_LIFE_SECONDS = 1800
-# GDAL's cache of remote files, so that a pipeline that passes several times fetches
-# each block once.  The five bands over a whole scene of Spot (60 km) are 300 MB.
+MIN_SPEED = 1000  # bytes per second; a slower server counts as silent
+# A token lives 45 min or more.  An old one is replaced before a reading starts, so
+# that none expires in the middle of it.
+MIN_TOKEN_SECONDS = 1800
+# GDAL's cache of remote files, so that a pipeline of several passes fetches each
+# block once.  The five bands over a whole scene of Spot (60 km) are 300 MB.
 os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(2**30))
 
 
@@ -64,12 +64,12 @@ class Archive:
     """Longest time of a search, or of reading an image, with all retries, seconds."""
 
     @property
-    def signs(self) -> bool:
-        """True if links need a token: those of the Planetary Computer do."""
+    def needs_token(self) -> bool:
+        """True for the Planetary Computer, whose links need a token."""
         return urlsplit(self.url).hostname == urlsplit(PLANETARY_COMPUTER).hostname
 
     def search(self, **parameters: Any) -> list[dict[str, Any]]:
-        """Return the items (GeoJSON) that answer a STAC search, unsigned, each id once.
+        """Return the items (GeoJSON) of a STAC search, unsigned, each id once.
 
         `parameters` are those of `pystac_client.ItemSearch`.  A server may ignore
         them, so the caller has to check the items.
@@ -79,20 +79,16 @@ class Archive:
             return within(self.patience, name, lambda: self._search(parameters))
         except SRError:
             raise
-        except APIError as error:
+        except Exception as error:  # pystac-client passes on those of many libraries
             status = getattr(error, "status_code", None)
-            # The true reason stands at the end, behind those of requests and urllib3.
-            reason = re.split(r": |, '|Caused by ", str(error))[-1].rstrip("\"')")
-            trouble = f"answered HTTP {status}" if status else "does not answer"
+            kind = f"HTTP {status}" if status else type(error).__name__
+            # The reason stands at the end, behind the wrappers of requests and urllib3.
+            reason = re.split(r": |, '|Caused by ", str(error))[-1]
+            reason = re.sub(r"[\"']\)+$", "", reason)
             raise ServiceError(
-                f"{name} {trouble} ({brief(reason)}); check the URL and the network, "
-                f"{LATER}"
-            ) from None
-        except Exception as error:  # pystac and pystac-client raise many kinds
-            raise ServiceError(
-                f"{name} does not answer like a STAC API "
-                f"({type(error).__name__}: {brief(error)}); expected the root of one "
-                f"that can be searched, such as {PLANETARY_COMPUTER}"
+                f"{name} does not answer a search ({kind}: {shorten(reason)}); the "
+                f"root of a STAC API such as {PLANETARY_COMPUTER} is expected: check "
+                f"the URL and the network, {RETRY_ADVICE}"
             ) from None
 
     def _search(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -143,18 +139,19 @@ class Archive:
         return list(items.values())[:MAX_ITEMS]
 
     def path(self, href: str) -> str:
-        """Return the path by which GDAL reads `href` now, with a token if need be.
+        """Return the path by which GDAL reads `href` now.
 
-        A signed path is a secret and ages: ask for it just before reading, keep `href`.
+        A path with a token is a secret and expires: keep `href`, and call this just
+        before reading.
         """
-        return gdal_path(self._sign(href) if self.signs else href)
+        return gdal_path(self._sign(href) if self.needs_token else href)
 
     def _sign(self, href: str) -> str:
-        """Add a token with at least `LEAST_LIFE_SECONDS` left to `href`."""
+        """Add a token that is valid for `MIN_TOKEN_SECONDS` or more to `href`."""
         keep_secrets_out_of_logs()
         library = token_library()
         for key, token in list(library.sas.TOKEN_CACHE.items()):
-            if token.ttl() < LEAST_LIFE_SECONDS:
+            if token.ttl() < MIN_TOKEN_SECONDS:
                 library.sas.TOKEN_CACHE.pop(key, None)
         endpoint = library.settings.Settings.get().sas_url
         name = f"the token service {with_proxy(endpoint)}"
@@ -164,25 +161,25 @@ class Archive:
             raise
         except (OSError, ValueError, TypeError) as error:  # requests' are OSErrors
             raise ServiceError(
-                f"{name} gives no token ({brief(error)}); {LATER}"
+                f"{name} sends no token ({shorten(error)}); {RETRY_ADVICE}"
             ) from None
 
-    def settings(self) -> dict[str, Any]:
+    def gdal_options(self) -> dict[str, Any]:
         """Return GDAL's options for reading the archive's images."""
         return {
-            # With several threads GDAL gives zeros for a block that it cannot read.
+            # With several threads GDAL returns zeros for a block that it cannot read.
             "GDAL_NUM_THREADS": 1,
-            # A slow answer may take long, a silent one may not.
+            # A slow server may take long, a silent one may not.
             "GDAL_HTTP_TIMEOUT": self.patience,
             "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
-            "GDAL_HTTP_LOW_SPEED_LIMIT": LEAST_SPEED,
+            "GDAL_HTTP_LOW_SPEED_LIMIT": MIN_SPEED,
             "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
             "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
             "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
         }
 
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
-        """Open `href` and return the answer of `reader` to the open rasterio dataset.
+        """Open `href` and return `reader(dataset)`, with retries.
 
         GDAL repeats a request that got 429 or 5xx.  The whole reading starts again
         after a cut connection, after damaged bytes or, with a new token, after a
@@ -197,39 +194,38 @@ class Archive:
         return within(self.patience, name, lambda: self._read(href, reader))
 
     def _read(self, href: str, reader: Callable[[Any], Result]) -> Result:
-        # GDAL remembers a failure, or half a file, for as long as the process lives,
-        # unless told not to: a second attempt would never be made.
-        settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http", **self.settings()}
+        # GDAL would cache a failure, or half a file, for as long as the process lives.
+        options = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http", **self.gdal_options()}
         keep_secrets_out_of_logs()
         for attempt in range(ATTEMPTS if is_remote(href) else 1):
             if attempt:
                 time.sleep(RETRY_SECONDS * 2 ** (attempt - 1))
-            path = self.path(href)  # outside `try`: a token outage is its own error
+            path = self.path(href)  # outside `try`: it has an error of its own
             try:
-                with rasterio.Env(**settings), rasterio.open(path) as source:
+                with rasterio.Env(**options), rasterio.open(path) as source:
                     if not source.crs:
                         raise SRError(f"{redact(href)} has no CRS; take another item")
                     return reader(source)
             except rasterio.errors.RasterioError as error:
-                trouble = brief(reason_of(error))
-            if self.signs:
-                # The token may have ended early; GDAL does not say why a block failed.
+                reason = shorten(reason_of(error))
+            if self.needs_token:
+                # The token may have expired; GDAL does not tell why a block failed.
                 token_library().sas.TOKEN_CACHE.clear()
-            elif re.search(r"response code: 4(?!08|29)\d\d", trouble):
+            elif re.search(r"response code: 4(?!08|29)\d\d", reason):
                 break  # the server will not change its mind
-        outage = re.search(r"response code: (408|429|5)|CURL error", trouble)
-        remedy = LATER if outage else f"{LATER}, or take another item"
+        outage = re.search(r"response code: (408|429|5)|CURL error", reason)
+        remedy = RETRY_ADVICE if outage else f"{RETRY_ADVICE}, or take another item"
         if href.startswith("s3://"):
             remedy = f"{KEYS_FOR_S3}, or search an archive whose links are open"
         raise (ServiceError if outage else SRError)(
-            f"{with_proxy(href)} cannot be read ({trouble}); {remedy}"
+            f"{with_proxy(href)} cannot be read ({reason}); {remedy}"
         )
 
 
 def token_library() -> Any:
-    """Import planetary_computer, which only its own images need."""
+    """Import planetary_computer, which no other archive needs."""
     with warnings.catch_warnings():
-        # Its models are declared in a way that newer pydantic warns about.
+        # Newer pydantic warns about the declaration of its models.
         warnings.simplefilter("ignore")
         import planetary_computer.sas
         import planetary_computer.settings

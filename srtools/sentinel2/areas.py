@@ -1,4 +1,4 @@
-"""The area to make or to search, in degrees: a box, or the place of an image."""
+"""Areas in degrees of longitude and latitude: a box, or the footprint of an image."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from shapely.geometry import mapping, shape
 from srtools.errors import SRError
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, data_outline
-from srtools.sentinel2.services import brief
+from srtools.sentinel2.services import shorten
 
 DEGREES = rasterio.CRS.from_epsg(4326)
 INVALID_GEOJSON = (ValueError, LookupError, TypeError, AttributeError, ShapelyError)
@@ -43,7 +43,7 @@ def from_geojson(path: str) -> shapely.Polygon:
         bounds = shapely.total_bounds([shape(each) for each in shapes if each])
     except (OSError, *INVALID_GEOJSON) as error:
         raise SRError(
-            f"{path} cannot be read as GeoJSON ({brief(error)}); an outline in degrees "
+            f"{path} cannot be read as GeoJSON ({shorten(error)}); an outline in degrees "
             "of longitude and latitude is expected"
         ) from None
     return from_bbox(bounds, f"the box of {path}")
@@ -52,24 +52,24 @@ def from_geojson(path: str) -> shapely.Polygon:
 def project(outline: shapely.Polygon, source: Any, target: Any) -> shapely.Polygon:
     """Return an outline in the CRS `target`.
 
-    A straight side is curved in another CRS, hence the points set along it.
+    Points are added along the sides, because a straight side is curved in another CRS.
     """
     outline = shapely.segmentize(outline, outline.length / 200)
     return shape(rasterio.warp.transform_geom(source, target, mapping(outline)))
 
 
 def footprint(image: Any) -> shapely.Polygon:
-    """Return the outline of an image or grid, in degrees."""
+    """Return the outline of an image or grid, degrees."""
     return project(shapely.box(*image.bounds), image.crs, DEGREES)
 
 
 def data_footprint(image: ImageInfo) -> shapely.Polygon:
-    """Return the outline of the pixels that are not 0 (no data), in degrees."""
+    """Return a convex outline of the pixels that are not 0 (nodata), degrees."""
     return project(data_outline(image), image.crs, DEGREES)
 
 
 def part_of(image: ImageInfo, area: shapely.Polygon) -> ImageInfo:
-    """Return the whole pixels of `image` over an area (degrees), as an image."""
+    """Describe the pixels of `image` that touch an area (degrees), as an image."""
     grid = Grid.of(image)
     bounds = project(area, DEGREES, image.crs).bounds
     part = grid.part(grid.clip(grid.touched(bounds)))

@@ -1,4 +1,4 @@
-"""Clouds over an area, counted in the classification (SCL); holes, in the bands."""
+"""Shares of an area under clouds (from the SCL), and without data in the bands."""
 
 import math
 from collections import defaultdict
@@ -21,20 +21,20 @@ from srtools.sentinel2.areas import DEGREES, project
 from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS
 from srtools.sentinel2.services import in_parallel
 
-SAMPLES = 256, 256  # places in an area where the bands are looked at
-RIM_DEGREES = 0.001  # some 100 m: pixels of an overview reach over the edge of the area
+SAMPLES = 256, 256  # rows and columns of points in an area, where bands are read
+RIM_DEGREES = 0.001  # some 100 m: overview pixels extend beyond the edge of the area
 
 
 def scl_shares(
     archive: Archive, hrefs: Sequence[str], area: shapely.Polygon
 ) -> dict[str, float]:
-    """Return the share (0-1) of `area` (degrees) that is missing or of a bad class.
+    """Return the share (0-1) of `area` (degrees) of each bad class, and "missing".
 
-    "missing" are the pixels that none of the tiles of a pass has.  Every pixel counts
-    of which `area` reaches more than a twentieth of its side deep.
+    A pixel is missing if all tiles of the pass have class 0 there.  A pixel counts if
+    `area` extends into it by more than a twentieth of its side.
     """
     (classes, inside), *others = (
-        archive.read(href, lambda source: _read_around(source, area)) for href in hrefs
+        archive.read(href, lambda source: _read_classes(source, area)) for href in hrefs
     )
     for other, _ in others:
         if other.shape != classes.shape:
@@ -48,35 +48,37 @@ def scl_shares(
 def band_shares(
     archive: Archive, hrefs: Sequence[Sequence[str]], area: shapely.Polygon
 ) -> dict[str, float]:
-    """Return the share (0-1) of `area` (degrees) missing or defective in a band.
+    """Return the share (0-1) of `area` (degrees) "missing" or "defective" in any band.
 
-    A DN of 0 in all tiles is missing; one that no ground has is defective.  Overviews
-    are read, which are a 64th of the bytes.
+    A DN of 0 in all tiles is missing, a DN above `HIGHEST_DN` is defective.  Overviews
+    are read, which have a 64th of the bytes.
 
     Arguments:
         hrefs: for each band its images, one per tile.
     """
-    place = from_bounds(*area.bounds, *SAMPLES[::-1])
+    transform = from_bounds(*area.bounds, *SAMPLES[::-1])
 
-    def look(job: tuple[int, str]) -> tuple[int, np.ndarray]:
+    def read(job: tuple[int, str]) -> tuple[int, np.ndarray]:
         band, href = job
-        return band, archive.read(href, lambda source: _thinned(source, area, place))
+        return band, archive.read(
+            href, lambda source: _read_overview(source, area, transform)
+        )
 
     jobs = [(band, href) for band, images in enumerate(hrefs) for href in images]
     bands: dict[int, Any] = defaultdict(int)
-    for band, pixels in in_parallel(look, jobs):
+    for band, pixels in in_parallel(read, jobs):
         bands[band] = np.where(bands[band] == 0, pixels, bands[band])
     core = area.buffer(-RIM_DEGREES)
     core = area if core.is_empty else core
-    inside = geometry_mask([core], SAMPLES, place, invert=True)
+    inside = geometry_mask([core], SAMPLES, transform, invert=True)
     dn = np.stack(list(bands.values()))[:, inside]
     shares = {"missing": dn == 0, "defective": dn > HIGHEST_DN}
     count = max(np.count_nonzero(inside), 1)
     return {name: float(x.any(axis=0).sum() / count) for name, x in shares.items()}
 
 
-def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
-    """Read a band over `area` on the grid `place` in degrees."""
+def _read_overview(source: Any, area: shapely.Polygon, transform: Affine) -> np.ndarray:
+    """Read a band over `area` on a grid in degrees, [`SAMPLES`]."""
     grid = Grid.of(source)
     window = grid.clip(grid.touched(project(area, DEGREES, source.crs).bounds))
     part, pixels = grid.part(window), np.zeros(SAMPLES, source.dtypes[0])
@@ -90,14 +92,14 @@ def _thinned(source: Any, area: shapely.Polygon, place: Affine) -> np.ndarray:
             pixels,
             src_transform=part.transform @ scale,
             src_crs=source.crs,
-            dst_transform=place,
+            dst_transform=transform,
             dst_crs=DEGREES,
         )
     return pixels
 
 
-def _read_around(source: Any, area: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes [rows, cols] around `area`, and a mask of those inside.
+def _read_classes(source: Any, area: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
+    """Return the SCL [rows, cols] around `area`, and a mask of the pixels inside.
 
     Beyond the image the class is `MISSING_CLASS`, 0.
     """
@@ -108,6 +110,6 @@ def _read_around(source: Any, area: shapely.Polygon) -> tuple[np.ndarray, np.nda
     classes = grid.read(
         window, lambda part: source.read(1, window=Window.from_slices(*part)), np.uint8
     )
-    place = grid.part(window).transform
-    inside = geometry_mask([core], classes.shape, place, all_touched=True, invert=True)
+    transform, shape = grid.part(window).transform, classes.shape
+    inside = geometry_mask([core], shape, transform, all_touched=True, invert=True)
     return classes, inside

@@ -1,4 +1,4 @@
-"""Where and when Sentinel-2 is searched, unless the command line says otherwise."""
+"""Defaults of the search for Sentinel-2: archives, period, limits of clouds."""
 
 from datetime import date, timedelta
 
@@ -19,18 +19,18 @@ ASSETS = {
     "B08": ("B08", "nir", "B08_10m"),
     "SCL": ("SCL", "scl", "SCL_20m"),
 }
-"""Names of the assets in these and other archives; the first that an item has counts.
-"""
+"""Asset names of each band in these archives."""
 
 START_DATE = date(2022, 6, 15)
 END_DATE = date(2022, 8, 15)
-"""Last day, included."""
+"""Last day of the default period, included."""
 
 AROUND_SPOT = timedelta(days=30)
-"""Before and after the day when Spot came by."""
+"""Length of the period before and after the acquisition of Spot."""
 
 MAX_CLOUD_COVER = 60.0
-"""Percent of a whole tile; loose, because the pixels over the area decide."""
+"""Percent of a whole tile; a loose limit, because the pixels over the area decide."""
 
 MAX_BAD_SHARE = 0.005
-"""Share (0-1) of the area under cloud, shadow or cirrus: roofs pass for cloud."""
+"""Share (0-1) of the area under cloud, shadow or cirrus; bright roofs look like cloud.
+"""

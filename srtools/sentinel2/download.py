@@ -1,10 +1,10 @@
 """Remote images over an area: links for the engine, or local copies of their blocks.
 
-Links need no file, but live for less than an hour, and OTB has no more than GDAL's own
-retries.  For long runs and bad networks the pixels over the area are copied beforehand:
-whole blocks of the Cloud Optimized GeoTIFF, each once, several at a time, each row of
-blocks with a fresh link and retries of its own.  A broken connection costs a row, never
-wrong pixels.  A row that cannot be read ends the download at once.
+Links need no file, but expire within an hour, and OTB has only the retries of GDAL.
+For long runs and bad networks the pixels over the area are copied beforehand: whole
+blocks of the Cloud Optimized GeoTIFF, each once, several rows of blocks in parallel,
+each row with a fresh link and its own retries.  A broken connection costs a row, and
+never makes wrong pixels.  A row that cannot be read ends the download.
 """
 
 import math
@@ -32,10 +32,10 @@ from srtools.sentinel2.passes import Scene
 from srtools.sentinel2.services import in_parallel, keep_secrets_out_of_logs
 from srtools.urls import NAMES
 
-# Beyond the area: bicubic looks 2 pixels of 10 m further, and a shift may be corrected.
+# Around the area: bicubic reads 2 pixels of 10 m more, and a shift may be corrected.
 MARGIN_METRES = 100.0
-LINK_RETRIES = 6  # each after twice the time: half a minute without answer
-MIN_ROWS = 256  # of pixels, read together: each reading opens the image anew
+LINK_RETRIES = 6  # with doubled delays: half a minute without an answer
+MIN_ROWS = 256  # pixels read at once, because each reading opens the image anew
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Copy:
     href: str
     path: str
     windows: Sequence[Window]
-    """Rows of blocks, each of which is read at once."""
+    """Rows of blocks; one reading each."""
     profile: dict[str, Any]
     """Profile of the local file, for rasterio."""
 
@@ -64,12 +64,12 @@ def local_copies(
     folder: str | Path,
     margin_metres: float = MARGIN_METRES,
 ) -> Iterator[list[dict[str, str]]]:
-    """Yield, for each tile that shows the area, the local file of each of its bands.
+    """Yield, for each tile over the area, the local file of each of its bands.
 
-    The files hold the pixels over the area (degrees) and a little more, unchanged, on
-    the grid of the original; they are deleted at the end.
+    The files have the unchanged pixels of the blocks over the area (degrees), on the
+    grid of the original.  They are deleted at the end.
     """
-    folder = make_folder(folder)  # or say now that it cannot be written
+    folder = make_folder(folder)  # fails now if it cannot be written
     with partial_folder(folder / "sentinel2") as temporary:
 
         def plan(job: tuple[int, str]) -> tuple[tuple[int, str], Copy | None]:
@@ -77,59 +77,63 @@ def local_copies(
             tile, path = scene.tiles[index], f"{temporary}/{index}_{band}.tif"
             NAMES[path], href = f"{band} of item {tile.id}", tile.href(band)
             return job, scene.archive.read(
-                href, lambda source: _plan(source, href, path, area, margin_metres)
+                href, lambda source: _plan_copy(source, href, path, area, margin_metres)
             )
 
         numbers = range(len(scene.tiles))
         jobs = [(index, band) for index in numbers for band in bands]
         plans = dict(in_parallel(plan, jobs))
-        # An outline may promise what the pixels of a tile do not hold.
-        shown = [i for i in numbers if all(plans[i, band] for band in bands)]
-        if not shown:
+        # A published outline may be larger than the image.
+        numbers = [i for i in numbers if all(plans[i, band] for band in bands)]
+        if not numbers:
             raise SRError(
-                f"the pixels of {', '.join(tile.id for tile in scene.tiles)} do not "
-                "reach the area, whatever the outline says; take another item"
+                f"the images of {', '.join(tile.id for tile in scene.tiles)} do not "
+                "reach the area, although their outlines do; take another item"
             )
-        copies = [plans[index, band] for index in shown for band in bands]
+        copies = [plans[index, band] for index in numbers for band in bands]
         needed = sum(copy.nbytes for copy in copies)
         check_room(folder, needed, "the temporary copies of Sentinel-2")
-        _fetch(scene.archive, copies)
-        yield [{band: plans[index, band].path for band in bands} for index in shown]
+        _download(scene.archive, copies)
+        yield [{band: plans[index, band].path for band in bands} for index in numbers]
 
 
 @contextmanager
 def open_links(scene: Scene, bands: Sequence[str]) -> Iterator[list[dict[str, str]]]:
-    """Yield, for each tile, the link to read each of its bands by now.
+    """Yield, for each tile, the current link of each of its bands.
 
-    GDAL, whichever the engine brings, reads over them with retries and keeps the
-    blocks for as long as the process lives.  OTB's listens to the environment only.
+    The GDAL of the engine reads over the links with retries, and keeps the blocks for
+    as long as the process lives.  OTB's GDAL reads its options from the environment.
     """
     keep_secrets_out_of_logs()
-    settings = {**scene.archive.settings(), "GDAL_HTTP_MAX_RETRY": LINK_RETRIES}
-    before = {name: os.environ[name] for name in settings if name in os.environ}
-    os.environ.update({name: str(value) for name, value in settings.items()})
+    options = {**scene.archive.gdal_options(), "GDAL_HTTP_MAX_RETRY": LINK_RETRIES}
+    before = {name: os.environ[name] for name in options if name in os.environ}
+    os.environ.update({name: str(value) for name, value in options.items()})
     try:
         path = scene.archive.path
         yield [{band: path(tile.href(band)) for band in bands} for tile in scene.tiles]
     except PixelError as error:
         raise SRError(
-            f"{error}; Sentinel-2 was read over links, which OTB 8.1 cannot if "
-            "they are signed, and which may die: --download copies its pixels first"
+            f"{error}; Sentinel-2 was read over links, which may expire, and which "
+            "OTB 8.1 cannot read if they are signed: --download copies the pixels first"
         ) from None
     finally:
-        for name in settings:
+        for name in options:
             del os.environ[name]
         os.environ.update(before)
 
 
-def _plan(
+def _plan_copy(
     source: Any, href: str, path: str, area: shapely.Polygon, margin: float
 ) -> Copy | None:
-    """Find the blocks of an open image near `area`; None if there are none."""
+    """Return the copy of the blocks over `area`; None if the image has none."""
     grid, (height, width) = Grid.of(source), source.block_shapes[0]
     outline = areas.project(area, areas.DEGREES, source.crs)
-    near = grid.touched(outline.buffer(margin).bounds)
-    rows, cols = grid.clip(tuple(map(_whole_blocks, near, (height, width))))
+    window = grid.touched(outline.buffer(margin).bounds)
+    whole_blocks = (
+        slice(pixels.start // size * size, math.ceil(pixels.stop / size) * size)
+        for pixels, size in zip(window, (height, width), strict=True)
+    )
+    rows, cols = grid.clip(whole_blocks)
     part = grid.part((rows, cols))
     if not part.width or not part.height:
         return None
@@ -151,16 +155,7 @@ def _plan(
     return Copy(href, path, windows, profile)
 
 
-def _whole_blocks(pixels: slice, block: int) -> slice:
-    """Return the pixels of all blocks that some pixels lie in.
-
-    >>> _whole_blocks(slice(700, 1030), 512)
-    slice(512, 1536, None)
-    """
-    return slice(pixels.start // block * block, -(-pixels.stop // block) * block)
-
-
-def _fetch(archive: Archive, copies: Sequence[Copy]) -> None:
+def _download(archive: Archive, copies: Sequence[Copy]) -> None:
     """Read all blocks into the local files."""
     files, lock = {}, threading.Lock()
 
@@ -179,12 +174,12 @@ def _fetch(archive: Archive, copies: Sequence[Copy]) -> None:
             files[copy.path] = rasterio.open(copy.path, "w", **copy.profile)
         jobs = [(copy, window) for copy in copies for window in copy.windows]
         total = sum(window.width * window.height for _, window in jobs)
-        shown = {"unit": "px", "unit_scale": True, "delay": 3, "disable": None}
-        with tqdm(desc="fetching Sentinel-2", total=total, **shown) as bar:
+        style = {"unit": "px", "unit_scale": True, "delay": 3, "disable": None}
+        with tqdm(desc="downloading Sentinel-2", total=total, **style) as bar:
             for pixels in in_parallel(read, jobs):
                 bar.update(pixels)
     finally:
-        with lock:  # a reading that was abandoned may come to its end
+        with lock:  # an abandoned reading may still finish
             for file in files.values():
                 file.close()
     for path in files:

@@ -1,7 +1,7 @@
-"""One Sentinel-2 image: its files, its facts, and its pixels without the offset.
+"""One Sentinel-2 image: its files, its metadata, and its pixels without the offset.
 
-Exercises 1 and 5 ask `srtools.sentinel2.source.sentinel2` for it, which checks it once.
-OTB's pipeline reads the files in `tiles`; everything else calls `read`.
+`srtools.sentinel2.source.open_sentinel2` makes it for exercises 1 and 5, and checks it
+once.  OTB's pipeline reads the files in `tiles`; all other code calls `read`.
 """
 
 import logging
@@ -34,28 +34,28 @@ class Content(Enum):
     """Share of the pixels of an area that have data."""
 
     ALL = "all of them"
-    SOME = "some of them, or it is not known"
+    SOME = "some of them"
     NONE = "none"
 
 
 @dataclass(frozen=True)
 class Sentinel2:
-    """One Sentinel-2 image: the files of its tiles, and the facts about it."""
+    """One Sentinel-2 image: the files of its tiles, and its metadata."""
 
     tiles: list[list[str]]
-    """Files of each tile: B04, B03, B02, B08, or a single file with these bands."""
+    """Files of each tile: B04, B03, B02, B08, or one file with these bands."""
     scl: list[str] = field(default_factory=list)
     """Scene classification of each tile; empty if there is none."""
     offset: int = 0
     """DN to subtract."""
     offset_source: str = ""
-    """Source of the offset: an option, metadata, or "" if it is not known."""
+    """Source of the offset: an option, metadata, or "" if unknown."""
     record: dict[str, Any] | None = None
-    """Facts for the card; None for images at hand."""
+    """Entry of a search for the card; None for local images."""
     day: date | None = None
-    """Day of acquisition, UTC; None if not known."""
+    """Day of acquisition, UTC; None if unknown."""
     images: list[ImageInfo] = field(default_factory=list)
-    """Four images with one band or one with four, of all tiles; set by `checked`."""
+    """Four images with one band or one with four, over all tiles; set by `checked`."""
 
     @property
     def grid(self) -> Grid:
@@ -82,10 +82,9 @@ class Sentinel2:
         return np.where(dn == 0, 0, np.maximum(dn - self.offset, 1))
 
     def content(self, area: Grid) -> Content:
-        """Return how many pixels of an area have data in all bands.
+        """Check whether all, some or no pixels that touch an area have data.
 
-        Pixels that reach into the area count; 0, and the ground beyond the image, is
-        nodata.
+        0 in any band is nodata, and so is the ground beyond the image.
         """
         window = self.grid.touched(area.bounds_in(self.grid.crs))
         inside = self.grid.clip(window)
@@ -97,30 +96,30 @@ class Sentinel2:
         return Content.ALL if data.all() and inside == window else Content.SOME
 
     def days_to(self, day: date | None) -> int | None:
-        """Return the number of days between the image and a day, if both are known."""
+        """Return the number of days between the image and `day`, if both are known."""
         return abs(self.day - day).days if self.day and day else None
 
     def checked(
         self, folder: Path | None = None, xs: ImageInfo | None = None
     ) -> "Sentinel2":
-        """Return the image with `images`: the bands in order, on one grid, plain DN.
+        """Check the files and a sample of the pixels; return the image with `images`.
 
         Arguments:
-            folder: for the small VRT files that lay several tiles side by side.
-            xs: Spot image whose ground must be covered, and over whose rectangle the
-                pixels are looked at; None: everywhere.
+            folder: folder for the small VRT files of the mosaic of several tiles.
+            xs: Spot image that Sentinel-2 must cover, and over whose rectangle pixels
+                are sampled; None: the whole image is sampled.
         """
         tiles = [check_images(files) for files in self.tiles]
         if xs:
-            firsts, outline = [tile[0] for tile in tiles], raster.data_outline(xs)
-            for first in firsts:
-                checks.check_metres(first)
-                check_spacing(first, xs)
-            checks.check_covers(firsts, xs, outline)
-            name = "the scene classification"
-            classes = [raster.describe(path, name, 1) for path in self.scl]
-            if classes:
-                checks.check_covers(classes, xs, outline, "scene classification")
+            images, outline = [tile[0] for tile in tiles], raster.data_outline(xs)
+            for image in images:
+                checks.check_metres(image)
+                check_spacing(image, xs)
+            checks.check_covers(images, xs, outline)
+            if self.scl:
+                name = "scene classification"
+                classes = [raster.describe(path, f"the {name}", 1) for path in self.scl]
+                checks.check_covers(classes, xs, outline, name)
         check_tags([image for tile in tiles for image in tile], self)
         self._check_pixels(tiles, xs)
         images = tiles[0]
@@ -132,9 +131,9 @@ class Sentinel2:
     def _check_pixels(
         self, tiles: Sequence[Sequence[ImageInfo]], area: ImageInfo | None
     ) -> None:
-        """Check a sample of the pixels: can they be DN, and is the offset right?
+        """Check that a sample of the pixels can be DN with this offset.
 
-        Of several tiles some may have no data over the area, but not all.
+        At least one of several tiles must have data over the area.
         """
         samples = [plausibility.sample(tile, area) for tile in tiles]
         with_data = [x for x in samples if any(values.size for values in x.values())]
@@ -146,7 +145,8 @@ class Sentinel2:
         """Check that the image shows an area, and that the output's grid has metres.
 
         Arguments:
-            area: image whose grid the output takes; None: that of Sentinel-2.
+            area: image with the grid of the output; None: the output has the grid of
+                Sentinel-2.
         """
         grid = area or self.images[0]
         checks.check_metres(grid)
@@ -155,12 +155,12 @@ class Sentinel2:
         check_spacing(self.images[0], grid)
 
     def check_training(self, trained: int | None) -> None:
-        """Check that as many DN are subtracted as from the images of the training.
+        """Check that `trained` DN are subtracted, as from the images of the training.
 
-        The user's word counts, and the items of a search.
+        An offset that the user or the item of a search states is right as it is.
         """
-        sure = self.record or self.offset_source == OFFSET_OPTION
-        if trained and not (self.offset or self.images[0].offset_removed or sure):
+        stated = self.record or self.offset_source == OFFSET_OPTION
+        if trained and not (self.offset or self.images[0].offset_removed or stated):
             raise SRError(
                 f"the model was trained on Sentinel-2 less {trained} DN, nothing is "
                 f"subtracted from {redact(self.images[0].path)}: give --offset "
@@ -169,11 +169,7 @@ class Sentinel2:
 
 
 def check_images(paths: Sequence[str]) -> list[ImageInfo]:
-    """Check the files of one Sentinel-2 tile: the four bands in order, on one grid.
-
-    Arguments:
-        paths: four files with one band each, or one file with four.
-    """
+    """Check that the files of a tile have the four bands in order, on one grid."""
     bands = len(BANDS) // len(paths)
     labels = BANDS if bands == 1 else [", ".join(BANDS)]
     s2 = [
@@ -197,8 +193,8 @@ def check_spacing(s2: ImageInfo, grid: ImageInfo) -> None:
     spacing = s2.spacing_in(grid.crs)
     if abs(spacing / S2_SPACING_METRES - 1) > SPACING_TOLERANCE:
         log.warning(
-            "the pixels are %.3g m wide; networks know Sentinel-2 at %g m: take its "
-            "10 m bands",
+            "the pixels are %.3g m wide; networks are trained on Sentinel-2 at %g m: "
+            "take its 10 m bands",
             spacing,
             S2_SPACING_METRES,
         )
@@ -219,7 +215,9 @@ def check_tags(images: Sequence[ImageInfo], s2: Sentinel2) -> None:
         )
     declared = {offset_dn(band) for image in images for band in image.band_infos}
     if OFFSET_DN in declared and not s2.offset:
-        seen = f"the tags of {name} say that {OFFSET_DN} is still in its DN"
+        conflict = f"the tags of {name} say that {OFFSET_DN} is still in its DN"
         if s2.offset_source != OFFSET_OPTION:
-            raise SRError(f"{seen}: give --offset {OFFSET_DN}, or 0 if they are wrong")
-        log.warning("%s, and nothing is subtracted", seen)
+            raise SRError(
+                f"{conflict}: give --offset {OFFSET_DN}, or 0 if the tags are wrong"
+            )
+        log.warning("%s, and nothing is subtracted", conflict)

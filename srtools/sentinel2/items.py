@@ -1,4 +1,4 @@
-"""One STAC item of Sentinel-2, read once and checked."""
+"""A STAC item of Sentinel-2 as a `Tile`: its metadata and its links."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from srtools.sentinel2.defaults import ASSETS
 
 # From this processing baseline on, DN = 10000 x reflectance + 1000 (ESA, 2022-01-25).
 OFFSET_BASELINE = "04.00"
-# Users' own runs of Sen2Cor say 99.99 or 99.33, whatever they were made of.
+# Users' own runs of Sen2Cor have 99.99 or 99.33, which says nothing about the offset.
 FOREIGN_BASELINE = "90.00"
 BASELINE_KEYS = (
     "s2:processing_baseline",
@@ -27,41 +27,41 @@ BASELINE_KEYS = (
 )
 # True if the archive has subtracted the offset from the pixels.
 REMOVED_KEYS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-# Exceptions of `Tile.from_item` for an item that lacks something it must have.
+# Exceptions of `Tile.from_item` for an item without a required entry.
 UNUSABLE_ITEM = (KeyError, TypeError, ValueError, AttributeError, ShapelyError)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One acquisition of one MGRS tile, as its STAC item describes it."""
+    """One acquisition of one MGRS tile."""
 
     id: str
     mgrs: str
     """Name of the tile, for instance "31UDQ"."""
     datatake: str
-    """Pass of the satellite, without the processing baseline."""
+    """Name of the satellite pass, without the processing baseline."""
     datastrip: str
-    """Sensing time of the piece of the pass that was processed as one."""
-    when: datetime
+    """Sensing time of the datastrip, the part of a pass that is processed as one."""
+    acquired: datetime
     """Time of acquisition, UTC."""
     baseline: str
     """Processing baseline of ESA, for instance "05.09"; "" if not published."""
     generated: str
     """Time of processing."""
     offset: int | None
-    """DN to subtract; None if not known."""
+    """DN to subtract; None if unknown."""
     cloud: float | None
     """Cloud cover, percent of the valid pixels; None if not published."""
     crs: str
     """CRS, for instance "EPSG:32631"; "" if not published."""
     outline: BaseGeometry
-    """Outline, degrees."""
+    """Published outline of the pixels with data, degrees."""
     hrefs: Mapping[str, str]
     """Unsigned URL of each asset."""
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "Tile":
-        """Read a STAC item as GeoJSON; an unusable one raises one of UNUSABLE_ITEM."""
+        """Read a STAC item (GeoJSON); an incomplete one raises an `UNUSABLE_ITEM`."""
         facts, assets = item["properties"], item["assets"]
         datatake = str(facts.get("s2:datatake_id") or facts["datetime"])
         strip = re.search(r"_S(\d{8}T\d{6})", str(facts.get("s2:datastrip_id")))
@@ -78,7 +78,7 @@ class Tile:
             mgrs=mgrs.removeprefix("MGRS-"),
             datatake=re.sub(r"_N\d\d\.\d\d$", "", datatake),
             datastrip=strip[1] if strip else "",
-            when=pystac.utils.str_to_datetime(facts["datetime"]),
+            acquired=pystac.utils.str_to_datetime(facts["datetime"]),
             baseline=baseline,
             generated=str(facts.get("s2:generation_time", "")),
             offset=0 if removed else offset_of(baseline),
@@ -89,7 +89,7 @@ class Tile:
         )
 
     def href(self, band: str) -> str:
-        """Return the unsigned URL of a band ("B04"), by one of its names."""
+        """Return the unsigned URL of a band ("B04"), under any of its asset names."""
         for name in ASSETS[band]:
             if name in self.hrefs:
                 return self.hrefs[name]
@@ -111,12 +111,12 @@ def offset_of(baseline: str) -> int | None:
 
 
 def published_offset(name: str, offset: int | None) -> int:
-    """Return the offset of an item or product; raise if it does not say it."""
+    """Return the offset of an item or product; raise if it is unknown."""
     if offset is None:
         raise SRError(
-            f"{name} does not say whether an offset is in its DN (it has no baseline "
-            "of ESA's processing, a user's own Sen2Cor says 99.99, or it has several "
-            f"offsets); give --offset 0, or --offset {OFFSET_DN} if its DN are "
-            f"reflectance x 10000 + {OFFSET_DN}"
+            f"the offset in the DN of {name} is unknown (it has several offsets, or no "
+            "processing baseline of ESA; a user's own Sen2Cor has 99.99); give "
+            f"--offset 0, or --offset {OFFSET_DN} if its DN are reflectance x 10000 + "
+            f"{OFFSET_DN}"
         )
     return offset

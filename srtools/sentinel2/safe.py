@@ -19,16 +19,16 @@ class Product(NamedTuple):
     scl: list[str]
     """File of the scene classification at 20 m; empty if there is none."""
     offset: int | None
-    """DN to subtract; None if the product does not say."""
+    """DN to subtract; None if unknown."""
 
 
 def is_safe(path: str | Path) -> bool:
-    """Check whether a path is a folder, which no image is."""
+    """Check whether a path is a SAFE folder; images are files."""
     return Path(path).is_dir()
 
 
 def read_safe(folder: str | Path) -> Product:
-    """Find the 10 m bands of a Level-2A product, its classification, and its offset."""
+    """Find the bands, the scene classification and the offset of a product."""
     bands = []
     for band in BANDS:
         files = _images(folder, f"R10m/*_{band}_10m.*")
@@ -43,7 +43,7 @@ def read_safe(folder: str | Path) -> Product:
 
 
 def _images(folder: str | Path, pattern: str) -> list[str]:
-    """Find images, without the side files of GDAL, QGIS and macOS."""
+    """Find images; side files of GDAL, QGIS and macOS do not count."""
     return [
         str(path)
         for path in sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/{pattern}"))
@@ -52,7 +52,7 @@ def _images(folder: str | Path, pattern: str) -> list[str]:
 
 
 def _offset(folder: Path) -> int | None:
-    """Read the offset that ESA added, or work it out from the baseline."""
+    """Read the offset in the metadata, or derive it from the processing baseline."""
     try:
         text = (folder / "MTD_MSIL2A.xml").read_text(errors="replace")
     except OSError:

@@ -1,12 +1,12 @@
-"""Which Sentinel-2 image shows an area best: search, check, rank, look, choose.
+"""The search for the best Sentinel-2 image of an area: candidates, ranking, choice.
 
     candidates = search(Archive(), area, start, end)
     scene = choose(candidates, area, max_bad_share)
     scene.hrefs("B04"), scene.offset, scene.record()
 
 The answer of a server is not trusted.  Date, collection, clouds and coverage are
-checked again here, and the pixels of the images with the best metadata are read: a
-cloud cover is a mean over 110 km, and a published outline may be wrong.
+checked again here.  The pixels of the best candidates are read, because a cloud cover
+is a mean over 110 km, and a published outline may be wrong.
 """
 
 import logging
@@ -24,13 +24,13 @@ from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.clouds import band_shares, scl_shares
 from srtools.sentinel2.defaults import COLLECTION, MAX_BAD_SHARE, MAX_CLOUD_COVER
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
-from srtools.sentinel2.passes import Scene, choices, pass_of, scene_of
+from srtools.sentinel2.passes import Scene, group_tiles, make_scene, pass_key
 from srtools.sentinel2.services import ServiceError
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
-LOOKS = 8  # candidates whose pixels are read, at most
+MAX_READ = 8  # candidates whose pixels are read
 
 
 def search(
@@ -46,7 +46,7 @@ def search(
     one CRS whose outlines contain the area.  The order is by cloud cover in whole
     percent, because finer differences of a mean over 110 km mean little here, then by
     the distance to the day `near`, or else to the middle of the period.  Candidates
-    that cannot be used come last, with the reason in `rejected`.
+    that cannot be used come last; `rejection` states the reason.
 
     Arguments:
         start, end: days (UTC), both included.
@@ -56,52 +56,52 @@ def search(
             f"the period begins on {start}, after its end, {end}; give both days"
         )
     # The query has no limit of clouds, which would hide the newer processing of an
-    # image, the other tile of a pass, or images whose cloud cover is not published.
-    answer = archive.search(
+    # image, the other tile of a pass, or images without a published cloud cover.
+    items = archive.search(
         intersects=mapping(area),
-        # To the midnight after the last day: some servers read a day as its begin.
+        # Midnight after the last day, because some servers read a day as its start.
         datetime=f"{start}T00:00:00Z/{end + timedelta(days=1)}T00:00:00Z",
     )
     tiles = [
         tile
-        for tile in _tiles(answer)
-        if start <= tile.when.date() <= end and tile.outline.intersection(area).area
+        for tile in _read_items(items)
+        if start <= tile.acquired.date() <= end and tile.outline.intersection(area).area
     ]
     if not tiles:
         raise SRError(
             f"no item of {COLLECTION} at {redact(archive.url)} shows the area between "
-            f"{start} and {end} ({len(answer)} items came back); change the period, or "
+            f"{start} and {end} ({len(items)} items came back); change the period, or "
             "check where the area lies and that the archive has this collection"
         )
-    scenes = [scene_of(archive, area, chosen) for chosen in choices(tiles, area)]
+    scenes = [make_scene(archive, area, group) for group in group_tiles(tiles, area)]
     for scene in scenes:
-        if scene.outside:
-            scene.rejected = "its outline does not contain the area"
+        if scene.uncovered:
+            scene.rejection = "its outline does not contain the area"
         elif (scene.cloud or 0.0) > MAX_CLOUD_COVER:
-            scene.rejected = f"cloud cover above {MAX_CLOUD_COVER:g} %"
-    wanted = near or start + (end - start) / 2
+            scene.rejection = f"cloud cover above {MAX_CLOUD_COVER:g} %"
+    best_day = near or start + (end - start) / 2
 
     def rank(scene: Scene) -> tuple[Any, ...]:
         cloud = 100.0 if scene.cloud is None else scene.cloud
-        days = abs(scene.when.date() - wanted)
-        return bool(scene.rejected), round(cloud), days, scene.tiles[0].id
+        days = abs(scene.acquired.date() - best_day)
+        return bool(scene.rejection), round(cloud), days, scene.tiles[0].id
 
     return sorted(scenes, key=rank)
 
 
-def named(archive: Archive, area: shapely.Polygon, ids: Sequence[str]) -> Scene:
-    """Return items of one pass as a candidate, whatever their day, clouds, outlines."""
-    items = {tile.id: tile for tile in _tiles(archive.search(ids=list(ids)))}
+def fetch_items(archive: Archive, area: shapely.Polygon, ids: Sequence[str]) -> Scene:
+    """Return items of one pass as a candidate of any day, cloud cover and outline."""
+    items = {tile.id: tile for tile in _read_items(archive.search(ids=list(ids)))}
     if missing := [name for name in ids if name not in items]:
         raise SRError(
             f"{COLLECTION} at {redact(archive.url)} has no item {missing[0]}; check "
-            "the id, which the table of candidates gives"
+            "the id in the table of candidates"
         )
     tiles = [items[name] for name in dict.fromkeys(ids)]
-    one_pass = len({(*pass_of(tile), tile.offset) for tile in tiles}) == 1
+    one_pass = len({(*pass_key(tile), tile.offset) for tile in tiles}) == 1
     if not one_pass or len({tile.mgrs for tile in tiles}) < len(tiles):
         raise SRError(
-            f"items {', '.join(ids)} cannot be put together; expected different tiles "
+            f"items {', '.join(ids)} cannot be combined; expected different tiles "
             "of the same datatake, datastrip, CRS and offset"
         )
     if not any(tile.outline.intersects(area) for tile in tiles):
@@ -109,7 +109,7 @@ def named(archive: Archive, area: shapely.Polygon, ids: Sequence[str]) -> Scene:
             f"item {tiles[0].id} does not show the Spot image's area; leave it out to "
             "see the candidates"
         )
-    return scene_of(archive, area, tiles, forced=True)
+    return make_scene(archive, area, tiles, requested=True)
 
 
 def choose(
@@ -117,43 +117,44 @@ def choose(
     area: shapely.Polygon,
     max_bad_share: float = MAX_BAD_SHARE,
 ) -> Scene:
-    """Return the first candidate that is clear, whole, and can be read.
+    """Return the first candidate that is clear, complete and readable.
 
-    Its SCL pixels over `area` are all there.  At most the share `max_bad_share` (0-1)
-    may be in one of `BAD_CLASSES` (of a forced scene that is only measured), 0 in a
-    band, or brighter than any ground.  `shares` and `rejected` of the candidates are
-    filled in, of at most `LOOKS`; if none passes, their table is logged.
+    The SCL must have all pixels over `area`.  At most the share `max_bad_share` (0-1)
+    may have one of `BAD_CLASSES` (clouds of requested items are only measured), be 0
+    in a band, or be brighter than any ground.  The function sets `shares` and
+    `rejection` of up to `MAX_READ` candidates, and logs their table if none passes.
     """
-    usable = [scene for scene in candidates if not scene.rejected]
-    for scene in usable[:LOOKS]:
-        log.info("looking at the pixels of %s", scene.tiles[0].id)
+    usable = [scene for scene in candidates if not scene.rejection]
+    for scene in usable[:MAX_READ]:
+        log.info("reading pixels of %s", scene.tiles[0].id)
         try:
-            scene.rejected = _look(scene, area, max_bad_share)
+            scene.rejection = _check_pixels(scene, area, max_bad_share)
         except ServiceError:
             raise
         except SRError as error:
-            scene.rejected = str(error)
-        if not scene.rejected:
+            scene.rejection = str(error)
+        if not scene.rejection:
             return scene
-    for scene in usable[LOOKS:]:
-        scene.rejected = f"not looked at, only the best {LOOKS} are"
+    for scene in usable[MAX_READ:]:
+        scene.rejection = f"not read, only the best {MAX_READ} are"
     log.warning("%s", ranking_table(candidates))
     best = candidates[0]
     raise SRError(
         f"none of {len(candidates)} Sentinel-2 candidates can be used (the best one, "
-        f"{best.tiles[0].id}: {best.rejected}); see the table above, then give another "
-        "--start_date and --end_date, a larger --max_bad_share, or another --item"
+        f"{best.tiles[0].id}: {best.rejection}); see the table above, then give "
+        "another --start_date and --end_date, a larger --max_bad_share, or another "
+        "--item"
     )
 
 
-def _look(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> str:
-    """Fill in `shares`, and return the reason to reject a scene, or ""."""
+def _check_pixels(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> str:
+    """Set `shares`, and return the reason to reject a scene, or ""."""
     scene.shares = scl_shares(scene.archive, scene.hrefs("SCL"), area)
     if scene.shares["missing"]:
         return "pixels are missing"
-    if not scene.forced and scene.bad_share > max_bad_share:
+    if not scene.requested and scene.bad_share > max_bad_share:
         return f"more than {max_bad_share:.2%} cloud, shadow or cirrus"
-    # Items exist whose classification is whole, and whose bands are not.
+    # Some items have a complete classification and incomplete bands.
     bands = [scene.hrefs(band) for band in BANDS]
     shares = band_shares(scene.archive, bands, area)
     scene.shares |= {name: max(shares[name], scene.shares[name]) for name in shares}
@@ -167,7 +168,7 @@ def _look(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> str:
 def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> str:
     """Return the candidates as text, two lines each: figures and verdict, then items.
 
-    A figure that is not published, or was not looked at, is a dash.
+    A dash is a figure that is not published, or was not measured.
     """
     lines = [
         "Sentinel-2 candidates, all figures in %. Of the tiles: cloud. Of the area: "
@@ -177,13 +178,13 @@ def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> s
         " no  acquired (UTC)    baseline  cloud  outside  missing     bad  verdict",
     ]
     for place, scene in enumerate(candidates, start=1):
-        verdict = "chosen" if scene is chosen else scene.rejected or "-"
+        verdict = "chosen" if scene is chosen else scene.rejection or "-"
         cloud = "-" if scene.cloud is None else f"{scene.cloud:.1f}"
         missing = (scene.shares or {}).get("missing")
         lines += [
-            f"{place:3}  {scene.when:%Y-%m-%d %H:%M}  "
+            f"{place:3}  {scene.acquired:%Y-%m-%d %H:%M}  "
             f"{scene.tiles[0].baseline or '-':>8}  {cloud:>5}  "
-            f"{_percent(scene.outside):>7}  {_percent(missing):>7}  "
+            f"{_percent(scene.uncovered):>7}  {_percent(missing):>7}  "
             f"{_percent(scene.bad_share):>6}  {verdict}",
             f"     {' '.join(tile.id for tile in scene.tiles)}",
         ]
@@ -193,14 +194,14 @@ def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> s
 def _percent(share: float | None) -> str:
     if share is None:
         return "-"
-    # A small share must not look like none.
+    # A small share must not look like 0.
     return "<0.01" if 0 < share < 1e-4 else f"{share:.2%}".rstrip("%")
 
 
-def _tiles(answer: Iterable[dict[str, Any]]) -> list[Tile]:
-    """Read the items of the collection; those that cannot be read are logged."""
+def _read_items(items: Iterable[dict[str, Any]]) -> list[Tile]:
+    """Read the items of the collection; log those that cannot be read."""
     tiles = []
-    for item in answer:
+    for item in items:
         try:
             if item["collection"] == COLLECTION:
                 tiles.append(Tile.from_item(item))

@@ -10,5 +10,5 @@ BAD_CLASSES = {
     9: "cloud_high",
     10: "thin_cirrus",
 }
-"""The classes that spoil a pixel for training.  Dark areas (2), water (6), unclassified
-(7) and snow (11) are true ground; saturated pixels are not, and belong to class 1."""
+"""Classes of pixels that do not show ground.  Saturated pixels belong to class 1.  Dark
+areas (2), water (6), unclassified pixels (7) and snow (11) do show ground."""

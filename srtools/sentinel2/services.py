@@ -1,4 +1,4 @@
-"""Remote services: an answer in time or an error, no secret in a message or log."""
+"""Remote services: calls with a time limit, messages and logs without secrets."""
 
 import logging
 import multiprocessing.pool
@@ -11,13 +11,13 @@ from srtools.urls import without_secrets
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
-WORKERS = 8  # requests at a time: the network waits more than it works
-PATIENCE = 3600.0  # seconds, for all images
-LATER = "try again later, or search another --archive"
+WORKERS = 8  # parallel requests, more than cores because they mostly wait
+PATIENCE = 3600.0  # seconds, for all images of a run
+RETRY_ADVICE = "try again later, or search another --archive"
 
 
 class ServiceError(SRError):
-    """A service as a whole fails; asking it for something else is of no use."""
+    """A service does not work at all; other requests to it would fail, too."""
 
 
 def in_parallel(
@@ -28,9 +28,9 @@ def in_parallel(
 ) -> Iterator[Result]:
     """Yield `function(job)` of each job, in any order, `WORKERS` at a time.
 
-    After a failure, or after `seconds` (default: `PATIENCE`), no job begins any more.
-    Running jobs are abandoned: unlike those of `concurrent.futures`, the threads of
-    this pool do not keep the program from ending.
+    No job begins after a failure, or after `seconds` (default: `PATIENCE`).  Running
+    jobs are abandoned: unlike the threads of `concurrent.futures`, those of this pool
+    do not keep the program from ending.
     """
     seconds = PATIENCE if seconds is None else seconds
     end = time.monotonic() + seconds
@@ -41,7 +41,8 @@ def in_parallel(
             yield results.next(max(end - time.monotonic(), 0))
     except multiprocessing.TimeoutError:
         raise ServiceError(
-            f"{name} did not finish within {seconds:g} s; check the network, {LATER}"
+            f"{name} did not finish within {seconds:g} s; check the network, "
+            f"{RETRY_ADVICE}"
         ) from None
     finally:
         pool.terminate()
@@ -50,13 +51,13 @@ def in_parallel(
 def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
     """Return `function()`, or raise if it takes longer than `seconds`.
 
-    Time-outs of sockets do not bound a server that sends a byte now and then, nor
-    one that asks to be called again in an hour.
+    Time-outs of sockets do not stop a server that sends a byte now and then, or one
+    that wants to be called again in an hour.
     """
     return next(in_parallel(lambda _: function(), [None], name, seconds))
 
 
-def brief(error: object) -> str:
+def shorten(error: object) -> str:
     """Return the message of `error` on one line, short and without secrets."""
     text = " ".join(without_secrets(str(error)).split())
     return f"{text[:150]}..." if len(text) > 150 else text or "no message"
@@ -65,15 +66,15 @@ def brief(error: object) -> str:
 def keep_secrets_out_of_logs() -> None:
     """From now on, cut the queries of URLs out of all log messages.
 
-    rasterio logs GDAL's messages, URLs and all, and all loggers have only the making
-    of a record in common.
+    rasterio logs GDAL's messages with whole URLs.  A record factory is the only hook
+    for the messages of all loggers.
     """
-    make = logging.getLogRecordFactory()
-    if getattr(make, "hides_secrets", False):
+    factory = logging.getLogRecordFactory()
+    if getattr(factory, "hides_secrets", False):
         return
 
     def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
+        record = factory(*args, **kwargs)
         text = str(record.msg) + str(record.args)
         if "?" in text and "=" in text:
             record.msg, record.args = without_secrets(record.getMessage()), ()

@@ -90,12 +90,12 @@ def test_pages_without_end_are_left(service, archive, caplog, loop, count, searc
 @pytest.mark.parametrize(
     ("faults", "words"),
     [
-        ({"": ["garbage"]}, "does not answer like a STAC API (JSONDecodeError"),
-        ({"search": ["garbage"]}, "does not answer like a STAC API (JSONDecodeError"),
-        ({"": [404]}, "answered HTTP 404 (out of order); check the URL"),
-        ({"search": [400]}, "answered HTTP 400 (out of order); check the URL"),
-        ({"search": [503] * 9}, "answered HTTP 503 (out of order); check the URL"),
-        ({"search": ["cut"] * 9}, "does not answer"),
+        ({"": ["garbage"]}, "(JSONDecodeError: line 1 column 1 (char 0)); the root"),
+        ({"search": ["garbage"]}, "(JSONDecodeError: line 1 column 1 (char 0)); the"),
+        ({"": [404]}, "(HTTP 404: out of order); the root of"),
+        ({"search": [400]}, "(HTTP 400: out of order); the root of"),
+        ({"search": [503] * 9}, "(HTTP 503: out of order); the root of"),
+        ({"search": ["cut"] * 9}, "(APIError: "),
     ],
 )
 def test_failures_of_the_service_are_one_line_without_secrets(service, faults, words):
@@ -103,14 +103,14 @@ def test_failures_of_the_service_are_one_line_without_secrets(service, faults, w
     with pytest.raises(ServiceError) as caught:
         Archive(f"{service.url}?key=secret", timeout=2).search()
     assert words in str(caught.value)
-    assert f"the STAC service {service.url} " in str(caught.value)
+    assert f"the STAC service {service.url} does not answer a" in str(caught.value)
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("page", [[], {}, {"links": []}, {"type": "Catalog"}, 3])
 def test_json_that_is_no_stac_api_is_told(service, archive, monkeypatch, page):
     monkeypatch.setattr(service, "answer", lambda part, asked: page)
-    with pytest.raises(ServiceError, match="does not answer like a STAC API"):
+    with pytest.raises(ServiceError, match="does not answer a search"):
         archive.search()
 
 
@@ -147,7 +147,7 @@ def test_nobody_listens():
     ],
 )
 def test_only_the_planetary_computer_signs(url, signs):
-    assert Archive(url).signs is signs
+    assert Archive(url).needs_token is signs
     if not signs:
         assert Archive(url).path(BLOB) == f"/vsicurl/{BLOB}"
 
@@ -168,14 +168,6 @@ def test_an_outage_of_the_token_service_is_one_line(tokens, fault, expiry):
         Archive(timeout=0.3).path(BLOB)
 
 
-def test_a_refused_token_is_replaced(tokens, archive, image, expiry):
-    tokens.expiries = [expiry(hours=2)]
-    tokens.files["container"], tokens.refused = image, "secret1"
-    pixels = archive.read(f"{tokens.url}/container/SCL.tif", read_all)
-    np.testing.assert_array_equal(pixels, PIXELS)
-    assert len(tokens.asked("token")) == 2
-
-
 def test_gdal_logs_no_secret(tokens, archive, image, caplog, expiry):
     # While it retries, rasterio logs the whole URL.
     caplog.set_level(logging.DEBUG)
@@ -187,21 +179,6 @@ def test_gdal_logs_no_secret(tokens, archive, image, caplog, expiry):
 
 
 # --- reading ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "faults",
-    [
-        [503, 503],  # repeated by GDAL
-        [503] * 8,  # more than GDAL repeats: a second attempt from the start
-        ["cut", "cut"],
-    ],
-)
-def test_reading_survives_what_can_be_survived(service, archive, image, faults):
-    service.files["SCL.tif"], service.faults = image, {"SCL.tif": list(faults)}
-    href = f"{service.url}/SCL.tif"
-    np.testing.assert_array_equal(archive.read(href, read_all), PIXELS)
-    assert service.faults["SCL.tif"] == []  # all of them were met
 
 
 @pytest.mark.parametrize(
@@ -243,14 +220,6 @@ def test_an_image_without_a_place_is_refused(service, archive):
     service.files["SCL.tif"] = geotiff(PIXELS, rasterio.Affine.scale(20), crs=None)
     with pytest.raises(SRError, match="SCL.tif has no CRS; take another item"):
         archive.read(f"{service.url}/SCL.tif", read_all)
-
-
-def test_reading_does_not_outlast_patience(service, image, elapsed):
-    service.files["SCL.tif"], service.faults = image, {"SCL.tif": ["hang"]}
-    archive = Archive(service.url, timeout=20, patience=0.3)
-    with pytest.raises(ServiceError, match="did not finish within 0.3 s; check"):
-        archive.read(f"{service.url}/SCL.tif", read_all)
-    assert elapsed() < 10
 
 
 def test_a_slow_answer_is_not_a_silent_one(service, image):
@@ -307,5 +276,5 @@ def test_the_proxy_that_fails_is_named(proxied):
     for access in accesses("http://host.invalid"):
         with pytest.raises(SRError, match=named):
             access()
-    with pytest.raises(ServiceError, match=r"\(\[Errno 111\] Connection refused\); ch"):
+    with pytest.raises(ServiceError, match=r"\(\[Errno 111\] Connection refused\); th"):
         Archive("http://host.invalid").search()

@@ -97,7 +97,7 @@ FAR = rasterio.Affine(20, 0, 500_000, 0, -20, 5_412_000)
 def test_a_wrong_outline_is_found_out_by_the_pixels(tmp_path, rows, place, share):
     # The image ends 10 pixels inside the area, or lies elsewhere.
     scene = candidate("a", scl(tmp_path / "SCL.tif", CLEAR[:rows], place))
-    assert scene.outside == 0
+    assert scene.uncovered == 0
     with pytest.raises(SRError, match="pixels are missing"):
         scenes.choose([scene], AREA)
     assert scene.shares["missing"] == pytest.approx(share)
@@ -163,14 +163,14 @@ def test_a_candidate_with_a_broken_band_is_passed_over(
     best = with_bands(tmp_path, "best", **{band: (HOLE, value)})
     candidates = scene_from(best), scene_from(with_bands(tmp_path, "second"))
     assert scenes.choose(candidates, AREA) is candidates[1]
-    assert candidates[0].rejected == words
+    assert candidates[0].rejection == words
     assert candidates[0].shares[name] == pytest.approx(1 / 6, abs=0.05)
     assert candidates[1].shares["missing"] == candidates[1].bad_share == 0
     asked_for = scene_from(best)
-    asked_for.forced = True
+    asked_for.requested = True
     with pytest.raises(SRError, match=words):
         scenes.choose([asked_for], AREA)
-    asked_for.rejected = ""
+    asked_for.rejection = ""
     assert scenes.choose([asked_for], AREA, max_bad_share=0.3) is asked_for
 
 

@@ -150,7 +150,7 @@ def test_a_tile_that_does_not_reach_the_area_is_left_out(publish, tmp_path, imag
     wanted, area = publish(far={"B04": far}, a={"B04": image}), place(459_000, 5.41e6)
     with local_copies(wanted, ["B04"], area, tmp_path) as [paths]:
         check_copy(paths["B04"], PIXELS[0], TILE, area)
-    with pytest.raises(SRError, match="the pixels of far, a do not reach the area"):
+    with pytest.raises(SRError, match="the images of far, a do not reach the area"):
         with local_copies(wanted, ["B04"], place(490_000, 5.41e6), tmp_path):
             pass
     assert list(tmp_path.iterdir()) == []
@@ -232,21 +232,6 @@ def test_every_block_is_fetched_once(service, publish, tmp_path):
         assert sum(begin <= middle <= end for begin, end in asked) == 1
     # For each of 3 rows a look, the header, and the blocks; and for the plan.
     assert len(service.asked("a_B04.tif")) <= 4 * 3 + 3
-
-
-def test_after_a_failure_no_other_row_is_begun(
-    service, publish, tmp_path, monkeypatch, image
-):
-    monkeypatch.setattr(services, "WORKERS", 1)
-    (second_row,) = block_ranges(image, [1], [0])
-    service.rule = lambda method, part, asked: (
-        404 if asked and not asked.startswith("bytes=0-") else None
-    )
-    with pytest.raises(SRError, match="a_B04.tif cannot be read"):
-        with local_copies(publish(a={"B04": image}), ["B04"], WHOLE, tmp_path):
-            pass
-    assert max(first_bytes(service)) < second_row[0]
-    assert list(tmp_path.iterdir()) == []
 
 
 # --- tokens ----------------------------------------------------------------------

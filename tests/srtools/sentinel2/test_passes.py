@@ -10,7 +10,7 @@ from shapely.geometry import box
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.defaults import PLANETARY_COMPUTER
 from srtools.sentinel2.items import Tile
-from srtools.sentinel2.passes import choices, fewest, scene_of
+from srtools.sentinel2.passes import choose_tiles, group_tiles, make_scene
 from tests.stac_items import AREA, item
 
 STRIPS = [f"S2A_OPER_MSI_L2A_DS_ESRI_1_S20220715T1056{s}_N04.00" for s in (29, 33)]
@@ -41,7 +41,7 @@ def test_of_processings_the_highest_baseline_then_the_newest_is_kept(real_items,
         reprocessed(original, "03.00", "20240101T000000"),
     ]
     tiles = [Tile.from_item(answer) for answer in again[::order]]
-    ((kept,),) = choices(tiles, tiles[0].outline.centroid.buffer(0.01))
+    ((kept,),) = group_tiles(tiles, tiles[0].outline.centroid.buffer(0.01))
     assert kept.id == f"{original['id']} 05.10 20230303T000000"
 
 
@@ -56,7 +56,7 @@ def test_of_processings_the_highest_baseline_then_the_newest_is_kept(real_items,
 def test_passes_are_not_mixed(change):
     facts = {"s2:datastrip_id": STRIPS[0], "s2:mgrs_tile": "31UDP"}
     tiles = [Tile.from_item(item("a")), Tile.from_item(item("b", **facts | change))]
-    assert len(choices(tiles, AREA)) == 2
+    assert len(group_tiles(tiles, AREA)) == 2
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_passes_are_not_mixed(change):
 )
 def test_as_few_tiles_as_needed(real, area, needed):
     group = [tile for tile in real.values() if tile.outline.intersects(area)]
-    tiles = fewest([tile for tile in group if tile.crs == "EPSG:32659"], area)
+    tiles = choose_tiles([tile for tile in group if tile.crs == "EPSG:32659"], area)
     assert sorted(tile.mgrs for tile in tiles) == needed
-    assert scene_of(Archive(), area, tiles).outside == 0
+    assert make_scene(Archive(), area, tiles).uncovered == 0
 
 
 def test_cloud_of_a_scene_is_the_mean_by_part_of_the_area(real):
@@ -84,14 +84,14 @@ def test_cloud_of_a_scene_is_the_mean_by_part_of_the_area(real):
     north, south = (
         real[name].outline.intersection(area).area for name in ("59VMD", "59VMC")
     )
-    scene = scene_of(Archive(), area, [real["59VMC"], real["59VMD"]])
+    scene = make_scene(Archive(), area, [real["59VMC"], real["59VMD"]])
     expected = (38.1191 * north + 36.339903 * south) / (north + south)
     assert scene.cloud == pytest.approx(expected)
 
 
 def test_record_of_real_tiles_is_json_without_secrets(real):
     archive = Archive(f"{PLANETARY_COMPUTER}?key=secret")
-    scene = scene_of(archive, box(169.7, 56.5, 170.4, 57.0), [real["59VMC"]])
+    scene = make_scene(archive, box(169.7, 56.5, 170.4, 57.0), [real["59VMC"]])
     names = "missing defective cloud_shadow cloud_medium cloud_high thin_cirrus"
     scene.shares = dict.fromkeys(names.split(), 0.0)
     text = json.dumps(scene.record())

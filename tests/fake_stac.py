@@ -1,4 +1,4 @@
-"""A STAC API, a token service and a file server that misbehave as they are told."""
+"""A STAC API, a token service and a file server with faults on request."""
 
 import json
 import re
@@ -23,7 +23,7 @@ CONFORMANCE = ["https://api.stacspec.org/v1.0.0/item-search"]
 def geotiff(
     pixels: np.ndarray, grid: Affine, crs: str = "EPSG:32631", **options: Any
 ) -> bytes:
-    """Give [h, w] as the bytes of a GeoTIFF of DEFLATE'd blocks of 128 pixels."""
+    """Return pixels [h, w] as the bytes of a GeoTIFF with blocks of 128 pixels."""
     options = {"tiled": True, "blockxsize": 128, "blockysize": 128} | options
     height, width = pixels.shape
     with MemoryFile() as memory:
@@ -44,7 +44,7 @@ def geotiff(
 def block_ranges(
     file: bytes, rows: Iterable[int], columns: Iterable[int]
 ) -> list[tuple[int, int]]:
-    """Give the first and last byte of blocks, from the lists in the TIFF itself."""
+    """Return the first and last byte of blocks."""
 
     def entry(name: str) -> int:
         return int(source.get_tag_item(name, "TIFF", bidx=1))
@@ -57,46 +57,44 @@ def block_ranges(
 
 
 class FakeService:
-    """What the server answers, and what it was asked.
+    """Content of the server, its faults, and the requests it received.
 
-    `faults` are used up one per request; `rule`, if there is one, is asked for the
-    others.  A fault is one of
+    Each request takes one of `faults`; when they are used up, `rule` returns the fault.
+    A fault is one of
 
     - a number: an HTTP status, or (status, seconds) with a `Retry-After`;
-    - "hang": no answer before the service closes; "stall": half the body, then so;
-    - "cut": half the body; "trickle": the body in small pieces, one after the other;
+    - "hang": no answer until the service closes;
+    - "cut": half the body; "trickle": the body in small pieces, with pauses;
     - "garbage": a body that is no JSON;
-    - "whole": the whole file, whatever the range; "elsewhere": another range than
-      the one asked for, and "lie": the same, under the name of the one asked for;
-      "short": half the range, "long": more than it;
-    - "die": this answer, and never again a connection.
+    - "elsewhere": another range than the requested one; "lie": the same with the
+      header of the requested one; "short": half the range, "long": a longer range;
+    - "die": this answer, and no connection afterwards.
     """
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
-        self.expiries: list[str] = []  # of the tokens given, the last one for ever
-        self.honest = True  # does what is asked; else gives all, whatever is asked
+        self.expiries: list[str] = []  # one per token; the last one for all others
+        self.honest = True  # False: a search returns all items
         self.page_items = 100
-        self.loop = ""  # "same": `next` gives the page again; "new": never-ending news
+        self.loop = ""  # "same": the next page is this one; "new": new pages for ever
         self.faults: dict[str, list[Any]] = {}  # by the first part of the path
         self.rule: Callable[[str, str, Any], Any] = lambda method, part, asked: None
         self.sent: Counter[str] = Counter()  # bytes of bodies, by part
-        self.requests: list[tuple[str, str, Any]] = []  # method, path, body or range
-        self.paths: list[str] = []  # of the requests, whole but for the query
-        self.refused = ""  # paths that hold this, if anything, get a 403
-        self.pause = 0.01  # seconds between the pieces of a body that trickles
-        self.void = 0  # so many of the first tokens are refused
-        self.search_method = "POST"  # that the landing page shows
+        self.requests: list[tuple[str, str, Any]] = []  # method, part, body or range
+        self.paths: list[str] = []  # paths of the requests, without the query
+        self.pause = 0.01  # seconds between the pieces of "trickle"
+        self.void = 0  # number of the first tokens that are refused
+        self.search_method = "POST"  # as the landing page states
         self.closing = threading.Event()
         self.url = ""
 
     def asked(self, part: str) -> list[Any]:
-        """Give the bodies or ranges of the requests whose path starts with `part`."""
+        """Return the bodies or ranges of the requests for `part`."""
         return [asked for _, name, asked in self.requests if name == part]
 
     def answer(self, part: str, asked: Any) -> Any:
-        """Give a JSON answer, or bytes, or None if there is no such thing."""
+        """Return JSON, bytes, or None if there is nothing at `part`."""
         if part == "":
             link = {"rel": "search", "href": f"{self.url}/search"}
             link |= {"type": "application/geo+json", "method": self.search_method}
@@ -128,30 +126,21 @@ class FakeService:
 
 
 def _fits(item: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Whether `item` is what a search asks for."""
-    facts = item["properties"]
-    limit = asked.get("query", {}).get("eo:cloud_cover", {}).get("lte", 100)
-    if (
-        item["collection"] not in asked.get("collections", [item["collection"]])
-        or item["id"] not in asked.get("ids", [item["id"]])
-        or facts.get("eo:cloud_cover", 0) > limit
-    ):
+    """Check whether `item` answers a search."""
+    if item["collection"] not in asked["collections"]:
         return False
-    if "intersects" in asked and not shape(item["geometry"]).intersects(
-        shape(asked["intersects"])
-    ):
-        return False
-    if "datetime" in asked:
-        times = [*asked["datetime"].split("/"), facts["datetime"]]
-        first, last, when = (
-            datetime.fromisoformat(text.replace("Z", "+00:00")) for text in times
-        )
-        return first <= when <= last
-    return True
+    if "ids" in asked:
+        return item["id"] in asked["ids"]
+    times = [*asked["datetime"].split("/"), item["properties"]["datetime"]]
+    first, last, when = (
+        datetime.fromisoformat(text.replace("Z", "+00:00")) for text in times
+    )
+    overlaps = shape(item["geometry"]).intersects(shape(asked["intersects"]))
+    return overlaps and first <= when <= last
 
 
 def _range(body: bytes, asked: str, fault: Any) -> tuple[bytes, str]:
-    """Give a part of `body`, and what the answer says it is."""
+    """Return a part of `body`, and its Content-Range."""
     first, last = map(int, re.findall(r"\d+", asked))
     whole, last = len(body), min(last, len(body) - 1)
     shift = 1000 if fault in ("elsewhere", "lie") else 0
@@ -163,7 +152,7 @@ def _range(body: bytes, asked: str, fault: Any) -> tuple[bytes, str]:
 
 @contextmanager
 def serve(service: FakeService) -> Iterator[FakeService]:
-    """Run `service` on localhost, and wait for its last answer at the end."""
+    """Run `service` on localhost; wait for its last answer at the end."""
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *args: Any) -> None:
@@ -184,14 +173,12 @@ def serve(service: FakeService) -> Iterator[FakeService]:
             service.requests.append((self.command, part, asked))
             service.paths.append(self.path.split("?")[0])
             faults = service.faults.get(part, [])
-            # A head has no body that could be cut: the fault waits for the next one.
+            # A head has no body to cut: the fault waits for the next request.
             waits = self.command == "HEAD" and faults[:1] == ["cut"]
             if faults and not waits:
                 fault = faults.pop(0)
             else:
                 fault = service.rule(self.command, part, asked)
-            if service.refused and service.refused in self.path:
-                fault = 403
             token = re.search(r"sig=secret(\d+)", self.path)
             if token and int(token[1]) <= service.void:
                 fault = 403
@@ -208,7 +195,7 @@ def serve(service: FakeService) -> Iterator[FakeService]:
                 body = b"<html>sorry, not found</html>"
             elif not isinstance(body, bytes):
                 body = json.dumps(body).encode()
-            elif self.command == "GET" and asked and fault != "whole":
+            elif self.command == "GET" and asked:
                 status = 206
                 body, extra["Content-Range"] = _range(body, asked, fault)
             self.send_response(status)
@@ -224,7 +211,7 @@ def serve(service: FakeService) -> Iterator[FakeService]:
 
         def _send(self, part: str, body: bytes, fault: Any) -> None:
             half, size = len(body) // 2, len(body)
-            pieces = {"cut": [half], "stall": [half], "trickle": [size // 9 + 1] * 9}
+            pieces = {"cut": [half], "trickle": [size // 9 + 1] * 9}
             for length in pieces.get(fault, [size]):
                 self.wfile.write(body[:length])
                 self.wfile.flush()
@@ -232,14 +219,12 @@ def serve(service: FakeService) -> Iterator[FakeService]:
                 if fault == "trickle":
                     service.closing.wait(service.pause)
             service.sent[part] += size - len(body)
-            if fault == "stall":
-                service.closing.wait(30)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = False  # so that closing waits for the last answer
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # clients that give up are what the tests are about
+            pass  # many tests have clients that give up
 
     with Server(("127.0.0.1", 0), Handler) as server:
         service.url = f"http://127.0.0.1:{server.server_port}"
@@ -254,13 +239,13 @@ def serve(service: FakeService) -> Iterator[FakeService]:
 
 
 @contextmanager
-def token_library_asks(service: "FakeService", monkeypatch: Any) -> Iterator[None]:
-    """Point the Planetary Computer's library at the tokens of `service`."""
+def token_library_asks(service: FakeService, monkeypatch: Any) -> Iterator[None]:
+    """Make the Planetary Computer's library request the tokens of `service`."""
     library = token_library()
     monkeypatch.setenv("PC_SDK_SAS_URL", f"{service.url}/token")
     library.settings.Settings.get.cache_clear()
     monkeypatch.setattr(library.sas, "TOKEN_CACHE", {})
-    # Tokens are for Azure's host only: let the library take localhost for it.
+    # The library signs links to Azure only; any host ends with "".
     monkeypatch.setattr(library.sas, "BLOB_STORAGE_DOMAIN", "")
     monkeypatch.setattr(Archive, "needs_token", True)
     yield

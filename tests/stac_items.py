@@ -20,12 +20,12 @@ AREA_ROWS, AREA_COLUMNS = slice(40, 100), slice(50, 110)
 
 
 def in_degrees(polygon):
-    """Give a polygon in UTM as one in degrees."""
+    """Return a polygon in UTM as one in degrees."""
     return shape(transform_geom(UTM31, "EPSG:4326", mapping(polygon)))
 
 
 def outline_of(transform=TILE, size=150):
-    """Give the outline of a square image, in degrees."""
+    """Return the outline of a square image, in degrees."""
     left, top = transform @ (0, 0)
     right, bottom = transform @ (size, size)
     return in_degrees(box(left, bottom, right, top))
@@ -35,12 +35,12 @@ AREA = in_degrees(box(451_000, 5_410_000, 452_200, 5_411_200))
 
 
 def item(name, day="2022-07-15", cloud=1.0, *, outline=None, href="", **facts):
-    """A STAC item over AREA in the middle of the default period, clear and new."""
+    """Return a STAC item over AREA, clear, in the middle of the default period."""
     return {
         "id": name,
         "collection": "sentinel-2-l2a",
         "geometry": mapping(outline or outline_of()),
-        # What the bands show does not matter here, only that they can be opened.
+        # The bands only have to be readable.
         "assets": {key: {"href": str(href)} for key in ("SCL", *BANDS)},
         "properties": {
             "datetime": f"{day}T10:56:31.024Z",

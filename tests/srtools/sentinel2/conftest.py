@@ -48,7 +48,7 @@ def tokens(service, monkeypatch):
 
 @pytest.fixture
 def expiry():
-    """Return the time after some minutes, as tokens state it."""
+    """Return the time after some minutes, in the format of tokens."""
 
     def after(**left):
         return (datetime.now(timezone.utc) + timedelta(**left)).strftime("%FT%TZ")

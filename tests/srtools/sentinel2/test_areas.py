@@ -60,7 +60,7 @@ def test_a_file_without_outlines_in_degrees(tmp_path, content):
 
 
 def test_part_of_an_image(write_raster):
-    """The whole pixels over the area, and no more, as far as the image goes."""
+    """All pixels that touch the area, within the image."""
     path = write_raster("s2.tif", np.ones((40, 50, 4), np.uint16), 10.0)
     image = raster.describe(path, "the Sentinel-2 image")
     left, bottom, right, top = image.bounds

@@ -1,4 +1,4 @@
-"""The scene classification over an area: which of its pixels count."""
+"""Shares of clouds in the SCL, and of missing and defective pixels in the bands."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ CLEAR = np.full((150, 150), 4, np.uint8)
 
 @pytest.fixture
 def look(tmp_path):
-    """Look at the pixels of an image with these classes; return the scene."""
+    """Choose an image with this SCL; return its scene."""
 
     def look(classes, area=AREA, max_bad_share=1.0):
         scene = candidate("a", scl(tmp_path / "SCL.tif", classes))
@@ -94,7 +94,7 @@ FAR = rasterio.Affine(20, 0, 500_000, 0, -20, 5_412_000)
 
 
 @pytest.mark.parametrize(("rows", "place", "share"), [(90, TILE, 1 / 6), (150, FAR, 1)])
-def test_a_wrong_outline_is_found_out_by_the_pixels(tmp_path, rows, place, share):
+def test_pixels_are_missing_where_the_outline_is_wrong(tmp_path, rows, place, share):
     # The image ends 10 pixels inside the area, or lies elsewhere.
     scene = candidate("a", scl(tmp_path / "SCL.tif", CLEAR[:rows], place))
     assert scene.uncovered == 0
@@ -198,10 +198,9 @@ def with_overviews(dn, path):
 
 
 def test_overviews_are_enough(service, archive, tmp_path):
-    """Of each band the head and one overview are asked for, not the pixels.
+    """Requests are for the header and one overview of each band.
 
-    Pixels beside the area do not count, although those of the overview reach over its
-    edge.
+    Pixels beside the area do not count, although overview pixels extend over its edge.
     """
     answer = item("a", href=scl(tmp_path / "SCL.tif", CLEAR))
     random, dn = np.random.default_rng(0), np.zeros((2400, 2400), np.uint16)
@@ -220,7 +219,7 @@ def test_overviews_are_enough(service, archive, tmp_path):
 
 
 def test_a_narrow_area_and_bands_of_any_type(tmp_path):
-    """What is no DN is refused later, with its reason; no share is nan."""
+    """No share is nan; pixels that are no DN are refused later."""
     answer = item("a", href=scl(tmp_path / "SCL.tif", CLEAR))
     path = tmp_path / "reflectance.tif"
     path.write_bytes(geotiff(np.full((300, 300), 0.3, np.float32), TILE))

@@ -144,7 +144,7 @@ def test_content(write_raster, left, top, size, expected):
 def test_the_width_of_pixels_is_asked_for_before_patches_are_made(
     write_raster, caplog, spacing, warns
 ):
-    """Bands of 20 m would teach the network to sharpen too much."""
+    """A network trained on bands of 20 m would sharpen too much."""
     random = np.random.default_rng(0)
     pixels = random.uniform(500, 3000, (40, 40, 4)).astype(np.uint16)
     s2 = write_raster("s2.tif", pixels, spacing)
@@ -154,7 +154,7 @@ def test_the_width_of_pixels_is_asked_for_before_patches_are_made(
 
 
 def test_pixels_are_read_without_the_offset(write_raster):
-    """A window, thinned, and on another grid; nodata stays 0, dark ground is 1."""
+    """A window, a smaller shape, another grid; nodata stays 0, dark ground is 1."""
     dn = np.random.default_rng(0).integers(1100, 4000, (40, 50, 4), np.uint16)
     dn[0, 0], dn[0, 1] = 0, 900
     paths = [write_raster(f"{b}.tif", dn[..., b], 10.0) for b in range(4)]

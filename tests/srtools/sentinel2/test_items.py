@@ -1,4 +1,4 @@
-"""One STAC item: its offset, CRS and links, as the known archives publish them."""
+"""STAC items of the three archives: offset, CRS, asset names."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_the_offset_follows_the_baseline(facts, offset):
         ({"proj:code": None}, {"proj:epsg": 32631}),
     ],
 )
-def test_crs_is_found_wherever_it_stands(on_item, on_asset):
+def test_crs_of_item_or_asset(on_item, on_asset):
     answer = item("a", **on_item)
     answer["assets"]["B04"] |= on_asset
     assert Tile.from_item(answer).crs == "EPSG:32631"

@@ -1,4 +1,4 @@
-"""The tiles of one pass: which belong together, and what a card keeps of them."""
+"""Grouping of tiles by pass, choice of few tiles, entry for the card."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ STRIPS = [f"S2A_OPER_MSI_L2A_DS_ESRI_1_S20220715T1056{s}_N04.00" for s in (29, 3
 
 
 def reprocessed(answer, baseline, generated):
-    """The item that the Planetary Computer adds when a tile is processed again."""
+    """Return the item of another processing of the same tile."""
     answer = copy.deepcopy(answer)
     facts = answer["properties"]
     facts["s2:datatake_id"] = facts["s2:datatake_id"].replace("02.12", baseline)
@@ -77,16 +77,6 @@ def test_as_few_tiles_as_needed(real, area, needed):
     tiles = choose_tiles([tile for tile in group if tile.crs == "EPSG:32659"], area)
     assert sorted(tile.mgrs for tile in tiles) == needed
     assert make_scene(Archive(), area, tiles).uncovered == 0
-
-
-def test_cloud_of_a_scene_is_the_mean_by_part_of_the_area(real):
-    area = box(169.7, 56.5, 170.4, 57.3)
-    north, south = (
-        real[name].outline.intersection(area).area for name in ("59VMD", "59VMC")
-    )
-    scene = make_scene(Archive(), area, [real["59VMC"], real["59VMD"]])
-    expected = (38.1191 * north + 36.339903 * south) / (north + south)
-    assert scene.cloud == pytest.approx(expected)
 
 
 def test_record_of_real_tiles_is_json_without_secrets(real):

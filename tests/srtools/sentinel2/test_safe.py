@@ -11,7 +11,7 @@ SIDE_FILES = ("{}.ovr", "._{}", "{}.aux.xml", "{}.msk", ".{}.swp", "{}.tmp", "{}
 
 @pytest.fixture
 def product(tmp_path):
-    """Write the skeleton of a SAFE folder, with files that other programs leave."""
+    """Write the skeleton of a SAFE folder, with side files of other programs."""
 
     def write(name="S2A_MSIL2A_20220714T105631_N0400_R051_T31UDQ_x.SAFE", xml=""):
         folder = tmp_path / name

@@ -1,4 +1,4 @@
-"""Calls in bounded time: the answer, the error, or one line when time is up."""
+"""Calls with a time limit."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ def test_within_returns_the_answer_or_raises_the_error_of_the_function():
 
 
 def test_jobs_run_side_by_side_until_one_fails(monkeypatch):
-    """Running jobs are not waited for, and no other begins."""
+    """After a failure no job begins, and running jobs are abandoned."""
     monkeypatch.setattr(services, "WORKERS", 2)
     begun, begin = [], time.monotonic()
 
@@ -34,7 +34,7 @@ def test_jobs_run_side_by_side_until_one_fails(monkeypatch):
 
 
 def test_all_jobs_together_have_an_end(monkeypatch):
-    """Each alone would be in time."""
+    """Each job alone would be in time."""
     monkeypatch.setattr(services, "WORKERS", 1)
     monkeypatch.setattr(services, "PATIENCE", 0.3)
     with pytest.raises(ServiceError, match="of Sentinel-2 did not finish within 0.3 s"):

@@ -1,4 +1,4 @@
-"""The one fork: images at hand, a SAFE folder, or a search."""
+"""Local images, a SAFE folder, or a search."""
 
 import logging
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ def test_image_files(paths, caplog):
     assert caplog.text.count("--offset") == 1
 
 
-def test_a_safe_folder_says_its_offset(tmp_path):
+def test_offset_of_a_safe_folder(tmp_path):
     safe = product(tmp_path, "S2A_N0400_x.SAFE")
     s2 = source.local_image((safe,), None)
     assert [path[-11:-8] for path in s2.tiles[0]] == list(BANDS)
@@ -50,7 +50,6 @@ def test_a_safe_folder_says_its_offset(tmp_path):
 def test_the_bands_of_the_best_image_are_copied(
     tmp_path, write_raster, monkeypatch, caplog
 ):
-    """What is searched, what is copied, and what the user's offset overrides."""
     dn = np.random.default_rng(0).integers(1100, 4000, (40, 50), np.uint16)
     files = {b: write_raster(f"{b}.tif", dn, 10.0) for b in (*BANDS, "SCL")}
     scene = candidate("best", "SCL.tif")

@@ -269,5 +269,5 @@ def test_the_proxy_that_fails_is_named(proxied):
     for access in accesses("http://host.invalid"):
         with pytest.raises(SRError, match=named):
             access()
-    with pytest.raises(ServiceError, match=r"\(\[Errno 111\] Connection refused\); th"):
+    with pytest.raises(ServiceError, match=r": \[Errno 111\] Connection refused\); th"):
         Archive("http://host.invalid").search()

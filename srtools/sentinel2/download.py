@@ -129,11 +129,7 @@ def _plan_copy(
     grid, (height, width) = Grid.of(source), source.block_shapes[0]
     outline = areas.project(area, areas.DEGREES, source.crs)
     window = grid.touched(outline.buffer(margin).bounds)
-    whole_blocks = (
-        slice(pixels.start // size * size, math.ceil(pixels.stop / size) * size)
-        for pixels, size in zip(window, (height, width), strict=True)
-    )
-    rows, cols = grid.clip(whole_blocks)
+    rows, cols = grid.clip(tuple(map(_whole_blocks, window, (height, width))))
     part = grid.part((rows, cols))
     if not part.width or not part.height:
         return None
@@ -153,6 +149,11 @@ def _plan_copy(
     cuts = [slice(top, min(top + step, rows.stop)) for top in tops]
     windows = [Window.from_slices(cut, cols) for cut in cuts]
     return Copy(href, path, windows, profile)
+
+
+def _whole_blocks(pixels: slice, block: int) -> slice:
+    """Extend a range of pixels to whole blocks."""
+    return slice(pixels.start // block * block, -(-pixels.stop // block) * block)
 
 
 def _download(archive: Archive, copies: Sequence[Copy]) -> None:

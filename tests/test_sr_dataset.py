@@ -87,7 +87,7 @@ def from_a_search(monkeypatch):
 
     def make(options: cli.Options, s2: Sentinel2) -> dict:
         monkeypatch.setattr(
-            source, "sentinel2", lambda *_, **__: contextlib.nullcontext(s2)
+            source, "open_sentinel2", lambda *_, **__: contextlib.nullcontext(s2)
         )
         return sr_dataset.create_dataset(options)
 

@@ -43,8 +43,8 @@ def from_geojson(path: str) -> shapely.Polygon:
         bounds = shapely.total_bounds([shape(each) for each in shapes if each])
     except (OSError, *INVALID_GEOJSON) as error:
         raise SRError(
-            f"{path} cannot be read as GeoJSON ({shorten(error)}); an outline in degrees "
-            "of longitude and latitude is expected"
+            f"{path} cannot be read as GeoJSON ({shorten(error)}); outlines in degrees "
+            "of longitude and latitude are expected"
         ) from None
     return from_bbox(bounds, f"the box of {path}")
 

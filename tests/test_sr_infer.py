@@ -331,13 +331,11 @@ def test_bad_input_is_one_line(tmp_path, write_raster, repeating_model, capfd):
     refused("sr.?.tif has \\? in its name", out="sr?.tif")
     refused("folder.tif is a folder; give the name of a file", out="folder.tif")
     refused("folder.png is a folder; give the name of a file", preview="folder.png")
-    refused("cannot be written to", preview=blocked.replace(".tif", ".png"))
     refused("json is read by this very run", mask="area.json", out="area.tif")
     refused("no input or output hr_dn_crop64; it has", crop="64")
     refused("does not show", like=far)
     refused("degrees.tif is in EPSG:4326, a CRS in metres is ex", s2_images=turned)
     refused("degrees.tif is in EPSG:4326, a CRS in metres is expected", like=turned)
-    refused("a CRS in metres is expected", like=turned, s2_images="")
     refused("s2.tif is read by this very run", out=s2)
     refused("far.tif is read by this very run", like=far, out=far)
     refused("area.json is read by this very run", aoi="area.json", out="area.tif")
@@ -392,9 +390,8 @@ def test_through_a_stac_api(tmp_path, repeating_model, capfd):
     assert card["offset"] == 1000 and card["sentinel2"]["items"]
     with rasterio.open(found) as file:
         assert file.tags()["SENTINEL2"] == " ".join(card["sentinel2"]["items"])
-    names = [f"{name}.{kind}" for name in ("at_hand", "found") for kind in KINDS]
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"scene", "sr.png", *names}
+    names = {f"{name}.{kind}" for name in ("at_hand", "found") for kind in KINDS}
+    assert {path.name for path in tmp_path.iterdir()} == {"scene", "sr.png", *names}
 
 
 def test_a_safe_folder(tmp_path, write_raster, repeating_model, capfd):

@@ -11,14 +11,14 @@ from threading import Thread
 
 import numpy as np
 import pytest
-import rasterio
+import rasterio.shutil
 from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
 from srtools import cards, files
 from srtools.cli.inference_options import Options
 from srtools.errors import SRError
-from srtools.inference import dask_cluster, output_files, pieces
+from srtools.inference import dask_cluster, pieces
 from srtools.network import saved_model
 
 import pyotb
@@ -281,18 +281,18 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
         assert file.width > 400 and file.read().std() > 10
 
 
-SHUTIL, COPY = output_files.rasterio.shutil, output_files.rasterio.shutil.copy
+COPY, SAVE_PREVIEW = "rasterio.shutil.copy", "srtools.images.figures.save_preview"
 
 
 def fail(*_, **__):
     raise OSError("No space left on device")
 
 
-def fail_at_second(source, target, copy=COPY, **options):
+def fail_at_second(source, target, copy=rasterio.shutil.copy, **options):
     (fail if "interval" in target else copy)(source, target, **options)
 
 
-def cut_off(source, target, copy=COPY, **options):
+def cut_off(source, target, copy=rasterio.shutil.copy, **options):
     """On a full disk GDAL may return without an error."""
     copy(source, target, **options)
     os.truncate(target, os.path.getsize(target) - 3000)
@@ -301,14 +301,10 @@ def cut_off(source, target, copy=COPY, **options):
 @pytest.mark.parametrize(
     ("place", "failing", "words"),
     [
-        ((output_files.figures, "save_preview"), fail, "No space left"),
-        ((SHUTIL, "copy"), fail, "sr.tif cannot be written .*left.*pieces are kept"),
-        (
-            (SHUTIL, "copy"),
-            fail_at_second,
-            "_interval.tif cannot be written .*No space",
-        ),
-        ((SHUTIL, "copy"), cut_off, "sr.tif was not written completely"),
+        (SAVE_PREVIEW, fail, "No space left"),
+        (COPY, fail, "sr.tif cannot be written .*left.*pieces are kept"),
+        (COPY, fail_at_second, "_interval.tif cannot be written .*No space left"),
+        (COPY, cut_off, "sr.tif was not written completely"),
     ],
 )
 def test_pieces_are_kept_until_nothing_can_fail(
@@ -318,7 +314,7 @@ def test_pieces_are_kept_until_nothing_can_fail(
     job["model_dir"], out = calibrated_model, tmp_path / "sr.tif"
     options = {"uncertainty": True, "preview": str(tmp_path / "sr.png")}
     with monkeypatch.context() as patch:
-        patch.setattr(*place, failing)
+        patch.setattr(place, failing)
         with pytest.raises((SRError, OSError), match=words):
             infer(job, out, **options)
     assert len(list(pieces.folder_of(out).glob("r*.tif"))) == 12

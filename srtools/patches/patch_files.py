@@ -164,9 +164,10 @@ def pair_verdict(card: dict) -> str | None:
 
 
 def read_dataset_card(patches: str | Path) -> dict:
-    """Read dataset.json; {} for patches made elsewhere, which have none."""
+    """Read dataset.json without its nulls; {} for patches made elsewhere."""
     path = Path(patches) / DATASET_CARD
-    return read_card(path) if path.exists() else {}
+    card = read_card(path) if path.exists() else {}
+    return {key: value for key, value in card.items() if value is not None}
 
 
 def empty_groups(card: dict) -> set[str]:

@@ -114,5 +114,5 @@ def test_the_first_pixel_that_is_no_number(write_raster):
 
 def test_patches_made_elsewhere_need_no_card(tmp_path):
     assert check_card(tmp_path) == {}
-    write_card(tmp_path / "dataset.json", {"factor": 4})
+    write_card(tmp_path / "dataset.json", {"factor": 4, "split": None, "pair": None})
     assert check_card(tmp_path) == {"factor": 4}

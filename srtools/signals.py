@@ -15,6 +15,9 @@ from contextlib import contextmanager
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"stopping when this step is done; a second signal stops at once\n"
 
+stderr = 2
+"""File descriptor of messages; another one while `srtools.tf` silences TensorFlow."""
+
 _received: list[int] = []
 
 
@@ -61,7 +64,7 @@ def leave(number: int, frame: object) -> None:
     Libraries may replace an exception by one of their own, or ignore it.
     """
     try:
-        os.write(2, b"error: interrupted\n")
+        os.write(stderr, b"error: interrupted\n")
     finally:
         os._exit(128 + number)
 

@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+from srtools import signals
 from srtools.errors import SRError
 
 
@@ -24,7 +25,7 @@ def cpu_flags() -> set[str]:
 # This overrules the backend in keras.json, which Keras reads when it is imported.
 if (_backend := os.environ.setdefault("KERAS_BACKEND", "tensorflow")) != "tensorflow":
     raise SRError(f"KERAS_BACKEND is {_backend}, tensorflow is expected; unset it")
-_stderr, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+signals.stderr, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
 try:
     # The libraries print before they read TF_CPP_MIN_LOG_LEVEL.  They also raise their
     # errors as exceptions, except for a processor without AVX.
@@ -32,17 +33,25 @@ try:
     if "avx" not in (cpu_flags() or {"avx"}):
         raise ImportError("the processor has no AVX, or the virtual machine hides it")
     import tensorflow as tf
-
-    tf.get_logger().setLevel("ERROR")
-    tf.keras.backend.set_floatx("float32")
-    tf.keras.backend.set_image_data_format("channels_last")
 except ModuleNotFoundError:
     raise
 except Exception as _error:
     raise ImportError(str(_error), name="tensorflow") from None
 finally:
-    os.dup2(_stderr, 2)
-    os.close(_stderr)
+    os.dup2(signals.stderr, 2)
+    os.close(signals.stderr)
     os.close(_nowhere)
+    signals.stderr = 2
+
+try:
+    tf.get_logger().setLevel("ERROR")
+    tf.keras.backend.set_floatx("float32")
+    tf.keras.backend.set_image_data_format("channels_last")
+except (ImportError, AttributeError) as _error:
+    raise SRError(
+        f"Keras cannot be loaded ({_error}); TF_USE_LEGACY_KERAS is "
+        f"{os.environ.get('TF_USE_LEGACY_KERAS', 'not set')}: unset it, or pip install "
+        "the tf_keras of this TensorFlow"
+    ) from None
 
 __all__ = ["cpu_flags", "tf"]

@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import sys
+import types
 
 import pytest
 
@@ -36,3 +38,11 @@ def test_another_backend_is_one_line(monkeypatch):
     monkeypatch.delenv("KERAS_BACKEND")
     importlib.reload(srtools.tf)
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_an_incomplete_keras_is_one_line(monkeypatch):
+    without_keras = types.SimpleNamespace(get_logger=tf.get_logger)
+    monkeypatch.setitem(sys.modules, "tensorflow", without_keras)
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    with pytest.raises(SRError, match="TF_USE_LEGACY_KERAS is 1: unset it, or pip"):
+        importlib.reload(srtools.tf)

@@ -7,11 +7,13 @@ import pytest
 import rasterio
 
 from bench import __main__ as bench
+from bench.dataset import least_bytes
 from bench.large_scene import make_scene
 from bench.measure import CommandError, run
 from demo.stac import load_items
 from srtools.conventions import BANDS
 from srtools.images import checks, raster
+from srtools.images.grid import Grid
 
 MB = 10**6
 UTM31 = "EPSG:32631"
@@ -37,6 +39,30 @@ def test_processor_time_counts_what_the_command_started():
 def test_a_command_that_fails_says_why():
     with pytest.raises(CommandError, match="no such thing"):
         run([sys.executable, "-c", "raise SystemExit('no such thing')"])
+
+
+@pytest.mark.parametrize(
+    ("window", "blocks"),
+    [
+        # Rows and columns: exactly one block, not its neighbours.
+        (np.s_[256:512, 256:512], [(1, 1)]),
+        (np.s_[256:512, 255:512], [(1, 0), (1, 1)]),
+        (np.s_[500:520, 300:700], [(1, 1), (1, 2), (2, 1), (2, 2)]),
+        # Beyond the image there is nothing to read.
+        (np.s_[-300:10, 900:2000], [(0, 3)]),
+        (np.s_[700:2000, -50:10], [(2, 0)]),
+        (np.s_[:768, :1024], [(row, col) for row in range(3) for col in range(4)]),
+    ],
+)
+def test_least_bytes_are_those_of_the_blocks_touched(write_raster, window, blocks):
+    pixels = np.random.default_rng(1).integers(0, 4000, (768, 1024), np.uint16)
+    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
+    path = write_raster("s2.tif", pixels, spacing=10.0, **tiles)
+    with rasterio.open(path) as file:
+        window = tuple(slice(part.start or 0, part.stop) for part in window)
+        area = Grid.of(file).part(window)
+        sizes = [file.get_tag_item(f"BLOCK_SIZE_{c}_{r}", "TIFF", 1) for r, c in blocks]
+    assert least_bytes(path, area) == sum(map(int, sizes))
 
 
 @pytest.mark.parametrize("crs", [UTM31, "EPSG:2154"])

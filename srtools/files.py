@@ -170,7 +170,9 @@ def check_room(folder: str | Path, needed: int, use: str) -> None:
 def refuse_existing(
     paths: Sequence[str | Path], overwrite: bool, read: Sequence[str | Path] = ()
 ) -> None:
-    """Refuse to replace files without `overwrite`; an empty folder may be replaced.
+    """Refuse to replace files without `overwrite`, and names that are too long.
+
+    An empty folder may be replaced.
 
     Arguments:
         paths: files that the run is going to write.

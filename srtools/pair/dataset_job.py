@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,7 @@ from srtools.conventions import (
     SCALE,
     patches_name,
 )
-from srtools.images import qgis, vrt
-from srtools.images.figures import quicklook
+from srtools.images import figures, qgis, vrt
 from srtools.images.grid import Grid
 from srtools.images.raster import COMPRESSED, ImageInfo, check_written, describe
 from srtools.pair import pair_pictures, patch_filter, patch_groups
@@ -107,6 +107,11 @@ class DatasetJob:
         """GeoJSON file with the patch centres, for each group."""
         return {g: self.folder / f"{g}_centres.geojson" for g in self.options.groups}
 
+    @cached_property
+    def quicklook(self) -> np.ndarray:
+        """XS at a small scale, [any h, any w, 4] DN, for the split and the pictures."""
+        return figures.quicklook(self.xs.path)
+
     def patches_paths(self, group: str) -> dict[str, Path]:
         """Return the patches images of a group, by kind."""
         return {kind: self.folder / patches_name(group, kind) for kind in KINDS}
@@ -149,7 +154,7 @@ class DatasetJob:
             split = patch_groups.split_interleaved(usable, size, shares)
         else:
             settings = {"proportions": shares, "seed": options.seed}
-            settings["quicklook"] = quicklook(self.xs.path)
+            settings["quicklook"] = self.quicklook
             split = patch_groups.split_in_blocks(
                 usable, size, options.margin, **settings
             )
@@ -197,7 +202,7 @@ class DatasetJob:
         limits = qgis.limits_of(self.folder / OWN_GRID_IMAGE)
         for image in self.folder.glob("*.tif"):
             qgis.write_style(qgis.style_of(image), limits)
-        image, shape = quicklook(self.xs.path), (self.xs.height, self.xs.width)
+        image, shape = self.quicklook, (self.xs.height, self.xs.width)
         pair_pictures.save_pair(self.folder / PAIR_PICTURE, quality, image, shape)
         path, size = self.folder / SPLIT_PICTURE, self.options.patch_size
         pair_pictures.save_split(path, image, shape, windows, size)

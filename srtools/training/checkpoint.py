@@ -24,9 +24,9 @@ from srtools.training.callbacks import Diverged
 log = logging.getLogger(__name__)
 
 FILE = "interrupted.npz"  # in the folder of the logs
-# Attributes of callbacks that are saved; the last one is a list of arrays.
+# Attributes of callbacks that are saved.
 STATE = {"best", "wait", "best_epoch", "stopped_epoch", "start", "rows"}
-BEST_WEIGHTS = "best_weights"
+BEST_WEIGHTS = "best_weights"  # likewise, a list of arrays
 PATCH_FILES = "files"  # setting with names, sizes and times of the patches images
 
 

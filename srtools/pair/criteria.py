@@ -1,5 +1,6 @@
 """Criteria for a pair of images: limits of each value, and remedies."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -24,6 +25,10 @@ class Check(NamedTuple):
     advice: str
     """Problem and remedy; {text} is the formatted value."""
     expected: float = 0
+
+    def format(self, value: float) -> str:
+        """Format a value; a small negative one is 0, not -0."""
+        return re.sub(r"^-(?=[0.]+([^\d.]|$))", "", self.form.format(value))
 
 
 ANOTHER = "take another image"
@@ -89,7 +94,7 @@ def judge(
     check = CHECKS[name]
     values = list(values) if isinstance(values, Iterable) else [values]
     if text is None or None in values:
-        text = " ".join("-" if v is None else check.form.format(v) for v in values)
+        text = " ".join("-" if v is None else check.format(v) for v in values)
     condition = f"<= {check.form.format(check.passes)}"
     if check.expected:
         condition = f"{check.expected} +- {check.passes}"

@@ -9,7 +9,7 @@ import pytest
 
 from srtools.errors import SRError
 from srtools.matching.registration import BlockShift
-from srtools.pair import pair_pictures
+from srtools.pair import criteria, pair_pictures
 from srtools.pair.modulation import Modulation
 from srtools.pair.quality import PairQuality
 from srtools.pair.radiometric_fit import LinearFit, harmonize
@@ -253,6 +253,13 @@ def test_table():
     assert "50% (1 flat)" in lines[3]
     assert "1.020 1.020 1.020 1.020" in lines[5] and "1 +- 0.1" in lines[5]
     assert all(len(line) < 100 for line in lines)
+
+
+def test_zero_has_no_sign():
+    row = criteria.judge("radiometry: bias", [-0.3, -0.6, -10, 0.2])
+    assert row.value == "0 DN -1 DN -10 DN 0 DN"
+    shares = criteria.judge("radiometry: gain", [-0.0001, -0.012])
+    assert shares.value == "0.000 -0.012"
 
 
 def test_another_order_of_bands_is_named():

@@ -66,6 +66,7 @@ class FakeService:
     - "hang": no answer until the service closes;
     - "cut": half the body; "trickle": the body in small pieces, with pauses;
     - "garbage": a body that is no JSON;
+    - "whole": the whole file instead of the range;
     - "elsewhere": another range than the requested one; "lie": the same with the
       header of the requested one; "short": half the range, "long": a longer range;
     - "die": this answer, and no connection afterwards.
@@ -195,7 +196,7 @@ def serve(service: FakeService) -> Iterator[FakeService]:
                 body = b"<html>sorry, not found</html>"
             elif not isinstance(body, bytes):
                 body = json.dumps(body).encode()
-            elif self.command == "GET" and asked:
+            elif self.command == "GET" and asked and fault != "whole":
                 status = 206
                 body, extra["Content-Range"] = _range(body, asked, fault)
             self.send_response(status)

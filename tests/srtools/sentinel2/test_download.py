@@ -218,6 +218,38 @@ def test_every_block_is_fetched_once(service, publish, tmp_path):
     assert len(service.asked("a_B04.tif")) <= 4 * 3 + 3
 
 
+@pytest.mark.parametrize("compress", ["deflate", None])
+@pytest.mark.parametrize("fault", [503, 403, "cut", "short", "whole", "truncated"])
+def test_a_block_that_cannot_be_read_is_an_error_not_zeros(
+    service, publish, tmp_path, monkeypatch, fault, compress
+):
+    # With several threads GDAL returns zeros for such a block, without an error.
+    monkeypatch.setenv("GDAL_NUM_THREADS", "ALL_CPUS")
+    file = geotiff(PIXELS[0], TILE, compress=compress)
+    [(start, end)] = block_ranges(file, [2], [2])
+    arrived = np.zeros(len(file), bool)
+
+    def rule(method, part, asked):
+        first, last = map(int, re.findall(r"\d+", asked or "bytes=0-0"))
+        if first > end or last < start:
+            return None
+        if fault in ("cut", "short"):  # half of the range arrives
+            arrived[first : (first + min(last, len(file) - 1)) // 2 + 1] = True
+        return None if fault == "truncated" else fault
+
+    served = file[: start + 99] if fault == "truncated" else file
+    wanted, area = publish(a={"B04": served}), place(452_000, 5_410_000, 2400, 600)
+    service.rule = rule
+    try:
+        with local_copies(wanted, ["B04"], area, tmp_path) as [paths]:
+            # GDAL sometimes keeps the first half, and asks for the rest.
+            assert arrived[start : end + 1].all()
+            check_copy(paths["B04"], PIXELS[0], TILE, area)
+    except SRError as error:
+        assert "a_B04.tif cannot be read" in str(error)
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- tokens ----------------------------------------------------------------------
 
 

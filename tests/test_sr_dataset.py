@@ -36,7 +36,6 @@ from srtools.conventions import (
     patches_name,
 )
 from srtools.errors import SRError
-from srtools.images import qgis
 from srtools.network.receptive_field import receptive_field
 from srtools.pair import usable_pixels
 from srtools.sentinel2 import source
@@ -48,7 +47,6 @@ SCENE = Path(__file__).parent / "otblite" / "conformance" / "a"
 PAN, XS = (str(SCENE / "in" / name) for name in ("pan.tif", "xs.tif"))
 TILE = [str(SCENE / "in" / f"{band}.tif") for band in BANDS]
 FILES = {patches_name(group, kind) for group in GROUPS for kind in KINDS}
-STYLES = {qgis.style_of(name).name for name in (*FILES, "sentinel2.tif")}
 OTHERS = {"dataset.json", "pair.png", "sentinel2.tif", "split.png"}
 SIZE = 8  # of the lr patches
 
@@ -135,10 +133,9 @@ def test_patches_are_the_pixels_that_otb_made(tmp_path, split):
 
 
 def test_lr_and_hr_open_one_over_the_other(tmp_path):
-    """In a viewer, with one stretch, and their bands have names."""
+    """In a viewer, and their bands have names."""
     sr_dataset.create_dataset(scene(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == FILES | STYLES | OTHERS
-    assert len({(tmp_path / name).read_text() for name in STYLES}) == 1
+    assert {path.name for path in tmp_path.iterdir()} == FILES | OTHERS
     for group in GROUPS:
         bounds = set()
         for kind in KINDS:
@@ -621,7 +618,7 @@ def test_through_a_stac_api(published, tmp_path, capfd):
     assert card["offset"] == 1000 and card["pair"]["days"] == 2
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
-    assert {p.name for p in (tmp_path / "found").iterdir()} == FILES | STYLES | OTHERS
+    assert {p.name for p in (tmp_path / "found").iterdir()} == FILES | OTHERS
     # A mistake in what is at hand is found before anything is asked for.
     requests = server.counters["requests"]
     absent = ["--pan", str(tmp_path / "absent.tif"), *spot[2:], *small]

@@ -32,7 +32,7 @@ from tests.conftest import Toy
 
 import tensorflow as tf
 
-KINDS = ("tif", "qml", "json")
+KINDS = ("tif", "json")
 
 
 def image(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -529,7 +529,7 @@ def test_temporary_files_lie_beside_the_image(
     options = {"mask": keep, "precision": "bfloat16", "self_ensemble": True}
     run(tmp_path, s2, small_network, **options)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"s2.tif", "keep.tif", "sr.tif", "sr.json", "sr.qml"}
+    assert names == {"s2.tif", "keep.tif", "sr.tif", "sr.json"}
 
 
 @pytest.mark.parametrize("self_ensemble", [False, True])

@@ -98,14 +98,13 @@ def _grid(crs: CRS, bounds: Bounds, spacing: float, size: int) -> Grid:
     return Grid(crs, from_bounds(*bounds, width, height), width, height)
 
 
-def quicklook(
-    path: str | Path, size: int = 900, resampling: Resampling = Resampling.average
-) -> np.ndarray:
-    """Read an image with at most `size` pixels a side, [h, w, bands] float."""
+def quicklook(path: str | Path) -> np.ndarray:
+    """Read an image with at most 900 pixels a side, [h, w, bands] float."""
     image = raster.describe(path, "the image")
-    scale = max(1.0, max(image.width, image.height) / size)
+    scale = max(1.0, max(image.width, image.height) / 900)
     shape = [max(1, round(side / scale)) for side in (image.height, image.width)]
-    return raster.read([image], shape=shape, resampling=resampling).astype(float)
+    average = Resampling.average
+    return raster.read([image], shape=shape, resampling=average).astype(float)
 
 
 def middle(bounds: Bounds, metres: float) -> Bounds:

@@ -1,4 +1,4 @@
-"""Files that exercise 5 writes: the image, its intervals, card, preview, style."""
+"""Files that exercise 5 writes: the image, its intervals, card, preview."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import rasterio.shutil
 from srtools import cards, files
 from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
-from srtools.images import figures, qgis, raster
+from srtools.images import figures, raster
 from srtools.images.grid import Grid
 from srtools.inference.pieces import Piece, write_vrt
 from srtools.network.intervals import SERVED
@@ -40,11 +40,10 @@ class OutputFiles:
         """Name the files after the image `out`; `preview` is a PNG."""
         self.image = Path(out)
         self.card = self.image.with_suffix(".json")
-        self.style = qgis.style_of(self.image)
         self.preview = Path(preview) if preview else None
         self.interval = self.image.with_name(f"{self.image.stem}_interval.tif")
         self.images = [self.image] + [self.interval] * uncertainty
-        self.beside = [*self.images, self.style, self.card]
+        self.beside = [*self.images, self.card]
         self.paths = self.beside + ([self.preview] if preview else [])
 
     def check(self, overwrite: bool, inputs: Sequence[str]) -> None:
@@ -89,7 +88,6 @@ class OutputFiles:
                 write_vrt(vrt, pieces, grid, first, tags | more)
                 write_cog(vrt, partial / path.name)
             image = partial / self.image.name
-            qgis.write_style(partial / self.style.name, qgis.limits_of(image))
             record = raster.describe(image, "the output").record()
             card = {**card, "output": {**record, "path": str(self.image)}}
             cards.write_card(partial / self.card.name, card)

@@ -23,7 +23,7 @@ from srtools.conventions import (
     SCALE,
     patches_name,
 )
-from srtools.images import figures, qgis, vrt
+from srtools.images import figures, vrt
 from srtools.images.grid import Grid
 from srtools.images.raster import COMPRESSED, ImageInfo, check_written, describe
 from srtools.pair import pair_pictures, patch_filter, patch_groups
@@ -46,10 +46,8 @@ CREATION_OPTIONS = {f"gdal:co:{name}": value for name, value in COMPRESSED.items
 def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
     """List the output files for some groups."""
     patches = [patches_name(group, kind) for group in groups for kind in KINDS]
-    images = [*patches, OWN_GRID_IMAGE]
-    styles = [qgis.style_of(image) for image in images]
-    others = (PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
-    return [Path(out_dir) / name for name in (*images, *styles, *others)]
+    others = (OWN_GRID_IMAGE, PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
+    return [Path(out_dir) / name for name in (*patches, *others)]
 
 
 @contextmanager
@@ -191,17 +189,13 @@ class DatasetJob:
     def finish(
         self, quality: PairQuality, split: Split, windows: dict[str, np.ndarray]
     ) -> dict[str, Any]:
-        """Check the patches; write styles, pictures and the card; return the card."""
+        """Check the patches; write pictures and the card; return the card."""
         for group, places in windows.items():
             paths = self.patches_paths(group)
             for path in paths.values():
                 check_written(path)  # OTB does not report a full disk
             patch_files.align_corners(paths.values())
             patch_files.check_count(paths["lr"], len(places))
-        # lr and hr share one stretch, so that they can be compared.
-        limits = qgis.limits_of(self.folder / OWN_GRID_IMAGE)
-        for image in self.folder.glob("*.tif"):
-            qgis.write_style(qgis.style_of(image), limits)
         image, shape = self.quicklook, (self.xs.height, self.xs.width)
         pair_pictures.save_pair(self.folder / PAIR_PICTURE, quality, image, shape)
         path, size = self.folder / SPLIT_PICTURE, self.options.patch_size

@@ -38,7 +38,7 @@ def job(tmp_path, write_raster, blurring_model) -> dict:
     }
 
 
-KINDS = ("tif", "qml", "json")
+KINDS = ("tif", "json")
 
 
 def read(path) -> np.ndarray:

@@ -13,7 +13,9 @@ BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.dataset_options")  # answers --help, misuse and Ctrl-C at once
+    start(
+        "srtools.options.dataset_options"
+    )  # --help, misuse and Ctrl-C: at once
 
 import sys
 from pathlib import Path
@@ -22,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from srtools import pair
-from srtools.cli import dataset_options as cli
 from srtools.conventions import FACTOR
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.images.raster import ImageInfo
+from srtools.options import dataset_options as cli
 
 import pyotb
 

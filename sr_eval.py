@@ -13,21 +13,23 @@ is not worth its electricity.  docs/metrics.md explains the scores.
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.evaluation_options")  # answers --help, misuse and Ctrl-C at once
+    start(
+        "srtools.options.evaluation_options"
+    )  # --help, misuse and Ctrl-C: at once
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from srtools.cli import evaluation_options as cli
-from srtools.cli.options import command_line
 from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.evaluation import comparison, eval_set, result_files, tables
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.coverage import Coverage
 from srtools.images.zooms import ZOOMS, zoom
 from srtools.network import saved_model, serving
+from srtools.options import evaluation_options as cli
+from srtools.options.parser import command_line
 from srtools.prefetch import prefetch
 
 import otbtf

@@ -16,18 +16,20 @@ Source: OTBTF application TensorflowModelServe.
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.inference_options")  # answers --help, misuse and Ctrl-C at once
+    start(
+        "srtools.options.inference_options"
+    )  # --help, misuse and Ctrl-C: at once
 
 import sys
 from pathlib import Path
 
-from srtools.cli import inference_options as cli
 from srtools.conventions import BANDS, FACTOR, INPUT
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.inference import dask_cluster
 from srtools.inference.inference_job import Job, print_ranking
 from srtools.inference.pieces import CREATION, Piece
+from srtools.options import inference_options as cli
 
 import pyotb
 

@@ -13,16 +13,16 @@ as a model of OTBTF, so that the saved model runs in TensorflowModelServe.
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.model_options")  # answers --help, misuse and Ctrl-C at once
+    start("srtools.options.model_options")  # --help, misuse and Ctrl-C: at once
 
 import sys
 from typing import Any
 
-from srtools.cli import model_options as cli
 from srtools.conventions import BANDS, INPUT, OUTPUT, OUTPUT_DN, SCALE
 from srtools.network.block_convolution import BlockwiseConv2D
 from srtools.network.initial_weights import EvenZoom, SmoothZoom, start_as_zoom
 from srtools.network.receptive_field import layer_table, receptive_field
+from srtools.options import model_options as cli
 from srtools.tf import tf  # TensorFlow, without the notices of its libraries
 
 import otbtf

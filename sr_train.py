@@ -16,14 +16,16 @@ The loss is L1, the mean absolute error in reflectance.  It leaves sharper edges
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start("srtools.cli.training_options")  # answers --help, misuse and Ctrl-C at once
+    start(
+        "srtools.options.training_options"
+    )  # --help, misuse and Ctrl-C: at once
 
 import sys
 
 from sr_model import SRModel
-from srtools.cli import training_options as cli
-from srtools.cli.options import command_line
 from srtools.conventions import OUTPUT
+from srtools.options import training_options as cli
+from srtools.options.parser import command_line
 from srtools.training.callbacks import StopOnNaN, StopOnSignal
 from srtools.training.training_job import training
 

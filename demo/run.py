@@ -25,8 +25,8 @@ from skimage.transform import resize
 
 from demo.scene import make_scene
 from demo.server import Server
-from srtools.cli.options import number
 from srtools.images import figures
+from srtools.options.parser import number
 
 ROOT = Path(__file__).parent.parent
 # Sentinel-2 is out of place by 3 m, as it often is; exercise 1 finds and corrects it.

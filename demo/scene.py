@@ -24,10 +24,10 @@ from rasterio.warp import transform_geom
 from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
-from srtools.cli.options import number
 from srtools.conventions import BANDS, FACTOR, S2_SPACING_METRES
 from srtools.files import make_folder, whole_file
 from srtools.images.figures import stretch, to_display
+from srtools.options.parser import number
 
 CRS = "EPSG:32631"
 TILE = "31UDQ"

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from demo import stac
-from srtools.cli.options import number
+from srtools.options.parser import number
 
 FILES, API = "/files", "/stac"
 _RANGE = re.compile(r"bytes=(?=.*\d)(\d*)-(\d*)")

@@ -23,7 +23,6 @@ import sr_dataset
 import sr_model
 from demo.scene import make_scene
 from demo.server import Server
-from srtools.cli import dataset_options as cli
 from srtools.conventions import (
     BANDS,
     FIELD_LR_PIXELS,
@@ -37,6 +36,7 @@ from srtools.conventions import (
 )
 from srtools.errors import SRError
 from srtools.network.receptive_field import receptive_field
+from srtools.options import dataset_options as cli
 from srtools.pair import usable_pixels
 from srtools.sentinel2 import source
 from srtools.sentinel2.source import Sentinel2

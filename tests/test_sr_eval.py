@@ -12,8 +12,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 import sr_eval
-from srtools.cli.evaluation_options import Options
 from srtools.errors import SRError
+from srtools.options.evaluation_options import Options
 from tests.conftest import Toy
 
 import tensorflow as tf

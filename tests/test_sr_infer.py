@@ -20,13 +20,13 @@ from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
 from srtools import cards, files
-from srtools.cli.inference_options import Options
 from srtools.errors import SRError
 from srtools.images import figures, raster, vrt
 from srtools.inference import pieces
 from srtools.matching.point_spread import blur_weights
 from srtools.network import saved_model
 from srtools.network.receptive_field import receptive_field
+from srtools.options.inference_options import Options
 from srtools.sentinel2 import download
 from tests.conftest import Toy
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import shapely
@@ -25,29 +25,10 @@ from srtools.inference.domain_check import warn_if_unlike
 from srtools.inference.output_files import OutputFiles
 from srtools.inference.pieces import Piece
 from srtools.network import intervals, model_card, precision, saved_model, serving
+from srtools.options.inference_options import Options
 from srtools.sentinel2 import areas, source
 from srtools.sentinel2.image import Content
 from srtools.urls import redact
-
-
-class Options(source.Options, Protocol):
-    """Options of exercise 5, and those that choose the image of Sentinel-2."""
-
-    model_dir: str
-    out: str
-    preview: str | None
-    overwrite: bool
-    like: str | None
-    bbox: tuple[float, ...] | None
-    aoi: str | None
-    mask: str | None
-    consistent: bool
-    self_ensemble: bool
-    uncertainty: bool
-    precision: str
-    crop: int | None
-    tile_size: int
-    part: tuple[int, int] | None
 
 
 def print_ranking(options: Options) -> None:

@@ -26,8 +26,9 @@ from srtools.conventions import (
 from srtools.images import figures, vrt
 from srtools.images.grid import Grid
 from srtools.images.raster import COMPRESSED, ImageInfo, check_written, describe
+from srtools.options.dataset_options import Options
 from srtools.pair import pair_pictures, patch_filter, patch_groups
-from srtools.pair.pair_inputs import DatasetOptions, read_spot
+from srtools.pair.pair_inputs import read_spot
 from srtools.pair.patch_groups import Split
 from srtools.pair.quality import PairQuality, compare
 from srtools.pair.usable_pixels import UsablePixels, find_usable_pixels
@@ -51,7 +52,7 @@ def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
 
 
 @contextmanager
-def open_job(options: DatasetOptions) -> Iterator["DatasetJob"]:
+def open_job(options: Options) -> Iterator["DatasetJob"]:
     """Yield a job with checked images; its files appear at the end, or none on error.
 
     Copies of Sentinel-2's pixels are deleted at the end.  Outputs of an earlier run
@@ -75,7 +76,7 @@ def open_job(options: DatasetOptions) -> Iterator["DatasetJob"]:
         yield DatasetJob(options, folder, pan, xs, s2)
 
 
-def summary(options: DatasetOptions, card: dict) -> str:
+def summary(options: Options, card: dict) -> str:
     """Return the last lines of the output: number of patches, and files."""
     folder, groups = options.out_dir, card["groups"].items()
     lines = [f"{group:5s} {entry['patches']:6d} patches" for group, entry in groups]
@@ -87,7 +88,7 @@ def summary(options: DatasetOptions, card: dict) -> str:
 class DatasetJob:
     """Input images, output files in a temporary folder, and entries of the card."""
 
-    options: DatasetOptions
+    options: Options
     folder: Path
     pan: ImageInfo
     xs: ImageInfo

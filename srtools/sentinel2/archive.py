@@ -26,7 +26,7 @@ from requests.exceptions import ChunkedEncodingError
 
 from srtools.errors import SRError
 from srtools.images.raster import reason_of
-from srtools.sentinel2.defaults import COLLECTION, PLANETARY_COMPUTER
+from srtools.options.search_options import PLANETARY_COMPUTER
 from srtools.sentinel2.services import (
     RETRY_ADVICE,
     ServiceError,
@@ -39,6 +39,7 @@ from srtools.urls import KEYS_FOR_S3, gdal_path, is_remote, redact, with_proxy
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
+COLLECTION = "sentinel-2-l2a"
 PAGE_ITEMS = 100  # asked for; a server may send fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside

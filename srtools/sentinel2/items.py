@@ -14,8 +14,15 @@ from shapely.geometry.base import BaseGeometry
 
 from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
-from srtools.sentinel2.defaults import ASSETS
 
+ASSETS = {
+    "B04": ("B04", "red", "B04_10m"),
+    "B03": ("B03", "green", "B03_10m"),
+    "B02": ("B02", "blue", "B02_10m"),
+    "B08": ("B08", "nir", "B08_10m"),
+    "SCL": ("SCL", "scl", "SCL_20m"),
+}
+"""Asset names of each band in the public archives."""
 # From this processing baseline on, DN = 10000 x reflectance + 1000 (ESA, 2022-01-25).
 OFFSET_BASELINE = "04.00"
 # Users' own runs of Sen2Cor have 99.99 or 99.33, which says nothing about the offset.

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.defaults import COLLECTION
+from srtools.sentinel2.archive import COLLECTION, Archive
 from srtools.sentinel2.items import Tile, published_offset
 from srtools.sentinel2.scl import BAD_CLASSES
 from srtools.urls import redact

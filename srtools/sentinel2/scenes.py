@@ -20,9 +20,9 @@ from shapely.geometry import mapping
 from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images.plausibility import HIGHEST_DN
-from srtools.sentinel2.archive import Archive
+from srtools.options.search_options import MAX_BAD_SHARE
+from srtools.sentinel2.archive import COLLECTION, Archive
 from srtools.sentinel2.clouds import band_shares, scl_shares
-from srtools.sentinel2.defaults import COLLECTION, MAX_BAD_SHARE, MAX_CLOUD_COVER
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, group_tiles, make_scene, pass_key
 from srtools.sentinel2.services import ServiceError
@@ -30,6 +30,8 @@ from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
+# Percent of a whole tile; a loose limit, because the pixels over the area decide.
+MAX_CLOUD_COVER = 60.0
 MAX_READ = 8  # candidates whose pixels are read
 
 

@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Protocol
 
 import shapely
 
@@ -24,7 +23,8 @@ from srtools.errors import SRError
 from srtools.files import make_folder, partial_folder
 from srtools.images.plausibility import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
-from srtools.sentinel2 import defaults, download, safe, scenes
+from srtools.options.search_options import ARCHIVES, SearchOptions
+from srtools.sentinel2 import download, safe, scenes
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.areas import footprint
 from srtools.sentinel2.image import Sentinel2
@@ -38,24 +38,9 @@ DAY = re.compile(r"(?<!\d)(?<!PDMC_)(20\d\d)-?(\d\d)-?(\d\d)(?!\d)")
 """The first date in a name is that of acquisition; PDMC precedes that of creation."""
 
 
-class Options(Protocol):
-    """Options of the command line that choose the image."""
-
-    s2_images: tuple[str, ...] | None
-    offset: int | None
-    archive: str
-    stac_url: str | None
-    item: tuple[str, ...] | None
-    max_bad_share: float
-
-    @property
-    def period(self) -> tuple[date, date]:
-        """First and last day to search, both included."""
-
-
 @contextmanager
 def open_sentinel2(
-    options: Options,
+    options: SearchOptions,
     area: shapely.Polygon | None,
     folder: str | Path,
     *,
@@ -100,13 +85,13 @@ def open_sentinel2(
 
 
 def find_scene(
-    options: Options, area: shapely.Polygon, near: date | None = None
+    options: SearchOptions, area: shapely.Polygon, near: date | None = None
 ) -> scenes.Scene:
     """Search for the best image over an area (degrees); print the ranking.
 
     With `--dry_run` a script calls only this function.
     """
-    archive = Archive(options.stac_url or defaults.ARCHIVES[options.archive])
+    archive = Archive(options.stac_url or ARCHIVES[options.archive])
     if options.item:
         candidates = [scenes.fetch_items(archive, area, options.item)]
     else:

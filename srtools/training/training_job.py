@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from srtools.images.zooms import bicubic
 from srtools.metrics import psnr
 from srtools.network import domain_shift, model_card, precision, saved_model, weights
 from srtools.network.receptive_field import receptive_field
+from srtools.options.training_options import Options
 from srtools.patches import patch_files
 from srtools.tf import tf
 from srtools.training import batches
@@ -30,23 +31,6 @@ log = logging.getLogger(__name__)
 
 MAX_DESCRIBED_PATCHES = 512  # training patches; the card keeps their statistics
 IMAGE_PATCHES = 4  # validation patches in the pictures for TensorBoard
-
-
-class Options(Protocol):
-    """Options of a training, as `srtools.cli.training_options` describes them."""
-
-    patches: tuple[str, ...]
-    model_dir: str
-    batch_size: int
-    nb_epochs: int
-    finetune: str | None
-    augment: bool
-    streaming: bool | None
-    precision: str
-    seed: int
-    overwrite: bool
-    network_size: dict[str, Any]
-    settings: dict[str, Any]
 
 
 @contextmanager

@@ -12,11 +12,11 @@ from demo.run import SHIFT
 from demo.scene import make_scene
 from demo.server import Server
 from lesson import check
-from srtools.cli import dataset_options as dataset
-from srtools.cli import evaluation_options as evaluation
-from srtools.cli import inference_options as inference
-from srtools.cli import model_options as model
-from srtools.cli import training_options as training
+from srtools.options import dataset_options as dataset
+from srtools.options import evaluation_options as evaluation
+from srtools.options import inference_options as inference
+from srtools.options import model_options as model
+from srtools.options import training_options as training
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -24,7 +24,6 @@ from affine import Affine
 
 import sr_dataset
 import sr_infer
-from srtools.cli import inference_options as inference
 from srtools.conventions import BANDS, GROUPS
 from srtools.engine import engine_errors
 from srtools.errors import SRError
@@ -33,6 +32,7 @@ from srtools.images.grid import Grid
 from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.images.raster import ImageInfo, describe
 from srtools.inference.pieces import CREATION
+from srtools.options import inference_options as inference
 from srtools.pair import (
     CREATION_OPTIONS,
     patch_groups,

@@ -16,10 +16,10 @@ from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
 from srtools import cards, files
-from srtools.cli.inference_options import Options
 from srtools.errors import SRError
 from srtools.inference import dask_cluster, pieces
 from srtools.network import saved_model
+from srtools.options.inference_options import Options
 
 import pyotb
 

@@ -10,8 +10,8 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 
 import sr_dataset
-from srtools.cli.dataset_options import Options
 from srtools.images.raster import describe
+from srtools.options.dataset_options import Options
 from srtools.pair.dataset_job import DatasetJob
 from srtools.sentinel2.image import Sentinel2
 from tests.conftest import UTM31

@@ -8,7 +8,7 @@ import rasterio
 
 import sr_dataset
 from demo.scene import make_scene
-from srtools.cli.dataset_options import Options
+from srtools.options.dataset_options import Options
 
 SIZE = 32
 LEFT_OUT = ("shifted (training)", "unlike (training)", "changed (training)")

@@ -7,8 +7,8 @@ import re
 import pytest
 from shapely.geometry import box
 
+from srtools.options.search_options import PLANETARY_COMPUTER
 from srtools.sentinel2.archive import Archive
-from srtools.sentinel2.defaults import PLANETARY_COMPUTER
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import choose_tiles, group_tiles, make_scene
 from tests.stac_items import AREA, item

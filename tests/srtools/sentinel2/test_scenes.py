@@ -8,7 +8,8 @@ import rasterio
 from shapely.geometry import box
 
 from srtools.errors import SRError
-from srtools.sentinel2 import defaults, scenes
+from srtools.options.search_options import END_DATE, START_DATE
+from srtools.sentinel2 import scenes
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from tests.stac_items import AREA, candidate, item, outline_of, scl
 
@@ -27,9 +28,7 @@ def ids(candidates, rejected=False):
 def search(service, archive):
     """Publish items on a server that ignores the query, and search them."""
 
-    def search(
-        *items, area=AREA, start=defaults.START_DATE, end=defaults.END_DATE, near=None
-    ):
+    def search(*items, area=AREA, start=START_DATE, end=END_DATE, near=None):
         service.items, service.honest = items, False
         return scenes.search(archive, area, start, end, near)
 
@@ -128,7 +127,7 @@ def test_clouds_are_those_of_all_tiles_of_a_pass(search):
     assert sorted(tile.id for tile in scene.tiles) == ["east 04.00", "west 04.00"]
     parts = [WEST.intersection(AREA).area, EAST.intersection(AREA).area]
     assert scene.cloud == pytest.approx(np.average([70, 5], weights=parts))
-    assert bool(scene.rejection) == (scene.cloud > defaults.MAX_CLOUD_COVER)
+    assert bool(scene.rejection) == (scene.cloud > scenes.MAX_CLOUD_COVER)
 
 
 def test_tiles_of_two_utm_zones_or_offsets_are_not_put_together(search):

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srtools.cli.search_options import SearchOptions
 from srtools.conventions import BANDS
 from srtools.errors import SRError
-from srtools.sentinel2 import defaults, source
+from srtools.options.search_options import END_DATE, START_DATE, SearchOptions
+from srtools.sentinel2 import source
 from srtools.sentinel2.archive import Archive
 from tests.stac_items import AREA, candidate
 
@@ -74,7 +74,7 @@ def test_the_bands_of_the_best_image_are_copied(
         assert s2.days_to(scene.acquired.date()) == 0
     assert asked == {
         "archive": Archive("http://unused"),
-        "days": (defaults.START_DATE, defaults.END_DATE, None),
+        "days": (START_DATE, END_DATE, None),
         "bands": BANDS,
         "area": AREA,
         "margin": 200.0,

@@ -4,24 +4,23 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
-from srtools.cli import options
 from srtools.conventions import BANDS
+from srtools.options import parser
+from srtools.options.parser import number, option
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
     """Options for the size of the network."""
 
-    filters: int = options.option(
+    filters: int = option(
         64,
         "channels inside the network",
-        kind=options.number(len(BANDS), 4096),  # each band starts in a channel
+        kind=number(len(BANDS), 4096),  # each band starts in a channel
         group="network",
     )
-    blocks: int = options.option(
-        4, "residual blocks", kind=options.number(0, 256), group="network"
-    )
-    kernel: int = options.option(
+    blocks: int = option(4, "residual blocks", kind=number(0, 256), group="network")
+    kernel: int = option(
         4,
         "side of the kernels of the transposed convolutions, pixels",
         choices=(2, 4, 6),
@@ -38,4 +37,4 @@ class Options(NetworkOptions):
     """Print the network, layer by layer."""
 
 
-parse = partial(options.parse, Options)
+parse = partial(parser.parse, Options)

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from srtools.cli import options
-from srtools.cli.options import PRECISIONS, MisuseError, number, option
-from srtools.cli.search_options import SearchOptions
+from srtools.options import parser
+from srtools.options.parser import PRECISIONS, MisuseError, number, option
+from srtools.options.search_options import SearchOptions
 
 AREA = "area"
 LARGE = "large images"
@@ -134,4 +134,4 @@ class Options(SearchOptions):
             raise MisuseError("--dask makes all shares, --part one of them; give one")
 
 
-parse = partial(options.parse, Options)
+parse = partial(parser.parse, Options)

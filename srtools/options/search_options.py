@@ -1,13 +1,25 @@
 """Options of exercises 1 and 5 that choose the Sentinel-2 image."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
-from srtools.cli.options import MisuseError, day, number, option
 from srtools.conventions import BANDS, OFFSET_DN
-from srtools.sentinel2 import defaults
+from srtools.options.parser import MisuseError, day, number, option
 
 SEARCH = "search for Sentinel-2"
+
+PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
+ARCHIVES = {
+    "planetary": PLANETARY_COMPUTER,  # links are signed with a token
+    "earth-search": "https://earth-search.aws.element84.com/v1",  # links are open
+    "cdse": "https://stac.dataspace.copernicus.eu/v1",  # s3:// links that need keys
+}
+"""Roots of the STAC APIs of public archives of Sentinel-2 Level-2A."""
+
+START_DATE, END_DATE = date(2022, 6, 15), date(2022, 8, 15)
+AROUND_SPOT = timedelta(days=30)
+"""Length of the period before and after the acquisition of Spot."""
+MAX_BAD_SHARE = 0.005  # a loose limit: bright roofs look like cloud
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +41,25 @@ class SearchOptions:
     )
     start_date: date | None = option(
         None,
-        f"first day (default: {defaults.START_DATE}; in exercise 1 with --spot_date "
-        f"{defaults.AROUND_SPOT.days} days before it)",
+        f"first day (default: {START_DATE}; in exercise 1 with --spot_date "
+        f"{AROUND_SPOT.days} days before it)",
         kind=day,
         metavar="DAY",
         group=SEARCH,
     )
     end_date: date | None = option(
         None,
-        f"last day (default: {defaults.END_DATE}; in exercise 1 with --spot_date "
-        f"{defaults.AROUND_SPOT.days} days after it)",
+        f"last day (default: {END_DATE}; in exercise 1 with --spot_date "
+        f"{AROUND_SPOT.days} days after it)",
         kind=day,
         metavar="DAY",
         group=SEARCH,
     )
     archive: str = option(
-        next(iter(defaults.ARCHIVES)),
+        next(iter(ARCHIVES)),
         "archive to search: the Planetary Computer, Earth Search (no key or token), or "
         "ESA's Copernicus Data Space (keys for its s3:// links)",
-        choices=tuple(defaults.ARCHIVES),
+        choices=tuple(ARCHIVES),
         group=SEARCH,
     )
     dry_run: bool = option(
@@ -63,7 +75,7 @@ class SearchOptions:
         group=SEARCH,
     )
     max_bad_share: float = option(
-        defaults.MAX_BAD_SHARE,
+        MAX_BAD_SHARE,
         "share of the area under cloud, shadow or cirrus, or broken in a band, 0 to 1",
         kind=number(0, 1, kind=float),
         metavar="SHARE",
@@ -78,7 +90,7 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
-        if self.stac_url and self.archive != next(iter(defaults.ARCHIVES)):
+        if self.stac_url and self.archive != next(iter(ARCHIVES)):
             raise MisuseError("--archive and --stac_url are two archives; give one")
         if not self.s2_images:
             return
@@ -98,8 +110,8 @@ class SearchOptions:
         """First and last day to search, both included."""
         spot = getattr(self, "spot_date", None)
         if spot and not (self.start_date or self.end_date):
-            return spot - defaults.AROUND_SPOT, spot + defaults.AROUND_SPOT
+            return spot - AROUND_SPOT, spot + AROUND_SPOT
         return (
-            self.start_date or defaults.START_DATE,
-            self.end_date or defaults.END_DATE,
+            self.start_date or START_DATE,
+            self.end_date or END_DATE,
         )

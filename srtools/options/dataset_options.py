@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from srtools.cli import options
-from srtools.cli.options import MisuseError, day, number, option
-from srtools.cli.search_options import SEARCH, SearchOptions
 from srtools.conventions import FIELD_LR_PIXELS, GROUPS, SPLITS, leak_margin
+from srtools.options import parser
+from srtools.options.parser import MisuseError, day, number, option
+from srtools.options.search_options import SEARCH, SearchOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class Options(SearchOptions):
     @property
     def command(self) -> str:
         """Command that writes the same patches."""
-        return options.command_line("sr_dataset.py", self)
+        return parser.command_line("sr_dataset.py", self)
 
     @property
     def groups(self) -> list[str]:
@@ -126,4 +126,4 @@ class Options(SearchOptions):
         return [path for path in paths if path]
 
 
-parse = partial(options.parse, Options)
+parse = partial(parser.parse, Options)

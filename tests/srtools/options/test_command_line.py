@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from srtools.cli import dataset_options as dataset
-from srtools.cli import evaluation_options as evaluation
-from srtools.cli import inference_options as inference
-from srtools.cli import model_options as model
-from srtools.cli import training_options as training
-from srtools.cli.options import command_line, parse
-from srtools.cli.search_options import SearchOptions
+from srtools.options import dataset_options as dataset
+from srtools.options import evaluation_options as evaluation
+from srtools.options import inference_options as inference
+from srtools.options import model_options as model
+from srtools.options import training_options as training
+from srtools.options.parser import command_line, parse
+from srtools.options.search_options import SearchOptions
 
 ROOT = Path(__file__).parents[3]
 SPOT = "--pan p --xs x --out_dir o"

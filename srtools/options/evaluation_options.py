@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from srtools.cli import options
-from srtools.cli.options import MisuseError, number, option
+from srtools.options import parser
+from srtools.options.parser import MisuseError, number, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +81,4 @@ class Options:
         }
 
 
-parse = partial(options.parse, Options)
+parse = partial(parser.parse, Options)

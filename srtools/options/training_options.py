@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from srtools.cli import options
-from srtools.cli.model_options import NetworkOptions
+from srtools.options import parser
+from srtools.options.model_options import NetworkOptions
+from srtools.options.parser import PRECISIONS, number, option
 
 LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
 
@@ -17,68 +18,66 @@ FREE = ("patches", "model_dir", "streaming", "overwrite")
 class Options(NetworkOptions):
     """Train the network and save it."""
 
-    patches: tuple[str, ...] = options.option(
+    patches: tuple[str, ...] = option(
         help="folders of sr_dataset.py: one scene, or several scenes for one model",
         nargs="+",
         kind=str,
     )
-    model_dir: str = options.option(
+    model_dir: str = option(
         help="SavedModel to write; its logs, for TensorBoard too, go to MODEL_DIR_logs"
     )
-    loss: str = options.option(
+    loss: str = option(
         "l1", "mean error per pixel that training minimizes", choices=tuple(LOSSES)
     )
-    batch_size: int = options.option(
+    batch_size: int = option(
         4,
         "patches per step, over all GPUs together; CUDA_VISIBLE_DEVICES chooses GPUs",
-        kind=options.number(1),
+        kind=number(1),
     )
-    learning_rate: float = options.option(
+    learning_rate: float = option(
         1e-3,
         "learning rate: rises to this in the first steps, then falls to 0",
-        kind=options.number(1e-12, kind=float),
+        kind=number(1e-12, kind=float),
     )
-    nb_epochs: int = options.option(
-        60, "passes over the patches, at most", kind=options.number(1)
-    )
-    patience: int = options.option(
+    nb_epochs: int = option(60, "passes over the patches, at most", kind=number(1))
+    patience: int = option(
         20,
         "number of epochs without improvement after which the training stops",
-        kind=options.number(1),
+        kind=number(1),
         metavar="EPOCHS",
     )
-    finetune: str | None = options.option(
+    finetune: str | None = option(
         None,
         "start from this model of the same size (default: weights that zoom)",
         metavar="MODEL_DIR",
         group="advanced",
     )
-    augment: bool = options.option(
+    augment: bool = option(
         True,
         "train on unchanged patches (default: flip and turn them, and change their "
         "brightness)",
         group="advanced",
     )
-    streaming: bool | None = options.option(
+    streaming: bool | None = option(
         None,
         "read patches from the disk when they are needed (default: if they have more "
         "than 2 GB)",
         group="advanced",
     )
-    precision: str = options.option(
+    precision: str = option(
         "auto",
         "arithmetic of the convolutions; auto detects processors and GPUs on which "
         "bfloat16 is faster; weights and the saved model are float32",
-        choices=options.PRECISIONS,
+        choices=PRECISIONS,
         group="advanced",
     )
-    seed: int = options.option(
+    seed: int = option(
         1,
         "seed of weights, order, flips and brightness",
-        kind=options.number(0),
+        kind=number(0),
         group="advanced",
     )
-    overwrite: bool = options.option(
+    overwrite: bool = option(
         False, "replace an existing model (default: keep it and stop)", group="advanced"
     )
 
@@ -88,4 +87,4 @@ class Options(NetworkOptions):
         return {name: v for name, v in asdict(self).items() if name not in FREE}
 
 
-parse = partial(options.parse, Options)
+parse = partial(parser.parse, Options)

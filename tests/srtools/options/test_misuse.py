@@ -4,12 +4,12 @@ import shlex
 
 import pytest
 
-from srtools.cli import dataset_options as dataset
-from srtools.cli import evaluation_options as evaluation
-from srtools.cli import inference_options as inference
-from srtools.cli import model_options as model
-from srtools.cli import training_options as training
-from srtools.cli.options import MisuseError
+from srtools.options import dataset_options as dataset
+from srtools.options import evaluation_options as evaluation
+from srtools.options import inference_options as inference
+from srtools.options import model_options as model
+from srtools.options import training_options as training
+from srtools.options.parser import MisuseError
 
 DATASET = "--pan p --xs x --out_dir o"
 EVALUATION = "--patches p --model_dir m --out_dir o"

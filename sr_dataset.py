@@ -1,25 +1,20 @@
 """Exercise 1: Spot-7 and a cloud-free Sentinel-2 image become patches.
 
 In:  Spot-7 PAN (1.5 m) and XS (6 m), and Sentinel-2 from a STAC API or from files.
-Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, pair.png (how well the images
-     fit), split.png (where the groups lie).  Images between them stay in memory.
+Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, pair.png and split.png.
 
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
 
-Sources: OTB applications ConcatenateImages, Mosaic, Superimpose and
-BundleToPerfectSensor; OTBTF applications PatchesSelection and PatchesExtraction.
+Sources: the OTB and OTBTF applications that are called below.
 """
 
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start(
-        "srtools.options.dataset_options"
-    )  # --help, misuse and Ctrl-C: at once
+    start("srtools.options.dataset_options")  # --help, misuse and Ctrl-C: at once
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,12 +22,9 @@ from srtools import pair
 from srtools.conventions import FACTOR
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset
-from srtools.images.raster import ImageInfo
 from srtools.options import dataset_options as cli
 
 import pyotb
-
-PAN_RADIUS = 3  # PAN pixels; the local mean is taken over 7 x 7 of them
 
 
 @engine_errors("stacking Sentinel-2")
@@ -43,39 +35,34 @@ def stack(tiles: list[list[str]]) -> pyotb.App:
 
 
 @engine_errors("building the images")
-def make_pair(
-    pan: ImageInfo, xs: ImageInfo, s2: pyotb.App, offset: int
-) -> tuple[pyotb.App, pyotb.App]:
+def make_pair(pan: str, xs: str, s2: pyotb.App, offset: int) -> tuple:
     """Return `lr`, Sentinel-2 on the 6 m grid of XS, and `hr`, pansharpened Spot."""
     reflectance = remove_offset(s2, offset)
-    lr = pyotb.Superimpose(inr=xs.path, inm=reflectance, interpolator="bco")
-    return lr, pansharpen(pan.path, xs.path)
+    lr = pyotb.Superimpose(inr=xs, inm=reflectance, interpolator="bco")
+    return lr, pansharpen(pan, xs)
 
 
 def pansharpen(pan: str, xs: str) -> pyotb.App:
-    """Return XS at 1.5 m: enlarged XS x PAN / local mean of PAN.
-
-    The mean is taken over 7 x 7 PAN pixels.  OTB up to 8.1.1 has no other size.  Later
-    versions have a parameter; its default of 19 x 19 loses most of PAN's detail.
-    """
+    """Return XS at 1.5 m: enlarged XS x PAN / mean of PAN over 7 x 7 of its pixels."""
     fusion = pyotb.BundleToPerfectSensor({"inp": pan, "inxs": xs}, frozen=True)
+    # OTB up to 8.1.1 has no other size.  Later versions have a parameter; its default
+    # of 19 x 19 loses most of PAN's detail.
     for key in ("method.rcs.radiusx", "method.rcs.radiusy"):
         if key in fusion.parameters_keys:
-            fusion.set_parameters({key: PAN_RADIUS})
+            fusion.set_parameters({key: 3})  # pixels on each side
     fusion.execute()
     return fusion
 
 
 @engine_errors("selecting patches")
-def select_patches(xs: str, mask: np.ndarray, parameters: dict[str, Any]) -> None:
+def select_patches(xs: str, mask: np.ndarray, parameters: dict) -> None:
     """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
     # The mask lies on the grid of XS.  OTB crashes if `grid` is freed before its end.
     grid = pyotb.Input(xs)[:, :, :1]
     placed = {**grid.export(), "array": mask}
-    # Frozen: it does not run before it has its mask.
     selection = pyotb.PatchesSelection({"in": xs, **parameters}, frozen=True)
     selection.app.ImportVectorImage("mask", placed)
-    selection.execute()
+    selection.execute()  # not before it has its mask
     selection.flush()
 
 
@@ -109,10 +96,10 @@ def create_dataset(options: cli.Options) -> dict:
     """Write the patches images, their card and the pictures; return the card."""
     with pair.open_job(options) as job:
         image, offset = stack(job.s2.tiles), job.s2.offset
-        lr, hr = make_pair(job.pan, job.xs, image, offset)
+        lr, hr = make_pair(job.pan.path, job.xs.path, image, offset)
         if options.coregister:
             job.coregister(pair.compare(lr, job.pan, job.xs))
-            lr, hr = make_pair(job.pan, job.xs, image, offset)
+            lr, hr = make_pair(job.pan.path, job.xs.path, image, offset)
         scl = stack([[path] for path in job.s2.scl]) if job.s2.scl else None
         quality = job.assess(lr, image, scl)  # prints the table; raises if it fails
         if options.harmonize:

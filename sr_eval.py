@@ -13,9 +13,7 @@ is not worth its electricity.  docs/metrics.md explains the scores.
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start(
-        "srtools.options.evaluation_options"
-    )  # --help, misuse and Ctrl-C: at once
+    start("srtools.options.evaluation_options")  # --help, misuse and Ctrl-C: at once
 
 import sys
 from collections.abc import Callable, Iterable, Iterator

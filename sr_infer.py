@@ -16,9 +16,7 @@ Source: OTBTF application TensorflowModelServe.
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start(
-        "srtools.options.inference_options"
-    )  # --help, misuse and Ctrl-C: at once
+    start("srtools.options.inference_options")  # --help, misuse and Ctrl-C: at once
 
 import sys
 from pathlib import Path

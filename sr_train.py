@@ -16,9 +16,7 @@ The loss is L1, the mean absolute error in reflectance.  It leaves sharper edges
 from srtools.errors import one_line_errors, start
 
 if __name__ == "__main__":
-    start(
-        "srtools.options.training_options"
-    )  # --help, misuse and Ctrl-C: at once
+    start("srtools.options.training_options")  # --help, misuse and Ctrl-C: at once
 
 import sys
 

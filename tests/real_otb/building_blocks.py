@@ -166,7 +166,7 @@ def offset(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def pair(scene: SimpleNamespace) -> tuple[pyotb.App, pyotb.App]:
-    return sr_dataset.make_pair(pan_of(scene), xs_of(scene), stacked(scene), OFFSET)
+    return sr_dataset.make_pair(scene.pan, scene.xs, stacked(scene), OFFSET)
 
 
 def superimpose(scene: SimpleNamespace, folder: Path) -> dict:

@@ -28,21 +28,21 @@ import pyotb
 
 
 @engine_errors("stacking Sentinel-2")
-def stack(tiles: list[list[str]]) -> pyotb.App:
+def stack(tiles: list[list[str]]) -> pyotb.App:  # exercise
     """Stack the bands of each Sentinel-2 tile, and mosaic the tiles."""
     stacked = [pyotb.ConcatenateImages(il=bands) for bands in tiles]
     return pyotb.Mosaic(il=stacked) if len(stacked) > 1 else stacked[0]
 
 
 @engine_errors("building the images")
-def make_pair(pan: str, xs: str, s2: pyotb.App, offset: int) -> tuple:
+def make_pair(pan: str, xs: str, s2: pyotb.App, offset: int) -> tuple:  # exercise
     """Return `lr`, Sentinel-2 on the 6 m grid of XS, and `hr`, pansharpened Spot."""
     reflectance = remove_offset(s2, offset)
     lr = pyotb.Superimpose(inr=xs, inm=reflectance, interpolator="bco")
     return lr, pansharpen(pan, xs)
 
 
-def pansharpen(pan: str, xs: str) -> pyotb.App:
+def pansharpen(pan: str, xs: str) -> pyotb.App:  # exercise
     """Return XS at 1.5 m: enlarged XS x PAN / mean of PAN over 7 x 7 of its pixels."""
     fusion = pyotb.BundleToPerfectSensor({"inp": pan, "inxs": xs}, frozen=True)
     # OTB up to 8.1.1 has no other size.  Later versions have a parameter; its default
@@ -55,7 +55,7 @@ def pansharpen(pan: str, xs: str) -> pyotb.App:
 
 
 @engine_errors("selecting patches")
-def select_patches(xs: str, mask: np.ndarray, parameters: dict) -> None:
+def select_patches(xs: str, mask: np.ndarray, parameters: dict) -> None:  # exercise
     """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
     # The mask lies on the grid of XS.  OTB crashes if `grid` is freed before its end.
     grid = pyotb.Input(xs)[:, :, :1]
@@ -69,7 +69,7 @@ def select_patches(xs: str, mask: np.ndarray, parameters: dict) -> None:
 @engine_errors("extracting patches")
 def extract_patches(
     lr: pyotb.App, hr: pyotb.App, centres: Path, patch_size: int, paths: dict[str, Path]
-) -> None:
+) -> None:  # exercise
     """Write the patches around the centres, stacked downwards, as uint16."""
     extraction = pyotb.PatchesExtraction(
         {

@@ -54,7 +54,7 @@ def read_batches(
 
 def enlarge(
     network: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]]
-) -> Iterator[tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray]]:  # exercise
     """Enlarge lr with the network and simple zooms; yield lr, predictions, truth."""
     for lr, truth in batches:
         reflectance, size = lr * np.float32(SCALE), truth.shape[1:3]
@@ -62,7 +62,7 @@ def enlarge(
         yield lr, {**zoomed, "model": network(**{INPUT: lr})[OUTPUT]}, truth
 
 
-def errors_of_patches(predicted: tf.Tensor, truth: tf.Tensor) -> dict[str, tf.Tensor]:
+def errors_of_patches(predicted: tf.Tensor, truth: tf.Tensor) -> dict:  # exercise
     """Compute L1 and L2 of each patch and band, [n, h, w, bands] to [n, bands]."""
     error = predicted - truth
     return {
@@ -71,7 +71,7 @@ def errors_of_patches(predicted: tf.Tensor, truth: tf.Tensor) -> dict[str, tf.Te
     }
 
 
-def mean_over_patches(scores: np.ndarray) -> np.ndarray:
+def mean_over_patches(scores: np.ndarray) -> np.ndarray:  # exercise
     """Average over patches [n, bands]; all have one size, so each pixel counts once."""
     return scores.mean(axis=0, dtype=np.float64)
 

@@ -32,14 +32,14 @@ from srtools.options import inference_options as cli
 import pyotb
 
 
-def put_on_lr_grid(s2: list[str], offset: int, grid: str) -> pyotb.App:
+def put_on_lr_grid(s2: list[str], offset: int, grid: str) -> pyotb.App:  # exercise
     """Stack the bands, subtract the offset (DN), and resample from 10 m to 6 m."""
     stacked = pyotb.ConcatenateImages(il=s2)
     reflectance = remove_offset(stacked, offset)
     return pyotb.Superimpose(inr=grid, inm=reflectance, interpolator="bco")
 
 
-def serve(lr: pyotb.App, job: Job) -> pyotb.App:
+def serve(lr: pyotb.App, job: Job) -> pyotb.App:  # exercise
     """Run the network over `lr`, tile by tile, and stack its outputs.
 
     Near the edge of a tile the output is wrong, so `crop` output pixels are cut off on

@@ -45,11 +45,11 @@ class SRModel(otbtf.ModelBase):
         # The network begins as a linear interpolation, and learns the missing detail.
         start_as_zoom(self.model)
 
-    def normalize_inputs(self, inputs: dict) -> dict:
+    def normalize_inputs(self, inputs: dict) -> dict:  # exercise
         """Turn DN of any type into float32 reflectance, in training as in serving."""
         return {INPUT: layers.Rescaling(SCALE, dtype="float32")(inputs[INPUT])}
 
-    def get_outputs(self, normalized_inputs: dict) -> dict:
+    def get_outputs(self, normalized_inputs: dict) -> dict:  # exercise
         """Build the network: [n, h, w, bands] to [n, 4 h, 4 w, bands]."""
         reflectance = normalized_inputs[INPUT]
         bands = reflectance.shape[-1]
@@ -73,7 +73,7 @@ def conv(filters: int, size: int, **options: Any) -> layers.Layer:
     return layers.Conv2D(filters, size, **options)
 
 
-def residual_block(x: Any, filters: int, name: str) -> Any:
+def residual_block(x: Any, filters: int, name: str) -> Any:  # exercise
     """Add two convolutions of x to x: [n, h, w, filters], unchanged."""
     residual = conv(filters, 3, activation="relu", name=f"{name}_conv1")(x)
     # Each block begins by adding almost nothing, so that a deep network starts as a
@@ -84,7 +84,7 @@ def residual_block(x: Any, filters: int, name: str) -> Any:
     return layers.ReLU(name=f"{name}_relu")(added)
 
 
-def zoom_by_2(filters: int, kernel: int, name: str) -> layers.Layer:
+def zoom_by_2(filters: int, kernel: int, name: str) -> layers.Layer:  # exercise
     """Make a transposed convolution: [n, h, w, c] to [n, 2 h, 2 w, filters]."""
     # With a stride of 2 and an even kernel, every output pixel depends on the same
     # number of input pixels: 2 x 2 with a kernel of 4.  With 3 it would be 1, 2 or 4 in

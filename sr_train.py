@@ -19,6 +19,7 @@ if __name__ == "__main__":
     start("srtools.options.training_options")  # --help, misuse and Ctrl-C: at once
 
 import sys
+from typing import Any
 
 from sr_model import SRModel
 from srtools.conventions import OUTPUT
@@ -45,21 +46,34 @@ def cosine_rate(full: float, steps: int) -> keras.optimizers.schedules.CosineDec
     )
 
 
+def compiled(model: SRModel, loss: str, rate: Any) -> keras.Model:  # exercise
+    """Return a model with the output `hr` alone, compiled with Adam and the loss."""
+    # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
+    trainer = keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
+    adam = keras.optimizers.Adam(rate)
+    metrics = {OUTPUT: ["mean_squared_error"]}  # the table makes PSNR of it
+    trainer.compile(adam, {OUTPUT: loss}, weighted_metrics=metrics, jit_compile=False)
+    return trainer
+
+
+def early_stopping(patience: int) -> keras.callbacks.EarlyStopping:  # exercise
+    """Stop after `patience` epochs without a better validation loss; keep the best."""
+    return keras.callbacks.EarlyStopping(
+        patience=patience,
+        restore_best_weights=True,
+        start_from_epoch=-1,  # the initial network is epoch -1
+    )
+
+
 def train(options: cli.Options) -> dict:
     """Train a model, save the weights of its best epoch, and return its card."""
     with training(options, command_line("sr_train.py", options)) as job:
         with job.on_devices():
             model = SRModel(job.element_spec, **options.network_size)
-            # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
-            trainer = keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
-            adam = keras.optimizers.Adam(cosine_rate(options.learning_rate, job.steps))
-            loss = {OUTPUT: cli.LOSSES[options.loss]}
-            metrics = {OUTPUT: ["mean_squared_error"]}  # the table makes PSNR of it
-            trainer.compile(adam, loss, weighted_metrics=metrics, jit_compile=False)
+            rate = cosine_rate(options.learning_rate, job.steps)
+            trainer = compiled(model, cli.LOSSES[options.loss], rate)
             job.restore(trainer)  # from --finetune, or from a checkpoint
-        stop = keras.callbacks.EarlyStopping(  # the initial network is epoch -1
-            patience=options.patience, restore_best_weights=True, start_from_epoch=-1
-        )
+        stop = early_stopping(options.patience)
         board = keras.callbacks.TensorBoard(job.logs, write_graph=False)
         callbacks = [StopOnSignal(), StopOnNaN(job.files), job.table, job.images, stop]
         with job.interruptible():

@@ -2,9 +2,9 @@
 
     python -m lesson.sheets my_scripts
 
-A sheet has the script's docstring, imports, constants, function heads and docstrings,
-and the comments of the solution as hints.  It is made from the script itself, so that
-the two cannot drift apart.
+A sheet is made from the script itself.  Only functions marked with `# exercise` lose
+their bodies.  A blank function keeps its docstring, and gets two hints: the names that
+the solution calls, and its first comment.
 """
 
 from srtools.errors import SRError, one_line_errors, start
@@ -14,71 +14,95 @@ if __name__ == "__main__":
 
 import argparse
 import ast
+import builtins
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 from srtools.files import make_folder
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("sr_dataset", "sr_model", "sr_train", "sr_eval", "sr_infer")
-# Functions that stay: they read options and print errors, which is no exercise.
-KEPT = ("main",)
+PAGES = {
+    "sr_dataset": "docs/1-dataset.md",
+    "sr_model": "docs/2-model.md",
+    "sr_train": "docs/3-training.md",
+    "sr_eval": "docs/4-evaluation.md",
+    "sr_infer": "docs/5-inference.md",
+}
+MARK = "# exercise"
+ERRORS = "from srtools.errors import "
 
 
-def make_sheet(source: str) -> str:
-    """Take the bodies out of a script's functions, and leave their heads.
+def make_sheet(source: str, page: str) -> str:
+    r"""Take the bodies out of the marked functions of a script.
 
-    >>> print(make_sheet('def f(x):\\n    # Twice.\\n    return 2 * x\\n'))
-    def f(x):
-        # Twice.
-        raise NotImplementedError("f is yours to write")
-    <BLANKLINE>
+    >>> sheet = make_sheet("def f(x):  # exercise\n    return np.exp(x)\n", "page.md")
+    >>> print(sheet, end="")
+    def f(x):  # exercise
+        # Calls of the solution: np.exp.
+        raise SRError("f is yours to write: page.md")
     """
     lines = source.splitlines()
     # From below, so that the numbers of the lines above stay right.
-    for function in sorted(_functions(ast.parse(source)), key=lambda f: -f.lineno):
-        if function.name in KEPT:
-            continue
-        body = function.body
-        documented = ast.get_docstring(function) is not None
-        first = body[0].end_lineno if documented else body[0].lineno - 1
-        hints = _comments(lines[first : function.end_lineno])
+    for function in reversed(exercises(source)):
+        first, last = body_of(function)
         indent = " " * (function.col_offset + 4)
-        todo = f'raise NotImplementedError("{function.name} is yours to write")'
-        lines[first : function.end_lineno] = [
-            *(indent + hint for hint in hints),
-            indent + todo,
-        ]
-    return "\n".join(lines) + "\n"
+        blank = f'raise SRError("{function.name} is yours to write: {page}")'
+        hints = _calls(function) + _first_comment(lines[first:last])
+        lines[first:last] = [indent + line for line in (*hints, blank)]
+    return "\n".join(lines).replace(ERRORS, f"{ERRORS}SRError, ", 1) + "\n"
 
 
-def _functions(tree: ast.Module) -> list[ast.FunctionDef]:
-    """Return functions and methods, but none that lie inside of functions."""
-    functions = []
-    for node in tree.body:
-        inner = node.body if isinstance(node, ast.ClassDef) else [node]
-        functions += [child for child in inner if isinstance(child, ast.FunctionDef)]
-    return functions
+def exercises(source: str) -> list[ast.FunctionDef]:
+    """Return the marked functions and methods of a script, in order."""
+    lines = source.splitlines()
+    functions = [n for n in ast.walk(ast.parse(source)) if type(n) is ast.FunctionDef]
+    return sorted(
+        (f for f in functions if lines[f.body[0].lineno - 2].endswith(MARK)),
+        key=lambda function: function.lineno,
+    )
 
 
-def _comments(lines: list[str]) -> list[str]:
-    return [line.strip() for line in lines if line.strip().startswith("# ")]
+def body_of(function: ast.FunctionDef) -> tuple[int, int]:
+    """Return the range of the lines of a body, without the docstring, from 0."""
+    documented = ast.get_docstring(function) is not None
+    first = function.body[0].end_lineno if documented else function.body[0].lineno - 1
+    return first, function.end_lineno
 
 
-def write_sheets(folder: Path) -> list[Path]:
-    """Write the five sheets.
+def _calls(function: ast.FunctionDef) -> list[str]:
+    """Return a comment with the names that a body calls, but for builtins."""
+    body = ast.Module(function.body, [])
+    calls = [node.func for node in ast.walk(body) if isinstance(node, ast.Call)]
+    calls.sort(key=lambda call: (call.lineno, call.col_offset))
+    names = dict.fromkeys(map(ast.unparse, calls))
+    names = [n for n in names if re.fullmatch(r"[\w.]+", n) and n not in dir(builtins)]
+    text = f"Calls of the solution: {', '.join(names)}."
+    width = 88 - function.col_offset - len("    # ")
+    return [f"# {line}" for line in textwrap.wrap(text, width)] if names else []
 
-    Raises:
-        SRError: if one of them exists already: it may be a student's work.
+
+def _first_comment(body: list[str]) -> list[str]:
+    comment = re.search(r"(?:^ *# .*\n)+", "\n".join(body), re.M)
+    return [line.strip() for line in comment[0].splitlines()] if comment else []
+
+
+def write_sheets(folder: Path) -> dict[Path, list[str]]:
+    """Write the five sheets; return the names of the blank functions of each.
+
+    Sheets that exist already are refused: they may be a student's work.
     """
-    paths = [folder / f"{name}.py" for name in SCRIPTS]
-    existing = [str(path) for path in paths if path.exists()]
-    if existing:
+    sheets = {folder / f"{name}.py": page for name, page in PAGES.items()}
+    if existing := [str(path) for path in sheets if path.exists()]:
         raise SRError(f"{', '.join(existing)} would be lost; name another folder")
     make_folder(folder)
-    for path in paths:
-        path.write_text(make_sheet((ROOT / path.name).read_text()))
-    return paths
+    blanks = {}
+    for path, page in sheets.items():
+        source = (ROOT / path.name).read_text()
+        path.write_text(make_sheet(source, page))
+        blanks[path] = [function.name for function in exercises(source)]
+    return blanks
 
 
 @one_line_errors
@@ -86,8 +110,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Write the sheets of the exercises.")
     parser.add_argument("folder", type=Path)
-    for path in write_sheets(parser.parse_args(argv).folder):
-        print(path)
+    folder = parser.parse_args(argv).folder
+    for path, names in write_sheets(folder).items():
+        print(f"{path}: {', '.join(names)}")
+    print(f"run one from this folder: PYTHONPATH=. python {folder}/sr_model.py")
     return 0
 
 

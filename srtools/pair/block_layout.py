@@ -1,8 +1,7 @@
 """Layout of the blocks of valid and test: the best of some greedy draws.
 
 A cell is a patch of a grid without overlaps.  Each block takes the place of the lowest
-cost.  Costs are training patches lost in the gap, and differences between the group and
-the whole image in colour and position.
+cost: training patches lost in its gap, and unlike colours and positions of its group.
 """
 
 from collections.abc import Iterator
@@ -37,11 +36,11 @@ def best_layout(
         cells: usable cells, [rows, cols] bool.
         shares: shares of train, valid and test; their sum is 1, and train is not 0.
         gap: smallest gap between groups, cells.
-        quicklook: see `patch_groups.split_in_blocks`.
+        quicklook: image at any scale, [any h, any w, bands], to compare groups.
 
     Returns:
-        Group of each cell, [rows, cols] uint8, or None if a group has no room; and
-        the number of blocks of VALID and TEST.
+        Group of each cell, [rows, cols] uint8, None if a group has no room; and the
+        number of blocks of VALID and TEST.
     """
     count = int(cells.sum())
     if count < 3:
@@ -95,11 +94,7 @@ def _draw(
     gap: int,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Draw the group of each cell; all 0 if a block has no place.
-
-    `targets` are the numbers of cells of train, valid and test, `blocks` those of
-    blocks.
-    """
+    """Draw the group of each cell, [rows, cols]; all 0 if a block has no place."""
     groups = np.zeros(cells.shape, np.uint8)
     for left in range(max(blocks.values()), 0, -1):
         for group in (group for group, number in blocks.items() if number >= left):
@@ -131,8 +126,8 @@ def _find_place(
 ) -> tuple[slice, slice] | None:
     """Find the best place for a block of about `area` usable cells.
 
-    `free` are the cells outside of blocks and gaps, `members` those of the group, both
-    [rows, cols] bool.  The other parameters are those of `_draw`, hence seven.
+    It depends on the cells that are `free` of blocks and gaps, on the `members` of the
+    group, and on the parameters of `_draw`, hence seven.
     """
     images = cells, free, np.pad(free, gap), features * cells[..., None]
     usable, unused, padded, colours = map(_integral, images)
@@ -158,7 +153,6 @@ def _find_place(
 def _score(
     groups: np.ndarray, shares: np.ndarray, features: np.ndarray, count: int
 ) -> float:
-    """Return the score of a layout, at most 1."""
     members = np.bincount(groups.ravel(), minlength=4)[1:]
     if not members[shares > 0].all():
         return -np.inf
@@ -170,7 +164,7 @@ def _score(
 
 
 def _integral(image: np.ndarray) -> np.ndarray:
-    """Return the integral image: sums of all pixels above and left of each corner."""
+    """Return the sums of all pixels above and left of each corner."""
     sums = image.cumsum(0, dtype=float).cumsum(1)
     return np.pad(sums, [(1, 0), (1, 0), *[(0, 0)] * (image.ndim - 2)])
 

@@ -11,7 +11,7 @@ from srtools.matching.point_spread import MODULATION
 
 VERDICTS = ("pass", "unknown", "warn", "fail")
 # First words of the criteria for which "unknown" is not a pass.  Days, clouds and
-# missing ground are known for images from a search only.
+# missing ground are unknown for images that are not from a search.
 ALWAYS_KNOWN = ("shift", "radiometry", "order", "PAN")
 
 
@@ -23,7 +23,7 @@ class Check(NamedTuple):
     form: str
     """Format of a value, with its unit."""
     advice: str
-    """Problem and remedy; {text} is the formatted value."""
+    """Problem and remedy; {text} is the value."""
     expected: float = 0
 
     def format(self, value: float) -> str:
@@ -79,12 +79,9 @@ class Criterion(NamedTuple):
 
     name: str
     value: str
-    verdict: str
-    """One of `VERDICTS`."""
-    condition: str
-    """Values that pass."""
-    advice: str
-    """Problem and remedy, for a warning or failure."""
+    verdict: str  # one of `VERDICTS`
+    condition: str  # values that pass
+    advice: str  # problem and remedy, for a warning or failure
 
 
 def judge(
@@ -121,5 +118,5 @@ def judge_shift(name: str, shift: tuple[float, float] | None) -> Criterion:
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """Return the worst verdict."""
+    """Return the worst of some verdicts."""
     return max(verdicts, key=VERDICTS.index)

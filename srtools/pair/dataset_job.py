@@ -55,24 +55,25 @@ def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
 def open_job(options: Options) -> Iterator["DatasetJob"]:
     """Yield a job with checked images; its files appear at the end, or none on error.
 
-    Copies of Sentinel-2's pixels are deleted at the end.  Outputs of an earlier run
-    that this run does not write are deleted, too.
+    Outputs of an earlier run that this run does not write are deleted.
     """
     engine.require("PatchesSelection", "PatchesExtraction")
     all_outputs = output_files(options.out_dir)
     files.check_name(options.out_dir)
     files.refuse_folders(all_outputs)
     files.refuse_existing(all_outputs, options.overwrite, options.inputs)
-    pan, xs = read_spot(options)
-    search = {"xs": xs, "near": options.spot_date, "links": not options.download}
-    search |= {"scl": options.scl or True}
     outputs = output_files(options.out_dir, options.groups)
-    with (
-        source.open_sentinel2(
-            options, areas.data_footprint(xs), options.out_dir, **search
-        ) as s2,
-        files.whole_files(outputs, all_outputs) as folder,
-    ):
+    pan, xs = read_spot(options)
+    opened = source.open_sentinel2(
+        options,
+        areas.data_footprint(xs),
+        options.out_dir,
+        xs=xs,
+        near=options.spot_date,
+        scl=options.scl or True,
+        links=not options.download,
+    )
+    with opened as s2, files.whole_files(outputs, all_outputs) as folder:
         yield DatasetJob(options, folder, pan, xs, s2)
 
 
@@ -116,10 +117,9 @@ class DatasetJob:
         return {kind: self.folder / patches_name(group, kind) for kind in KINDS}
 
     def coregister(self, quality: PairQuality) -> None:
-        """Shift the Spot images onto Sentinel-2.
+        """Shift the Spot images onto Sentinel-2, with two small VRT files.
 
-        Two small VRT files hold the new corners.  Shifting Sentinel-2 instead would
-        interpolate its pixels twice; patches have no georeference anyway.
+        Shifting Sentinel-2 instead would interpolate its pixels twice.
         """
         shift = quality.reliable_shift()
         self.entries["coregistered"] = quality.record()["shift"]
@@ -132,17 +132,15 @@ class DatasetJob:
     def assess(self, lr: Any, s2: Any, scl: Any | None) -> PairQuality:
         """Measure the pair and print its table; raise if it fails.
 
-        Arguments:
-            lr: pyotb object, Sentinel-2 on the grid of XS, without offset.
-            s2, scl: Sentinel-2 and its classification on their own grids, as published.
+        `lr` is Sentinel-2 on the grid of XS, without offset; `s2` and `scl`, on their
+        own grids, are as published.
         """
-        options = self.options
         self.pixels = find_usable_pixels(self.pan, self.xs, s2, scl)
-        measured = {"days": self.s2.days_to(options.spot_date), **self.pixels.shares}
-        measured["harmonized"] = options.harmonize
-        quality = compare(lr, self.pan, self.xs, **measured)
+        days = self.s2.days_to(self.options.spot_date)
+        measured = {"days": days, "harmonized": self.options.harmonize}
+        quality = compare(lr, self.pan, self.xs, **measured, **self.pixels.shares)
         print(quality.table())
-        quality.check(options.accept_pair)
+        quality.check(self.options.accept_pair)
         return quality
 
     def make_split(self, lr: Any, quality: PairQuality) -> Split:
@@ -152,26 +150,20 @@ class DatasetJob:
         if options.split == "interleaved":
             split = patch_groups.split_interleaved(usable, size, shares)
         else:
-            settings = {"proportions": shares, "seed": options.seed}
-            settings["quicklook"] = self.quicklook
             split = patch_groups.split_in_blocks(
-                usable, size, options.margin, **settings
+                usable, size, options.margin, shares, options.seed, self.quicklook
             )
-        split = replace(
-            split, left_out=patch_groups.count_unusable(self.pixels.bad, size)
-        )
+        left_out = patch_groups.count_unusable(self.pixels.bad, size)
+        split = replace(split, left_out=left_out)
         if options.per_patch:
             split = patch_filter.leave_out(split, lr, self.xs, quality)
         return split
 
     @engine.engine_errors("writing Sentinel-2")
     def write_own_grid(self, s2: Any) -> None:
-        """Write Sentinel-2 over Spot on its own 10 m grid.
+        """Write Sentinel-2 over Spot, reflectance x 10000, on its own 10 m grid.
 
         Exercise 4 needs these pixels; the patches hold interpolated ones.
-
-        Arguments:
-            s2: pyotb object, reflectance x 10000.
         """
         path = self.folder / OWN_GRID_IMAGE
         crs = describe(self.s2.tiles[0][0], "Sentinel-2").crs
@@ -192,11 +184,11 @@ class DatasetJob:
     ) -> dict[str, Any]:
         """Check the patches; write pictures and the card; return the card."""
         for group, places in windows.items():
-            paths = self.patches_paths(group)
-            for path in paths.values():
+            paths = self.patches_paths(group).values()
+            for path in paths:
                 check_written(path)  # OTB does not report a full disk
-            patch_files.align_corners(paths.values())
-            patch_files.check_count(paths["lr"], len(places))
+                patch_files.check_count(path, len(places))
+            patch_files.align_corners(paths)
         image, shape = self.quicklook, (self.xs.height, self.xs.width)
         pair_pictures.save_pair(self.folder / PAIR_PICTURE, quality, image, shape)
         path, size = self.folder / SPLIT_PICTURE, self.options.patch_size

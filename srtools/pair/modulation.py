@@ -1,14 +1,12 @@
 """Modulation transfer of Sentinel-2 at a period of 20 m, measured against PAN.
 
 A network trained on a blurred Sentinel-2 sharpens too much.  The transfer from PAN to
-lr is measured at periods from 50 m to 26 m, where Sentinel-2 shows much and aliases
-little.  The transfer of the mean over a pixel of XS and that of bicubic interpolation
-are divided out.  A Gaussian extrapolates to a period of 20 m.  PAN is the reference
-because its own optics cost some 5 % there, those of XS a third.
+lr is measured at periods from 50 m to 26 m, where Sentinel-2 aliases little.  Those of
+the mean over a pixel of XS and of bicubic interpolation are divided out, and a Gaussian
+extrapolates to 20 m.  The optics of PAN cost some 5 % there, those of XS a third.
 
-There are two estimates.  Changed ground and local shifts lower the cross-spectrum;
-noise raises the ratio of the power spectra.  A blur lowers both, and the interval holds
-both.
+There are two estimates: changed ground and local shifts lower the cross-spectrum, noise
+raises the ratio of the power spectra.  A blur lowers both; the interval holds both.
 """
 
 from collections.abc import Sequence
@@ -19,8 +17,8 @@ import numpy as np
 from srtools.conventions import FACTOR, S2_SPACING_METRES
 from srtools.matching.registration import LUMINANCE, Block, BlockShift, valid_mask
 
-FINEST, COARSEST = 26.0, 50.0  # metres, periods between which the transfer is measured
-PERIOD = 2 * S2_SPACING_METRES  # to which it is extrapolated
+FINEST, COARSEST = 26.0, 50.0  # metres, periods of the measured transfer
+PERIOD = 2 * S2_SPACING_METRES
 BINS = 8  # of the squared frequency, over which the log of a Gaussian is a line
 LEAST_METRES = 300.0  # side of a block; a smaller one does not resolve the frequencies
 
@@ -40,7 +38,7 @@ def modulation(
 ) -> Modulation | None:
     """Measure the modulation of Sentinel-2 at a period of 20 m.
 
-    Blocks with nodata or without a shift do not count.  None if no block counts, or
+    Blocks with nodata or without a shift are left out.  None if no block remains, or
     the blocks are too small.
     """
     size = len(blocks[0].lr)

@@ -10,15 +10,15 @@ from srtools.sentinel2 import areas, source
 
 def completed(options: Options) -> Options:
     """Add the day of acquisition of Spot, if its metadata state it."""
-    if not options.spot_date:
-        options = replace(options, spot_date=dimap.imaging_date(options.pan))
-    return options
+    day = options.spot_date or dimap.imaging_date(options.pan)
+    return replace(options, spot_date=day)
 
 
 def read_spot(options: Options) -> tuple[ImageInfo, ImageInfo]:
     """Check PAN and XS, and return their descriptions."""
-    size, harmonize = options.patch_size, options.harmonize
-    return checks.check_spot(options.pan, options.xs, size, harmonize)
+    return checks.check_spot(
+        options.pan, options.xs, options.patch_size, options.harmonize
+    )
 
 
 def search(options: Options) -> None:

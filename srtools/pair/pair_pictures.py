@@ -20,7 +20,7 @@ def save_pair(
 ) -> None:
     """Draw the shifts of the blocks over XS, and the radiometry of each band.
 
-    `quicklook` is XS at any scale, `size` the height and width of XS in pixels.
+    `quicklook` is XS at any scale, `size` its height and width in pixels.
     """
     figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
     left, right = figure.subfigures(1, 2)
@@ -48,10 +48,9 @@ def _draw_shifts(axis: Any, quality: PairQuality) -> None:
         else:
             axis.text(*middle, block.verdict, color="red", ha="center")
     if arrows:
-        # The dark rim makes arrows visible on light roofs, too.
+        # The dark rim makes arrows visible on light roofs.
         look = {"color": "yellow", "edgecolor": "black", "linewidth": 0.6}
         quiver = axis.quiver(*np.transpose(arrows), scale=40, width=0.007, **look)
-        # The key stands above the picture, where no ground hides it.
         axis.quiverkey(quiver, 0.84, 1.02, 3, "arrow of 3 m", labelpos="E", **look)
     shift = quality.criteria()[0].value
     axis.set_title(f"Sentinel-2 against Spot: {shift}", loc="left", fontsize=11)
@@ -64,8 +63,7 @@ def _draw_fit(axis: Any, quality: PairQuality, band: int) -> None:
         axis.plot(lr[where, band], xs[where, band], ".", ms=2, color=colour)
     if fit:
         axis.axline((0, fit.bias), slope=fit.gain, color="black", lw=1)
-        bias = round(fit.bias)
-        title += f": Spot = {fit.gain:.3f} S2 {bias:+d}, R2 {fit.r2:.3f}"
+        title += f": Spot = {fit.gain:.3f} S2 {round(fit.bias):+d}, R2 {fit.r2:.3f}"
     axis.set_title(title, fontsize=9)
     axis.set_xlabel("Sentinel-2, DN (red: changed)", fontsize=8)
     axis.set_ylabel("Spot, DN", fontsize=8)
@@ -78,10 +76,7 @@ def save_split(
     windows: dict[str, np.ndarray],
     size: int,
 ) -> None:
-    """Draw the patches of each group over a quicklook.
-
-    `shape`, `windows` and the patch `size` are in pixels of XS.
-    """
+    """Draw the patches over a quicklook; shape, windows and size are pixels of XS."""
     height, width = 8 * np.array(shape) / max(shape)
     figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")
     axis = figure.subplots()

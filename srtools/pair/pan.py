@@ -1,4 +1,4 @@
-"""PAN on the grid of XS: extremes and mean, and the relation between both."""
+"""PAN on the grid of XS: extremes, mean, and relation to XS."""
 
 from collections.abc import Iterable
 
@@ -6,22 +6,14 @@ import numpy as np
 
 from srtools.conventions import FACTOR
 from srtools.images.raster import ImageInfo
-from srtools.matching.registration import (
-    LEAST_LEVELS,
-    LUMINANCE,
-    Block,
-    block_shift,
-    valid_mask,
-)
+from srtools.matching import registration
+from srtools.matching.registration import LEAST_LEVELS, Block
 
 import pyotb
 
 
 class PanInXS:
-    """The 4 x 4 PAN pixels of each pixel of XS; 0 outside of PAN.
-
-    If the grids are not aligned, the nearest PAN pixels are taken, as for hr patches.
-    """
+    """The 4 x 4 PAN pixels nearest to each pixel of XS; 0 outside of PAN."""
 
     def __init__(self, pan: ImageInfo, xs: ImageInfo):
         self.image, self.grid = pyotb.Input(pan.path), pan.grid
@@ -29,7 +21,7 @@ class PanInXS:
         self.row, self.col = map(round, self.grid.position(left, top))
 
     def read(self, row: int, col: int, height: int, width: int) -> np.ndarray:
-        """Read the PAN pixels of a window of XS, [height, 4, width, 4] float32."""
+        """Read a window of XS, [height, 4, width, 4] float32."""
         top, left = self.row + FACTOR * row, self.col + FACTOR * col
         window = slice(top, top + FACTOR * height), slice(left, left + FACTOR * width)
         pixels = self.grid.read(
@@ -46,8 +38,7 @@ class PanInXS:
 
     def mean(self, block: Block) -> np.ndarray:
         """Return the mean DN in each pixel of a block of XS; 0 is nodata."""
-        size = len(block.xs)
-        pixels = self.read(block.row, block.col, size, size)
+        pixels = self.read(block.row, block.col, *block.xs.shape[:2])
         mean = pixels.mean(axis=(1, 3), dtype=float)
         return np.where((pixels == 0).any(axis=(1, 3)), 0, mean)
 
@@ -55,19 +46,17 @@ class PanInXS:
 def relation_to_xs(
     blocks: Iterable[Block], spacing: float
 ) -> tuple[list, float | None]:
-    """Measure shift and relation of PAN to XS; `spacing` of XS is in metres.
+    """Measure the shift of PAN against XS in each block, and R2 over all blocks.
 
-    Returns:
-        Shift of PAN against XS in each block; and R2, the share of the variance of PAN
-        explained by a linear combination of the bands of XS, fitted in each block.
-        None if PAN is even.
+    R2 is the share of the variance of PAN explained by a linear combination of the
+    bands of XS, fitted in each block; None if PAN is even.  `spacing` is in metres.
     """
     shifts, residual, total, covariance, count = [], 0.0, 0.0, 0.0, 0
     for block in blocks:
         pan = np.broadcast_to(block.pan[..., None], block.xs.shape)
         pair = block._replace(lr=pan)
-        shifts.append(block_shift(pair, spacing, LEAST_LEVELS))
-        valid = valid_mask(pair)
+        shifts.append(registration.block_shift(pair, spacing, LEAST_LEVELS))
+        valid = registration.valid_mask(pair)
         if not valid.any():
             continue
         dn, bands = block.pan[valid], block.xs[valid].astype(float)
@@ -75,9 +64,9 @@ def relation_to_xs(
         line = np.linalg.lstsq(bands, dn, rcond=None)[0]
         residual += float(np.square(dn - bands @ line).sum())
         total += float(np.square(dn).sum())
-        covariance += float(dn @ bands[:, LUMINANCE].sum(axis=1))
+        covariance += float(dn @ bands[:, registration.LUMINANCE].sum(axis=1))
         count += len(dn)
     if total <= count * LEAST_LEVELS**2:
         return shifts, None
-    # A linear fit also explains a negative, but PAN is bright where XS is bright.
+    # A linear fit also explains a negative of XS.
     return shifts, 1 - residual / total if covariance > 0 else 0.0

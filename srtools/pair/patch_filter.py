@@ -1,9 +1,7 @@
 """Filter of training patches that do not fit, in a pair that fits as a whole.
 
-With `--per_patch` such patches leave the training group.  The test group keeps them, so
-that the scores hold for real ground.  A patch is "shifted" by more than the limit for
-the pair, "unlike" if no shift aligns the square around it, or "changed" if too much of
-it is off the lines of the pair; the first reason counts.
+A patch is "shifted" by more than the limit for the pair, "unlike" if no shift aligns
+the square around it, or "changed" if too much of it is off the lines of the pair.
 """
 
 import itertools
@@ -17,11 +15,10 @@ from tqdm import tqdm
 from srtools.engine import engine_errors
 from srtools.images.raster import ImageInfo
 from srtools.matching.registration import Block, block_shift
+from srtools.pair import radiometric_fit
 from srtools.pair.criteria import CHECKS
 from srtools.pair.patch_groups import Split
 from srtools.pair.quality import PairQuality
-from srtools.pair.radiometric_fit import CHANGE_SMOOTHING_METRES as SMOOTHING_METRES
-from srtools.pair.radiometric_fit import change_limits, is_changed, radiometry_samples
 
 import pyotb
 
@@ -31,29 +28,24 @@ CONTEXT = 2  # side of the square around a patch, patches
 
 @engine_errors("filtering the patches")
 def leave_out(split: Split, lr: Any, xs: ImageInfo, quality: PairQuality) -> Split:
-    """Remove training patches that do not fit, and count them by reason.
+    """Remove training patches that do not fit, and count them by the first reason.
 
-    Arguments:
-        split: groups in blocks.
-        lr: pyotb object, Sentinel-2 on the grid of `xs`, without offset.
-        xs: the XS image of Spot.
-        quality: quality of the pair, with its lines.
+    The test group keeps such patches, so that the scores hold for real ground.  `lr` is
+    a pyotb object, Sentinel-2 on the grid of `xs`, without offset.
     """
-    limits = change_limits(*quality.samples[:2], quality.fits)
+    limits = radiometric_fit.change_limits(*quality.samples[:2], quality.fits)
     reasons = []
     for block in _blocks(split, lr, xs):
         shift = block_shift(block, xs.spacing)
-        samples = radiometry_samples([block], (0.0, 0.0), xs.spacing, SMOOTHING_METRES)
-        changed = is_changed(*samples, quality.fits, limits)
+        samples = radiometric_fit.samples([block], (0.0, 0.0), xs.spacing)
+        changed = radiometric_fit.is_changed(*samples, quality.fits, limits)
         length = np.hypot(shift.east, shift.north)
-        if shift.verdict == "used" and length > CHECKS["shift"].warns:
-            reasons.append("shifted")
-        elif shift.verdict == "unlike":
-            reasons.append("unlike")
-        elif len(changed) and changed.mean() > CHECKS["changed ground"].warns:
-            reasons.append("changed")
-        else:
-            reasons.append("")
+        faults = (
+            shift.verdict == "used" and length > CHECKS["shift"].warns,
+            shift.verdict == "unlike",
+            len(changed) and changed.mean() > CHECKS["changed ground"].warns,
+        )
+        reasons.append(next(itertools.compress(REASONS, faults), ""))
     counts = {f"{reason} (training)": reasons.count(reason) for reason in REASONS}
     train = split.windows["train"][[not reason for reason in reasons]]
     windows, left_out = {**split.windows, "train": train}, {**split.left_out, **counts}
@@ -66,7 +58,7 @@ def _blocks(split: Split, lr: Any, xs: ImageInfo) -> Iterator[Block]:
     side = min(CONTEXT * size, *split.shape)
 
     def context(first: int, extent: int) -> tuple[slice, slice]:
-        """Return the pixels of the square, and of the patch inside the square."""
+        """Return the rows or columns of the square, and of the patch inside it."""
         start = int(np.clip(first - (side - size) // 2, 0, extent - side))
         return slice(start, start + side), slice(first - start, first - start + size)
 

@@ -1,8 +1,7 @@
 """Train, valid and test patches without leakage: blocks with gaps around them.
 
-The grid of patches is that of PatchesSelection.  Without `nodata` it tests only the
-centre of each patch, so masks mark the centres of patches with usable pixels only.
-`conventions.leak_margin` derives the margin.
+PatchesSelection makes the grid of patches, and tests only the centre of each patch: the
+masks here mark the centres of patches without an unusable pixel.
 """
 
 import itertools
@@ -30,30 +29,28 @@ def centre_offset(size: int) -> np.ndarray:
     return np.array([size // 2 - 1 + size % 2, size // 2])
 
 
-def whole_patches(
-    inside: np.ndarray, size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def whole_patches(inside: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the patches of the engine's grid that lie inside a mask, [h, w] bool.
 
     Returns:
-        First row of each line of patches, first column of each column, and whether
-        the patch is inside, [rows, columns] bool.
+        First row and column of each patch of the grid, [rows, columns, 2]; mask of the
+        patches inside, [rows, columns] bool.
     """
     half, whole, firsts = size // 2, inside.view(np.uint8), []
     for axis, before in enumerate(centre_offset(size)):
         first = np.arange(half + 1, inside.shape[axis] - half, size) - before
         whole = minimum_filter1d(whole, size, axis).take(first + half, axis)
         firsts.append(first)
-    return *firsts, whole == 1
+    return np.stack(np.meshgrid(*firsts, indexing="ij"), axis=-1), whole == 1
 
 
 def count_unusable(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:
     """Count patches with a bad pixel, [h, w] bool, by the first reason."""
     counts, good = {}, True
     for reason, pixels in bad.items():
-        still = good & whole_patches(~pixels, size)[2]
-        counts[reason] = int((good & np.ones_like(still)).sum() - still.sum())
-        good = still
+        inside = whole_patches(~pixels, size)[1]
+        counts[reason] = int(np.sum(good & ~inside))
+        good = good & inside
     return counts
 
 
@@ -71,25 +68,22 @@ class Split:
     are in the first group, and the engine assigns them."""
     record: dict[str, Any]
     """Entries of the card."""
-    proportions: tuple[float, float, float] | None = None
-    """Proportions of train, valid and test if interleaved, else None."""
+    interleaved: tuple[float, float, float] | None = None
+    """Proportions of train, valid and test, if interleaved."""
     left_out: dict[str, int] = field(default_factory=dict)
     """Number of unusable patches, by reason."""
 
     def selections(
         self, centres: Mapping[str, Path]
     ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-        """Yield mask [h, w, 1] float32 and parameters of each run of PatchesSelection.
-
-        It runs once per group, or once for all groups if interleaved.
-        """
+        """Yield mask [h, w, 1] float32 and parameters for runs of PatchesSelection."""
         grid = {"grid.psize": self.patch_size, "grid.step": self.patch_size}
-        if self.proportions:
-            files = {f"out{group}": str(path) for group, path in centres.items()}
-            names = [f"strategy.split.{group}prop" for group in GROUPS]
-            shares = dict(zip(names, self.proportions, strict=True))
-            mask = self._mask(GROUPS[0])
-            yield mask, {**grid, **files, "strategy": "split", **shares}
+        if self.interleaved:
+            split = {**grid, "strategy": "split"}
+            for group, share in zip(GROUPS, self.interleaved, strict=True):
+                split[f"out{group}"] = str(centres[group])
+                split[f"strategy.split.{group}prop"] = share
+            yield self._mask(GROUPS[0]), split
             return
         for group, path in centres.items():
             yield self._mask(group), {**grid, "strategy": "all", "outtrain": str(path)}
@@ -104,12 +98,9 @@ class Split:
 def split_interleaved(
     usable: np.ndarray, size: int, proportions: Sequence[float]
 ) -> Split:
-    """Assign the patches to the groups in turn, as in the course.
-
-    Test patches then lie between training patches of the same ground: this leaks.
-    """
-    rows, cols, cells = whole_patches(usable, size)
-    windows = {GROUPS[0]: _windows(rows, cols, cells)}
+    """Assign the patches to the groups in turn, as in the course: this leaks."""
+    corners, cells = whole_patches(usable, size)
+    windows = {GROUPS[0]: corners[cells]}
     record = {"strategy": "interleaved"}
     return Split(usable.shape, size, 0, windows, record, tuple(proportions))
 
@@ -118,23 +109,20 @@ def split_in_blocks(
     usable: np.ndarray,
     patch_size: int,
     margin: int,
-    *,
     proportions: tuple[float, float, float] = (0.8, 0.1, 0.1),
     seed: int = 0,
     quicklook: np.ndarray | None = None,
 ) -> Split:
     """Split an image in blocks that keep most patches and look alike.
 
-    Large images have more blocks; the test group has at least four if the image is
-    large enough.
+    Large images have more blocks; most images have four test blocks at least.
 
     Arguments:
         usable: pixels that may be part of a patch, [h, w] bool.
-        patch_size, margin: pixels; see `Split`.
         proportions: of train, valid and test; 0 for an empty group.
         quicklook: image at any scale, [any h, any w, bands], to compare groups.
     """
-    rows, cols, cells = whole_patches(usable, patch_size)
+    corners, cells = whole_patches(usable, patch_size)
     shares, numbers = np.divide(proportions, sum(proportions)), {}
     groups = (np.argmax(shares) + 1) * cells
     if np.count_nonzero(shares) > 1:
@@ -154,16 +142,8 @@ def split_in_blocks(
         "blocks": {GROUPS[group - 1]: number for group, number in numbers.items()},
         "patches_lost_in_gaps": int(cells.sum() - np.count_nonzero(groups)),
     }
-    windows = {
-        name: _windows(rows, cols, groups == number)
-        for number, name in enumerate(GROUPS, start=1)
-    }
+    windows = {name: corners[groups == n] for n, name in enumerate(GROUPS, start=1)}
     return Split(usable.shape, patch_size, margin, windows, record)
-
-
-def _windows(rows: np.ndarray, cols: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    i, j = np.nonzero(chosen)
-    return np.stack([rows[i], cols[j]], axis=1)
 
 
 def read_windows(
@@ -171,8 +151,7 @@ def read_windows(
 ) -> dict[str, np.ndarray]:
     """Read the patches that PatchesSelection chose, and check the gaps between groups.
 
-    Returns:
-        First row and column of the patches of each group, pixels of `image`, [n, 2].
+    Return the first row and column of the patches of each group, [n, 2].
     """
     counts = (f"{count} {reason}" for reason, count in split.left_out.items())
     log.info("left out: %s", ", ".join(counts))
@@ -198,15 +177,8 @@ def read_centres(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
     return np.rint(np.stack([rows, cols], axis=1)).astype(int) - size // 2
 
 
-def check_gaps(
-    windows: dict[str, np.ndarray], size: int, margin: int
-) -> dict[str, int]:
-    """Check that each group has patches, at least `margin` pixels from other groups.
-
-    Returns:
-        Gap between each two groups, pixels; negative if they overlap.
-    """
-    gaps = {}
+def check_gaps(windows: dict[str, np.ndarray], size: int, margin: int) -> None:
+    """Check that each group has patches, at least `margin` pixels from other groups."""
     for group, places in windows.items():
         if not len(places):
             raise SRError(
@@ -214,13 +186,11 @@ def check_gaps(
                 "image, a smaller --patch_size, or a pair with less to leave out"
             )
     for one, other in itertools.combinations(windows, 2):
-        # The gap between two squares is the Chebyshev distance of their corners, less
-        # their size.
+        # The gap is the Chebyshev distance of the corners, less the size.
         distance, _ = cKDTree(windows[one]).query(windows[other], p=np.inf)
-        gap = gaps[f"{one}-{other}"] = int(distance.min()) - size
+        gap = int(distance.min()) - size
         if gap < margin:
             raise SRError(
                 f"patches of {one} and {other} have {gap} pixels between them, at "
                 f"least {margin} are expected; take another --seed or a larger image"
             )
-    return gaps

@@ -1,9 +1,5 @@
 """Quality of a pair: do Sentinel-2 and Spot show the same ground in the same light?
 
-    quality = compare(lr, pan, xs, days=3, cloud=0.001, missing=0.0)
-    print(quality.table())
-    hr = radiometric_fit.harmonize(hr, quality.fits)
-
 At most 64 blocks are read, so that a pair of any size fits into memory.
 """
 
@@ -24,7 +20,7 @@ from srtools.pair import criteria, radiometric_fit
 from srtools.pair.criteria import Criterion, judge, judge_shift
 from srtools.pair.modulation import Modulation, modulation
 from srtools.pair.pan import PanInXS, relation_to_xs
-from srtools.pair.radiometric_fit import LinearFit
+from srtools.pair.radiometric_fit import FIT_SMOOTHING_METRES, LEAST_R2, LinearFit
 
 import pyotb
 
@@ -33,8 +29,6 @@ MOST_DRAWN = 4000  # samples in the picture
 OFFSET_TOLERANCE_DN = 250  # between the zeros of the lines and the offset
 LEAST_SAMPLES = 50  # for correlations
 LEAST_CORRELATION = 0.5  # mean over the bands; below it no order is better
-# Lines with a lower R2 explain nothing.
-LEAST_R2 = 1 - criteria.CHECKS["radiometry: R2"].warns
 
 
 @dataclass(frozen=True)
@@ -43,14 +37,13 @@ class PairQuality:
 
     blocks: list[BlockShift]
     shift: tuple[float, float] | None
-    """Metres by which Sentinel-2 lies too far east and north, median over the blocks;
-    None if it could not be measured."""
+    """Metres that Sentinel-2 lies too far east and north, median over the blocks."""
     spread: float | None
     """Median distance of the blocks from this shift, metres; None for one block."""
     fits: list[LinearFit | None]
     """Spot as a linear function of Sentinel-2, per band; None if there is none."""
     changed: float | None
-    """Share of the ground that has changed, 0-1; see `radiometric_fit.is_changed`."""
+    """Share of the ground off the lines, 0-1."""
     samples: tuple[np.ndarray, np.ndarray, np.ndarray] = field(repr=False)
     """DN of Sentinel-2 and of Spot [n, bands], and mask of changed ground [n] bool."""
     pan_shift: tuple[float, float] | None = None  # PAN against XS, metres
@@ -64,9 +57,8 @@ class PairQuality:
     def criteria(self) -> list[Criterion]:
         """Return one criterion per row of the table."""
         gains, biases, r2 = np.transpose([fit or (None,) * 3 for fit in self.fits])
-        offset = remaining_offset(self.fits)
-        if offset:  # it has a row of its own, and --harmonize does not remove it
-            biases = biases + gains * offset
+        if offset := remaining_offset(self.fits):
+            biases = biases + gains * offset  # the offset has a row of its own
         coding = judge("radiometry: gain", gains), judge("radiometry: bias", biases)
         if self.harmonized:
             coding = [row._replace(verdict="pass", condition="any") for row in coding]
@@ -89,7 +81,7 @@ class PairQuality:
         ]
 
     def _unused(self) -> Criterion:
-        """Judge the share of blocks without shift; fail if no band has a line."""
+        """Judge the share of blocks without shift; without any line, too, it fails."""
         counts = Counter(block.verdict for block in self.blocks)
         share = 1 - counts.pop("used", 0) / max(len(self.blocks), 1)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
@@ -105,10 +97,10 @@ class PairQuality:
             return judge(name, None)
         value, low, high = self.sharpness
         text = f"{value:.2f} ({low:.2f} to {high:.2f})"
-        ends, nearest = judge(name, (low, high)), np.clip(MODULATION, low, high)
-        row = judge(name, nearest, text)
-        unknown = row.verdict == "pass" != ends.verdict
-        return row._replace(verdict="unknown") if unknown else row
+        nearest = judge(name, np.clip(MODULATION, low, high), text)
+        if nearest.verdict == "pass" != judge(name, (low, high)).verdict:
+            return nearest._replace(verdict="unknown")
+        return nearest
 
     @property
     def verdict(self) -> str:
@@ -178,8 +170,7 @@ def _east_north(shift: tuple[float, float] | None) -> dict[str, float | None]:
 def remaining_offset(fits: list[LinearFit | None]) -> int | None:
     """Return the offset left in the DN of Sentinel-2: 1000, 0 or -1000.
 
-    Spot = gain x Sentinel-2 + bias is 0 where Sentinel-2 is -bias / gain.  None if a
-    band has no such line.
+    Spot = gain x Sentinel-2 + bias is 0 at -bias / gain.  None if a band has no line.
     """
     if any(fit is None or fit.gain <= 0 for fit in fits):
         return None
@@ -191,10 +182,10 @@ def remaining_offset(fits: list[LinearFit | None]) -> int | None:
 
 
 def best_band_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
-    """Return the order of the Sentinel-2 bands with the highest correlation with Spot.
+    """Return the order of Sentinel-2's bands with the highest correlation with Spot.
 
-    The second value is the gain in mean correlation; 0 if no order is better or the
-    samples are too few or too even.
+    The second value is the gain in mean correlation; 0 if no order is better, or the
+    samples are few or even.
     """
     order, gained = range(len(BANDS)), 0.0
     if len(s2) >= LEAST_SAMPLES and min(np.ptp(x, axis=0).min() for x in (s2, spot)):
@@ -210,10 +201,8 @@ def best_band_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
 def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **measured: Any) -> PairQuality:
     """Measure a pair on a sample of blocks.
 
-    Arguments:
-        lr: pyotb object or file, Sentinel-2 on the grid of XS, without offset.
-        pan, xs: the images of Spot.
-        measured: `days`, `cloud`, `missing`, `harmonized`, as in `PairQuality`.
+    `lr` is a pyotb object, Sentinel-2 on the grid of XS, without offset; `measured` are
+    the attributes `days`, `cloud`, `missing` and `harmonized` of `PairQuality`.
     """
     inside, spacing = PanInXS(pan, xs), xs.spacing
     blocks = [
@@ -227,16 +216,11 @@ def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **measured: Any) -> PairQual
     if (measured["pan_r2"] or 0) >= LEAST_R2:
         measured["sharpness"] = modulation(blocks, shifts, spacing)
     place = shift or (0.0, 0.0), spacing
-    s2, spot = radiometric_fit.radiometry_samples(
-        blocks, *place, radiometric_fit.FIT_SMOOTHING_METRES
-    )
+    s2, spot = radiometric_fit.samples(blocks, *place, FIT_SMOOTHING_METRES)
     lines = [radiometric_fit.fit_line(x, y) for x, y in zip(s2.T, spot.T, strict=True)]
-    s2, spot = radiometric_fit.radiometry_samples(
-        blocks, *place, radiometric_fit.CHANGE_SMOOTHING_METRES
-    )
-    changed = radiometric_fit.is_changed(
-        s2, spot, lines, radiometric_fit.change_limits(s2, spot, lines)
-    )
+    s2, spot = radiometric_fit.samples(blocks, *place)
+    limits = radiometric_fit.change_limits(s2, spot, lines)
+    changed = radiometric_fit.is_changed(s2, spot, lines, limits)
     # A line that explains nothing shows no change.
     explained = any(fit and fit.r2 >= LEAST_R2 for fit in lines)
     share = float(changed.mean()) if explained else None

@@ -10,6 +10,7 @@ from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.matching.point_spread import BLUR_METRES
 from srtools.matching.registration import LEAST_LEVELS, LEAST_TEXTURE, Block, valid_mask
+from srtools.pair.criteria import CHECKS
 
 import pyotb
 
@@ -21,7 +22,7 @@ SAMPLE_STEP_METRES = 18.0  # between samples
 CHANGED_DN = 200.0  # reflectance 0.02: more than haze or view angle change
 SLOPES = 20000  # random pairs of samples for the first guess of the slope
 LEAST_SAMPLES = 30  # for a fit
-LEAST_R2 = 0.5  # for --harmonize
+LEAST_R2 = 1 - CHECKS["radiometry: R2"].warns  # a line with less explains nothing
 
 
 class LinearFit(NamedTuple):
@@ -33,22 +34,21 @@ class LinearFit(NamedTuple):
     """Share of the variance explained, on unchanged ground."""
 
 
-def radiometry_samples(
-    blocks: Iterable[Block], shift: tuple[float, float], spacing: float, sigma: float
+def samples(
+    blocks: Iterable[Block],
+    shift: tuple[float, float],
+    spacing: float,
+    sigma: float = CHANGE_SMOOTHING_METRES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample the DN of Sentinel-2 and of Spot on the same ground, [n, bands] each.
 
     Spot is blurred with the point spread of Sentinel-2 and shifted onto it.  Then both
-    are smoothed.  Smoothing makes an error of the point spread negligible, and so the
-    noise of Sentinel-2, which would flatten the slope (regression dilution).
-
-    Arguments:
-        shift: shift of Sentinel-2 against Spot, metres east and north.
-        spacing: pixel size, metres.
-        sigma: standard deviation of the smoothing, metres.
+    are smoothed, so that an error of the point spread is negligible, and the noise of
+    Sentinel-2 does not flatten the slope (regression dilution).  All parameters are in
+    metres: the shift of Sentinel-2 east and north, the pixel size, the smoothing.
     """
-    samples = [_block_samples(block, shift, spacing, sigma) for block in blocks]
-    lr, xs = (np.concatenate(images) for images in zip(*samples, strict=True))
+    pairs = [_block_samples(block, shift, spacing, sigma) for block in blocks]
+    lr, xs = (np.concatenate(images) for images in zip(*pairs, strict=True))
     return lr, xs
 
 
@@ -62,7 +62,6 @@ def _block_samples(
     xs = _smooth(block.xs, blur, (rows, cols))
     lr = _smooth(block.lr, sigma, (0, 0))
     # The Fourier transform repeats the block and takes nodata for ground of DN 0.
-    # Samples within reach of either are left out.
     reach = int(np.ceil(2.5 * blur + max(abs(rows), abs(cols))))
     whole = ndimage.minimum_filter(
         valid_mask(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
@@ -73,10 +72,7 @@ def _block_samples(
 
 
 def _smooth(pixels: np.ndarray, sigma: float, shift: tuple[float, float]) -> np.ndarray:
-    """Smooth [size, size, bands] with a Gaussian and shift it by (rows, columns).
-
-    In the Fourier domain a shift by a part of a pixel costs no sharpness.
-    """
+    """Smooth [size, size, bands] and shift it by rows and columns, without blur."""
     spectrum = np.fft.fft2(pixels, axes=(0, 1))
     spectrum = ndimage.fourier_gaussian(spectrum, (sigma, sigma, 0))
     spectrum = ndimage.fourier_shift(spectrum, (*shift, 0))
@@ -88,21 +84,19 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
 
     The first guess is the most common slope between two samples.  Then samples off the
     line are excluded and the line is fitted again, until it is stable.  The slope is
-    the ratio of the standard deviations, because both images have errors: the fit of
-    x on y is the inverse of the fit of y on x.
+    the ratio of the standard deviations, because both images have errors.
 
     x, Sentinel-2, and y, Spot, are [n] DN.  None if they have too little texture.
 
-    Source: Theil-Sen's slopes between pairs, Rousseeuw's shortest interval in the
-    place of their median; geometric mean regression (reduced major axis).
+    Source: Theil-Sen's slopes between pairs, with Rousseeuw's shortest interval for
+    their median; geometric mean regression (reduced major axis).
     """
     if len(x) < LEAST_SAMPLES or x.std() < LEAST_TEXTURE or y.std() < LEAST_LEVELS:
         return None
     x, y = x.astype(float), y.astype(float)
     one, other = np.random.default_rng(0).integers(0, len(x), (2, SLOPES))
     rise, run = y[one] - y[other], x[one] - x[other]
-    # Slopes between two samples of the same water are noise; slopes between ground and
-    # cloud are no relation.
+    # The smallest differences are noise, and the largest are between ground and cloud.
     apart = np.abs(run) > LEAST_TEXTURE
     if not apart.any():
         return None
@@ -131,20 +125,14 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
 def is_changed(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None], limits: np.ndarray
 ) -> np.ndarray:
-    """Detect samples [n, bands] off the line of any band, [n] bool.
-
-    `limits` are the largest distances of unchanged ground; see `change_limits`.
-    """
+    """Return the mask of samples beyond the `change_limits` of any band, [n] bool."""
     return (_distances(lr, xs, fits) > limits).any(axis=1)
 
 
 def change_limits(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
 ) -> np.ndarray:
-    """Return the largest distance of unchanged ground from each line, DN of Spot.
-
-    It is 3 robust standard deviations of the samples, and at least `CHANGED_DN`.
-    """
+    """Return the largest distance of unchanged ground from each line, DN of Spot."""
     gains = np.array([abs(fit.gain) if fit else np.inf for fit in fits])
     spread = _robust_deviation(_distances(lr, xs, fits)) if len(lr) else 0.0
     return np.maximum(3 * spread, CHANGED_DN * gains)
@@ -173,21 +161,19 @@ def _densest_median(values: np.ndarray, share: float) -> float:
 
 
 def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
-    """Map the DN of Spot to those of Sentinel-2: (DN - bias) / gain; 0 stays 0.
+    """Map the DN of Spot to those of Sentinel-2: (DN - bias) / gain, for each band.
 
-    Pixels with data become 1 at least, because 0 is nodata.  The inverse of each fit
-    undoes the mapping, but for those pixels.  `image` has one band per fit.
+    Nodata stays 0, and pixels with data become 1 at least.
     """
     bands = []
     for number, fit in enumerate(fits):
         if fit is None or fit.gain <= 0 or fit.r2 < LEAST_R2:
-            gain = (
-                f"a gain of {fit.gain:.3f} (R2 {fit.r2:.2f})" if fit else "no relation"
-            )
+            relation = fit and f"a gain of {fit.gain:.3f} (R2 {fit.r2:.2f})"
             raise SRError(
-                f"{gain} was found between Spot and Sentinel-2 in {BANDS[number]}, a "
-                f"positive gain and an R2 of at least {LEAST_R2} are expected; check "
-                "that both show the same place and bands, or do without --harmonize"
+                f"{relation or 'no relation'} was found between Spot and Sentinel-2 in "
+                f"{BANDS[number]}, a positive gain and an R2 of {LEAST_R2} or more are "
+                "expected; check that both show the same place and bands, or do "
+                "without --harmonize"
             )
         dn = f"im1b{number + 1}"
         bands.append(

@@ -22,8 +22,7 @@ import pyotb
 log = logging.getLogger(__name__)
 
 REASONS = ("no data", "saturated", "cloud, shadow or defect")
-# Bicubic interpolation to 6 m reaches 2 pixels of 10 m on each side, and interpolation
-# to 1.5 m 2 pixels of 6 m.  So far does a bad pixel spoil its neighbours.
+# Bicubic interpolation reaches 2 pixels on each side: of 10 m for lr, of 6 m for hr.
 REACH_LR_PIXELS = 4
 MOST_EVEN = 0.9  # share of XS pixels in which all PAN pixels are equal
 SATURATED_DN = 65535  # of Sentinel-2
@@ -37,8 +36,8 @@ class UsablePixels:
     bad: dict[str, np.ndarray]
     """Mask of the pixels spoilt for each of `REASONS`, [h, w] bool."""
     shares: dict[str, float | None]
-    """Shares (0-1) of the ground of Spot: "missing" in Sentinel-2, and "cloud" for
-    cloud or shadow; None without SCL."""
+    """Shares of Spot's ground, 0-1, "missing" in Sentinel-2 and under "cloud" or
+    shadow; None without SCL."""
 
     @property
     def usable(self) -> np.ndarray:
@@ -50,11 +49,9 @@ class UsablePixels:
 def find_usable_pixels(
     pan: ImageInfo, xs: ImageInfo, s2: Any, scl: Any | None = None
 ) -> UsablePixels:
-    """Read every pixel once, in strips, and mask the bad ones.
+    """Read every pixel once, in strips, and mask the bad ones; 0 is nodata.
 
-    Arguments:
-        pan, xs: Spot images; 0 is nodata.
-        s2, scl: pyotb objects or files, Sentinel-2 as published and its classification.
+    `s2` and `scl` are pyotb objects: Sentinel-2 as published, and its classification.
     """
     # The nearest pixel: 6 m are less than 10 m, so each Sentinel-2 pixel is read.
     images = [image for image in (s2, scl) if image is not None]

@@ -1,8 +1,7 @@
 """Batches of patches for `fit`; seed and epoch alone determine order and augmentation.
 
-The order of OTBTF's `DatasetFromPatchesImages` depends on all patches drawn before.
-Here random numbers are stateless: a training that was interrupted after epoch 7 sees
-in epoch 8 the batches that it would have seen without the interruption.
+A resumed training sees the batches that it would have seen without the interruption;
+the order of OTBTF's `DatasetFromPatchesImages` depends on all patches drawn before.
 """
 
 import logging
@@ -26,16 +25,15 @@ log = logging.getLogger(__name__)
 Sample = dict[str, tf.Tensor]
 
 MAX_BYTES_IN_MEMORY = 2 * 10**9
-"""Larger patches are streamed.  It is a quarter of the memory of a laptop with 8 GB,
-which TensorFlow needs as well.  Streaming doubles the processor time of a batch."""
+"""Larger patches are streamed, which doubles the processor time of a batch."""
 
 RANDOM_NUMBERS = 6 + len(BANDS)
-"""Random numbers per patch: three flips, two that are not used, brightness of all bands
-and of each band.  With another number the same seed would train another model."""
+"""Random numbers per patch: three flips, two without use, brightness of all bands and
+of each band.  With another number the same seed would train another model."""
 
 BRIGHTNESS_RANGE, BAND_BRIGHTNESS_RANGE = 0.3, 0.15
-"""Largest change of the brightness of all bands together, and of each band, as
-logarithms: a factor of exp(-0.3) = 0.74 to exp(0.3) = 1.35."""
+"""Largest logarithm of the factors of all bands together, and of each band: 0.3 is a
+factor of 0.74 to 1.35."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,7 @@ class Patches:
 def open_patches(files: dict[str, list[str]], streaming: bool | None = None) -> Patches:
     """Open the patches images of each kind, "lr" and "hr", with OTBTF's reader.
 
-    With `streaming`, each patch is read from the disk when it is needed.  None streams
-    patches of more than `MAX_BYTES_IN_MEMORY`.
+    `streaming` reads each patch when it is needed; None decides by the size.
     """
     reader = otbtf.PatchesImagesReader(files, use_streaming=True)
     size, first = reader.get_size(), reader.get_sample(0)
@@ -69,7 +66,6 @@ def open_patches(files: dict[str, list[str]], streaming: bool | None = None) -> 
 def _streaming_reader(
     reader: Any, first: dict[str, np.ndarray]
 ) -> Callable[[tf.Tensor], Sample]:
-    """Return a function for `map` that reads the sample of an index from the disk."""
     lock = threading.Lock()  # a data set of GDAL serves one thread at a time
 
     def read(index: np.ndarray) -> list[np.ndarray]:
@@ -110,11 +106,7 @@ def training_batches(
     """Return the batches of all epochs, one after the other, for `fit`.
 
     All batches are full: the last one of an epoch repeats a few patches, so that each
-    epoch has each patch, and all steps weigh the same.  `fit` needs `steps_per_epoch`.
-
-    Arguments:
-        epochs: numbers of the epochs, from 0.
-        augment: True to flip and turn patches, and to change their brightness.
+    epoch has each patch, and all steps weigh the same.  `epochs` count from 0.
 
     Returns:
         Batches of `({"lr": [batch_size, h, w, bands] DN}, {"hr": reflectance})`.
@@ -146,8 +138,7 @@ def validation_batches(patches: Patches, batch_size: int) -> tf.data.Dataset:
     """Return all patches once, in order, in full batches.
 
     Patches of weight 0 fill the last batch, because each of several GPUs needs a part
-    of it.  The other patches weigh a little more than 1, so that the mean over all
-    batches is the mean over the patches.
+    of it.  The weight of the others makes the mean over all batches that over patches.
 
     Returns:
         Batches of `({"lr": DN}, {"hr": reflectance}, weights [batch_size, 1, 1])`.
@@ -172,8 +163,7 @@ def steps_per_epoch(patches: int, batch_size: int) -> int:
 def random_symmetry(sample: Sample, numbers: Any) -> Sample:
     """Flip and turn square images in one of the eight symmetries of a square.
 
-    Each of three numbers from 0 to 1 decides on a flip: along the rows, the columns and
-    the diagonal.  The numbers 0, 1, 0 turn by a quarter.
+    Three numbers from 0 to 1 decide on flips along rows, columns and the diagonal.
     """
     flips = tf.convert_to_tensor(numbers) < 0.5
     # A step of -1 mirrors.  One operation for both axes, because each patch runs it.
@@ -191,12 +181,8 @@ def random_symmetry(sample: Sample, numbers: Any) -> Sample:
 def random_brightness(sample: Sample, numbers: Any) -> Sample:
     """Multiply lr and hr by one factor for all bands, and by one more for each band.
 
-    Another season or another place has other colours.  A network trained on the colours
-    of one scene would change them into those.
-
-    Arguments:
-        sample: floating-point images `[h, w, bands]`.
-        numbers: 1 + bands random numbers from 0 to 1.
+    A network trained on the colours of one scene would change others into those.  The
+    images [h, w, bands] are floats; 1 + bands numbers are from 0 to 1.
     """
     centred = 2 * tf.convert_to_tensor(numbers) - 1  # -1 is darkest, 1 is brightest
     factors = tf.exp(

@@ -1,9 +1,7 @@
-"""Calibration of the intervals: the size of the error of a pixel, from known errors.
+"""Calibration of the intervals by split-conformal prediction.
 
-Training patches give the weights of the predictors of the error, which
-`srtools.network.intervals` computes.  Validation patches give the width of the
-intervals: split-conformal prediction.  The best epoch was chosen on validation patches,
-so that errors on other ground are a little larger.
+Training patches give the weights of the predictors of the error, and validation patches
+the widths.  The latter have chosen the best epoch: other errors are a little larger.
 """
 
 from collections.abc import Callable
@@ -38,11 +36,10 @@ def calibrate(
     Arguments:
         network: function of lr [n, h, w, bands] DN; returns hr [n, 4 h, 4 w, bands] DN.
         files: patches images of the groups train and valid, by kind.
-        seed: seed of the choice of pixels.
 
     Returns:
-        Records for the model's card by number of views, as text; None if the validation
-        patches are too few or too small.
+        Records for the card by number of views; None if validation patches are too few
+        or too small.
     """
     samples = [read_evenly_spaced(files[g], MAX_PATCHES) for g in ("train", "valid")]
     lr, hr = samples[1]
@@ -60,7 +57,6 @@ def calibrate(
 def _measure(
     network: Callable, lr: np.ndarray, hr: np.ndarray, views: int, rng: Any
 ) -> Pixels:
-    """Return predictors and absolute errors of random pixels of each patch."""
     side = hr.shape[1] - 2 * intervals.CUT
     indexes = np.tile(np.arange(side**2), (len(lr), 1))
     indexes = rng.permuted(indexes, axis=1)[:, :MAX_PIXELS]
@@ -104,10 +100,8 @@ def _fit(train: Pixels, valid: Pixels) -> dict:
 def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
     """Return knots of the scale, and at each level the widths there, [bands, n].
 
-    In each range of the scale the width is a quantile of the errors: a new pixel of
-    such a patch stays below it as often as promised.
-
-    Scales and errors are [patches, pixels, bands].
+    In each range of the scale the width is a quantile of the errors.  Scales and errors
+    are [patches, pixels, bands].
     """
     knots, widths, levels = [], [], np.array(intervals.LEVELS, float)
     for band in range(scales.shape[-1]):
@@ -130,10 +124,7 @@ def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
 
 
 def _cross_validate(scales: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return the coverage of patches left out of the calibration, [patches, levels].
-
-    The coverage varies from patch to patch, because pixels of a patch are alike.
-    """
+    """Return the coverage of patches left out of the calibration, [patches, levels]."""
     coverage, numbers = [], np.arange(len(scales))
     for part in np.array_split(numbers, min(FOLDS, len(scales))):
         others = np.delete(numbers, part)

@@ -20,7 +20,7 @@ COLUMNS = tuple(
     "epoch loss val_loss psnr val_psnr val_gain learning_rate patches_per_second "
     "seconds".split()
 )
-"""Columns of training.csv: epochs from 1, PSNR and gain over bicubic in dB, seconds of
+"""Columns of training.csv; PSNR and gain over bicubic are in dB, `seconds` are those of
 training without interruptions."""
 
 CURVES = {
@@ -28,7 +28,7 @@ CURVES = {
     "gain over bicubic, validation (dB)": {"val_gain": ""},
     "learning rate": {"learning_rate": ""},
 }
-"""Columns in each diagram of training.png, and their labels in its legend."""
+"""Columns in each diagram of training.png, with labels of the legend."""
 
 
 class EpochTable(tf.keras.callbacks.Callback):
@@ -37,11 +37,6 @@ class EpochTable(tf.keras.callbacks.Callback):
     The mean squared error, which Keras 2 and 3 name differently, becomes `psnr` and
     `val_psnr`; the other `COLUMNS` are added.  Callbacks after this one see them.
 
-    Arguments:
-        folder: folder of training.csv.
-        nb_epochs, patches: number of epochs, and of patches per epoch.
-        bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
-
     Attributes:
         start: scores of the initial network, epoch 0.
         rows: one dict per epoch, with the keys `COLUMNS`.
@@ -49,9 +44,13 @@ class EpochTable(tf.keras.callbacks.Callback):
 
     def __init__(self, folder: Path, nb_epochs: int, patches: int, bicubic_psnr: float):
         super().__init__()
-        self.folder, self.start, self.rows = folder, None, []
-        self.nb_epochs, self.patches = nb_epochs, patches
-        self.bicubic_psnr, self.begin = bicubic_psnr, None
+        self.folder, self.nb_epochs, self.patches = folder, nb_epochs, patches
+        self.bicubic_psnr, self.start, self.rows, self.begin = (
+            bicubic_psnr,
+            None,
+            [],
+            None,
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clocks; that of the training continues after an interruption."""
@@ -160,7 +159,7 @@ class StopOnSignal(tf.keras.callbacks.Callback):
 class StopOnNaN(tf.keras.callbacks.Callback):
     """Raise `Diverged` when a loss or a weight is not finite, or a loss is 0.
 
-    The message names the patch if `files`, by group and kind, have such pixels.
+    The message names the first patch in `files`, by group and kind, with such pixels.
     """
 
     def __init__(self, files: dict[str, dict[str, list[str]]]):
@@ -172,12 +171,9 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         self._check("the loss", logs["loss"])
 
     def on_epoch_end(self, epoch, logs=None):
-        """Check the validation loss and the weights.
-
-        The losses are not enough: on a CPU a ReLU turns NaN into 0, so that a network
-        of NaN weights answers 0 and its loss is a number.
-        """
+        """Check the validation loss and the weights."""
         self._check("the validation loss", logs["val_loss"])
+        # On a CPU a ReLU turns NaN into 0, so that the loss of NaN weights is a number.
         self._check("a weight", sum(w.sum() for w in self.model.get_weights()))
         if logs.get("loss") == 0:
             raise Diverged(

@@ -1,8 +1,7 @@
 """Checkpoint of a training, and the lock on its folders.
 
-Keras' `BackupAndRestore` does not save the state of other callbacks: early stopping
-would count anew and lose its best weights.  In Keras 3, a process that is killed
-between its two files trains an epoch twice.
+Keras' `BackupAndRestore` does not save the state of early stopping, and in Keras 3 a
+process that is killed between its two files trains an epoch twice.
 """
 
 import json
@@ -24,23 +23,21 @@ from srtools.training.callbacks import Diverged
 log = logging.getLogger(__name__)
 
 FILE = "interrupted.npz"  # in the folder of the logs
-# Attributes of callbacks that are saved.
+# Attributes of callbacks in the file.
 STATE = {"best", "wait", "best_epoch", "stopped_epoch", "start", "rows"}
-BEST_WEIGHTS = "best_weights"  # likewise, a list of arrays
+BEST_WEIGHTS = "best_weights"  # an attribute with a list of arrays
 PATCH_FILES = "files"  # setting with names, sizes and times of the patches images
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
-    """Save all that the next epoch depends on after each epoch, and restore it.
+    """Save the state of a training after each epoch, and restore it.
 
     It must be the last callback, so that the others have finished the epoch.
 
     Attributes:
-        settings: all that the training depends on; other settings are refused.
-        batches: validation batches; the initial network is evaluated on them as epoch
-            0, so that a worse one is never the best.
+        settings: everything that the weights depend on; other settings are refused.
+        batches: validation batches, on which the initial network is evaluated.
         arrays: content of the file; empty if the training starts from the beginning.
-        epochs_done: number of epochs in the file.
         stopped: True if early stopping has ended the training.
     """
 
@@ -59,9 +56,9 @@ class Checkpoint(tf.keras.callbacks.Callback):
         return self
 
     def load(self, overwrite: bool) -> bool:
-        """Read the file; return True if there is one with the same settings.
+        """Read the file; return True if it exists with the same settings.
 
-        A file with other settings is an error unless `overwrite` is True.
+        A file with other settings is an error, unless `overwrite` is True.
         """
         if not self.path.exists():
             return False
@@ -93,9 +90,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
         for variable, array in zip(variables, self._stack("optimizer"), strict=True):
             variable.assign(array)
         log.info(
-            "resuming an interrupted training after epoch %d; delete %s to start from "
-            "the beginning",
-            *(self.epochs_done, self.path),
+            f"resuming an interrupted training after epoch {self.epochs_done}; delete "
+            f"{self.path} to start from the beginning"
         )
 
     def on_train_begin(self, logs=None):

@@ -18,17 +18,16 @@ class PatchImages(tf.keras.callbacks.Callback):
     """Write pictures of the same few patches at the start and after each epoch.
 
     Each patch, lr `[n, h, w, bands]` and hr `[n, 4 h, 4 w, bands]` DN, has a row with
-    the columns of `TITLE`.  All epochs share one stretch, so that they compare: that of
-    the truth for colours; the error is white from bicubic's 99th percentile on.
+    the columns of `TITLE`.  All epochs share the stretch of the truth; the error is
+    white from bicubic's 99th percentile on.
     """
 
     def __init__(self, folder: Path, lr: np.ndarray, hr: np.ndarray):
         super().__init__()
         self.folder, self.lr = folder, lr.astype(np.float32)
-        self.nearest, self.bicubic = (
-            zoom(self.lr * SCALE, hr.shape[1:3], method).numpy()
-            for method in ("nearest", "bicubic")
-        )
+        lr, size = self.lr * SCALE, hr.shape[1:3]
+        self.nearest = zoom(lr, size, "nearest").numpy()
+        self.bicubic = zoom(lr, size, "bicubic").numpy()
         self.truth = hr.astype(np.float32) * SCALE
         self.limits = stretch(self.truth.reshape(-1, *hr.shape[2:]))
         self.error_limit = np.percentile(self._error(self.bicubic), 99) + 1e-9

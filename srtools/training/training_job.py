@@ -37,9 +37,8 @@ IMAGE_PATCHES = 4  # validation patches in the pictures for TensorBoard
 def training(options: Options, command: str) -> Iterator["TrainingJob"]:
     """Yield a training job; its folders are locked until the end of the block.
 
-    The same options resume a training that was killed after its last whole epoch.  At
-    the end `Diverged` is raised if the training did; its best model is saved before.
-    The card of the model keeps `command`.
+    The same options resume a training that was killed after its last whole epoch.  A
+    training that diverged raises `Diverged` at the end, when its best model is saved.
     """
     devices = choose_devices(options.batch_size)
     scenes = read_scenes(options.patches)
@@ -81,12 +80,11 @@ class TrainingJob:
     """Batches and callbacks of a training, and the model that it saves.
 
     Attributes:
-        interrupted: number of the signal, or message of the error, that ended the
-            training early.
+        interrupted: number of the signal, or message of the error, that ended `fit`.
         files: patches images of the groups "train" and "valid", by kind.
         logs: folder of training.csv, training.png and the event files.
         steps: number of steps of all epochs.
-        epochs: arguments of `fit` about epochs.
+        epochs: arguments of `fit`.
     """
 
     options: Options
@@ -143,7 +141,7 @@ class TrainingJob:
             yield
 
     def restore(self, trainer: tf.keras.Model) -> None:
-        """Set the weights of a network to those of `--finetune` or the checkpoint."""
+        """Set the weights to those of `--finetune` or of the checkpoint, if any."""
         if folder := self.options.finetune:
             card = saved_model.describe(folder).card
             check_conventions(card, f"the card of {folder}", "give another model")

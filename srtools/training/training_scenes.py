@@ -64,7 +64,6 @@ def _read(folder: str) -> Scene:
 
 
 def _check_alike(one: Scene, other: Scene) -> None:
-    """Check that two scenes have the same grids and the same kind of pixels."""
     if Path(one.folder).resolve() == Path(other.folder).resolve():
         raise SRError(f"--patches names {other.folder} twice; name each scene once")
     for (text, first), (_, second) in zip(_facts(one), _facts(other), strict=True):
@@ -77,14 +76,14 @@ def _check_alike(one: Scene, other: Scene) -> None:
     offsets = [scene.card.get("offset") for scene in (one, other)]
     if None not in offsets and offsets[0] != offsets[1]:
         log.warning(
-            "the offset of Sentinel-2 is %s DN in %s and %s DN in %s: both are "
-            "reflectance x 10000 only if the products have these offsets",
-            *(offsets[0], one.folder, offsets[1], other.folder),
+            f"the offset of Sentinel-2 is {offsets[0]} DN in {one.folder} and "
+            f"{offsets[1]} DN in {other.folder}: both are reflectance x 10000 only if "
+            "the products have these offsets"
         )
 
 
 def _facts(scene: Scene) -> list[tuple]:
-    """Return the properties that scenes share: text, and value or None if unknown."""
+    """Return text and value of the properties that scenes share; None is unknown."""
     lr = next(iter(scene.files.values()))["lr"]
     return [
         ("lr pixels of {} m", scene.card.get("lr", {}).get("spacing")),
@@ -95,7 +94,6 @@ def _facts(scene: Scene) -> list[tuple]:
 
 
 def _check_leak(train: Scene, valid: Scene) -> None:
-    """Check that the validation patches of a scene are not training ground."""
     ground = footprints.ground_of(train.card, "train")
     if count := footprints.shared(ground, footprints.ground_of(valid.card, "valid")):
         raise SRError(

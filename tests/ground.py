@@ -1,20 +1,19 @@
 """Made-up ground that Spot and Sentinel-2 see, for the tests of a pair."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from affine import Affine
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from srtools.images.raster import describe
 from srtools.pair.quality import PairQuality, compare
 from srtools.pair.radiometric_fit import LinearFit
+from tests.conftest import CORNER  # on the 1.5 m grid, not on the 10 m grid
 
 import pyotb
 
-CORNER = (452001.0, 5412003.0)  # on the 1.5 m grid, not on the 10 m grid
 RIM = 64  # pixels of 1.5 m around the Spot image, for Sentinel-2 to see
 SIZE = 192  # pixels of 6 m
 BLUR = 3.386  # pixels of 1.5 m: a contrast of 0.28 at a period of 20 m
@@ -56,26 +55,13 @@ def changed(ground: np.ndarray, count: int) -> np.ndarray:
 class Scene:
     """Spot and Sentinel-2 of one ground, in files."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, write_raster_in: Callable[..., str]):
+        self.folder, self.write_raster_in = folder, write_raster_in
         self.ground = landscape(1)
 
     def write(self, name: str, pixels: np.ndarray, spacing: float, corner) -> str:
-        path = str(self.folder / name)
-        bands = np.moveaxis(np.clip(np.rint(pixels), 0, 65535), -1, 0)
-        with rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            dtype="uint16",
-            count=len(bands),
-            height=bands.shape[1],
-            width=bands.shape[2],
-            crs="EPSG:32631",
-            transform=Affine(spacing, 0, corner[0], 0, -spacing, corner[1]),
-        ) as file:
-            file.write(bands.astype(np.uint16))
-        return path
+        pixels = np.clip(np.rint(pixels), 0, 65535).astype(np.uint16)
+        return self.write_raster_in(self.folder, name, pixels, spacing, corner)
 
     def spot(self, gain=1.0, bias=0.0, wedge=0, pan=None) -> str:
         """Write XS, and PAN of the same ground or of another one; return XS."""

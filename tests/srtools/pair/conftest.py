@@ -6,5 +6,5 @@ from tests.ground import Scene
 
 
 @pytest.fixture(scope="package")
-def scene(tmp_path_factory) -> Scene:
-    return Scene(tmp_path_factory.mktemp("pair"))
+def scene(tmp_path_factory, write_raster_in) -> Scene:
+    return Scene(tmp_path_factory.mktemp("pair"), write_raster_in)

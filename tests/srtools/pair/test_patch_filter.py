@@ -1,78 +1,66 @@
 """Training patches that do not fit by themselves."""
 
-import json
-
 import numpy as np
 import pytest
 import rasterio
 
 import sr_dataset
-from demo.scene import make_scene
 from srtools.options.dataset_options import Options
+from tests.ground import Scene
 
-SIZE = 32
+SIZE, SIDE = 16, 64  # lr pixels of a patch, and of a square of wrong ground
+SQUARES = (18, 17), (114, 17), (114, 113)  # rows and columns of patches
 LEFT_OUT = ("shifted (training)", "unlike (training)", "changed (training)")
 
 
 @pytest.fixture(scope="module")
-def spot(tmp_path_factory):
-    """A scene of 384 x 384 lr pixels with three squares of 96 pixels that are wrong."""
-    paths = make_scene(tmp_path_factory.mktemp("scene"), size=1536, seed=3, wedge=0)
+def images(tmp_path_factory, write_raster_in) -> dict:
+    """Return options for a scene with a shifted, an unlike and a changed square."""
+    scene = Scene(tmp_path_factory.mktemp("filter"), write_raster_in)
+    xs, s2 = scene.spot(), scene.sentinel2()
+    pan = str(scene.folder / "pan.tif")
     random = np.random.default_rng(1)
-
-    def square(pixels, zoom, row, col):
-        rows, cols = (slice(zoom * at, zoom * (at + 96)) for at in (row, col))
-        return pixels[:, rows, cols]
-
-    for name, zoom in (("pan", 4), ("xs", 1)):
-        with rasterio.open(paths[name], "r+") as file:
+    for path, zoom in ((pan, 4), (xs, 1)):
+        with rasterio.open(path, "r+") as file:
             pixels = file.read()
-            moved = square(pixels.copy(), zoom, 33, 35)
-            square(pixels, zoom, 33, 33)[:] = moved  # 12 m further west
-            unlike = square(pixels, zoom, 161, 33)
+            shifted, unlike, changed = (
+                pixels[:, zoom * row :, zoom * col :][:, : zoom * SIDE, : zoom * SIDE]
+                for row, col in SQUARES
+            )
+            shifted[:] = np.roll(shifted, -2 * zoom, axis=2)  # 12 m to the west
             unlike[:] = random.normal(1500, 500, unlike.shape).clip(1, 5000)
-            changed = square(pixels, zoom, 161, 225)
             changed[:] = changed * 0.5 + 1500
             file.write(pixels)
-    return paths
+    options = {"pan": pan, "xs": xs, "s2_images": (s2,), "offset": 0, "margin": 5}
+    return {**options, "patch_size": SIZE, "accept_pair": True}
 
 
-def run(spot, out_dir, **options):
-    given = {
-        "pan": str(spot["pan"]),
-        "xs": str(spot["xs"]),
-        "s2_images": tuple(map(str, spot["s2"])),
-        "offset": 1000,
-        "accept_pair": True,
-    }
-    sr_dataset.create_dataset(Options(out_dir=str(out_dir), **given, **options))
-    return json.loads((out_dir / "dataset.json").read_text())
+def run(images, out_dir, **options) -> dict:
+    """Make patches with and without the filter, and return both cards."""
+    before, after = (
+        Options(**images, **options, out_dir=str(out_dir / f"{on}"), per_patch=on)
+        for on in (False, True)
+    )
+    return sr_dataset.create_dataset(before), sr_dataset.create_dataset(after)
 
 
-def overlap(windows, row, col):
-    """Count the patches that lie wholly in a square of 96 pixels."""
-    rows, cols = np.array(windows).reshape(-1, 2).T
-    inside = (rows >= row) & (rows + SIZE <= row + 96)
-    return int((inside & (cols >= col) & (cols + SIZE <= col + 96)).sum())
-
-
-def test_they_are_left_out_and_counted(spot, tmp_path):
-    train = {"proportions": (1, 0, 0)}
-    before = run(spot, tmp_path / "before", **train)
-    after = run(spot, tmp_path / "after", per_patch=True, **train)
-    places = [card["groups"]["train"]["windows"] for card in (before, after)]
-    wrong = [(33, 33), (161, 33), (161, 225)]
-    kept = [[overlap(windows, *square) for square in wrong] for windows in places]
-    assert min(kept[0]) >= 4 and kept[1] == [0, 0, 0]
+def test_they_are_left_out_and_counted(images, tmp_path):
+    before, after = run(images, tmp_path, proportions=(1, 0, 0))
+    places = [np.array(card["groups"]["train"]["windows"]) for card in (before, after)]
+    for row, col in SQUARES:
+        inside = [
+            (windows >= (row, col)) & (windows + SIZE <= (row + SIDE, col + SIDE))
+            for windows in places
+        ]
+        assert [both.all(axis=1).sum() for both in inside] == [16, 0]
     costs = [after["left_out"][reason] for reason in LEFT_OUT]
     assert all(costs) and sum(costs) == len(places[0]) - len(places[1])
-    # Ground that is right is kept, but for what meets the sides of the squares.
-    assert sum(costs) <= 3 * 16
+    # Right ground is kept, but for the patches beside the squares.
+    assert sum(costs) <= 3 * 25
 
 
-def test_what_is_not_for_training_stays(spot, tmp_path):
-    before = run(spot, tmp_path / "before")
-    after = run(spot, tmp_path / "after", per_patch=True)
+def test_what_is_not_for_training_stays(images, tmp_path):
+    before, after = run(images, tmp_path)
     assert after["groups"]["train"]["patches"] < before["groups"]["train"]["patches"]
     for group in ("valid", "test"):
         assert after["groups"][group] == before["groups"][group]

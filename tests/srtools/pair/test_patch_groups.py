@@ -1,4 +1,4 @@
-"""Splits: the engine takes exactly these patches, and no group sees another."""
+"""Splits: the engine takes exactly these patches, far from those of other groups."""
 
 import functools
 import itertools
@@ -60,13 +60,9 @@ def touching(windows, size, margin) -> int:
 def test_no_patch_widened_by_the_margin_touches_another_group(
     shape, size, margin, seed
 ):
-    split = deal(shape, size, margin, seed)
-    windows = split.windows
+    windows = deal(shape, size, margin, seed).windows
     assert touching(windows, size, margin) == 0
-    gaps = check_gaps(windows, size, margin)
-    assert min(gaps.values()) >= margin
-    # The check measures: one pixel more and some patch does touch.
-    assert touching(windows, size, min(gaps.values()) + 1) > 0
+    check_gaps(windows, size, margin)
 
 
 @pytest.mark.parametrize(
@@ -109,27 +105,20 @@ def test_test_patches_are_four_blocks_or_more(shape, least_valid, margin):
 
 
 def test_a_small_image_keeps_its_patches():
-    """Four blocks in 25 patches would leave little to learn from."""
+    """Four blocks in 25 patches would leave few for the training."""
     split = deal((192, 192), 32, 21)
     assert split.record["blocks"] == {"valid": 1, "test": 1}
     assert [len(split.windows[group]) for group in GROUPS] == [15, 2, 2]
 
 
-def test_other_proportions():
-    split = split_in_blocks(whole((600, 600)), 16, 5, proportions=(5, 2, 3))
+@pytest.mark.parametrize("shares", [(5, 2, 3), (0, 0, 1), (0.9, 0.1, 0)])
+def test_other_proportions(shares):
+    split = split_in_blocks(whole((600, 600)), 16, 5, shares)
     counts = np.array([len(split.windows[group]) for group in GROUPS])
-    assert counts / counts.sum() == pytest.approx([0.5, 0.2, 0.3], abs=0.01)
-
-
-def test_a_group_may_be_all_or_nothing():
-    usable = whole((300, 350))
-    split = split_in_blocks(usable, 16, 9, proportions=(0, 0, 1))
-    counts = [len(split.windows[group]) for group in GROUPS]
-    assert counts == [0, 0, (300 // 16) * (350 // 16)]
-    split = split_in_blocks(usable, 16, 9, proportions=(0.9, 0.1, 0))
-    train, valid, test = (len(split.windows[group]) for group in GROUPS)
-    assert test == 0 and valid / (train + valid) == pytest.approx(0.1, abs=0.02)
-    check_gaps({g: split.windows[g] for g in GROUPS[:2]}, 16, 9)
+    expected = np.divide(shares, sum(shares))
+    assert counts / counts.sum() == pytest.approx(expected, abs=0.01)
+    assert all(counts[expected == 0] == 0)
+    check_gaps({g: w for g, w in split.windows.items() if len(w)}, 16, 5)
 
 
 def test_seed():
@@ -165,8 +154,8 @@ def test_the_engine_takes_these_patches(shape, size, tmp_path, write_raster):
     for mask, parameters in split.selections(centres):
         sr_dataset.select_patches(image, mask, parameters)
     if size % 2 == 0:
-        for group, found in read_windows(centres, describe(image, "it"), split).items():
-            assert (found == split.windows[group]).all()
+        windows = read_windows(centres, describe(image, "it"), split)
+        assert all((windows[g] == split.windows[g]).all() for g in GROUPS)
     for group in GROUPS:
         extraction = pyotb.PatchesExtraction(
             {
@@ -213,45 +202,40 @@ def test_left_out_patches_are_counted_once():
 
 
 @pytest.mark.parametrize(
-    ("shape", "size", "margin", "words"),
+    ("usable", "margin", "words"),
     [
-        ((34, 34), 32, 14, "1 usable patches of 32 x 32"),
-        ((20, 20), 32, 14, "0 usable patches"),
-        ((130, 70), 32, 70, "8 usable patches"),
-        ((292, 299), 32, 260, "260 pixels apart"),
+        (whole((34, 34)), 14, "1 usable patches of 32 x 32"),
+        (whole((20, 20)), 14, "0 usable patches"),
+        (whole((130, 70)), 70, "8 usable patches"),
+        (whole((292, 299)), 260, "260 pixels apart"),
+        (~whole((300, 300)), 14, "0 usable patches.*--split interleaved"),
     ],
 )
-def test_too_little_room(shape, size, margin, words):
+def test_too_little_room(usable, margin, words):
     with pytest.raises(SRError, match=words):
-        split_in_blocks(whole(shape), size, margin)
+        split_in_blocks(usable, 32, margin)
 
 
-def test_nothing_usable():
-    with pytest.raises(SRError, match="0 usable patches.*--split interleaved"):
-        split_in_blocks(np.zeros((300, 300), bool), 32, 14)
+@pytest.mark.parametrize(
+    ("train", "test", "gap"),
+    [
+        ([[0, 0], [40, 0]], [[4, 18]], 10),  # columns 0 to 7 and 18 to 25
+        ([[0, 0]], [[20, 9]], 12),
+        ([[3, 3]], [[3, 3]], -8),
+        ([[0, 0], [0, 16]], [[0, 8]], 0),  # interleaved, as in the course
+    ],
+)
+def test_the_check_of_the_gaps_is_exact(train, test, gap):
+    windows = {"train": np.array(train), "test": np.array(test)}
+    check_gaps(windows, 8, gap)
+    with pytest.raises(SRError, match=f"train and test have {gap} pixels between them"):
+        check_gaps(windows, 8, gap + 1)
 
 
-def test_check_groups_is_exact():
-    """8 pixels from column 0, then the next group from column 18: 10 are between."""
-    windows = {"train": np.array([[0, 0], [40, 0]]), "test": np.array([[4, 18]])}
-    assert check_gaps(windows, 8, 10) == {"train-test": 10}
-    with pytest.raises(SRError, match="train and test have 10 pixels between them"):
-        check_gaps(windows, 8, 11)
-    diagonal = {"train": np.array([[0, 0]]), "test": np.array([[20, 9]])}
-    assert check_gaps(diagonal, 8, 12) == {"train-test": 12}
+def test_a_group_without_patches_is_refused():
+    windows = {"train": np.array([[0, 0]]), "test": np.zeros((0, 2), int)}
     with pytest.raises(SRError, match="no test patch of 8 x 8 pixels is left"):
-        check_gaps({**windows, "test": np.zeros((0, 2), int)}, 8, 0)
-    with pytest.raises(SRError, match="have -8 pixels"):
-        check_gaps({"a": np.array([[3, 3]]), "b": np.array([[3, 3]])}, 8, 0)
-
-
-def test_interleaved_patches_do_not_pass():
-    """The course's split puts test patches between train patches."""
-    rows, cols = np.meshgrid(np.arange(9) * 8, np.arange(9) * 8)
-    windows = np.stack([rows.ravel(), cols.ravel()], axis=1)
-    groups = {"train": windows[1::2], "test": windows[::2]}
-    with pytest.raises(SRError, match="0 pixels between"):
-        check_gaps(groups, 8, 1)
+        check_gaps(windows, 8, 0)
 
 
 def test_groups_look_alike_if_they_can():

@@ -1,12 +1,11 @@
-"""Unusable pixels: each reason is found where it is, and spreads as it should."""
+"""Unusable pixels, and the neighbours that they spoil."""
 
 import numpy as np
 import pytest
 
 from srtools.images.raster import describe
 from srtools.pair import usable_pixels
-
-CORNER = (452001.0, 5412003.0)
+from tests.conftest import CORNER
 
 HEIGHT, WIDTH = 60, 70
 
@@ -50,13 +49,11 @@ def spread(rows: slice, cols: slice) -> np.ndarray:
 def test_nothing_is_wrong(scene):
     seen = scene()
     assert seen.usable.all() and seen.usable.shape == (HEIGHT, WIDTH)
-    assert list(seen.bad) == list(usable_pixels.REASONS)
     assert seen.shares["missing"] == 0 and seen.shares["cloud"] == 0
 
 
-# Of images with other pixels: rows and columns there, and on the grid of XS.  A pixel
-# of 10 m owns the 6 m pixels whose middle is in it: from 30 m to 40 m there are the
-# middles 33 and 39, pixels 5 and 6.
+# Rows and columns of an image, and those on the grid of XS.  A pixel of 10 m covers the
+# centres of 6 m pixels: from 30 m to 40 m those at 33 and 39 m, pixels 5 and 6.
 XS = (slice(20, 22), slice(30, 33)), (slice(20, 22), slice(30, 33))
 PAN = (slice(40, 48), slice(80, 84)), (slice(10, 12), slice(20, 21))
 S2 = (slice(3, 4), slice(6, 9)), (slice(5, 7), slice(10, 15))

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from srtools.conventions import GROUPS
+from srtools.conventions import GROUPS, KINDS
 from srtools.evaluation.coverage import Coverage
 from srtools.evaluation.eval_set import Sample
 from srtools.network import intervals
 from srtools.training import calibration
+from tests.training_patches import write_stack
 
 import tensorflow as tf
 
-COUNTS = {"train": 12, "valid": 12, "test": 12}
-SIDE = 24  # lr pixels
+COUNT, SIDE = 12, 24  # patches of a group, and their lr pixels
 
 
 def network(lr: tf.Tensor) -> tf.Tensor:
@@ -41,24 +41,19 @@ def pixels(count: int, rng) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory, write_raster_in):
-    rng = np.random.default_rng(7)
-    folder, arrays = tmp_path_factory.mktemp("patches"), {}
-    files = {}
-    for group in GROUPS:
-        arrays[group] = pixels(COUNTS[group], rng)
-        files[group] = {
-            kind: [
-                write_raster_in(
-                    folder,
-                    f"{group}_{kind}_patches.tif",
-                    array.reshape(-1, *array.shape[2:]).astype(np.uint16),
-                    crs=None,
-                )
-            ]
-            for kind, array in zip(("lr", "hr"), arrays[group], strict=True)
-        }
-    return files, arrays
+def simulated(tmp_path_factory):
+    """Return the patches images, and the arrays of each group."""
+    rng, folder = np.random.default_rng(7), tmp_path_factory.mktemp("patches")
+    arrays = {group: pixels(COUNT, rng) for group in GROUPS}
+    return {group: write(folder, group, arrays[group]) for group in GROUPS}, arrays
+
+
+def write(folder, group, arrays) -> dict[str, list[str]]:
+    """Write the patches images of a group, and return their paths by kind."""
+    paths = {kind: folder / f"{group}_{kind}_patches.tif" for kind in KINDS}
+    for path, array in zip(paths.values(), arrays, strict=True):
+        write_stack(path, array.astype(np.uint16))
+    return {kind: [str(path)] for kind, path in paths.items()}
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +112,7 @@ def test_other_random_pixels_give_similar_widths(simulated, records):
     assert again == records
 
 
-def test_one_validation_patch_is_not_enough(simulated, write_raster):
+def test_one_validation_patch_is_not_enough(simulated, tmp_path):
     files, arrays = simulated
-    (lr, hr) = (array[:1].reshape(-1, *array.shape[2:]) for array in arrays["valid"])
-    single = {
-        "lr": [write_raster("lr.tif", lr.astype(np.uint16), crs=None)],
-        "hr": [write_raster("hr.tif", hr.astype(np.uint16), crs=None)],
-    }
+    single = write(tmp_path, "valid", [array[:1] for array in arrays["valid"]])
     assert calibration.calibrate(network, {**files, "valid": single}, seed=0) is None

@@ -1,5 +1,6 @@
 """Callbacks of `fit`: the table, the curves, the line, and reasons to stop early."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -86,11 +87,7 @@ def test_curves_are_a_picture_of_three_diagrams(tmp_path, table):
     finish_epoch(table, 0)
     finish_epoch(table, 1, val_loss=0.2)
     callbacks.draw_curves(tmp_path / "training.png", table.rows)
-    with Image.open(tmp_path / "training.png") as picture:
-        pixels = np.asarray(picture.convert("L"), float)
-    height, width = pixels.shape
-    assert width > 3 * height
-    # Each third has a diagram.
+    pixels = np.asarray(Image.open(tmp_path / "training.png").convert("L"), float)
     assert all(np.ptp(third) > 100 for third in np.array_split(pixels, 3, axis=1))
 
 
@@ -100,13 +97,11 @@ def test_a_line_describes_the_epoch_and_marks_the_best(table):
         row = dict.fromkeys(callbacks.COLUMNS, 1.0) | {"val_loss": val_loss}
         table.rows.append(row | {"epoch": epoch, "seconds": 10.0 * epoch})
         lines.append(table.last_line())
-    first, second, third = lines
-    assert first == (
+    assert lines[0] == (
         "epoch 1/3  loss 1.00000  val_loss 0.50000 *  gain +1.00 dB  "
         "learning rate 1.0e+00  1 patches/s  10 s, 20 s left"
     )
-    assert "0.40000 *" in second and second.endswith("20 s, 10 s left")
-    assert "0.60000 *" not in third and third.endswith("30 s, 0 s left")
+    assert ["*" in line for line in lines] == [True, True, False]
     assert table.best_row()["epoch"] == 2
 
 
@@ -142,14 +137,6 @@ def test_a_loss_of_0_stops(stop):
     stop.on_epoch_end(-1, {"val_loss": 1.0})  # the start has no training loss
 
 
-def test_patches_with_nan_are_named(stop, write_raster):
-    stack = np.full((24, 8, 4), NAN, np.float32)
-    path = write_raster("train_hr_patches.tif", stack, crs=None)
-    stop.files = {"train": {"hr": [path]}}
-    with pytest.raises(SRError, match="patch 0 of .*hr_patches.tif holds nan .*again"):
-        stop.on_train_batch_end(0, {"loss": NAN})
-
-
 @pytest.mark.parametrize(
     ("losses", "validation", "stuck"),
     [
@@ -164,12 +151,8 @@ def test_a_validation_loss_that_never_moves_is_an_error(
 ):
     for epoch, (loss, val_loss) in enumerate(zip(losses, validation, strict=True)):
         finish_epoch(table, epoch, val_loss, loss)
-    if stuck:
-        with pytest.raises(
-            SRError, match="learned nothing.* 0.25000 in each of 2 epochs"
-        ):
-            table.check_progress()
-    else:
+    words = "learned nothing.* 0.25000 in each of 2 epochs"
+    with pytest.raises(SRError, match=words) if stuck else contextlib.nullcontext():
         table.check_progress()
 
 

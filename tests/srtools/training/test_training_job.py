@@ -21,9 +21,7 @@ def test_one_device_takes_any_batch(monkeypatch, gpus):
 
 def test_a_batch_that_gpus_cannot_share_is_refused(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU"] * 2)
-    with pytest.raises(
-        SRError, match="batch of 3 .*evenly among 2 GPUs.*multiple of 2"
-    ):
+    with pytest.raises(SRError, match="of 3 .*evenly among 2 GPUs.*multiple of 2"):
         training_job.choose_devices(batch_size=3)
 
 

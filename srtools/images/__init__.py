@@ -1,4 +1,1 @@
-"""One raster: where it lies, whether its pixels can be right, and how it looks.
-
-All five exercises use this room; it knows nothing of pairs, networks or searches.
-"""
+"""One raster: where it lies, whether its pixels can be right, and how it looks."""

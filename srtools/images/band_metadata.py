@@ -33,8 +33,7 @@ TYPE_ADVICE = {
 def check_band_metadata(image: ImageInfo, label: str, linear: bool = False) -> None:
     """Check that all bands are DN (reflectance x 10000) and that only 0 is nodata.
 
-    Arguments:
-        linear: accept any linear coding of reflectance, 8 bits included.
+    `linear` accepts any linear coding of reflectance, 8 bits included.
     """
     name = f"{label} {redact(image.path)}"
     types = [band.dtype for band in image.band_infos]
@@ -85,10 +84,7 @@ def _check_band(band: BandInfo, place: str, linear: bool) -> None:
 
 
 def offset_dn(band: BandInfo) -> int:
-    """Return the DN that a band declares to be still in its pixels.
-
-    A scale of 1e-4 and an offset of -0.1 mean 1000 DN.
-    """
+    """Return the declared offset: for a scale of 1e-4 and an offset of -0.1, 1000 DN."""
     return round(-band.offset / band.scale)
 
 

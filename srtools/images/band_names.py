@@ -62,9 +62,8 @@ def check_order(
 ) -> None:
     """Check that no name of a band contradicts the order of `BANDS`.
 
-    Arguments:
-        images: four images with one band, or one with four.
-        read: `sentinel2_band` or `spot_band`.
+    `images` are four with one band or one with four; `read` is `sentinel2_band` or
+    `spot_band`.
     """
     bands = [band for image in images for band in image.band_infos]
     titles = [band.title for band in bands]

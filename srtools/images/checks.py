@@ -1,4 +1,4 @@
-"""Checks of the grids of images before any pixel is computed, and of Spot as a pair."""
+"""Checks of Spot's PAN and XS, and of the grids of images."""
 
 import logging
 from collections.abc import Sequence
@@ -29,11 +29,8 @@ def check_spot(
 ) -> tuple[ImageInfo, ImageInfo]:
     """Check the Spot images, before Sentinel-2 is fetched for them.
 
-    Arguments:
-        pan, xs: files with 1 and 4 bands.
-        patch_size: side of a patch, XS pixels.
-        linear: accept any linear coding of reflectance (raw counts, 8 bits), because
-            Spot will be harmonized.
+    `patch_size` is in XS pixels.  `linear` accepts any linear coding of reflectance
+    (raw counts, 8 bits), which will be harmonized.
     """
     names = "the PAN image", "the XS image"
     pair = describe(pan, names[0], bands=1), describe(xs, names[1], bands=len(BANDS))
@@ -124,12 +121,9 @@ def check_covers(
     outline: shapely.Polygon,
     label: str = "Sentinel-2 image",
 ) -> None:
-    """Check that tiles, in any CRS, together cover an area.
+    """Check that tiles, in any CRS, together cover the Spot image `area`.
 
-    Arguments:
-        area: the Spot image.
-        outline: outline of its pixels with data, in its CRS.
-        label: name of a tile, for messages.
+    `outline` is that of its pixels with data, in its CRS.  `label` names a tile.
     """
     sides = shapely.segmentize(outline.boundary, outline.length / 160)
     left, bottom, right, top = outline.bounds

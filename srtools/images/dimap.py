@@ -15,10 +15,9 @@ IMAGING_DATE = re.compile(r"<IMAGING_DATE>\s*(\d{4}-\d\d-\d\d)")
 
 
 def imaging_date(image: str) -> date | None:
-    """Read the date of acquisition of Spot; None if it is unknown or ambiguous.
+    """Read the date of acquisition in DIM_*.XML, given itself or an image beside it.
 
-    Arguments:
-        image: DIM_*.XML, or an image with such files beside it.
+    None: the date is unknown or ambiguous.
     """
     path = Path(image)
     files = [path] if path.suffix.lower() == ".xml" else []

@@ -14,6 +14,8 @@ from srtools.files import whole_file
 from srtools.images import raster
 from srtools.images.grid import Bounds, Grid
 
+SIDE = 900  # largest side of a picture of one image, pixels
+
 
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the limits of each band of [h, w, bands]: its percentiles 1 and 99.
@@ -38,7 +40,6 @@ def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -
         path: PNG file.
         rows: for each row {column title: image [h, w, bands]}; the first three bands
             are shown as red, green, blue, with the stretch of the first image.
-        title: line above the picture.
     """
     columns = list(rows[0])
     side = 13.0 / len(columns)  # inches
@@ -65,23 +66,17 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def save_preview(
-    path: str | Path,
-    read_s2: Callable[[Grid], np.ndarray],
-    sr_path: str | Path,
-    size: int = 900,
+    path: str | Path, read_s2: Callable[[Grid], np.ndarray], sr_path: str | Path
 ) -> None:
     """Save a picture of input and output over the same area, and of its centre.
 
-    Arguments:
-        path: PNG file.
-        read_s2: function that reads Sentinel-2 on a grid.
-        size: largest side of a picture, pixels.
+    `read_s2` reads Sentinel-2 on a grid.
     """
     sr = raster.describe(sr_path, "the image")
     rows = [
         {
-            "Sentinel-2, 10 m": read_s2(_grid(sr.crs, area, S2_SPACING_METRES, size)),
-            "super-resolution": read_area([sr.path], sr.crs, area, size),
+            "Sentinel-2, 10 m": read_s2(_grid(sr.crs, area, S2_SPACING_METRES, SIDE)),
+            "super-resolution": read_area([sr.path], sr.crs, area, SIDE),
         }
         for area in (sr.bounds, middle(sr.bounds, 1280.0))
     ]
@@ -116,11 +111,9 @@ def middle(bounds: Bounds, metres: float) -> Bounds:
 
 
 def read_area(paths: list[str], crs: CRS, bounds: Bounds, size: int) -> np.ndarray:
-    """Read the bands of one or more files over an area, [h, w, bands] float.
+    """Read the bands of files over bounds in a CRS, [h, w, bands] float.
 
-    Arguments:
-        crs: CRS of the bounds.
-        size: largest side of the result, pixels.
+    `size` is the largest side of the result, pixels.
     """
     images = [raster.describe(path, "the image") for path in paths]
     spacing = min(image.spacing_in(crs) for image in images)

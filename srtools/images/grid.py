@@ -90,8 +90,7 @@ class Grid:
     ) -> np.ndarray:
         """Read rows and columns; those beyond the image are 0.
 
-        Arguments:
-            reader: function that reads [rows, columns] of a window inside the image.
+        `reader` reads [rows, columns] of a window inside the image.
         """
         inside = self.clip(window)
         if any(part.start == part.stop for part in inside):

@@ -1,7 +1,7 @@
 """Plausibility of a sample of the pixels: are they DN, and is ESA's offset in them?
 
-Every band is judged.  Reflectance x 10000 lies between about 0 and 12000; far beyond
-lie fill values and other scales.
+Reflectance x 10000 lies between about 0 and 12000; other values are fill, or another
+scale.
 """
 
 import logging
@@ -84,11 +84,9 @@ def sample(
 def check_plausible(
     bands: dict[str, np.ndarray], label: str, linear: bool = False
 ) -> None:
-    """Check that pixels can be DN.
+    """Check that the pixels of a `sample` can be DN.
 
-    Arguments:
-        bands: see `sample`.
-        linear: accept any linear coding of reflectance.
+    `linear` accepts any linear coding of reflectance.
     """
     bands = {f"{label} {place}": values for place, values in bands.items()}
     for place, values in bands.items():
@@ -149,13 +147,12 @@ def check_offset(
 ) -> None:
     """Check whether the pixels contain the offset that will be subtracted.
 
-    Shadow and water have a reflectance near 0, so that their DN are near 0 without
-    the offset and near 1000 with it.  A wrong option is a warning, wrong metadata are
-    an error.
+    The DN of shadow and water are near 0 without the offset and near 1000 with it.
+    A contradiction is a warning if `offset_source` is `OFFSET_OPTION` or "" (unknown),
+    and an error if it names metadata.
 
     Arguments:
         bands: bands of one Sentinel-2 image, see `sample`.
-        offset_source: metadata, `OFFSET_OPTION`, or "" if unknown.
     """
     darkest = min(np.quantile(values, DARKEST_SHARE) for values in bands.values())
     dark = max((values < DARK_DN).mean() for values in bands.values())

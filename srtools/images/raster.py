@@ -1,4 +1,4 @@
-"""An image as its file describes it; every script checks this before any pixel."""
+"""The metadata and the pixels of an image file."""
 
 import os
 import re
@@ -121,11 +121,9 @@ class ImageInfo:
 def describe(
     path: str | os.PathLike, label: str, bands: int | None = None
 ) -> ImageInfo:
-    """Read the metadata of an image, which must be north up.
+    """Read the metadata of an image, which must be north up and have `bands` bands.
 
-    Arguments:
-        label: name of the image in messages ("the PAN image").
-        bands: expected number of bands; None: any.
+    `label` names the image in messages ("the PAN image").
     """
     path = str(path)
     name = f"{label} {redact(path)}"
@@ -277,13 +275,12 @@ def _read(
                 raise
 
 
-def data_outline(image: ImageInfo, samples: int = 512) -> shapely.Polygon:
+def data_outline(image: ImageInfo) -> shapely.Polygon:
     """Return a convex outline of the pixels that are not 0, in the CRS of the image.
 
-    Orthorectified images are slanted, with wedges of nodata beside them.  At most
-    `samples` rows and columns are read.
+    Orthorectified images are slanted, with wedges of nodata beside them.
     """
-    height, width = min(image.height, samples), min(image.width, samples)
+    height, width = min(image.height, 512), min(image.width, 512)
     with reading(image.path) as file:
         has_data = file.read(out_shape=(image.bands, height, width)).all(axis=0)
     if not has_data.any():
@@ -323,10 +320,7 @@ def is_whole(path: str | os.PathLike) -> bool:
 
 
 def check_written(path: str | os.PathLike) -> None:
-    """Check that the engine wrote a GeoTIFF completely.
-
-    On a full disk OTB's writer returns without an error.
-    """
+    """Raise if a GeoTIFF is not whole: on a full disk OTB returns without an error."""
     if not is_whole(path):
         free = shutil.disk_usage(Path(path).parent).free
         raise SRError(

@@ -104,12 +104,9 @@ def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
 
 
 def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
-    """Mosaic tiles of one CRS and pixel grid; a 0 shows the tile below.
+    """Mosaic tiles (files of each) of one CRS and pixel grid; a 0 shows the tile below.
 
-    Arguments:
-        tiles: files of each tile.
-        folder: folder for the VRT files, one per file of a tile; a single tile needs
-            none and keeps its own files.
+    Return one VRT file in `folder` per file of a tile.  A single tile keeps its files.
     """
     if len(tiles) == 1:
         return list(tiles[0])

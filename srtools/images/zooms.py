@@ -8,7 +8,7 @@ ZOOMS = ("nearest", "bilinear", "bicubic")
 
 
 def zoom(lr: np.ndarray, size: tuple[int, int], method: str) -> tf.Tensor:
-    """Enlarge [n, h, w, bands] to `size`, without a shift, by one of `ZOOMS`.
+    """Enlarge [n, h, w, bands] to `size` (height, width), without a shift.
 
     Bicubic is cubic convolution (Keys, 1981, a = -0.5).
     """

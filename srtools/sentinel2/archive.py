@@ -1,8 +1,7 @@
 """A STAC API and the images behind it: searched and read in bounded time.
 
-Every call has a time-out, retries, and a bound on the whole (`within`).  An error is
-one line that names the service.  URLs carry secrets, which `redact` and
-`without_secrets` cut out of everything that is printed or written.
+Every call has a time-out, retries, and a bound on the whole (`within`).  URLs carry
+secrets, which `redact` and `without_secrets` cut out of messages and cards.
 """
 
 import logging
@@ -40,16 +39,14 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 COLLECTION = "sentinel-2-l2a"
-PAGE_ITEMS = 100  # asked for; a server may send fewer
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
 MIN_SPEED = 1000  # bytes per second; a slower server counts as silent
-# A token lives 45 min or more.  An old one is replaced before a reading starts, so
-# that none expires in the middle of it.
+# Tokens live 45 min or more; one with less time left is replaced before a reading.
 MIN_TOKEN_SECONDS = 1800
-# GDAL's cache of remote files, so that a pipeline of several passes fetches each
-# block once.  The five bands over a whole scene of Spot (60 km) are 300 MB.
+# GDAL's cache of remote files: a pipeline of several passes fetches each block once.
+# The five bands over a whole scene of Spot (60 km) are 300 MB.
 os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(2**30))
 
 
@@ -70,10 +67,9 @@ class Archive:
         return urlsplit(self.url).hostname == urlsplit(PLANETARY_COMPUTER).hostname
 
     def search(self, **parameters: Any) -> list[dict[str, Any]]:
-        """Return the items (GeoJSON) of a STAC search, unsigned, each id once.
+        """Return the items (GeoJSON) of a `pystac_client.ItemSearch`, each id once.
 
-        `parameters` are those of `pystac_client.ItemSearch`.  A server may ignore
-        them, so the caller has to check the items.
+        A server may ignore the parameters, so the caller has to check the items.
         """
         name = f"the STAC service {with_proxy(self.url)}"
         try:
@@ -123,7 +119,7 @@ class Archive:
             search = client.search(
                 method="POST" if post else "GET",  # POST has room for any outline
                 collections=[COLLECTION],
-                limit=PAGE_ITEMS,
+                limit=100,  # items per page; a server may send fewer
                 **parameters,
             )
             for page in search.pages_as_dicts():
@@ -142,13 +138,11 @@ class Archive:
     def path(self, href: str) -> str:
         """Return the path by which GDAL reads `href` now.
 
-        A path with a token is a secret and expires: keep `href`, and call this just
-        before reading.
+        A path with a token is a secret and expires in `MIN_TOKEN_SECONDS` or more:
+        keep `href`, and call this just before reading.
         """
-        return gdal_path(self._sign(href) if self.needs_token else href)
-
-    def _sign(self, href: str) -> str:
-        """Add a token that is valid for `MIN_TOKEN_SECONDS` or more to `href`."""
+        if not self.needs_token:
+            return gdal_path(href)
         keep_secrets_out_of_logs()
         library = token_library()
         for key, token in list(library.sas.TOKEN_CACHE.items()):
@@ -157,7 +151,7 @@ class Archive:
         endpoint = library.settings.Settings.get().sas_url
         name = f"the token service {with_proxy(endpoint)}"
         try:
-            return within(self.timeout, name, lambda: library.sign(href))
+            return gdal_path(within(self.timeout, name, lambda: library.sign(href)))
         except SRError:
             raise
         except (OSError, ValueError, TypeError) as error:  # requests' are OSErrors
@@ -183,13 +177,9 @@ class Archive:
         """Open `href` and return `reader(dataset)`, with retries.
 
         GDAL repeats a request that got 429 or 5xx.  The whole reading starts again
-        after a cut connection, after damaged bytes or, with a new token, after a
-        refusal.  The checksums of DEFLATE, in which the Planetary Computer's images
-        are compressed, reveal damaged bytes; images without compression have none.
-
-        Raises:
-            SRError: if the image cannot be read.
-            ServiceError: if its server, or the token service, does not answer.
+        after a cut connection, after damaged bytes (if checksums, as of DEFLATE,
+        reveal them) or, with a new token, after a refusal.  `ServiceError` means that
+        the server, or the token service, does not answer.
         """
         name = f"the server of {with_proxy(href)}"
         return within(self.patience, name, lambda: self._read(href, reader))

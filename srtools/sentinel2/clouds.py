@@ -30,8 +30,8 @@ def scl_shares(
 ) -> dict[str, float]:
     """Return the share (0-1) of `area` (degrees) of each bad class, and "missing".
 
-    A pixel is missing if all tiles of the pass have class 0 there.  A pixel counts if
-    `area` extends into it by more than a twentieth of its side.
+    Missing pixels have class 0 in all tiles.  A pixel counts if `area` extends into it
+    by more than a twentieth of its side.
     """
     (classes, inside), *others = (
         archive.read(href, lambda source: _read_classes(source, area)) for href in hrefs
@@ -51,10 +51,8 @@ def band_shares(
     """Return the share (0-1) of `area` (degrees) "missing" or "defective" in any band.
 
     A DN of 0 in all tiles is missing, a DN above `HIGHEST_DN` is defective.  Overviews
-    are read, which have a 64th of the bytes.
-
-    Arguments:
-        hrefs: for each band its images, one per tile.
+    are read, which have a 64th of the bytes.  `hrefs` has one list per band, with an
+    image per tile.
     """
     transform = from_bounds(*area.bounds, *SAMPLES[::-1])
 

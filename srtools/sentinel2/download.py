@@ -1,10 +1,9 @@
 """Remote images over an area: links for the engine, or local copies of their blocks.
 
-Links need no file, but expire within an hour, and OTB has only the retries of GDAL.
-For long runs and bad networks the pixels over the area are copied beforehand: whole
-blocks of the Cloud Optimized GeoTIFF, each once, several rows of blocks in parallel,
-each row with a fresh link and its own retries.  A broken connection costs a row, and
-never makes wrong pixels.  A row that cannot be read ends the download.
+Links expire within an hour, and OTB has only the retries of GDAL.  For long runs and
+bad networks whole blocks are copied, each once, several rows of blocks in parallel,
+each row with a fresh link and its own retries.  A row that cannot be read ends the
+download.
 """
 
 import math
@@ -48,12 +47,8 @@ class Copy:
     """Rows of blocks; one reading each."""
     profile: dict[str, Any]
     """Profile of the local file, for rasterio."""
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the pixels, bytes."""
-        itemsize = np.dtype(self.profile["dtype"]).itemsize
-        return self.profile["width"] * self.profile["height"] * itemsize
+    nbytes: int
+    """Size of the pixels, bytes."""
 
 
 @contextmanager
@@ -101,8 +96,7 @@ def local_copies(
 def open_links(scene: Scene, bands: Sequence[str]) -> Iterator[list[dict[str, str]]]:
     """Yield, for each tile, the current link of each of its bands.
 
-    The GDAL of the engine reads over the links with retries, and keeps the blocks for
-    as long as the process lives.  OTB's GDAL reads its options from the environment.
+    OTB's GDAL reads its options, such as the number of retries, in the environment.
     """
     keep_secrets_out_of_logs()
     options = {**scene.archive.gdal_options(), "GDAL_HTTP_MAX_RETRY": LINK_RETRIES}
@@ -126,10 +120,10 @@ def _plan_copy(
     source: Any, href: str, path: str, area: shapely.Polygon, margin: float
 ) -> Copy | None:
     """Return the copy of the blocks over `area`; None if the image has none."""
-    grid, (height, width) = Grid.of(source), source.block_shapes[0]
+    grid, sides = Grid.of(source), source.block_shapes[0]
     outline = areas.project(area, areas.DEGREES, source.crs)
     window = grid.touched(outline.buffer(margin).bounds)
-    rows, cols = grid.clip(tuple(map(_whole_blocks, window, (height, width))))
+    rows, cols = grid.clip(tuple(map(_whole_blocks, window, sides)))
     part = grid.part((rows, cols))
     if not part.width or not part.height:
         return None
@@ -140,19 +134,18 @@ def _plan_copy(
         "dtype": source.dtypes[0],
         "nodata": source.nodata,
         "tiled": True,
-        "blockxsize": 256,
-        "blockysize": 256,
         "BIGTIFF": "IF_SAFER",
     }
-    step = height * math.ceil(MIN_ROWS / height)
-    tops = range(rows.start, rows.stop, step)
-    cuts = [slice(top, min(top + step, rows.stop)) for top in tops]
-    windows = [Window.from_slices(cut, cols) for cut in cuts]
-    return Copy(href, path, windows, profile)
+    step = sides[0] * math.ceil(MIN_ROWS / sides[0])
+    windows = [
+        Window.from_slices((top, min(top + step, rows.stop)), cols)
+        for top in range(rows.start, rows.stop, step)
+    ]
+    nbytes = part.width * part.height * np.dtype(source.dtypes[0]).itemsize
+    return Copy(href, path, windows, profile, nbytes)
 
 
 def _whole_blocks(pixels: slice, block: int) -> slice:
-    """Extend a range of pixels to whole blocks."""
     return slice(pixels.start // block * block, -(-pixels.stop // block) * block)
 
 

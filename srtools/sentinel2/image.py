@@ -1,7 +1,6 @@
 """One Sentinel-2 image: its files, its metadata, and its pixels without the offset.
 
-`srtools.sentinel2.source.open_sentinel2` makes it for exercises 1 and 5, and checks it
-once.  OTB's pipeline reads the files in `tiles`; all other code calls `read`.
+OTB's pipeline reads the files in `tiles`; all other code calls `Sentinel2.read`.
 """
 
 import logging
@@ -84,7 +83,7 @@ class Sentinel2:
     def content(self, area: Grid) -> Content:
         """Check whether all, some or no pixels that touch an area have data.
 
-        0 in any band is nodata, and so is the ground beyond the image.
+        0 in any band is nodata; beyond the image there is no data.
         """
         window = self.grid.touched(area.bounds_in(self.grid.crs))
         inside = self.grid.clip(window)
@@ -105,9 +104,9 @@ class Sentinel2:
         """Check the files and a sample of the pixels; return the image with `images`.
 
         Arguments:
-            folder: folder for the small VRT files of the mosaic of several tiles.
-            xs: Spot image that Sentinel-2 must cover, and over whose rectangle pixels
-                are sampled; None: the whole image is sampled.
+            folder: folder for the VRT files that mosaic several tiles.
+            xs: Spot image that Sentinel-2 must cover; pixels are sampled over its
+                rectangle.  None: the whole image is sampled.
         """
         tiles = [check_images(files) for files in self.tiles]
         if xs:
@@ -121,32 +120,21 @@ class Sentinel2:
                 classes = [raster.describe(path, f"the {name}", 1) for path in self.scl]
                 checks.check_covers(classes, xs, outline, name)
         check_tags([image for tile in tiles for image in tile], self)
-        self._check_pixels(tiles, xs)
+        samples = [plausibility.sample(tile, xs) for tile in tiles]
+        with_data = [x for x in samples if any(values.size for values in x.values())]
+        for bands in with_data or samples[:1]:  # a tile may be empty over the area
+            plausibility.check_plausible(bands, "the Sentinel-2 image")
+            plausibility.check_offset(bands, self.offset, self.offset_source)
         images = tiles[0]
         if len(tiles) > 1:
             mosaics = vrt.write_mosaics(self.tiles, folder)
             images = [raster.describe(path, "the Sentinel-2 image") for path in mosaics]
         return replace(self, images=images)
 
-    def _check_pixels(
-        self, tiles: Sequence[Sequence[ImageInfo]], area: ImageInfo | None
-    ) -> None:
-        """Check that a sample of the pixels can be DN with this offset.
-
-        At least one of several tiles must have data over the area.
-        """
-        samples = [plausibility.sample(tile, area) for tile in tiles]
-        with_data = [x for x in samples if any(values.size for values in x.values())]
-        for bands in with_data or samples[:1]:
-            plausibility.check_plausible(bands, "the Sentinel-2 image")
-            plausibility.check_offset(bands, self.offset, self.offset_source)
-
     def check_area(self, area: ImageInfo | None) -> None:
         """Check that the image shows an area, and that the output's grid has metres.
 
-        Arguments:
-            area: image with the grid of the output; None: the output has the grid of
-                Sentinel-2.
+        `area` is an image with the grid of the output; None: the grid of Sentinel-2.
         """
         grid = area or self.images[0]
         checks.check_metres(grid)

@@ -82,11 +82,11 @@ def pass_key(tile: Tile) -> tuple[str, str, str]:
 
 
 def group_tiles(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
-    """Return for each pass the smallest set of tiles that contains `area`.
+    """Return for each pass a small set of tiles that contains `area`.
 
-    Tiles of different offsets are never mixed.  Among several processings of a tile
-    the highest baseline is taken, then the latest generation.  Older processings are
-    taken only if the newer ones do not contain the area.
+    Tiles of different offsets are never mixed.  Of several processings of a tile the
+    one with the highest baseline, then the latest one, is taken.  Processings from
+    before the offset are taken only if the newer ones do not contain the area.
     """
     passes: Any = defaultdict(lambda: defaultdict(dict))
     for tile in sorted(tiles, key=lambda tile: (tile.baseline, tile.generated)):
@@ -102,11 +102,9 @@ def group_tiles(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]
 
 
 def choose_tiles(tiles: Iterable[Tile], area: shapely.Polygon) -> list[Tile]:
-    """Choose few tiles that contain `area`, greedily.
+    """Choose few tiles that contain `area`: by their uncovered part, then by clouds.
 
-    The next tile is the one with the largest part of the uncovered area, the clearer
-    one of two alike.  The rim of a tile along its outline counts as uncovered, so that
-    a neighbour that shows the rim is chosen, too.
+    The rim of a tile counts as uncovered, so that a neighbour that shows it is chosen.
     """
     chosen: list[Tile] = []
     candidates = sorted(tiles, key=lambda tile: (tile.cloud or 0.0, tile.id))

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 from srtools.conventions import BANDS
 from srtools.errors import SRError
@@ -11,24 +10,11 @@ from srtools.sentinel2.items import offset_of
 IMAGES = (".jp2", ".tif", ".tiff")
 
 
-class Product(NamedTuple):
-    """Files and offset of a SAFE folder."""
+def read_safe(folder: str | Path) -> tuple[list[str], list[str], int | None]:
+    """Find the 10 m bands, the SCL (an empty list if there is none) and the offset.
 
-    bands: list[str]
-    """Files of B04, B03, B02, B08 at 10 m."""
-    scl: list[str]
-    """File of the scene classification at 20 m; empty if there is none."""
-    offset: int | None
-    """DN to subtract; None if unknown."""
-
-
-def is_safe(path: str | Path) -> bool:
-    """Check whether a path is a SAFE folder; images are files."""
-    return Path(path).is_dir()
-
-
-def read_safe(folder: str | Path) -> Product:
-    """Find the bands, the scene classification and the offset of a product."""
+    An offset of None is unknown.
+    """
     bands = []
     for band in BANDS:
         files = _images(folder, f"R10m/*_{band}_10m.*")
@@ -39,7 +25,7 @@ def read_safe(folder: str | Path) -> Product:
                 "one product of Level-2A, not Level-1C"
             )
         bands += files
-    return Product(bands, _images(folder, "R20m/*_SCL_20m.*"), _offset(Path(folder)))
+    return bands, _images(folder, "R20m/*_SCL_20m.*"), _offset(Path(folder))
 
 
 def _images(folder: str | Path, pattern: str) -> list[str]:

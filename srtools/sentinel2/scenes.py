@@ -4,9 +4,8 @@
     scene = choose(candidates, area, max_bad_share)
     scene.hrefs("B04"), scene.offset, scene.record()
 
-The answer of a server is not trusted.  Date, collection, clouds and coverage are
-checked again here.  The pixels of the best candidates are read, because a cloud cover
-is a mean over 110 km, and a published outline may be wrong.
+The items of a server are checked again here.  The pixels of the best candidates are
+read, because a cloud cover is a mean over 110 km, and an outline may be wrong.
 """
 
 import logging
@@ -44,14 +43,10 @@ def search(
 ) -> list[Scene]:
     """Return the candidates over `area` (degrees), the best first.
 
-    A candidate is one pass of the satellite: the fewest tiles of one datastrip and
-    one CRS whose outlines contain the area.  The order is by cloud cover in whole
+    A candidate is one pass of the satellite.  The order is by cloud cover in whole
     percent, because finer differences of a mean over 110 km mean little here, then by
-    the distance to the day `near`, or else to the middle of the period.  Candidates
-    that cannot be used come last; `rejection` states the reason.
-
-    Arguments:
-        start, end: days (UTC), both included.
+    the distance to the day `near`, or else to the middle of the period.  `start` and
+    `end` are days (UTC), both included.  Candidates with a `rejection` come last.
     """
     if start > end:
         raise SRError(
@@ -123,8 +118,8 @@ def choose(
 
     The SCL must have all pixels over `area`.  At most the share `max_bad_share` (0-1)
     may have one of `BAD_CLASSES` (clouds of requested items are only measured), be 0
-    in a band, or be brighter than any ground.  The function sets `shares` and
-    `rejection` of up to `MAX_READ` candidates, and logs their table if none passes.
+    in a band, or be brighter than any ground.  If no candidate passes, their table is
+    logged.
     """
     usable = [scene for scene in candidates if not scene.rejection]
     for scene in usable[:MAX_READ]:

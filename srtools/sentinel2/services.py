@@ -28,9 +28,8 @@ def in_parallel(
 ) -> Iterator[Result]:
     """Yield `function(job)` of each job, in any order, `WORKERS` at a time.
 
-    No job begins after a failure, or after `seconds` (default: `PATIENCE`).  Running
-    jobs are abandoned: unlike the threads of `concurrent.futures`, those of this pool
-    do not keep the program from ending.
+    After a failure, or `seconds` (default: `PATIENCE`), no job begins, and running jobs
+    are abandoned: unlike `concurrent.futures`, this pool lets the program end.
     """
     seconds = PATIENCE if seconds is None else seconds
     end = time.monotonic() + seconds

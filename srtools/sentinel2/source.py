@@ -52,11 +52,9 @@ def open_sentinel2(
 ) -> Iterator[Sentinel2]:
     """Yield the user's image, or the best one of a search, checked.
 
-    The pixels of a search are copied to `folder` for as long as the context lasts, or
-    read over links.  Exercises 1 and 5 differ in the keywords.
-
     Arguments:
         area: ground that must have clear pixels, in degrees.
+        folder: place of temporary copies and mosaics.
         xs: Spot image that Sentinel-2 must cover; pixels are copied and sampled over
             its rectangle.  None: copied over `area`, and all of them sampled.
         near: day to which the image should be close.
@@ -87,10 +85,7 @@ def open_sentinel2(
 def find_scene(
     options: SearchOptions, area: shapely.Polygon, near: date | None = None
 ) -> scenes.Scene:
-    """Search for the best image over an area (degrees); print the ranking.
-
-    With `--dry_run` a script calls only this function.
-    """
+    """Search for the best image over an area (degrees); print the ranking."""
     archive = Archive(options.stac_url or ARCHIVES[options.archive])
     if options.item:
         candidates = [scenes.fetch_items(archive, area, options.item)]
@@ -122,14 +117,9 @@ def _describe(
 
 
 def local_image(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
-    """Describe images, or a SAFE folder, on this machine.
-
-    Arguments:
-        paths: four files, one with four bands, or a SAFE folder.
-        offset: DN to subtract; None: read it in the metadata of the product.
-    """
+    """Describe images (four files, or one with four bands), or a SAFE folder."""
     offset_source = "" if offset is None else OFFSET_OPTION
-    if len(paths) == 1 and safe.is_safe(paths[0]):
+    if len(paths) == 1 and Path(paths[0]).is_dir():
         bands, scl, published = safe.read_safe(paths[0])
         if offset is None:
             offset, offset_source = published_offset(paths[0], published), paths[0]

@@ -84,7 +84,7 @@ def _check_band(band: BandInfo, place: str, linear: bool) -> None:
 
 
 def offset_dn(band: BandInfo) -> int:
-    """Return the declared offset: for a scale of 1e-4 and an offset of -0.1, 1000 DN."""
+    """Return the declared offset, DN: 1000 if the scale is 1e-4 and the offset -0.1."""
     return round(-band.offset / band.scale)
 
 

@@ -80,12 +80,12 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo) -> None:
             f"the pixels of XS ({xs.spacing:g} m) are {ratio:.3g} times those of PAN "
             f"({pan.spacing:g} m), {FACTOR} times are expected"
         )
-    if not pan.grid.meets(xs.bounds):
+    if not pan.meets(xs.bounds):
         raise SRError(
             f"PAN and XS do not overlap: PAN covers {_place(pan)}, XS {_place(xs)}"
         )
     # hr patches begin at a whole pixel of PAN, lr patches at one of XS.
-    corner = np.array(pan.grid.position(xs.bounds[0], xs.bounds[3]))
+    corner = np.array(pan.position(xs.bounds[0], xs.bounds[3]))
     offset = np.abs(corner - np.rint(corner)).max()
     if offset > LARGEST_OFFSET_PAN_PIXELS:
         log.warning(
@@ -146,7 +146,7 @@ def check_covers(
 
 def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
     """Check that `image` covers at least a part of `area`."""
-    if not image.grid.meets(area.grid.bounds_in(image.crs)):
+    if not image.meets(area.bounds_in(image.crs)):
         raise SRError(
             f"{redact(image.path)} does not show {redact(area.path)}: the one lies at "
             f"{_place(image)}, the other at {_place(area)}"

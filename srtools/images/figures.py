@@ -93,10 +93,9 @@ def _grid(crs: CRS, bounds: Bounds, spacing: float, size: int) -> Grid:
     return Grid(crs, from_bounds(*bounds, width, height), width, height)
 
 
-def quicklook(path: str | Path) -> np.ndarray:
-    """Read an image with at most 900 pixels a side, [h, w, bands] float."""
-    image = raster.describe(path, "the image")
-    scale = max(1.0, max(image.width, image.height) / 900)
+def quicklook(image: raster.ImageInfo) -> np.ndarray:
+    """Read an image with at most `SIDE` pixels a side, [h, w, bands] float."""
+    scale = max(1.0, max(image.width, image.height) / SIDE)
     shape = [max(1, round(side / scale)) for side in (image.height, image.width)]
     average = Resampling.average
     return raster.read([image], shape=shape, resampling=average).astype(float)

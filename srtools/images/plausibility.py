@@ -68,7 +68,7 @@ def sample(
     for image in images:
         window = slice(0, image.height), slice(0, image.width)
         if area:
-            window = image.grid.clip(image.grid.touched(area.grid.bounds_in(image.crs)))
+            window = image.clip(image.touched(area.bounds_in(image.crs)))
         # The overviews of a remote image suffice; they are a 64th of the bytes.
         step = REMOTE_STEP if is_remote(image.path) else 1
         sides = [math.ceil((part.stop - part.start) / step) for part in window]

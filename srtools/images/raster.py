@@ -61,24 +61,19 @@ class BandInfo:
 
 
 @dataclass(frozen=True)
-class ImageInfo:
-    """Place and pixel type of an image."""
+class ImageInfo(Grid):
+    """Grid, bands and pixel type of an image."""
 
     path: str
-    width: int
-    height: int
     bands: int
     dtype: str
-    crs: CRS
-    transform: Affine
-    """From (column, row) of a pixel's upper left corner to coordinates."""
     band_infos: tuple[BandInfo, ...] = ()
     offset_removed: int = 0
     """DN that were already subtracted, by `OFFSET_TAG`."""
 
     @property
     def grid(self) -> Grid:
-        """Grid of the pixels."""
+        """Grid of the pixels, without their metadata."""
         return Grid.of(self)
 
     @property
@@ -94,11 +89,6 @@ class ImageInfo:
         places = rasterio.warp.transform(self.crs, crs, xs, ys)
         corner, right, below = np.transpose(places)
         return min(np.hypot(*(right - corner)), np.hypot(*(below - corner)))
-
-    @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Left, bottom, right, top, in units of the CRS."""
-        return self.grid.bounds
 
     @property
     def largest_dn(self) -> int | None:
@@ -215,8 +205,8 @@ def _info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
     values = file.nodatavals, titles, colours, file.scales, file.offsets, masked
     bands = [BandInfo(*band) for band in zip(file.dtypes, *values, strict=True)]
     removed = int(file.tags().get(OFFSET_TAG) or 0)
-    size = file.width, file.height, file.count, file.dtypes[0]
-    return ImageInfo(path, *size, file.crs, file.transform, tuple(bands), removed)
+    grid, pixels = vars(Grid.of(file)), (path, file.count, file.dtypes[0])
+    return ImageInfo(*grid.values(), *pixels, tuple(bands), removed)
 
 
 @contextmanager

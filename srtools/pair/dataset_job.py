@@ -110,7 +110,7 @@ class DatasetJob:
     @cached_property
     def quicklook(self) -> np.ndarray:
         """XS at a small scale, [any h, any w, 4] DN, for the split and the pictures."""
-        return figures.quicklook(self.xs.path)
+        return figures.quicklook(self.xs)
 
     def patches_paths(self, group: str) -> dict[str, Path]:
         """Return the patches images of a group, by kind."""

@@ -42,7 +42,6 @@ COLLECTION = "sentinel-2-l2a"
 MAX_ITEMS = 1000  # two months over one city are about a hundred
 ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
-MIN_SPEED = 1000  # bytes per second; a slower server counts as silent
 # Tokens live 45 min or more; one with less time left is replaced before a reading.
 MIN_TOKEN_SECONDS = 1800
 # GDAL's cache of remote files: a pipeline of several passes fetches each block once.
@@ -167,7 +166,7 @@ class Archive:
             # A slow server may take long, a silent one may not.
             "GDAL_HTTP_TIMEOUT": self.patience,
             "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
-            "GDAL_HTTP_LOW_SPEED_LIMIT": MIN_SPEED,
+            "GDAL_HTTP_LOW_SPEED_LIMIT": 1000,  # bytes per second
             "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
             "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
             "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,

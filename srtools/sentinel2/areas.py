@@ -13,7 +13,6 @@ from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
-from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, data_outline
 from srtools.sentinel2.services import shorten
 
@@ -70,11 +69,8 @@ def data_footprint(image: ImageInfo) -> shapely.Polygon:
 
 def part_of(image: ImageInfo, area: shapely.Polygon) -> ImageInfo:
     """Describe the pixels of `image` that touch an area (degrees), as an image."""
-    grid = Grid.of(image)
     bounds = project(area, DEGREES, image.crs).bounds
-    part = grid.part(grid.clip(grid.touched(bounds)))
+    part = image.part(image.clip(image.touched(bounds)))
     if not part.width or not part.height:
         raise SRError(f"{image.path} does not show the area that was asked for")
-    return replace(
-        image, width=part.width, height=part.height, transform=part.transform
-    )
+    return replace(image, **vars(part))

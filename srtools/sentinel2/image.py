@@ -69,13 +69,8 @@ class Sentinel2:
     ) -> np.ndarray:
         """Read reflectance x 10000 without offset, at least 1; 0 is nodata.
 
-        Arguments:
-            area: rows and columns, or another grid, onto which pixels are warped and
-                beyond the image are 0; None: the whole image.
-            shape: height and width to which rows and columns are resampled.
-
-        Returns:
-            [h, w, 4] float32, B04, B03, B02, B08.
+        The arguments are those of `raster.read`.  The pixels are [h, w, 4] float32,
+        B04, B03, B02, B08.
         """
         dn = raster.read(self.images, area, shape, resampling).astype(np.float32)
         return np.where(dn == 0, 0, np.maximum(dn - self.offset, 1))

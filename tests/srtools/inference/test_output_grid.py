@@ -14,7 +14,7 @@ from srtools.network.saved_model import ModelInfo
 
 UTM31, UTM32 = (rasterio.CRS.from_epsg(32600 + zone) for zone in (31, 32))
 IMAGE = ImageInfo(
-    "s2.tif", 50, 40, 4, "uint16", UTM31, Affine(10, 0, 500000, 0, -10, 5400000)
+    UTM31, Affine(10, 0, 500000, 0, -10, 5400000), 50, 40, "s2.tif", 4, "uint16"
 )
 MODEL = ModelInfo("m", {}, {}, {})
 

@@ -6,11 +6,9 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from srtools.urls import is_remote
-
 log = logging.getLogger(__name__)
 
-METADATA = re.compile(r"DIM_.*\.XML", re.IGNORECASE)
+METADATA = "[Dd][Ii][Mm]_*.[Xx][Mm][Ll]"
 IMAGING_DATE = re.compile(r"<IMAGING_DATE>\s*(\d{4}-\d\d-\d\d)")
 
 
@@ -20,11 +18,9 @@ def imaging_date(image: str) -> date | None:
     None: the date is unknown or ambiguous.
     """
     path = Path(image)
-    files = [path] if path.suffix.lower() == ".xml" else []
-    if not files and not is_remote(image) and path.parent.is_dir():
-        files = [x for x in path.parent.iterdir() if METADATA.fullmatch(x.name)]
+    is_metadata = path.suffix.lower() == ".xml"
     days: set[str] = set()
-    for file in files:
+    for file in [path] if is_metadata else path.parent.glob(METADATA):
         with suppress(OSError):
             days.update(IMAGING_DATE.findall(file.read_text(errors="replace")))
     try:

@@ -1,7 +1,6 @@
 """Plausibility of a sample of the pixels: are they DN, and is ESA's offset in them?
 
-Reflectance x 10000 lies between about 0 and 12000; other values are fill, or another
-scale.
+Reflectance x 10000 lies between about 0 and 12000.
 """
 
 import logging
@@ -66,9 +65,8 @@ def sample(
     """Read some pixels of each band over an area; {name of the band: DN except 0}."""
     bands = {}
     for image in images:
-        window = slice(0, image.height), slice(0, image.width)
-        if area:
-            window = image.clip(image.touched(area.bounds_in(image.crs)))
+        bounds = (area or image).bounds_in(image.crs)
+        window = image.clip(image.touched(bounds))
         # The overviews of a remote image suffice; they are a 64th of the bytes.
         step = REMOTE_STEP if is_remote(image.path) else 1
         sides = [math.ceil((part.stop - part.start) / step) for part in window]

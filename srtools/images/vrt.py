@@ -1,8 +1,4 @@
-"""VRT files: a grid without pixels, and images mosaicked, reflected, displaced, masked.
-
-OTB has no application that pads an image.  GDAL's virtual format does it lazily on
-both engines, in a few kilobytes of XML.
-"""
+"""GDAL's virtual format, which pads, moves and masks images lazily on both engines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,1 @@
-"""The search, download and reading of Sentinel-2, for exercises 1 and 5.
-
-`source.open_sentinel2` is the entry point.
-"""
+"""The search, download and reading of Sentinel-2, from `source.open_sentinel2` on."""

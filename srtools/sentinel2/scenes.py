@@ -1,9 +1,5 @@
 """The search for the best Sentinel-2 image of an area: candidates, ranking, choice.
 
-    candidates = search(Archive(), area, start, end)
-    scene = choose(candidates, area, max_bad_share)
-    scene.hrefs("B04"), scene.offset, scene.record()
-
 The items of a server are checked again here.  The pixels of the best candidates are
 read, because a cloud cover is a mean over 110 km, and an outline may be wrong.
 """

@@ -3,9 +3,6 @@
     with source.open_sentinel2(options, area, folder, xs=xs, scl=True) as s2:
         pyotb.ConcatenateImages(il=s2.tiles[0])  # OTB's pipeline takes the files
         s2.read(grid)  # pixels without the offset
-
-A script checks its outputs and its model before it enters the context, so that no
-search is in vain.  The context checks the room on the disk before the download.
 """
 
 import logging

@@ -8,11 +8,7 @@ from srtools.images.dimap import imaging_date
 
 
 def metadata(day: str) -> str:
-    """Return the part of a DIMAP file with the date."""
-    return (
-        "<Dimap_Document><Strip_Source><MISSION>SPOT</MISSION>"
-        f"<IMAGING_DATE>{day}</IMAGING_DATE></Strip_Source></Dimap_Document>"
-    )
+    return f"<MISSION>SPOT</MISSION><IMAGING_DATE>{day}</IMAGING_DATE>"
 
 
 @pytest.mark.parametrize("name", ["DIM_SPOT7_P_x.XML", "IMG_SPOT7_P_x_R1C1.TIF"])

@@ -129,9 +129,6 @@ def test_tiles_that_do_not_fit_together(tmp_path):
         scenes.choose([scene], AREA)
 
 
-# --- the bands -------------------------------------------------------------------
-
-
 def with_bands(folder, name, place=TILE, **changes):
     """Write B04, B03, B02, B08 of 10 m and an SCL; return an item of them."""
     answer = item(name, href=scl(folder / f"{name}_SCL.tif", CLEAR))

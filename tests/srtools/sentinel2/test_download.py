@@ -87,9 +87,6 @@ def check_copy(path, pixels, grid, area):
         np.testing.assert_array_equal(copy.read(1), pixels[rows, cols])
 
 
-# --- the pixels ------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "area",
     [
@@ -190,9 +187,6 @@ def test_a_full_disk_is_an_error(publish, tmp_path, image):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- the network -----------------------------------------------------------------
-
-
 def test_every_block_is_fetched_once(service, publish, tmp_path):
     """Count requests and bytes, on an image of 13 MB."""
     size, block = 2560, 512
@@ -250,9 +244,6 @@ def test_a_block_that_cannot_be_read_is_an_error_not_zeros(
     assert list(tmp_path.iterdir()) == []
 
 
-# --- tokens ----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("minutes", "renewed"), [(120, False), (20, True)])
 def test_an_old_token_is_renewed_for_each_row(
     tokens, publish, tmp_path, monkeypatch, image, expiry, minutes, renewed
@@ -273,9 +264,6 @@ def signed_scene(tokens, publish, image):
     scene = publish(a={"B04": image})
     scene.tiles[0].hrefs["B04"] = f"{tokens.url}/container/a_B04.tif"
     return scene
-
-
-# --- links -----------------------------------------------------------------------
 
 
 AREA = place(456_000, 5_406_000, 9000, 12_000)  # columns 590-1510, rows 590-1810

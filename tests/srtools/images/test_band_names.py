@@ -1,5 +1,7 @@
 """Names of bands, as products and people write them."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import rasterio
@@ -59,15 +61,10 @@ def check(write_raster):
     return run
 
 
-@pytest.mark.parametrize("titles", RIGHT)
-def test_descriptions_in_order(check, titles):
-    check(titles)
-
-
-@pytest.mark.parametrize("titles", WRONG)
+@pytest.mark.parametrize("titles", RIGHT + WRONG)
 def test_descriptions_that_contradict_the_order(check, titles):
     words = "bands of the image are named .*B04, B03, B02, B08 in this order"
-    with pytest.raises(SRError, match=words):
+    with pytest.raises(SRError, match=words) if titles in WRONG else nullcontext():
         check(titles)
 
 

@@ -5,11 +5,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from srtools.conventions import BANDS
 from srtools.sentinel2 import archive as archives
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from tests.fake_stac import FakeService, serve, token_library_asks
 from tests.stac_items import REAL_ITEMS
+
+SIDE_FILES = ("{}.ovr", "._{}", "{}.aux.xml", "{}.msk", ".{}.swp", "{}.tmp", "{}~")
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +40,30 @@ def real_items():
 def real(real_items):
     """Real tiles by their MGRS name."""
     return {tile.mgrs: tile for tile in map(Tile.from_item, real_items)}
+
+
+@pytest.fixture
+def product(tmp_path):
+    """Write the skeleton of a SAFE folder, with side files of other programs.
+
+    `days` are those of bands, or of the folder, that differ from the others.
+    """
+
+    def write(name="S2A_MSIL2A_{}T105631_N0400_R051_T31UDQ_x.SAFE", xml="", **days):
+        folder = tmp_path / name.format(days.get("folder", "20210520"))
+        for resolution, bands in (("10m", (*BANDS, "TCI")), ("20m", ("SCL",))):
+            images = folder / f"GRANULE/L2A_T31UDQ/IMG_DATA/R{resolution}"
+            images.mkdir(parents=True)
+            for band in bands:
+                day = days.get(band, "20210520")
+                file = f"T31UDQ_{day}T105631_{band}_{resolution}.jp2"
+                for side_file in ("{}", *SIDE_FILES):
+                    (images / side_file.format(file)).touch()
+        if xml:
+            (folder / "MTD_MSIL2A.xml").write_text(xml)
+        return folder
+
+    return write
 
 
 @pytest.fixture

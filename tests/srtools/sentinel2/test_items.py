@@ -15,7 +15,6 @@ OLD = "sentinel:processing_baseline"
     ("facts", "offset"),
     [
         ({BASELINE: "02.12"}, 0),
-        ({BASELINE: "03.01"}, 0),
         ({BASELINE: "04.00"}, 1000),
         ({BASELINE: "05.10"}, 1000),
         ({BASELINE: "05.10", "earthsearch:boa_offset_applied": True}, 0),
@@ -25,10 +24,8 @@ OLD = "sentinel:processing_baseline"
         ({OLD: "05.10", "sentinel:boa_offset_applied": True}, 0),
         ({OLD: "05.10", "sentinel:boa_offset_applied": "False"}, 1000),
         ({VERSION: "05.10"}, 1000),  # Copernicus Data Space
-        ({VERSION: "02.14"}, 0),
         ({VERSION: "1.4.2"}, None),
         ({BASELINE: "99.99"}, None),  # a user's own Sen2Cor
-        ({BASELINE: "unknown"}, None),
         ({}, None),
     ],
 )

@@ -6,28 +6,6 @@ from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.sentinel2 import safe
 
-SIDE_FILES = ("{}.ovr", "._{}", "{}.aux.xml", "{}.msk", ".{}.swp", "{}.tmp", "{}~")
-
-
-@pytest.fixture
-def product(tmp_path):
-    """Write the skeleton of a SAFE folder, with side files of other programs."""
-
-    def write(name="S2A_MSIL2A_20220714T105631_N0400_R051_T31UDQ_x.SAFE", xml=""):
-        folder = tmp_path / name
-        images = folder / "GRANULE" / "L2A_T31UDQ" / "IMG_DATA"
-        for resolution, bands in (("10m", (*BANDS, "TCI")), ("20m", ("SCL",))):
-            (images / f"R{resolution}").mkdir(parents=True)
-            for band in bands:
-                file = f"T31UDQ_20220714T105631_{band}_{resolution}.jp2"
-                for name in ("{}", *SIDE_FILES):
-                    (images / f"R{resolution}" / name.format(file)).touch()
-        if xml:
-            (folder / "MTD_MSIL2A.xml").write_text(xml)
-        return folder
-
-    return write
-
 
 @pytest.mark.parametrize(
     ("name", "xml", "offset"),

@@ -1,9 +1,9 @@
 """Local images, a SAFE folder, or a search."""
 
 import logging
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import date
-from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,16 +14,6 @@ from srtools.options.search_options import END_DATE, START_DATE, SearchOptions
 from srtools.sentinel2 import source
 from srtools.sentinel2.archive import Archive
 from tests.stac_items import AREA, candidate
-
-
-def product(folder, name):
-    """Make the skeleton of a SAFE folder, and return its path."""
-    images = folder / name / "GRANULE" / "L2A_T31UDQ" / "IMG_DATA"
-    for resolution, bands in (("10m", BANDS), ("20m", ("SCL",))):
-        (images / f"R{resolution}").mkdir(parents=True)
-        for band in bands:
-            (images / f"R{resolution}" / f"T31UDQ_{band}_{resolution}.jp2").touch()
-    return str(folder / name)
 
 
 @pytest.mark.parametrize("paths", [("a.tif", "b.tif", "c.tif", "d.tif"), ("all.tif",)])
@@ -37,52 +27,41 @@ def test_image_files(paths, caplog):
     assert caplog.text.count("--offset") == 1
 
 
-def test_offset_of_a_safe_folder(tmp_path):
-    safe = product(tmp_path, "S2A_N0400_x.SAFE")
+def test_offset_of_a_safe_folder(product):
+    safe = str(product())
     s2 = source.local_image((safe,), None)
-    assert [path[-11:-8] for path in s2.tiles[0]] == list(BANDS)
-    assert len(s2.scl) == 1 and s2.offset == 1000
+    assert len(s2.tiles[0]) == len(BANDS) and len(s2.scl) == 1
+    assert s2.offset == 1000 and s2.offset_source == safe
     assert source.local_image((safe,), 0).offset == 0
     with pytest.raises(SRError, match="give --offset 0, or --offset 1000 if"):
-        source.local_image((product(tmp_path, "renamed"),), None)
+        source.local_image((str(product("renamed")),), None)
 
 
-def test_the_bands_of_the_best_image_are_copied(
-    tmp_path, write_raster, monkeypatch, caplog
+@pytest.mark.parametrize(("offset", "subtracted"), [(None, 1000), (0, 0)])
+def test_the_best_image_of_a_search_is_copied(
+    tmp_path, write_raster, monkeypatch, caplog, offset, subtracted
 ):
     dn = np.random.default_rng(0).integers(1100, 4000, (40, 50), np.uint16)
     files = {b: write_raster(f"{b}.tif", dn, 10.0) for b in (*BANDS, "SCL")}
-    scene = candidate("best", "SCL.tif")
-    asked = {}
-
-    def search(archive, area, start, end, near):
-        asked.update(archive=archive, days=(start, end, near))
-        return [scene]
-
-    @contextmanager
-    def copies(scene, bands, area, folder, margin_metres):
-        asked.update(bands=bands, area=area, margin=margin_metres)
-        yield [{band: files[band] for band in bands}]
-
+    scene, near = candidate("best", "SCL.tif"), date(2022, 7, 1)
+    search, choose = Mock(return_value=[scene]), Mock(return_value=scene)
+    copy = Mock(return_value=nullcontext([files]))
     monkeypatch.setattr(source.scenes, "search", search)
-    monkeypatch.setattr(source.scenes, "choose", lambda candidates, *_: scene)
-    monkeypatch.setattr(source.download, "local_copies", copies)
-    options = SearchOptions(stac_url="http://unused")
-    with source.open_sentinel2(options, AREA, tmp_path, margin_metres=200.0) as s2:
-        assert s2.tiles == [[files[band] for band in BANDS]] and s2.scl == []
-        assert s2.offset == 1000 == s2.record["offset_dn"]
+    monkeypatch.setattr(source.scenes, "choose", choose)
+    monkeypatch.setattr(source.download, "local_copies", copy)
+    options = SearchOptions(stac_url="http://unused", offset=offset)
+    place = options, AREA, tmp_path
+    with source.open_sentinel2(*place, margin_metres=9.0, near=near, scl=True) as s2:
+        assert s2.tiles == [[files[band] for band in BANDS]]
+        assert s2.scl == [files["SCL"]]
+        assert s2.offset == s2.record["offset_dn"] == subtracted
         assert s2.days_to(scene.acquired.date()) == 0
-    assert asked == {
-        "archive": Archive("http://unused"),
-        "days": (START_DATE, END_DATE, None),
-        "bands": BANDS,
-        "area": AREA,
-        "margin": 200.0,
-    }
-    options = SearchOptions(stac_url="http://unused", offset=0)
-    with source.open_sentinel2(options, AREA, tmp_path, scl=True) as s2:
-        assert s2.scl == [files["SCL"]] and s2.offset == 0
-    assert "offset of 0 is subtracted, the item says 1000" in caplog.text
+    archive = Archive("http://unused")
+    search.assert_called_once_with(archive, AREA, START_DATE, END_DATE, near)
+    choose.assert_called_once_with([scene], AREA, options.max_bad_share)
+    copy.assert_called_once_with(scene, (*BANDS, "SCL"), AREA, tmp_path, 9.0)
+    warning = "offset of 0 is subtracted, the item says 1000"
+    assert (warning in caplog.text) is (offset == 0)
 
 
 @pytest.mark.parametrize(
@@ -112,15 +91,10 @@ def test_bands_of_two_days_are_refused(name):
         source.local_image(tuple(names), 1000)
 
 
-@pytest.mark.parametrize("other", ["B08_10m", "SCL_20m", "folder"])
-def test_a_product_of_several_days_is_refused(tmp_path, other):
-    day = "20210521" if other == "folder" else "20210520"
-    safe = product(tmp_path, f"S2A_MSIL2A_{day}T105629_N0400_R051_T31UDQ_x.SAFE")
-    for path in Path(safe).glob("GRANULE/*/IMG_DATA/*/*.jp2"):
-        day = "20210521" if path.stem.endswith(other) else "20210520"
-        path.rename(path.with_name(path.name.replace("_", f"_{day}T105629_", 1)))
+@pytest.mark.parametrize("other", ["B08", "SCL", "folder"])
+def test_a_product_of_several_days_is_refused(product, other):
     with pytest.raises(SRError, match=SEVERAL):
-        source.local_image((safe,), None)
+        source.local_image((str(product(**{other: "20210521"})),), None)
 
 
 def test_the_classification_of_the_user_is_of_the_same_day():

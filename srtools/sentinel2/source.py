@@ -1,9 +1,4 @@
-"""The Sentinel-2 image of a run: files on this machine, a SAFE folder, or a search.
-
-    with source.open_sentinel2(options, area, folder, xs=xs, scl=True) as s2:
-        pyotb.ConcatenateImages(il=s2.tiles[0])  # OTB's pipeline takes the files
-        s2.read(grid)  # pixels without the offset
-"""
+"""The Sentinel-2 image of a run: files on this machine, a SAFE folder, or a search."""
 
 import logging
 import re

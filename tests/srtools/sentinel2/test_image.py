@@ -23,7 +23,7 @@ def opened(*paths, xs=None, **facts):
 
 
 def test_no_data_that_nobody_declared_is_refused(write_raster):
-    pixels = np.full((8, 8, 4), 500, np.int16)
+    pixels = np.full((40, 40, 4), 500, np.int16)
     pixels[2, 3] = -10000
     path = write_raster("s2.tif", pixels)
     with pytest.raises(SRError, match="DN of -10000, which look like no data; 0 is"):
@@ -145,8 +145,8 @@ def test_the_width_of_pixels_is_asked_for_before_patches_are_made(
     write_raster, caplog, spacing, warns
 ):
     """A network trained on bands of 20 m would sharpen too much."""
-    random = np.random.default_rng(0)
-    pixels = random.uniform(500, 3000, (40, 40, 4)).astype(np.uint16)
+    pixels = np.random.default_rng(0).integers(500, 3000, (40, 40, 4), np.uint16)
+    pixels[35:] = 65535  # beyond XS, where nothing is looked at
     s2 = write_raster("s2.tif", pixels, spacing)
     xs = raster.describe(write_raster("xs.tif", pixels[:32, :32], 6.0), "XS")
     opened(s2, xs=xs)

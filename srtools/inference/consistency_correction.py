@@ -1,8 +1,4 @@
-"""The option `--consistent`: corrects the pieces until they agree with Sentinel-2.
-
-The correction of a piece reads its neighbours as far as the correction reaches, so that
-pieces join without a seam.
-"""
+"""The option `--consistent`: correction of the pieces to agree with Sentinel-2."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +21,7 @@ LARGEST_DN = 65535
 def correct(
     s2: Sentinel2, grid: Grid, all_pieces: Sequence[Piece], folder: Path
 ) -> Path:
-    """Write corrected copies of all pieces in `folder`, and return their folder."""
+    """Write corrected copies of all pieces in a folder below, and return it."""
     vrt = pieces.write_vrt(folder / "whole.vrt", all_pieces, grid)
     image = raster.describe(vrt, "the image")
 
@@ -39,7 +35,10 @@ def correct(
 
 
 def _correct_piece(s2: Sentinel2, image: ImageInfo, piece: Piece) -> np.ndarray:
-    """Correct one piece, [bands, h, w] uint16."""
+    """Correct one piece, [bands, h, w] uint16.
+
+    Its neighbours are read as far as the correction reaches: pieces have no seam.
+    """
     grid, spacing, s2_spacing = image.grid, image.transform.a, s2.grid.transform.a
     margin = math.ceil(back_projection.reach_metres(s2_spacing) / spacing)
     window = grid.clip(
@@ -50,19 +49,15 @@ def _correct_piece(s2: Sentinel2, image: ImageInfo, piece: Piece) -> np.ndarray:
     # Centres of Sentinel-2's pixels, in pixels of the output.
     rows, cols = (np.arange(part.start, part.stop) + 0.5 for part in s2_window)
     place = ~area.transform @ s2.grid.transform
+    centres = place.e * rows + place.f - 0.5, place.a * cols + place.c - 0.5
     corrected = back_projection.back_project(
-        pixels,
-        s2.read(s2_window),
-        place.e * rows + place.f - 0.5,
-        place.a * cols + place.c - 0.5,
-        spacing,
-        s2_spacing,
-    )
-    inside = tuple(
-        slice(part.start - wide.start, part.stop - wide.start)
-        for part, wide in zip(piece.window, window, strict=True)
+        pixels, s2.read(s2_window), *centres, spacing, s2_spacing
     )
     # 0 is nodata: pixels with data are at least 1.
-    limited = np.clip(np.rint(corrected[inside]), 1, LARGEST_DN)
-    valid = pixels[inside].all(axis=-1, keepdims=True)
-    return np.moveaxis(np.where(valid, limited, 0), -1, 0).astype(np.uint16)
+    limited = np.clip(np.rint(corrected), 1, LARGEST_DN)
+    valid = pixels.all(axis=-1, keepdims=True)
+    top, left = (part.start for part in window)
+    rows = slice(piece.row - top, piece.row - top + piece.height)
+    cols = slice(piece.col - left, piece.col - left + piece.width)
+    inner = np.where(valid, limited, 0)[rows, cols]
+    return np.moveaxis(inner, -1, 0).astype(np.uint16)

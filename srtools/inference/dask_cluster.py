@@ -14,19 +14,17 @@ log = logging.getLogger(__name__)
 def run_shares(address: str, script: str, arguments: list[str]) -> None:
     """Run the script once on each worker of a Dask cluster, with `--part`.
 
-    Python, the scripts, the images and the output must have the same paths on all
-    machines, for instance on a shared disk.
-    `arguments` is the command line of the script, with `--dask`.
+    Python and all files must have the same paths on all machines.  `arguments` is the
+    command line of the script, with `--dask`.
     """
     try:
         from distributed import Client
     except ImportError:
         raise SRError("--dask needs a package: pip install distributed") from None
-    # The workers get the same arguments, without --dask.
     index = next(i for i, text in enumerate(arguments) if text.startswith("--dask"))
-    width = 1 if "=" in arguments[index] else 2
-    arguments = [*arguments[:index], *arguments[index + width :]]
-    command = [sys.executable, str(Path(script).resolve()), *arguments, "--part"]
+    rest = arguments[index + (1 if "=" in arguments[index] else 2) :]
+    arguments = [*arguments[:index], *rest, "--part"]
+    command = [sys.executable, str(Path(script).resolve()), *arguments]
     # `subprocess.run`, because the workers cannot import functions of the scripts.
     how = {"cwd": os.getcwd(), "capture_output": True, "text": True, "pure": False}
     try:

@@ -19,19 +19,15 @@ A_SIDE = 8  # windows along each side of the area
 
 
 def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
-    """Warn if most of the output `area` is unlike the training set of a model."""
-    training = card.get(domain_shift.SECTION)
-    if training:
+    """Warn if much of the output `area` is unlike the training set of a model."""
+    if training := card.get(domain_shift.SECTION):
         result = domain_shift.compare(card, read_windows(s2, area, training["size"]))
         if result and result.warning:
             log.warning("%s", result.warning)
 
 
 def read_windows(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
-    """Read windows of `size` lr pixels a side, spread over an area.
-
-    The result is [n, size, size, bands] DN, without windows that hold nodata.
-    """
+    """Read windows without nodata, spread over an area, [n, size, size, bands] DN."""
     height, width = area.height // FACTOR, area.width // FACTOR
     if min(height, width) < size:
         return np.zeros((0, size, size, len(BANDS)))
@@ -41,6 +37,6 @@ def read_windows(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
         for side in (height, width)
     )
     windows = [(slice(r, r + size), slice(c, c + size)) for r in rows for c in cols]
-    grids = map(lr.part, windows)
-    patches = np.stack([s2.read(g, resampling=Resampling.cubic) for g in grids])
+    cubic = {"resampling": Resampling.cubic}
+    patches = np.stack([s2.read(lr.part(window), **cubic) for window in windows])
     return patches[patches.all(axis=(1, 2, 3))].astype(np.float64)

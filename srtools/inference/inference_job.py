@@ -1,4 +1,4 @@
-"""Everything around the network in exercise 5: checks, grids, pieces, output files."""
+"""The job of exercise 5: checks, grids, pieces, and output files."""
 
 import math
 import os
@@ -50,11 +50,10 @@ def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | No
 class Job:
     """Super-resolution of one image.
 
-    The context finds and checks Sentinel-2, and locks the folder of the pieces.  Its
-    attributes for the script:
+    The context finds and checks Sentinel-2, and locks the folder of the pieces.
 
-        s2: Sentinel-2.
-        context: its files, continued by reflection beyond the edges.
+    Attributes:
+        context: files of Sentinel-2, continued by reflection beyond the edges.
         lr_grid: file with the grid of the network's input.
         model_dir, names: SavedModel to serve, and its outputs.
         crop: output pixels that these lack on each side.
@@ -70,9 +69,8 @@ class Job:
         self.options, self.make_network = options, make_network
         self.area, self.like = _read_area(options)
         self.outputs = OutputFiles(options.out, options.preview, options.uncertainty)
-        inputs = [*(options.s2_images or ()), options.like, options.aoi]
-        inputs.append(options.mask)
-        self.outputs.check(options.overwrite, [path for path in inputs if path])
+        inputs = *(options.s2_images or ()), options.like, options.aoi, options.mask
+        self.outputs.check(options.overwrite, list(filter(None, inputs)))
         self._choose_model()
         self.tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
         for path in self.outputs.paths:
@@ -89,24 +87,24 @@ class Job:
         self.arithmetic = precision.choose(options.precision)
         self.views = serving.VIEWS if options.self_ensemble else 1
         self.model_crop = self.crop = output_grid.choose_crop(self.model, options.crop)
-        self.names, self.calibration = [saved_model.cropped(self.crop)], None
+        self.calibration, outputs = None, []
         if options.uncertainty:
-            record = intervals.record_of(self.model.card, self.views, path)
-            self.calibration = record
+            card = self.model.card
+            self.calibration = intervals.record_of(card, self.views, path)
             self.crop += intervals.CUT  # pixels at the rim have no interval
-            self.names = [saved_model.cropped(self.crop), serving.INTERVAL]
+            outputs.append(serving.INTERVAL)
+        self.names = [saved_model.cropped(self.crop), *outputs]
 
     def __enter__(self) -> "Job":
         options = self.options
         margin = output_grid.context_metres(self.model, self.crop)
         search = {"margin_metres": margin, "scl": options.mask == mask.SCL}
-        place = {"prefix": ".temporary-", "dir": self.folder}
         with ExitStack() as stack:
             stack.enter_context(pieces.lock(self.folder, shared=bool(options.part)))
             s2 = source.open_sentinel2(options, self.area, self.folder, **search)
             self.s2 = stack.enter_context(s2)
-            folder = stack.enter_context(tempfile.TemporaryDirectory(**place))
-            self.temporary = Path(folder)
+            temporary = tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.folder)
+            self.temporary = Path(stack.enter_context(temporary))
             self._choose_grid()
             self._choose_nodata()
             self.card = self._card()
@@ -119,12 +117,11 @@ class Job:
         self._stack.__exit__(*error)
 
     def _choose_grid(self) -> None:
-        s2, model = self.s2, self.model
+        s2, model, image = self.s2, self.model, self.s2.images[0]
         if self.area and not self.like:
-            self.like = areas.part_of(s2.images[0], self.area)
+            self.like = areas.part_of(image, self.area)
         s2.check_area(self.like)
         s2.check_training(model.card.get("offset_removed"))
-        image = s2.images[0]
         self.output = output_grid.choose(image, self.like or image, model, self.crop)
         self.grid = self.output.grid
         warn_if_unlike(model.card, s2, self.grid)
@@ -134,13 +131,13 @@ class Job:
                 f"; the output would be in {self.grid.crs}: give --like an image in "
                 "the CRS of Sentinel-2, or leave --consistent out"
             )
-        lr_grid = self.output.lr_grid
-        self.lr_grid = str(vrt.write_grid(self.temporary / "lr.vrt", lr_grid))
+        path = vrt.write_grid(self.temporary / "lr.vrt", self.output.lr_grid)
+        self.lr_grid = str(path)
         reflected = self.output.reflect(s2.images, self.temporary)
         self.context = [image.path for image in reflected]
 
     def _choose_nodata(self) -> None:
-        """Choose the images whose 0 is nodata in the output, and cut it into pieces."""
+        """Mask Sentinel-2, and cut the output into pieces."""
         folder, masked = self.temporary / "mask", self.s2
         folder.mkdir()
         if self.options.mask:
@@ -162,9 +159,9 @@ class Job:
     def _card(self) -> dict:
         options, s2, grid = self.options, self.s2, self.grid
         size = [grid.width, grid.height]
+        s2_files = {"files": [image.record() for image in s2.images]}
         return {
-            "sentinel2": s2.record
-            or {"files": [image.record() for image in s2.images]},
+            "sentinel2": s2.record or s2_files,
             "offset": s2.offset,
             "model_dir": str(options.model_dir),
             "model_card": model_card.brief(self.model.card),
@@ -181,7 +178,7 @@ class Job:
         }
 
     def _dependencies(self) -> dict:
-        """Return the settings and files that the pixels of the pieces depend on."""
+        """Return the settings and files that the pixels depend on."""
         model, mask_file = self.options.model_dir, self.options.mask
         # Each run has its own copies of a search; the record has the items.
         s2 = [] if self.s2.record else [*chain(*self.s2.tiles), *self.s2.scl]
@@ -204,8 +201,7 @@ class Job:
     def make(self, write: Callable[[Piece, Path], None]) -> None:
         """Make the missing pieces of the image, or of the share of `--part`.
 
-        `write` computes a piece and writes it to a file.  Nodata is set afterwards; a
-        piece without data is not computed.
+        `write` computes a piece and writes it to a file; nodata is set afterwards.
         """
         bands, part = len(self.names) * len(BANDS), self.options.part
 
@@ -225,25 +221,20 @@ class Job:
         pieces.make(self.folder, share, write_with_nodata, 2 * bands, joins=not part)
 
     def finish(self) -> dict | None:
-        """Join the pieces, write all files, remove the pieces, and return the card.
-
-        A share of `--part` has nothing to join, and no card.
-        """
+        """Join the pieces, write all files, and return the card; None for a share."""
         if self.options.part:
             print("this share is done; the same command without --part joins all")
             return None
         folder = self.folder
         if self.options.consistent:
-            folder = consistency_correction.correct(
-                self.s2, self.grid, self.pieces, folder
-            )
+            correct = consistency_correction.correct
+            folder = correct(self.s2, self.grid, self.pieces, folder)
         card = self.outputs.write(folder, self.pieces, self.grid, self.s2, self.card)
         # Nothing can fail from here on.  The folder may lie behind a link.
         shutil.rmtree(os.path.realpath(self.folder), ignore_errors=True)
-        output = card["output"]
-        width, height = output["size"]
+        output, grid = card["output"], self.grid
         print(
-            f"written: {self.outputs.image}, {width} x {height} pixels of "
+            f"written: {self.outputs.image}, {grid.width} x {grid.height} pixels of "
             f"{output['spacing']:g} m, {output['dtype']}, {output['crs']}"
         )
         return card

@@ -1,7 +1,6 @@
-"""The option `--mask`: clouds, or the 0 of a file, become nodata.
+"""The option `--mask`: clouds, or the 0 of a file, become nodata of the output.
 
-The mask is a small image of 0 (nodata) and 1 on the grid of Sentinel-2.  It decides
-which output pixels have data; the network still sees all pixels.
+The network still sees all pixels.
 """
 
 from dataclasses import replace
@@ -19,9 +18,9 @@ SCL = "SCL"  # value of the option: the scene classification of Sentinel-2
 
 
 def apply(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
-    """Return Sentinel-2 with 0 where the mask is 0, as small VRT files in `folder`.
+    """Return Sentinel-2 with 0 under the mask and beyond its edges, in `folder`.
 
-    `option` is "SCL" or a file.  Beyond the edges of the file the mask is 0.
+    `option` is "SCL" or a file, which is 0 over nodata.
     """
     paths, masked_classes = [option], (0,)
     if option == SCL:
@@ -34,7 +33,6 @@ def apply(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
         masked_classes = (MISSING_CLASS, *BAD_CLASSES)
     source = raster.describe(paths[0], "the mask", bands=1)
     checks.check_overlaps(source, s2.images[0])
-    # Each pixel takes the one of the source below its centre.
     classes = raster.read([source], s2.grid)[..., 0]
     valid = np.ones(classes.shape, bool)
     for value in masked_classes:  # `np.isin` takes ten times the memory
@@ -43,8 +41,9 @@ def apply(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
     path = folder / "mask.tif"
     with rasterio.open(path, "w", tiled=True, **profile, **vars(s2.grid)) as file:
         file.write(valid.astype(np.uint8), 1)
-    mask, images = raster.describe(path, "the mask"), []
-    for number, image in enumerate(s2.images):
-        masked = vrt.write_masked(folder / f"masked{number}.vrt", image, mask)
-        images.append(raster.describe(masked, image.path))
-    return replace(s2, images=images)
+    mask = raster.describe(path, "the mask")
+    masked = [
+        vrt.write_masked(folder / f"masked{number}.vrt", image, mask)
+        for number, image in enumerate(s2.images)
+    ]
+    return replace(s2, images=[raster.describe(path, "the image") for path in masked])

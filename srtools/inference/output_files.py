@@ -17,8 +17,6 @@ from srtools.sentinel2.image import Sentinel2
 from srtools.urls import redact
 
 MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"
-"""Tag of the image of intervals."""
-
 COG_OPTIONS = {
     "driver": "COG",
     "compress": "DEFLATE",
@@ -34,10 +32,10 @@ COG_OPTIONS = {
 
 
 class OutputFiles:
-    """Names of the files, and their contents."""
+    """The image, its intervals, its card, and a preview."""
 
     def __init__(self, out: str, preview: str | None, uncertainty: bool) -> None:
-        """Name the files after the image `out`; `preview` is a PNG."""
+        """Name the files after the image `out`."""
         self.image = Path(out)
         self.card = self.image.with_suffix(".json")
         self.preview = Path(preview) if preview else None
@@ -47,19 +45,18 @@ class OutputFiles:
         self.paths = self.beside + ([self.preview] if preview else [])
 
     def check(self, overwrite: bool, inputs: Sequence[str]) -> None:
-        """Check that the names are valid, and that no file, or input, is lost."""
+        """Check that the names are valid, and that no file is lost."""
         files.check_name(self.image)
         # The intervals of an earlier image would seem to be those of this one.
         files.refuse_existing([*self.paths, self.interval], overwrite, inputs)
         files.refuse_folders(self.paths)
-        formats = {
-            self.image: ("GeoTIFF", ".tif", ".tiff"),
-            self.preview: ("PNG", ".png"),
-        }
-        for path, (name, *endings) in formats.items():
+        for path, kind, *endings in (
+            (self.image, "GeoTIFF", ".tif", ".tiff"),
+            (self.preview, "PNG", ".png"),
+        ):
             if path and path.suffix.lower() not in endings:
                 raise SRError(
-                    f"{path} will be a {name}: its name must end in {endings[0]}"
+                    f"{path} will be a {kind}: its name must end in {endings[0]}"
                 )
 
     def write(
@@ -70,10 +67,7 @@ class OutputFiles:
         s2: Sentinel2,
         card: dict[str, Any],
     ) -> dict[str, Any]:
-        """Join the pieces in `folder`, and write all files or none.
-
-        The result is the card with the description of the image.
-        """
+        """Join the pieces in `folder`; write all files or none; return the card."""
         names = [Path(redact(image.path)).name for image in s2.images]
         tags = {
             "AREA_OR_POINT": "Area",

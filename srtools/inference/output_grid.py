@@ -32,15 +32,12 @@ class OutputGrid:
     """Grid of the output, and the lr grid with a margin around it."""
 
     grid: Grid
-    """Pixels of the output."""
-    crop: int
-    """Output pixels that the `_crop` output lacks on each side."""
-    covered: bool
-    """True if each output pixel lies at least partly inside Sentinel-2."""
+    crop: int  # pixels that the `_crop` output lacks on each side
+    covered: bool  # True if each pixel lies at least partly inside Sentinel-2
 
     @property
     def lr_grid(self) -> Grid:
-        """Pixels of the network's input, margin included."""
+        """Grid of the network's input, margin included."""
         corner = self.grid.transform @ Affine.translation(-self.crop, -self.crop)
         width, height = (
             math.ceil(size / FACTOR) + 2 * self.crop // FACTOR
@@ -49,10 +46,7 @@ class OutputGrid:
         return Grid(self.grid.crs, corner @ Affine.scale(FACTOR), width, height)
 
     def reflect(self, s2: Sequence[ImageInfo], folder: Path) -> list[ImageInfo]:
-        """Continue images beyond their edges by reflection, as far as the network sees.
-
-        The images lie on one grid.  The results are small VRT files in `folder`.
-        """
+        """Continue images on one grid beyond their edges, by small VRT files."""
         crop_metres = self.crop * self.grid.transform.a
         margin = math.ceil(crop_metres / s2[0].spacing_in(self.grid.crs))
         reflected = []
@@ -64,10 +58,7 @@ class OutputGrid:
 
 
 def choose(s2: ImageInfo, area: ImageInfo, model: ModelInfo, crop: int) -> OutputGrid:
-    """Choose an output grid that covers `area`, from its upper left corner.
-
-    The last row and column may reach beyond the area by a part of a pixel.
-    """
+    """Choose an output grid from the upper left corner of `area`, which it covers."""
     spacing = lr_spacing(model) / FACTOR
     left, bottom, right, top = area.bounds
     width, height = (
@@ -90,9 +81,9 @@ def context_metres(model: ModelInfo, crop: int) -> float:
 
 
 def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
-    """Choose the smallest `_crop` output that covers the receptive field.
+    """Choose the user's `crop`, or the smallest that covers the receptive field.
 
-    `crop` is the choice of the user.  The result is in output pixels.
+    Crops are in output pixels.
     """
     names = (re.fullmatch(rf"{OUTPUT_DN}_crop(\d+)", name) for name in model.outputs)
     crops = sorted(int(match[1]) for match in names if match)
@@ -100,8 +91,7 @@ def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
     needed = None if margin is None else FACTOR * margin
     if crop is not None:
         if crop < (needed or 0):
-            message = "a crop of %d is less than the receptive field: seams remain"
-            log.warning(message, crop)
+            log.warning("crop %d is less than the receptive field: seams remain", crop)
     elif needed is None:  # a model without a card: the largest crop is safest
         crop = max(crops, default=0)
     elif (crop := next((c for c in crops if c >= needed), None)) is None:

@@ -1,6 +1,6 @@
 """Pieces of a large image: files in a folder beside it, joined at the end.
 
-A run that is killed loses one piece, and several machines can share the pieces.
+A killed run loses one piece, and several machines can share the pieces.
 """
 
 import logging
@@ -26,16 +26,10 @@ from srtools.images.raster import ImageInfo
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
-TILES_A_SIDE = 3
-"""Tiles along each side of a piece.  Whole tiles: none is computed twice."""
-CREATION = {
-    # On a full disk, libtiff may never return from a file that is not compressed.
-    **raster.COMPRESSED,
-    # A line of a band is read at once when the pieces are joined.
-    "INTERLEAVE": "BAND",
-    "BLOCKYSIZE": 32,
-}
-"""GDAL's creation options of a piece."""
+TILES_A_SIDE = 3  # of a piece; whole tiles: none is computed twice
+CREATION = {**raster.COMPRESSED, "INTERLEAVE": "BAND", "BLOCKYSIZE": 32}
+"""GDAL's creation options of a piece.  On a full disk, libtiff may never return from a
+file without compression.  When pieces are joined, a line of a band is read at once."""
 STRIP = 512  # rows in memory while nodata is set: whole blocks
 PIECES_SHARE, JOINED_SHARE = 0.65, 1.1
 """Bytes on the disk per byte of all pixels, for the pieces and for the image.  The
@@ -103,10 +97,10 @@ def lock(folder: Path, shared: bool) -> Iterator[None]:
 def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
     """Begin a folder of pieces, or continue one that was begun with the same plan.
 
-    The plan holds all settings that the pixels depend on.  With `overwrite`, pieces of
-    another plan are removed.  Shares that begin at the same time wait for each other.
+    The plan has all settings that the pixels depend on.  With `overwrite`, pieces of
+    another plan are removed.
     """
-    # The parent is locked, because the run has locked the folder already.
+    # Shares that begin at the same time wait for each other.
     with files.lock(folder.absolute().parent, busy=None):
         old = [path for path in folder.glob("*") if not path.name.startswith(".")]
         if old and not (folder / PLAN).exists():
@@ -123,7 +117,7 @@ def prepare(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
                     f"{folder} has pieces made with another {', '.join(names)}; give "
                     "the same to continue, or --overwrite to start anew"
                 )
-            for path in old:  # the folder stays, because this run has locked it
+            for path in old:  # this run has locked the folder, which stays
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         cards.write_card(folder / PLAN, plan)
 
@@ -144,12 +138,12 @@ def make(
         log.info("%d of %d pieces are complete", len(pieces) - len(todo), len(pieces))
     missing, total = (sum(p.width * p.height for p in ps) for ps in (todo, pieces))
     joined = JOINED_SHARE * total if joins else 0
-    what = "pieces of the image" + (" and the image" if joins else "")
+    use = "pieces of the image" + (" and the image" if joins else "")
     start, done = time.monotonic(), 0
     for number, piece in enumerate(todo, 1):
-        # Checked again for each piece, because other programs write to this disk, too.
+        # Other programs write to this disk, too.
         room = PIECES_SHARE * (missing - done) + joined
-        files.check_room(folder, round(room * pixel_bytes), what)
+        files.check_room(folder, round(room * pixel_bytes), use)
         unfinished = folder / f".{os.getpid()}_{piece.name}"
         try:
             write(piece, unfinished)
@@ -173,7 +167,7 @@ def write(path: Path, pixels: np.ndarray) -> None:
 def set_nodata(path: Path, grid: Grid, images: Sequence[ImageInfo]) -> None:
     """Set the pixels of a piece at `grid` to 0 where those of `images` are 0.
 
-    The piece has the four bands of the images once, or twice with intervals.
+    The piece has the bands of the images once, or twice with intervals.
     """
     with rasterio.open(path, "r+") as file:
         for top in range(0, grid.height, STRIP):
@@ -195,12 +189,8 @@ def write_vrt(
 ) -> Path:
     """Write a VRT beside the pieces that joins their four bands from number `first`."""
     copies = [
-        vrt.Copy(
-            str(path.parent / piece.name),
-            (0, 0, piece.width, piece.height),
-            (piece.col, piece.row),
-        )
-        for piece in pieces
+        vrt.Copy(str(path.parent / p.name), (0, 0, p.width, p.height), (p.col, p.row))
+        for p in pieces
     ]
     bands = [
         vrt.Band(number, "uint16", copies, nodata=True, title=title, scale=SCALE)

@@ -1,9 +1,8 @@
-"""A convolution with few output channels, computed for 2 x 2 pixels at once.
+"""Conv2D with few output channels, computed for 2 x 2 pixels at once.
 
-A processor computes 8 or 16 output channels at a time.  4 bands keep it busy for a
-quarter of that, and the last layer takes half of the time.  The four pixels of a block
-are sums over one larger window with four shifted kernels: 16 channels, for a third more
-arithmetic.
+A processor computes 8 or 16 output channels at a time, and 4 bands use a quarter of it.
+The four pixels of a block are sums over one larger window with four shifted kernels: 16
+channels, for a third more arithmetic.
 """
 
 from typing import Any
@@ -18,12 +17,12 @@ LEAST_CHANNELS = 16
 class BlockwiseConv2D(tf.keras.layers.Conv2D):
     """Conv2D of an image with an even number of rows and columns, the same sums.
 
-    Its weights are those of a Conv2D with padding "same" and an odd kernel; the input
-    has at least as many channels as the output.  The output is float32.
+    Padding is "same", the kernel odd; there are no more filters than channels.  The
+    output is float32.
 
-    A sum of bfloat16 is rounded to 8 bits, which is 20 DN near DN 3000.  The largest
-    part of output i, its share of channel i, is therefore added in float32; rounding
-    the small rest costs a DN or two.
+    A sum of bfloat16 is rounded to 8 bits: 20 DN near DN 3000.  Therefore the largest
+    part of output i, its share of channel i, is added in float32; rounding the small
+    rest costs a DN or two.
     """
 
     def __init__(self, filters: int, kernel_size: int, **options: Any):
@@ -38,8 +37,8 @@ class BlockwiseConv2D(tf.keras.layers.Conv2D):
         # [filters]: the sum of all weights of channel i in output i.
         shares = tf.linalg.diag_part(tf.reduce_sum(kernel, [0, 1])[: self.filters])
         largest = shares * tf.cast(image[..., : self.filters], tf.float32)
-        half, others = self.kernel_size[0] // 2, image.shape[-1] - self.filters
-        padding = [[half, half], [half, half], [0, others], [0, 0]]
+        reach, others = self.kernel_size[0] // 2, image.shape[-1] - self.filters
+        padding = [[reach, reach], [reach, reach], [0, others], [0, 0]]
         rest = kernel - tf.pad(tf.linalg.diag(shares)[None, None], padding)
         return self.activation(largest + convolve_blocks(image, rest) + self.bias)
 

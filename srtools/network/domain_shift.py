@@ -1,8 +1,4 @@
-"""Distance between the statistics of an image and those of a training set.
-
-The gain of a network is unknown on ground of another brightness, texture or colour than
-that of its training set.
-"""
+"""Distance between the statistics of an image and those of a training set."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,11 +12,11 @@ SECTION = "training_set"
 
 KINDS = ("brightness", "contrast", "fineness")
 FEATURES = (*(f"{band} {kind}" for band in BANDS for kind in KINDS), "NDVI")
-"""Mean DN of a band, logarithm of its standard deviation in DN, logarithm of the mean
-squared step from pixel to pixel relative to the variance; mean vegetation index."""
+"""Mean DN; log of the standard deviation; log of the mean squared step from pixel to
+pixel relative to the variance; mean vegetation index."""
 
 LEAST_SPREAD = np.array([*[30.0, 0.1, 0.1] * len(BANDS), 0.03])
-"""Least standard deviation of each feature: patches of a training set may be alike."""
+"""Least standard deviation of each feature, for patches that are alike."""
 
 QUANTILE = 0.99
 MOST_UNLIKE = 0.2  # share of the patches; in the training set it is 0.01 at most
@@ -29,12 +25,9 @@ MOST_UNLIKE = 0.2  # share of the patches; in the training set it is 0.01 at mos
 class DomainShift(NamedTuple):
     """Comparison of patches with a training set."""
 
-    share_unlike: float
-    """Share of the patches beyond the usual distance."""
-    strongest: str
-    """Feature with the largest median deviation."""
-    deviation: float
-    """Median deviation of that feature, standard deviations of the training set."""
+    share_unlike: float  # share of the patches beyond the usual distance
+    strongest: str  # feature with the largest median deviation
+    deviation: float  # that deviation, standard deviations of the training set
 
     @property
     def warning(self) -> str | None:
@@ -61,13 +54,12 @@ def features(patches: np.ndarray) -> np.ndarray:
 
 
 def record(patches: np.ndarray) -> dict:
-    """Compute the section of the card from lr patches [n, h, w, bands], DN."""
+    """Return the section of the card for lr patches [n, h, w, bands], DN."""
     values = features(patches)
     mean = values.mean(axis=0)
     spread = np.maximum(values.std(axis=0), LEAST_SPREAD)
     scaled = (values - mean) / spread
-    # Shrinkage towards a diagonal covariance (Ledoit and Wolf, 2004), stronger for few
-    # patches.
+    # Shrinkage towards a diagonal covariance (Ledoit and Wolf, 2004).
     trust = len(values) / (len(values) + len(FEATURES))
     correlation = trust * (scaled.T @ scaled) / len(values)
     correlation += (1 - trust) * np.eye(len(FEATURES))
@@ -91,10 +83,9 @@ def _distances(scaled: np.ndarray, correlation: np.ndarray) -> np.ndarray:
 
 
 def compare(card: Mapping[str, Any], patches: np.ndarray) -> DomainShift | None:
-    """Compare patches [n, h, w, bands] DN with the training set of a model's card.
+    """Compare patches [n, h, w, bands] DN with the training set in a model's card.
 
-    The patches have the size of training patches.  The result is None if there are no
-    patches, or if the card has no such section.
+    They have the size of training patches.  Without patches or section return None.
     """
     usual = card.get(SECTION)
     if not usual or usual.get("features") != list(FEATURES) or not len(patches):

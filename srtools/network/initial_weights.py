@@ -1,8 +1,4 @@
-"""Initial weights of the network of exercise 2, and the constraint of its zooms.
-
-A fresh network computes a linear interpolation; docs/performance.md has the gain over
-random weights.
-"""
+"""Initial weights of the network of exercise 2, and the constraint of its zooms."""
 
 import numpy as np
 
@@ -19,9 +15,7 @@ def linear_zoom(size: int) -> np.ndarray:
 class SmoothZoom(tf.keras.initializers.Initializer):
     """Initial weights of a zoom by 2 that keep a flat image flat.
 
-    Each pair of channels has one random weight, times a linear interpolation.  With
-    independent weights the four output pixels of an input pixel differ from the start.
-
+    Each pair of channels has one random weight, times a linear interpolation.
     Source: the idea of ICNR (Aitken et al., 2017), for transposed convolutions.
     """
 
@@ -37,15 +31,15 @@ class EvenZoom(tf.keras.constraints.Constraint):
     """Keep a flat image flat while the network learns.
 
     Each of the 2 x 2 output pixels of an input pixel has its own part of the kernel,
-    every second row and column.  After each step the smallest change of the weights
-    makes the four sums equal (Sugawara et al., "Super-resolution using convolutional
-    neural networks without any checkerboard artifacts", 2018).
+    every second row and column.  The smallest change of the weights makes the four sums
+    equal.  Source: Sugawara et al., "Super-resolution using convolutional neural
+    networks without any checkerboard artifacts", 2018.
     """
 
     def __call__(self, kernel):
         """Return the kernel [size, size, filters, channels] with even sums."""
-        half, (filters, channels) = kernel.shape[0] // 2, kernel.shape[2:]
-        parts = tf.reshape(kernel, [half, 2, half, 2, filters, channels])
+        side, (filters, channels) = kernel.shape[0] // 2, kernel.shape[2:]
+        parts = tf.reshape(kernel, [side, 2, side, 2, filters, channels])
         means = tf.reduce_mean(parts, axis=(0, 2), keepdims=True)
         uneven = means - tf.reduce_mean(means, axis=(1, 3), keepdims=True)
         return tf.reshape(parts - uneven, kernel.shape)
@@ -54,12 +48,11 @@ class EvenZoom(tf.keras.constraints.Constraint):
 def start_as_zoom(network: tf.keras.Model) -> None:
     """Set the weights of a fresh network to those of a linear interpolation.
 
-    Each of the first channels hands one band through: the first convolution copies the
-    band, the blocks add next to nothing, the zooms interpolate, and the last
-    convolution picks the channel up.  The other channels stay random, with almost no
-    weight in the sum.
+    Channel i carries band i: the first convolution copies the band, the blocks add next
+    to nothing, the zooms interpolate, and the last convolution takes it from there.
+    The other channels stay random, with almost no weight in the sum.
     """
-    identity = np.arange(network.output[OUTPUT].shape[-1])  # channel i has band i
+    identity = np.arange(network.output[OUTPUT].shape[-1])
     repeats = network.get_layer("zoom1").kernel_size[0] == 2
     for layer in network.layers:
         if len(layer.weights) != 2:

@@ -1,10 +1,8 @@
-"""Intervals: the error of a pixel, estimated from the answer itself.
+"""Intervals: the error of a pixel, estimated from the output of the network.
 
-A pixel is as uncertain as its surroundings are rough, as it is bright, and as several
-views of the image disagree.  A weighted sum of these predictors, the scale, estimates
-the error; `srtools.training.calibration` measures the width for each scale.
-
-Source: split-conformal prediction with a local scale: Lei et al., "Distribution-free
+The scale, a weighted sum of brightness, roughness and disagreement of several views,
+estimates the error; `srtools.training.calibration` measures the width for each scale.
+Source: split-conformal prediction with a local scale, Lei et al., "Distribution-free
 predictive inference for regression", Journal of the American Statistical Association
 113, 2018, section 5.2; here each range of the scale has a quantile of its own.
 """
@@ -23,25 +21,19 @@ SECTION = "intervals"
 LEVELS = ("0.8", "0.9", "0.95")
 """Promised coverage: shares of the pixels within their interval."""
 
-SERVED = "0.9"
-"""Level that exercise 5 writes."""
-
+SERVED = "0.9"  # level that exercise 5 writes
 WINDOW = 7  # hr pixels a side, over which roughness is measured
-CUT = 8
-"""hr pixels at each side without an interval: 3 for the window, 8 for OTBTF's sake."""
+CUT = 8  # hr pixels at each side without an interval: 3 for the window, 8 for OTBTF
 
 Record = Mapping[str, Any]
 
 
 def predictors(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute predictors of the error of each pixel.
+    """Compute predictors of the error: 1, brightness, roughness, spread.
 
-    Arguments:
-        answer: output of the network, [n, h, w, bands] DN.
-        spread: its standard deviation over views of the image, DN.
-
-    Returns:
-        [n, h - 2 CUT, w - 2 CUT, bands, 3 or 4]: 1, brightness, roughness, spread.
+    `answer` is the output of the network [n, h, w, bands], DN, `spread` its standard
+    deviation over views of the image.  The result is [n, h - 2 CUT, w - 2 CUT, bands, 3
+    or 4].
     """
     mean, squares = (
         tf.nn.avg_pool2d(values, WINDOW, 1, "VALID") for values in (answer, answer**2)

@@ -29,12 +29,10 @@ def make(
     """Return the card of a model.
 
     Arguments:
-        scenes: for each scene the card of its patches and the place of each training
+        scenes: for each scene the card of its patches, and the place of each training
             patch, so that no test is made on its ground.
-        training: options of the training, patches of each group, interruption.
         rows: rows of training.csv, one per epoch; `best` is one, or the start, epoch 0.
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
-        sections: further sections of the card.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}

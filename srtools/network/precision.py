@@ -1,8 +1,7 @@
 """Arithmetic of the convolutions: float32, or bfloat16 if the machine has it.
 
-A bfloat16 has the range of a float32 and 8 of its 24 digits.  Newer processors (AMX,
-avx512_bf16) and GPUs multiply it 2 to 16 times as fast, and add the products up in
-float32.  Weights stay float32 in training, and in the saved model.
+A bfloat16 has 8 of the 24 digits of a float32; newer processors and GPUs multiply it 2
+to 16 times as fast, and add the products in float32.  Weights stay float32.
 """
 
 import os
@@ -14,15 +13,14 @@ from srtools.network import saved_model, weights
 from srtools.tf import cpu_flags, tf
 
 FAST_FLAGS = {"amx_bf16", "avx512_bf16"}
-FAST_GPU = (8, 0)
-"""Compute capability from which NVIDIA's GPUs multiply bfloat16."""
+FAST_GPU = (8, 0)  # compute capability from which NVIDIA's GPUs multiply bfloat16
 
 
 def choose(name: str) -> str:
     """Return the faster one of "float32" and "bfloat16" for "auto", else the name.
 
-    The choice depends on features of the processor or the GPU and not on a clock, so
-    that a resumed training keeps its arithmetic.
+    The choice depends on features of the machine and not on a clock, so that a resumed
+    training keeps its arithmetic.
     """
     if name != "auto":
         return name
@@ -53,8 +51,7 @@ def in_bfloat16(
 ) -> tf.keras.Model:
     """Return the network of a model of sr_train.py, computing in bfloat16.
 
-    Arguments:
-        make: function that makes a network, given the options of the network.
+    `make` builds the network from its options.
     """
     card = saved_model.describe(model_dir).card
     size = {k: v for k, v in card.get("network", {}).items() if k != "parameters"}

@@ -36,9 +36,8 @@ COPY = {
 def receptive_field(network: tf.keras.Model) -> int:
     """Measure the margin of the output `hr`, input pixels along the worse axis.
 
-    An output pixel depends on the input pixel that it lies in (with a factor of 4,
-    output pixels 0 to 3 lie in input pixel 0) and on `margin` pixels on each side of
-    it.  For instance a 7 x 7 convolution has a margin of 3, and two 3 x 3 convolutions
+    An output pixel depends on the input pixel that it lies in, and on `margin` pixels
+    on each side of it: a 7 x 7 convolution has a margin of 3, two 3 x 3 convolutions
     one after the other have 2.  Raise SRError if a layer cannot be measured.
     """
     _, margin = _measure(network.inputs[0], {OUTPUT: network.output[OUTPUT]})[OUTPUT]

@@ -20,24 +20,18 @@ from srtools.tf import tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 SIGNATURE = "serving_default"
-GRAPH = "saved_model.pb"
-"""File that makes a folder a SavedModel: the graph, without the weights."""
-
+GRAPH = "saved_model.pb"  # file that makes a folder a SavedModel, without the weights
 CARD = Path("assets") / "model_card.json"
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The signature of a SavedModel and its card.
-
-    `inputs` and `outputs` are numbers of bands by name; `card` is empty if there is no
-    `model_card.json`.
-    """
+    """The signature of a SavedModel and its card."""
 
     folder: str
-    inputs: dict[str, int]
+    inputs: dict[str, int]  # number of bands by name
     outputs: dict[str, int]
-    card: dict
+    card: dict  # empty if there is no model_card.json
 
     def require(self, *names: str) -> None:
         """Check that inputs and outputs exist."""
@@ -51,7 +45,7 @@ class ModelInfo:
 
 
 def cropped(crop: int) -> str:
-    """Return the name of the output that lacks so many pixels on each side.
+    """Return the name of the output without `crop` pixels on each side.
 
     >>> cropped(56)
     'hr_dn_crop56'
@@ -62,10 +56,9 @@ def cropped(crop: int) -> str:
 def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) -> Path:
     """Write a SavedModel, completely or not at all, replacing an earlier one.
 
-    Its signature `serving_default` takes `lr` [n, h, w, bands] float32 DN and returns
-    all outputs under their names, and `hr_dn` less the fewest pixels on each side that
-    leave no seam between tiles.  The card goes into `assets/model_card.json`, and the
-    weights once more into `assets/weights.npz`, from which another training can start.
+    Its signature takes `lr` [n, h, w, bands] float32 DN and returns all outputs of the
+    network, and `hr_dn` less the fewest pixels on each side that leave no seam between
+    tiles.  The folder `assets` gets the card, and the weights once more.
 
     Arguments:
         network: Keras model with the input `lr` and the outputs `hr` and `hr_dn`.
@@ -115,9 +108,7 @@ def write(module: tf.Module, serve: Callable, folder: Path) -> None:
     graph in a session, would compute all to get one.  With an identity node per output
     TensorFlow computes only the layers that lead to it.
 
-    Arguments:
-        module: module with the variables.
-        serve: function of `lr` [n, h, w, bands] float32; returns the outputs by name.
+    `module` has the variables; `serve` turns `lr` into the outputs by name.
     """
     lr = tf.TensorSpec([None, None, None, len(BANDS)], tf.float32, name=INPUT)
     serve = tf.function(serve, [lr], autograph=False)
@@ -159,7 +150,7 @@ def _read_graph(folder: str | Path) -> saved_model_pb2.SavedModel:
 
 
 def check_replaceable(folder: str | Path) -> None:
-    """Check that a SavedModel written to `folder` replaces nothing but another one."""
+    """Refuse to replace anything but a SavedModel."""
     files.check_name(folder, "TensorFlow")
     folder = Path(folder)
     content = [*folder.iterdir()] if folder.is_dir() else [folder]
@@ -180,10 +171,10 @@ def fingerprint(folder: str | Path) -> str:
 
 
 def load(folder: str | Path, *outputs: str) -> Callable:
-    """Load a SavedModel, whichever Keras saved it, and return its serving signature.
+    """Load a SavedModel of Keras 2 or 3, and return its serving function.
 
-    The signature takes tensors by the names of the inputs and returns a dict of
-    tensors by the names of the outputs: of `outputs` alone, if any are given.
+    The function takes tensors by the names of the inputs, and returns a dict of all
+    outputs, or of `outputs` alone.
     """
     try:
         model = tf.saved_model.load(str(folder))

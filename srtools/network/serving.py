@@ -1,8 +1,6 @@
 """The SavedModel that exercise 5 serves, if it is not that of the training.
 
-The mean of several views, the width of the intervals and another arithmetic are parts
-of it, so that any engine serves them.
-
+Mean of views, intervals and arithmetic are parts of it, so that any engine serves them.
 Source of the self-ensemble: Timofte, Rothe and Van Gool, "Seven ways to improve
 example-based single image super resolution", CVPR 2016 (enhanced prediction).
 """
@@ -18,34 +16,28 @@ from srtools.network.intervals import Record
 from srtools.network.saved_model import cropped
 from srtools.tf import tf
 
-VIEWS = 8
-"""Turns and flips of an image in a self-ensemble."""
-
-INTERVAL = f"{OUTPUT_DN}_interval"
-"""Output: half the width of the interval of each pixel, DN."""
+VIEWS = 8  # turns and flips of an image in a self-ensemble
+INTERVAL = f"{OUTPUT_DN}_interval"  # output: half-width of the interval of a pixel, DN
 
 
 def mean_of_views(
     network: Callable, image: tf.Tensor, views: int
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Compute the mean of a network's answers to an image or to its eight views.
+    """Return mean and standard deviation of a network's outputs for 1 or 8 views.
 
-    The network takes an image [n, h, w, bands] and returns another; views are 1 or 8.
-
-    Returns:
-        The mean and the standard deviation of the answers; None for one view.
+    The network takes an image [n, h, w, bands].  One view has the deviation None.
     """
     if views == 1:
         return tf.cast(network(image), tf.float32), None
     first, total, squares = None, 0.0, 0.0
     for axes, swap in product(([], [2], [1], [1, 2]), ((0, 1, 2, 3), (0, 2, 1, 3))):
         axes = tf.constant(axes, tf.int32)
-        answer = network(tf.transpose(tf.reverse(image, axes), swap))
-        answer = tf.reverse(tf.transpose(tf.cast(answer, tf.float32), swap), axes)
-        first = answer if first is None else first
+        output = network(tf.transpose(tf.reverse(image, axes), swap))
+        output = tf.reverse(tf.transpose(tf.cast(output, tf.float32), swap), axes)
+        first = output if first is None else first
         # Differences are small, so that their squares lose no digits.
-        total += answer - first
-        squares += (answer - first) ** 2
+        total += output - first
+        squares += (output - first) ** 2
     mean = total / VIEWS
     return first + mean, tf.sqrt(tf.maximum(squares / VIEWS - mean**2, 0))
 
@@ -53,13 +45,10 @@ def mean_of_views(
 def averaged(network: Callable, views: int) -> Callable:
     """Return a serving function whose output `hr` is the mean over `views`, 1 or 8."""
 
-    def mean(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        answer, _ = mean_of_views(
-            lambda image: network(**{INPUT: image})[OUTPUT], inputs[INPUT], views
-        )
-        return {OUTPUT: answer}
+    def one_view(image: tf.Tensor) -> tf.Tensor:
+        return network(**{INPUT: image})[OUTPUT]
 
-    return mean
+    return lambda lr: {OUTPUT: mean_of_views(one_view, lr, views)[0]}
 
 
 def save(
@@ -70,16 +59,16 @@ def save(
     record: Record | None = None,
     network: tf.keras.Model | None = None,
 ) -> str:
-    """Write a SavedModel around another one, and return its folder.
+    """Write a SavedModel around that of a training, and return its folder.
 
-    Its output is `cropped(crop)`; with a calibration of intervals the output is cut by
-    `intervals.CUT` more and named so, and `INTERVAL` lies beside it.
+    Its output is `cropped(crop)`.  With intervals the output is cut by `intervals.CUT`
+    more, and `INTERVAL` is another output.
 
     Arguments:
-        crop: crop of the output of the other one that is used, output pixels.
+        crop: crop of the output that is used, output pixels.
         views: 1, or 8 for the self-ensemble.
         record: calibration of the intervals, if there are any.
-        network: the same network in another arithmetic, which takes its place.
+        network: the same network in another arithmetic, which is served instead.
     """
     files.check_name(folder, "TensorFlow")
     if network is None:
@@ -88,20 +77,20 @@ def save(
     else:
         module = saved_model.module_of(network)
 
-    def answer(image: tf.Tensor) -> tf.Tensor:
+    def one_view(lr: tf.Tensor) -> tf.Tensor:
         if network is None:
-            return loaded(**{INPUT: image})[cropped(crop)]
-        return network({INPUT: image})[OUTPUT_DN][:, crop:-crop, crop:-crop]
+            return loaded(**{INPUT: lr})[cropped(crop)]
+        return network({INPUT: lr})[OUTPUT_DN][:, crop:-crop, crop:-crop]
 
     def serve(lr: tf.Tensor) -> dict[str, tf.Tensor]:
-        mean, spread = mean_of_views(answer, lr, views)
+        mean, spread = mean_of_views(one_view, lr, views)
         if record is None:
             return {cropped(crop): mean}
-        signs = intervals.predictors(mean, spread)
+        predictors = intervals.predictors(mean, spread)
         cut = slice(intervals.CUT, -intervals.CUT)
         return {
             cropped(crop + intervals.CUT): mean[:, cut, cut],
-            INTERVAL: intervals.half_widths(signs, record, intervals.SERVED),
+            INTERVAL: intervals.half_widths(predictors, record, intervals.SERVED),
         }
 
     saved_model.write(module, serve, folder)

@@ -147,25 +147,22 @@ def test_only_a_model_is_replaced(model, tmp_path):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
 
 
-@pytest.mark.parametrize("content", ["nothing", "an empty folder", "a model"])
-def test_a_link_stays_and_its_target_is_replaced(model, tmp_path, content):
+@pytest.mark.parametrize("target", ["missing", "empty"])
+def test_a_link_stays_and_its_target_is_replaced(model, tmp_path, target):
     link, folder = tmp_path / "model", tmp_path / "far" / "saved"
     link.symlink_to(folder)
-    if content != "nothing":
+    if target == "empty":
         folder.mkdir(parents=True)
-    if content == "a model":
-        saved_model.save(model.model, folder, {"a": "old"})
-    saved_model.save(model.model, link, {"a": "new"})
-    assert link.is_symlink()
-    assert saved_model.describe(folder).card == {"a": "new"}
-    assert list(folder.parent.iterdir()) == [folder]
+    for version in (1, 2):
+        saved_model.save(model.model, link, {"version": version})
+        assert link.is_symlink() and list(folder.parent.iterdir()) == [folder]
+        assert saved_model.describe(folder).card == {"version": version}
     assert {path.name for path in tmp_path.iterdir()} == {"model", "far"}
 
 
 def test_the_fingerprint_changes_with_the_weights(model, tmp_path):
     folder = saved_model.save(model.model, tmp_path / "saved")
     before = saved_model.fingerprint(folder)
-    assert saved_model.fingerprint(folder) == before
     variables = folder / "variables" / "variables.data-00000-of-00001"
     content = bytearray(variables.read_bytes())
     content[-1] ^= 1
@@ -173,13 +170,10 @@ def test_the_fingerprint_changes_with_the_weights(model, tmp_path):
     assert saved_model.fingerprint(folder) != before
 
 
-def test_names_of_weights_do_not_depend_on_keras(model, tmp_path):
+def test_names_of_weights_do_not_depend_on_keras(folder):
     """Nor on the number of networks built before."""
     blocks = [f"block{number}_conv{conv}" for number in (1, 2) for conv in (1, 2)]
     layers = ["first", *blocks, "zoom1", "zoom2", "hr"]
     expected = {f"{name}/{kind}" for name in layers for kind in ("kernel", "bias")}
-    folder = saved_model.save(model.model, tmp_path / "saved")
-    arrays = np.load(folder / weights.FILE)
-    assert set(weights.by_name(make().model)) == set(arrays) == expected
-    for name, weight in weights.by_name(model.model).items():
-        np.testing.assert_array_equal(arrays[name], weight.numpy())
+    assert set(weights.by_name(make().model)) == expected
+    assert set(np.load(folder / weights.FILE)) == expected

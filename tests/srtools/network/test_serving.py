@@ -31,66 +31,42 @@ def crooked(tmp_path_factory) -> str:
     return str(folder)
 
 
-def ground(height=12, width=17) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return rng.uniform(1, 9000, (2, height, width, 4)).astype(np.float32)
+def ground() -> tf.Tensor:
+    random = np.random.default_rng(0)
+    return tf.constant(random.uniform(1, 9000, (2, 12, 17, 4)), tf.float32)
 
 
-def four_neighbours(crooked_lr: np.ndarray) -> np.ndarray:
+def four_neighbours(lr: tf.Tensor) -> np.ndarray:
     """Turned eight ways, "to the right" means each neighbour twice."""
-    lr = crooked_lr.astype(float)
+    lr = lr.numpy().astype(float)
     right, left = lr[:, 4:-4, 5:-3], lr[:, 4:-4, 3:-5]
     below, above = lr[:, 5:-3, 4:-4], lr[:, 3:-5, 4:-4]
     views = np.stack([right, left, below, above])
     return views.repeat(4, axis=2).repeat(4, axis=3)
 
 
-def test_mean_and_spread_of_eight_views(crooked, tmp_path):
-    folder = serving.save(crooked, tmp_path / "m", crop=16, views=8)
-    lr = tf.constant(ground())
-    served = saved_model.load(folder)(lr=lr)
-    assert list(served) == ["hr_dn_crop16"]
-    network = saved_model.load(crooked, "hr_dn_crop16")
-    mean, spread = serving.mean_of_views(
-        lambda image: network(lr=image)["hr_dn_crop16"], lr, 8
-    )
-    views, close = four_neighbours(ground()), {"rtol": 1e-4, "atol": 0.05}
-    np.testing.assert_allclose(served["hr_dn_crop16"], views.mean(axis=0), **close)
-    np.testing.assert_allclose(mean, views.mean(axis=0), **close)
-    np.testing.assert_allclose(spread, views.std(axis=0), **close)
-
-
-RECORD = {  # of one view, and of eight: each doubles the sign that counts
-    1: {"weights": [[0.0, 1.0, 0.0]] * 4},
-    8: {"weights": [[0.0, 0.0, 0.0, 1.0]] * 4},
+RECORD = {  # twice the spread
+    "weights": [[0.0, 0.0, 0.0, 1.0]] * 4,
+    "knots": [[10.0, 1000.0]] * 4,
+    "half_widths": {"0.9": [[20.0, 2000.0]] * 4},
 }
-for record in RECORD.values():
-    record |= {"knots": [[10.0, 1000.0]] * 4}
-    record |= {"half_widths": {"0.9": [[20.0, 2000.0]] * 4}}
 
 
-@pytest.mark.parametrize("views", [1, 8])
-def test_intervals_lie_beside_the_answer(crooked, tmp_path, views):
-    """Twice the brightness, or twice the spread, 8 pixels further inside."""
-    folder = serving.save(crooked, tmp_path / "m", 16, views, RECORD[views])
+def test_mean_and_spread_of_eight_views(crooked, tmp_path):
+    """Intervals lie beside the mean, which is cut by 8 pixels more."""
     lr = ground()
-    served = saved_model.load(folder)(lr=tf.constant(lr))
-    answers = four_neighbours(lr)[:, :, 8:-8, 8:-8]
-    expected = answers.mean(axis=0) if views == 8 else answers[0]
-    np.testing.assert_allclose(served["hr_dn_crop24"], expected, rtol=1e-4, atol=0.05)
-    width = answers.std(axis=0) if views == 8 else expected
-    np.testing.assert_allclose(served[serving.INTERVAL], 2 * width, rtol=1e-3, atol=1)
-
-
-def test_signs_are_brightness_and_roughness():
-    """A chessboard of -100 and +100 DN has a standard deviation of 100, nearly."""
-    board = 3000 + 100.0 * (-1) ** np.indices((40, 50)).sum(axis=0)
-    answer = np.broadcast_to(board[None, ..., None], (1, 40, 50, 4)).astype(np.float32)
-    signs = intervals.predictors(tf.constant(answer)).numpy()
-    assert signs.shape == (1, 24, 34, 4, 3)
-    np.testing.assert_array_equal(signs[..., 0], 1)
-    np.testing.assert_array_equal(signs[..., 1], answer[:, 8:-8, 8:-8])
-    np.testing.assert_allclose(signs[..., 2], 100, rtol=0.01)
+    plain, wide = (
+        saved_model.load(serving.save(crooked, tmp_path / name, 16, 8, record))(lr=lr)
+        for name, record in (("plain", None), ("wide", RECORD))
+    )
+    assert set(plain) == {"hr_dn_crop16"}
+    assert set(wide) == {"hr_dn_crop24", serving.INTERVAL}
+    views, close = four_neighbours(lr), {"rtol": 1e-4, "atol": 0.05}
+    np.testing.assert_allclose(plain["hr_dn_crop16"], views.mean(axis=0), **close)
+    inner = views[:, :, 8:-8, 8:-8]
+    np.testing.assert_allclose(wide["hr_dn_crop24"], inner.mean(axis=0), **close)
+    twice = 2 * inner.std(axis=0)
+    np.testing.assert_allclose(wide[serving.INTERVAL], twice, rtol=1e-3, atol=1)
 
 
 def test_widths_between_and_beyond_the_knots():
@@ -108,7 +84,7 @@ def test_widths_between_and_beyond_the_knots():
 
 
 def test_a_card_without_intervals_is_told():
-    for card in ({}, {"intervals": {"1": {}}}, {"intervals": {"8": RECORD[8]}}):
+    for card in ({}, {"intervals": {"1": {}}}, {"intervals": {"8": RECORD}}):
         with pytest.raises(SRError, match="has no intervals"):
             intervals.record_of(card, 1, "model")
-    assert intervals.record_of({"intervals": {"8": RECORD[8]}}, 8, "m") == RECORD[8]
+    assert intervals.record_of({"intervals": {"8": RECORD}}, 8, "m") == RECORD

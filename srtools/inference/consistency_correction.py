@@ -15,8 +15,6 @@ from srtools.inference.pieces import Piece
 from srtools.matching import back_projection
 from srtools.sentinel2.image import Sentinel2
 
-LARGEST_DN = 65535
-
 
 def correct(
     s2: Sentinel2, grid: Grid, all_pieces: Sequence[Piece], folder: Path
@@ -54,7 +52,7 @@ def _correct_piece(s2: Sentinel2, image: ImageInfo, piece: Piece) -> np.ndarray:
         pixels, s2.read(s2_window), *centres, spacing, s2_spacing
     )
     # 0 is nodata: pixels with data are at least 1.
-    limited = np.clip(np.rint(corrected), 1, LARGEST_DN)
+    limited = np.clip(np.rint(corrected), 1, 65535)
     valid = pixels.all(axis=-1, keepdims=True)
     top, left = (part.start for part in window)
     rows = slice(piece.row - top, piece.row - top + piece.height)

@@ -49,12 +49,11 @@ class OutputGrid:
         """Continue images on one grid beyond their edges, by small VRT files."""
         crop_metres = self.crop * self.grid.transform.a
         margin = math.ceil(crop_metres / s2[0].spacing_in(self.grid.crs))
-        reflected = []
-        for index, image in enumerate(s2):
-            path = folder / f"band{index}.vrt"
-            vrt.write_reflected(path, image, margin + KERNEL_PIXELS)
-            reflected.append(raster.describe(path, image.path))
-        return reflected
+        reflected = [
+            vrt.write_reflected(folder / f"band{n}.vrt", image, margin + KERNEL_PIXELS)
+            for n, image in enumerate(s2)
+        ]
+        return [raster.describe(path, "the image") for path in reflected]
 
 
 def choose(s2: ImageInfo, area: ImageInfo, model: ModelInfo, crop: int) -> OutputGrid:
@@ -87,8 +86,8 @@ def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
     """
     names = (re.fullmatch(rf"{OUTPUT_DN}_crop(\d+)", name) for name in model.outputs)
     crops = sorted(int(match[1]) for match in names if match)
-    margin = model.card.get("receptive_field", {}).get("margin")
-    needed = None if margin is None else FACTOR * margin
+    field = model.card.get("receptive_field")
+    needed = FACTOR * field["margin"] if field else None
     if crop is not None:
         if crop < (needed or 0):
             log.warning("crop %d is less than the receptive field: seams remain", crop)
@@ -101,7 +100,5 @@ def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
         )
     model.require(INPUT, cropped(crop))
     if crop % (2 * FACTOR):
-        raise SRError(
-            f"a crop that is a multiple of {2 * FACTOR} is needed, not {crop}"
-        )
+        raise SRError(f"crop {crop} is no multiple of {2 * FACTOR}: choose another one")
     return crop

@@ -1,7 +1,4 @@
-"""Pieces of a large image: files in a folder beside it, joined at the end.
-
-A killed run loses one piece, and several machines can share the pieces.
-"""
+"""Pieces of a large image: files in a folder beside it, joined at the end."""
 
 import logging
 import os
@@ -14,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
-import rasterio.windows
 
 from srtools import cards, files
 from srtools.conventions import BANDS, SCALE
@@ -171,13 +167,12 @@ def set_nodata(path: Path, grid: Grid, images: Sequence[ImageInfo]) -> None:
     """
     with rasterio.open(path, "r+") as file:
         for top in range(0, grid.height, STRIP):
-            rows = slice(top, min(top + STRIP, grid.height))
-            window = rows, slice(0, grid.width)
-            empty = np.moveaxis(raster.read(images, grid.part(window)) == 0, -1, 0)
-            place = rasterio.windows.Window.from_slices(*window)
-            pixels = file.read(window=place)
+            window = (top, min(top + STRIP, grid.height)), (0, grid.width)
+            strip = grid.part([slice(*side) for side in window])
+            empty = np.moveaxis(raster.read(images, strip) == 0, -1, 0)
+            pixels = file.read(window=window)
             pixels.reshape(-1, *empty.shape)[:, empty] = 0
-            file.write(pixels, window=place)
+            file.write(pixels, window=window)
 
 
 def write_vrt(

@@ -25,8 +25,6 @@ SERVED = "0.9"  # level that exercise 5 writes
 WINDOW = 7  # hr pixels a side, over which roughness is measured
 CUT = 8  # hr pixels at each side without an interval: 3 for the window, 8 for OTBTF
 
-Record = Mapping[str, Any]
-
 
 def predictors(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
     """Compute predictors of the error: 1, brightness, roughness, spread.
@@ -47,7 +45,7 @@ def predictors(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
     return tf.stack(parts, axis=-1)
 
 
-def half_widths(values: tf.Tensor, record: Record, level: str) -> tf.Tensor:
+def half_widths(values: tf.Tensor, record: Mapping, level: str) -> tf.Tensor:
     """Compute half the width of the interval of each pixel, [..., bands] DN.
 
     The scale is the weighted sum of the predictors, `values` [..., bands, predictors].
@@ -66,7 +64,7 @@ def half_widths(values: tf.Tensor, record: Record, level: str) -> tf.Tensor:
     return width + widths[-1] / knots[-1] * tf.nn.relu(scale - knots[-1])
 
 
-def record_of(card: Mapping[str, Any], views: int, model: str) -> Record:
+def record_of(card: Mapping[str, Any], views: int, model: str) -> Mapping:
     """Return the calibration of a model for so many views of the image."""
     if record := (card.get(SECTION) or {}).get(str(views)):
         return record

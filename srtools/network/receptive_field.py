@@ -47,20 +47,18 @@ def receptive_field(network: tf.keras.Model) -> int:
 def layer_table(network: tf.keras.Model) -> str:
     """Return the layers up to the output `hr_dn` as a table.
 
-    h and w are the rows and columns of the input.  The column "looks" is the margin of
-    the receptive field, input pixels.
+    h and w are the size of the input; "looks" is the margin of the receptive field.
     """
     network = tf.keras.Model(network.inputs[0], network.output[OUTPUT_DN])
     fields = _measure(network.input, {x.name: x.output for x in network.layers})
-    line = "{:20} {:16} {:>14} {:>11} {:>9}".format
-    lines = [line("layer", "kind", "output", "parameters", "looks")]
+    row = "{:20} {:16} {:>14} {:>11} {:>9}".format
+    lines = [row("layer", "kind", "output", "parameters", "looks")]
     for layer in network.layers:
         (factor, margin), kind = fields[layer.name], type(layer).__name__
         zoom = f"{factor} " if factor > 1 else ""
         shape = f"{zoom}h x {zoom}w x {layer.output.shape[-1]}"
-        lines.append(
-            line(layer.name, kind, shape, layer.count_params(), f"{margin} px")
-        )
+        count = layer.count_params()
+        lines.append(row(layer.name, kind, shape, count, f"{margin} px"))
     return "\n".join(lines)
 
 

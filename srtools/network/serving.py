@@ -5,14 +5,13 @@ Source of the self-ensemble: Timofte, Rothe and Van Gool, "Seven ways to improve
 example-based single image super resolution", CVPR 2016 (enhanced prediction).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
 
 from srtools import files
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN
 from srtools.network import intervals, saved_model
-from srtools.network.intervals import Record
 from srtools.network.saved_model import cropped
 from srtools.tf import tf
 
@@ -56,7 +55,7 @@ def save(
     folder: Path,
     crop: int,
     views: int,
-    record: Record | None = None,
+    record: Mapping | None = None,
     network: tf.keras.Model | None = None,
 ) -> str:
     """Write a SavedModel around that of a training, and return its folder.
@@ -66,7 +65,6 @@ def save(
 
     Arguments:
         crop: crop of the output that is used, output pixels.
-        views: 1, or 8 for the self-ensemble.
         record: calibration of the intervals, if there are any.
         network: the same network in another arithmetic, which is served instead.
     """

@@ -33,7 +33,7 @@ def crooked(tmp_path_factory) -> str:
 
 def ground() -> tf.Tensor:
     random = np.random.default_rng(0)
-    return tf.constant(random.uniform(1, 9000, (2, 12, 17, 4)), tf.float32)
+    return tf.constant(random.uniform(1, 9000, (2, 14, 17, 4)), tf.float32)
 
 
 def four_neighbours(lr: tf.Tensor) -> np.ndarray:
@@ -65,6 +65,7 @@ def test_mean_and_spread_of_eight_views(crooked, tmp_path):
     np.testing.assert_allclose(plain["hr_dn_crop16"], views.mean(axis=0), **close)
     inner = views[:, :, 8:-8, 8:-8]
     np.testing.assert_allclose(wide["hr_dn_crop24"], inner.mean(axis=0), **close)
+    assert inner.size
     twice = 2 * inner.std(axis=0)
     np.testing.assert_allclose(wide[serving.INTERVAL], twice, rtol=1e-3, atol=1)
 

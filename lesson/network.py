@@ -7,6 +7,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,30 +106,51 @@ def _check_scale(report: Report, model: otbtf.ModelBase) -> None:
 
 def _check_layers(report: Report, network: tf.keras.Model) -> None:
     kinds = tf.keras.layers
-    zooms = [x for x in network.layers if isinstance(x, kinds.Conv2DTranspose)]
-    wide = [
-        x
-        for x in network.layers
-        if isinstance(x, kinds.Conv2D) and tuple(x.kernel_size) == (7, 7)
-    ]
-    # `a + b` is a layer; its name differs between Keras 2 and 3.
-    count = sum("add" in type(layer).__name__.lower() for layer in network.layers)
+    # `a + b` is an operation in Keras 3, and a layer with such a name in Keras 2.
+    steps = getattr(network, "operations", network.layers)
+    zooms = [x for x in steps if isinstance(x, kinds.Conv2DTranspose)]
+    convolutions = [x for x in steps if isinstance(x, kinds.Conv2D) and x not in zooms]
+    wide = [x for x in convolutions if tuple(x.kernel_size) == (7, 7)]
+    count = sum("add" in f"{type(step).__name__} {step.name}".lower() for step in steps)
+    others = [x for x in steps if x not in (*zooms, *wide)]
+    activated = sum(map(_is_activation, others))
     report.check(
         len(wide) == 2,
         f"two convolutions of 7 x 7 ({len(wide)})",
         "one at the beginning, one at the end",
     )
     strides = [tuple(layer.strides) for layer in zooms]
-    report.check(
+    doubled = report.check(
         strides == [(2, 2), (2, 2)],
         f"two transposed convolutions of stride 2 ({strides})",
         "each doubles rows and columns: 32, 64, 128",
     )
+    kernels = [side for layer in zooms for side in layer.kernel_size]
+    if doubled:
+        report.check(
+            all(side % 2 == 0 for side in kernels),
+            f"their kernels are even (sides of {sorted(set(kernels))})",
+            "with a stride of 2 and a kernel of 3 the output pixels get 1, 2 or 4 "
+            "products in turn: a checkerboard",
+        )
     report.check(
         count >= 3,
         f"residual blocks, and a long skip around them ({count} sums)",
         "each block adds its input to its output; so do all blocks together",
     )
+    report.check(
+        0 < count - 1 <= activated,
+        f"an activation in each block ({activated} in {max(count - 1, 0)} blocks)",
+        "two convolutions without ReLU between them are one convolution",
+    )
+
+
+def _is_activation(step: Any) -> bool:
+    """Check whether a layer or an operation bends its input: ReLU and the like."""
+    bent = getattr(step, "activation", None)
+    if bent is not None:
+        return getattr(bent, "__name__", "") != "linear"
+    return any(word in type(step).__name__.lower() for word in ("elu", "activation"))
 
 
 def _check_answers(report: Report, model: otbtf.ModelBase) -> None:

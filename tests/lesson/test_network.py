@@ -44,6 +44,8 @@ MISTAKES = {
         "layers.Conv2D(8, 4,",
         "32 x 32 pixels become 128 x 128",
     ),
+    "a kernel of 3": ("(8, 4, strides=2", "(8, 3, strides=2", "kernels are even"),
+    "blocks without ReLU": (', activation="relu"', "", "activation in each block"),
     "no skips": ("x = layers.Add()([x, y])", "x = y", "residual blocks"),
     "no output in DN": (', "dn": dn', "", "1e4 times the first"),
     "no crops": (
@@ -55,18 +57,41 @@ MISTAKES = {
 }
 
 
-def test_right_networks_pass(tmp_path, capsys):
-    """Our own, and that of the course's idiom."""
-    (tmp_path / "sr_model.py").write_text(RIGHT)
-    for folder in (ROOT, tmp_path):
-        assert main(["2", "--scripts", str(folder)]) == 0, capsys.readouterr().out
-        assert "10 of 10 passed" in capsys.readouterr().out
+def replace(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+# Other ways to write the network of the course.
+WAYS = {
+    "as it is": RIGHT,
+    "sums as a + b": RIGHT.replace("layers.Add()([x, y])", "x + y").replace(
+        "layers.Add()([x, first])", "first + x"
+    ),
+    "layers for ReLU": replace(
+        RIGHT,
+        'layers.Conv2D(8, 3, padding="same", activation="relu")(x)',
+        'layers.ReLU()(layers.Conv2D(8, 3, padding="same")(x))',
+    ),
+    "ReLU as a function": replace(
+        RIGHT,
+        'layers.Conv2D(8, 3, padding="same", activation="relu")(x)',
+        'layers.Activation(tf.nn.relu)(layers.Conv2D(8, 3, padding="same")(x))',
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["ours", *WAYS])
+def test_right_networks_pass(way, tmp_path, capsys):
+    (tmp_path / "sr_model.py").write_text(WAYS.get(way, ""))
+    folder = ROOT if way == "ours" else tmp_path
+    assert main(["2", "--scripts", str(folder)]) == 0, capsys.readouterr().out
+    assert "12 of 12 passed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_each_mistake_is_named(mistake, tmp_path):
     old, new, words = MISTAKES[mistake]
-    assert RIGHT.count(old) == 1
-    (tmp_path / "sr_model.py").write_text(RIGHT.replace(old, new))
+    (tmp_path / "sr_model.py").write_text(replace(RIGHT, old, new))
     report = check_network(tmp_path)
     assert any(words in line.statement for line in report.failed), str(report)

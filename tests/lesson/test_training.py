@@ -114,29 +114,65 @@ def score(values):
 
 def test_right_scores_pass(model, patches, tmp_path):
     l1, l2 = score(errors(patches, "test"))
+    inner = score(errors(patches, "test")[:, 8:-8, 8:-8])  # as sr_eval.py does
     path = tmp_path / "metrics.json"
     assert check_scores(patches, model, None, l1, l2).passed
     assert check_scores(patches, model, None, l1 * 1e-4, l2 * 1e-8).passed
+    assert check_scores(patches, model, None, *inner).passed
     nested = {"L1_dn": {"all": l1}, "L2_reflectance": {"all": l2 * 1e-8}}
     for content in ({"l1": l1, "l2": l2}, {"model": nested}):
         path.write_text(json.dumps(content))
         assert check_scores(patches, model, path, None, None).passed
 
 
-def test_wrong_scores_are_explained(model, patches):
-    test = errors(patches, "test")
-    l1, l2 = score(test)
-    batches = np.mean([score(test[i : i + 2]) for i in range(0, 5, 2)], axis=0)
-    for claimed, words in (
-        ((l1, l2**0.5), "this is its root"),
-        (score(errors(patches, "valid")), "validation patches"),
-        (score(errors(patches, "train")), "training patches"),
-        (score(test[:4]), "batch was left out"),
-        (batches, "means of batches"),
-        ((l1 * 1.1, l2 * 1.1), "recompute it"),
-    ):
-        report = check_scores(patches, model, None, *map(float, claimed))
-        assert words in report.failed[-1].hint, str(report)
+def mean_of_batches(values: np.ndarray) -> tuple[float, float]:
+    batches = [score(values[first : first + 2]) for first in range(0, 5, 2)]
+    return tuple(np.mean(batches, axis=0))
+
+
+# Errors [n, h, w, bands] and hr become the scores that a student claims.
+WRONG_SCORES = {
+    "the root of L2": (lambda e, hr: (score(e)[0], score(e)[1] ** 0.5), "its root"),
+    "the last batch left out": (lambda e, hr: score(e[:4]), "batch was left out"),
+    "the first batch": (lambda e, hr: score(e[:2]), "first batch alone"),
+    "means of batches": (lambda e, hr: mean_of_batches(e), "means of batches"),
+    "the sum over bands": (
+        lambda e, hr: tuple(4 * s for s in score(e)),
+        "sum over bands",
+    ),
+    "near infrared": (lambda e, hr: score(e[..., 3]), "band 4 alone"),
+    "blue first": (
+        lambda e, hr: score((e + hr)[..., [2, 1, 0, 3]] - hr),
+        "different orders",
+    ),
+    "the mean before abs": (lambda e, hr: score(e.mean()), "before the absolute value"),
+    "the mean of a patch before abs": (
+        lambda e, hr: score(e.mean(axis=(1, 2))),
+        "before the absolute value",
+    ),
+    "hr scaled twice": (lambda e, hr: score(e + hr - hr * 1e-4), "scaled twice, or"),
+    "hr not scaled": (lambda e, hr: score((e + hr) * 1e-4 - hr), "or not at all"),
+    "something else": (
+        lambda e, hr: tuple(1.1 * s for s in score(e)),
+        "recompute it with the saved model",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", [*WRONG_SCORES, "validation", "training", "zoom"])
+def test_wrong_scores_are_explained(mistake, model, patches):
+    lr, hr = (read_patches(patches / f"test_{k}_patches.tif") for k in ("lr", "hr"))
+    if mistake in WRONG_SCORES:
+        claim, words = WRONG_SCORES[mistake]
+        claimed = claim(errors(patches, "test"), hr)
+    elif mistake == "zoom":
+        zoomed = tf.image.resize(lr, (128, 128), "bicubic").numpy().astype(float)
+        claimed, words = score(zoomed - hr), "the score of bicubic, not"
+    else:
+        group = mistake.removesuffix("ation").removesuffix("ing")
+        claimed, words = score(errors(patches, group)), f"the {mistake} patches"
+    report = check_scores(patches, model, None, *map(float, claimed))
+    assert words in report.failed[-1].hint, str(report)
 
 
 def test_scores_that_are_not_there(model, patches, tmp_path, capsys):

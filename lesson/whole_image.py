@@ -16,6 +16,9 @@ from srtools.conventions import BANDS, FACTOR, HR_SPACING_METRES
 from srtools.errors import SRError
 
 MOST_SHIFT_METRES = 1.5
+# Displacement between the image and the model's answer, pixels of the image, and the
+# passes in which it is measured.
+LEAST_MOVED, PASSES = 0.25, 5
 # Mean of the image over that of Sentinel-2.
 RADIOMETRY = (0.85, 1.15)
 # Tolerance between the image and the model's answer, DN: resampling and rounding.
@@ -36,10 +39,11 @@ def check_image(
     model = StudentModel(model_dir)
     try:
         with rasterio.open(image) as sr, rasterio.open(s2_images[0]) as s2:
+            # Each check stops at its root cause: the next ones would report it again.
             if _check_form(report, sr, s2):
                 coarse = _as_sentinel2(sr, s2)
-                _check_place(report, sr, s2_images, coarse, offset)
-                _check_answer(report, model, sr, s2_images, offset)
+                if _check_place(report, sr, s2_images, coarse, offset):
+                    _check_answer(report, model, sr, s2_images, offset)
     except rasterio.errors.RasterioIOError as error:
         raise SRError(
             f"an image cannot be read ({error}); --image and --s2_images are GeoTIFF, "
@@ -111,7 +115,7 @@ def _check_place(
     s2_images: list[Path],
     coarse: np.ndarray,
     offset: float,
-) -> None:
+) -> bool:
     bands = []
     for path in s2_images:
         with rasterio.open(path) as file:
@@ -122,9 +126,9 @@ def _check_place(
     if not report.check(
         share > 0.5, f"the image has data ({share:.0%})", "0 stands for no data"
     ):
-        return
+        return False
     ratios = coarse[:, valid].mean(axis=1) / truth[:, valid].mean(axis=1)
-    report.check(
+    bright = report.check(
         all(RADIOMETRY[0] <= ratio <= RADIOMETRY[1] for ratio in ratios),
         "the image is as bright as Sentinel-2, band by band "
         f"({' '.join(f'{ratio:.2f}' for ratio in ratios)})",
@@ -134,7 +138,7 @@ def _check_place(
     moved, *_ = phase_cross_correlation(a, b, upsample_factor=50, normalization=None)
     south, east = moved
     shift = 10 * -east, 10 * south
-    report.check(
+    return bright & report.check(
         np.hypot(*shift) <= MOST_SHIFT_METRES,
         f"the image lies where Sentinel-2 lies ({shift[0]:+.1f} m east, "
         f"{shift[1]:+.1f} m north)",
@@ -153,20 +157,45 @@ def _check_answer(
 
     Image and answer show the same ground, so that their difference shows the tiles.
     """
-    strips = {}
-    for name, window in _strips(sr.height, sr.width).items():
-        lr, inner = _lr(sr, s2_images, window, offset)
-        answer = np.moveaxis(model.hr(lr[None])[0][inner], -1, 0)
-        pixels = sr.read(window=window).astype(float)
-        valid = (pixels > 0).all(axis=0)
-        strips[name] = np.where(valid, (pixels - answer).mean(axis=0), np.nan)
-    off = float(np.nanmedian([np.nanmedian(np.abs(d)) for d in strips.values()]))
-    report.check(
+    windows = _strips(sr.height, sr.width)
+    pixels = {name: sr.read(window=w).astype(float) for name, w in windows.items()}
+
+    def compare(moved: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return image less answer on each strip, and the rest of the displacement."""
+        strips, rests = {}, []
+        for name, window in windows.items():
+            answer = _answer(model, sr, s2_images, window, offset, *moved)
+            valid = (pixels[name] > 0).all(axis=0)
+            difference = (pixels[name] - answer).mean(axis=0)
+            strips[name] = np.where(valid, difference, np.nan)
+            rests.append(_displacement(strips[name], answer.mean(axis=0)))
+        return strips, np.mean(rests, axis=0)
+
+    strips, rest = compare(np.zeros(2))
+    moved, others = rest, strips
+    for _ in range(PASSES):
+        if np.hypot(*moved) < LEAST_MOVED:
+            break
+        others, rest = compare(moved)
+        moved = moved + rest
+    real = np.hypot(*moved) >= LEAST_MOVED and _size(others) < _size(strips) / 2
+    north, east = np.round(HR_SPACING_METRES * real * moved * (1, -1), 2) + 0.0
+    if not report.check(
+        not real,
+        f"the image lies where the model's answer lies ({east:+.2f} m east, "
+        f"{north:+.2f} m north)",
+        "half a pixel of 1.5 m is 0.75 m: a corner was taken for a centre; whole "
+        "pixels: the crop is missing in the origin",
+    ):
+        return
+    off = _size(strips)
+    if not report.check(
         off <= MOST_DIFFERENCE,
         f"the image is the model's own answer ({off:.1f} DN apart in the middle)",
         "is it this model, Sentinel-2 on the 6 m grid without offset, and bands in "
         "order?",
-    )
+    ):
+        return
     for name, difference in strips.items():
         # Steps between columns; those between rows are the columns of the other strip.
         image = difference if name == "column" else difference.T
@@ -176,6 +205,23 @@ def _check_answer(
             f"no {name} is a seam (at most {worst:.1f} DN, after {name} {place})",
             "tiles need a margin as large as the receptive field, which is cut away",
         )
+
+
+def _size(strips: dict[str, np.ndarray]) -> float:
+    """Return the size of the differences, DN; seams and other details do not count."""
+    return float(np.nanmedian([np.nanmedian(np.abs(d)) for d in strips.values()]))
+
+
+def _displacement(difference: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Return the rows and columns by which an image shows the answer too early.
+
+    A small displacement changes each pixel by the slope of the answer there, so that a
+    line fits the differences (Lucas and Kanade, 1981).
+    """
+    valid = np.isfinite(difference)
+    slopes = np.stack([slope[valid] for slope in np.gradient(answer)], axis=-1)
+    target = difference[valid] - np.median(difference[valid])
+    return np.linalg.lstsq(slopes, target, rcond=None)[0]
 
 
 def _strips(height: int, width: int) -> dict[str, Window]:
@@ -192,15 +238,24 @@ def _strips(height: int, width: int) -> dict[str, Window]:
     }
 
 
-def _lr(
-    sr: rasterio.DatasetReader, s2_images: list[Path], window: Window, offset: float
-) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """Resample Sentinel-2 below a window of the image, and a margin, to 6 m.
+def _answer(
+    model: StudentModel,
+    sr: rasterio.DatasetReader,
+    s2_images: list[Path],
+    window: Window,
+    offset: float,
+    rows_moved: float = 0.0,
+    cols_moved: float = 0.0,
+) -> np.ndarray:
+    """Run the model over Sentinel-2 on 6 m, below a window of the image and a margin.
+
+    The window may be moved by parts of its pixels.
 
     Returns:
-        lr [h, w, bands] in DN, and where the window lies in the answer.
+        The answer inside the window, [bands, h, w] in DN.
     """
-    place = sr.window_transform(window) @ Affine.scale(FACTOR)
+    place = sr.window_transform(window) @ Affine.translation(cols_moved, rows_moved)
+    place = place @ Affine.scale(FACTOR)
     rows, cols = int(window.height) // FACTOR, int(window.width) // FACTOR
     bands = []
     for path in s2_images:
@@ -223,7 +278,7 @@ def _lr(
     lr = np.where(lr > 0, lr - offset, 0)
     start = MARGIN * FACTOR
     inner = slice(start, start + rows * FACTOR), slice(start, start + cols * FACTOR)
-    return lr, inner
+    return np.moveaxis(model.hr(lr[None])[0][inner], -1, 0)
 
 
 def _worst_seam(difference: np.ndarray) -> tuple[float, int]:

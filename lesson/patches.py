@@ -10,13 +10,22 @@ import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 from scipy.ndimage import gaussian_filter
+from scipy.ndimage import shift as move
 from skimage.registration import phase_cross_correlation
 
+from lesson.displacement import displacement
 from lesson.report import Report
-from srtools.conventions import BANDS, FACTOR, GROUPS, KINDS, OFFSET_DN
+from srtools.conventions import (
+    BANDS,
+    FACTOR,
+    GROUPS,
+    KINDS,
+    LR_SPACING_METRES,
+    OFFSET_DN,
+)
 
-# lr pixels of 6 m; a quarter is 1.5 m, one hr pixel.
-MOST_SHIFT = 0.25
+MOST_SHIFT_METRES = 1.5  # one hr pixel
+PASSES = 5  # in which the shift is measured
 LEAST_CORRELATION = 0.7
 SOFTER = 1.0
 # Gain in mean correlation above which another order of bands fits better.
@@ -158,14 +167,10 @@ def _check_ground(report: Report, lr: np.ndarray, coarse: np.ndarray) -> None:
         "patches of one point belong together; is the order of points the same, and "
         "was Superimpose given XS as reference?",
     )
-    shifts = [
-        phase_cross_correlation(b, a, upsample_factor=20, normalization=None)[0]
-        for a, b in zip(grey, other, strict=True)
-    ]
-    south, east = np.median(shifts, axis=0)
+    south, east = _shift(grey, other) * LR_SPACING_METRES
     report.check(
-        np.hypot(south, east) <= MOST_SHIFT,
-        f"lr lies where hr lies ({6 * -east:+.1f} m east, {6 * south:+.1f} m north)",
+        np.hypot(south, east) <= MOST_SHIFT_METRES,
+        f"lr lies where hr lies ({-east:+.1f} m east, {south:+.1f} m north)",
         "the satellites disagree, or a corner was taken for a centre: half a pixel is "
         "2.25 m between the grids of 6 m and 1.5 m",
     )
@@ -185,6 +190,31 @@ def _check_ground(report: Report, lr: np.ndarray, coarse: np.ndarray) -> None:
         f"the last band is near infrared (means {_numbers(means)})",
         "over land it is the brightest; B08 comes last",
     )
+
+
+def _shift(lr: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+    """Return the rows and columns by which lr(x) is like coarse(x + t), lr pixels.
+
+    Phase correlation finds a large shift of small patches, but finds it too small.  So
+    it is measured again between patches that were moved by it.
+    """
+    pairs = list(zip(lr, coarse, strict=True))
+    shifts = [
+        phase_cross_correlation(b, a, upsample_factor=20, normalization=None)[0]
+        for a, b in pairs
+    ]
+    total = np.median(shifts, axis=0)
+    for _ in range(PASSES):
+        margin = int(np.ceil(np.abs(total).max())) + 1
+        if 2 * margin >= lr.shape[1] - 4:
+            break  # nothing is left to compare
+        inner = slice(margin, -margin), slice(margin, -margin)
+        rests = [
+            displacement(a[inner], move(b, -total, order=3, mode="nearest")[inner])
+            for a, b in pairs
+        ]
+        total = total + np.median(rests, axis=0)
+    return total
 
 
 def _check_light(report: Report, lr: np.ndarray, coarse: np.ndarray) -> None:

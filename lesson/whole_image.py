@@ -10,6 +10,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 from skimage.registration import phase_cross_correlation
 
+from lesson.displacement import displacement
 from lesson.report import Report
 from lesson.student_model import StudentModel
 from srtools.conventions import BANDS, FACTOR, HR_SPACING_METRES
@@ -168,7 +169,8 @@ def _check_answer(
             valid = (pixels[name] > 0).all(axis=0)
             difference = (pixels[name] - answer).mean(axis=0)
             strips[name] = np.where(valid, difference, np.nan)
-            rests.append(_displacement(strips[name], answer.mean(axis=0)))
+            grey = np.where(valid, pixels[name].mean(axis=0), np.nan)
+            rests.append(displacement(grey, answer.mean(axis=0)))
         return strips, np.mean(rests, axis=0)
 
     strips, rest = compare(np.zeros(2))
@@ -210,18 +212,6 @@ def _check_answer(
 def _size(strips: dict[str, np.ndarray]) -> float:
     """Return the size of the differences, DN; seams and other details do not count."""
     return float(np.nanmedian([np.nanmedian(np.abs(d)) for d in strips.values()]))
-
-
-def _displacement(difference: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """Return the rows and columns by which an image shows the answer too early.
-
-    A small displacement changes each pixel by the slope of the answer there, so that a
-    line fits the differences (Lucas and Kanade, 1981).
-    """
-    valid = np.isfinite(difference)
-    slopes = np.stack([slope[valid] for slope in np.gradient(answer)], axis=-1)
-    target = difference[valid] - np.median(difference[valid])
-    return np.linalg.lstsq(slopes, target, rcond=None)[0]
 
 
 def _strips(height: int, width: int) -> dict[str, Window]:

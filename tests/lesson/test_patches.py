@@ -80,6 +80,7 @@ MISTAKES = {
     "NaN": (lambda lr, hr: (lr, put(hr, np.nan, 0, 3, 4, 1)), "hr: only numbers"),
     "points in another order": (lambda lr, hr: (lr[::-1], hr), "same ground"),
     "shifted by 3 m": (lambda lr, hr: (lr, moved(hr, 2, 0)), "lies where hr lies"),
+    "shifted by 18 m": (lambda lr, hr: (lr, moved(hr, 0, -12)), "lies where hr lies"),
     "a corner for a centre": (lambda lr, hr: (lr, moved(hr, 1.5, 1.5)), "lies where"),
     "blue first in lr": (lambda lr, hr: (lr[..., [2, 1, 0, 3]], hr), "one order"),
     "near infrared first": (

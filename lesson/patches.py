@@ -11,6 +11,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from scipy.ndimage import gaussian_filter
 from scipy.ndimage import shift as move
+from scipy.spatial.distance import cdist
 from skimage.registration import phase_cross_correlation
 
 from lesson.displacement import displacement
@@ -36,6 +37,9 @@ RADIOMETRY = (0.8, 1.25)
 LEAST_DETAIL = 0.05
 # Side of the squares by which ground is recognised, lr pixels.
 SQUARE = 4
+# An edge goes on in another patch if that differs from what is expected by less than so
+# many times as the edge itself, and by less than this share of the contrast along it.
+CONTINUES, VARIED = 2.0, 0.5
 # Number of patches for the slower measures, evenly spread.
 SAMPLE = 100
 
@@ -294,6 +298,39 @@ def _check_leak(report: Report, lr: dict[str, np.ndarray]) -> None:
             "patches overlap between groups: the network has seen the answers. "
             "Keep whole blocks apart",
         )
+
+        touching = touching_patches(lr[group], np.concatenate([lr[o] for o in others]))
+        report.check(
+            touching == 0,
+            f"no {group} patch touches one of {' or '.join(others)} "
+            f"({touching} of {len(lr[group])} do)",
+            "the network has seen the ground next door, and Superimpose and its "
+            "receptive field reach across. Give each group an area of its own, with a "
+            "gap; gaps of a few pixels are not seen here",
+        )
+
+
+def touching_patches(patches: np.ndarray, others: np.ndarray) -> int:
+    """Count the patches [n, side, side, bands] that go on in one of the others.
+
+    The pixels beyond an edge follow from those inside: lr is smooth, because 10 m
+    pixels became 6 m.  Only edges with contrast can be recognised.
+    """
+    touches = np.zeros(len(patches), bool)
+    for turn in range(4):
+        mine, theirs = np.rot90(patches, turn, (1, 2)), np.rot90(others, turn, (1, 2))
+        first, second, third = (
+            mine[:, row].reshape(len(mine), -1).astype(float) for row in range(3)
+        )
+        last = theirs[:, -1].reshape(len(theirs), -1).astype(float)
+        distances = cdist(2 * first - second, last).min(axis=1)
+        inside = np.linalg.norm(2 * second - third - first, axis=1)
+        bands = mine[:, 0].astype(float)
+        contrast = np.linalg.norm(
+            (bands - bands.mean(axis=1, keepdims=True)).reshape(len(mine), -1), axis=1
+        )
+        touches |= (distances < CONTINUES * inside) & (distances < VARIED * contrast)
+    return int(touches.sum())
 
 
 def _squares(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

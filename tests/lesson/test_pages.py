@@ -104,7 +104,7 @@ def test_the_exercises_by_hand(tmp_path):
                 given += ["--nb_epochs", "6"]
             run(tmp_path, str(ROOT / script), *given)
     printed = run(tmp_path, "-m", "lesson.check", "1", "--patches", "demo_run/patches")
-    assert "26 of 26 passed" in printed
+    assert "28 of 28 passed" in printed
     folders = ["--patches", "demo_run/patches", "--model_dir", "demo_run/model"]
     metrics = ["--metrics", "demo_run/eval/metrics.json"]
     assert "2 of 2" in run(tmp_path, "-m", "lesson.check", "4", *folders, *metrics)

@@ -16,9 +16,9 @@ Patches = dict[str, list[np.ndarray]]
 
 
 def ground(seed: int) -> np.ndarray:
-    """Make a landscape of 10 patches a row and one column, [128, 1280, 4] DN."""
+    """Make a landscape of 12 patches in a row, [128, 1536, 4] DN."""
     rng = np.random.default_rng(seed)
-    noise = [rng.normal(size=(128, 1280)) for _ in range(5)]
+    noise = [rng.normal(size=(128, 1536)) for _ in range(5)]
     shape = sum(gaussian_filter(noise[4], s, mode="wrap") * s for s in (1, 3, 9))
     bands = []
     for band, (level, share) in enumerate(((900, 1), (800, 1), (600, 1), (2500, 2))):
@@ -31,7 +31,7 @@ def ground(seed: int) -> np.ndarray:
 def right() -> Patches:
     """Patches [n, side, side, 4] of lr and hr for each group, of one landscape."""
     hr = ground(0)
-    lr = mean_of_squares(np.stack([gaussian_filter(hr, (2, 2, 0))]))[0]
+    lr = mean_of_squares(np.stack([gaussian_filter(hr, (5, 5, 0))]))[0]
     groups, first = {}, 0
     for group, count in COUNTS.items():
         places = range(first, first + count)
@@ -39,7 +39,7 @@ def right() -> Patches:
             np.stack([image[:, side * p : side * (p + 1)] for p in places]).round()
             for side, image in ((32, lr), (128, hr))
         ]
-        first += count
+        first += count + 1  # a gap of one patch
     return groups
 
 
@@ -104,6 +104,14 @@ MIXED = {
         "as many lr as hr",
     ),
     "test patches in training patches": (overlapping, "no test patch shows"),
+    "dealt out in turn": (
+        lambda p: {
+            "train": [stack[[0, 2, 3, 5]] for stack in p["train"]],
+            "valid": [stack[[1]] for stack in p["train"]],
+            "test": [stack[[4]] for stack in p["train"]],
+        },
+        "no test patch touches one of train or valid (1 of 1",
+    ),
     "valid equals train": (
         lambda p: p | {"valid": [stack[:2] for stack in p["train"]]},
         "no valid patch shows",
@@ -114,7 +122,7 @@ MIXED = {
 @pytest.mark.parametrize("dtype", ["float32", "uint16"])
 def test_right_patches_pass(right, dtype, tmp_path, capsys):
     assert main(["1", "--patches", str(write(tmp_path, right, dtype))]) == 0
-    assert "26 of 26 passed" in capsys.readouterr().out
+    assert "28 of 28 passed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("mistake", [*MISTAKES, *MIXED])

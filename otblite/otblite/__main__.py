@@ -5,12 +5,14 @@ python -m otblite https://planetarycomputer.microsoft.com/api/stac/v1
 also asks whether that service answers.
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
 import platform
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = ("pyotb", "tensorflow", "keras", "numpy", "rasterio")
@@ -69,7 +71,6 @@ def processor() -> str:
 
 def devices() -> str:
     """List the GPUs that TensorFlow sees."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         tf = importlib.import_module("tensorflow")
     except ImportError as error:
@@ -92,17 +93,31 @@ def answers(url: str) -> str:
         return f"does not answer ({error})"
 
 
+@contextlib.contextmanager
+def without_notices() -> Iterator[None]:
+    """Silence the standard error: TensorFlow's libraries print there when they load."""
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
 def main(urls: list[str]) -> int:
     """Print the report."""
-    lines = {
-        "engine": engine(),
-        "otbtf": otbtf(),
-        "Python": f"{platform.python_version()}, {platform.platform()}",
-        **{package: version(package) for package in PACKAGES},
-        "GDAL": gdal(),
-        "processor": processor(),
-        "GPU": devices(),
-    }
+    with without_notices():
+        lines = {
+            "engine": engine(),
+            "otbtf": otbtf(),
+            "Python": f"{platform.python_version()}, {platform.platform()}",
+            **{package: version(package) for package in PACKAGES},
+            "GDAL": gdal(),
+            "processor": processor(),
+            "GPU": devices(),
+        }
     for name in ("OTB_APPLICATION_PATH", "OTB_ROOT", "TF_USE_LEGACY_KERAS"):
         if os.environ.get(name):
             lines[name] = os.environ[name]

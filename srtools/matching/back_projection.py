@@ -20,8 +20,6 @@ LEAST_WEIGHT = 0.3  # weight of the kernel inside Sentinel-2's pixels
 LEAST_SHARE = 0.05  # share of 3 x 3 pixels with a value; a single one is 0.11
 COMPLETE = 0.999  # share of the weights of the blur that lie on pixels with data
 
-Axis = tuple[np.ndarray, np.ndarray]
-
 
 def reach_metres(pixel: float) -> float:
     """Return how far a pixel of Sentinel-2 changes the answer, metres."""
@@ -42,28 +40,21 @@ def back_project(
     the difference of their neighbours.
 
     Arguments:
-        image: [h, w, bands], 0 is nodata.
+        image: [h, w, bands], 0 is nodata; the result has the same shape, float32.
         measured: [n, m, bands] Sentinel-2 in the same unit, 0 is nodata.
-        rows: [n] centres of Sentinel-2's rows, pixels of `image`; 0 is the middle of
-            the first one.
-        cols: [m] centres of its columns.
-        spacing: pixel size of `image`, metres.
-        pixel: pixel size of Sentinel-2, metres.
-
-    Returns:
-        [h, w, bands] float32.
+        rows, cols: [n] and [m] centres of Sentinel-2's pixels, pixels of `image`; 0 is
+            the middle of the first one.
+        spacing, pixel: pixel sizes of `image` and of Sentinel-2, metres.
     """
     if not measured.size:
         return image.astype(np.float32)
-    (down, up), (right, left) = (
+    (down, up, inside_rows), (right, left, inside_cols) = (
         _axis(places, size, spacing, pixel)
         for places, size in zip((rows, cols), image.shape[:2], strict=True)
     )
     has_data = image.all(axis=-1)
     valid = down @ has_data.astype(np.float32) @ right.T > COMPLETE
-    valid &= _inside(rows, image.shape[0], spacing)[:, None]
-    valid &= _inside(cols, image.shape[1], spacing)
-    valid &= measured.all(axis=-1)
+    valid &= measured.all(axis=-1) & inside_rows[:, None] & inside_cols
     # Interpolation and blur at once, on the grid of Sentinel-2, which is much smaller.
     vertical, horizontal = down @ up, right @ left
     answer = np.empty(image.shape, np.float32)
@@ -77,15 +68,24 @@ def back_project(
     return answer
 
 
-def _axis(places: np.ndarray, size: int, spacing: float, pixel: float) -> Axis:
-    """Return the weights of blur, [n, size], and interpolation, [size, n]."""
+def _axis(
+    places: np.ndarray, size: int, spacing: float, pixel: float
+) -> tuple[np.ndarray, ...]:
+    """Compute the weights along an axis of the image.
+
+    Returns:
+        Weights of the blur, [n, size]; of the interpolation, [size, n]; and the mask of
+        Sentinel-2's pixels with their blur inside the image, [n].
+    """
     distances = (np.arange(size)[:, None] - places) * spacing / pixel
     cubic = _cubic(np.abs(distances))
     # Beyond the last of Sentinel-2's pixels a part of the kernel is missing.
     total = cubic.sum(axis=1, keepdims=True)
     enough = total > LEAST_WEIGHT
     cubic = np.divide(cubic, total, out=np.zeros_like(cubic), where=enough)
-    return blur_weights(places, size, spacing), cubic
+    reach = REACH_METRES / spacing - 1e-6
+    inside = (places - reach >= -0.5) & (places + reach <= size - 0.5)
+    return blur_weights(places, size, spacing), cubic, inside
 
 
 def _extended(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -109,9 +109,3 @@ def _cubic(distance: np.ndarray) -> np.ndarray:
     far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
     weights = np.where(distance < 1, near, np.where(distance < 2, far, 0))
     return weights.astype(np.float32)
-
-
-def _inside(places: np.ndarray, size: int, spacing: float) -> np.ndarray:
-    """Check for each pixel of an axis that its blur stays inside the image."""
-    reach = REACH_METRES / spacing - 1e-6
-    return (places - reach >= -0.5) & (places + reach <= size - 0.5)

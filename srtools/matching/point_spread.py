@@ -18,15 +18,10 @@ REACH_METRES = SIGMAS * BLUR_METRES
 
 
 def blur_weights(centres: np.ndarray, size: int, spacing: float) -> np.ndarray:
-    """Compute the weights with which Sentinel-2 blurs pixels along an axis.
+    """Compute the weights of Sentinel-2's blur along an axis, [points, size] float32.
 
-    Arguments:
-        centres: [points] positions, pixels; 0 is the middle of the first pixel.
-        size: number of pixels.
-        spacing: pixel size, metres.
-
-    Returns:
-        [points, size] float32; each row adds up to 1.
+    `centres` [points] are in pixels, where 0 is the middle of the first pixel; `size`
+    is the number of pixels, and `spacing` their size in metres.
     """
     distances = (np.arange(size) - centres[:, None]) * spacing / BLUR_METRES
     weights = np.exp(-np.square(distances) / 2) * (np.abs(distances) <= SIGMAS)

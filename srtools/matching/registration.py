@@ -48,15 +48,13 @@ class BlockShift(NamedTuple):
     """"used", or the reason against it: "missing", "flat" or "unlike"."""
 
 
-def read_blocks(lr: Any, xs: Any, size: int = BLOCK) -> Iterator[Block]:
+def read_blocks(lr: Any, xs: Any) -> Iterator[Block]:
     """Read square blocks spread evenly over two images, one block at a time.
 
-    Arguments:
-        lr, xs: pyotb objects, Sentinel-2 and Spot on one grid.
-        size: side of a block in pixels; less if the image is smaller.
+    `lr` and `xs` are pyotb objects: Sentinel-2 and Spot on one grid.
     """
     height, width = lr.shape[:2]
-    size = min(size, height, width)
+    size = min(BLOCK, height, width)
     for row, core_rows in _spread(height, size):
         for col, core_cols in _spread(width, size):
             window = slice(row, row + size), slice(col, col + size)
@@ -85,11 +83,8 @@ def block_shift(
     The method is phase correlation, restricted to the frequencies that Sentinel-2
     resolves: full whitening would amplify the noise beyond them.  Only the square root
     of the amplitudes is kept; in trials this was the most robust against changed
-    ground.  The correlation is that of the two filtered blocks.
-
-    Arguments:
-        spacing: pixel size, metres.
-        least: standard deviation of `block.lr` below which it is flat, DN.
+    ground.  The correlation is that of the two filtered blocks.  `spacing` is the pixel
+    size, metres; below a standard deviation of `least` DN `block.lr` is flat.
 
     Source: Guizar-Sicairos, Thurman and Fienup, "Efficient subpixel image
     registration algorithms", Optics Letters 33, 2008 (scikit-image).

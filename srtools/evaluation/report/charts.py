@@ -1,11 +1,7 @@
-"""Charts of an evaluation.
-
-The decorator `_svg` supplies the argument `axis`, an empty chart, and returns SVG text.
-"""
+"""Charts of an evaluation."""
 
 import io
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 
 import matplotlib
@@ -36,27 +32,19 @@ CURVES = {  # title and label of the vertical axis, by key of the spectrum
 PIXEL_SIZES = (20, 10, 5, 3, 2, 1.5)  # ticks of the frequency axis, metres
 
 
-def _svg(draw: Callable[..., None]) -> Callable[..., str]:
-    """Call a function with an empty chart, and return the chart as SVG text."""
-
-    @wraps(draw)
-    def drawn(*arguments, **options) -> str:
-        text = io.StringIO()
-        with matplotlib.rc_context(fname=STYLE):
-            figure = Figure(figsize=(4.8, 3.1))
-            FigureCanvasSVG(figure)
-            # Margins are fixed, because computing them takes most of the time.
-            figure.subplots_adjust(left=0.17, right=0.98, bottom=0.16, top=0.84)
-            draw(figure.subplots(), *arguments, **options)
-            figure.savefig(
-                text, format="svg", transparent=True, metadata={"Date": None}
-            )
-        return text.getvalue()
-
-    return drawn
+def svg(draw: Callable[..., None], *arguments) -> str:
+    """Draw on an empty chart with one of the functions below; return SVG text."""
+    text = io.StringIO()
+    with matplotlib.rc_context(fname=STYLE):
+        figure = Figure(figsize=(4.8, 3.1))
+        FigureCanvasSVG(figure)
+        # Margins are fixed, because computing them takes most of the time.
+        figure.subplots_adjust(left=0.17, right=0.98, bottom=0.16, top=0.84)
+        draw(figure.subplots(), *arguments)
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return text.getvalue()
 
 
-@_svg
 def curves(axis: Axes, spectrum: dict, name: str) -> None:
     """Draw an entry of the spectrum, one curve per method over frequency.
 
@@ -82,7 +70,6 @@ def curves(axis: Axes, spectrum: dict, name: str) -> None:
     axis.legend(loc="upper right")
 
 
-@_svg
 def histogram(axis: Axes, gains: np.ndarray) -> None:
     """Draw the histogram of the gain over bicubic of the patches, dB."""
     low, high = min(gains.min(), 0), max(gains.max(), 0)
@@ -100,7 +87,6 @@ def histogram(axis: Axes, gains: np.ndarray) -> None:
     axis.set_title("Gain, patch by patch")
 
 
-@_svg
 def scene_map(axis: Axes, test: EvalSet, gains: np.ndarray) -> None:
     """Draw the footprints of the test patches, coloured by their gain, dB."""
     spacing = FACTOR * test.spacing / 1000  # kilometres per lr pixel

@@ -25,11 +25,14 @@ def save(
     """Write the report of an evaluation."""
     test, gains = assessment.test, assessment.scores.gains()
     drawings = {
-        tables.GAIN: [charts.histogram(gains)],
-        tables.DETAIL: [charts.curves(metrics["spectrum"], c) for c in charts.CURVES],
+        tables.GAIN: [charts.svg(charts.histogram, gains)],
+        tables.DETAIL: [
+            charts.svg(charts.curves, metrics["spectrum"], name)
+            for name in charts.CURVES
+        ],
     }
     if test.windows is not None:
-        drawings[tables.GAIN].append(charts.scene_map(test, gains))
+        drawings[tables.GAIN].append(charts.svg(charts.scene_map, test, gains))
     title = f"Evaluation of {Path(metrics['model_dir']).name}"
     _write(path, title, tables.evaluation(metrics), drawings, images)
 

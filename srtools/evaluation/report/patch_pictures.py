@@ -29,7 +29,6 @@ SR, TRUTH = "super-resolution", "truth (Spot-7)"
 Enlarged = Iterable[tuple[np.ndarray, dict[str, Any], np.ndarray]]
 """Batches of lr (DN), predictions by method and truth (reflectance)."""
 
-
 PatchImages = dict[str, dict[str, np.ndarray]]
 """Images of patches by caption and title, in the order of the pictures, [h, w, bands]
 reflectance."""
@@ -55,15 +54,14 @@ def save_png(path: str | Path, patches: PatchImages) -> None:
 
 
 def picture_rows(patches: PatchImages) -> tuple[dict[str, dict[str, str]], float]:
-    """Draw a row of pictures for each patch: its images, the error, the new detail.
+    """Draw the images, the error and the new detail of each patch.
 
-    Returns:
-        Data URIs by caption and title; and the error with the brightest colour,
-        reflectance.
+    Return data URIs by caption and title, and the error with the brightest colour,
+    reflectance.
     """
     errors = [np.abs(row[SR] - row[TRUTH]).mean(axis=-1) for row in patches.values()]
     # All errors share one scale, so that they can be compared.
-    brightest = max(float(np.percentile(errors, 99.5)), SCALE) if errors else SCALE
+    brightest = max(float(np.percentile(errors or [0.0], 99.5)), SCALE)
     rows = {}
     for (caption, images), error in zip(patches.items(), errors, strict=True):
         limits = figures.stretch(images[TRUTH][..., :3])

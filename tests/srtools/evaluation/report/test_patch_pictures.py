@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from PIL import Image
 
 from srtools.evaluation.report import patch_pictures
@@ -73,18 +74,11 @@ def test_new_detail_is_green_blue_or_red():
         assert min(distances, key=distances.get) == name
 
 
-def test_no_rows():
-    assert patch_pictures.picture_rows({})[0] == {}
-
-
 def test_png_shows_best_median_and_worst(tmp_path):
     """Three rows of four pictures, whatever the number of patches to show."""
     truth = ground()
     rows = {str(n): images(truth, truth, truth) for n in range(6)}
     patch_pictures.save_png(tmp_path / "six.png", rows)
     patch_pictures.save_png(tmp_path / "one.png", {"0": rows["0"]})
-    with (
-        Image.open(tmp_path / "six.png") as six,
-        Image.open(tmp_path / "one.png") as one,
-    ):
-        assert six.width == one.width and six.height > 2 * one.height
+    six, one = (imread(tmp_path / f"{name}.png") for name in ("six", "one"))
+    assert six.shape[1] == one.shape[1] and six.shape[0] > 2 * one.shape[0]

@@ -4,41 +4,36 @@ from typing import Any
 
 import numpy as np
 
+from srtools.conventions import FACTOR
 from srtools.tf import tf
 
-REFLECTANCE_RANGE = 1.0
-"""The R of PSNR and SSIM: reflectance runs from 0 to 1."""
-
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
-SSIM_C1, SSIM_C2 = (0.01 * REFLECTANCE_RANGE) ** 2, (0.03 * REFLECTANCE_RANGE) ** 2
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 
 
 def psnr(l2: Any) -> Any:
-    """Peak signal-to-noise ratio, dB: 10 log10(R^2 / MSE), R = 1.
+    """Peak signal-to-noise ratio, dB: 10 log10(R^2 / MSE) with R = 1, reflectance.
 
     >>> round(float(psnr(0.01)), 6)
     20.0
     """
-    return 10 * np.log10(REFLECTANCE_RANGE**2 / np.maximum(l2, 1e-20))
+    return 10 * np.log10(1 / np.maximum(l2, 1e-20))
 
 
-def ergas(l2: np.ndarray, mean: np.ndarray, ratio: float) -> float:
+def ergas(l2: np.ndarray, mean: np.ndarray) -> float:
     """Relative global error (ERGAS), percent of the mean; 0 is perfect.
 
-    ERGAS = 100 h/l sqrt(mean over bands of (RMSE / mean)^2).
+    ERGAS = 100 h/l sqrt(mean over bands of (RMSE / mean)^2), from the mean squared
+    error [bands] and the mean of the truth [bands]; h/l, the ratio of the pixel sizes
+    of result and input, is 1/4.
 
-    >>> ergas(np.array([0.0001, 0.0004]), np.array([0.1, 0.2]), ratio=1 / 4)
+    >>> ergas(np.array([0.0001, 0.0004]), np.array([0.1, 0.2]))
     2.5
-
-    Arguments:
-        l2: [bands] mean squared error.
-        mean: [bands] mean of the truth, reflectance if `l2` is reflectance squared.
-        ratio: h/l, pixel size of the result divided by that of the input.
 
     Source: Wald, "Quality of high resolution synthesised images: is there a simple
     criterion?", 2000.
     """
-    return float(100 * ratio * np.sqrt(np.mean(l2 / np.square(mean))))
+    return float(100 / FACTOR * np.sqrt(np.mean(l2 / np.square(mean))))
 
 
 def spectral_angle(one: Any, other: Any) -> tf.Tensor:

@@ -26,34 +26,8 @@ SAMPLE = 100
 """Evenly spaced patches for the slow measures; their means need no more."""
 
 
-class TrainingSet:
-    """Likeness of the test patches to the training patches of a model."""
-
-    def __init__(self, card: dict):
-        self.card, self._lr = card, []
-
-    def add(self, sample: Sample) -> None:
-        """Keep the lr patches."""
-        self._lr.append(sample.lr)
-
-    def record(self) -> dict | None:
-        """Compare with the training set in the card; warn if the patches are unlike."""
-        compared = domain_shift.compare(self.card, np.concatenate(self._lr))
-        if compared and compared.warning:
-            log.warning("%s", compared.warning)
-        return compared and compared._asdict()
-
-
 class Assessment:
-    """Scores of a model and of the simple zooms on a test set.
-
-    Arguments:
-        test: description of the test set.
-        model: signature and card of the model.
-        coverage: measure of the model's intervals.
-        errors: function for the mean errors of each patch.
-        mean: function for the mean over all patches.
-    """
+    """Scores of a model and of the simple zooms on a test set."""
 
     def __init__(
         self,
@@ -67,22 +41,20 @@ class Assessment:
         self.scores = PatchScores(test.size, errors, mean)
         self._checksum = self._count = 0
         self._sample = eval_set.evenly_spaced(test.count, SAMPLE)
+        self._sampled_lr: list[np.ndarray] = []
         # The keys are those of metrics.json.
         self._measures = {
             "coverage": coverage,
             "consistency": Consistency(test),
             "correctness": Correctness(),
             "spectrum": RingSpectra(test.size - 2 * BORDER, test.spacing),
-            "training_set": TrainingSet(model.card),
         }
 
     def add(self, lr: np.ndarray, predicted: dict[str, Any], truth: np.ndarray) -> None:
         """Score the next patches of the test set.
 
-        Arguments:
-            lr: [n, h, w, bands] Sentinel-2, DN.
-            predicted: by method, [n, 4 h, 4 w, bands] reflectance, array or tensor.
-            truth: [n, 4 h, 4 w, bands] reflectance.
+        `lr` [n, h, w, bands] is in DN.  `truth` and the predictions by method, arrays
+        or tensors, are [n, 4 h, 4 w, bands] reflectance.
         """
         eval_set.check_size(predicted[patch_scores.MODEL], truth)
         self.scores.add(predicted, truth)
@@ -95,6 +67,7 @@ class Assessment:
         chosen = np.isin(numbers, self._sample)
         if chosen.any():
             images = {m: np.asarray(image)[chosen] for m, image in predicted.items()}
+            self._sampled_lr.append(lr[chosen])
             sample = Sample(numbers[chosen], lr[chosen], images, truth[chosen])
             for measure in self._measures.values():
                 measure.add(sample)
@@ -107,14 +80,23 @@ class Assessment:
     @property
     def blocks(self) -> np.ndarray:
         """Block of neighbours to which each patch belongs, [n]."""
+        if self.test.windows is None:
+            return np.arange(self.test.count)
         counts = self.test.dataset.get("split", {}).get("blocks") or {}
         size, separate = self.test.size // FACTOR, "test" in counts
-        return confidence.group(self.test.count, self.test.windows, size, separate)
+        return confidence.group(self.test.windows, size, separate)
+
+    def _domain_shift(self) -> dict | None:
+        """Compare with the training set in the card; warn if the patches are unlike."""
+        lr = np.concatenate(self._sampled_lr)
+        compared = domain_shift.compare(self.model.card, lr)
+        if compared and compared.warning:
+            log.warning("%s", compared.warning)
+        return compared and compared._asdict()
 
     def metrics(self, command: str) -> dict:
         """Return the content of metrics.json; `command` is the present command line."""
-        has_places = self.test.windows is not None
-        kind = "blocks of neighbours" if has_places else "patches"
+        kind = "patches" if self.test.windows is None else "blocks of neighbours"
         dataset, card = self.test.dataset, self.model.card
         return cards.plain(
             {
@@ -129,6 +111,7 @@ class Assessment:
                 "intervals": self.scores.gain_interval(self.blocks, kind),
                 "closer_look": {"patches": len(self._sample)},
                 **{key: m.record() for key, m in self._measures.items()},
+                "training_set": self._domain_shift(),
                 "model_dir": self.model.folder,
                 "model_card": model_card.brief(card),
                 "dataset": {k: v for k, v in dataset.items() if k != "groups"},
@@ -139,11 +122,10 @@ class Assessment:
 
 
 def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:
-    """Return the commands that make patches, model and scores.
+    """Return the commands that make patches, model and scores, from the cards.
 
-    The commands come from the cards.  Each word is quoted again, so that a shell runs
-    nothing in a card by accident.  `--item` is added to a search, so that it takes the
-    same Sentinel-2 items.
+    Each word is quoted again, so that a shell runs nothing in a card by accident.
+    `--item` makes a search take the same Sentinel-2 items.
     """
     trained = [scene.get("dataset") or {} for scene in model.get("scenes") or ()]
     lines = []

@@ -7,7 +7,7 @@ import numpy as np
 from srtools import cards, files
 from srtools.errors import SRError
 from srtools.evaluation import confidence, result_files, tables
-from srtools.evaluation.patch_scores import BASELINE, MODEL, differences
+from srtools.evaluation.patch_scores import BASELINE, MODEL, STATISTICS, difference
 from srtools.evaluation.report import page
 from srtools.evaluation.result_files import Run
 from srtools.evaluation.tables import Table
@@ -31,8 +31,7 @@ def write(out_dir: str, overwrite: bool, one: str, other: str) -> list[Table]:
 def compare(one: Run, other: Run) -> dict:
     """Compare two evaluations on the same test patches.
 
-    The intervals are those of differences on the same patches, which are much narrower
-    than the intervals of the two scores.
+    Intervals of differences are much narrower than those of the two scores.
     """
     if (one.test_set, one.border) != (other.test_set, other.border):
         raise SRError(
@@ -41,6 +40,7 @@ def compare(one: Run, other: Run) -> dict:
             f"border ({one.border} and {other.border}); evaluate both models again on "
             "the same --patches"
         )
+    columns = one.columns, other.columns
     gains = psnr(other.columns[:, 1]) - psnr(one.columns[:, 1])
     ranked = np.argsort(-np.abs(gains), kind="stable")[:MOST_UNLIKE]
     return {
@@ -48,7 +48,7 @@ def compare(one: Run, other: Run) -> dict:
         "patches": len(one.columns),
         "blocks": int(one.blocks.max()) + 1,
         "level": confidence.LEVEL,
-        "scores": differences(one.columns, other.columns, one.blocks),
+        "scores": {n: difference(n, *columns, one.blocks) for n in STATISTICS},
         "share_won_by_second": float((gains > 0).mean()),
         "most_unlike": [
             {"patch": i, "gain_db": float(gains[i])} for i in ranked.tolist()

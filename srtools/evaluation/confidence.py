@@ -14,24 +14,16 @@ LEVEL = 0.95
 FEWEST_BLOCKS = 3
 
 
-def group(
-    count: int, windows: np.ndarray | None, patch_size: int, separate: bool = False
-) -> np.ndarray:
-    """Group patches into blocks; return the block of each patch, [count] int.
+def group(windows: np.ndarray, patch_size: int, separate: bool = False) -> np.ndarray:
+    """Group patches into blocks; return the block of each patch, [n] int.
 
-    >>> group(4, np.array([[0, 0], [0, 32], [160, 0], [192, 0]]), 32).tolist()
+    >>> group(np.array([[0, 0], [0, 32], [160, 0], [192, 0]]), 32).tolist()
     [0, 0, 1, 1]
 
-    Arguments:
-        count: number of patches.
-        windows: [count, 2] first row and column of each patch.  If None, each patch is
-            a block.
-        patch_size: side of the patches, in the unit of `windows`.
-        separate: put patches that do not touch into different blocks.
+    `windows` [n, 2] are the first row and column of each patch, in the unit of
+    `patch_size`.  With `separate`, patches that do not touch are in different blocks.
     """
-    if windows is None:
-        return np.arange(count)
-    cells = (np.asarray(windows) - np.min(windows, axis=0)) // patch_size
+    cells = (windows - windows.min(axis=0)) // patch_size
     tested = np.full(cells.max(axis=0) + 1, not separate)
     tested[tuple(cells.T)] = True
     areas = label(tested, np.ones((3, 3)))[0]
@@ -55,16 +47,12 @@ def interval(
     The interval is Student's t over blocks.  The standard error is the jackknife's: the
     deviation of the score without each block in turn.  Blocks of unequal size n count
     as (sum n)^2 / sum n^2 blocks.  There is no interval (None) with fewer than
-    `FEWEST_BLOCKS` blocks, or if a value is nan.
+    `FEWEST_BLOCKS` blocks, or if a value is nan.  `values` are [n, columns], `blocks`
+    [n] the numbers of their blocks; `statistic` maps means [k, columns] to scores [k].
 
     >>> ends = interval(np.array([[1.0], [2.0], [3.0]]), np.arange(3))
     >>> [round(end, 3) for end in ends]  # 2 +- 4.303 / sqrt(3)
     [-0.484, 4.484]
-
-    Arguments:
-        values: [n, columns] scores of each patch.
-        blocks: [n] block of each patch, 0 to m - 1.
-        statistic: function from means [k, columns] to scores [k].
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 11.
     """

@@ -1,8 +1,4 @@
-"""Consistency of a 1.5 m image with the Sentinel-2 image.
-
-The image is blurred with the point spread function of Sentinel-2, sampled at the
-centres of Sentinel-2's native 10 m pixels, and compared with these.
-"""
+"""Consistency of a 1.5 m image with the native 10 m pixels of Sentinel-2."""
 
 from collections.abc import Callable
 
@@ -35,8 +31,7 @@ def blur_at(
 ) -> np.ndarray:
     """Blur [h, w, b] with Sentinel-2's point spread and sample it, to [n, m, b].
 
-    `rows` [n] and `cols` [m] are pixels of `image`, where 0 is the centre of the first
-    pixel; `spacing` is its pixel size, metres.
+    `rows` [n], `cols` [m] and `spacing` are those of `point_spread.blur_weights`.
     """
     height, width, bands = image.shape
     lines = blur_weights(rows, height, spacing) @ image.reshape(height, -1)
@@ -87,12 +82,11 @@ class Consistency:
     def _shift(
         self, blurred: Callable[[float, float], np.ndarray], pixels: np.ndarray
     ) -> tuple[float, float]:
-        """Measure the displacement of an image to the east and north, metres.
+        """Measure the shift of an image to the east and north, metres; nan if unknown.
 
         Phase correlation underestimates the shift in a small square, because the taper
         lies at the same place in both images.  Therefore the image is sampled again,
-        displaced by the shift so far, and the remaining shift is added.  The result is
-        nan where no shift can be measured.
+        displaced by the shift so far, and the remaining shift is added.
         """
         east = north = 0.0
         if len(pixels) < LEAST_SHIFT_PIXELS:
@@ -109,10 +103,7 @@ class Consistency:
         return east, north
 
     def record(self) -> dict | None:
-        """Return the means over patches and the median shift of each method.
-
-        The result is None if Sentinel-2 covers none of the patches.
-        """
+        """Return the mean scores of each method; None if Sentinel-2 covers no patch."""
         if not self._scores:
             return None
         before, after = psnr(np.mean(self._l2, axis=0))
@@ -123,7 +114,7 @@ class Consistency:
 
 
 def _summary(rows: list[tuple[float, ...]]) -> dict:
-    """Average the measures of the patches."""
+    """Average the measures of the patches; the shift is their median."""
     table = np.array(rows, np.float64)
     l1, bias = table[:, :2].mean(axis=0) / SCALE
     angles = table[~np.isnan(table[:, 2]), 2]

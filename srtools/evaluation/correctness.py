@@ -30,8 +30,8 @@ def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
     """Split each pixel into shares of improvement, omission and hallucination.
 
     a = `towards_truth` is the distance to the truth and b = `from_input` the distance
-    to the zoomed input, both relative to the distance between truth and input; their
-    shape is free.  With H = a + b - 1 there are three distances:
+    to the zoomed input, both relative to the distance between truth and input.  With
+    H = a + b - 1 there are three distances:
 
         improvement    a + b (1 - exp(-gamma H))    small when close to the truth
         omission       b + a (1 - exp(-gamma H))    small when close to the input
@@ -54,13 +54,8 @@ def correctness_map(
     First the histograms of the prediction are matched to those of the truth, so that a
     difference in colour does not count.  A pixel counts if one of the distances between
     truth, prediction and input exceeds the `QUANTILE` of those between truth and input.
-
-    Arguments:
-        predicted, truth: [h, w, bands] reflectance.
-        zoomed: input at the size of the truth.
-
-    Returns:
-        [3, h, w] in the order of `KINDS`, 0 outside of the mask; and the mask, [h, w].
+    Images are [h, w, bands] reflectance, the shares [3, h, w] in the order of `KINDS`.
+    They are 0 outside of the mask, [h, w].
     """
     predicted = match_histograms(predicted, truth, channel_axis=-1)
     missing = difference(zoomed, truth)

@@ -13,10 +13,7 @@ from srtools.tf import tf
 
 
 class Coverage:
-    """Share of the pixels within the intervals of a model, by level and band.
-
-    `network` is the serving function of the model; `views` is 1 or 8.
-    """
+    """Share of the pixels within the intervals of a model, by level and band."""
 
     def __init__(self, network: Callable, card: dict, views: int):
         self.network, self.views = network, views

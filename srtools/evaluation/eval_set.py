@@ -21,8 +21,8 @@ from srtools.network.saved_model import ModelInfo
 from srtools.patches import footprints, patch_files
 
 BORDER = 8
-"""hr pixels on each side of a patch that the scores leave out: no method has the
-ground beyond the patch as context.  Scores with the border are computed as well."""
+"""hr pixels on each side of a patch that the scores leave out, because no method has
+the ground beyond the patch as context."""
 
 LEAST_SIDE = 4 * BORDER  # least side of a patch, hr pixels; half is inside the border
 INNER = np.s_[..., BORDER:-BORDER, BORDER:-BORDER, :]  # index of [..., h, w, bands]
@@ -33,11 +33,9 @@ class EvalSet:
     """Test patches of a folder, and the content of its card."""
 
     folder: Path
-    """Folder that sr_dataset.py wrote."""
     files: dict[str, str]
     """Paths of the patches images, by kind (lr, hr)."""
     count: int
-    """Number of patches."""
     size: int
     """Side of the hr patches, pixels."""
     dataset: dict
@@ -52,16 +50,15 @@ class EvalSet:
 
 
 class Sample(NamedTuple):
-    """Patches for the slow measures, with input, predictions and truth."""
+    """Patches for the slow measures."""
 
     numbers: np.ndarray
     """[n] index of each patch in the test set."""
     lr: np.ndarray
-    """[n, h, w, bands] Sentinel-2 on the 6 m grid, DN."""
+    """[n, h, w, bands] DN."""
     predicted: dict[str, np.ndarray]
     """By method, [n, 4 h, 4 w, bands] reflectance."""
     truth: np.ndarray
-    """[n, 4 h, 4 w, bands] reflectance."""
 
 
 def read_eval_set(patches: str | Path) -> EvalSet:

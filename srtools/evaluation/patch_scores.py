@@ -1,8 +1,7 @@
 """Scores of each test patch, computed by TensorFlow on the device of the network.
 
 Each score is a mean over the pixels of a patch, so that a mean over patches is a mean
-over all pixels.  Pixels are not kept: the scores of four methods, two areas and four
-bands take 544 bytes per patch, 0.05 GB for the 100 000 patches of a whole Spot scene.
+over all pixels.  The scores take 544 bytes per patch; pixels are not kept.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from srtools.conventions import BANDS, FACTOR, SCALE
+from srtools.conventions import BANDS, SCALE
 from srtools.evaluation import confidence, eval_set
 from srtools.evaluation.eval_set import BORDER
 from srtools.images.zooms import ZOOMS
@@ -46,13 +45,7 @@ def by_band(values: np.ndarray) -> dict[str, float]:
 
 
 class PatchScores:
-    """Scores of every patch, by method and area.
-
-    Arguments:
-        size: side of the hr patches, pixels.
-        errors: function for the mean errors of each patch.
-        mean: function for the mean over all patches.
-    """
+    """Scores of every patch, by method and area; `size` is the side in hr pixels."""
 
     def __init__(self, size: int, errors: Errors, mean: Mean):
         spec = tf.TensorSpec([None, size, size, len(BANDS)], tf.float32)
@@ -107,9 +100,9 @@ class PatchScores:
             self._mean(self.per_patch(area, method, name))
             for name in (*COLUMNS, "mean")
         )
-        ratios = {"all": ergas(l2, mean, 1 / FACTOR)} if mean.all() else None
+        ratios = {"all": ergas(l2, mean)} if mean.all() else None
         for i, band in enumerate(BANDS if ratios else ()):
-            ratios[band] = ergas(l2[[i]], mean[[i]], 1 / FACTOR)
+            ratios[band] = ergas(l2[[i]], mean[[i]])
         return {
             "l1_reflectance": by_band(l1),
             "l2_reflectance": by_band(l2),
@@ -128,18 +121,16 @@ class PatchScores:
             "level": confidence.LEVEL,
             "blocks": int(blocks.max()) + 1,
             "kind": kind,
-            "gain_db": differences(*columns, blocks)["psnr_db"]["interval"],
+            "gain_db": difference("psnr_db", *columns, blocks)["interval"],
         }
 
 
 def score(
     errors: Errors, image: tf.Tensor, truth: tf.Tensor
 ) -> dict[str, dict[str, tf.Tensor]]:
-    """Score patches [n, h, w, bands] in each of `AREAS`.
+    """Score patches [n, h, w, bands]: by area, the scores [n, bands].
 
-    Returns:
-        By area: the `errors` and "ssim", [n, bands]; "sam", [n, 1] degrees, without
-        black pixels; "mean" of the truth, [n, bands].
+    "sam" is [n, 1] degrees, without black pixels; "mean" is that of the truth.
     """
     similarity, angle = ssim(image, truth), spectral_angle(image, truth)
     scores = {}
@@ -155,35 +146,30 @@ def score(
 
 
 def _mean_angle(angle: tf.Tensor) -> tf.Tensor:
-    """Average the angles of pixels, [n, h, w, 1] to [n, 1], without black pixels."""
+    """Average the angles of pixels, [n, h, w, 1] to [n, 1], 0 if all are black."""
     black = tf.math.is_nan(angle)
     total = tf.reduce_sum(tf.where(black, 0.0, angle), axis=(1, 2))
     count = tf.reduce_sum(tf.cast(~black, tf.float32), axis=(1, 2))
-    # A patch that is all black has an angle of 0.
     return tf.math.divide_no_nan(total, count)
 
 
-def differences(one: np.ndarray, other: np.ndarray, blocks: np.ndarray) -> dict:
-    """Compare two methods: both values of each score, the difference, its interval.
+def difference(
+    name: str, one: np.ndarray, other: np.ndarray, blocks: np.ndarray
+) -> dict:
+    """Compare one of `STATISTICS` of two methods on the same patches.
 
-    Arguments:
-        one, other: [n, 4] `COLUMNS` of two methods on the same patches.
-        blocks: [n] block of each patch.
+    `one` and `other` are their `COLUMNS` [n, 4]; `blocks` [n] are those of the patches.
     """
-    values = np.concatenate([one, other], axis=1)
-    compared = {}
-    for name, statistic in STATISTICS.items():
-        before, after = (float(statistic(v.mean(0)[None])[0]) for v in (one, other))
-        difference = partial(_difference, statistic)
-        compared[name] = {
-            "values": [before, after],
-            "difference": after - before,
-            "interval": confidence.interval(values, blocks, difference),
-        }
-    return compared
+    statistic = STATISTICS[name]
 
+    def change(means: np.ndarray) -> np.ndarray:
+        before, after = np.split(means, 2, axis=1)
+        return statistic(after) - statistic(before)
 
-def _difference(statistic: Callable, means: np.ndarray) -> np.ndarray:
-    """Subtract a statistic of the first half of the columns from the second's."""
-    one, other = np.split(means, 2, axis=1)
-    return statistic(other) - statistic(one)
+    values = [float(statistic(v.mean(0)[None])[0]) for v in (one, other)]
+    both = np.concatenate([one, other], axis=1)
+    return {
+        "values": values,
+        "difference": values[1] - values[0],
+        "interval": confidence.interval(both, blocks, change),
+    }

@@ -1,7 +1,6 @@
-"""Native 10 m pixels of Sentinel-2 over each test patch.
+"""Native 10 m pixels of Sentinel-2 over each test patch, not interpolated to 6 m.
 
-The lr patches are interpolated to the 6 m grid of Spot's XS.  sr_dataset.py keeps the
-native pixels in an image beside the patches.
+sr_dataset.py keeps them in an image beside the patches.
 """
 
 from typing import NamedTuple
@@ -50,7 +49,7 @@ class Sentinel2Reader:
     def read(self, number: int) -> NativePixels | None:
         """Read the largest square of pixels with a point spread inside a patch.
 
-        The result is None if the square is small, or has a pixel of nodata.
+        Return None if the square is small or has a pixel of nodata.
         """
         row, col = (FACTOR * self.windows[number]).tolist()
         left, top = self.patch.transform @ (col, row)
@@ -66,8 +65,7 @@ class Sentinel2Reader:
         if not pixels.all():
             return None
         centres = np.arange(side) + 0.5
-        x, _ = self.grid.transform @ (cols.start + centres, 0 * centres)
-        _, y = self.grid.transform @ (0 * centres, rows.start + centres)
+        x, y = self.grid.transform @ (cols.start + centres, rows.start + centres)
         pixels = np.moveaxis(pixels, 0, -1) * SCALE
         rows, cols = (top - y) / spacing - 0.5, (x - left) / spacing - 0.5
         return NativePixels(pixels, rows, cols)
@@ -76,8 +74,7 @@ class Sentinel2Reader:
 def open_sentinel2(test: EvalSet) -> Sentinel2Reader | None:
     """Open the native Sentinel-2 image beside a test set.
 
-    The result is None if there is no such image, if it has another CRS than the
-    patches, or if the places of the patches are unknown.
+    Return None without an image in the CRS of the patches, or without their places.
     """
     path, xs = test.folder / OWN_GRID_IMAGE, test.dataset.get("xs", {})
     if test.windows is None or not {"crs", "origin"} <= xs.keys() or not path.exists():

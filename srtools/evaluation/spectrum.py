@@ -1,8 +1,4 @@
-"""Spectra of images and their correlation with the truth.
-
-Frequencies are in cycles per metre.  The highest frequency of pixels of a size p is
-1 / (2 p).
-"""
+"""Spectra of images and their correlation with the truth."""
 
 import numpy as np
 import scipy.fft
@@ -16,11 +12,8 @@ class RingSpectra:
     """Sums of power and correlation with the truth in rings of equal frequency.
 
     The mean of each band is subtracted, and a Hann window tapers the patch; without it
-    the sides of the patch would count as edges.
-
-    Arguments:
-        size: side of the patches, pixels.
-        spacing: pixel size, metres.
+    the sides of the patch would count as edges.  The side of the patches, `size`, is in
+    pixels of `spacing` metres.
     """
 
     def __init__(self, size: int, spacing: float):
@@ -79,30 +72,22 @@ class RingSpectra:
 def resolution(
     frequency: np.ndarray, correlation: np.ndarray, spacing: float
 ) -> float | None:
-    """Estimate the effective resolution from the correlation with the truth.
+    """Estimate the effective resolution, metres, from the correlation with the truth.
 
-    The effective resolution is half the period at which the correlation first falls
-    below 0.5: the size of the pixels that could represent the detail up to there.
+    It is half the period at which the correlation first falls below 0.5: the size of
+    the pixels that could represent the detail up to there.  The result is `spacing`,
+    the pixel size, if the correlation never falls so low, and None if it is below 0.5
+    in the first ring.  `frequency` is in cycles per metre.
 
     >>> resolution(np.array([0.05, 0.10]), np.array([0.75, 0.25]), spacing=1.5)
     6.666666666666666
-
-    Arguments:
-        frequency: frequencies of the rings, increasing, cycles per metre.
-        correlation: correlation with the truth in each ring.
-        spacing: pixel size, metres; the result if the correlation never falls below.
-
-    Returns:
-        Metres; None if the correlation is below 0.5 in the first ring.
     """
     below = np.flatnonzero(correlation < THRESHOLD)
     if not len(below):
         return float(spacing)
-    last = below[0]
-    if last == 0:
+    if below[0] == 0:
         return None
     # The correlation crosses the threshold between the previous ring and this one.
-    crossing = np.interp(
-        -THRESHOLD, -correlation[last - 1 : last + 1], frequency[last - 1 : last + 1]
-    )
+    rings = slice(below[0] - 1, below[0] + 1)
+    crossing = np.interp(-THRESHOLD, -correlation[rings], frequency[rings])
     return float(1 / (2 * crossing))

@@ -8,9 +8,6 @@ from srtools.conventions import SCALE
 from srtools.evaluation.confidence import FEWEST_BLOCKS
 from srtools.patches.patch_files import pair_verdict
 
-Columns = Sequence[tuple[str, str, str]]
-"""Heading with unit, key of a record, and number format, of each column."""
-
 GAIN, DETAIL = "Gain over bicubic", "New detail"  # tables with charts
 SCORE_COLUMNS = (
     ("L1", "l1_reflectance", ".5f"),
@@ -86,11 +83,14 @@ def format_number(value: float | list[float] | None, form: str = ".2f") -> str:
 def make_table(
     title: str,
     records: Mapping[str, Mapping[str, Any]],
-    columns: Columns,
+    columns: Sequence[tuple[str, str, str]],
     notes: Sequence[str] = (),
     first_heading: str = "",
 ) -> Table:
-    """Make a table with a row for each record, by its name."""
+    """Make a table with a row for each record, by its name.
+
+    A column has a heading with the unit, a key of the records, and a number format.
+    """
     rows = [
         [name, *(format_number(record.get(key), form) for _, key, form in columns)]
         for name, record in records.items()
@@ -113,8 +113,8 @@ def describe_intervals(bounds: dict) -> str:
 
 def evaluation(metrics: dict) -> list[Table]:
     """Make the tables of metrics.json; L1 and L2 come first."""
-    patches, looked_at = metrics["patches"], metrics["closer_look"]["patches"]
-    sample = f"on {looked_at} of {patches} patches"
+    patches = metrics["patches"]
+    sample = f"on {metrics['closer_look']['patches']} of {patches} patches"
     means, by_band = _scores(metrics, ["all"]), _scores(metrics, metrics["bands"])
     left_out = f"without {metrics['border']} pixels of border; R = 1 (reflectance)"
     provenance = [

@@ -11,6 +11,7 @@ from srtools.evaluation import assessment as module
 from srtools.evaluation.assessment import Assessment, commands
 from srtools.evaluation.coverage import Coverage
 from srtools.evaluation.eval_set import EvalSet
+from srtools.network import domain_shift
 from srtools.network.saved_model import ModelInfo
 
 COUNT, SIZE = 5, 32
@@ -67,6 +68,13 @@ def test_gain_and_cards():
     assert metrics["model_dir"] == "model" and metrics["commands"] == ["sr_eval.py"]
     assert (metrics["consistency"], metrics["coverage"]) == (None, None)
     assert metrics["intervals"]["kind"] == "blocks of neighbours"
+
+
+def test_patches_unlike_the_training_set_are_a_warning(caplog):
+    assessment = assess(COUNT)
+    assessment.model.card["training_set"] = domain_shift.record(LR / 2)
+    assert assessment.metrics("")["training_set"]["share_unlike"] == 1
+    assert "100% of the ground is unlike the training set" in caplog.text
 
 
 def test_model_with_another_factor():

@@ -1,6 +1,5 @@
 """Exercise 4: scores of all test patches, of the model and of bicubic."""
 
-import base64
 import json
 import re
 import shutil
@@ -35,7 +34,7 @@ def repeat(lr: np.ndarray) -> np.ndarray:
     return lr.repeat(4, axis=1).repeat(4, axis=2)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 5, 64])
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
 def test_no_patch_is_dropped(tmp_path, patches, repeating_model, batch_size):
     """Whatever the batch size, each pixel of the 5 patches counts once."""
     lr = lr_patches(5)
@@ -44,8 +43,9 @@ def test_no_patch_is_dropped(tmp_path, patches, repeating_model, batch_size):
     out = tmp_path / "eval"
     metrics = evaluate(folder, repeating_model, out, batch_size=batch_size)
     scores = metrics["whole"]["model"]
-    assert metrics["patches"] == 5
-    with open(tmp_path / "eval" / "patches.csv") as file:
+    # Without places each patch is a block.
+    assert metrics["patches"] == metrics["intervals"]["blocks"] == 5
+    with open(out / "patches.csv") as file:
         assert [line.split(",")[0] for line in file][1:] == list("01234")
     # Mean of 0..4 is 2, mean of their squares is 6.
     factors = {"B04": 10, "B03": 20, "B02": 30, "B08": 40}
@@ -106,29 +106,17 @@ def scene(patches, count: int = 6, size: int = 16, **card):
     return folder
 
 
-def test_places_make_blocks_and_maps(tmp_path, patches, repeating_model):
+def test_places_make_blocks_and_a_report_needs_no_other_file(
+    tmp_path, patches, repeating_model
+):
     metrics = evaluate(scene(patches, 9), repeating_model, tmp_path / "eval")
     # 11 rows of patches, of which two are empty: three pieces.
     assert metrics["intervals"]["blocks"] == 3
     assert metrics["intervals"]["kind"] == "blocks of neighbours"
     low, high = metrics["intervals"]["gain_db"]
-    assert low <= metrics["inner"]["gain_db"] <= high
+    assert low < metrics["inner"]["gain_db"] < high
     report = (tmp_path / "eval" / "report.html").read_text()
-    assert svg_texts(report).count("Gain over bicubic, dB") == 1
     assert "Patches by gain, the best first" in report
-
-
-def svg_texts(report: str) -> str:
-    """Return the text of the drawings in a report."""
-    drawings = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", report)
-    return " ".join(base64.b64decode(drawing).decode() for drawing in drawings)
-
-
-def test_report_needs_nothing_else(tmp_path, patches, repeating_model):
-    """The report contains all it shows: no links, scripts or other addresses."""
-    folder = scene(patches)
-    evaluate(folder, repeating_model, tmp_path / "eval")
-    report = (tmp_path / "eval" / "report.html").read_text()
     sources = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", report)
     assert len(sources) > 10
     assert all(source.startswith("data:") for source in sources)
@@ -163,31 +151,6 @@ def test_compare(tmp_path, patches, repeating_model, blurring_model, capsys):
     expected = [one["psnr_db"]["all"], other["psnr_db"]["all"]]
     assert psnr["values"] == pytest.approx(expected, abs=1e-3)
     assert 0 < psnr["interval"][0] <= psnr["difference"] <= psnr["interval"][1]
-
-
-def test_compare_refuses_other_patches_and_models(
-    tmp_path, patches, repeating_model, capfd
-):
-    folders = [str(tmp_path / f"eval{count}") for count in (4, 6)]
-    for count, folder in zip((4, 6), folders, strict=True):
-        patches_dir = scene(patches, count)
-        evaluate(patches_dir, repeating_model, folder)
-    out = str(tmp_path / "both")
-    assert sr_eval.main(["--compare", *folders, "--out_dir", out]) == 1
-    assert "not evaluated on the same test patches" in capfd.readouterr().err
-    assert sr_eval.main(["--compare", *[repeating_model] * 2, "--out_dir", out]) == 1
-    assert "evaluate the model first" in capfd.readouterr().err
-
-
-def test_errors_by_hand():
-    """Three patches of 1 x 2 pixels with one band."""
-    predicted = tf.reshape([0.1, 0.2, 0.3, 0.3, 0.5, 0.5], (3, 1, 2, 1))
-    truth = tf.reshape([0.1, 0.4, 0.0, 0.3, 0.5, 0.5], (3, 1, 2, 1))
-    scores = sr_eval.errors_of_patches(predicted, truth)
-    np.testing.assert_allclose(scores["l1"], [[0.1], [0.15], [0]], rtol=1e-6)
-    np.testing.assert_allclose(scores["l2"], [[0.02], [0.045], [0]], rtol=1e-6)
-    mean = sr_eval.mean_over_patches(scores["l1"].numpy())
-    np.testing.assert_allclose(mean, [0.25 / 3], rtol=1e-6)
 
 
 def test_patches_of_nothing(tmp_path, patches, repeating_model):
@@ -236,21 +199,6 @@ def test_memory_does_not_grow_with_the_patches(
     assert peaks[2] - peaks[1] < more / 5
 
 
-@pytest.mark.parametrize("kind", ["lr", "hr"])
-def test_patches_that_are_no_numbers_are_not_the_models_fault(
-    tmp_path, patches, write_raster, repeating_model, capfd, kind
-):
-    lr = lr_patches(4)
-    folder = patches("test", lr, repeat(lr))
-    pixels = (lr if kind == "lr" else repeat(lr)).astype(np.float32)
-    pixels[2, 3, 4, 1] = np.nan
-    stacked = pixels.reshape(-1, *pixels.shape[2:])
-    write_raster(f"test_{kind}_patches.tif", stacked, crs=None)
-    arguments = ["--patches", str(folder), "--model_dir", repeating_model]
-    assert sr_eval.main([*arguments, "--out_dir", str(tmp_path / "eval")]) == 1
-    assert "test patches contain pixels that are not a number" in capfd.readouterr().err
-
-
 def test_a_folder_that_cannot_be_written_is_told_at_once(
     tmp_path, patches, repeating_model, monkeypatch
 ):
@@ -263,54 +211,28 @@ def test_a_folder_that_cannot_be_written_is_told_at_once(
         evaluate(folder, repeating_model, blocked / "eval")
 
 
-BAD = {
-    "missing": "is missing or not an image",
-    "counts": "4 patches and",
-    "bands": "has 3 band(s), 4 are expected",
-    "factor": "4 times as many are expected",
-    "no model": "is not a SavedModel",
-    "no output": "has no input or output hr; it has lr, sr",
-    "no input": "has no input or output lr; it has ",
-    "small": "at least 32 are expected",
-    "stack": "a stack of square patches is expected",
-}
-
-
-@pytest.mark.parametrize(("case", "words"), BAD.items())
-def test_bad_input_is_one_line(
-    case, words, tmp_path, patches, write_raster, repeating_model, capfd
-):
-    lr = lr_patches(4, 6 if case == "small" else 8, bands=3 if case == "bands" else 4)
-    hr = lr if case == "factor" else repeat(lr)
-    folder = patches("test", lr, hr[:2] if case == "counts" else hr)
-    model = repeating_model
-    if case == "missing":
-        (folder / "test_hr_patches.tif").unlink()
-    elif case == "stack":
-        write_raster("test_lr_patches.tif", np.ones((13, 8, 4)))
-    elif case == "no model":
-        model = str(tmp_path)
-    elif case in ("no output", "no input"):
-        model = misnamed(tmp_path / "misnamed", case)
-    out = tmp_path / "eval"
-    arguments = ["--patches", str(folder), "--model_dir", model]
-    assert sr_eval.main([*arguments, "--out_dir", str(out)]) == 1
+@pytest.mark.parametrize(
+    ("serve", "words"),
+    [
+        (None, "is not a SavedModel"),
+        (lambda lr: {"sr": lr}, "has no input or output hr; it has lr, sr"),
+        (lambda x: {"hr": x}, "has no input or output lr; it has "),
+    ],
+)
+def test_other_models_are_one_line(serve, words, tmp_path, patches, capfd):
+    lr = lr_patches(4)
+    arguments = ["--patches", str(patches("test", lr, repeat(lr)))]
+    model, out = str(tmp_path / "model"), tmp_path / "eval"
+    if serve:
+        spec = tf.TensorSpec([None, None, None, 4], tf.float32)
+        signature = {"serving_default": tf.function(serve, input_signature=[spec])}
+        tf.saved_model.save(Toy(radius=0), model, signatures=signature)
+    arguments += ["--model_dir", model, "--out_dir", str(out)]
+    assert sr_eval.main(arguments) == 1
     error = capfd.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert words in error
-    assert not list(out.glob("*"))
-
-
-def misnamed(folder, case: str) -> str:
-    """Save a model with another name of its input or output."""
-    toy = Toy(radius=0)
-    spec = tf.TensorSpec([None, None, None, 4], tf.float32)
-    if case == "no output":
-        serve = tf.function(lambda lr: {"sr": lr}, input_signature=[spec])
-    else:
-        serve = tf.function(lambda x: {"hr": x}, input_signature=[spec])
-    tf.saved_model.save(toy, str(folder), signatures={"serving_default": serve})
-    return str(folder)
+    assert not out.exists()
 
 
 def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys):
@@ -326,18 +248,18 @@ def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys
     assert sr_eval.main(arguments) == 0
     summary = json.loads((out / "scenes.json").read_text())
     assert [row["name"] for row in summary["scenes"]] == ["nice", "lille"]
-    gains = []
+    gains = [row["gain_db"] for row in summary["scenes"]]
     for row in summary["scenes"]:
         metrics = json.loads((out / row["name"] / "metrics.json").read_text())
         assert (out / row["name"] / "report.html").exists()
         assert row["patches"] == metrics["patches"]
         assert row["gain_db"] == metrics["inner"]["gain_db"]
-        gains.append(row["gain_db"])
     assert gains[0] > gains[1] + 1
     assert summary["gain_db"] == pytest.approx(np.mean(gains))
     assert summary["interval"] is None  # of two scenes
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:2] == ["scene", "patches"]
     assert lines[2].split()[:2] == ["nice", "5"]
-    assert any(line.startswith("- mean gain over 2 scenes: ") for line in lines)
+    mean = f"- mean gain over 2 scenes: {summary['gain_db']:+.2f} dB - (no interval: "
+    assert f"{mean}at least 3 scenes are needed)" in lines
     assert sr_eval.main(arguments) == 1  # the results exist now

@@ -20,7 +20,7 @@ MODEL = ModelInfo("m", {}, {}, {})
 
 
 def test_the_grid_of_the_image():
-    """Of 500 m and 400 m, 333.3 and 266.7 pixels."""
+    """500 m and 400 m are 333.3 and 266.7 pixels."""
     output = output_grid.choose(IMAGE, IMAGE, MODEL, 56)
     assert output.covered
     corner = Affine(1.5, 0, 500000, 0, -1.5, 5400000)

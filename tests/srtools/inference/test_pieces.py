@@ -38,9 +38,6 @@ def job(tmp_path, write_raster, blurring_model) -> dict:
     }
 
 
-KINDS = ("tif", "json")
-
-
 def read(path) -> np.ndarray:
     with rasterio.open(path) as file:
         return file.read()
@@ -104,15 +101,12 @@ def test_damaged_pieces_are_made_again(tmp_path, job, monkeypatch, capfd, caplog
 def test_a_full_disk_is_reported_early(tmp_path, job, monkeypatch):
     """240 x 180 pixels of four 16-bit bands are 0.346 MB: 0.65 and 1.1 times that."""
     usage, out = shutil.disk_usage(tmp_path), tmp_path / "sr.tif"
-
     for free_megabytes, complete in (([0.600], 0), ([0.610, 0.500], 1)):
         free = iter(free_megabytes)
         monkeypatch.setattr(
             shutil, "disk_usage", lambda _, f=free: usage._replace(free=next(f) * 1e6)
         )
-        with pytest.raises(
-            SRError, match="1 MB are needed for pieces of the image and"
-        ):
+        with pytest.raises(SRError, match="1 MB are needed for pieces of the image a"):
             infer(job, out)
         assert len(list(pieces.folder_of(out).glob("r*.tif"))) == complete
 
@@ -134,7 +128,7 @@ def test_a_killed_run_continues(tmp_path, job, monkeypatch):
     assert len(computed) == 12 - len(kept)
     assert not kept & {piece.name for piece in computed}
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
-    outputs = {f"{name}.{kind}" for name in ("sr", "whole") for kind in KINDS}
+    outputs = {"sr.tif", "sr.json", "whole.tif", "whole.json"}
     assert {path.name for path in tmp_path.iterdir()} == {"s2.tif", *outputs}
 
 

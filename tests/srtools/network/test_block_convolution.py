@@ -76,8 +76,8 @@ def test_in_mixed_precision_the_weights_stay_float32():
     with precision.layers_in("bfloat16"):
         body, layer = layers.Conv2D(CHANNELS, 3), BlockwiseConv2D(4, 3)
         between = body(tf.ones((1, 10, 12, 2)))
-        answer = layer(between)
-    assert between.dtype == tf.bfloat16 and answer.dtype == tf.float32
+        output = layer(between)
+    assert between.dtype == tf.bfloat16 and output.dtype == tf.float32
     assert all(weight.dtype in ("float32", tf.float32) for weight in layer.weights)
 
 
@@ -88,5 +88,5 @@ def test_bfloat16_is_the_same_sum(channels):
     image = tf.constant(rng.normal(size=(1, 40, 40, channels)), tf.float32)
     kernel = tf.constant(rng.normal(size=(7, 7, channels, 4)), tf.float32)
     exact = convolve_blocks(image, kernel).numpy()
-    half = convolve_blocks(tf.cast(image, tf.bfloat16), kernel).numpy()
-    assert np.abs(half - exact).mean() < 0.01 * np.abs(exact).mean()
+    rounded = convolve_blocks(tf.cast(image, tf.bfloat16), kernel).numpy()
+    assert np.abs(rounded - exact).mean() < 0.01 * np.abs(exact).mean()

@@ -84,7 +84,7 @@ def check_patches(folder: str | Path, group: str) -> dict[str, str]:
         state = "is a file, not a folder" if folder.exists() else "does not exist"
         raise SRError(f"the folder of patches {folder} {state}; sr_dataset.py makes it")
     files = {kind: str(folder / patches_name(group, kind)) for kind in KINDS}
-    if group in empty_groups(card := read_dataset_card(folder)):
+    if group in empty_groups(card := check_card(folder)):
         shares = " ".join(f"{share:g}" for share in card.get("proportions", ()))
         raise SRError(
             f"the scene was made without a {group} group ({folder / DATASET_CARD}: "
@@ -163,13 +163,6 @@ def pair_verdict(card: dict) -> str | None:
     return f"the pair of these patches: {pair['verdict']} ({reasons})"
 
 
-def read_dataset_card(patches: str | Path) -> dict:
-    """Read dataset.json without its nulls; {} for patches made elsewhere."""
-    path = Path(patches) / DATASET_CARD
-    card = read_card(path) if path.exists() else {}
-    return {key: value for key, value in card.items() if value is not None}
-
-
 def empty_groups(card: dict) -> set[str]:
     """Return the groups without patches, by the card of a scene."""
     groups = card.get("groups", {}).items()
@@ -177,7 +170,11 @@ def empty_groups(card: dict) -> set[str]:
 
 
 def check_card(patches: str | Path) -> dict:
-    """Read dataset.json, and check that the patches have the conventions of today."""
-    card = read_dataset_card(patches)
-    check_conventions(card, f"{patches}/{DATASET_CARD}", AGAIN)
-    return card
+    """Read dataset.json without its nulls, and check the conventions of the patches.
+
+    The result is empty for patches made elsewhere.
+    """
+    path = Path(patches) / DATASET_CARD
+    card = read_card(path) if path.exists() else {}
+    check_conventions(card, str(path), AGAIN)
+    return {key: value for key, value in card.items() if value is not None}

@@ -199,7 +199,7 @@ def test_memory_does_not_grow_with_the_patches(
     assert peaks[2] - peaks[1] < more / 5
 
 
-def test_a_folder_that_cannot_be_written_is_told_at_once(
+def test_a_folder_that_cannot_be_written_is_refused_at_once(
     tmp_path, patches, repeating_model, monkeypatch
 ):
     monkeypatch.setattr(sr_eval, "read_batches", pytest.fail)
@@ -256,7 +256,7 @@ def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys
         assert row["gain_db"] == metrics["inner"]["gain_db"]
     assert gains[0] > gains[1] + 1
     assert summary["gain_db"] == pytest.approx(np.mean(gains))
-    assert summary["interval"] is None  # of two scenes
+    assert summary["interval"] is None
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:2] == ["scene", "patches"]
     assert lines[2].split()[:2] == ["nice", "5"]

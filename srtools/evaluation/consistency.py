@@ -1,7 +1,5 @@
 """Consistency of a 1.5 m image with the native 10 m pixels of Sentinel-2."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from srtools.conventions import SCALE
@@ -19,10 +17,9 @@ CONSISTENT = "consistent"  # prediction after the back-projection of `--consiste
 ROUNDS = 3  # iterations of the shift measurement
 
 OPERATOR = (
-    "the 1.5 m image is blurred with a Gaussian whose modulation is 0.28 at one cycle "
-    "per 20 m (sigma 5.08 m), read at the centres of the pixels of Sentinel-2's own "
-    "10 m grid, and compared with these; pixels whose blur would reach beyond the "
-    "patch are left out"
+    "the 1.5 m image is blurred with a Gaussian of modulation 0.28 at one cycle per "
+    "20 m (sigma 5.08 m), sampled at the centres of Sentinel-2's native 10 m pixels, "
+    "and compared with these; pixels with a blur beyond the patch are left out"
 )
 
 
@@ -44,7 +41,7 @@ class Consistency:
     def __init__(self, test: EvalSet):
         self.spacing, self.sentinel2 = test.spacing, open_sentinel2(test)
         self._scores: dict[str, list] = {}
-        self._l2: list[list[float]] = []  # of the model and of `CONSISTENT`
+        self._l2: list[list[float]] = []  # model, `CONSISTENT`
 
     def add(self, sample: Sample) -> None:
         """Compare the patches that Sentinel-2 covers."""
@@ -67,21 +64,14 @@ class Consistency:
 
     def _measure(self, image: np.ndarray, native: NativePixels) -> tuple[float, ...]:
         """Measure L1, bias, spectral angle, and the shift to the east and north."""
-
-        def blurred(down: float = 0, right: float = 0) -> np.ndarray:
-            return blur_at(image, native.rows + down, native.cols + right, self.spacing)
-
-        simulated = blurred()
+        simulated = blur_at(image, native.rows, native.cols, self.spacing)
         error = simulated - native.pixels
         spectra = (pixels.astype(float) for pixels in (simulated, native.pixels))
         angles = spectral_angle(*spectra).numpy()
         angle = np.nan if np.isnan(angles).all() else np.nanmean(angles)
-        shift = self._shift(blurred, native.pixels)
-        return np.abs(error).mean(), error.mean(), angle, *shift
+        return np.abs(error).mean(), error.mean(), angle, *self._shift(image, native)
 
-    def _shift(
-        self, blurred: Callable[[float, float], np.ndarray], pixels: np.ndarray
-    ) -> tuple[float, float]:
+    def _shift(self, image: np.ndarray, native: NativePixels) -> tuple[float, float]:
         """Measure the shift of an image to the east and north, metres; nan if unknown.
 
         Phase correlation underestimates the shift in a small square, because the taper
@@ -89,11 +79,13 @@ class Consistency:
         displaced by the shift so far, and the remaining shift is added.
         """
         east = north = 0.0
-        if len(pixels) < LEAST_SHIFT_PIXELS:
+        if len(native.pixels) < LEAST_SHIFT_PIXELS:
             return np.nan, np.nan
         for _ in range(ROUNDS):
-            simulated = blurred(-north / self.spacing, east / self.spacing)
-            block = Block(0, 0, lr=simulated / SCALE, xs=pixels / SCALE)
+            rows = native.rows - north / self.spacing
+            cols = native.cols + east / self.spacing
+            simulated = blur_at(image, rows, cols, self.spacing)
+            block = Block(0, 0, lr=simulated / SCALE, xs=native.pixels / SCALE)
             rest = block_shift(block, self.sentinel2.spacing)
             if rest.verdict != "used":
                 return np.nan, np.nan

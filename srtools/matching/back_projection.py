@@ -36,8 +36,8 @@ def back_project(
 ) -> np.ndarray:
     """Change an image so that its blurred pixels equal those of Sentinel-2.
 
-    Pixels of Sentinel-2 that are nodata, or whose blur reaches nodata or the edge, take
-    the difference of their neighbours.
+    Pixels of Sentinel-2 take the difference of their neighbours if they are nodata or
+    if their blur reaches nodata or the edge.
 
     Arguments:
         image: [h, w, bands], 0 is nodata; the result has the same shape, float32.

@@ -48,8 +48,8 @@ def svg(draw: Callable[..., None], *arguments) -> str:
 def curves(axis: Axes, spectrum: dict, name: str) -> None:
     """Draw an entry of the spectrum, one curve per method over frequency.
 
-    Ticks are labelled with the pixel size whose highest frequency they mark.  A dot is
-    the effective resolution, where the correlation crosses the dashed line.
+    Ticks mark the highest frequency of a pixel size, their label.  A dot marks the
+    effective resolution, where the correlation crosses the dashed line.
     """
     frequency, values = np.array(spectrum["cycles_per_metre"]), spectrum[name]
     title, label = CURVES[name]

@@ -80,7 +80,7 @@ def test_reading(patches):
     assert (test.count, test.size, test.spacing) == (2, 32, 1.5)
     np.testing.assert_array_equal(test.windows, windows)
     assert test.dataset["offset"] == 1000
-    (folder / "dataset.json").unlink()  # of another program
+    (folder / "dataset.json").unlink()
     test = read_eval_set(folder)
     assert (test.dataset, test.windows, test.spacing) == ({}, None, 1.5)
 

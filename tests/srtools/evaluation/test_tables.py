@@ -6,7 +6,7 @@ from srtools.evaluation import tables
 from srtools.evaluation.tables import Table
 
 
-def of(title: str, metrics: dict) -> Table:
+def find(title: str, metrics: dict) -> Table:
     """Return the table with a title that begins with `title`."""
     every = tables.evaluation(metrics)
     return next(table for table in every if table.title.startswith(title))
@@ -28,40 +28,40 @@ def test_text_is_aligned():
 
 
 def test_l1_and_l2_first(metrics):
-    table = of("Scores", metrics())
+    table = find("Scores", metrics())
     assert table.columns[1:3] == ["L1", "L2"]
     row = ["model", "1.50000", "2.150e+01", "241.4", "32", "41.50", "51.500", "61.50"]
     assert table.rows[1] == [*row, "2.00"]
-    assert of("Scores, band", metrics()).rows[2][:2] == ["model B04", "1.00000"]
+    assert find("Scores, band", metrics()).rows[2][:2] == ["model B04", "1.00000"]
     unknown = metrics()
     unknown["inner"]["model"]["ergas"] = None
-    assert of("Scores", unknown).rows[1][-2] == "-"
+    assert find("Scores", unknown).rows[1][-2] == "-"
 
 
 @pytest.mark.parametrize("kind", ["patches", "blocks of neighbours"])
 def test_gain_and_its_interval(metrics, kind):
-    table = of("Gain", metrics())
+    table = find("Gain", metrics())
     assert table.rows[0][1:] == ["+1.00", "[+0.25, +1.75]", "100%"]
     assert table.rows[1][1:] == ["+0.50", "", ""]
     assert table.notes == ["95% interval over 12 blocks of neighbours"]
     bounds = {**metrics()["intervals"], "blocks": 2, "kind": kind, "gain_db": None}
-    table = of("Gain", metrics(intervals=bounds))
+    table = find("Gain", metrics(intervals=bounds))
     assert table.rows[0][1:3] == ["+1.00", "-"]
     assert table.notes == [f"no interval: at least 3 {kind} are needed"]
 
 
 def test_slow_scores(metrics):
     """Rows, and the number of patches in the notes."""
-    detail = of("New detail", metrics())
+    detail = find("New detail", metrics())
     assert detail.rows[0] == ["bicubic", "9.0", "-", "-", "-"]
     assert detail.rows[1] == ["model", "5.8", "0.35", "0.38", "0.27"]
     assert detail.notes[0].startswith("on 8 of 9 patches")
-    consistency = of("Consistency", metrics())
+    consistency = find("Consistency", metrics())
     assert consistency.rows == [
         ["model", "34.1", "-1.0", "-", "0.50", "-"],
         ["truth", "27.6", "-1.0", "-", "-", "-"],
     ]
-    coverage = of("Intervals of pixels", metrics())
+    coverage = find("Intervals of pixels", metrics())
     assert coverage.rows[1] == ["90%", "88.0%", "87.5%", "90.0%", "300"]
     assert "was 90.0% +- 5.0 points" in coverage.notes[0]
     unknown = tables.evaluation(metrics(consistency=None, coverage=None))
@@ -69,7 +69,7 @@ def test_slow_scores(metrics):
 
 
 def test_a_sentence_for_each_result(metrics):
-    assert of("Summary", metrics()).notes == [
+    assert find("Summary", metrics()).notes == [
         "mean absolute error: 241 DN (0.024 of reflectance, 30% of the mean of the "
         "truth); bicubic: 298 DN",
         "effective resolution: 5.8 m; bicubic: 9.0 m",

@@ -85,12 +85,15 @@ def test_reading(patches):
     assert (test.dataset, test.windows, test.spacing) == ({}, None, 1.5)
 
 
-def test_bad_test_set(patches):
-    """A card with another factor, and small patches."""
+def test_bad_test_set(patches, tmp_path):
+    """A card with another factor, small patches, and a missing image."""
     with pytest.raises(SRError, match="dataset.json says factor 2, 4 is expected"):
         read_eval_set(write(patches, {**DATASET, "factor": 2}))
     with pytest.raises(SRError, match="28 pixels a side; at least 32.*--patch_size 8"):
         read_eval_set(write(patches, DATASET, side=7))
+    (write(patches, DATASET) / "test_lr_patches.tif").unlink()
+    with pytest.raises(SRError, match="test_lr_patches.tif is missing"):
+        read_eval_set(tmp_path)
 
 
 XS = {"crs": "EPSG:32631", "origin": [452000.0, 5412000.0], "spacing": 6.0}

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 
 from srtools import cards
 from srtools.network import saved_model
 from srtools.tf import tf  # first of all, quietly
+from tests.rasters import write_geotiff
 
 # A shell ignores SIGINT in background jobs, and so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -30,17 +30,8 @@ def write_raster_in() -> Callable[..., str]:
     def write(
         folder, name, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile
     ) -> str:
-        array = np.asarray(array)
-        bands = np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
-        count, height, width = bands.shape
-        x, y = corner
-        path = str(folder / name)
-        profile |= {"count": count, "height": height, "width": width, "crs": crs}
-        profile |= {"driver": "GTiff", "dtype": bands.dtype}
-        profile["transform"] = Affine(spacing, 0, x, 0, -spacing, y)
-        with rasterio.open(path, "w", **profile) as file:
-            file.write(bands)
-        return path
+        place = Affine(spacing, 0, corner[0], 0, -spacing, corner[1])
+        return write_geotiff(folder / name, array, place, crs, **profile)
 
     return write
 

@@ -4,7 +4,9 @@ import csv
 import json
 
 import numpy as np
-import rasterio
+from affine import Affine
+
+from tests.rasters import write_geotiff
 
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
@@ -32,18 +34,9 @@ def make_patches(count, seed, bands=4):
 
 
 def write_stack(path, patches):
-    count, size, _, bands = patches.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        dtype=patches.dtype,
-        count=bands,
-        width=size,
-        height=count * size,
-        transform=rasterio.Affine(1, 0, 0, 0, -1, 0),
-    ) as file:
-        file.write(np.moveaxis(patches.reshape(-1, size, bands), -1, 0))
+    """Write patches [n, size, size, bands] one below the other."""
+    stacked = patches.reshape(-1, *patches.shape[2:])
+    write_geotiff(path, stacked, Affine(1, 0, 0, 0, -1, 0), crs=None)
 
 
 def write_folder(folder, groups=tuple(COUNTS), **changed):

@@ -14,6 +14,13 @@ def one_source(monkeypatch) -> None:
 
 
 @pytest.fixture
+def xs(write_raster) -> str:
+    """Four bands of 6 x 8 pixels, uint16, upper left corner (1000, 2000), 6 m."""
+    values = np.random.default_rng(0).integers(1, 4000, (6, 8, 4)).astype(np.uint16)
+    return write_raster("xs.tif", values, corner=(1000.0, 2000.0))
+
+
+@pytest.fixture
 def pixels() -> Callable[[str], np.ndarray]:
     """Read a file as [h, w, bands]."""
 

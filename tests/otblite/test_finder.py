@@ -1,10 +1,12 @@
 """The import hook must never hide a real OTB, and must cost nothing."""
 
 import os
-import subprocess
+import runpy
 import sys
 
 import pytest
+
+from tests.processes import run_python
 
 MODULES = ("otbApplication", "otbtf")
 WHERE = """
@@ -19,10 +21,8 @@ def run(code: str, **environment) -> str:
     """Run code in a fresh interpreter that knows only this environment."""
     clean = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     clean |= {key: str(value) for key, value in environment.items()}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=clean, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_python("-c", code, env=clean)
+    assert done.returncode == 0 and done.stdout, done.stderr
     return done.stdout.strip()
 
 
@@ -30,7 +30,7 @@ OTBLITE = os.path.join("otblite", "bindings")
 
 
 def fake(folder, package=False):
-    """Put something called `otbApplication` and `otbtf` into a folder."""
+    """Write empty modules `otbApplication` and `otbtf` into a folder."""
     for name in MODULES:
         path = folder / name / "__init__.py" if package else folder / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,10 @@ def fake(folder, package=False):
 
 
 def origins(code="", **environment) -> list[str]:
-    return run(code + WHERE, **environment).split()
+    """Return the file of each of the two modules."""
+    files = run(code + WHERE, **environment).split()
+    assert len(files) == len(MODULES)
+    return files
 
 
 def test_stand_in_where_there_is_nothing_else(tmp_path):
@@ -62,8 +65,8 @@ def test_a_real_one_anywhere_on_the_path_wins(tmp_path, package, place):
 
 
 @pytest.mark.parametrize("value", ["1", "0", ""])
-def test_who_asks_for_it_has_it(tmp_path, value):
-    """Beside one on the path, and one in OTB_ROOT."""
+def test_the_environment_chooses_otblite(tmp_path, value):
+    """Beside another engine on the path, and another one in OTB_ROOT."""
     fake(tmp_path)
     fake(tmp_path / "lib/python")
     places = {"PYTHONPATH": tmp_path, "OTB_ROOT": tmp_path}
@@ -71,10 +74,13 @@ def test_who_asks_for_it_has_it(tmp_path, value):
         assert (OTBLITE in origin) is (value == "1")
 
 
-def test_the_report_names_the_engine():
-    code = "import runpy; runpy.run_module('otblite', run_name='__main__')"
-    code = f"try:\n    {code}\nexcept SystemExit as end:\n    assert end.code == 0"
-    report = run(code)
+def test_the_report_names_the_engine(monkeypatch, capsys):
+    """In this process, which has loaded TensorFlow."""
+    monkeypatch.setattr(sys, "argv", ["otblite"])
+    monkeypatch.delitem(sys.modules, "otblite.__main__", raising=False)
+    with pytest.raises(SystemExit, match="^0$"):
+        runpy.run_module("otblite", run_name="__main__")
+    report = capsys.readouterr().out
     for word in ("engine       otblite", "otbtf        of otblite", "pyotb", "GDAL"):
         assert word in report
 
@@ -92,7 +98,7 @@ def test_the_report_names_the_engine():
     ],
 )
 def test_engine_beside_another_otb(content, value, words, tmp_path):
-    """Whoever has an OTB that cannot be loaded must see why."""
+    """The reason why an OTB cannot be loaded is printed."""
     (tmp_path / "otbApplication.py").write_text(content)
     code = "from otblite.__main__ import engine; print(engine())"
     description = run(code, PYTHONPATH=tmp_path, OTBLITE=value)

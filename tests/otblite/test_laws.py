@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
-from otblite import image
 from otblite.applications.bandmath import compute
 from otblite.applications.resampling import pansharpen
 from otblite.expressions import translate
-from otblite.image import Grid, Image, Window, from_array, strip_height
+from otblite.image import BYTES_PER_SAMPLE, WORKERS, Image, Window, strip_height
 from otblite.warp import MOST_SAMPLES, resample
 from rasterio.crs import CRS
 
+from tests.otblite.images import grid, image, noise, samples, watched
 from tests.otblite.pipelines import serve
 
 import pyotb
@@ -90,7 +89,7 @@ def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
 
 def test_an_array_in_memory_is_an_image():
     array = np.arange(24.0).reshape(4, 3, 2)
-    lazy = from_array(array, Grid(None, Affine.identity(), 3, 4))
+    lazy = image(array)
     np.testing.assert_array_equal(lazy.read(Window(1, 1, 2, 2)), array[1:3, 1:3])
     padded = lazy.read_padded(Window(-1, -1, 6, 6))
     expected = np.pad(array, ((1, 1), (1, 2), (0, 0)), mode="edge")
@@ -107,25 +106,18 @@ def test_all_pixels_read_by_threads_are_those_of_one_window(monkeypatch):
         threads.append(threading.get_ident())
         return array[window.slices]
 
-    lazy = Image(Grid(None, Affine.identity(), 70, 333), 2, array.dtype, read)
-    monkeypatch.setattr(image, "CACHED_SAMPLES", 70 * 4 * 16)
+    lazy = Image(grid(333, 70, 1.0), 2, array.dtype, read)
+    monkeypatch.setattr("otblite.image.CACHED_SAMPLES", 70 * 4 * 16)
     np.testing.assert_array_equal(lazy.read_all(), array)
     assert len(threads) == 21 and threading.get_ident() not in threads
 
 
-def noise(height: int, width: int, bands: int, spacing: float, epsg=32631) -> Image:
-    corner = {32631: (452000, 5412000), 2154: (652200, 6861200)}[epsg]
-    transform = Affine(spacing, 0, corner[0], 0, -spacing, corner[1])
-    values = np.random.default_rng(0).integers(1, 4000, (height, width, bands))
-    grid = Grid(CRS.from_epsg(epsg), transform, width, height)
-    return from_array(values.astype(np.uint16), grid)
-
-
 FINE, COARSE = noise(1024, 1536, 4, 1.5), noise(256, 384, 4, 6.0)
+LAMBERT = noise(400, 700, 4, 6.0, (652100, 6861700), CRS.from_epsg(2154))
 LARGE = {
     "finer": lambda: resample(COARSE, FINE.grid, "bco"),
     "coarser": lambda: resample(FINE, COARSE.grid, "nn"),
-    "other CRS": lambda: resample(noise(400, 700, 4, 6.0, 2154), FINE.grid, "bco"),
+    "other CRS": lambda: resample(LAMBERT, FINE.grid, "bco"),
     "pansharpened": lambda: pansharpen(
         noise(1024, 1536, 1, 1.5), resample(COARSE, FINE.grid, "bco"), (9, 9)
     ),
@@ -147,22 +139,13 @@ def test_memory_of_a_window(name):
     lazy.read(window)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak * (image.WORKERS + 1) < 40 * 2**20
-    assert peak < image.BYTES_PER_SAMPLE * height * lazy.grid.width * lazy.bands
+    assert peak * (WORKERS + 1) < 40 * 2**20
+    assert peak < BYTES_PER_SAMPLE * height * lazy.grid.width * lazy.bands
 
 
 def test_fine_source_is_read_in_parts():
     """Many source pixels for one of the result: never too many at once."""
-    source = noise(1500, 2000, 1, 1.5)
-    largest = 0
-
-    def read(window: Window) -> np.ndarray:
-        nonlocal largest
-        largest = max(largest, window.height * window.width)
-        return source.read(window)
-
-    grid = noise(18, 24, 1, 120.0).grid
-    lazy = Image(source.grid, 1, source.dtype, read)
-    result = resample(lazy, grid, "nn").read_all()
-    assert largest <= MOST_SAMPLES < 1500 * 2000
+    source, windows = watched(noise(1500, 2000, 1, 1.5))
+    result = resample(source, noise(18, 24, 1, 120.0).grid, "nn").read_all()
+    assert max(map(samples, windows)) <= MOST_SAMPLES < 1500 * 2000
     np.testing.assert_array_equal(result, source.read_all()[40:1480:80, 40:1960:80])

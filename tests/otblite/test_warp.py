@@ -6,27 +6,23 @@ import numpy as np
 import pytest
 from affine import Affine
 from otblite.applications.resampling import box_mean, pansharpen, sum_of_neighbours
-from otblite.image import Grid, Image, Window, from_array
+from otblite.image import Grid, Window
 from otblite.warp import interpolate, resample
 from rasterio.crs import CRS
 
+from tests.otblite.images import UTM31, grid, image, noise
+
 import pyotb
 
-UTM31, LAMBERT = CRS.from_epsg(32631), CRS.from_epsg(2154)
+LAMBERT = CRS.from_epsg(2154)
 METHODS = ("bco", "linear", "nn")
-
-
-def grid(height, width, res, x=0.0, y=0.0, crs=UTM31) -> Grid:
-    """A grid whose upper left corner is (x, y)."""
-    return Grid(crs, Affine(res, 0, x, 0, -res, y), width, height)
-
-
-LINE = from_array(np.array([[[10], [20], [50], [30]]], np.float32), grid(1, 4, 1.0))
+LINE = image(np.array([[10, 20, 50, 30]], np.float32), 1.0, (0, 0))
 
 
 def along(x: float, method: str, fill=-9.0) -> float:
     """Resample the line at one place, x in pixels from its left edge."""
-    return resample(LINE, grid(1, 1, 1.0, x=x - 0.5), method, fill).read_all().item()
+    place = grid(1, 1, 1.0, (x - 0.5, 0))
+    return resample(LINE, place, method, fill).read_all().item()
 
 
 @pytest.mark.parametrize(
@@ -58,15 +54,14 @@ def test_all_outside_is_fill(write_raster):
 def test_upside_down_grid(method):
     """A positive pixel height (south up) is a grid like any other."""
     array = np.arange(12, dtype=np.float32).reshape(4, 3, 1)
-    image = from_array(array, grid(4, 3, 2.0))
     flipped = Grid(UTM31, Affine(2, 0, 0, 0, 2, -8), 3, 4)
-    result = resample(image, flipped, method).read_all()
+    result = resample(image(array, 2.0, (0, 0)), flipped, method).read_all()
     np.testing.assert_array_equal(result, array[::-1])
 
 
 def test_a_grid_where_the_crs_is_not_defined():
     """Far away PROJ gives odd numbers, which are outside, or none at all."""
-    source = from_array(np.ones((20, 20, 1), np.float32), grid(20, 20, 1e5, y=1e6))
+    source = image(np.ones((20, 20), np.float32), 1e5, (0, 1e6))
     world = Grid(CRS.from_epsg(3857), Affine(1e7, 0, -1e8, 0, -1e7, 1e9), 20, 200)
     result = resample(source, world, "bco", 5.0).read_all()
     assert (np.isclose(result, 1) | (result == 5)).all()
@@ -89,9 +84,8 @@ def test_one_crs_missing_is_refused(missing, write_raster):
 
 def test_no_crs_at_all_means_plain_coordinates():
     array = np.arange(20, dtype=np.float32).reshape(4, 5, 1)
-    image = from_array(array, grid(4, 5, 2.0, crs=None))
-    part = grid(2, 2, 2.0, x=4.0, y=-2.0, crs=None)
-    result = resample(image, part, "bco").read_all()
+    part = grid(2, 2, 2.0, (4, -2), crs=None)
+    result = resample(image(array, 2.0, (0, 0), None), part, "bco").read_all()
     np.testing.assert_array_equal(result, array[1:3, 2:4])
 
 
@@ -130,13 +124,8 @@ def test_box_mean_is_the_mean_of_each_box(size):
     np.testing.assert_allclose(box_mean(values, size), boxes.mean(axis=(2, 3)))
 
 
-def random_image(height, width, bands, res=1.5) -> Image:
-    pixels = np.random.default_rng(1).integers(0, 3000, (height, width, bands))
-    return from_array(pixels.astype(np.uint16), grid(height, width, res))
-
-
 def test_pansharpening_reads_the_same_twice_and_leaves_its_inputs_alone():
-    pan, xs = random_image(64, 48, 1), random_image(16, 12, 4, 6.0)
+    pan, xs = noise(64, 48, 1, 1.5), noise(16, 12, 4, 6.0)
     before = pan.read_all().copy(), xs.read_all().copy()
     sharp = pansharpen(pan, resample(xs, pan.grid, "bco"), (3, 3))
     np.testing.assert_array_equal(sharp.read_all(), sharp.read_all())
@@ -145,7 +134,7 @@ def test_pansharpening_reads_the_same_twice_and_leaves_its_inputs_alone():
 
 
 def test_pansharpening_in_chunks_of_lines_is_that_of_one_chunk(monkeypatch):
-    pan, xs = random_image(50, 40, 1), random_image(50, 40, 3)
+    pan, xs = noise(50, 40, 1, 1.5), noise(50, 40, 3, 1.5)
 
     def sharp():
         fresh = resample(xs, pan.grid, "nn")

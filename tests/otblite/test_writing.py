@@ -3,8 +3,6 @@
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,22 +14,15 @@ import rasterio
 from affine import Affine
 from otblite import files
 from otblite.applications.patches import stack
-from otblite.image import WORKERS, Grid, Image, Window, from_array, tiles
-from rasterio.crs import CRS
+from otblite.image import WORKERS, Image, Window, tiles
+
+from tests.otblite.images import image, samples, watched
+from tests.processes import ROOT, run_python
 
 import pyotb
 
-OTHERS = ("out.jpg", "out", "out.vrt", "out.tif.gz")
 HEIGHT = "streaming:sizemode=height&streaming:sizevalue="
 PIXEL_TYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
-
-
-def image(pixels) -> Image:
-    """An image in memory of [h, w] or [h, w, bands]."""
-    pixels = np.atleast_3d(pixels)
-    transform = Affine(6, 0, 452300, 0, -6, 5411200)
-    grid = Grid(CRS.from_epsg(32631), transform, pixels.shape[1], pixels.shape[0])
-    return from_array(pixels, grid)
 
 
 def write(picture: Image, name, dtype="float32", ram=256) -> None:
@@ -77,8 +68,8 @@ def test_integers_are_clamped_without_losing_digits(source):
     limits = np.iinfo(source)
     values = np.array([limits.min, 16777217, limits.max], source)
     for dtype in PIXEL_TYPES[:5]:
-        wanted = np.iinfo(dtype)
-        expected = [min(max(int(v), wanted.min), wanted.max) for v in values]
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        expected = [min(max(int(value), low), high) for value in values]
         np.testing.assert_array_equal(files.convert(values, np.dtype(dtype)), expected)
 
 
@@ -155,12 +146,19 @@ def test_bands(ramp, bands, expected, tmp_path, pixels):
         (f"{HEIGHT}x", "needs one number"),
         ("streaming:sizemode=height", "needs one number"),
         ("gdal:co:PREDICTOR=9&gdal:co:COMPRESS=LZW", "cannot be written"),
+        ("out.png", "has pixels of uint8 .*, not float32"),
+        ("out.jp2", "has pixels of uint8 .*, not float32"),
+        ("out.jpg", "out.jpg: images are written as GeoTIFF"),
+        ("out", "out: images are written as GeoTIFF"),
+        ("out.vrt", "out.vrt: images are written as GeoTIFF"),
+        ("out.tif.gz", "out.tif.gz: images are written as GeoTIFF"),
     ],
 )
-def test_what_a_file_name_cannot_say(ramp, options, words, tmp_path):
-    """Refused by name, before anything is written."""
+def test_file_names_that_are_refused(ramp, options, words, tmp_path):
+    """Named before anything is written."""
+    name = f"out.tif?&{options}" if "=" in options else options
     with pytest.raises((ValueError, OSError), match=words):
-        write(ramp, f"{tmp_path}/out.tif?&{options}")
+        write(ramp, tmp_path / name)
     assert os.listdir(tmp_path) == []
 
 
@@ -222,27 +220,9 @@ def test_png_and_jpeg_2000(name, dtype, exact, ramp, tmp_path, pixels):
     expected = files.convert(ramp.read_all(), np.dtype(dtype))
     np.testing.assert_allclose(pixels(path), expected, atol=0 if exact else 40)
     # A PNG's place is in a file beside it.
-    with (
-        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"),
-        rasterio.open(path) as file,
-    ):
-        assert (file.crs, file.transform) == (ramp.grid.crs, ramp.grid.transform)
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        *(
-            (f"out.{kind}", "has pixels of uint8 .*, not float32")
-            for kind in ("png", "jp2")
-        ),
-        *((name, f"{name}: images are written as GeoTIFF") for name in OTHERS),
-    ],
-)
-def test_only_some_formats_and_pixel_types(ramp, name, words, tmp_path):
-    with pytest.raises(ValueError, match=words):
-        write(ramp, tmp_path / name)
-    assert os.listdir(tmp_path) == []
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
+        with rasterio.open(path) as file:
+            assert (file.crs, file.transform) == (ramp.grid.crs, ramp.grid.transform)
 
 
 @pytest.mark.parametrize("folder", ["missing/folder", "file.txt"])
@@ -256,8 +236,8 @@ def test_folder_that_cannot_be_written_to(ramp, folder, tmp_path):
     assert os.listdir(tmp_path) == ["file.txt"]
 
 
-def lazily(read: Callable[[Window, int], None], height=200) -> Image:
-    """An image of many windows; `read` is told the number of each that is computed."""
+def lazily(read: Callable[[int], None], height=200) -> Image:
+    """Return an image of many windows; `read` receives the number of each."""
     fine, count = image(np.ones((height, 5))), itertools.count(1)
 
     def look(window):
@@ -267,31 +247,20 @@ def lazily(read: Callable[[Window, int], None], height=200) -> Image:
     return replace(fine, read=look, tile=(16, 2))
 
 
-def failing(after: int, error: BaseException) -> Image:
-    """An image whose later windows cannot be computed."""
-
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("after", [0, 10])
+def test_failure_on_the_way_leaves_all_as_it_was(after, error, tmp_path):
     def read(number):
         if number > after:
             raise error
 
-    return lazily(read)
-
-
-ERRORS = [RuntimeError("broken"), KeyboardInterrupt(), OSError("disk")]
-
-
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("after", [0, 10])
-def test_failure_on_the_way_leaves_all_as_it_was(after, error, tmp_path):
     (tmp_path / "old.tif").write_text("old")
-    for name in ("new.tif", "old.tif"):
-        with pytest.raises(type(error)):
-            write(failing(after, error), tmp_path / name)
+    memory = "/vsimem/otblite_failing.tif"
+    for path in (tmp_path / "new.tif", tmp_path / "old.tif", memory):
+        with pytest.raises(error):
+            write(lazily(read), path)
     assert os.listdir(tmp_path) == ["old.tif"]
     assert (tmp_path / "old.tif").read_text() == "old"
-    memory = "/vsimem/otblite_failing.tif"
-    with pytest.raises(type(error)):
-        write(failing(after, error), memory)
     assert not rasterio.shutil.exists(memory)
 
 
@@ -340,30 +309,23 @@ def test_the_file_name_ends_at_the_last_mark(name, path, ramp, tmp_path):
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
-from affine import Affine
 from otblite import files
-from otblite.image import Grid, from_array
+from tests.otblite.images import image
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 size, name = int(sys.argv[1]), sys.argv[2]
 resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size**2, 2 * size**2))
 noise = np.random.default_rng(0).normal(size=(size, size, 1)).astype(np.float32)
-grid = Grid(None, Affine(1, 0, 0, 0, -1, 0), size, size)
-files.write(from_array(noise, grid), name, np.dtype("float32"), 256, False)
+files.write(image(noise), name, np.dtype("float32"), 256, False)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize("size", [64, 600])
 @pytest.mark.parametrize("option", ["NBITS=32", "COMPRESS=DEFLATE", "TILED=YES"])
 def test_full_disk(size, option, tmp_path):
     """GDAL keeps quiet about what it could not write when it closed a small file."""
     (tmp_path / "out.tif").write_text("as it was")
-    command = [sys.executable, "-W", "ignore", "-c", FULL_DISK]
-    done = subprocess.run(
-        [*command, str(size), f"{tmp_path}/out.tif?&gdal:co:{option}"],
-        capture_output=True,
-        text=True,
-    )
+    name = f"{tmp_path}/out.tif?&gdal:co:{option}"
+    done = run_python("-W", "ignore", "-c", FULL_DISK, size, name, cwd=ROOT)
     assert f"OSError: {tmp_path}/out.tif: cannot be written" in done.stderr
     assert os.listdir(tmp_path) == ["out.tif"]
     assert (tmp_path / "out.tif").read_text() == "as it was"
@@ -383,64 +345,40 @@ def test_side_files_move_along(ramp, tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path)) == ["out.tfw", "out.tif"]
 
 
-class Watched:
-    """A large image made of nothing that keeps account of the windows in flight."""
-
-    def __init__(self, height: int, width: int, bands: int = 2, tile=None):
-        grid = Grid(None, Affine(1, 0, 0, 0, -1, 0), width, height)
-        self.image = Image(grid, bands, np.dtype("float32"), self.read, tile)
-        self.windows, self.running, self.most = [], 0, 0
-        self.lock = threading.Lock()
-
-    def read(self, window):
-        with self.lock:
-            self.windows.append(window)
-            self.running += 1
-            self.most = max(self.most, self.running)
-        pixels = np.zeros((*window[2:], self.image.bands), np.float32)
-        with self.lock:
-            self.running -= 1
-        return pixels
-
-    @property
-    def largest(self) -> int:
-        """Samples of the largest window."""
-        return max(w.height * w.width for w in self.windows) * self.image.bands
+def empty(*shape: int) -> Image:
+    """Return a large image [h, w, bands] that takes no memory."""
+    return image(np.broadcast_to(np.float32(0), shape))
 
 
 def test_windows_follow_the_memory_allowed(tmp_path):
     """All windows in flight together, at 32 bytes a sample, take no more than `ram`."""
     largest = []
     for ram in (16, 64):
-        watched = Watched(2000, 1500, bands=4)
-        write(watched.image, f"{tmp_path}/out.tif?&gdal:co:COMPRESS=LZW", "uint8", ram)
-        assert watched.largest * 32 * (WORKERS + 1) <= ram * 2**20
-        assert watched.most <= WORKERS
-        assert sum(w.height * w.width for w in watched.windows) == 2000 * 1500
-        largest.append(watched.largest)
+        source, windows = watched(empty(2000, 1500, 4))
+        write(source, f"{tmp_path}/out.tif?&gdal:co:COMPRESS=LZW", "uint8", ram)
+        largest.append(4 * max(map(samples, windows)))
+        assert largest[-1] * 32 * (WORKERS + 1) <= ram * 2**20
+        assert sum(map(samples, windows)) == 2000 * 1500
     assert largest[1] > 3 * largest[0]
 
 
-def test_windows_are_not_computed_far_ahead(tmp_path):
+def test_windows_are_not_computed_far_ahead():
     """A slow disk must not let computed windows pile up in memory."""
-    watched = Watched(1600, 10)
-    ahead = []
-    windows = list(tiles(watched.image.grid, 16, 10))
-    for taken, _ in enumerate(files.in_order(watched.image.read, windows)):
-        ahead.append(len(watched.windows) - taken)
-    assert max(ahead) <= WORKERS + 2
+    source, windows = watched(empty(1600, 10, 2))
+    parts = list(tiles(source.grid, 16, 10))
+    for taken, _ in enumerate(files.in_order(source.read, parts)):
+        assert len(windows) - taken <= WORKERS + 2
+    assert len(windows) == 100
 
 
 def test_tiles_of_the_image_are_kept_whole(tmp_path):
     """A network's tile or a patch is never cut, however little memory there is."""
-    watched = Watched(100, 70, tile=(40, 40))
-    write(watched.image, tmp_path / "out.tif", ram=1)
-    assert {w[:2] for w in watched.windows} == {
-        (r, c) for r in (0, 40, 80) for c in (0, 40)
-    }
-    stacked = Watched(5000, 50, tile=(50, 50))
-    write(stacked.image, tmp_path / "out.tif", ram=1)
-    assert all(w.row % 50 == w.height % 50 == 0 for w in stacked.windows)
+    source, windows = watched(replace(empty(100, 70, 2), tile=(40, 40)))
+    write(source, tmp_path / "out.tif", ram=1)
+    assert {w[:2] for w in windows} == {(r, c) for r in (0, 40, 80) for c in (0, 40)}
+    source, windows = watched(replace(empty(5000, 50, 2), tile=(50, 50)))
+    write(source, tmp_path / "out.tif", ram=1)
+    assert windows and all(w.row % 50 == w.height % 50 == 0 for w in windows)
 
 
 @pytest.mark.parametrize(
@@ -470,17 +408,12 @@ def test_no_file_stays_open(write_raster, tmp_path):
     opened = files.open_image(name)
 
     def count() -> int:
-        links = [
-            os.path.realpath(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
-        ]
+        links = map(os.path.realpath, Path("/proc/self/fd").iterdir())
         return sum(link.endswith(".tif") for link in links)
 
     before = count()
     for _ in range(3):
-        write(
-            opened,
-            f"{tmp_path}/out.tif?&{HEIGHT}9",
-        )
+        write(opened, f"{tmp_path}/out.tif?&{HEIGHT}9")
     assert count() == before
 
 

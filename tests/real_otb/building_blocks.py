@@ -2,9 +2,9 @@
 
     python building_blocks.py BLOCK SCENE.json ANSWER.npz
 
-All that the tests of this folder use of the scripts is imported here.  What a block
-answers is a dict of arrays; their type tells what they are, and with it how well two
-engines must agree (see `test_real_otb.same`).
+All that the tests of this folder use of the scripts is imported here.  A block returns
+a dict of arrays; their types decide how well two engines must agree
+(see `test_real_otb.same`).
 """
 
 import json
@@ -33,26 +33,23 @@ from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.images.raster import ImageInfo, describe
 from srtools.inference.pieces import CREATION
 from srtools.options import inference_options as inference
-from srtools.pair import (
-    CREATION_OPTIONS,
-    patch_groups,
-    quality,
-    radiometric_fit,
-)
+from srtools.pair import CREATION_OPTIONS, patch_groups, quality, radiometric_fit
 from srtools.pair.dataset_job import DatasetJob
 from srtools.pair.usable_pixels import find_usable_pixels
 from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import open_links
 from srtools.sentinel2.image import Sentinel2
 from tests.fake_stac import FakeService, serve
+from tests.processes import ROOT
 
 import otbApplication
 import pyotb
 
-ROOT = Path(__file__).parent.parent.parent
 MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"
 OFFSET = 1000
 PATCH_SIZE = 8
+STRIPS = {"streaming:type": "stripped", "streaming:sizemode": "height"}
+STRIPS |= {"streaming:sizevalue": 16}
 FITS = [
     radiometric_fit.LinearFit(gain, bias, 0.9)
     for gain, bias in ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))
@@ -60,7 +57,7 @@ FITS = [
 
 
 def computed(image) -> np.ndarray:
-    """Return the pixels [h, w, bands] in memory, of the type that the engine gives."""
+    """Return the pixels [h, w, bands] in memory, in the engine's type."""
     return np.array(image.to_numpy())
 
 
@@ -150,8 +147,8 @@ def dead_link(scene: SimpleNamespace, folder: Path) -> dict:
                 del service.files["B03"]
                 sr_dataset.stack([[*tile.values()]])
         except SRError as error:
-            return {"said": text(str(error))}
-    return {"said": text("nothing")}
+            return {"message": text(str(error))}
+    return {"message": text("none")}
 
 
 def offset(scene: SimpleNamespace, folder: Path) -> dict:
@@ -169,30 +166,26 @@ def pair(scene: SimpleNamespace) -> tuple[pyotb.App, pyotb.App]:
     return sr_dataset.make_pair(scene.pan, scene.xs, stacked(scene), OFFSET)
 
 
+def write_patches(image: pyotb.App, path: Path) -> Path:
+    image.write(str(path), pixel_type="uint16", ext_fname=CREATION_OPTIONS)
+    return path
+
+
 def superimpose(scene: SimpleNamespace, folder: Path) -> dict:
-    """`lr`, computed and as patches hold it."""
+    """`lr`, computed and as in patches."""
     lr, _ = pair(scene)
-    at_least_1(lr).write(
-        str(folder / "lr.tif"),
-        pixel_type="uint16",
-        ext_fname=CREATION_OPTIONS,
-    )
-    return {"computed": computed(lr), **named("written", written(folder / "lr.tif"))}
+    path = write_patches(at_least_1(lr), folder / "lr.tif")
+    return {"computed": computed(lr), **named("written", written(path))}
 
 
 def pansharpening(scene: SimpleNamespace, folder: Path) -> dict:
-    """`hr`: computed, in memory (where it has 16 bit), and as patches hold it."""
+    """`hr`: computed, in memory (where it has 16 bit), and as in patches."""
     _, hr = pair(scene)
     hr.write(str(folder / "float.tif"), pixel_type="float")
-    hr.write(
-        str(folder / "hr.tif"),
-        pixel_type="uint16",
-        ext_fname=CREATION_OPTIONS,
-    )
     return {
         **named("float", written(folder / "float.tif")),
         "in memory": computed(hr),
-        **named("written", written(folder / "hr.tif")),
+        **named("written", written(write_patches(hr, folder / "hr.tif"))),
     }
 
 
@@ -208,7 +201,7 @@ def pair_table(scene: SimpleNamespace, folder: Path) -> dict:
     """The table of the pair, as printed and as recorded."""
     images = pair(scene)[0], pan_of(scene), xs_of(scene)
     record = quality.compare(*images, days=2).record()
-    # What Spot shows where Sentinel-2 shows a dark and a bright pixel.
+    # DN of Spot where Sentinel-2 has a dark and a bright pixel.
     relations = [
         [fit["gain"] * dn + fit["bias"] for dn in (500, 3000)] + [fit["r2"]]
         for fit in record["spot_from_s2"].values()
@@ -239,7 +232,7 @@ def usable_pixels(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 class Receiver:
-    """Stands for PatchesSelection, which is OTBTF's: takes the mask, and keeps it."""
+    """Keep the mask in the place of PatchesSelection, which is OTBTF's."""
 
     masks: list["Receiver"] = []
 
@@ -264,7 +257,7 @@ class Receiver:
 
 
 def masks(scene: SimpleNamespace, folder: Path) -> dict:
-    """Where each group may have patches, on its way into PatchesSelection."""
+    """The mask of each group as PatchesSelection receives it."""
     info = xs_of(scene)
     free = np.random.default_rng(0).random((info.height, info.width)) > 0.001
     plan = patch_groups.split_in_blocks(free, PATCH_SIZE, 4, seed=1)
@@ -344,13 +337,8 @@ def pieces(scene: SimpleNamespace, folder: Path) -> dict:
     """How exercise 5 writes: a box of the image, in strips, compressed, bands apart."""
     lr, _ = pair(scene)
     height, width = lr.shape[:2]
-    options = {
-        "streaming:type": "stripped",
-        "streaming:sizemode": "height",
-        "streaming:sizevalue": 16,
-        "box": f"3:5:{width - 7}:{height - 9}",
-        **{f"gdal:co:{name}": value for name, value in CREATION.items()},
-    }
+    options = STRIPS | {"box": f"3:5:{width - 7}:{height - 9}"}
+    options |= {f"gdal:co:{name}": value for name, value in CREATION.items()}
     path = folder / "piece.tif"
     lr.write(str(path), pixel_type="uint16", ext_fname=options)
     return written(path)
@@ -360,11 +348,7 @@ def terminated(scene: SimpleNamespace, folder: Path) -> dict:
     """SIGTERM while OTB reports its progress, line by line."""
     _, hr = pair(scene)
     path = folder / "hr.tif"
-    lines = {
-        "streaming:type": "stripped",
-        "streaming:sizemode": "height",
-        "streaming:sizevalue": 1,
-    }
+    lines = STRIPS | {"streaming:sizevalue": 1}
 
     def terminate() -> None:
         while not path.exists():
@@ -387,12 +371,12 @@ def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
         image = Sentinel2([scene.s2], offset=OFFSET)
         job = DatasetJob(None, folder, pan_of(scene), xs_of(scene), image)
         job.write_own_grid(s2)
-        message = "nothing"
+        message = "none"
     except SRError as error:
         message = str(error)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    return {"said": text(message)}
+    return {"message": text(message)}
 
 
 TROUBLE = {block.__name__: block for block in (terminated, full_disk, dead_link)}

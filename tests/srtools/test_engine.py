@@ -1,13 +1,12 @@
 """An engine that is incomplete, or has a database that rasterio refuses."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
 from srtools import engine
 from srtools.errors import SRError
+from tests.processes import run_python
 
 import pyotb
 
@@ -49,7 +48,5 @@ def test_rasterio_keeps_its_own_projections(tmp_path):
     (tmp_path / "proj.db").write_bytes(b"")
     environment = {**os.environ, "PROJ_LIB": str(tmp_path)}
     environment.pop("PROJ_DATA")  # which this process has set
-    done = subprocess.run(
-        [sys.executable, "-c", PLACES], env=environment, capture_output=True, text=True
-    )
+    done = run_python("-c", PLACES, env=environment)
     assert done.stdout.split("\n")[:2] == 2 * ["500000 0"], done.stderr

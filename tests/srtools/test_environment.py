@@ -1,8 +1,6 @@
 """The environment of GDAL, PROJ and proxies after `import srtools`."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from srtools.errors import SRError
 from srtools.images import raster
 from srtools.sentinel2.image import check_images
 from tests.fake_stac import FakeService, geotiff, serve
+from tests.processes import run_python
 
 import pyotb
 
@@ -60,7 +59,7 @@ def test_links_are_read_without_a_request_for_side_files(link):
             assert file.read_masks(1).all() and not file.tags(ns="xml:XMP")
         engine = pyotb.Input(image.path)
         np.testing.assert_array_equal(engine.to_numpy()[:, :, 0], pixels)
-    assert {name for name in service.paths} == {path}
+    assert set(service.paths) == {path}
 
 
 def test_a_link_of_another_name_says_what_names_are_read():
@@ -74,13 +73,7 @@ def imported(**variables: str) -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if k.lower() != "no_proxy"}
     environment.pop("PROJ_DATA", None)
     code = "import os, srtools; print(repr(dict(os.environ)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**environment, **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python("-c", code, env={**environment, **variables}, check=True)
     return eval(done.stdout)
 
 

@@ -2,10 +2,6 @@
 
 import errno
 import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from rasterio._err import CPLE_AppDefinedError
@@ -14,41 +10,6 @@ from rasterio.errors import CRSError, RasterioIOError
 from srtools import errors
 
 import tensorflow as tf
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from srtools import files
-from srtools.errors import one_line_errors
-
-@one_line_errors
-def main(argv):
-    with files.whole_files([Path(argv[0]) / "a.tif"]) as partial:
-        (partial / "a.tif").write_text("half")
-        print("busy", flush=True)
-        sys.stdin.read()  # until the signal comes
-    return 0
-
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def test_a_terminated_script_leaves_nothing_half_written(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, tmp_path],
-        cwd=Path(__file__).parents[2],
-        text=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        assert process.stdout.readline() == "busy\n"
-        assert list(tmp_path.iterdir())
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 128 + signal.SIGTERM
-        assert process.stderr.read() == "error: terminated\n"
-    assert not list(tmp_path.iterdir())
 
 
 def run(error, capsys):

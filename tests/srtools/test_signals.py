@@ -4,11 +4,11 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from srtools import signals
+from tests.processes import ROOT
 
 SCRIPT = """
 import sys
@@ -23,6 +23,7 @@ def main(argv):
             sys.stdin.readline()  # the signal comes, and then the line
             print("done", flush=True)
         print("gone on", flush=True)
+        sys.stdin.readline()  # the signal comes
     return 0
 
 sys.exit(main(sys.argv[1:]))
@@ -34,7 +35,7 @@ def script(tmp_path):
     """Start a script whose engine works until it is sent a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, tmp_path],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -42,6 +43,7 @@ def script(tmp_path):
     )
     with process:
         assert process.stdout.readline() == "busy\n"
+        assert list(tmp_path.iterdir())
         yield process
         process.kill()
 
@@ -56,6 +58,16 @@ def test_a_signal_waits_until_the_engine_returns(script, tmp_path, number, word)
     output, errors = script.communicate("\n", timeout=60)
     assert script.returncode == 128 + number
     assert output == "done\n" and errors == f"error: {word}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_terminated_script_leaves_nothing_half_written(script, tmp_path):
+    script.stdin.write("\n")
+    script.stdin.flush()
+    assert [script.stdout.readline() for _ in range(2)] == ["done\n", "gone on\n"]
+    script.send_signal(signal.SIGTERM)
+    assert script.wait(timeout=60) == 128 + signal.SIGTERM
+    assert script.stderr.read() == "error: terminated\n"
     assert not list(tmp_path.iterdir())
 
 

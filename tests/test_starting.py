@@ -3,13 +3,13 @@
 import os
 import re
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.processes import ROOT, run_python
+
 MODEL = ["sr_model.py", "--filters", "4", "--blocks", "0"]
 PROGRAMS = {
     "dataset": "sr_dataset.py --pan a.tif --xs b.tif --out_dir c".split(),
@@ -42,18 +42,21 @@ def start(tmp_path):
         for name, code in (libraries or {}).items():
             (tmp_path / f"{name}.py").write_text(code)
         path = os.pathsep.join([str(tmp_path), str(ROOT)])
-        return subprocess.run(
-            [sys.executable]
-            + [ROOT / word if word.startswith("sr_") else word for word in words],
+        return run_python(
+            *(ROOT / word if word.startswith("sr_") else word for word in words),
             cwd=tmp_path,
             env={**os.environ, "PYTHONUNBUFFERED": "", "PYTHONPATH": path, **variables},
-            capture_output=True,
-            text=True,
             errors="surrogateescape",
             preexec_fn=streams,
         )
 
     return run
+
+
+def error(done) -> str:
+    """Return the one line of a program that failed."""
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    return done.stderr
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -86,11 +89,10 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("words", [MODEL, CHECK_2], ids=["model", "check 2"])
-@pytest.mark.parametrize(("reason", "error"), BROKEN.items())
-def test_a_tensorflow_that_does_not_load_is_one_line(start, words, reason, error):
-    done = start(words, {"tensorflow": f"raise {error}"})
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"error: tensorflow cannot be loaded ({reason}); ")
+@pytest.mark.parametrize(("reason", "exception"), BROKEN.items())
+def test_a_tensorflow_that_does_not_load_is_one_line(start, words, reason, exception):
+    line = error(start(words, {"tensorflow": f"raise {exception}"}))
+    assert line.startswith(f"error: tensorflow cannot be loaded ({reason}); ")
 
 
 def test_a_processor_without_avx_is_one_line(monkeypatch):
@@ -106,11 +108,9 @@ def test_a_processor_without_avx_is_one_line(monkeypatch):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_library_that_is_not_installed_is_one_line(start, name):
     missing = "raise ModuleNotFoundError(\"No module named 'numpy'\", name='numpy')"
-    done = start(PROGRAMS[name], {"numpy": missing, "affine": "import numpy"})
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(
-        f"error: numpy is not installed for {sys.executable}; activate the environment"
-    )
+    line = error(start(PROGRAMS[name], {"numpy": missing, "affine": "import numpy"}))
+    reason = f"numpy is not installed for {sys.executable}"
+    assert line.startswith(f"error: {reason}; activate the environment")
 
 
 def test_a_mistake_in_the_programs_keeps_its_traceback(start):
@@ -121,10 +121,9 @@ def test_a_mistake_in_the_programs_keeps_its_traceback(start):
 
 def test_a_wrong_otb_root_is_one_line(start, tmp_path):
     root = str(tmp_path / "gone")
-    done = start(PROGRAMS["infer"], OTB_ROOT=root)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: the Orfeo ToolBox cannot be loaded (")
-    assert f"OTB_ROOT is {root}" in done.stderr
+    line = error(start(PROGRAMS["infer"], OTB_ROOT=root))
+    assert line.startswith("error: the Orfeo ToolBox cannot be loaded (")
+    assert f"OTB_ROOT is {root}" in line
 
 
 def test_the_backend_of_a_notebook_is_not_used(start):
@@ -134,9 +133,8 @@ def test_the_backend_of_a_notebook_is_not_used(start):
 
 
 def test_windows_is_refused_with_advice(start):
-    done = start(MODEL, {"fcntl": "raise ModuleNotFoundError('fcntl')"})
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert "WSL" in done.stderr and "Docker" in done.stderr
+    line = error(start(MODEL, {"fcntl": "raise ModuleNotFoundError('fcntl')"}))
+    assert "WSL" in line and "Docker" in line
 
 
 SCRIPT = """
@@ -172,17 +170,17 @@ def unread(number):
     os.dup2(writing, number)
 
 
+def full_disk():
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+
+NO_SPACE = "a file, or a folder such as /tmp (TMPDIR), cannot be used (No space left "
+NO_SPACE += "on device); make room, or choose another folder"
 STREAMS = {
     "help unread": (["sr_model.py", "--help"], lambda: unread(1), 141, ""),
     "result unread": (PRINTS, lambda: unread(1), 141, "?\n"),
     "error unread": (FAILS, lambda: unread(2), 1, ""),
-    "full disk": (
-        PRINTS,
-        lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1),
-        1,
-        "?\nerror: a file, or a folder such as /tmp (TMPDIR), cannot be used (No space "
-        "left on device); make room, or choose another folder\n",
-    ),
+    "full disk": (PRINTS, full_disk, 1, f"?\nerror: {NO_SPACE}\n"),
 }
 
 

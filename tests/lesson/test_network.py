@@ -1,13 +1,11 @@
 """The check of exercise 2 passes the course's network, and names each mistake."""
 
-from pathlib import Path
-
 import pytest
 
 from lesson.check import main
 from lesson.network import check_network
+from tests.processes import ROOT
 
-ROOT = Path(__file__).parents[2]
 # As the course's idiom has it, with names of its own.
 RIGHT = """
 import otbtf
@@ -32,7 +30,7 @@ class Net(otbtf.ModelBase):
         dn = layers.Rescaling(1e4, name="dn")(hr)
         return {"hr": hr, "dn": dn}
 """
-# What is replaced in it, by what, and words of the line that must fail.
+# A part of it, its replacement, and words of the line that must fail.
 MISTAKES = {
     "no ModelBase": ("(otbtf.ModelBase)", "(object)", "derives from otbtf.ModelBase"),
     "a mistake of syntax": ("class Net", "klass Net", "sr_model.py is imported"),

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,14 @@ from demo.run import SHIFT
 from demo.scene import make_scene
 from demo.server import Server
 from lesson import check
+from srtools.conventions import BANDS
 from srtools.options import dataset_options as dataset
 from srtools.options import evaluation_options as evaluation
 from srtools.options import inference_options as inference
 from srtools.options import model_options as model
 from srtools.options import training_options as training
+from tests.processes import ROOT, run_python
 
-ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PARSE = {
     "sr_dataset.py": dataset.parse,
@@ -30,7 +29,7 @@ PARSE = {
 }
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
-# What stands for options that a page has told before.
+# `...` stands for options that a page has named before.
 ELLIPSIS = " --s2_images in.tif --model_dir model --out sr.tif"
 
 
@@ -39,10 +38,8 @@ def commands(text: str) -> list[list[str]]:
     commands_of_page = []
     for block in BLOCK.findall(text):
         for line in block.replace("\\\n", " ").splitlines():
-            line = re.sub(r"\$\(.*?\)", "2022-07-16", line).replace(
-                " ... ", ELLIPSIS + " "
-            )
-            line = re.sub(r" \.\.\.$", ELLIPSIS, line)
+            line = re.sub(r"\$\(.*?\)", "2022-07-16", line)
+            line = re.sub(r" \.\.\.(?= |$)", ELLIPSIS, line)
             words = shlex.split(line, comments=True)
             if words[:1] == ["python"] and words[1] != "-m":
                 commands_of_page.append(words[1:])
@@ -111,25 +108,14 @@ def test_the_exercises_by_hand(tmp_path):
     metrics = ["--metrics", "my_run/eval/metrics.json"]
     assert "2 of 2" in run(tmp_path, "-m", "lesson.check", "4", *folders, *metrics)
     images = sorted((tmp_path / "demo_run/scene/s2/2022-07-14").glob("*_10m.tif"))
-    order = [
-        next(i for i in images if b in i.name) for b in ("B04", "B03", "B02", "B08")
-    ]
-    printed = run(
-        tmp_path,
-        *("-m", "lesson.check", "5", "--image", "my_run/sr.tif", "--offset", "1000"),
-        *("--model_dir", "my_run/model", "--s2_images", *map(str, order)),
-    )
-    assert "12 of 12 passed" in printed
+    order = [str(next(i for i in images if band in i.name)) for band in BANDS]
+    options = ["--image", "my_run/sr.tif", "--model_dir", "my_run/model"]
+    options += ["--offset", "1000", "--s2_images", *order]
+    assert "12 of 12 passed" in run(tmp_path, "-m", "lesson.check", "5", *options)
 
 
 def run(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    done = run_python(*arguments, cwd=folder, env=env, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

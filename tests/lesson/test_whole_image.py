@@ -54,7 +54,7 @@ def check(scene, write_raster):
 
     def check(change: Change | None = None, dtype="uint16", shift=(0, 0), **place):
         s2, model, pixels = scene
-        pixels = change(pixels.copy()) if change else pixels
+        pixels = change(pixels) if change else pixels
         corner = WEST + shift[0], NORTH + shift[1]
         defaults = {"spacing": 1.5, "corner": corner, "crs": CRS}
         path = write_raster("sr.tif", pixels.astype(dtype), **(defaults | place))
@@ -68,21 +68,7 @@ def test_a_right_image_passes(check):
     assert report.passed and len(report.lines) == 12, str(report)
 
 
-def half_empty(pixels: np.ndarray) -> np.ndarray:
-    pixels[:, : 4 * COLS * 3 // 5] = 0
-    return pixels
-
-
-def seam_of_columns(pixels: np.ndarray) -> np.ndarray:
-    pixels[:, 200:] += 15
-    return pixels
-
-
-def seam_of_rows(pixels: np.ndarray) -> np.ndarray:
-    pixels[200:] += 15
-    return pixels
-
-
+ROW, COL, _ = np.ogrid[: 4 * ROWS, : 4 * COLS, :1]
 MISTAKES = {
     "floats": ({"dtype": "float32"}, "16 bits"),
     "three bands": ({"change": lambda p: p[..., :3]}, "four bands"),
@@ -97,10 +83,10 @@ MISTAKES = {
         {"change": lambda p: p[..., [2, 1, 0, 3]]},
         "as bright as",
     ),
-    "largely empty": ({"change": half_empty}, "has data"),
+    "largely empty": ({"change": lambda p: p * (COL > 199)}, "has data"),
     "another model": ({"change": lambda p: p + 60}, "own answer"),
-    "a seam between columns": ({"change": seam_of_columns}, "no column is"),
-    "a seam between rows": ({"change": seam_of_rows}, "no row is"),
+    "a seam of columns": ({"change": lambda p: p + 15 * (COL > 199)}, "no column is"),
+    "a seam of rows": ({"change": lambda p: p + 15 * (ROW > 199)}, "no row is"),
 }
 
 

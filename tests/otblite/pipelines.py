@@ -30,6 +30,12 @@ def select(folder: Path, image, groups=("train",), **options) -> dict[str, dict]
     return {group: json.loads(path.read_text()) for group, path in paths.items()}
 
 
+def shares(*proportions: float) -> dict:
+    """Return the parameters of a split into train, valid and test."""
+    keys = (f"strategy.split.{group}prop" for group in ("train", "valid", "test"))
+    return {"strategy": "split"} | dict(zip(keys, proportions, strict=True))
+
+
 def extract(sources: list[tuple], vec, **options) -> pyotb.App:
     """Run PatchesExtraction on sources (image, size of a patch)."""
     parameters = {"vec": str(vec), "field": "id"}

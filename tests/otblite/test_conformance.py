@@ -9,7 +9,7 @@ import rasterio
 import rasterio.transform
 import rasterio.warp
 
-from tests.otblite.pipelines import extract, select, serve, write_app
+from tests.otblite.pipelines import extract, select, serve, shares, write_app
 
 import pyotb
 
@@ -43,7 +43,7 @@ class Scene:
         return pyotb.Superimpose(inr=self.xs, inm=self.s2, **options)
 
     def pansharpen(self, *radius: int) -> pyotb.App:
-        """Pansharpen with a radius (x, y) of the mean, by default that of OTB 9."""
+        """Pansharpen with a radius (x, y) of the mean; the default is that of OTB 9."""
         keys = ("method.rcs.radiusx", "method.rcs.radiusy")
         chosen = dict(zip(keys, radius, strict=True)) if radius else {}
         return pyotb.BundleToPerfectSensor(inp=self.pan, inxs=self.xs, **chosen)
@@ -80,7 +80,7 @@ def where_zero(xs: pyotb.Input) -> pyotb.App:
     return pyotb.where(xs == 0, 0, xs * 0.5 + 3)
 
 
-# What is made, the pixel type of its file, and by how much pixels may differ.
+# Each image, the pixel type of its file, and the tolerance of its pixels.
 IMAGES = {
     "concatenate": (lambda s: s.s2, "uint16", 0),
     "superimpose_bco": (lambda s: s.superimpose(interpolator="bco"), "float", DN),
@@ -138,11 +138,6 @@ def assert_same_points(ours: dict, theirs: dict) -> None:
 
     np.testing.assert_allclose(plain(ours), plain(theirs), rtol=0, atol=1e-6)
     assert ours["crs"] == theirs["crs"]
-
-
-def shares(train: float, valid: float, test: float) -> dict:
-    keys = (f"strategy.split.{group}prop" for group in GROUPS)
-    return {"strategy": "split"} | dict(zip(keys, (train, valid, test), strict=True))
 
 
 @pytest.mark.parametrize(

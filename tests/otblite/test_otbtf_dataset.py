@@ -1,13 +1,13 @@
 """The stand-in of `otbtf.dataset`: readers, iterators, data sets."""
 
 import itertools
-import subprocess
-import sys
 import textwrap
 import threading
 
 import numpy as np
 import pytest
+
+from tests.processes import run_python
 
 import otbtf
 
@@ -102,8 +102,8 @@ def test_reader_refuses_a_patch_that_does_not_exist(write_patches, index):
     ],
 )
 def test_reader_names_what_is_wrong(write_patches, make, words):
-    def write(name, count, bands=2, size=SIZE):
-        return write_patches(f"{name}.tif", stacked(count, bands, size))
+    def write(name, *shape):
+        return write_patches(f"{name}.tif", stacked(*shape))
 
     with pytest.raises(ValueError, match=words):
         otbtf.PatchesImagesReader(make(write))
@@ -178,11 +178,10 @@ def test_targets_and_preprocessing(write_patches, use_streaming):
     inputs_spec, targets_spec = batches.element_spec
     assert inputs_spec["a"].shape == (2, 4, 4, 2) and inputs_spec["a"].dtype == "uint16"
     assert targets_spec["b"].shape == (2, 8, 8, 1)
-    for number, (inputs, targets) in enumerate(batches):
-        assert list(inputs) == ["a"] and list(targets) == ["b"]
-        part = slice(2 * number, 2 * number + 2)
-        np.testing.assert_array_equal(inputs["a"], a[part])
-        np.testing.assert_array_equal(targets["b"], b[part] // 2)
+    inputs, targets = zip(*batches, strict=True)
+    assert [list(batch) for batch in (*inputs, *targets)] == 3 * [["a"]] + 3 * [["b"]]
+    np.testing.assert_array_equal(np.concatenate([x["a"] for x in inputs]), a)
+    np.testing.assert_array_equal(np.concatenate([x["b"] for x in targets]), b // 2)
 
 
 def test_scalars_and_texts_reach_tensorflow(write_patches):
@@ -249,13 +248,12 @@ def test_the_program_ends_with_iterators_still_open(write_raster):
             next(iterators[-1])
         print("ending", flush=True)
     """
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    done = run_python("-c", textwrap.dedent(program), timeout=180)
     assert (done.returncode, done.stdout) == (0, "ending\n"), done.stderr
 
 
 def test_at_exit_a_pass_at_work_is_awaited_and_ended(monkeypatch):
-    at_work, gate, given = threading.Event(), threading.Event(), []
+    at_work, gate, block = threading.Event(), threading.Event(), []
 
     class Gated(Numbers):
         def get_sample(self, index):
@@ -268,7 +266,7 @@ def test_at_exit_a_pass_at_work_is_awaited_and_ended(monkeypatch):
     monkeypatch.setattr(otbtf.dataset, "_exiting", threading.Event())
     blocks = otbtf.Dataset(Gated(4), buffer_length=2, iterator_cls=InOrder)._blocks()
     next(blocks)
-    reading = threading.Thread(target=lambda: given.append(next(blocks)))
+    reading = threading.Thread(target=lambda: block.append(next(blocks)))
     reading.start()
     assert at_work.wait(timeout=30)
     ending = threading.Thread(target=otbtf.dataset._end_open_passes)
@@ -279,4 +277,5 @@ def test_at_exit_a_pass_at_work_is_awaited_and_ended(monkeypatch):
     for thread in (reading, ending):
         thread.join(timeout=30)
         assert not thread.is_alive()
-    assert len(given) == 1 and list(blocks) == []  # of two that were left
+    # One block of the two that were left.
+    assert len(block) == 1 and list(blocks) == []

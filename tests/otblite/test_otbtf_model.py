@@ -77,7 +77,7 @@ def test_defaults_and_sizes():
     assert tuple(inputs["day"].shape) == (None,)
 
 
-def test_what_it_lacks_is_looked_up_in_keras():
+def test_attributes_of_the_keras_model():
     model = make()
     assert model.count_params() == 3 * 3 * 3 * 2 + 2
     assert model.name == "Model"
@@ -92,15 +92,6 @@ def test_an_attribute_missing_while_building_is_no_endless_recursion():
 
     with pytest.raises(AttributeError, match="not built yet"):
         make(Careless)
-
-
-def test_training_one_output_leaves_the_others_alone():
-    model = make(inference_cropping=[4])
-    model.compile("adam", loss={"y": "mean_absolute_error"})
-    losses = model.fit(ones(np.uint16), epochs=5, shuffle=False, verbose=0).history[
-        "loss"
-    ]
-    assert losses[-1] < losses[0]
 
 
 class Idiom(Model):
@@ -123,12 +114,16 @@ def test_functions_of_tensorflow_normalize(tmp_path):
     np.testing.assert_allclose(served["y_crop4"], cropped, rtol=1e-4, atol=1e-4)
 
 
-def test_metrics_are_those_of_outputs_that_have_targets():
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+def test_one_of_several_outputs_is_trained(dtype):
+    """The metrics are those of the output that has a target."""
     model = make(Idiom, inference_cropping=[4])
     error = tf.keras.metrics.MeanAbsoluteError(name="error")
     model.compile("adam", loss={"y": "mean_squared_error"}, metrics={"y": [error]})
-    data = ones(np.float32)
-    model.fit(data, validation_data=data, shuffle=False, verbose=0)
+    data = ones(dtype)
+    options = {"epochs": 5, "shuffle": False, "verbose": 0}
+    losses = model.fit(data, validation_data=data, **options).history["loss"]
+    assert losses[-1] < losses[0]
     scores = model.evaluate(data, return_dict=True, verbose=0)
     (name,) = (name for name in scores if name.endswith("error") and name != "loss")
     answers = model.predict(data.map(lambda x, y: x), verbose=0)["y"]
@@ -137,7 +132,7 @@ def test_metrics_are_those_of_outputs_that_have_targets():
 
 
 @pytest.mark.skipif(KERAS_2, reason="works on Keras 2")
-def test_functions_of_tensorflow_in_the_network_are_told():
+def test_functions_of_tensorflow_in_the_network_are_refused():
     class Inside(Model):
         def get_outputs(self, normalized_inputs):
             return {"y": tf.nn.relu(normalized_inputs["x"])}
@@ -164,12 +159,6 @@ def test_a_model_without_normalization_says_so(caplog):
     assert "Plain has no normalize_inputs()" in caplog.text
 
 
-def as_keras(layer, *shapes, nested=lambda inputs: inputs):
-    """Call a layer inside a Keras model, as a user does."""
-    inputs = [tf.keras.Input(shape) for shape in shapes]
-    return tf.keras.Model(inputs, layer(nested(inputs)))
-
-
 def test_dilated_mask():
     image = np.ones((1, 7, 7, 1), np.float32)
     image[0, 3, 1] = -9
@@ -188,13 +177,9 @@ def test_apply_mask():
 
 
 def test_scalars_tile():
-    model = as_keras(
-        otbtf.layers.ScalarsTile(),
-        (None, None, 3),
-        (),
-        (),
-        nested=lambda i: [i[0], [i[1], i[2]]],
-    )
+    inputs = [tf.keras.Input(shape) for shape in ((None, None, 3), (), ())]
+    image, *scalars = inputs
+    model = tf.keras.Model(inputs, otbtf.layers.ScalarsTile()([image, scalars]))
     tiled = model([np.zeros((2, 3, 4, 3)), np.array([1.0, 2.0]), np.array([5.0, 6.0])])
     assert tiled.shape == (2, 3, 4, 2)
     np.testing.assert_array_equal(tiled[0], np.broadcast_to([1, 5], (3, 4, 2)))

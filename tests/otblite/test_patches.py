@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 
 from tests.otblite import pipelines
 from tests.otblite.images import UTM31, image, samples, watched
-from tests.otblite.pipelines import extract
+from tests.otblite.pipelines import extract, shares
 
 CORNER = (1000.0, 2000.0)
 RES = 10.0
@@ -132,11 +132,6 @@ def test_mask_and_nodata_together(raster, tmp_path):
     assert result == set(zip(*np.nonzero(expected), strict=True))
 
 
-def shares(**proportions) -> dict:
-    named = {f"strategy_split_{k}prop": value for k, value in proportions.items()}
-    return {"strategy": "split"} | named
-
-
 EMPTY = "no input to writer: nothing fills '{}'"
 
 
@@ -147,7 +142,7 @@ EMPTY = "no input to writer: nothing fills '{}'"
         ((5, 9), "train", {"grid_psize": 8}, "9 x 5 pixels is smaller .* 8 x 8"),
         ((9, 7), "train", {"grid_psize": 8}, "7 x 9 pixels is smaller .* 8 x 8"),
         ((9, 9), "train", {"mask": "small"}, "mask must have the size of the input"),
-        ((9, 9), "train", shares(train=0, valid=1, test=1), "the proportions .* all 0"),
+        ((9, 9), "train", shares(0, 1, 1), "the proportions .* all 0"),
         ((9, 9), "train valid", {"strategy": "all"}, EMPTY.format("outvalid")),
         ((9, 9), "train test", {"strategy": "all"}, EMPTY.format("outtest")),
         ((9, 9), "test", {"strategy": "chessboard"}, EMPTY.format("outtest")),
@@ -170,11 +165,11 @@ def order(groups: dict[str, list[tuple]]) -> str:
 @pytest.mark.parametrize(
     ("groups", "options", "expected"),
     [
-        ("train valid test", shares(train=2, valid=1, test=1), 4 * "tr va te tr "),
-        ("train valid test", shares(train=1, valid=1, test=1), 5 * "tr va te " + "tr"),
-        ("train valid test", shares(train=3, valid=1, test=0), 4 * "tr va tr tr "),
-        ("train valid", shares(train=1, valid=1, test=8), 8 * "tr va "),
-        ("train", shares(train=1, valid=5, test=5), 16 * "tr "),
+        ("train valid test", shares(2, 1, 1), 4 * "tr va te tr "),
+        ("train valid test", shares(1, 1, 1), 5 * "tr va te " + "tr"),
+        ("train valid test", shares(3, 1, 0), 4 * "tr va tr tr "),
+        ("train valid", shares(1, 1, 8), 8 * "tr va "),
+        ("train", shares(1, 5, 5), 16 * "tr "),
         ("train valid", {"strategy": "chessboard"}, 2 * "tr va tr va va tr va tr "),
         ("train", {"strategy": "all"}, 16 * "tr "),
     ],
@@ -197,8 +192,8 @@ def test_groups_at_random(tmp_path, raster):
     assert mixed == again != plain
     points = [point for group in mixed.values() for point in group]
     assert sorted(points) == sorted(p for group in plain.values() for p in group)
-    shares = [len(group) / len(points) for group in mixed.values()]
-    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25], atol=0.02)
+    sizes = np.array([len(group) for group in mixed.values()])
+    np.testing.assert_allclose(sizes / len(points), [0.5, 0.25, 0.25], atol=0.02)
 
 
 # CRC-32 of the numbers, each followed by a space, that a program of GCC 12 prints after

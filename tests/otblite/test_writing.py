@@ -22,7 +22,6 @@ from tests.processes import ROOT, run_python
 import pyotb
 
 HEIGHT = "streaming:sizemode=height&streaming:sizevalue="
-PIXEL_TYPES = ("uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
 def write(picture: Image, name, dtype="float32", ram=256) -> None:
@@ -67,7 +66,7 @@ def test_integers_are_clamped_without_losing_digits(source):
     """16 777 217 is the first whole number that a float32 cannot hold."""
     limits = np.iinfo(source)
     values = np.array([limits.min, 16777217, limits.max], source)
-    for dtype in PIXEL_TYPES[:5]:
+    for dtype in CONVERTED:
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         expected = [min(max(int(value), low), high) for value in values]
         np.testing.assert_array_equal(files.convert(values, np.dtype(dtype)), expected)

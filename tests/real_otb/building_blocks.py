@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -31,7 +32,6 @@ from srtools.images import vrt
 from srtools.images.grid import Grid
 from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.images.raster import ImageInfo, describe
-from srtools.inference.pieces import CREATION
 from srtools.options import inference_options as inference
 from srtools.pair import CREATION_OPTIONS, patch_groups, quality, radiometric_fit
 from srtools.pair.dataset_job import DatasetJob
@@ -48,8 +48,6 @@ import pyotb
 MODEL = ROOT / "tests" / "otblite" / "conformance" / "model"
 OFFSET = 1000
 PATCH_SIZE = 8
-STRIPS = {"streaming:type": "stripped", "streaming:sizemode": "height"}
-STRIPS |= {"streaming:sizevalue": 16}
 FITS = [
     radiometric_fit.LinearFit(gain, bias, 0.9)
     for gain, bias in ((1.1, -150.25), (0.9, 60.5), (1.01, 0.0), (0.83, 212.0))
@@ -138,17 +136,26 @@ def links(scene: SimpleNamespace, folder: Path) -> dict:
             return {"pixels": exact(computed(sr_dataset.stack([[*tile.values()]])))}
 
 
+def message_of(block: Callable[[], object]) -> dict:
+    """Return the message of the error of a block."""
+    try:
+        block()
+    except SRError as error:
+        return {"message": text(str(error))}
+    return {"message": text("none")}
+
+
 def dead_link(scene: SimpleNamespace, folder: Path) -> dict:
     """The server has lost a file when its pixels are wanted."""
     with serve(FakeService()) as service:
         image = published(scene, service)
-        try:
+
+        def stack() -> None:
             with open_links(image, BANDS) as [tile]:
                 del service.files["B03"]
                 sr_dataset.stack([[*tile.values()]])
-        except SRError as error:
-            return {"message": text(str(error))}
-    return {"message": text("none")}
+
+        return message_of(stack)
 
 
 def offset(scene: SimpleNamespace, folder: Path) -> dict:
@@ -280,13 +287,16 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
     return {str(i): m.pixels.astype(bool) for i, m in enumerate(Receiver.masks)}
 
 
-def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
-    """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
-    s2 = remove_offset(stacked(scene), OFFSET)
+def write_own_grid(scene: SimpleNamespace, folder: Path) -> dict:
     image = Sentinel2([scene.s2], offset=OFFSET)
     job = DatasetJob(None, folder, pan_of(scene), xs_of(scene), image)
-    job.write_own_grid(s2)
-    record = job.entries["sentinel2_own_grid"]
+    job.write_own_grid(remove_offset(stacked(scene), OFFSET))
+    return job.entries["sentinel2_own_grid"]
+
+
+def kept_sentinel2(scene: SimpleNamespace, folder: Path) -> dict:
+    """The part of Sentinel-2 that exercise 1 keeps, with ExtractROI."""
+    record = write_own_grid(scene, folder)
     answers = written(folder / record["path"])
     return {**answers, "pixels": exact(answers["pixels"]), "record": text(record)}
 
@@ -333,22 +343,12 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
     return answers
 
 
-def pieces(scene: SimpleNamespace, folder: Path) -> dict:
-    """How exercise 5 writes: a box of the image, in strips, compressed, bands apart."""
-    lr, _ = pair(scene)
-    height, width = lr.shape[:2]
-    options = STRIPS | {"box": f"3:5:{width - 7}:{height - 9}"}
-    options |= {f"gdal:co:{name}": value for name, value in CREATION.items()}
-    path = folder / "piece.tif"
-    lr.write(str(path), pixel_type="uint16", ext_fname=options)
-    return written(path)
-
-
 def terminated(scene: SimpleNamespace, folder: Path) -> dict:
     """SIGTERM while OTB reports its progress, line by line."""
     _, hr = pair(scene)
     path = folder / "hr.tif"
-    lines = STRIPS | {"streaming:sizevalue": 1}
+    lines = {"streaming:type": "stripped", "streaming:sizemode": "height"}
+    lines |= {"streaming:sizevalue": 1}
 
     def terminate() -> None:
         while not path.exists():
@@ -365,18 +365,11 @@ def terminated(scene: SimpleNamespace, folder: Path) -> dict:
 def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
     """No room for more than 10 kB of a file; return the message."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    s2 = remove_offset(stacked(scene), OFFSET)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
-        image = Sentinel2([scene.s2], offset=OFFSET)
-        job = DatasetJob(None, folder, pan_of(scene), xs_of(scene), image)
-        job.write_own_grid(s2)
-        message = "none"
-    except SRError as error:
-        message = str(error)
+        return message_of(lambda: write_own_grid(scene, folder))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    return {"message": text(message)}
 
 
 TROUBLE = {block.__name__: block for block in (terminated, full_disk, dead_link)}
@@ -393,7 +386,6 @@ BLOCKS = {
         usable_pixels,
         masks,
         kept_sentinel2,
-        pieces,
         exercise_5,
     )
 }

@@ -20,9 +20,3 @@ def test_small_angles_keep_their_digits_in_float32():
     tiny = metrics.spectral_angle(one.astype(float), turned.astype(float)).numpy()
     np.testing.assert_allclose(metrics.spectral_angle(one, turned), tiny, rtol=0.01)
     np.testing.assert_allclose(metrics.spectral_angle(2 * one, one), 0)
-
-
-def test_ergas_by_hand():
-    """RMSE 10 % and 5 % of the mean, ratio 1/4: 25 sqrt((0.01 + 0.0025) / 2)."""
-    error = metrics.ergas(np.array([4e-4, 1e-4]), np.array([0.2, 0.2]))
-    assert error == pytest.approx(25 * np.sqrt(0.00625))

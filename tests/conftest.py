@@ -14,6 +14,7 @@ from srtools import cards
 from srtools.network import saved_model
 from srtools.tf import tf  # first of all, quietly
 from tests.rasters import write_geotiff
+from tests.training_patches import write_pair
 
 # A shell ignores SIGINT in background jobs, and so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -100,13 +101,10 @@ def calibrated_model(tmp_path_factory, blurring_model) -> str:
 
 
 @pytest.fixture
-def patches(tmp_path: Path, write_raster) -> Callable[..., Path]:
+def patches(tmp_path: Path) -> Callable[..., Path]:
     """Write `{group}_{lr,hr}_patches.tif` from arrays [n, h, w, bands]."""
 
     def write(group: str, lr: np.ndarray, hr: np.ndarray) -> Path:
-        for kind, array in (("lr", lr), ("hr", hr)):
-            stacked = array.reshape(-1, *array.shape[2:]).astype(np.uint16)
-            write_raster(f"{group}_{kind}_patches.tif", stacked, crs=None)
-        return tmp_path
+        return write_pair(tmp_path, group, lr.astype(np.uint16), hr.astype(np.uint16))
 
     return write

@@ -72,7 +72,6 @@ def test_ctrl_c_ends_a_program_although_nobody_reads_its_errors(start):
 
 
 def test_an_ignored_ctrl_c_stays_ignored(start):
-    """For instance in a program in the background of a shell script."""
     ignored = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     libraries = {"sitecustomize": ignored, "affine": INTERRUPTED + "print('goes on')"}
     done = start(PROGRAMS["infer"], libraries)

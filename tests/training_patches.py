@@ -33,20 +33,22 @@ def make_patches(count, seed, bands=4):
     return lr.astype(np.uint16), hr.astype(np.uint16)
 
 
-def write_stack(path, patches):
-    """Write patches [n, size, size, bands] one below the other."""
-    stacked = patches.reshape(-1, *patches.shape[2:])
-    write_geotiff(path, stacked, Affine(1, 0, 0, 0, -1, 0), crs=None)
+def write_pair(folder, group, lr, hr):
+    """Write patches [n, size, size, bands] of a group, one below the other."""
+    for kind, patches in (("lr", lr), ("hr", hr)):
+        stacked = patches.reshape(-1, *patches.shape[2:])
+        path = folder / f"{group}_{kind}_patches.tif"
+        write_geotiff(path, stacked, Affine(1, 0, 0, 0, -1, 0), crs=None)
+    return folder
 
 
 def write_folder(folder, groups=tuple(COUNTS), **changed):
     """Write a folder as sr_dataset.py does; `changed` patches or card by name."""
     folder.mkdir()
     for seed, group in enumerate(groups):
-        pair = make_patches(COUNTS[group], seed)
-        for kind, patches in zip(("lr", "hr"), pair, strict=True):
-            name = f"{group}_{kind}"
-            write_stack(folder / f"{name}_patches.tif", changed.get(name, patches))
+        lr, hr = make_patches(COUNTS[group], seed)
+        pair = changed.get(f"{group}_lr", lr), changed.get(f"{group}_hr", hr)
+        write_pair(folder, group, *pair)
     card = {**DATASET, **changed.get("card", {})}
     (folder / "dataset.json").write_text(json.dumps(card))
     return folder

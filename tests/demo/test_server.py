@@ -80,11 +80,8 @@ def test_files_are_read_in_parts(server, client):
         with urllib.request.urlopen(request) as answer:
             return answer.status, answer.headers, answer.read()
 
-    for span, part in (
-        ("0-99", whole[:100]),
-        ("100-", whole[100:]),
-        ("-9", whole[-9:]),
-    ):
+    spans = {"0-99": whole[:100], "100-": whole[100:], "-9": whole[-9:]}
+    for span, part in spans.items():
         status, _, content = get(Range=f"bytes={span}")
         assert (status, content) == (206, part)
     # Several parts at once: that may be ignored.

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter, shift
 from lesson.check import main
 from lesson.patches import check_patches, mean_of_squares
 from srtools.images.zooms import bicubic
-from tests.training_patches import write_stack
+from tests.training_patches import write_pair
 
 COUNTS = {"train": 6, "valid": 2, "test": 2}
 Patches = dict[str, list[np.ndarray]]
@@ -45,9 +45,7 @@ def right() -> Patches:
 
 def write(folder: Path, patches: Patches, dtype: str = "float32") -> Path:
     for group, pair in patches.items():
-        for kind, stack in zip(("lr", "hr"), pair, strict=True):
-            name = f"{group}_{kind}_patches.tif"
-            write_stack(folder / name, stack.astype(dtype))
+        write_pair(folder, group, *(stack.astype(dtype) for stack in pair))
     return folder
 
 
@@ -71,7 +69,7 @@ def moved(hr: np.ndarray, rows: float, cols: float) -> np.ndarray:
     return shift(hr, (0, rows, cols, 0), order=1, mode="nearest")
 
 
-# What went wrong in lr and hr of each group, and words of the line that must fail.
+# Changes of lr and hr of each group, and words of the line that must fail.
 MISTAKES = {
     "hr patches of 64": (lambda lr, hr: (lr, hr[:, :64, :64]), "4 times as"),
     "three bands": (lambda lr, hr: (lr[..., :3], hr[..., :3]), "4 bands"),
@@ -97,7 +95,7 @@ MISTAKES = {
     ),
     "hr is PAN": (lambda lr, hr: (lr, hr[..., [0, 0, 0, 0]]), "has colours"),
 }
-# The same of groups.
+# Changes of groups.
 MIXED = {
     "a patch too few": (
         lambda p: p | {"train": [p["train"][0][1:], p["train"][1]]},

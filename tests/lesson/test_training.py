@@ -11,7 +11,7 @@ from lesson.scores import check_scores
 from lesson.training import check_training
 from srtools.errors import SRError
 from tests.lesson.zoom_models import save_zoom
-from tests.training_patches import write_stack
+from tests.training_patches import write_pair
 
 import tensorflow as tf
 
@@ -25,12 +25,11 @@ def patches(tmp_path_factory):
     rng = np.random.default_rng(0)
     for group, count in COUNTS.items():
         lr = rng.uniform(500, 3000, (count, 32, 32, 4)).astype(np.float32)
-        # Later patches are harder: what is left out changes the scores.
+        # Later patches are harder: a patch that is left out changes the scores.
         harder = np.arange(1, count + 1).reshape(-1, 1, 1, 1)
         hr = tf.image.resize(lr, (128, 128), "bilinear").numpy()
         hr += rng.normal(0, 20, hr.shape) * harder
-        for kind, stack in (("lr", lr), ("hr", hr)):
-            write_stack(folder / f"{group}_{kind}_patches.tif", stack)
+        write_pair(folder, group, lr, hr)
     return folder
 
 

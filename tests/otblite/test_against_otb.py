@@ -356,7 +356,6 @@ def pairs(expressions: dict) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("application", "text"), pairs(EXPRESSIONS))
 def test_expressions(application, text, two_bands, both):
-    """Values too large are clamped; what is no number stays NaN."""
     theirs, ours = both(application, {"il": [two_bands], "exp": text})
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
@@ -388,7 +387,6 @@ REFUSED["BandMath"].remove("im1b1 = 3")  # OTB may crash
 
 @pytest.mark.parametrize(("application", "text"), pairs(REFUSED))
 def test_expressions_that_both_refuse(application, text, two_bands, tmp_path):
-    """A script that runs on otblite must run on OTB as well."""
     parameters = {"il": [two_bands], "exp": text}
     with pytest.raises(AssertionError, match="FATAL|ERROR|rror"):
         otb(application, "-out", str(tmp_path / "otb.tif"), **parameters)
@@ -397,7 +395,6 @@ def test_expressions_that_both_refuse(application, text, two_bands, tmp_path):
 
 
 def test_labels_of_no_data(two_bands, write_raster, both):
-    """Which of the images that are made carry one, and which."""
     with rasterio.open(two_bands) as file:
         values = np.moveaxis(file.read(), 0, -1)
     labelled = write_raster("labelled.tif", values, 6, CORNER, nodata=4)

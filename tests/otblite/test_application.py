@@ -32,7 +32,6 @@ def test_registry():
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_declarations_are_consistent(name):
-    """Keys are unique, defaults are legal, outputs have the role of outputs."""
     app = create(name)
     declared = list(APPLICATIONS[name]().declare())
     keys = [parameter.key for parameter in declared]
@@ -105,7 +104,6 @@ OTHER_TYPES = [
     [*REFUSED, *(("Value", *case) for case in OTHER_TYPES)],
 )
 def test_values_that_are_refused(setter, name, key, value, words):
-    """The error names the application, the parameter, the value and its rule."""
     error = RuntimeError if (setter, name, key, value, words) in REFUSED else TypeError
     with pytest.raises(error, match=f"{name}: parameter '{key}': .*{words}") as caught:
         getattr(create(name), f"SetParameter{setter}")(key, value)
@@ -177,7 +175,6 @@ def test_typed_getters():
 
 
 def test_names_of_inputs_are_kept(xs):
-    """Also after the files were opened."""
     app = create("ConcatenateImages")
     for _ in range(2):
         app.AddParameterStringList("il", xs)
@@ -353,7 +350,6 @@ def test_the_imported_array_is_borrowed(xs):
 
 
 def test_connected_application_is_executed(xs, values):
-    """Connecting is enough; no file and no order of calls is needed."""
     first, second = create("ExtractROI"), create("ConcatenateImages")
     first.SetParameterString("in", xs)
     second.ConnectImage("il", first, "out")
@@ -397,7 +393,6 @@ def test_only_outputs_with_a_name_are_written(xs, tmp_path):
 
 
 def test_importing_the_bindings_keeps_the_environment(monkeypatch):
-    """A folder of plugins that is set for other processes stays set."""
     monkeypatch.setenv("OTB_APPLICATION_PATH", "/some/folder")
     importlib.reload(otb)
     assert os.environ["OTB_APPLICATION_PATH"] == "/some/folder"

@@ -66,7 +66,6 @@ def test_a_real_one_anywhere_on_the_path_wins(tmp_path, package, place):
 
 @pytest.mark.parametrize("value", ["1", "0", ""])
 def test_the_environment_chooses_otblite(tmp_path, value):
-    """Beside another engine on the path, and another one in OTB_ROOT."""
     fake(tmp_path)
     fake(tmp_path / "lib/python")
     places = {"PYTHONPATH": tmp_path, "OTB_ROOT": tmp_path}
@@ -98,7 +97,6 @@ def test_the_report_names_the_engine(monkeypatch, capsys):
     ],
 )
 def test_engine_beside_another_otb(content, value, words, tmp_path):
-    """The reason why an OTB cannot be loaded is printed."""
     (tmp_path / "otbApplication.py").write_text(content)
     code = "from otblite.__main__ import engine; print(engine())"
     description = run(code, PYTHONPATH=tmp_path, OTBLITE=value)

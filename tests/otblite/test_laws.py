@@ -79,7 +79,6 @@ def test_a_window_is_that_part_of_the_whole(name):
 @pytest.mark.parametrize("name", list(IMAGES)[3:])
 @pytest.mark.parametrize("strips", [("stripped", 7), ("tiled", 33)])
 def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
-    """The windows in which an image is written cannot be seen in it."""
     app = IMAGES[name]()
     options = "streaming:type={}&streaming:sizemode=height&streaming:sizevalue={}"
     app.write(str(tmp_path / f"out.tif?&{options.format(*strips)}"), pixel_type="float")
@@ -144,7 +143,6 @@ def test_memory_of_a_window(name):
 
 
 def test_fine_source_is_read_in_parts():
-    """Many source pixels for one of the result: never too many at once."""
     source, windows = watched(noise(1500, 2000, 1, 1.5))
     result = resample(source, noise(18, 24, 1, 120.0).grid, "nn").read_all()
     assert max(map(samples, windows)) <= MOST_SAMPLES < 1500 * 2000

@@ -74,32 +74,27 @@ def reference(shape, step, psize, offset, valid=None) -> list[tuple[int, int]]:
     return centres
 
 
-@pytest.mark.parametrize("with_nodata", [False, True])
+@pytest.mark.parametrize("kind", ["plain", "nodata", "nodata and mask"])
 @pytest.mark.parametrize("seed", range(12))
-def test_grid(seed, with_nodata, raster, tmp_path):
+def test_grid(seed, kind, raster, tmp_path):
+    """A pixel has no data if all its bands have none, or if the mask is 0."""
     random = np.random.default_rng(seed)
     shape = tuple(random.integers(9, 60, 2))
     psize, step = int(random.integers(1, 7)), int(random.integers(1, 9))
     offset = [int(value) for value in random.integers(0, 12, 2)]
-    array = np.ones(shape, np.uint16)
-    valid = None
-    if with_nodata:
-        valid = random.random(shape) > 0.02
-        array[~valid] = 7
+    array = random.choice([6, 7], (*shape, 2), p=[0.85, 0.15]).astype(np.uint16)
     options = {"grid_step": step, "grid_psize": psize, "ram": 1}
     options |= {"grid_offsetx": offset[0], "grid_offsety": offset[1]}
-    options |= {"nodata": 7} if with_nodata else {}
+    valid = None
+    if "nodata" in kind:
+        options["nodata"], valid = 7, (array != 7).any(axis=2)
+    if "mask" in kind:
+        mask = random.random(shape) > 0.02
+        options["mask"] = raster("mask.tif", mask.astype(np.uint8))
+        valid &= mask
     result = select(tmp_path, raster("in.tif", array), **options)["train"]
     expected = reference(shape, step, psize, offset, valid)
     assert result == [(i, *cell) for i, cell in enumerate(expected)]
-
-
-def test_nodata_means_all_bands(raster, tmp_path):
-    array = np.full((5, 5, 2), 3, np.uint8)
-    array[1, 1] = 0
-    array[3, 3, 0] = 0
-    result = cells(select(tmp_path, raster("in.tif", array), nodata=0)["train"])
-    assert (1, 1) not in result and (3, 3) in result
 
 
 MASK = np.array([[0, 1, 2, 1.9], [0.9, 255, 300, -1]])
@@ -119,17 +114,6 @@ def test_mask_is_read_as_bytes(options, expected, raster, tmp_path):
     mask = raster("mask.tif", padded)
     result = cells(select(tmp_path, name, mask=mask, **options)["train"])
     assert result == {(row + 2, col + 2) for row, col in expected}
-
-
-def test_mask_and_nodata_together(raster, tmp_path):
-    """The mask, too, has to be valid in the whole neighbourhood then."""
-    array, mask = np.ones((9, 9), np.uint8), np.ones((9, 9), np.uint8)
-    array[2, 2], mask[6, 6] = 0, 0
-    names = {"image": raster("in.tif", array), "mask": raster("mask.tif", mask)}
-    result = cells(select(tmp_path, **names, nodata=0, grid_psize=3)["train"])
-    expected = np.pad(np.ones((7, 7)), 1)
-    expected[1:4, 1:4] = expected[5:8, 5:8] = 0
-    assert result == set(zip(*np.nonzero(expected), strict=True))
 
 
 EMPTY = "no input to writer: nothing fills '{}'"
@@ -182,7 +166,6 @@ def test_groups_by_hand(groups, options, expected, raster, tmp_path):
 
 
 def test_groups_at_random(tmp_path, raster):
-    """The same each time, the shares kept, and another order than without."""
     name = raster("in.tif", np.ones((60, 60)))
     options = {"strategy": "split", "grid.step": 2, "grid.psize": 3}
     plain, mixed, again = (
@@ -304,7 +287,6 @@ def test_points_in_another_crs_are_refused(name, tmp_path, write_raster):
 @pytest.mark.parametrize("folder", ["missing", "file.txt"])
 @pytest.mark.parametrize("kind", ["geojson", "gpkg"])
 def test_points_that_cannot_be_written(folder, kind, tmp_path):
-    """One error that names the file, and what was there stays."""
     (tmp_path / "file.txt").touch()
     path = str(tmp_path / folder / f"points.{kind}")
     with pytest.raises(OSError, match=f"{path}: cannot be written"):
@@ -339,7 +321,6 @@ def test_place_of_a_patch(numbered, xy, size, expected):
 
 
 def test_patches_of_any_order_and_place(numbered):
-    """Read together or not, a patch is that part of the image."""
     random = np.random.default_rng(0)
     places = random.integers((36, 44), size=(60, 2)).tolist()
     windows = [Window(row, col, 4, 6) for row, col in places]
@@ -359,7 +340,6 @@ def test_patches_of_any_order_and_place(numbered):
     "task", [lambda *a: stack(*a).read_all(), lambda *a: complete(*a, 0)]
 )
 def test_neighbours_are_read_together(task, numbered):
-    """30 patches side by side are read in few windows, with little between them."""
     source, read = watched(numbered)
     task(source, [Window(r, c, 8, 8) for r in range(0, 40, 8) for c in range(0, 48, 8)])
     assert 1 <= len(read) <= 5 and sum(map(samples, read)) <= 2 * 30 * 64
@@ -388,7 +368,6 @@ def test_labels_follow_their_patches(raster, tmp_path):
 
 
 def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
-    """A patch that one source lacks is left out of both."""
     large = raster("large.tif", np.ones((10, 10)))
     fine = np.arange(16 * 16).reshape(16, 16).astype(np.int32)
     small = write_raster("small.tif", fine, 2.5, (1040.0, 1960.0))

@@ -114,7 +114,6 @@ def test_not_an_image(content, tmp_path):
 
 
 def test_truncated_file(tmp_path, write_raster, noise):
-    """The header is whole, most pixels are missing."""
     path = write_raster("in.tif", noise)
     Path(path).write_bytes(Path(path).read_bytes()[:20000])
     app = pyotb.Input(path)
@@ -223,7 +222,6 @@ def test_server_that_fails_later(server, fault, threads, tmp_path, monkeypatch):
 
 
 def test_server_that_comes_back(server, noise):
-    """One window fails; the next attempt gets pixels."""
     opened = files.open_image(url_of(server, "comes_back"))
     server.rule = lambda *_: 500
     with pytest.raises(RuntimeError):

@@ -51,7 +51,6 @@ CONVERTED = {
 @pytest.mark.parametrize("source", ["float32", "float64"])
 @pytest.mark.parametrize("dtype", CONVERTED)
 def test_clamped_then_truncated(source, dtype):
-    """NaN becomes zero."""
     values = np.array([*VALUES, np.nan, np.inf, -np.inf], source)
     result = files.convert(values, np.dtype(dtype))
     assert result.dtype == dtype
@@ -123,7 +122,6 @@ def test_box_lies_where_it_belongs(folder, ramp, tmp_path, pixels):
     ],
 )
 def test_bands(ramp, bands, expected, tmp_path, pixels):
-    """The same of an output and of an input."""
     write(ramp, tmp_path / "all.tif")
     lazy = files.open_image(f"{tmp_path}/all.tif?&bands={bands}")
     write(ramp, f"{tmp_path}/out.tif?&bands={bands}")
@@ -154,7 +152,6 @@ def test_bands(ramp, bands, expected, tmp_path, pixels):
     ],
 )
 def test_file_names_that_are_refused(ramp, options, words, tmp_path):
-    """Named before anything is written."""
     name = f"out.tif?&{options}" if "=" in options else options
     with pytest.raises((ValueError, OSError), match=words):
         write(ramp, tmp_path / name)
@@ -331,14 +328,12 @@ def test_full_disk(size, option, tmp_path):
 
 
 def test_sparse_file_is_complete(tmp_path, pixels):
-    """SPARSE_OK allows a file with holes."""
     write(image(np.zeros((64, 64))), f"{tmp_path}/out.tif?&gdal:co:SPARSE_OK=TRUE")
     assert (tmp_path / "out.tif").stat().st_size < 64 * 64 * 4
     assert (pixels(tmp_path / "out.tif") == 0).all()
 
 
 def test_side_files_move_along(ramp, tmp_path, monkeypatch):
-    """GDAL puts a world file beside the image when asked to."""
     monkeypatch.chdir(tmp_path)
     write(ramp, "out.tif?&gdal:co:TFW=YES")
     assert sorted(os.listdir(tmp_path)) == ["out.tfw", "out.tif"]

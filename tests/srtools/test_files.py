@@ -150,8 +150,6 @@ def test_a_folder_behind_a_link_is_made(tmp_path):
 
 
 def test_a_full_disk_is_named_before_the_work(tmp_path, monkeypatch):
-    """A file can be made on it, and nothing can be written."""
-
     class Full:
         def __enter__(self):
             return self

@@ -4,9 +4,6 @@ import ast
 import importlib
 import importlib.util
 import itertools
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +11,8 @@ import pytest
 from lesson import sheets
 from srtools.conventions import BANDS
 from tests import training_patches
+from tests.processes import ROOT, run_python
 
-ROOT = Path(__file__).parents[2]
 SCENE = ROOT / "tests/otblite/conformance/a/in"
 TAUGHT = {
     "sr_dataset": "stack make_pair pansharpen select_patches extract_patches",
@@ -111,12 +108,8 @@ def test_sheets_are_written_once(tmp_path, capsys):
     folder = tmp_path / "mine"
     assert sheets.main([str(folder)]) == 0
     assert f"{folder}/sr_infer.py: put_on_lr_grid, serve\n" in capsys.readouterr().out
-    done = subprocess.run(
-        [sys.executable, str(folder / "sr_model.py")],
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-    )
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = run_python(folder / "sr_model.py", env=environment)
     assert done.returncode == 1
     assert done.stderr == "error: normalize_inputs is yours to write: docs/2-model.md\n"
     assert sheets.main([str(folder)]) == 1

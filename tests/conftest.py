@@ -8,39 +8,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from affine import Affine
 
 from srtools import cards
 from srtools.network import saved_model
 from srtools.tf import tf  # first of all, quietly
-from tests.rasters import write_geotiff
+from tests import rasters
 from tests.training_patches import write_pair
 
 # A shell ignores SIGINT in background jobs, and so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-UTM31 = "EPSG:32631"
-CORNER = (452001.0, 5412003.0)
-
 
 @pytest.fixture(scope="session")
 def write_raster_in() -> Callable[..., str]:
     """Write [h, w] or [h, w, bands] as GeoTIFF into a folder; return its path."""
-
-    def write(
-        folder, name, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile
-    ) -> str:
-        place = Affine(spacing, 0, corner[0], 0, -spacing, corner[1])
-        return write_geotiff(folder / name, array, place, crs, **profile)
-
-    return write
+    return rasters.write_raster
 
 
 @pytest.fixture
-def write_raster(tmp_path: Path, write_raster_in) -> Callable[..., str]:
+def write_raster(tmp_path: Path) -> Callable[..., str]:
     """Write [h, w] or [h, w, bands] as GeoTIFF; return its path."""
-    return functools.partial(write_raster_in, tmp_path)
+    return functools.partial(rasters.write_raster, tmp_path)
 
 
 class Toy(tf.Module):

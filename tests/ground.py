@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from srtools.images.raster import describe
 from srtools.pair.quality import PairQuality, compare
 from srtools.pair.radiometric_fit import LinearFit
-from tests.conftest import CORNER  # on the 1.5 m grid, not on the 10 m grid
+from tests.rasters import CORNER  # on the 1.5 m grid, not on the 10 m grid
 
 import pyotb
 

@@ -6,9 +6,12 @@ import numpy as np
 import rasterio
 from affine import Affine
 
+UTM31 = "EPSG:32631"
+CORNER = (452001.0, 5412003.0)
+
 
 def write_geotiff(
-    path: Path | str, pixels: np.ndarray, place: Affine, crs="EPSG:32631", **profile
+    path: Path | str, pixels: np.ndarray, place: Affine, crs=UTM31, **profile
 ) -> str:
     """Write pixels [h, w] or [h, w, bands]; return the path."""
     bands = np.moveaxis(np.atleast_3d(pixels), -1, 0)
@@ -18,3 +21,11 @@ def write_geotiff(
     with rasterio.open(path, "w", **profile) as file:
         file.write(bands)
     return str(path)
+
+
+def write_raster(
+    folder: Path, name: str, pixels, spacing=6.0, corner=CORNER, crs=UTM31, **profile
+) -> str:
+    """Write pixels of a spacing whose upper left corner is (x, y); return the path."""
+    place = Affine(spacing, 0, corner[0], 0, -spacing, corner[1])
+    return write_geotiff(folder / name, pixels, place, crs, **profile)

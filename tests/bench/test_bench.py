@@ -16,7 +16,6 @@ from srtools.images import checks, raster
 from srtools.images.grid import Grid
 
 MB = 10**6
-UTM31 = "EPSG:32631"
 
 
 def test_peak_memory_is_that_of_the_command_alone():
@@ -65,7 +64,7 @@ def test_least_bytes_are_those_of_the_blocks_touched(write_raster, window, block
     assert least_bytes(path, area) == sum(map(int, sizes))
 
 
-@pytest.mark.parametrize("crs", [UTM31, "EPSG:2154"])
+@pytest.mark.parametrize("crs", ["EPSG:32631", "EPSG:2154"])
 def test_the_scene_is_one_that_the_scripts_accept(tmp_path, crs):
     make_scene(tmp_path, 512, crs)
     pan = raster.describe(tmp_path / "pan.tif", "PAN", bands=1)

@@ -60,46 +60,37 @@ def test_a_right_training_passes(model, patches, tmp_path):
     assert report.passed and len(report.lines) == 7, str(report)
 
 
-MODELS = {
-    "no better than bicubic": ({"method": "bicubic"}, "beats bicubic"),
-    "another scale": ({"gain": 0.5}, "beats bicubic"),
-    "twice as large": ({"factor": 2}, "no output is 4 times as large"),
-    "one band": ({"bands": 1}, "the answer is like hr"),
-    "one size only": ({"size": 32}, "any size"),
-    "none": (None, "is no SavedModel"),
+# Options of the model and of the logs, and words of the line that must fail.
+MISTAKES = {
+    "no better than bicubic": ({"method": "bicubic"}, {}, "beats bicubic"),
+    "another scale": ({"gain": 0.5}, {}, "beats bicubic"),
+    "twice as large": ({"factor": 2}, {}, "no output is 4 times as large"),
+    "one band": ({"bands": 1}, {}, "the answer is like hr"),
+    "one size only": ({"size": 32}, {}, "any size"),
+    "no model": (None, {}, "is no SavedModel"),
+    "no logs": ({}, None, "training loss is in the logs (0 scalars"),
+    "no pictures": ({}, {"pictures": False}, "pictures"),
+    "no validation": ({}, {"valid": ()}, "validation loss"),
+    "stopped too early": ({}, {"valid": range(20, 2, -1)}, "no longer fell"),
 }
 
 
-@pytest.mark.parametrize("mistake", MODELS)
-def test_wrong_models(mistake, patches, tmp_path):
-    options, words = MODELS[mistake]
-    if options is not None:
-        save_zoom(tmp_path / "model", **options)
-    logs = write_logs(tmp_path / "logs")
-    report = check_training(tmp_path / "model", logs, patches)
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_is_named(mistake, model, patches, tmp_path):
+    zoom, losses, words = MISTAKES[mistake]
+    if zoom is None:
+        model = tmp_path / "none"
+    elif zoom:
+        model = save_zoom(tmp_path / "zoom", **zoom)
+    logs = tmp_path if losses is None else write_logs(tmp_path / "logs", **losses)
+    report = check_training(model, logs, patches)
     assert any(words in line for line in failed(report)), str(report)
+    assert len(report.failed) == 1 or not losses
 
 
 def test_patches_that_are_not_there(model, tmp_path):
     report = check_training(model, tmp_path, tmp_path)
     assert "valid_lr_patches.tif" in failed(report)[0]
-
-
-LOGS = {
-    "none": (None, "training loss is in the logs (0 scalars"),
-    "no pictures": ({"pictures": False}, "pictures"),
-    "no validation": ({"valid": ()}, "validation loss"),
-    "stopped too early": ({"valid": range(20, 2, -1)}, "no longer fell"),
-}
-
-
-@pytest.mark.parametrize("mistake", LOGS)
-def test_wrong_logs(mistake, model, patches, tmp_path):
-    options, words = LOGS[mistake]
-    logs = write_logs(tmp_path, **options) if options else tmp_path
-    report = check_training(model, logs, patches)
-    assert words in failed(report)[0], str(report)
-    assert len(report.failed) == 1 or not options
 
 
 def errors(patches, group):

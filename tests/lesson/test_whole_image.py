@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from lesson.whole_image import check_image
 from srtools.errors import SRError
 from tests.lesson.zoom_models import save_zoom
+from tests.rasters import write_raster
 
 import tensorflow as tf
 
@@ -24,13 +25,13 @@ ROWS, COLS = 100, 80
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory, write_raster_in) -> tuple[Path, Path, np.ndarray]:
+def scene(tmp_path_factory) -> tuple[Path, Path, np.ndarray]:
     """Sentinel-2 with its offset, a model, and the right pixels [h, w, bands]."""
     folder = tmp_path_factory.mktemp("scene")
     noise = np.random.default_rng(0).normal(size=(120, 140, 4))
     levels = np.array([900, 1100, 700, 2800]) + OFFSET
     s2 = (levels + gaussian_filter(noise, (1.5, 1.5, 0)) * 600).astype(np.uint16)
-    path = Path(write_raster_in(folder, "s2.tif", s2, 10, (500000, 5000000), CRS))
+    path = Path(write_raster(folder, "s2.tif", s2, 10, (500000, 5000000), CRS))
     lr = np.zeros((4, ROWS + 20, COLS + 20), np.float32)
     with rasterio.open(path) as file:
         reproject(

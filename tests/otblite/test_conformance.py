@@ -1,7 +1,6 @@
 """The answers of the real applications, file by file (see conformance/README.md)."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,57 +9,15 @@ import rasterio.transform
 import rasterio.warp
 from affine import Affine
 
-from tests.otblite.pipelines import extract, select, serve, shares, write_app
+from tests.otblite.pipelines import FOLDER, Scene, extract, select, serve, shares, write
 
 import pyotb
 
-FOLDER = Path(__file__).parent / "conformance"
-PSIZE = 8
-STEP = {"a": 8, "b": 6}
-OFFSET = {"a": (0, 0), "b": (3, 2)}
 GROUPS = ("train", "valid", "test")
 DN = 0.02
 
 
-class Scene:
-    """The inputs of one scene, and the images made of them in the table's words."""
-
-    def __init__(self, name: str):
-        self.inputs, self.answers = FOLDER / name / "in", FOLDER / name / "out"
-        self.xs, self.pan = str(self.inputs / "xs.tif"), str(self.inputs / "pan.tif")
-        self.s2 = self.stack("")
-        self.north, self.south = self.stack("north_"), self.stack("south_")
-        self.sup = self.superimpose()
-        self.pxs = self.pansharpen(3, 3)  # as OTB 8.1.1 does without a parameter
-        x, y = OFFSET[name]
-        self.grid = {"grid.step": STEP[name], "grid.psize": PSIZE}
-        self.grid |= {"grid.offsetx": x, "grid.offsety": y}
-
-    def stack(self, prefix: str) -> pyotb.App:
-        bands = [self.inputs / f"{prefix}B{n}.tif" for n in ("04", "03", "02", "08")]
-        return pyotb.ConcatenateImages(il=list(map(str, bands)))
-
-    def superimpose(self, **options) -> pyotb.App:
-        return pyotb.Superimpose(inr=self.xs, inm=self.s2, **options)
-
-    def pansharpen(self, *radius: int) -> pyotb.App:
-        """Pansharpen with a radius (x, y) of the mean; the default is that of OTB 9."""
-        keys = ("method.rcs.radiusx", "method.rcs.radiusy")
-        chosen = dict(zip(keys, radius, strict=True)) if radius else {}
-        return pyotb.BundleToPerfectSensor(inp=self.pan, inxs=self.xs, **chosen)
-
-    def mosaic(self, *tiles: str) -> pyotb.App:
-        return pyotb.Mosaic(il=[getattr(self, tile) for tile in tiles])
-
-    def answer(self, name: str) -> tuple[np.ndarray, dict]:
-        with rasterio.open(self.answers / f"{name}.tif") as file:
-            return file.read(), file.profile
-
-    def points(self, name: str) -> dict:
-        return json.loads((self.answers / f"{name}.geojson").read_text())
-
-
-@pytest.fixture(scope="module", params=STEP)
+@pytest.fixture(scope="module", params=["a", "b"])
 def scene(request) -> Scene:
     return Scene(request.param)
 
@@ -110,14 +67,14 @@ IMAGES = {
 @pytest.mark.parametrize("name", IMAGES)
 def test_images(scene, name, tmp_path):
     make, pixel, tolerance = IMAGES[name]
-    ours = write_app(make(scene), tmp_path / "image.tif", pixel)
+    ours = write(make(scene), tmp_path / "image.tif", pixel)
     assert_same(ours, scene.answer(name), tolerance)
 
 
 def test_superimpose_nearest(scene, tmp_path):
     """Where two neighbours are equally near either may be taken."""
     app = scene.superimpose(interpolator="nn")
-    ours, profile = write_app(app, tmp_path / "image.tif")
+    ours, profile = write(app, tmp_path / "image.tif")
     theirs, truth = scene.answer("superimpose_nn")
     assert profile["transform"] == truth["transform"]
     rows, cols = np.nonzero((ours != theirs).any(axis=0))
@@ -185,7 +142,8 @@ def test_selection_mask(scene, tmp_path):
     ],
 )
 def test_extraction(scene, answer, centres, pixel, options, tmp_path):
-    sources = [(scene.sup, PSIZE), (scene.pxs, 4 * PSIZE)]
+    psize = scene.grid["grid.psize"]
+    sources = [(scene.sup, psize), (scene.pxs, 4 * psize)]
     vec = scene.answers / f"centres_{centres}.geojson"
     app = extract(sources, vec, **options)
     keys = {"lr": "source1.out", "hr": "source2.out", "labels": "outlabels"}
@@ -230,7 +188,7 @@ def test_serve(scene, output, crop, rfield, tile, pixel, tmp_path):
     fields = {"efield": 4 * rfield - 2 * crop, "tile": tile, "output.spcscale": 0.25}
     sources = {"lr": (scene.sup, rfield)}
     app = serve(FOLDER / "model", sources, [output], **fields)
-    ours = write_app(app, tmp_path / "image.tif", pixel)
+    ours = write(app, tmp_path / "image.tif", pixel)
     suffix = "_uint16" if pixel == "uint16" else ""
     theirs = scene.answer(f"serve_{output}_rf{rfield}_tile{tile}{suffix}")
     assert_same_served(ours, theirs)
@@ -253,7 +211,7 @@ def test_serve_two_sources(scene, answer, outputs, efield, rfield, tile, tmp_pat
     sources = {"p": (scene.pan, 4 * rfield), "xs": (scene.xs, rfield)}
     model = FOLDER / "two_sources"
     app = serve(model, sources, outputs, efield=efield, tile=tile)
-    ours = write_app(app, tmp_path / "image.tif")
+    ours = write(app, tmp_path / "image.tif")
     theirs = scene.answer(f"serve2_{answer}")
     assert ours[1]["transform"].almost_equals(theirs[1]["transform"], 1e-6)
     labels = [name.startswith("label") for name in outputs]
@@ -270,7 +228,7 @@ def test_serve_patch_by_patch(scene, answer, output, scale, tile, tmp_path):
     options = {"model.fullyconv": False, "output.spcscale": scale, "tile": tile}
     sources = {"xs": (scene.xs, 16)}
     app = serve(FOLDER / "patch_based", sources, [output], **options)
-    ours = write_app(app, tmp_path / "image.tif")
+    ours = write(app, tmp_path / "image.tif")
     theirs = scene.answer(f"servep_{answer}")
     assert ours[1]["transform"].almost_equals(theirs[1]["transform"], 1e-6)
     assert_same_served(ours, theirs, slice(None) if output == "label" else slice(0))

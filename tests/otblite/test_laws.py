@@ -2,7 +2,6 @@
 
 import threading
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,54 +13,41 @@ from otblite.warp import MOST_SAMPLES, resample
 from rasterio.crs import CRS
 
 from tests.otblite.images import grid, image, noise, samples, watched
-from tests.otblite.pipelines import serve
+from tests.otblite.pipelines import FOLDER, Scene, serve
 
 import pyotb
 
-INPUTS = Path(__file__).parent / "conformance" / "b" / "in"
-MODEL = Path(__file__).parent / "conformance" / "model"
-BANDS = [str(INPUTS / f"{band}.tif") for band in ("B04", "B03", "B02", "B08")]
-XS, PAN = str(INPUTS / "xs.tif"), str(INPUTS / "pan.tif")
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene("b")
 
 
-def superimpose(method: str = "bco") -> pyotb.App:
-    stacked = pyotb.ConcatenateImages(il=BANDS)
-    return pyotb.Superimpose(inr=XS, inm=stacked, interpolator=method)
-
-
-def mosaic() -> pyotb.App:
-    tiles = (
-        [str(INPUTS / f"{part}_{band}.tif") for band in ("B04", "B08")]
-        for part in ("north", "south")
-    )
-    return pyotb.Mosaic(il=[pyotb.ConcatenateImages(il=tile) for tile in tiles])
-
-
-def served() -> pyotb.App:
+def served(scene: Scene) -> pyotb.App:
     fields = {"efield": 4, "tile": 40, "output.spcscale": 0.25}
-    return serve(MODEL, {"lr": (superimpose(), 17)}, ["hr_dn_crop32"], **fields)
+    return serve(FOLDER / "model", {"lr": (scene.sup, 17)}, ["hr_dn_crop32"], **fields)
 
 
 NEIGHBOURHOODS = "mean(im1b1N5x3); var(im1b1N3x3); median(im1b1N3x3); vmax(im1b1N1x3)"
 NEIGHBOURHOODS += "; im1b1Mean; im1b1Var; im1b1Maxi; im1b1Sum; idxX; idxY; im1PhyX"
 IMAGES = {
-    "file": lambda: pyotb.Input(XS),
-    "concatenated": lambda: pyotb.ConcatenateImages(il=BANDS),
-    "part": lambda: pyotb.Input(XS)[5:40, 10:60, 1:3],
-    "mosaic": mosaic,
-    "superimposed bco": superimpose,
-    "superimposed linear": lambda: superimpose("linear"),
-    "superimposed nn": lambda: superimpose("nn"),
-    "pansharpened": lambda: pyotb.BundleToPerfectSensor(inp=PAN, inxs=XS),
-    "operators": lambda: pyotb.where(superimpose() < 1001, 1, superimpose() - 1000),
-    "neighbourhoods": lambda: pyotb.BandMathX(il=[XS], exp=NEIGHBOURHOODS),
+    "file": lambda s: pyotb.Input(s.xs),
+    "concatenated": lambda s: s.s2,
+    "part": lambda s: pyotb.Input(s.xs)[5:40, 10:60, 1:3],
+    "mosaic": lambda s: s.mosaic("north", "south"),
+    "superimposed bco": lambda s: s.sup,
+    "superimposed linear": lambda s: s.superimpose(interpolator="linear"),
+    "superimposed nn": lambda s: s.superimpose(interpolator="nn"),
+    "pansharpened": lambda s: s.pansharpen(),
+    "operators": lambda s: pyotb.where(s.sup < 1001, 1, s.sup - 1000),
+    "neighbourhoods": lambda s: pyotb.BandMathX(il=[s.xs], exp=NEIGHBOURHOODS),
     "served": served,
 }
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_a_window_is_that_part_of_the_whole(name):
-    app = IMAGES[name]()
+def test_a_window_is_that_part_of_the_whole(scene, name):
+    app = IMAGES[name](scene)
     lazy = app.app._image("out")
     whole = lazy.read_all()
     assert whole.std() > 0
@@ -78,8 +64,8 @@ def test_a_window_is_that_part_of_the_whole(name):
 
 @pytest.mark.parametrize("name", list(IMAGES)[3:])
 @pytest.mark.parametrize("strips", [("stripped", 7), ("tiled", 33)])
-def test_tiles_do_not_matter(name, strips, tmp_path, pixels):
-    app = IMAGES[name]()
+def test_tiles_do_not_matter(scene, name, strips, tmp_path, pixels):
+    app = IMAGES[name](scene)
     options = "streaming:type={}&streaming:sizemode=height&streaming:sizevalue={}"
     app.write(str(tmp_path / f"out.tif?&{options.format(*strips)}"), pixel_type="float")
     result, whole = pixels(tmp_path / "out.tif"), app.app._image("out").read_all()

@@ -195,23 +195,17 @@ def test_shuffled_like_a_program_of_gcc(count):
 
 POINTS = vectors.Points(UTM31, [(1.5, 2.25), (3, 4)], [{"id": 0}, {"id": 5}])
 FILES = ("points.geojson", "points.json", "POINTS.GEOJSON", "points.gpkg", "points.shp")
+MEMORY = "/vsimem/otblite_points.geojson"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, MEMORY])
 def test_points_go_to_a_file_and_back(name, tmp_path):
     path = str(tmp_path / name)
     for points in (POINTS, vectors.Points(UTM31, [], [])):
         vectors.write(points, path)
         assert vectors.read(path) == points
-    assert name.endswith("shp") or os.listdir(tmp_path) == [name]
+    assert name.endswith("shp") or set(os.listdir(tmp_path)) <= {name}
     assert not list(tmp_path.glob(".partial*"))
-
-
-def test_points_in_memory():
-    vectors.write(POINTS, "/vsimem/otblite_points.geojson")
-    assert vectors.read("/vsimem/otblite_points.geojson") == POINTS
-    with pytest.raises(OSError, match="/vsimem/other.geojson: no such file in memory"):
-        vectors.read("/vsimem/other.geojson")
 
 
 # A CRS that has no EPSG code is written as WKT.
@@ -259,13 +253,14 @@ FEATURE = b'{"features": [{"properties": {}, "geometry": %s}]}'
         ("a.geojson", b"\xff\xfe\x00", "not a GeoJSON file of points"),
         ("a.gpkg", b"not a database", "not a file of points"),
         ("a.gpkg", None, "no such file"),
+        ("/vsimem/other.geojson", None, "no such file in memory"),
     ],
 )
 def test_files_without_points(name, content, words, tmp_path):
     path = tmp_path / name
     if content:
         path.write_bytes(content)
-    with pytest.raises((ValueError, FileNotFoundError), match=f"{path}: .*{words}"):
+    with pytest.raises((ValueError, OSError), match=f"{path}: .*{words}"):
         vectors.read(str(path))
 
 

@@ -24,9 +24,12 @@ AUX = (
 )
 
 
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(1, 3000, shape, np.uint16)
+
+
 def test_a_place_in_a_side_file_is_read(write_raster):
-    pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
-    path = write_raster("s2.tif", pixels, crs=None)
+    path = write_raster("s2.tif", noise(8, 8, 4), crs=None)
     Path(f"{path}.aux.xml").write_text(AUX)
     (s2,) = check_images([path])
     assert (s2.crs, s2.transform[:6]) == (UTM31, PLACE)
@@ -35,8 +38,7 @@ def test_a_place_in_a_side_file_is_read(write_raster):
 
 
 def test_a_mask_in_a_side_file_is_read(write_raster):
-    pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
-    path = write_raster("s2.tif", pixels, 10.0)
+    path = write_raster("s2.tif", noise(8, 8, 4), 10.0)
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"), rasterio.open(path, "r+") as file:
         file.write_mask(np.tri(8, dtype=bool))
     assert Path(f"{path}.msk").exists()
@@ -49,7 +51,7 @@ LINKS = ["s2.tif", "download?id=7", "s2.tif?sig=a%2Bb&se=2", "Nodes(s2.jp2)/$val
 
 @pytest.mark.parametrize("link", LINKS)
 def test_links_are_read_without_a_request_for_side_files(link):
-    pixels = np.random.default_rng(0).integers(1, 3000, (200, 200), np.uint16)
+    pixels = noise(200, 200)
     path = "/" + link.split("?")[0]
     with serve(FakeService()) as service:
         service.files[path[1:].split("/")[0]] = geotiff(pixels, rasterio.Affine(*PLACE))

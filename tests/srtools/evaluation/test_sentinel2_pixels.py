@@ -6,7 +6,7 @@ import rasterio
 
 from srtools.evaluation import sentinel2_pixels
 from srtools.evaluation.eval_set import EvalSet
-from tests.conftest import CORNER, UTM31
+from tests.rasters import CORNER, UTM31
 
 SIZE, SPACING = 128, 1.5
 WINDOWS = np.array([[0, 0], [40, 64], [100, 10]])

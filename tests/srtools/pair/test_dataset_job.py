@@ -10,8 +10,8 @@ from srtools.images.radiometry import remove_offset
 from srtools.images.raster import describe
 from srtools.pair.dataset_job import DatasetJob
 from srtools.sentinel2.image import Sentinel2
-from tests.conftest import UTM31
 from tests.ground import measure
+from tests.rasters import UTM31
 
 import pyotb
 

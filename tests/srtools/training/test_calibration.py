@@ -8,7 +8,7 @@ from srtools.evaluation.coverage import Coverage
 from srtools.evaluation.eval_set import Sample
 from srtools.network import intervals
 from srtools.training import calibration
-from tests.training_patches import write_stack
+from tests.training_patches import write_pair
 
 import tensorflow as tf
 
@@ -50,10 +50,8 @@ def simulated(tmp_path_factory):
 
 def write(folder, group, arrays) -> dict[str, list[str]]:
     """Write the patches images of a group, and return their paths by kind."""
-    paths = {kind: folder / f"{group}_{kind}_patches.tif" for kind in KINDS}
-    for path, array in zip(paths.values(), arrays, strict=True):
-        write_stack(path, array.astype(np.uint16))
-    return {kind: [str(path)] for kind, path in paths.items()}
+    write_pair(folder, group, *(array.astype(np.uint16) for array in arrays))
+    return {kind: [str(folder / f"{group}_{kind}_patches.tif")] for kind in KINDS}
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
 ROUNDS, STEPS, WARMING = 12, 8, 3
 MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
 SOURCES = ("patches in memory", "patches streamed")
-LEAST_OF_BARE = 0.8  # of the speed of Keras' step without callbacks
+LEAST_OF_BARE = 0.8  # relative to the speed of Keras' step without callbacks
 # Times as fast as the same network in float32 with a Conv2D as its last layer.
 LEAST_FASTER = {"float32": 1.25, "bfloat16": 3.0}
 NEEDED_FOR = {"float32": "", "bfloat16": " with AMX"}

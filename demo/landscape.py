@@ -59,7 +59,7 @@ class Lines:
         return self.centre + np.linspace(0, length, 300)[:, None] * unit(angle)
 
     def room(self, extent: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Return a function that gives the distance to the nearest of these lines."""
+        """Return a function of the distance to the nearest of these lines."""
         cell = 3.0
         side = int((extent + 2 * MARGIN) / cell) + 2
         image = Image.new("L", (side, side), 1)

@@ -7,7 +7,7 @@ from demo.render import PIXEL
 from srtools.conventions import FACTOR, OFFSET_DN
 from srtools.matching.point_spread import BLUR_METRES
 
-PAN_WEIGHTS = np.array([0.35, 0.40, 0.25, 0.0])  # of red, green, blue, near infrared
+PAN_WEIGHTS = np.array([0.35, 0.40, 0.25, 0.0])  # red, green, blue, near infrared
 SPOT_NOISE = 6.0  # DN, standard deviation
 
 # Standard deviation in PAN pixels, 3.386: blurs as the optics of Sentinel-2 do.

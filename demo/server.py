@@ -101,17 +101,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            wanted = json.loads(body or b"{}")
+            query = json.loads(body or b"{}")
         except ValueError as error:
             return self._json({"description": str(error)}, HTTPStatus.BAD_REQUEST)
-        if not isinstance(wanted, dict):
-            problem = f"the body is a {type(wanted).__name__}, not an object"
+        if not isinstance(query, dict):
+            problem = f"the body is a {type(query).__name__}, not an object"
             return self._json({"description": problem}, HTTPStatus.BAD_REQUEST)
-        return self._api(urlsplit(self.path).path, wanted)
+        return self._api(urlsplit(self.path).path, query)
 
     # The STAC API.
 
-    def _api(self, path: str, wanted: dict) -> None:
+    def _api(self, path: str, query: dict) -> None:
         owner = self.server.owner
         url, collections = owner.stac_url, f"{API}/collections"
         collection = f"{collections}/{stac.COLLECTION}"
@@ -126,15 +126,15 @@ class _Handler(BaseHTTPRequestHandler):
         if path == collection:
             return self._json(stac.collection(owner.items, url))
         if path in (f"{API}/search", f"{collection}/items"):
-            return self._search(wanted)
+            return self._search(query)
         for item in owner.items:
             if path == f"{collection}/items/{item['id']}":
                 return self._json(item)
         return self._json({"description": "not found"}, HTTPStatus.NOT_FOUND)
 
-    def _search(self, wanted: dict) -> None:
+    def _search(self, query: dict) -> None:
         try:
-            items, token = stac.search(self.server.owner.items, wanted)
+            items, token = stac.search(self.server.owner.items, query)
         except stac.BadRequest as error:
             return self._json({"description": str(error)}, HTTPStatus.BAD_REQUEST)
         links = []
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             href = self.server.owner.url + self.path
             link = {"rel": "next", "href": href, "type": "application/geo+json"}
             if self.command == "POST":
-                link |= {"method": "POST", "body": {**wanted, "token": str(token)}}
+                link |= {"method": "POST", "body": {**query, "token": str(token)}}
             else:
                 bare = re.sub(r"[?&]token=\d+", "", href)
                 link["href"] = f"{bare}{'&' if '?' in bare else '?'}token={token}"

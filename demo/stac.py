@@ -27,12 +27,12 @@ CONFORMANCE = [
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
 ]
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda value, wanted: value == wanted,
-    "neq": lambda value, wanted: value != wanted,
-    "lt": lambda value, wanted: value < wanted,
-    "lte": lambda value, wanted: value <= wanted,
-    "gt": lambda value, wanted: value > wanted,
-    "gte": lambda value, wanted: value >= wanted,
+    "eq": lambda value, other: value == other,
+    "neq": lambda value, other: value != other,
+    "lt": lambda value, other: value < other,
+    "lte": lambda value, other: value <= other,
+    "gt": lambda value, other: value > other,
+    "gte": lambda value, other: value >= other,
 }
 PARAMETERS = "collections ids bbox intersects datetime query sortby limit token".split()
 
@@ -98,11 +98,11 @@ def _item(entry: dict, files_url: str) -> pystac.Item:
     return item
 
 
-def search(items: list[dict], wanted: dict) -> tuple[list[dict], int | None]:
+def search(items: list[dict], query: dict) -> tuple[list[dict], int | None]:
     """Find items.
 
     Arguments:
-        wanted: the body of a STAC search: collections, ids, bbox, intersects,
+        query: the body of a STAC search: collections, ids, bbox, intersects,
             datetime, query, sortby, limit, and token, the number of the first item.
 
     Returns:
@@ -111,19 +111,19 @@ def search(items: list[dict], wanted: dict) -> tuple[list[dict], int | None]:
     Raises:
         BadRequest: if the search cannot be understood.
     """
-    unknown = set(wanted) - set(PARAMETERS)
+    unknown = set(query) - set(PARAMETERS)
     if unknown:
         raise BadRequest(
             f"{min(unknown)} is not supported; use {', '.join(PARAMETERS)}"
         )
     try:
-        selected = [item for item in items if _fits(item, wanted)]
-        for key in reversed(wanted.get("sortby") or []):
+        selected = [item for item in items if _fits(item, query)]
+        for key in reversed(query.get("sortby") or []):
             selected.sort(
                 key=lambda item, field=key["field"]: _value(item, field),
                 reverse=key.get("direction") == "desc",
             )
-        first, limit = int(wanted.get("token") or 0), int(wanted.get("limit") or 10)
+        first, limit = int(query.get("token") or 0), int(query.get("limit") or 10)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadRequest(f"{type(error).__name__}: {error}") from None
     last = first + max(limit, 1)
@@ -135,18 +135,18 @@ def _value(item: dict, field: str) -> Any:
     return item["id"] if field == "id" else item["properties"][field]
 
 
-def _fits(item: dict, wanted: dict) -> bool:
-    if wanted.get("collections") and item["collection"] not in wanted["collections"]:
+def _fits(item: dict, query: dict) -> bool:
+    if query.get("collections") and item["collection"] not in query["collections"]:
         return False
-    if wanted.get("ids") and item["id"] not in wanted["ids"]:
+    if query.get("ids") and item["id"] not in query["ids"]:
         return False
     outline = shape(item["geometry"])
-    if wanted.get("bbox") and not outline.intersects(box(*wanted["bbox"])):
+    if query.get("bbox") and not outline.intersects(box(*query["bbox"])):
         return False
-    if wanted.get("intersects") and not outline.intersects(shape(wanted["intersects"])):
+    if query.get("intersects") and not outline.intersects(shape(query["intersects"])):
         return False
-    if wanted.get("datetime"):
-        first, _, last = wanted["datetime"].partition("/")
+    if query.get("datetime"):
+        first, _, last = query["datetime"].partition("/")
         when = _time(item["properties"]["datetime"])
         if first not in ("", "..") and when < _time(first):
             return False
@@ -154,7 +154,7 @@ def _fits(item: dict, wanted: dict) -> bool:
             return False
     return all(
         COMPARE[operator](_value(item, field), value)
-        for field, tests in (wanted.get("query") or {}).items()
+        for field, tests in (query.get("query") or {}).items()
         for operator, value in tests.items()
     )
 

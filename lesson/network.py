@@ -19,7 +19,7 @@ from srtools.tf import tf
 import otbtf
 
 SMALL, OTHER = (32, 32), (24, 40)
-# Missing keys of the data set after which building is given up.
+# Missing keys of the data set after which building is dn up.
 ATTEMPTS = 4
 
 
@@ -72,7 +72,7 @@ def _find(report: Report, scripts: Path, module: str) -> type | None:
 
 
 def build(kind: type) -> otbtf.ModelBase:
-    """Build a model whose input may have any name, which a KeyError reveals.
+    """Build a model; a KeyError reveals the name of its input, which is free.
 
     Raises:
         SRError: if it cannot be built.
@@ -94,8 +94,8 @@ def build(kind: type) -> otbtf.ModelBase:
 
 def _check_scale(report: Report, model: otbtf.ModelBase) -> None:
     (key,) = model.dataset_input_keys
-    given = tf.constant(np.full((1, 8, 8, len(BANDS)), 5000.0, np.float32))
-    normalized = next(iter(model.normalize_inputs({key: given}).values()))
+    dn = tf.constant(np.full((1, 8, 8, len(BANDS)), 5000.0, np.float32))
+    normalized = next(iter(model.normalize_inputs({key: dn}).values()))
     value = float(np.asarray(normalized).mean())
     report.check(
         abs(value - 5000 * SCALE) < 1e-4,
@@ -198,8 +198,8 @@ def _check_answers(report: Report, model: otbtf.ModelBase) -> None:
 
 
 def _run(network: tf.keras.Model, key: str, lr: np.ndarray) -> dict[str, np.ndarray]:
-    given = tf.constant(lr, tf.float32)
-    outputs = network({key: given})
+    dn = tf.constant(lr, tf.float32)
+    outputs = network({key: dn})
     if not isinstance(outputs, dict):
         outputs = dict(enumerate(outputs if isinstance(outputs, list) else [outputs]))
     return {str(key): np.asarray(value) for key, value in outputs.items()}

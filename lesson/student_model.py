@@ -39,8 +39,8 @@ class StudentModel:
 
     def outputs(self, lr: np.ndarray) -> dict[str, np.ndarray]:
         """Return all outputs for lr [n, h, w, 4] in DN."""
-        given = tf.constant(lr, self.spec.dtype)
-        return {k: v.numpy() for k, v in self.serve(**{self.input: given}).items()}
+        tensor = tf.constant(lr, self.spec.dtype)
+        return {k: v.numpy() for k, v in self.serve(**{self.input: tensor}).items()}
 
     def hr(self, lr: np.ndarray) -> np.ndarray:
         """Return the output of four times the size in DN, [n, 4 h, 4 w, 4].

@@ -130,7 +130,7 @@ class Application(Extras):
         return 0
 
     def WriteOutput(self) -> None:
-        """Write the outputs that were given a file name."""
+        """Write the outputs that were values a file name."""
         for key, parameter in self._parameters.items():
             if parameter.value is None:
                 continue
@@ -257,8 +257,8 @@ class Application(Extras):
         """Append to a list."""
         parameter = self._parameter(key)
         images = parameter.type is Type.InputImageList
-        given = parameter.images if images else parameter.value or []
-        self._set(key, lambda parameter: [*given, *parameter.from_list([value])])
+        values = parameter.images if images else parameter.value or []
+        self._set(key, lambda parameter: [*values, *parameter.from_list([value])])
 
     def ClearValue(self, key: str) -> None:
         """Reset the value to the default."""

@@ -128,13 +128,13 @@ class _Parser:
     def peek(self) -> str:
         return self.tokens[0] if self.tokens else "end"
 
-    def take(self, *wanted: str) -> str | None:
-        if self.tokens and self.tokens[0] in wanted:
+    def take(self, *tokens: str) -> str | None:
+        if self.tokens and self.tokens[0] in tokens:
             return self.tokens.pop(0)
         return None
 
-    def need(self, wanted: str) -> None:
-        if not self.take(wanted):
+    def need(self, token: str) -> None:
+        if not self.take(token):
             self.unsupported(self.peek())
 
     # Kinds of values.
@@ -322,52 +322,52 @@ class _Parser:
         return name
 
     def arguments(self, end: str) -> list[Value]:
-        given = [self.choice()]
+        values = [self.choice()]
         while self.take(","):
-            given.append(self.choice())
+            values.append(self.choice())
         self.need(end)
-        return given
+        return values
 
-    def function(self, name: str, given: list[Value]) -> Value:
+    def function(self, name: str, values: list[Value]) -> Value:
         self.chooses &= self.methods.get(name) is _Parser.extreme
         if name in self.functions:
-            (value,) = self.count(name, given, 1)
+            (value,) = self.count(name, values, 1)
             of = self.vector if name in OF_COMPONENTS else lambda v: (self.number(v),)
             kind = VECTOR if name in OF_COMPONENTS else NUMBER
             codes = (self.functions[name].format(code) for code in of(value))
             return Value(tuple(codes), kind)
-        return self.methods[name](self, name, given)
+        return self.methods[name](self, name, values)
 
-    def count(self, name: str, given: list[Value], wanted: int) -> list[Value]:
-        if len(given) != wanted:
-            self.fail(f"{name} takes {wanted} value(s), got {len(given)}")
-        return given
+    def count(self, name: str, values: list[Value], length: int) -> list[Value]:
+        if len(values) != length:
+            self.fail(f"{name} takes {length} value(s), got {len(values)}")
+        return values
 
     # Functions of several values.
 
-    def extreme(self, name: str, given: list[Value]) -> Value:
-        numbers = [self.number(value) for value in given]
+    def extreme(self, name: str, values: list[Value]) -> Value:
+        numbers = [self.number(value) for value in values]
         return Value((_extreme(numbers, "<" if name == "min" else ">"),))
 
-    def sum(self, name: str, given: list[Value]) -> Value:
-        total = f"({' + '.join(self.number(value) for value in given)})"
-        return Value((total if name == "sum" else f"({total} / {len(given)}.0)",))
+    def sum(self, name: str, values: list[Value]) -> Value:
+        total = f"({' + '.join(self.number(value) for value in values)})"
+        return Value((total if name == "sum" else f"({total} / {len(values)}.0)",))
 
-    def ndvi(self, name: str, given: list[Value]) -> Value:
-        red, near = (self.number(value) for value in self.count(name, given, 2))
+    def ndvi(self, name: str, values: list[Value]) -> Value:
+        red, near = (self.number(value) for value in self.count(name, values, 2))
         ratio = f"(({near} - {red}) / ({near} + {red}))"
         return Value((f"where(abs({near} + {red}) < 1e-6, 0.0, {ratio})",))
 
-    def atan2(self, name: str, given: list[Value]) -> Value:
-        y, x = (self.number(value) for value in self.count(name, given, 2))
+    def atan2(self, name: str, values: list[Value]) -> Value:
+        y, x = (self.number(value) for value in self.count(name, values, 2))
         return Value((f"arctan2({y}, {x})",))
 
-    def choose(self, name: str, given: list[Value]) -> Value:
-        vector, wanted = self.count(name, given, 2)
+    def choose(self, name: str, values: list[Value]) -> Value:
+        vector, places = self.count(name, values, 2)
         codes, chosen = self.vector(vector), []
-        if wanted.kind != VECTOR:
+        if places.kind != VECTOR:
             self.fail("bands() takes a list of numbers, like bands(im1, {1, 2})")
-        for code in self.vector(wanted):
+        for code in self.vector(places):
             # Only numbers that are written in the expression have a fixed value.
             index = self.numbers.get(code, code)
             if index not in range(1, len(codes) + 1):
@@ -375,24 +375,24 @@ class _Parser:
             chosen.append(codes[int(index) - 1])
         return Value(tuple(chosen), VECTOR)
 
-    def join(self, name: str, given: list[Value]) -> Value:
-        return Value(sum((self.vector(value) for value in given), ()), VECTOR)
+    def join(self, name: str, values: list[Value]) -> Value:
+        return Value(sum((self.vector(value) for value in values), ()), VECTOR)
 
-    def scalar(self, name: str, given: list[Value]) -> Value:
-        (value,) = self.count(name, given, 1)
+    def scalar(self, name: str, values: list[Value]) -> Value:
+        (value,) = self.count(name, values, 1)
         return Value(self.vector(value)[:1])
 
-    def products(self, name: str, given: list[Value]) -> Value:
+    def products(self, name: str, values: list[Value]) -> Value:
         if name == "vnorm":
-            (codes,) = (self.vector(value) for value in self.count(name, given, 1))
+            (codes,) = (self.vector(value) for value in self.count(name, values, 1))
             return Value((f"sqrt({' + '.join(f'{c} * {c}' for c in codes)})",), VECTOR)
-        pairs = self.alike(*self.count(name, given, 2))
+        pairs = self.alike(*self.count(name, values, 2))
         return Value((f"({' + '.join(f'{a} * {b}' for a, b in pairs)})",), VECTOR)
 
-    def measure(self, name: str, given: list[Value]) -> Value:
+    def measure(self, name: str, values: list[Value]) -> Value:
         if name in ("vmin", "vmax"):
-            self.count(name, given, 1)
-        return Value(tuple(self.measured(name, value) for value in given), VECTOR)
+            self.count(name, values, 1)
+        return Value(tuple(self.measured(name, value) for value in values), VECTOR)
 
     def measured(self, name: str, value: Value) -> str:
         if value.kind == NEIGHBOURHOOD:
@@ -434,16 +434,16 @@ def _spell(value: Value) -> str:
     return f"one of {len(value.codes)}" if value.kind == VECTOR else f"a {value.kind}"
 
 
-def _extreme(given: list[str], comparison: str) -> str:
+def _extreme(codes: list[str], comparison: str) -> str:
     """Pick the least or the largest, in rounds of pairs.
 
     One by one the code would double with each number.
     """
-    while len(given) > 1:
-        pairs = zip(given[::2], given[1::2], strict=False)
-        odd = given[-1:] if len(given) % 2 else []
-        given = [f"where({a} {comparison} {b}, {a}, {b})" for a, b in pairs] + odd
-    return given[0]
+    while len(codes) > 1:
+        pairs = zip(codes[::2], codes[1::2], strict=False)
+        odd = codes[-1:] if len(codes) % 2 else []
+        codes = [f"where({a} {comparison} {b}, {a}, {b})" for a, b in pairs] + odd
+    return codes[0]
 
 
 @lru_cache(maxsize=256)
@@ -475,8 +475,8 @@ def translate(
 def evaluate(formula: Formula, operands: dict[str, np.ndarray]) -> np.ndarray:
     """Evaluate on operands [h, w], in float64 as the parsers do.
 
-    Where nothing is computed float32 gives the same in half the time.  Without any
-    band the result is one number, [].
+    A formula that only chooses among values is evaluated in float32, in half the time.
+    Without any band the result is one number, [].
     """
     numbers = {name: np.float64(value) for name, value in formula.numbers.items()}
     with np.errstate(over="ignore"):
@@ -485,8 +485,8 @@ def evaluate(formula: Formula, operands: dict[str, np.ndarray]) -> np.ndarray:
         np.can_cast(operand.dtype, np.float32) for operand in operands.values()
     )
     dtype = np.float32 if formula.chooses and exact else np.float64
-    given = {
+    arrays = {
         name: value.astype(dtype, copy=False)
         for name, value in (operands | numbers).items()
     }
-    return numexpr.evaluate(formula.code, local_dict=given, global_dict={})
+    return numexpr.evaluate(formula.code, local_dict=arrays, global_dict={})

@@ -1,7 +1,7 @@
 """Receptive and expression fields: which input pixels each part of an output needs.
 
 A network turns `rfield` input pixels into `efield` output pixels, in the words of
-OTBTF.  Source: `TensorflowModelServe` of OTBTF, whose grids these are.
+OTBTF.  Source: the grids of `TensorflowModelServe` of OTBTF.
 """
 
 import math

@@ -118,10 +118,10 @@ def open_image(name: str) -> Image:
         RuntimeError: if it is not an image that GDAL can read.
     """
     try:
-        wanted = file_names.parse_input(name)
+        parsed = file_names.parse_input(name)
     except ValueError as error:
         raise RuntimeError(f"{public(file_names.split(name)[0])}: {error}") from None
-    path = wanted.path
+    path = parsed.path
     remote = path.startswith(REMOTE)
     if not remote and not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file")
@@ -143,8 +143,8 @@ def open_image(name: str) -> Image:
 
     try:
         bands = all_bands = list(range(first.count))
-        if wanted.bands:
-            bands = file_names.read_bands(wanted.bands, first.count)
+        if parsed.bands:
+            bands = file_names.read_bands(parsed.bands, first.count)
     except ValueError as error:
         raise RuntimeError(f"{public(path)}: {error}") from None
 
@@ -163,7 +163,7 @@ def open_image(name: str) -> Image:
             f"{public(path)}: a rotated image is not supported; warp it first"
         )
     place = (
-        (None, Affine.identity()) if wanted.skip_carto else (first.crs, first.transform)
+        (None, Affine.identity()) if parsed.skip_carto else (first.crs, first.transform)
     )
     grid = Grid(*place, first.width, first.height)
     dtype = np.dtype(dtypes.pop())
@@ -224,8 +224,8 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         ValueError: naming the option of the file name that is not supported.
         OSError: if the file cannot be written.
     """
-    wanted = file_names.parse_output(name, image.bands)
-    path = wanted.path
+    parsed = file_names.parse_output(name, image.bands)
+    path = parsed.path
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in DRIVERS:
         raise ValueError(
@@ -239,24 +239,24 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
             f"{path}: a {driver} has pixels of {' or '.join(types)}, not {dtype.name}; "
             f"give a pixel type, like {types[0]}"
         )
-    box = wanted.box or image.grid.window
+    box = parsed.box or image.grid.window
     if box.clip(image.grid.height, image.grid.width) != box or 0 in box[2:]:
         raise ValueError(
             f"{path}: box {box.col}:{box.row}:{box.width}:{box.height} is not inside "
             f"the image of {image.grid.width} x {image.grid.height} pixels"
         )
     grid = image.grid.part(box)
-    bands = wanted.bands or list(range(image.bands))
-    options = {key.upper(): value for key, value in wanted.creation_options.items()}
+    bands = parsed.bands or list(range(image.bands))
+    options = {key.upper(): value for key, value in parsed.creation_options.items()}
     profile = {
         "driver": "GTiff",
         "width": grid.width,
         "height": grid.height,
         "count": len(bands),
         "dtype": dtype,
-        "crs": rasterio.crs.CRS.from_epsg(wanted.epsg) if wanted.epsg else grid.crs,
+        "crs": rasterio.crs.CRS.from_epsg(parsed.epsg) if parsed.epsg else grid.crs,
         "transform": grid.transform,
-        "nodata": _nodata(image, dtype) if wanted.nodata is None else wanted.nodata,
+        "nodata": _nodata(image, dtype) if parsed.nodata is None else parsed.nodata,
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": WORKERS,
         **_strips(image, grid.width, len(bands), dtype),
@@ -271,7 +271,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         return np.moveaxis(convert(pixels, dtype), -1, 0)
 
     log.info("Writing %s", path)
-    todo = list(tiles(grid, *_tile_size(image, grid.width, wanted.streaming, ram)))
+    todo = list(tiles(grid, *_tile_size(image, grid.width, parsed.streaming, ram)))
     try:
         with whole_file(path) as partial:
             tiff = f"{partial}.tif" if driver in COPIED else partial

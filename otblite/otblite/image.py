@@ -92,7 +92,7 @@ class Grid:
 
     @property
     def origin(self) -> tuple[float, float]:
-        """Coordinates (x, y) of the centre of the first pixel, as OTB gives them."""
+        """Coordinates (x, y) of the centre of the first pixel, as in OTB."""
         return self.transform @ (0.5, 0.5)
 
     @property
@@ -113,7 +113,7 @@ Read = Callable[[Window], np.ndarray]
 class Image:
     """A lazy image.
 
-    `read` takes a window inside the grid and gives [height, width, bands] of `dtype`.
+    `read` takes a window inside the grid and returns [height, width, bands] of `dtype`.
     It must be safe to call from several threads.  `tile` is the (height, width) of
     the windows in which the whole image is best read, if it matters.  `nodata` is only
     a label, as in OTB: pixels of this value are computed like any others.

@@ -30,7 +30,7 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
         grid: where the pixels of the result lie.
         method: `bco` (cubic convolution with a = -0.5), `linear` or `nn`.  At the
             edge the kernel sees the border pixels replicated outwards.
-        fill: value of pixels whose centre lies outside `image`; a centre on the
+        fill: value of pixels with a centre outside `image`; a centre on the
             right or lower edge is outside.
 
     Raises:

@@ -66,12 +66,12 @@ def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
     operands = Operands(names, images)
 
     def read(window: Window) -> np.ndarray:
-        given = operands.read(window)
+        arrays = operands.read(window)
         # Band by band in memory, as it is computed here and written later.
         shape = (len(formulas), window.height, window.width)
         result = np.empty(shape, np.float32)
         for index, formula in enumerate(formulas):
-            values_by_name = {name: given[name] for name in formula.operands}
+            values_by_name = {name: arrays[name] for name in formula.operands}
             values = expressions.evaluate(formula, values_by_name)
             np.clip(values, -LARGEST, LARGEST, out=result[index], casting="same_kind")
         return np.moveaxis(result, 0, -1)

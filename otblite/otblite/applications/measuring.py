@@ -65,10 +65,10 @@ class PixelValue(Application):
             )
         values = image.read(Window(row, col, 1, 1))[0, 0]
         names = [f"Channel{band + 1}" for band in range(image.bands)]
-        wanted = self["cl"] or names
-        if unknown := set(wanted) - set(names):
+        channels = self["cl"] or names
+        if unknown := set(channels) - set(names):
             self.fail(f"{', '.join(sorted(unknown))} is not among {', '.join(names)}")
-        self.output("value", spell(values[names.index(name)] for name in wanted))
+        self.output("value", spell(values[names.index(name)] for name in channels))
 
 
 class CompareImages(Application):

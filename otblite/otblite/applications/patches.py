@@ -83,7 +83,7 @@ class PatchesSelection(Application):
             self.output(key, vectors.Points(image.grid.crs, points, attributes))
 
     def _check_size(self, grid: Grid) -> None:
-        """Refuse an image smaller than a patch, for which OTBTF gives points."""
+        """Refuse an image smaller than a patch, for which OTBTF returns points."""
         size = self["grid.psize"]
         if min(grid.width, grid.height) < size:
             self.fail(
@@ -144,10 +144,10 @@ class PatchesSelection(Application):
         if self["strategy"] == "chessboard":
             return [(i + j) % 2 for _, _, i, j in cells]
         shares = [self[f"strategy.split.{key}"] for key in PROPORTIONS]
-        wanted = [True, self.has("outvalid"), self.has("outtest")]
+        requested = [True, self.has("outvalid"), self.has("outtest")]
         shares = [
-            share if is_wanted else 0.0
-            for share, is_wanted in zip(shares, wanted, strict=True)
+            share if is_requested else 0.0
+            for share, is_requested in zip(shares, requested, strict=True)
         ]
         if not any(shares):
             self.fail("the proportions of the groups are all 0")
@@ -338,9 +338,9 @@ class PatchesExtraction(Application):
         """Refuse points in another CRS than the image; OTBTF ignores their CRS."""
         if points.crs in (None, grid.crs) or not grid.crs:
             return
-        given = np.array(points.coordinates)
-        converted = np.stack(project(points.crs, grid.crs, *given.T), axis=1)
-        if abs(converted - given).max() > EDGE * min(map(abs, grid.spacing)):
+        places = np.array(points.coordinates)
+        converted = np.stack(project(points.crs, grid.crs, *places.T), axis=1)
+        if abs(converted - places).max() > EDGE * min(map(abs, grid.spacing)):
             self.fail(
                 f"{self['vec']} is in {points.crs.to_string()} and the image in "
                 f"{grid.crs.to_string()}; bring the points into the CRS of the image "

@@ -81,16 +81,16 @@ class TensorflowModelServe(Application):
             shape = (part.height, part.width, bands)
             # One source without any data is enough.
             if any(
-                value is not None and (given == value).all()
-                for given, value in zip(pixels, nodata, strict=True)
+                value is not None and (tile == value).all()
+                for tile, value in zip(pixels, nodata, strict=True)
             ):
                 return np.full(shape, empty, np.float32)
             result = network(pixels, shape[:2])
             if result.shape != shape:
-                given = pixels[0].shape
+                source = pixels[0].shape
                 raise RuntimeError(
                     f"{name}: the network made {result.shape[1]} x "
-                    f"{result.shape[0]} pixels of {given[2]} x {given[1]} where "
+                    f"{result.shape[0]} pixels of {source[2]} x {source[1]} where "
                     f"{part.width} x {part.height} are needed; check rfield, efield "
                     "and spcscale against the model"
                 )
@@ -215,14 +215,14 @@ class Network:
         self._inputs = [inputs[name] for name in self.placeholders]
         self._outputs = [outputs[name] for name in self.names]
 
-        def wanted(*pixels: tf.Tensor) -> list[tf.Tensor]:
-            given = dict(zip(self.placeholders, pixels, strict=True))
-            answer = self._signature(**given, **fixed)
-            return [answer[name] for name in self.names]
+        def answer(*pixels: tf.Tensor) -> list[tf.Tensor]:
+            sources = dict(zip(self.placeholders, pixels, strict=True))
+            outputs = self._signature(**sources, **fixed)
+            return [outputs[name] for name in self.names]
 
         # Inside a function TensorFlow leaves out all that its results do not need,
         # as OTBTF's session does: the other outputs are not computed.
-        self._run = tf.function(wanted, self._inputs, autograph=False)
+        self._run = tf.function(answer, self._inputs, autograph=False)
         # TensorFlow uses all cores: one tile at a time keeps memory low
         # while other threads read and write.
         self._lock = threading.Lock()
@@ -284,8 +284,8 @@ class Network:
         import tensorflow as tf
 
         batch = [
-            tf.constant(given.astype(spec.dtype.as_numpy_dtype))
-            for given, spec in zip(pixels, self._inputs, strict=True)
+            tf.constant(tile.astype(spec.dtype.as_numpy_dtype))
+            for tile, spec in zip(pixels, self._inputs, strict=True)
         ]
         try:
             with self._lock:

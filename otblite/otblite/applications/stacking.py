@@ -93,13 +93,13 @@ class ExtractROI(Application):
             "fit": self._fit,
             "radius": self._radius,
         }
-        wanted = modes[self["mode"]](image)
+        region = modes[self["mode"]](image)
         grid = image.grid
-        window = wanted.clip(grid.height, grid.width)
+        window = region.clip(grid.height, grid.width)
         if 0 in window[2:]:
             self.fail(
-                f"columns {wanted.col} to {wanted.col + wanted.width - 1} and rows "
-                f"{wanted.row} to {wanted.row + wanted.height - 1} are not inside the "
+                f"columns {region.col} to {region.col + region.width - 1} and rows "
+                f"{region.row} to {region.row + region.height - 1} are not inside the "
                 f"image of {grid.width} x {grid.height} pixels"
             )
         for key, value in zip(BOX, window, strict=True):

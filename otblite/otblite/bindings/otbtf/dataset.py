@@ -37,7 +37,7 @@ def _end_open_passes() -> None:
     """Let tf.data's threads come to rest before Python shuts down.
 
     They read ahead, and one that is still waiting for Python when Python shuts down
-    never gets it: the iterator that it works for would wait for it for ever.
+    never gets it, and its iterator would never end.
     """
     _exiting.set()  # each pass ends when it is asked for its next block
     # A pass that is at rest now may be called once more.

@@ -1,7 +1,7 @@
 """TFRecord files of samples: as OTBTF writes them, and readable by it.
 
 A folder holds `0.records`, `1.records`... in which each sample is a
-`tf.train.Example` whose features are serialized tensors, and two JSON files with
+`tf.train.Example` of serialized tensors, and two JSON files with
 the types and the shapes of these tensors.
 """
 

@@ -12,7 +12,7 @@ TARGET_NAME = "predictions"
 # Keras 3 names the outputs of a SavedModel by their keys, Keras 2 by their layers.
 KERAS_3 = hasattr(tf.keras.Model, "stateless_call")
 OUTPUT_SOFTMAX_NAME = TARGET_NAME if KERAS_3 else "predictions_softmax_tensor"
-# Of each level: half the rows and columns of the one before.
+# Features of each level; a level has half the rows and columns of the one before.
 DEPTHS = (16, 32, 64, 64)
 
 

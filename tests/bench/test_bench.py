@@ -1,4 +1,4 @@
-"""The helpers of the bench; what they measure is not tested."""
+"""The helpers of the bench; its measurements are not tested."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The whole course at once: what happens when a script of it ends early."""
+"""The whole course at once, and a script of it that ends early."""
 
 import signal
 

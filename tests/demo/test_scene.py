@@ -1,4 +1,4 @@
-"""The demo's scene: what Spot-7 and Sentinel-2 would have given."""
+"""The demo's scene: images of Spot-7 and Sentinel-2."""
 
 from pathlib import Path
 

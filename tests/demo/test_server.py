@@ -1,4 +1,4 @@
-"""The demo's server: what a stock client finds, and how files are read in parts."""
+"""The demo's server: searches of a stock client, and files read in parts."""
 
 import http.client
 import urllib.error
@@ -29,9 +29,9 @@ def client(server) -> pystac_client.Client:
     return pystac_client.Client.open(server.stac_url)
 
 
-def dates(client, **wanted) -> list[str]:
-    method = wanted.pop("method", "POST")
-    search = client.search(collections=[COLLECTION], method=method, **wanted)
+def dates(client, **options) -> list[str]:
+    method = options.pop("method", "POST")
+    search = client.search(collections=[COLLECTION], method=method, **options)
     return [item.datetime.date().isoformat() for item in search.items()]
 
 

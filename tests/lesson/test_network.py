@@ -6,7 +6,7 @@ from lesson.check import main
 from lesson.network import check_network
 from tests.processes import ROOT
 
-# As the course's idiom has it, with names of its own.
+# The course's idiom with other names.
 RIGHT = """
 import otbtf
 import tensorflow as tf

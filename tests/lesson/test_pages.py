@@ -25,7 +25,7 @@ PARSE = {
     "sr_train.py": training.parse,
     "sr_eval.py": evaluation.parse,
     "sr_infer.py": inference.parse,
-    "lesson.check": lambda given: check.get_parser().parse_args(given),
+    "lesson.check": lambda words: check.get_parser().parse_args(words),
 }
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -50,17 +50,17 @@ def commands(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_are_known(page):
-    for script, *given in commands(page.read_text()):
-        if given != ["--help"]:
-            PARSE[script](given)
+    for script, *words in commands(page.read_text()):
+        if words != ["--help"]:
+            PARSE[script](words)
 
 
 def test_commands_are_found_and_an_unknown_option_is_seen(capsys):
     counts = {page.stem: len(commands(page.read_text())) for page in PAGES}
     assert counts["README"] >= 7 and sum(counts.values()) >= 30, counts
-    ((script, *given),) = commands("```sh\npython sr_model.py --depth 3\n```\n")
+    ((script, *words),) = commands("```sh\npython sr_model.py --depth 3\n```\n")
     with pytest.raises(SystemExit):
-        PARSE[script](given)
+        PARSE[script](words)
     assert "--depth" in capsys.readouterr().err
 
 
@@ -90,18 +90,18 @@ def test_pictures_of_theory_are_shown_and_small():
 
 @pytest.mark.slow
 def test_the_exercises_by_hand(tmp_path):
-    """The README's five commands, for six epochs, and checks of what they made."""
+    """The README's five commands, for six epochs, and checks of their results."""
     make_scene(tmp_path / "demo_run" / "scene", size=1536, seed=1, shift=SHIFT)
     typed = commands((ROOT / "README.md").read_text())[:5]
     with Server(tmp_path / "demo_run" / "scene") as server:
-        for script, *given in typed:
-            given = [
+        for script, *words in typed:
+            words = [
                 server.stac_url if word.startswith("http://127.0.0.1") else word
-                for word in given
+                for word in words
             ]
             if script == "sr_train.py":
-                given += ["--nb_epochs", "6"]
-            run(tmp_path, str(ROOT / script), *given)
+                words += ["--nb_epochs", "6"]
+            run(tmp_path, str(ROOT / script), *words)
     printed = run(tmp_path, "-m", "lesson.check", "1", "--patches", "my_run/patches")
     assert "28 of 28 passed" in printed
     folders = ["--patches", "my_run/patches", "--model_dir", "my_run/model"]

@@ -1,4 +1,4 @@
-"""A sheet is a script whose marked functions are blank; it runs when all are filled."""
+"""A sheet is a script with blank marked functions; it runs when all are filled."""
 
 import ast
 import importlib

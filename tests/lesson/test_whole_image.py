@@ -41,8 +41,8 @@ def scene(tmp_path_factory) -> tuple[Path, Path, np.ndarray]:
             dst_crs=CRS,
             resampling=Resampling.cubic,
         )
-    given = np.moveaxis(lr - OFFSET, 0, -1)[None]
-    answer = tf.image.resize(given, (4 * (ROWS + 20), 4 * (COLS + 20))).numpy()[0]
+    dn = np.moveaxis(lr - OFFSET, 0, -1)[None]
+    answer = tf.image.resize(dn, (4 * (ROWS + 20), 4 * (COLS + 20))).numpy()[0]
     return path, save_zoom(folder / "model"), answer[40:-40, 40:-40].round()
 
 

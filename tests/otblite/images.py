@@ -12,7 +12,7 @@ UTM31 = CRS.from_epsg(32631)
 
 
 def grid(height: int, width: int, res: float, corner=(0.0, 0.0), crs=UTM31) -> Grid:
-    """Return a grid whose upper left corner is (x, y)."""
+    """Return a grid with the upper left corner (x, y)."""
     x, y = corner
     return Grid(crs, Affine(res, 0, x, 0, -res, y), width, height)
 

@@ -1,4 +1,4 @@
-"""BandMath's expressions against Python and numpy, and against what OTB refuses."""
+"""BandMath's expressions against Python and NumPy, and their refusals."""
 
 import random
 import re
@@ -83,7 +83,7 @@ CASES = [
     ("text", "parsers", "expected"), CASES, ids=lambda v: str(v)[:30]
 )
 def test_values(text, parsers, expected):
-    """otblite refuses what the parser of that application does not know."""
+    """Each application knows the words of its own parser only."""
     for strict in (False, True):
         if strict in parsers:
             result = compute(text, strict)

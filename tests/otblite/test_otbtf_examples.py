@@ -18,7 +18,7 @@ from otbtf.model import cropped_tensor_name
 pytestmark = [
     # Keras 2 on Python 3.10 draws seeds in an old-fashioned way.
     pytest.mark.filterwarnings("ignore:non-integer arguments to randrange"),
-    # Keras 3 says so at the end of the first epoch of a data set of unknown length.
+    # Keras 3 warns at the end of the first epoch of a data set of unknown length.
     pytest.mark.filterwarnings("ignore:Your input ran out of data"),
 ]
 

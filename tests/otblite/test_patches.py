@@ -23,7 +23,7 @@ RES = 10.0
 
 @pytest.fixture
 def raster(write_raster):
-    """Write an image of 10 m pixels whose upper left corner is (1000, 2000)."""
+    """Write an image of 10 m pixels with the upper left corner (1000, 2000)."""
     return lambda name, array: write_raster(name, array, RES, CORNER)
 
 
@@ -122,7 +122,7 @@ EMPTY = "no input to writer: nothing fills '{}'"
 @pytest.mark.parametrize(
     ("shape", "groups", "options", "words"),
     [
-        # OTBTF gives points there, around which nothing can be cut.
+        # OTBTF returns points there, but no patch fits around them.
         ((5, 9), "train", {"grid_psize": 8}, "9 x 5 pixels is smaller .* 8 x 8"),
         ((9, 7), "train", {"grid_psize": 8}, "7 x 9 pixels is smaller .* 8 x 8"),
         ((9, 9), "train", {"mask": "small"}, "mask must have the size of the input"),

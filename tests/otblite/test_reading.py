@@ -1,4 +1,4 @@
-"""Reading files and servers: what came, or an error that names it; never zeros."""
+"""Reading files and servers: the pixels, or an error that names the file."""
 
 import os
 import types
@@ -53,7 +53,7 @@ def test_many_threads_read_one_file_that_is_opened_once(
     monkeypatch.setattr(files, "_open", lambda n: names.append(n) or really_open(n))
     read = files.open_image(name).read
     windows = [Window(r, c, 50, 60) for r in range(0, 200, 9) for c in (0, 100, 190)]
-    # Twice through two pools, because each has threads of its own.
+    # Two pools, so that the threads differ.
     parts = [*files.in_order(read, windows), *files.in_order(read, windows)]
     assert [window for window, _ in parts] == 2 * windows and names == [name]
     for window, part in parts:
@@ -95,7 +95,7 @@ def test_files_that_are_refused(content, words, tmp_path):
 
 
 def test_container_without_bands_of_its_own(write_raster, monkeypatch):
-    """Like a netCDF file, whose variables are data sets of their own."""
+    """A netCDF file, for instance: each variable is another data set."""
     path = write_raster("in.tif", np.ones((2, 2)))
     empty = types.SimpleNamespace(dtypes=(), count=0)
     monkeypatch.setattr(files, "_open", lambda _: empty)
@@ -158,7 +158,7 @@ def test_memory_file(noise):
 
 @pytest.fixture
 def server(write_raster, noise, monkeypatch) -> Iterator[FakeService]:
-    # No side files are looked for; what is tried again is tried soon.
+    # No requests for side files, and short pauses before another attempt.
     monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
     monkeypatch.setattr(files, "PAUSES", (0.01, 0.01, 0.01))
@@ -202,7 +202,7 @@ def test_server_that_fails_at_once(server, fault):
 def test_server_that_fails_later(server, fault, threads, tmp_path, monkeypatch):
     """A token that expires or a line that breaks while pixels are read.
 
-    GDAL's own threads would keep quiet about it and leave zeros.
+    GDAL's threads would report no error and leave zeros.
     """
     monkeypatch.setenv("GDAL_NUM_THREADS", threads)
     url = url_of(server, f"later_{fault}_{threads}")

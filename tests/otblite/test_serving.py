@@ -1,4 +1,4 @@
-"""TensorflowModelServe with networks whose answer is known."""
+"""TensorflowModelServe with networks of known answers."""
 
 import numpy as np
 import pytest
@@ -142,7 +142,7 @@ def test_unused_outputs_are_not_computed(lr, odd_models, repeating_model):
 
 @pytest.fixture(scope="module")
 def fused(tmp_path_factory) -> str:
-    """PAN and XS of a quarter of its size: a 5 x 3 mean of PAN plus what XS shows."""
+    """PAN and XS of a quarter of its size: a 5 x 3 mean of PAN plus XS."""
 
     def function(pan, xs, gain, plus):
         mean = tf.nn.avg_pool2d(pan, (5, 3), 1, "VALID")

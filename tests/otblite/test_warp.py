@@ -1,4 +1,4 @@
-"""Resampling and pansharpening beyond what the real applications were asked for."""
+"""Resampling and pansharpening beyond the answers of the real applications."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def test_upside_down_grid(method):
 
 
 def test_a_grid_where_the_crs_is_not_defined():
-    """Far away PROJ gives odd numbers, which are outside, or none at all."""
+    """Far away PROJ returns odd positions, which are outside, or none."""
     source = image(np.ones((20, 20), np.float32), 1e5, (0, 1e6))
     world = Grid(CRS.from_epsg(3857), Affine(1e7, 0, -1e8, 0, -1e7, 1e9), 20, 200)
     result = resample(source, world, "bco", 5.0).read_all()
@@ -95,7 +95,7 @@ def test_nearest_takes_pixels_of_any_type_as_they_are(dtype):
     rows = np.array([[-1.0], [0.49], [0.5], [9.0]])
     cols = np.array([[-3.0, 1.2, 4.7, 5.6]])
     expected = pixels[np.ix_([0, 0, 1, 3], [0, 1, 5, 5])]
-    # The same when each position is given by itself, as with a change of CRS.
+    # Rows and columns as vectors, or as one array each after a change of CRS.
     for axes in ((rows, cols), np.broadcast_arrays(rows, cols)):
         result = interpolate(pixels, *axes, "nn")
         assert result.dtype == dtype
@@ -104,7 +104,7 @@ def test_nearest_takes_pixels_of_any_type_as_they_are(dtype):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 8, 13])
 def test_sum_of_neighbours_adds_each_line_once(count):
-    lines = 2.0 ** np.arange(16)[:, None]  # each subset has a sum of its own
+    lines = 2.0 ** np.arange(16)[:, None]  # no two subsets have one sum
     expected = [lines[top : top + count].sum() for top in range(17 - count)]
     assert sum_of_neighbours(lines, count).ravel().tolist() == expected
 

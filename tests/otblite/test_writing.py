@@ -36,7 +36,7 @@ def ramp() -> Image:
     return image(np.stack(bands, axis=-1).astype(np.float32))
 
 
-# The values, then what each integer type makes of them: clamped, then truncated.
+# Values, and their conversions to integer types: clamped, then truncated.
 VALUES = (-3e9, -40000.5, -3.7, -0.5, 0.5, 2.999, 255.5, 256, 40000.5, 70000, 3e9, 5e9)
 LOW, HIGH = -(2**31), 2**31 - 1
 CONVERTED = {
@@ -72,7 +72,7 @@ def test_integers_are_clamped_without_losing_digits(source):
 
 
 def test_place_options_and_permissions(ramp, tmp_path):
-    """Temporary files are private, what becomes of them is not."""
+    """Temporary files are private; the final file is not."""
     name = f"{tmp_path}/out.tif?&gdal:co:COMPRESS=DEFLATE&gdal:co:tiled=yes"
     write(ramp, f"{name}&gdal:co:BLOCKXSIZE=16&gdal:co:BLOCKYSIZE=16&epsg=32632")
     with rasterio.open(tmp_path / "out.tif") as file:
@@ -88,7 +88,7 @@ def test_place_options_and_permissions(ramp, tmp_path):
     ("options", "expected"), [("", "IF_SAFER"), ("?&gdal:co:bigtiff=NO", "NO")]
 )
 def test_bigtiff_when_needed(ramp, options, expected, tmp_path, monkeypatch):
-    """By default GDAL decides, by the size; only the user's own word is stronger."""
+    """By default GDAL decides by the size; the user may decide otherwise."""
     asked, really_open = [], rasterio.open
 
     def spy(path, mode="r", **profile):
@@ -318,7 +318,7 @@ files.write(image(noise), name, np.dtype("float32"), 256, False)
 @pytest.mark.parametrize("size", [64, 600])
 @pytest.mark.parametrize("option", ["NBITS=32", "COMPRESS=DEFLATE", "TILED=YES"])
 def test_full_disk(size, option, tmp_path):
-    """GDAL keeps quiet about what it could not write when it closed a small file."""
+    """GDAL reports no error if it cannot write while it closes a small file."""
     (tmp_path / "out.tif").write_text("as it was")
     name = f"{tmp_path}/out.tif?&gdal:co:{option}"
     done = run_python("-W", "ignore", "-c", FULL_DISK, size, name, cwd=ROOT)
@@ -416,15 +416,15 @@ def test_progress_is_for_terminals(
     quiet, disabled, write_raster, tmp_path, monkeypatch, capfd
 ):
     """`disable=None` is tqdm's word for: only on a terminal."""
-    given, bar = [], files.tqdm
+    settings, bar = [], files.tqdm
 
     def spy(*arguments, **options):
-        given.append(options["disable"])
+        settings.append(options["disable"])
         return bar(*arguments, **options)
 
     monkeypatch.setattr(files, "tqdm", spy)
     name = write_raster("in.tif", np.ones((5, 5), np.uint8))
     app = pyotb.App("ConcatenateImages", il=[name], quiet=quiet)
     app.write(str(tmp_path / "out.tif"))
-    assert given == [disabled]
+    assert settings == [disabled]
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""The scripts' building blocks, each on a whole scene, on the engine that is found.
+"""The scripts' building blocks, each on a whole scene, on the engine of the process.
 
     python building_blocks.py BLOCK SCENE.json ANSWER.npz
 
@@ -116,7 +116,7 @@ def stacking(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 def published(scene: SimpleNamespace, service: FakeService) -> SimpleNamespace:
-    """Describe Sentinel-2 as an archive does whose server has the files."""
+    """Describe Sentinel-2 as an archive does; the service has its files."""
     hrefs = {}
     for band, path in zip(BANDS, scene.s2, strict=True):
         service.files[band] = Path(path).read_bytes()
@@ -146,7 +146,7 @@ def message_of(block: Callable[[], object]) -> dict:
 
 
 def dead_link(scene: SimpleNamespace, folder: Path) -> dict:
-    """The server has lost a file when its pixels are wanted."""
+    """A file disappears from the server before its pixels are read."""
     with serve(FakeService()) as service:
         image = published(scene, service)
 
@@ -392,7 +392,7 @@ BLOCKS = {
 
 
 def answer(block: str, scene: str | Path, out: str | Path) -> dict[str, np.ndarray]:
-    """Run a block, and keep what it answers."""
+    """Run a block, and save its answers."""
     described = SimpleNamespace(**json.loads(Path(scene).read_text()))
     with tempfile.TemporaryDirectory(dir=Path(out).parent) as folder:
         answers = (BLOCKS | TROUBLE)[block](described, Path(folder))

@@ -36,13 +36,13 @@ pytestmark = [
 ]
 SCENES = ("demo", "cut", "random", "lambert")
 
-# float32 is what is computed, in DN.  otblite interpolates on GDAL's kernels, and OTB
+# float32 is computed, in DN.  otblite interpolates on GDAL's kernels, and OTB
 # changes between CRS on a coarse grid: the conformance files leave it 0.007 DN.
 COMPUTED = 0.02
 # uint16 is written, cut off behind the point: 0.02 DN may be the next whole number.
 # Of values spread evenly up to 4 % could be; as a rule engines are far nearer.
 CUT_OFF, SHARE = 1, 0.001
-# float64 is measured on lr: metres, DN, shares.  Beside no data otblite gives 0 where
+# float64 is measured on lr: metres, DN, shares.  Beside no data otblite has 0 where
 # OTB leaves 1e-9, which counts as data: of some thousand samples a few are others.
 MEASURED = {"rtol": 1e-4, "atol": 1e-3}
 

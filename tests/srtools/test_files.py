@@ -1,4 +1,4 @@
-"""Files that appear complete, and files that must not be lost."""
+"""Files appear complete, and no file that is read is replaced."""
 
 import errno
 import os

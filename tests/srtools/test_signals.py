@@ -32,7 +32,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def script(tmp_path):
-    """Start a script whose engine works until it is sent a line."""
+    """Start a script; its engine works until a line is sent."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, tmp_path],
         cwd=ROOT,

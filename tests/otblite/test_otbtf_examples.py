@@ -36,6 +36,7 @@ def patches(write_raster) -> list[str]:
 
 
 def test_from_patches_to_a_map(patches, tmp_path, write_raster):
+    tf.keras.utils.set_random_seed(0)
     xs, labels = patches
     folder = str(tmp_path / "model")
     options = ["--model_dir", folder, "--nb_epochs", "20", "--learning_rate", "0.01"]

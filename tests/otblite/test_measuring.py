@@ -47,9 +47,8 @@ def test_statistics(tmp_path):
     assert app.data["out.std"] == [133.206, 148.733, 181.646, 204.011]
     root = ElementTree.parse(path).getroot()
     assert [entry.get("name") for entry in root] == ["mean", "min", "max", "stddev"]
-    assert [
-        v.get("value") for v in root[3]
-    ] == "133.206 148.733 181.646 204.011".split()
+    deviations = [value.get("value") for value in root[3]]
+    assert deviations == ["133.206", "148.733", "181.646", "204.011"]
 
 
 def test_statistics_of_several_images():

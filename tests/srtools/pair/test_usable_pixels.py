@@ -5,7 +5,7 @@ import pytest
 
 from srtools.images.raster import describe
 from srtools.pair import usable_pixels
-from tests.conftest import CORNER
+from tests.rasters import CORNER
 
 HEIGHT, WIDTH = 60, 70
 

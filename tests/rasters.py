@@ -24,8 +24,8 @@ def write_geotiff(
 
 
 def write_raster(
-    folder: Path, name: str, pixels, spacing=6.0, corner=CORNER, crs=UTM31, **profile
+    folder: Path, name: str, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile
 ) -> str:
-    """Write pixels of a spacing whose upper left corner is (x, y); return the path."""
+    """Write pixels of a spacing with the upper left corner (x, y); return the path."""
     place = Affine(spacing, 0, corner[0], 0, -spacing, corner[1])
-    return write_geotiff(folder / name, pixels, place, crs, **profile)
+    return write_geotiff(folder / name, array, place, crs, **profile)

@@ -103,11 +103,6 @@ def test_container_without_bands_of_its_own(write_raster, monkeypatch):
         files.open_image(path)
 
 
-def test_missing_file():
-    with pytest.raises(RuntimeError, match="/nowhere/in.tif: no such file"):
-        pyotb.ConcatenateImages(il=["/nowhere/in.tif"])
-
-
 def test_truncated_file(tmp_path, write_raster, noise):
     path = write_raster("in.tif", noise)
     Path(path).write_bytes(Path(path).read_bytes()[:20000])

@@ -373,22 +373,9 @@ def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
 
 
 TROUBLE = {block.__name__: block for block in (terminated, full_disk, dead_link)}
-BLOCKS = {
-    block.__name__: block
-    for block in (
-        stacking,
-        links,
-        offset,
-        superimpose,
-        pansharpening,
-        harmonizing,
-        pair_table,
-        usable_pixels,
-        masks,
-        kept_sentinel2,
-        exercise_5,
-    )
-}
+IMAGES = (stacking, links, offset, superimpose, pansharpening, harmonizing)
+RESULTS = (pair_table, usable_pixels, masks, kept_sentinel2, exercise_5)
+BLOCKS = {block.__name__: block for block in IMAGES + RESULTS}
 
 
 def answer(block: str, scene: str | Path, out: str | Path) -> dict[str, np.ndarray]:

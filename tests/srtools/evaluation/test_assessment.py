@@ -44,6 +44,8 @@ def test_batches_do_not_matter(step):
     whole, parts = (assess(size).metrics("") for size in (COUNT, step))
     assert whole["test_set"] == parts["test_set"]
     assert whole["correctness"] == pytest.approx(parts["correctness"])
+    one, other = (m["spectrum"]["correlation"]["model"] for m in (whole, parts))
+    assert one == pytest.approx(other)
     for area in ("inner", "whole"):
         one, other = (metrics[area]["model"] for metrics in (whole, parts))
         assert one["l1_dn"] == pytest.approx(other["l1_dn"], rel=1e-5)

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -286,8 +287,17 @@ def test_the_margin_holds_what_the_network_sees_and_what_resampling_mixes():
     assert scene(Path("x")).margin == FIELD_LR_PIXELS + INTERPOLATION_REACH_LR_PIXELS
 
 
-def test_patches_under_clouds_are_left_out_and_counted(tmp_path, write_raster):
-    options = blocks(tmp_path / "clear", margin=0)
+def test_patches_under_clouds_are_left_out_and_counted(tmp_path, write_raster, caplog):
+    options = blocks(tmp_path / "clear")
+    with caplog.at_level("INFO"):
+        clear = sr_dataset.create_dataset(options)
+    (printed,) = (text for text in caplog.messages if text.startswith("left out: "))
+    assert " 0 in the gaps" not in printed and "in the gaps between groups" in printed
+    with rasterio.open(XS) as file:  # no patch of the grid is unaccounted for
+        grid = (file.height - 1) // SIZE * ((file.width - 1) // SIZE)
+    kept = sum(group["patches"] for group in clear["groups"].values())
+    assert kept + sum(map(int, re.findall(r"\d+", printed))) == grid
+    options = blocks(tmp_path / "clear", margin=0, overwrite=True)
     clear = sr_dataset.create_dataset(options)
     with rasterio.open(TILE[0]) as file:
         left, top, width = file.bounds.left, file.bounds.top, file.width // 2

@@ -153,9 +153,9 @@ def read_windows(
 
     Return the first row and column of the patches of each group, [n, 2].
     """
-    counts = (f"{count} {reason}" for reason, count in split.left_out.items())
-    log.info("left out: %s", ", ".join(counts))
-    size = split.patch_size
+    size, gaps = split.patch_size, split.record.get("patches_lost_in_gaps", 0)
+    counts = {**split.left_out, "in the gaps between groups": gaps}
+    log.info("left out: %s", ", ".join(f"{n} {why}" for why, n in counts.items()))
     windows = {g: read_centres(path, image, size) for g, path in centres.items()}
     check_gaps(windows, size, split.margin)
     return windows

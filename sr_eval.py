@@ -24,7 +24,7 @@ from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.evaluation import comparison, eval_set, result_files, tables
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.coverage import Coverage
-from srtools.images.zooms import ZOOMS, zoom
+from srtools.images.interpolation import ZOOMS, zoom
 from srtools.network import saved_model, serving
 from srtools.options import evaluation_options as cli
 from srtools.options.parser import command_line

@@ -37,7 +37,7 @@ from srtools.conventions import (
 )
 from srtools.files import whole_file
 from srtools.images.figures import stretch, to_display
-from srtools.images.zooms import ZOOMS, bicubic, zoom
+from srtools.images.interpolation import ZOOMS, bicubic, zoom
 from srtools.matching.point_spread import BLUR_METRES
 from srtools.matching.registration import FINEST_PERIOD
 from srtools.network.receptive_field import receptive_field

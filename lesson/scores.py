@@ -12,7 +12,7 @@ from lesson.report import Report
 from lesson.student_model import StudentModel
 from srtools.conventions import SCALE
 from srtools.errors import SRError
-from srtools.images.zooms import ZOOMS, zoom
+from srtools.images.interpolation import ZOOMS, zoom
 
 # Relative tolerance of a right number: rounding in print, and precision.
 TOLERANCE = 0.005

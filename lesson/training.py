@@ -10,7 +10,7 @@ from lesson.patches import read_patches
 from lesson.report import Report
 from lesson.student_model import StudentModel
 from srtools.errors import SRError
-from srtools.images.zooms import bicubic
+from srtools.images.interpolation import bicubic
 from srtools.tf import tf
 
 # The validation loss was still falling if the last epochs lowered it by this share.

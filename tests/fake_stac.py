@@ -15,7 +15,7 @@ from affine import Affine
 from rasterio.io import MemoryFile
 from shapely.geometry import shape
 
-from srtools.sentinel2.archive import Archive, token_library
+from srtools.sentinel2.stac_archive import Archive, token_library
 
 CONFORMANCE = ["https://api.stacspec.org/v1.0.0/item-search"]
 

@@ -7,9 +7,9 @@ from rasterio.warp import transform_geom
 from shapely.geometry import box, mapping, shape
 
 from srtools.conventions import BANDS
-from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import make_scene
+from srtools.sentinel2.stac_archive import Archive
 
 REAL_ITEMS = Path(__file__).parent / "data" / "stac" / "sentinel2_one_orbit.json"
 UTM31 = "EPSG:32631"

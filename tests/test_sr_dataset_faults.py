@@ -17,9 +17,8 @@ from shapely.geometry import box, mapping
 import sr_dataset
 from srtools.conventions import BANDS
 from srtools.pair import pair_pictures
-from srtools.sentinel2 import archive as archives
-from srtools.sentinel2 import download, scenes
-from srtools.sentinel2.archive import Archive
+from srtools.sentinel2 import download, scenes, stac_archive
+from srtools.sentinel2.stac_archive import Archive
 from tests.fake_stac import (
     FakeService,
     block_ranges,
@@ -81,7 +80,7 @@ def quick():
     """Retries at once; rows of single blocks: the images are small; no pictures."""
     factory = logging.getLogRecordFactory()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archives, "RETRY_SECONDS", 0.01)
+        patch.setattr(stac_archive, "RETRY_SECONDS", 0.01)
         patch.setattr(download, "MIN_ROWS", 128)
         for name in ("save_pair", "save_split"):
             patch.setattr(pair_pictures, name, lambda path, *_: path.touch())

@@ -13,7 +13,7 @@ import numpy as np
 from srtools.conventions import BANDS, SCALE
 from srtools.evaluation import confidence, eval_set
 from srtools.evaluation.eval_set import BORDER
-from srtools.images.zooms import ZOOMS
+from srtools.images.interpolation import ZOOMS
 from srtools.metrics import ergas, psnr, spectral_angle, ssim
 from srtools.tf import tf
 

@@ -16,10 +16,10 @@ from rasterio.windows import Window
 from srtools.errors import SRError
 from srtools.images.grid import Grid
 from srtools.images.plausibility import HIGHEST_DN, REMOTE_STEP
-from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.areas import DEGREES, project
 from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS
 from srtools.sentinel2.services import in_parallel
+from srtools.sentinel2.stac_archive import Archive
 
 SAMPLES = 256, 256  # rows and columns of points in an area, where bands are read
 RIM_DEGREES = 0.001  # some 100 m: overview pixels extend beyond the edge of the area

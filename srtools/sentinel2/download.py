@@ -26,9 +26,9 @@ from srtools.files import check_room, make_folder, partial_folder
 from srtools.images.grid import Grid
 from srtools.images.raster import check_written
 from srtools.sentinel2 import areas
-from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.passes import Scene
 from srtools.sentinel2.services import in_parallel, keep_secrets_out_of_logs
+from srtools.sentinel2.stac_archive import Archive
 from srtools.urls import NAMES
 
 # Around the area: bicubic reads 2 pixels of 10 m more, and a shift may be corrected.

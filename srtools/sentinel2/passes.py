@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import shapely
 
-from srtools.sentinel2.archive import COLLECTION, Archive
 from srtools.sentinel2.items import Tile, published_offset
 from srtools.sentinel2.scl import BAD_CLASSES
+from srtools.sentinel2.stac_archive import COLLECTION, Archive
 from srtools.urls import redact
 
 # Published outlines are straight lines in degrees, up to some 300 m off the true edge

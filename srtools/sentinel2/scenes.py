@@ -16,11 +16,11 @@ from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images.plausibility import HIGHEST_DN
 from srtools.options.search_options import MAX_BAD_SHARE
-from srtools.sentinel2.archive import COLLECTION, Archive
 from srtools.sentinel2.clouds import band_shares, scl_shares
 from srtools.sentinel2.items import UNUSABLE_ITEM, Tile
 from srtools.sentinel2.passes import Scene, group_tiles, make_scene, pass_key
 from srtools.sentinel2.services import ServiceError
+from srtools.sentinel2.stac_archive import COLLECTION, Archive
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)

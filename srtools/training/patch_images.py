@@ -6,7 +6,7 @@ import numpy as np
 
 from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.images.figures import stretch, to_display
-from srtools.images.zooms import zoom
+from srtools.images.interpolation import zoom
 from srtools.tf import tf
 
 COMPOSITES = {"true colour": [0, 1, 2], "near infrared, red, green": [3, 0, 1]}

@@ -13,7 +13,7 @@ from srtools import files, signals
 from srtools.cards import check_conventions
 from srtools.conventions import INPUT, OUTPUT, OUTPUT_DN, SCALE
 from srtools.errors import SRError
-from srtools.images.zooms import bicubic
+from srtools.images.interpolation import bicubic
 from srtools.metrics import psnr
 from srtools.network import domain_shift, model_card, precision, saved_model, weights
 from srtools.network.receptive_field import receptive_field

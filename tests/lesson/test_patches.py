@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter, shift
 
 from lesson.check import main
 from lesson.patches import check_patches, mean_of_squares
-from srtools.images.zooms import bicubic
+from srtools.images.interpolation import bicubic
 from tests.training_patches import write_pair
 
 COUNTS = {"train": 6, "valid": 2, "test": 2}

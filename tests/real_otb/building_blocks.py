@@ -36,9 +36,9 @@ from srtools.options import inference_options as inference
 from srtools.pair import CREATION_OPTIONS, patch_groups, quality, radiometric_fit
 from srtools.pair.dataset_job import DatasetJob
 from srtools.pair.usable_pixels import find_usable_pixels
-from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.download import open_links
 from srtools.sentinel2.image import Sentinel2
+from srtools.sentinel2.stac_archive import Archive
 from tests.fake_stac import FakeService, serve
 from tests.processes import ROOT
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from srtools.conventions import BANDS
-from srtools.sentinel2 import archive as archives
-from srtools.sentinel2.archive import Archive
+from srtools.sentinel2 import stac_archive
 from srtools.sentinel2.items import Tile
+from srtools.sentinel2.stac_archive import Archive
 from tests.fake_stac import FakeService, serve, token_library_asks
 from tests.stac_items import REAL_ITEMS
 
@@ -17,7 +17,7 @@ SIDE_FILES = ("{}.ovr", "._{}", "{}.aux.xml", "{}.msk", ".{}.swp", "{}.tmp", "{}
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch):
-    monkeypatch.setattr(archives, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(stac_archive, "RETRY_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from shapely.geometry import box
 
 from srtools.options.search_options import PLANETARY_COMPUTER
-from srtools.sentinel2.archive import Archive
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import choose_tiles, group_tiles, make_scene
+from srtools.sentinel2.stac_archive import Archive
 from tests.stac_items import AREA, item
 
 STRIPS = [f"S2A_OPER_MSI_L2A_DS_ESRI_1_S20220715T1056{s}_N04.00" for s in (29, 33)]

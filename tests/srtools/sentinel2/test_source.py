@@ -12,7 +12,7 @@ from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.options.search_options import END_DATE, START_DATE, SearchOptions
 from srtools.sentinel2 import source
-from srtools.sentinel2.archive import Archive
+from srtools.sentinel2.stac_archive import Archive
 from tests.stac_items import AREA, candidate
 
 

@@ -9,9 +9,9 @@ import rasterio
 
 from srtools.errors import SRError
 from srtools.images import raster
-from srtools.sentinel2 import archive as archives
-from srtools.sentinel2.archive import Archive
+from srtools.sentinel2 import stac_archive
 from srtools.sentinel2.services import ServiceError, keep_secrets_out_of_logs
+from srtools.sentinel2.stac_archive import Archive
 from tests.fake_stac import geotiff
 
 import pyotb
@@ -68,7 +68,7 @@ def test_a_service_without_post_is_asked_by_get(service, archive):
 
 
 @pytest.mark.parametrize(
-    ("loop", "count", "searches"), [("new", archives.MAX_ITEMS, 10), ("same", 1, 2)]
+    ("loop", "count", "searches"), [("new", stac_archive.MAX_ITEMS, 10), ("same", 1, 2)]
 )
 def test_pages_without_end_are_left(service, archive, caplog, loop, count, searches):
     service.items, service.loop, service.honest = [{"id": "a"}], loop, False
@@ -121,7 +121,7 @@ def test_a_silent_service_is_given_up(service, timeout, patience, words):
 @pytest.mark.parametrize(
     ("url", "signs"),
     [
-        (archives.PLANETARY_COMPUTER, True),
+        (stac_archive.PLANETARY_COMPUTER, True),
         ("https://elsewhere.org/stac", False),
         ("https://elsewhere.org/planetarycomputer.microsoft.com", False),
     ],

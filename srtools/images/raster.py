@@ -44,7 +44,6 @@ COMPRESSED = {"COMPRESS": "DEFLATE", "ZLEVEL": 1, "PREDICTOR": 2, "BIGTIFF": "IF
 """GDAL's creation options of an image: small, and quick to write."""
 
 ATTEMPTS = 3  # to read the pixels behind a link
-FLAGS = re.IGNORECASE | re.MULTILINE
 
 
 @dataclass(frozen=True)
@@ -162,8 +161,8 @@ ADVICE = {
 
 
 def _advice(text: str, default: str) -> str:
-    matching = (x for pattern, x in ADVICE.items() if re.search(pattern, text, FLAGS))
-    return next(matching, default)
+    advice = (x for pattern, x in ADVICE.items() if re.search(f"(?im){pattern}", text))
+    return next(advice, default)
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Checks of images against each other that are not of a script as a whole."""
+"""Checks of images against each other."""
 
 import logging
 

@@ -101,22 +101,22 @@ def test_the_outline_of_the_data(write_raster):
         raster.data_outline(empty)
 
 
-LAYOUTS = {
-    "plain": {},
-    "by band": {"interleave": "band", "blockysize": 8},
-    "deflated": {"compress": "deflate", "predictor": 2},
-    "tiled": {"tiled": True, "blockxsize": 16, "blockysize": 16},
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {},
+        {"interleave": "band", "blockysize": 8},
+        {"compress": "deflate", "predictor": 2},
+        {"tiled": True, "blockxsize": 16, "blockysize": 16},
+    ],
+)
 def test_a_file_is_complete_or_refused(write_raster, layout):
     """On a full disk OTB writes a part of a file and returns without an error."""
     random = np.random.default_rng(1)
     for pixels in (random.integers(1, 9000, (64, 48, 4)), np.zeros((64, 48, 1))):
-        path = write_raster("a.tif", pixels.astype(np.uint16), **LAYOUTS[layout])
+        path = write_raster("a.tif", pixels.astype(np.uint16), **layout)
         raster.check_written(path)
-    path = write_raster("a.tif", pixels + 1, **LAYOUTS[layout])
+    path = write_raster("a.tif", pixels + 1, **layout)
     for share in (0.9, 0.3, 0.0):
         os.truncate(path, int(share * os.path.getsize(path)))
         with pytest.raises(SRError, match="a.tif was not written completely; the disk"):

@@ -32,14 +32,10 @@ def archive(service):
 
 
 @pytest.fixture(scope="module")
-def real_items():
-    return json.loads(REAL_ITEMS.read_text())["features"]
-
-
-@pytest.fixture(scope="module")
-def real(real_items):
+def real():
     """Real tiles by their MGRS name."""
-    return {tile.mgrs: tile for tile in map(Tile.from_item, real_items)}
+    items = json.loads(REAL_ITEMS.read_text())["features"]
+    return {tile.mgrs: tile for tile in map(Tile.from_item, items)}
 
 
 @pytest.fixture

@@ -172,8 +172,8 @@ def test_pixels_are_read_without_the_offset(write_raster):
     square = s2.grid.part((slice(top, bottom), slice(left, right)))
     coarse = Grid(square.crs, square.transform @ Affine.scale(2), 8, 8)
     means = expected[3:19, 4:20].reshape(8, 2, 8, 2, 4).mean(axis=(1, 3))
-    found = s2.read(coarse, resampling=Resampling.average)
-    np.testing.assert_allclose(found, means, atol=1)
+    averages = s2.read(coarse, resampling=Resampling.average)
+    np.testing.assert_allclose(averages, means, atol=1)
 
 
 def test_a_tile_without_data_is_no_error_unless_there_is_no_other(

@@ -1,8 +1,6 @@
 """Grouping of tiles by pass, choice of few tiles, entry for the card."""
 
-import copy
 import json
-import re
 
 import pytest
 from shapely.geometry import box
@@ -16,33 +14,26 @@ from tests.stac_items import AREA, item
 STRIPS = [f"S2A_OPER_MSI_L2A_DS_ESRI_1_S20220715T1056{s}_N04.00" for s in (29, 33)]
 
 
-def reprocessed(answer, baseline, generated):
-    """Return the item of another processing of the same tile."""
-    answer = copy.deepcopy(answer)
-    facts = answer["properties"]
-    facts["s2:datatake_id"] = facts["s2:datatake_id"].replace("02.12", baseline)
-    facts["s2:datastrip_id"] = re.sub(
-        r"_\d{8}T\d{6}_(S\w+)_N02.12",
-        rf"_{generated}_\1_N{baseline}",
-        facts["s2:datastrip_id"],
-    )
+def processed(baseline, generated):
+    """Return the tile of one processing of the same pass."""
+    strip = f"S2A_OPER_MSI_L2A_DS_ESRI_{generated}_S20220715T105629_N{baseline}"
+    facts = {"s2:datatake_id": f"GS2A_1_N{baseline}", "s2:datastrip_id": strip}
     facts |= {"s2:processing_baseline": baseline, "s2:generation_time": generated}
-    return answer | {"id": f"{answer['id']} {baseline} {generated}"}
+    return Tile.from_item(item(f"{baseline} {generated}", **facts))
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_processings_the_highest_baseline_then_the_newest_is_kept(real_items, order):
-    original = real_items[10]
-    again = [
-        original,
-        reprocessed(original, "05.09", "20230101T000000"),
-        reprocessed(original, "05.10", "20230202T000000"),
-        reprocessed(original, "05.10", "20230303T000000"),
-        reprocessed(original, "03.00", "20240101T000000"),
+def test_of_processings_the_highest_baseline_then_the_newest_is_kept(order):
+    tiles = [
+        processed("02.12", "20201007T000000"),
+        processed("05.09", "20230101T000000"),
+        processed("05.10", "20230202T000000"),
+        processed("05.10", "20230303T000000"),
+        processed("04.00", "20240101T000000"),
+        processed("03.00", "20240101T000000"),
     ]
-    tiles = [Tile.from_item(answer) for answer in again[::order]]
-    ((kept,),) = group_tiles(tiles, tiles[0].outline.centroid.buffer(0.01))
-    assert kept.id == f"{original['id']} 05.10 20230303T000000"
+    ((kept,),) = group_tiles(tiles[::order], AREA)
+    assert kept.id == "05.10 20230303T000000"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ WEST, EAST = (
 )
 
 
-def half(name, baseline, outline, **facts):
+def side(name, baseline, outline, **facts):
     """Return the item of the west or the east of a pass over the area."""
     facts |= {"s2:mgrs_tile": name[:4], "s2:processing_baseline": baseline}
     facts["s2:datatake_id"] = f"GS2A_1_N{baseline}"
@@ -121,8 +121,8 @@ def half(name, baseline, outline, **facts):
 
 def test_clouds_are_those_of_all_tiles_of_a_pass(search):
     """A cloudy tile with a small part of the area does not reject the pass."""
-    west = half("west", "04.00", WEST, **{"eo:cloud_cover": 70})
-    (scene,) = search(west, half("east", "04.00", EAST, **{"eo:cloud_cover": 5}))
+    west = side("west", "04.00", WEST, **{"eo:cloud_cover": 70})
+    (scene,) = search(west, side("east", "04.00", EAST, **{"eo:cloud_cover": 5}))
     assert sorted(tile.id for tile in scene.tiles) == ["east 04.00", "west 04.00"]
     parts = [WEST.intersection(AREA).area, EAST.intersection(AREA).area]
     assert scene.cloud == pytest.approx(np.average([70, 5], weights=parts))
@@ -130,13 +130,16 @@ def test_clouds_are_those_of_all_tiles_of_a_pass(search):
 
 
 def test_tiles_of_two_offsets_are_not_put_together(search):
-    for scene in search(half("west", "04.00", WEST), half("east", "02.12", EAST)):
+    for scene in search(side("west", "04.00", WEST), side("east", "02.12", EAST)):
         assert scene.rejection == "its outline does not contain the area"
 
 
 def test_an_older_processing_is_taken_where_the_newer_lacks_a_tile(search):
-    old = [half("west", "02.12", WEST), half("east", "02.12", EAST)]
-    west, east = half("west", "05.00", WEST), half("east", "05.00", EAST)
+    old = [side("west", "02.12", WEST), side("east", "02.12", EAST)]
+    west, east = (
+        side("west", "05.00", WEST),
+        side("east", "05.00", EAST),
+    )
     (scene,) = search(*old, west)
     assert not scene.rejection
     assert sorted(tile.id for tile in scene.tiles) == ["east 02.12", "west 02.12"]

@@ -142,7 +142,6 @@ class Archive:
         """
         if not self.needs_token:
             return gdal_path(href)
-        keep_secrets_out_of_logs()
         library = token_library()
         for key, token in list(library.sas.TOKEN_CACHE.items()):
             if token.ttl() < MIN_TOKEN_SECONDS:

@@ -23,7 +23,7 @@ def unread(tmp_path, write_raster):
     """Make files that GDAL cannot open."""
     codec = Path(write_raster("codec.tif", np.full((20, 20), 900, np.uint16)))
     codec.write_bytes(codec.read_bytes().replace(NO_COMPRESSION, JPEG_XL))
-    with zipfile.ZipFile(tmp_path / "S2A_MSIL2A.zip", "w") as archive:
+    with zipfile.ZipFile(tmp_path / "S2A_MSIL2A.ZIP", "w") as archive:
         archive.writestr("S2A.SAFE/MTD_MSIL2A.xml", "<a/>")
     (tmp_path / "S2A.SAFE").mkdir()
     for name in ("S2A.SAFE/MTD_MSIL2A.xml", "notes.txt", "empty.tif"):
@@ -34,7 +34,7 @@ def unread(tmp_path, write_raster):
 SUBDATASET = "SENTINEL2_L2A:S2A.SAFE/MTD_MSIL2A.xml:10m:EPSG_32631"
 UNREAD = {
     "codec.tif": ("missing codec", "copy it with a GDAL that has it"),
-    "S2A_MSIL2A.zip": ("not recognized as being in", "unpack it, and give the"),
+    "S2A_MSIL2A.ZIP": ("not recognized as being in", "unpack it, and give the"),
     "S2A.SAFE/MTD_MSIL2A.xml": ("not recognized as", "give the .SAFE folder itself"),
     "notes.txt": ("not recognized as being in", "a GeoTIFF or another format"),
     "empty.tif": ("not recognized as being in", "a GeoTIFF or another format"),

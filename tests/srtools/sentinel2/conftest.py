@@ -1,6 +1,7 @@
 """Services and items that the tests of Sentinel-2 share."""
 
 import json
+import logging
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -18,6 +19,16 @@ SIDE_FILES = ("{}.ovr", "._{}", "{}.aux.xml", "{}.msk", ".{}.swp", "{}.tmp", "{}
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch):
     monkeypatch.setattr(stac_archive, "RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture(autouse=True)
+def talkative_logs(monkeypatch):
+    """Log all that rasterio says, without the filter of secrets of earlier tests."""
+    factory = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(logging.LogRecord)
+    monkeypatch.setattr(logging.getLogger("rasterio"), "level", logging.NOTSET)
+    yield
+    logging.setLogRecordFactory(factory)
 
 
 @pytest.fixture

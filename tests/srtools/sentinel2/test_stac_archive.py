@@ -20,18 +20,6 @@ BLOB = "https://account.blob.core.windows.net/container/a/B04.tif"
 PIXELS = np.random.default_rng(1).integers(0, 12, (600, 600), np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def talkative_logs():
-    """Remove the filter of secrets that an earlier test has installed."""
-    factory = logging.getLogRecordFactory()
-    library = logging.getLogger("rasterio")
-    level = library.level
-    library.setLevel(logging.NOTSET)
-    yield
-    library.setLevel(level)
-    logging.setLogRecordFactory(factory)
-
-
 @pytest.fixture(scope="module")
 def image():
     """A tiled GeoTIFF of random classes, larger than its first 16 kB."""

@@ -1,1 +1,1 @@
-"""The search, download and reading of Sentinel-2, from `source.open_sentinel2` on."""
+"""Search, download and reading of Sentinel-2; the entry is `source.open_sentinel2`."""

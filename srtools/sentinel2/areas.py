@@ -4,24 +4,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import rasterio
 import rasterio.warp
 import shapely
+from rasterio.crs import CRS
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
+from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, data_outline
 from srtools.sentinel2.services import shorten
 
-DEGREES = rasterio.CRS.from_epsg(4326)
+DEGREES = CRS.from_epsg(4326)
 INVALID_GEOJSON = (ValueError, LookupError, TypeError, AttributeError, ShapelyError)
 
 
 def from_bbox(bbox: Sequence[float], name: str = "the box") -> shapely.Polygon:
-    """Return the area between west, south, east and north, degrees."""
+    """Return the box of west, south, east, north, in degrees; errors call it `name`."""
     west, south, east, north = bbox
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         raise SRError(
@@ -48,8 +48,8 @@ def from_geojson(path: str) -> shapely.Polygon:
     return from_bbox(bounds, f"the box of {path}")
 
 
-def project(outline: shapely.Polygon, source: Any, target: Any) -> shapely.Polygon:
-    """Return an outline in the CRS `target`.
+def project(outline: shapely.Polygon, source: CRS, target: CRS) -> shapely.Polygon:
+    """Convert an outline from the CRS `source` to the CRS `target`.
 
     Points are added along the sides, because a straight side is curved in another CRS.
     """
@@ -57,18 +57,18 @@ def project(outline: shapely.Polygon, source: Any, target: Any) -> shapely.Polyg
     return shape(rasterio.warp.transform_geom(source, target, mapping(outline)))
 
 
-def footprint(image: Any) -> shapely.Polygon:
+def footprint(grid: Grid) -> shapely.Polygon:
     """Return the outline of an image or grid, degrees."""
-    return project(shapely.box(*image.bounds), image.crs, DEGREES)
+    return project(shapely.box(*grid.bounds), grid.crs, DEGREES)
 
 
 def data_footprint(image: ImageInfo) -> shapely.Polygon:
-    """Return a convex outline of the pixels that are not 0 (nodata), degrees."""
+    """Return the convex outline of the pixels with data (no band is 0), degrees."""
     return project(data_outline(image), image.crs, DEGREES)
 
 
 def part_of(image: ImageInfo, area: shapely.Polygon) -> ImageInfo:
-    """Describe the pixels of `image` that touch an area (degrees), as an image."""
+    """Return `image` with its grid reduced to pixels that touch `area` (degrees)."""
     bounds = project(area, DEGREES, image.crs).bounds
     part = image.part(image.clip(image.touched(bounds)))
     if not part.width or not part.height:

@@ -1,4 +1,4 @@
-"""Shares of an area under clouds (from the SCL), and without data in the bands."""
+"""Shares of an area under clouds (by the SCL), and without data in the bands."""
 
 import math
 from collections import defaultdict
@@ -28,10 +28,10 @@ RIM_DEGREES = 0.001  # some 100 m: overview pixels extend beyond the edge of the
 def scl_shares(
     archive: Archive, hrefs: Sequence[str], area: shapely.Polygon
 ) -> dict[str, float]:
-    """Return the share (0-1) of `area` (degrees) of each bad class, and "missing".
+    """Return the share (0-1) of `area` (degrees) in each bad class, and "missing".
 
-    Missing pixels have class 0 in all tiles.  A pixel counts if `area` extends into it
-    by more than a twentieth of its side.
+    `hrefs` link to the SCL of the tiles.  Missing pixels have class 0 in all of them.
+    A pixel counts if `area` extends into it by more than a twentieth of its side.
     """
     (classes, inside), *others = (
         archive.read(href, lambda source: _read_classes(source, area)) for href in hrefs
@@ -48,11 +48,10 @@ def scl_shares(
 def band_shares(
     archive: Archive, hrefs: Sequence[Sequence[str]], area: shapely.Polygon
 ) -> dict[str, float]:
-    """Return the share (0-1) of `area` (degrees) "missing" or "defective" in any band.
+    """Return the shares (0-1) of `area` (degrees), "missing" and "defective" in a band.
 
     A DN of 0 in all tiles is missing, a DN above `HIGHEST_DN` is defective.  Overviews
-    are read, which have a 64th of the bytes.  `hrefs` has one list per band, with an
-    image per tile.
+    are read, a 64th of the bytes.  `hrefs` has for each band the links of all tiles.
     """
     transform = from_bounds(*area.bounds, *SAMPLES[::-1])
 
@@ -75,38 +74,35 @@ def band_shares(
     return {name: float(x.any(axis=0).sum() / count) for name, x in shares.items()}
 
 
-def _read_overview(source: Any, area: shapely.Polygon, transform: Affine) -> np.ndarray:
-    """Read a band over `area` on a grid in degrees, [`SAMPLES`]."""
-    grid = Grid.of(source)
-    window = grid.clip(grid.touched(project(area, DEGREES, source.crs).bounds))
-    part, pixels = grid.part(window), np.zeros(SAMPLES, source.dtypes[0])
+def _read_overview(image: Any, area: shapely.Polygon, transform: Affine) -> np.ndarray:
+    """Read DN [`SAMPLES`] of an open image over `area`, on the grid of `transform`."""
+    grid = Grid.of(image)
+    window = grid.clip(grid.touched(project(area, DEGREES, image.crs).bounds))
+    part, pixels = grid.part(window), np.zeros(SAMPLES, image.dtypes[0])
     if part.width and part.height:
         height, width = (math.ceil(n / REMOTE_STEP) for n in (part.height, part.width))
         scale = Affine.scale(part.width / width, part.height / height)
         rasterio.warp.reproject(
-            source.read(
+            image.read(
                 1, window=Window.from_slices(*window), out_shape=(height, width)
             ),
             pixels,
             src_transform=part.transform @ scale,
-            src_crs=source.crs,
+            src_crs=image.crs,
             dst_transform=transform,
             dst_crs=DEGREES,
         )
     return pixels
 
 
-def _read_classes(source: Any, area: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
-    """Return the SCL [rows, cols] around `area`, and a mask of the pixels inside.
-
-    Beyond the image the class is `MISSING_CLASS`, 0.
-    """
-    outline = project(area, DEGREES, source.crs)
-    core = outline.buffer(-source.transform.a / 20)
-    grid = Grid.of(source)
+def _read_classes(scl: Any, area: shapely.Polygon) -> tuple[np.ndarray, np.ndarray]:
+    """Return the SCL [rows, cols] over `area`, 0 beyond the image, and its mask."""
+    outline = project(area, DEGREES, scl.crs)
+    core = outline.buffer(-scl.transform.a / 20)
+    grid = Grid.of(scl)
     window = grid.touched(core.bounds)
     classes = grid.read(
-        window, lambda part: source.read(1, window=Window.from_slices(*part)), np.uint8
+        window, lambda part: scl.read(1, window=Window.from_slices(*part)), np.uint8
     )
     transform, shape = grid.part(window).transform, classes.shape
     inside = geometry_mask([core], shape, transform, all_touched=True, invert=True)

@@ -1,9 +1,8 @@
-"""Remote images over an area: links for the engine, or local copies of their blocks.
+"""Remote images over an area: links for OTB, or local copies of their blocks.
 
 Links expire within an hour, and OTB has only the retries of GDAL.  For long runs and
-bad networks whole blocks are copied, each once, several rows of blocks in parallel,
-each row with a fresh link and its own retries.  A row that cannot be read ends the
-download.
+bad networks whole blocks are copied, several rows of blocks in parallel, each with a
+fresh link and its own retries.  A row that cannot be read ends the download.
 """
 
 import math
@@ -39,12 +38,12 @@ MIN_ROWS = 256  # pixels read at once, because each reading opens the image anew
 
 @dataclass(frozen=True)
 class Copy:
-    """Blocks of a remote image that lie over an area, and the local file for them."""
+    """Blocks of a remote image (`href`), and the local file (`path`) for them."""
 
     href: str
     path: str
     windows: Sequence[Window]
-    """Rows of blocks; one reading each."""
+    """Rows of blocks over the area; each is read at once."""
     profile: dict[str, Any]
     """Profile of the local file, for rasterio."""
     nbytes: int
@@ -59,10 +58,10 @@ def local_copies(
     folder: str | Path,
     margin_metres: float = MARGIN_METRES,
 ) -> Iterator[list[dict[str, str]]]:
-    """Yield, for each tile over the area, the local file of each of its bands.
+    """Download a scene; yield {band: local file} for each tile over the area.
 
-    The files have the unchanged pixels of the blocks over the area (degrees), on the
-    grid of the original.  They are deleted at the end.
+    The files have the unchanged pixels of the blocks within `margin_metres` of the area
+    (degrees), on the grid of the original.  They are deleted at the end of the block.
     """
     folder = make_folder(folder)  # fails now if it cannot be written
     with partial_folder(folder / "sentinel2") as temporary:
@@ -94,9 +93,9 @@ def local_copies(
 
 @contextmanager
 def open_links(scene: Scene, bands: Sequence[str]) -> Iterator[list[dict[str, str]]]:
-    """Yield, for each tile, the current link of each of its bands.
+    """Yield {band: current link} for each tile of a scene.
 
-    OTB's GDAL reads its options, such as the number of retries, in the environment.
+    The block has GDAL's options (retries, time-outs) in the environment, as OTB needs.
     """
     keep_secrets_out_of_logs()
     options = {**scene.archive.gdal_options(), "GDAL_HTTP_MAX_RETRY": LINK_RETRIES}
@@ -119,7 +118,7 @@ def open_links(scene: Scene, bands: Sequence[str]) -> Iterator[list[dict[str, st
 def _plan_copy(
     source: Any, href: str, path: str, area: shapely.Polygon, margin: float
 ) -> Copy | None:
-    """Return the copy of the blocks over `area`; None if the image has none."""
+    """Plan a copy of the blocks within `margin` metres of `area`; None without any."""
     grid, sides = Grid.of(source), source.block_shapes[0]
     outline = areas.project(area, areas.DEGREES, source.crs)
     window = grid.touched(outline.buffer(margin).bounds)
@@ -150,7 +149,7 @@ def _whole_blocks(pixels: slice, block: int) -> slice:
 
 
 def _download(archive: Archive, copies: Sequence[Copy]) -> None:
-    """Read all blocks into the local files."""
+    """Download all blocks of the copies, in parallel, and write the local files."""
     files, lock = {}, threading.Lock()
 
     def read(job: tuple[Copy, Window]) -> int:

@@ -1,6 +1,6 @@
 """One Sentinel-2 image: its files, its metadata, and its pixels without the offset.
 
-OTB's pipeline reads the files in `tiles`; all other code calls `Sentinel2.read`.
+OTB's pipelines read the files, with the offset; all other code calls `Sentinel2.read`.
 """
 
 import logging
@@ -44,13 +44,13 @@ class Sentinel2:
     tiles: list[list[str]]
     """Files of each tile: B04, B03, B02, B08, or one file with these bands."""
     scl: list[str] = field(default_factory=list)
-    """Scene classification of each tile; empty if there is none."""
+    """File of the scene classification of each tile; empty if there is none."""
     offset: int = 0
     """DN to subtract."""
     offset_source: str = ""
     """Source of the offset: an option, metadata, or "" if unknown."""
     record: dict[str, Any] | None = None
-    """Entry of a search for the card; None for local images."""
+    """Entry for the card, if the image comes from a search; None for local images."""
     day: date | None = None
     """Day of acquisition, UTC; None if unknown."""
     images: list[ImageInfo] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Sentinel2:
         return np.where(dn == 0, 0, np.maximum(dn - self.offset, 1))
 
     def content(self, area: Grid) -> Content:
-        """Check whether all, some or no pixels that touch an area have data.
+        """Return whether all, some or no pixels that touch `area` have data.
 
         0 in any band is nodata; beyond the image there is no data.
         """
@@ -90,13 +90,13 @@ class Sentinel2:
         return Content.ALL if data.all() and inside == window else Content.SOME
 
     def days_to(self, day: date | None) -> int | None:
-        """Return the number of days between the image and `day`, if both are known."""
+        """Return the days between acquisition and `day`, 0 or more; None if unknown."""
         return abs(self.day - day).days if self.day and day else None
 
     def checked(
         self, folder: Path | None = None, xs: ImageInfo | None = None
     ) -> "Sentinel2":
-        """Check the files and a sample of the pixels; return the image with `images`.
+        """Check the files and a sample of the pixels; return a copy with `images` set.
 
         Arguments:
             folder: folder for the VRT files that mosaic several tiles.
@@ -127,9 +127,9 @@ class Sentinel2:
         return replace(self, images=images)
 
     def check_area(self, area: ImageInfo | None) -> None:
-        """Check that the image shows an area, and that the output's grid has metres.
+        """Check that the output has a CRS in metres, and shows ground of Sentinel-2.
 
-        `area` is an image with the grid of the output; None: the grid of Sentinel-2.
+        `area` is an image at the place of the output; None: all of Sentinel-2.
         """
         grid = area or self.images[0]
         checks.check_metres(grid)
@@ -138,7 +138,7 @@ class Sentinel2:
         check_spacing(self.images[0], grid)
 
     def check_training(self, trained: int | None) -> None:
-        """Check that `trained` DN are subtracted, as from the images of the training.
+        """Raise if an offset (`trained`, DN) was subtracted in training but not here.
 
         An offset that the user or the item of a search states is right as it is.
         """
@@ -152,7 +152,7 @@ class Sentinel2:
 
 
 def check_images(paths: Sequence[str]) -> list[ImageInfo]:
-    """Check that the files of a tile have the four bands in order, on one grid."""
+    """Check the four bands of a tile: order, metadata, grid; return their metadata."""
     bands = len(BANDS) // len(paths)
     labels = BANDS if bands == 1 else [", ".join(BANDS)]
     s2 = [
@@ -172,7 +172,7 @@ def check_images(paths: Sequence[str]) -> list[ImageInfo]:
 
 
 def check_spacing(s2: ImageInfo, grid: ImageInfo) -> None:
-    """Warn if the pixels of Sentinel-2 are not 10 m wide in the CRS of a grid."""
+    """Warn if the pixels of Sentinel-2 are not 10 m wide in the CRS of `grid`."""
     spacing = s2.spacing_in(grid.crs)
     if abs(spacing / S2_SPACING_METRES - 1) > SPACING_TOLERANCE:
         log.warning(
@@ -184,7 +184,7 @@ def check_spacing(s2: ImageInfo, grid: ImageInfo) -> None:
 
 
 def check_tags(images: Sequence[ImageInfo], s2: Sentinel2) -> None:
-    """Check the offset against the tags of the files."""
+    """Raise if the tags of the bands contradict the offset that `s2` subtracts."""
     name, removed = redact(images[0].path), {image.offset_removed for image in images}
     if len(removed) > 1:
         raise SRError(

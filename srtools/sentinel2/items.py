@@ -54,7 +54,7 @@ class Tile:
     baseline: str
     """Processing baseline of ESA, for instance "05.09"; "" if not published."""
     generated: str
-    """Time of processing."""
+    """Time of processing, as published; "" if not published."""
     offset: int | None
     """DN to subtract; None if unknown."""
     cloud: float | None
@@ -64,11 +64,11 @@ class Tile:
     outline: BaseGeometry
     """Published outline of the pixels with data, degrees."""
     hrefs: Mapping[str, str]
-    """Unsigned URL of each asset."""
+    """{name of the asset: unsigned URL}."""
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> "Tile":
-        """Read a STAC item (GeoJSON); an incomplete one raises an `UNUSABLE_ITEM`."""
+        """Read a STAC item (GeoJSON); raise one of `UNUSABLE_ITEM` if incomplete."""
         facts, assets = item["properties"], item["assets"]
         datatake = str(facts.get("s2:datatake_id") or facts["datetime"])
         strip = re.search(r"_S(\d{8}T\d{6})", str(facts.get("s2:datastrip_id")))
@@ -118,7 +118,7 @@ def offset_of(baseline: str) -> int | None:
 
 
 def published_offset(name: str, offset: int | None) -> int:
-    """Return the offset of an item or product; raise if it is unknown."""
+    """Return `offset`; raise if that of the product `name` is None (unknown)."""
     if offset is None:
         raise SRError(
             f"the offset in the DN of {name} is unknown (it has several offsets, or no "

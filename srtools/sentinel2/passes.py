@@ -30,11 +30,11 @@ class Scene:
     cloud: float | None
     """Cloud cover, percent: mean over the tiles, weighted by their part of the area."""
     requested: bool = False
-    """True if the user named its items."""
+    """True if the user asked for these items (`--item`)."""
     rejection: str = ""
-    """Reason why it cannot be used; "" if none is known."""
+    """Reason why the scene cannot be used; "" if none is known."""
     shares: dict[str, float] | None = None
-    """Share of each bad class in the area, 0-1; None until the pixels are read."""
+    """Share (0-1) of the area "missing" and in each bad class; None: not read yet."""
 
     @property
     def acquired(self) -> datetime:
@@ -59,7 +59,7 @@ class Scene:
         return [tile.href(band) for tile in self.tiles]
 
     def record(self, offset: int | None = None) -> dict[str, Any]:
-        """Return the entry for the card; `offset` replaces that of the items."""
+        """Return the entry for a card; `offset`, DN, replaces the one of the items."""
         return {
             "stac_url": redact(self.archive.url),
             "collection": COLLECTION,
@@ -77,16 +77,16 @@ class Scene:
 
 
 def pass_key(tile: Tile) -> tuple[str, str, str]:
-    """Return the datatake, datastrip and CRS, which all tiles of a scene share."""
+    """Return the datatake, datastrip and CRS: tiles of a scene have them in common."""
     return tile.datatake, tile.datastrip, tile.crs
 
 
 def group_tiles(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]]:
-    """Return for each pass a small set of tiles that contains `area`.
+    """Group tiles by satellite pass; return for each pass few tiles that cover `area`.
 
     Tiles of different offsets are never mixed.  Of several processings of a tile the
-    one with the highest baseline, then the latest one, is taken.  Processings from
-    before the offset are taken only if the newer ones do not contain the area.
+    one with the highest baseline, then the latest one, is taken.  Processings without
+    an offset are taken only if those with one do not cover the area.
     """
     passes: Any = defaultdict(lambda: defaultdict(dict))
     for tile in sorted(tiles, key=lambda tile: (tile.baseline, tile.generated)):
@@ -102,9 +102,10 @@ def group_tiles(tiles: Iterable[Tile], area: shapely.Polygon) -> list[list[Tile]
 
 
 def choose_tiles(tiles: Iterable[Tile], area: shapely.Polygon) -> list[Tile]:
-    """Choose few tiles that contain `area`: by their uncovered part, then by clouds.
+    """Choose few tiles of one pass that together cover `area`.
 
-    The rim of a tile counts as uncovered, so that a neighbour that shows it is chosen.
+    The next tile adds most ground; of equal ones it has fewest clouds.  The rim of a
+    tile counts as uncovered, so that a neighbour that shows it is chosen.
     """
     chosen: list[Tile] = []
     candidates = sorted(tiles, key=lambda tile: (tile.cloud or 0.0, tile.id))
@@ -131,7 +132,7 @@ def make_scene(
     tiles: Sequence[Tile],
     requested: bool = False,
 ) -> Scene:
-    """Return the tiles as a candidate for `area`."""
+    """Return tiles of one pass as a scene, with figures about `area`."""
     published = [tile for tile in tiles if tile.cloud is not None]
     weights = [tile.outline.intersection(area).area for tile in published]
     cloud = None

@@ -1,4 +1,4 @@
-"""Sentinel-2 products as ESA packs them: an unzipped .SAFE folder."""
+"""An unzipped .SAFE folder, a product of ESA: its image files and its offset."""
 
 import re
 from pathlib import Path
@@ -11,9 +11,9 @@ IMAGES = (".jp2", ".tif", ".tiff")
 
 
 def read_safe(folder: str | Path) -> tuple[list[str], list[str], int | None]:
-    """Find the 10 m bands, the SCL (an empty list if there is none) and the offset.
+    """Return the files of `BANDS` at 10 m, those of the SCL, and the offset, DN.
 
-    An offset of None is unknown.
+    The list of the SCL may be empty.  An offset of None is unknown.
     """
     bands = []
     for band in BANDS:
@@ -29,7 +29,7 @@ def read_safe(folder: str | Path) -> tuple[list[str], list[str], int | None]:
 
 
 def _images(folder: str | Path, pattern: str) -> list[str]:
-    """Find images; side files of GDAL, QGIS and macOS do not count."""
+    """Find images below IMG_DATA; side files of GDAL, QGIS and macOS do not count."""
     return [
         str(path)
         for path in sorted(Path(folder).glob(f"GRANULE/*/IMG_DATA/{pattern}"))
@@ -38,7 +38,7 @@ def _images(folder: str | Path, pattern: str) -> list[str]:
 
 
 def _offset(folder: Path) -> int | None:
-    """Read the offset in the metadata, or derive it from the processing baseline."""
+    """Read the offset, DN, or derive it from the baseline; None if it is unknown."""
     try:
         text = (folder / "MTD_MSIL2A.xml").read_text(errors="replace")
     except OSError:

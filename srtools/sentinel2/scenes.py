@@ -83,7 +83,7 @@ def search(
 
 
 def fetch_items(archive: Archive, area: shapely.Polygon, ids: Sequence[str]) -> Scene:
-    """Return items of one pass as a candidate of any day, cloud cover and outline."""
+    """Return the items `ids`, of one pass, as a scene of any day and cloud cover."""
     items = {tile.id: tile for tile in _read_items(archive.search(ids=list(ids)))}
     if missing := [name for name in ids if name not in items]:
         raise SRError(
@@ -114,8 +114,8 @@ def choose(
 
     The SCL must have all pixels over `area`.  At most the share `max_bad_share` (0-1)
     may have one of `BAD_CLASSES` (clouds of requested items are only measured), be 0
-    in a band, or be brighter than any ground.  If no candidate passes, their table is
-    logged.
+    in a band, or be brighter than any ground.  Other candidates get a `rejection`.  If
+    none passes, their table is logged.
     """
     usable = [scene for scene in candidates if not scene.rejection]
     for scene in usable[:MAX_READ]:
@@ -141,7 +141,7 @@ def choose(
 
 
 def _check_pixels(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> str:
-    """Set `shares`, and return the reason to reject a scene, or ""."""
+    """Set `scene.shares`; return the reason to reject the scene, or ""."""
     scene.shares = scl_shares(scene.archive, scene.hrefs("SCL"), area)
     if scene.shares["missing"]:
         return "pixels are missing"
@@ -159,7 +159,7 @@ def _check_pixels(scene: Scene, area: shapely.Polygon, max_bad_share: float) -> 
 
 
 def ranking_table(candidates: Sequence[Scene], chosen: Scene | None = None) -> str:
-    """Return the candidates as text, two lines each: figures and verdict, then items.
+    """Return a table as text, two lines per candidate: figures and verdict; item ids.
 
     A dash is a figure that is not published, or was not measured.
     """
@@ -192,7 +192,7 @@ def _percent(share: float | None) -> str:
 
 
 def _read_items(items: Iterable[dict[str, Any]]) -> list[Tile]:
-    """Read the items of the collection; log those that cannot be read."""
+    """Convert STAC items to tiles, without those of other collections or unreadable."""
     tiles = []
     for item in items:
         try:

@@ -17,7 +17,7 @@ RETRY_ADVICE = "try again later, or search another --archive"
 
 
 class ServiceError(SRError):
-    """A service does not work at all; other requests to it would fail, too."""
+    """A service does not answer at all; other requests to it would fail, too."""
 
 
 def in_parallel(
@@ -29,7 +29,7 @@ def in_parallel(
     """Yield `function(job)` of each job, in any order, `WORKERS` at a time.
 
     After a failure, or `seconds` (default: `PATIENCE`), no job begins, and running jobs
-    are abandoned: unlike `concurrent.futures`, this pool lets the program end.
+    are abandoned, unlike those of `concurrent.futures`.  `name` is for messages.
     """
     seconds = PATIENCE if seconds is None else seconds
     end = time.monotonic() + seconds
@@ -48,7 +48,7 @@ def in_parallel(
 
 
 def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
-    """Return `function()`, or raise if it takes longer than `seconds`.
+    """Return `function()`; raise a `ServiceError` if it takes longer than `seconds`.
 
     Time-outs of sockets do not stop a server that sends a byte now and then, or one
     that wants to be called again in an hour.
@@ -57,7 +57,7 @@ def within(seconds: float, name: str, function: Callable[[], Result]) -> Result:
 
 
 def shorten(error: object) -> str:
-    """Return the message of `error` on one line, short and without secrets."""
+    """Return the message of `error` on one line, up to 150 letters, without secrets."""
     text = " ".join(without_secrets(str(error)).split())
     return f"{text[:150]}..." if len(text) > 150 else text or "no message"
 
@@ -65,8 +65,7 @@ def shorten(error: object) -> str:
 def keep_secrets_out_of_logs() -> None:
     """From now on, cut the queries of URLs out of all log messages.
 
-    rasterio logs GDAL's messages with whole URLs.  A record factory is the only hook
-    for the messages of all loggers.
+    rasterio logs whole URLs.  Only a record factory sees the messages of all loggers.
     """
     factory = logging.getLogRecordFactory()
     if getattr(factory, "hides_secrets", False):

@@ -42,14 +42,15 @@ def open_sentinel2(
     scl: bool | str = False,
     links: bool = False,
 ) -> Iterator[Sentinel2]:
-    """Yield the user's image, or the best one of a search, checked.
+    """Yield the user's files as a checked image, or the best image of a search.
 
     Arguments:
-        area: ground that must have clear pixels, in degrees.
-        folder: place of temporary copies and mosaics.
+        area: ground that must have clear pixels, in degrees; None without a search.
+        folder: folder of temporary copies and mosaics.
         xs: Spot image that Sentinel-2 must cover; pixels are copied and sampled over
             its rectangle.  None: copied over `area`, and all of them sampled.
-        near: day to which the image should be close.
+        margin_metres: distance from that ground within which pixels are copied, too.
+        near: day to which the acquisition should be close.
         scl: file of the scene classification; True: take that of the search.
         links: yield links, which are secrets, instead of copies.
     """
@@ -77,7 +78,7 @@ def open_sentinel2(
 def find_scene(
     options: SearchOptions, area: shapely.Polygon, near: date | None = None
 ) -> scenes.Scene:
-    """Search for the best image over an area (degrees); print the ranking."""
+    """Return the best image of a search over `area` (degrees); print the ranking."""
     archive = Archive(options.stac_url or ARCHIVES[options.archive])
     if options.item:
         candidates = [scenes.fetch_items(archive, area, options.item)]
@@ -91,7 +92,7 @@ def find_scene(
 def _describe(
     scene: scenes.Scene, tiles: list[dict[str, str]], offset: int | None
 ) -> Sentinel2:
-    """Describe the copies or links of a scene; the user's `offset` has priority."""
+    """Describe a scene by {band: file or link} per tile; `offset` is the user's."""
     first = scene.tiles[0]
     if offset not in (None, first.offset):
         log.warning(
@@ -109,7 +110,7 @@ def _describe(
 
 
 def local_image(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
-    """Describe images (four files, or one with four bands), or a SAFE folder."""
+    """Describe the user's files or SAFE folder; `offset` None: the folder's, or 0."""
     offset_source = "" if offset is None else OFFSET_OPTION
     if len(paths) == 1 and Path(paths[0]).is_dir():
         bands, scl, published = safe.read_safe(paths[0])
@@ -132,12 +133,12 @@ def local_image(paths: tuple[str, ...], offset: int | None) -> Sentinel2:
 
 
 def with_classification(s2: Sentinel2, path: str) -> Sentinel2:
-    """Return the image with the user's scene classification, of the same day."""
+    """Return `s2` with the file of a scene classification; raise if the days differ."""
     return replace(s2, scl=[path], day=day_in([*s2.tiles[0], path]) or s2.day)
 
 
 def day_in(paths: Sequence[str]) -> date | None:
-    """Read the day of acquisition in file names, as ESA and MUSCATE write it.
+    """Read the day of acquisition in file names of ESA or MUSCATE; None without one.
 
     >>> day_in(("S2A_MSIL2A_20220714T105629_N0400_R051_T31UDQ_20220714T170000.SAFE",))
     datetime.date(2022, 7, 14)

@@ -1,4 +1,4 @@
-"""A STAC API and the images behind it: searched and read in bounded time.
+"""The search of a STAC API, and the reading of its images, in bounded time.
 
 Every call has a time-out, retries, and a bound on the whole (`within`).  URLs carry
 secrets, which `redact` and `without_secrets` cut out of messages and cards.
@@ -51,14 +51,14 @@ os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(2**30))
 
 @dataclass(frozen=True)
 class Archive:
-    """STAC API of an archive of Sentinel-2."""
+    """A public archive of Sentinel-2 behind a STAC API."""
 
     url: str = PLANETARY_COMPUTER
     """Root of the STAC API."""
     timeout: float = 30.0
     """Longest wait for an answer or a token, seconds."""
     patience: float = 180.0
-    """Longest time of a search, or of reading an image, with all retries, seconds."""
+    """Longest time of a search, or of reading an image, retries included, seconds."""
 
     @property
     def needs_token(self) -> bool:
@@ -66,13 +66,14 @@ class Archive:
         return urlsplit(self.url).hostname == urlsplit(PLANETARY_COMPUTER).hostname
 
     def search(self, **parameters: Any) -> list[dict[str, Any]]:
-        """Return the items (GeoJSON) of a `pystac_client.ItemSearch`, each id once.
+        """Search the archive; return the items (GeoJSON), each id once.
 
-        A server may ignore the parameters, so the caller has to check the items.
+        The parameters are those of `pystac_client.ItemSearch`.  A server may ignore
+        them, so the caller has to check the items.
         """
         name = f"the STAC service {with_proxy(self.url)}"
         try:
-            return within(self.patience, name, lambda: self._search(parameters))
+            return within(self.patience, name, lambda: self._retry_search(parameters))
         except SRError:
             raise
         except Exception as error:  # pystac-client passes on those of many libraries
@@ -87,17 +88,17 @@ class Archive:
                 f"the URL and the network, {RETRY_ADVICE}"
             ) from None
 
-    def _search(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    def _retry_search(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._pages(parameters)
+                return self._search_once(parameters)
             except APIError as error:
                 # urllib3 does not repeat a request whose answer was cut off.
                 if not isinstance(error.__context__, ChunkedEncodingError):
                     raise
-        return self._pages(parameters)
+        return self._search_once(parameters)
 
-    def _pages(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    def _search_once(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         retries = urllib3.Retry(
             total=5,
             connect=2,
@@ -135,10 +136,10 @@ class Archive:
         return list(items.values())[:MAX_ITEMS]
 
     def path(self, href: str) -> str:
-        """Return the path by which GDAL reads `href` now.
+        """Return GDAL's path of the link `href`, with a token if the archive needs one.
 
-        A path with a token is a secret and expires in `MIN_TOKEN_SECONDS` or more:
-        keep `href`, and call this just before reading.
+        A path with a token is a secret, valid for at least `MIN_TOKEN_SECONDS`: keep
+        `href`, and call this just before reading.
         """
         if not self.needs_token:
             return gdal_path(href)
@@ -172,7 +173,7 @@ class Archive:
         }
 
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
-        """Open `href` and return `reader(dataset)`, with retries.
+        """Open the link `href` with rasterio; return `reader(dataset)`, with retries.
 
         GDAL repeats a request that got 429 or 5xx.  The whole reading starts again
         after a cut connection, after damaged bytes (if checksums, as of DEFLATE,
@@ -212,7 +213,7 @@ class Archive:
 
 
 def token_library() -> Any:
-    """Import planetary_computer, which no other archive needs."""
+    """Import and return planetary_computer, which no other archive needs."""
     with warnings.catch_warnings():
         # Newer pydantic warns about the declaration of its models.
         warnings.simplefilter("ignore")

@@ -1,1 +1,1 @@
-"""One raster: where it lies, whether its pixels can be right, and how it looks."""
+"""One raster: its grid, metadata and pixels, their plausibility, VRT, pictures."""

@@ -1,7 +1,6 @@
 """Checks of the metadata of bands: type, nodata, alpha, mask, scale.
 
-OTB reads no masks, alpha bands or scales; only a DN of 0 is nodata for it.  Files with
-another meaning are refused here.
+OTB reads no masks, alpha bands or scales, and only 0 is nodata: others are refused.
 """
 
 import math
@@ -33,7 +32,8 @@ TYPE_ADVICE = {
 def check_band_metadata(image: ImageInfo, label: str, linear: bool = False) -> None:
     """Check that all bands are DN (reflectance x 10000) and that only 0 is nodata.
 
-    `linear` accepts any linear coding of reflectance, 8 bits included.
+    `label` names the image in messages ("the PAN image").  `linear` accepts any linear
+    coding of reflectance, 8 bits included.
     """
     name = f"{label} {redact(image.path)}"
     types = [band.dtype for band in image.band_infos]

@@ -24,7 +24,7 @@ WORDS = {
 
 
 def sentinel2_band(text: str) -> str | None:
-    """Return the one band of Sentinel-2 that a text names.
+    """Return the one band of Sentinel-2 that a text names; None for no or several.
 
     Codes of two characters come before colours, and those before codes of one digit,
     which may be mere numbers.
@@ -40,7 +40,7 @@ def sentinel2_band(text: str) -> str | None:
 
 
 def spot_band(text: str) -> str | None:
-    """Return the Sentinel-2 name of the one band of Spot that a text names.
+    """Return the Sentinel-2 name of the one band of Spot that a text names, or None.
 
     >>> spot_band("B0 Blue"), spot_band("B2"), spot_band("Band 1")
     ('B02', 'B04', None)
@@ -60,10 +60,10 @@ def _colours(text: str) -> set[str]:
 def check_order(
     images: Sequence[ImageInfo], label: str, read: Callable[[str], str | None]
 ) -> None:
-    """Check that no name of a band contradicts the order of `BANDS`.
+    """Check that the names of bands do not contradict the order of `BANDS`.
 
-    `images` are four with one band or one with four; `read` is `sentinel2_band` or
-    `spot_band`.
+    `images` are four with one band or one with four; `read`, `sentinel2_band` or
+    `spot_band`, returns the band that a text names.  `label` is for messages.
     """
     bands = [band for image in images for band in image.band_infos]
     titles = [band.title for band in bands]

@@ -27,7 +27,7 @@ SAME_GRID_PIXELS = 1e-3  # distance of the corners of two bands
 def check_spot(
     pan: str, xs: str, patch_size: int, linear: bool = False
 ) -> tuple[ImageInfo, ImageInfo]:
-    """Check the Spot images, before Sentinel-2 is fetched for them.
+    """Check Spot's PAN and XS files; return the metadata of both.
 
     `patch_size` is in XS pixels.  `linear` accepts any linear coding of reflectance
     (raw counts, 8 bits), which will be harmonized.
@@ -50,7 +50,7 @@ def check_spot(
 
 
 def check_metres(image: ImageInfo) -> None:
-    """Check that the units of the CRS are metres on the ground."""
+    """Check that the units of an image's CRS are metres on the ground."""
     in_metres = image.crs.is_projected and image.crs.linear_units_factor[1] == 1
     if not in_metres or image.crs.to_epsg() == WEB_MERCATOR:
         raise SRError(
@@ -60,7 +60,7 @@ def check_metres(image: ImageInfo) -> None:
 
 
 def check_spot_pair(pan: ImageInfo, xs: ImageInfo) -> None:
-    """Check that PAN and XS are one scene, and that XS has pixels of 4 x 4 of PAN."""
+    """Check that PAN and XS overlap in one CRS, with XS pixels as wide as 4 of PAN."""
     if pan.crs != xs.crs:
         raise SRError(
             f"PAN is in {pan.crs.to_string()} and XS in {xs.crs.to_string()}; "
@@ -97,7 +97,7 @@ def check_spot_pair(pan: ImageInfo, xs: ImageInfo) -> None:
 
 
 def check_stack(images: Sequence[ImageInfo]) -> None:
-    """Check that images lie on one grid."""
+    """Check that images have one CRS, size and transform."""
     first = images[0]
     for image in images[1:]:
         same = (image.width, image.height) == (first.width, first.height)
@@ -123,7 +123,7 @@ def check_covers(
 ) -> None:
     """Check that tiles, in any CRS, together cover the Spot image `area`.
 
-    `outline` is that of its pixels with data, in its CRS.  `label` names a tile.
+    `outline` surrounds the pixels of `area` with data, in its CRS; `label` names tiles.
     """
     sides = shapely.segmentize(outline.boundary, outline.length / 160)
     left, bottom, right, top = outline.bounds
@@ -145,7 +145,7 @@ def check_covers(
 
 
 def check_overlaps(image: ImageInfo, area: ImageInfo) -> None:
-    """Check that `image` covers at least a part of `area`."""
+    """Check that `image` shows at least a part of the ground of the image `area`."""
     if not image.meets(area.bounds_in(image.crs)):
         raise SRError(
             f"{redact(image.path)} does not show {redact(area.path)}: the one lies at "

@@ -13,7 +13,7 @@ IMAGING_DATE = re.compile(r"<IMAGING_DATE>\s*(\d{4}-\d\d-\d\d)")
 
 
 def imaging_date(image: str) -> date | None:
-    """Read the date of acquisition in DIM_*.XML, given itself or an image beside it.
+    """Read the date of acquisition in DIM_*.XML: the file `image`, or one beside it.
 
     None: the date is unknown or ambiguous.
     """

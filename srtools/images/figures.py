@@ -1,4 +1,4 @@
-"""Pictures of images; those of one row share one contrast stretch."""
+"""Pictures of images: contrast stretch, rows of pictures, previews, quicklooks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ SIDE = 900  # largest side of a picture of one image, pixels
 
 
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the limits of each band of [h, w, bands]: its percentiles 1 and 99.
+    """Return the percentiles 1 and 99 of [h, w, bands], as limits (low, high) [bands].
 
     Pixels that are 0 in all bands are nodata and do not count.
     """
@@ -28,13 +28,13 @@ def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_display(image: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Map [h, w, 3] to 0-1, with a gamma of 1.5 that brightens dark ground."""
+    """Map [h, w, 3] between `limits` to 0-1; a gamma of 1.5 brightens dark ground."""
     low, high = limits
     return np.clip((image - low) / (high - low), 0, 1) ** (1 / 1.5)
 
 
 def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -> None:
-    """Save a picture with one row per scene and one column per version of it.
+    """Save a picture with one row per scene and one column per image of the scene.
 
     Arguments:
         path: PNG file.
@@ -68,9 +68,9 @@ def save(figure: Figure, path: str | Path) -> None:
 def save_preview(
     path: str | Path, read_s2: Callable[[Grid], np.ndarray], sr_path: str | Path
 ) -> None:
-    """Save a picture of input and output over the same area, and of its centre.
+    """Save a picture of Sentinel-2 and the output, whole and in the middle 1280 m.
 
-    `read_s2` reads Sentinel-2 on a grid.
+    `read_s2` reads Sentinel-2 on a grid; `sr_path` is the output.
     """
     sr = raster.describe(sr_path, "the image")
     rows = [
@@ -84,7 +84,7 @@ def save_preview(
 
 
 def _grid(crs: CRS, bounds: Bounds, spacing: float, size: int) -> Grid:
-    """Return a grid over bounds with at most `size` pixels a side."""
+    """Return a grid over bounds, coarser than `spacing` beyond `size` pixels a side."""
     left, bottom, right, top = bounds
     sides = right - left, top - bottom
     width, height = (
@@ -94,7 +94,7 @@ def _grid(crs: CRS, bounds: Bounds, spacing: float, size: int) -> Grid:
 
 
 def quicklook(image: raster.ImageInfo) -> np.ndarray:
-    """Read an image with at most `SIDE` pixels a side, [h, w, bands] float."""
+    """Read a whole image with at most `SIDE` pixels a side, [h, w, bands] float."""
     scale = max(1.0, max(image.width, image.height) / SIDE)
     shape = [max(1, round(side / scale)) for side in (image.height, image.width)]
     average = Resampling.average
@@ -110,9 +110,9 @@ def middle(bounds: Bounds, metres: float) -> Bounds:
 
 
 def read_area(paths: list[str], crs: CRS, bounds: Bounds, size: int) -> np.ndarray:
-    """Read the bands of files over bounds in a CRS, [h, w, bands] float.
+    """Read the bands of files over bounds in the CRS `crs`, [h, w, bands] float.
 
-    `size` is the largest side of the result, pixels.
+    `size` is the longest possible side of the result, pixels.
     """
     images = [raster.describe(path, "the image") for path in paths]
     spacing = min(image.spacing_in(crs) for image in images)

@@ -1,4 +1,4 @@
-"""The grid of an image: the place of its pixels, and the pixels over an area."""
+"""The grid of an image: coordinates of its pixels, and the pixels inside bounds."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -46,20 +46,20 @@ class Grid:
         return left - margin, bottom - margin, right + margin, top + margin
 
     def position(self, x: float, y: float) -> tuple[float, float]:
-        """Return the row and column of a point; 0 is the upper or left edge."""
+        """Return the row and column of a point, as fractions from the upper left."""
         col, row = ~self.transform @ (x, y)
         return row, col
 
     def touched(self, bounds: Bounds) -> Window:
-        """Return the pixels that overlap bounds, also beyond the image."""
+        """Return the window of pixels that overlap bounds, also beyond the image."""
         return self._window(bounds, EDGE)
 
     def centred(self, bounds: Bounds) -> Window:
-        """Return the pixels whose centres lie inside bounds, also beyond the image."""
+        """Return the window of pixels centred inside bounds, also beyond the image."""
         return self._window(bounds, 0.5 - EDGE)
 
     def _window(self, bounds: Bounds, inset: float) -> Window:
-        """Return the pixels that bounds enter by more than `inset` pixels."""
+        """Return the window of pixels that bounds enter by more than `inset` pixels."""
         left, bottom, right, top = bounds
         starts, stops = self.position(left, top), self.position(right, bottom)
         return tuple(
@@ -68,19 +68,19 @@ class Grid:
         )
 
     def clip(self, window: Window) -> Window:
-        """Return the part inside the image; the slices are empty if there is none."""
+        """Return the part of a window inside the image; without one, empty slices."""
         return tuple(
             slice(min(max(part.start, 0), size), min(max(part.stop, 0), size))
             for part, size in zip(window, (self.height, self.width), strict=True)
         )
 
     def meets(self, bounds: Bounds) -> bool:
-        """Check whether bounds overlap the image by more than an edge."""
+        """Check whether bounds overlap the image by more than a rounding error."""
         rows, cols = self.clip(self.touched(bounds))
         return rows.start < rows.stop and cols.start < cols.stop
 
     def part(self, window: Window) -> "Grid":
-        """Return the grid of some rows and columns."""
+        """Return the grid of a window, which may extend beyond the image."""
         rows, cols = window
         corner = self.transform @ Affine.translation(cols.start, rows.start)
         return Grid(self.crs, corner, cols.stop - cols.start, rows.stop - rows.start)
@@ -88,9 +88,9 @@ class Grid:
     def read(
         self, window: Window, reader: Callable[[Window], np.ndarray], dtype: Any
     ) -> np.ndarray:
-        """Read rows and columns; those beyond the image are 0.
+        """Read the pixels [rows, columns] of a window; those beyond the image are 0.
 
-        `reader` reads [rows, columns] of a window inside the image.
+        `reader` reads a window that lies inside the image.
         """
         inside = self.clip(window)
         if any(part.start == part.stop for part in inside):

@@ -8,9 +8,9 @@ ZOOMS = ("nearest", "bilinear", "bicubic")
 
 
 def zoom(lr: np.ndarray, size: tuple[int, int], method: str) -> tf.Tensor:
-    """Enlarge [n, h, w, bands] to `size` (height, width), without a shift.
+    """Enlarge [n, h, w, bands] to `size` (height, width) by a method of `ZOOMS`.
 
-    Bicubic is cubic convolution (Keys, 1981, a = -0.5).
+    Corners stay in place.  Bicubic is cubic convolution (Keys, 1981, a = -0.5).
     """
     return tf.image.resize(lr, size, method)
 

@@ -62,7 +62,7 @@ for any linear coding of reflectance."""
 def sample(
     images: Sequence[ImageInfo], area: ImageInfo | None = None
 ) -> dict[str, np.ndarray]:
-    """Read some pixels of each band over an area; {name of the band: DN except 0}."""
+    """Read {band: sample of its DN, without 0}, over the image `area` or everywhere."""
     bands = {}
     for image in images:
         bounds = (area or image).bounds_in(image.crs)
@@ -82,9 +82,9 @@ def sample(
 def check_plausible(
     bands: dict[str, np.ndarray], label: str, linear: bool = False
 ) -> None:
-    """Check that the pixels of a `sample` can be DN.
+    """Check that the pixels of a `sample` can be DN (reflectance x 10000).
 
-    `linear` accepts any linear coding of reflectance.
+    `linear` accepts any linear coding of reflectance.  `label` is for messages.
     """
     bands = {f"{label} {place}": values for place, values in bands.items()}
     for place, values in bands.items():
@@ -115,7 +115,7 @@ def check_plausible(
 
 
 def _statistics(values: np.ndarray) -> dict[str, Any]:
-    """Compute DN and shares (0-1) of the pixels of a band."""
+    """Compute the entries for `FAULTS`: DN and shares (0-1) of a band's pixels."""
     lowest = values.min()
     numbers, counts = np.unique(values[values > HIGHEST_DN], return_counts=True)
     return {
@@ -130,7 +130,7 @@ def _statistics(values: np.ndarray) -> dict[str, Any]:
 
 
 def _check_scale(bands: dict[str, np.ndarray]) -> None:
-    """Check that the scale is not too small, which no single band can prove."""
+    """Raise if no band has a DN above 255, as in pictures or rounded reflectances."""
     largest = max(values.max() for values in bands.values())
     if largest <= LARGEST_BYTE:
         kind = "reflectances cut to whole numbers" if largest <= 1 else "8-bit colours"
@@ -143,14 +143,11 @@ def _check_scale(bands: dict[str, np.ndarray]) -> None:
 def check_offset(
     bands: dict[str, np.ndarray], offset: int, offset_source: str = ""
 ) -> None:
-    """Check whether the pixels contain the offset that will be subtracted.
+    """Check whether a `sample` of Sentinel-2 contains the offset to subtract, DN.
 
     The DN of shadow and water are near 0 without the offset and near 1000 with it.
     A contradiction is a warning if `offset_source` is `OFFSET_OPTION` or "" (unknown),
     and an error if it names metadata.
-
-    Arguments:
-        bands: bands of one Sentinel-2 image, see `sample`.
     """
     darkest = min(np.quantile(values, DARKEST_SHARE) for values in bands.values())
     dark = max((values < DARK_DN).mean() for values in bands.values())

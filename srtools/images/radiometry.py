@@ -1,4 +1,4 @@
-"""Sentinel-2 digital numbers, with pyotb's operators."""
+"""Offset and nodata of Sentinel-2's DN, as expressions of pyotb."""
 
 import pyotb
 
@@ -16,7 +16,6 @@ def remove_offset(s2: pyotb.App, offset: int) -> pyotb.App:
 def at_least_1(image: pyotb.App) -> pyotb.App:
     """Raise pixels below 1 to 1, in an image without nodata: 0 would be nodata.
 
-    Interpolation and pansharpening darken the darkest pixels, and OTB truncates
-    decimals; a network may answer 0.
+    Interpolation, pansharpening or a network may darken pixels; OTB truncates decimals.
     """
     return pyotb.where(image < 1, 1, image)

@@ -91,7 +91,7 @@ class ImageInfo(Grid):
 
     @property
     def largest_dn(self) -> int | None:
-        """Largest DN of an unsigned type, which marks saturated pixels."""
+        """Largest DN of an unsigned type, which marks saturated pixels; else None."""
         kind = np.dtype(self.dtype)
         return int(np.iinfo(kind).max) if kind.kind == "u" else None
 
@@ -189,7 +189,7 @@ def _check_north_up(image: ImageInfo, name: str) -> None:
 
 
 def _info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
-    """Return the metadata of an open image, which may be only a list of others."""
+    """Return the metadata of an open image; raise for a mere list of images."""
     if not file.count:
         raise RasterioError("it is a list of images and none itself")
     try:
@@ -233,7 +233,7 @@ def read(
     Arguments:
         area: rows and columns inside the images, or a grid to warp to, with 0 beyond
             the images; None: everything.
-        shape: height and width to which rows and columns are resampled.
+        shape: height and width to resample rows and columns to; None: as they are.
     """
     bands = [_read(image, area, shape, resampling) for image in images]
     return np.moveaxis(np.concatenate(bands), 0, -1)
@@ -265,7 +265,7 @@ def _read(
 
 
 def data_outline(image: ImageInfo) -> shapely.Polygon:
-    """Return a convex outline of the pixels that are not 0, in the CRS of the image.
+    """Return the convex outline of pixels with data (no band is 0), in the image's CRS.
 
     Orthorectified images are slanted, with wedges of nodata beside them.
     """
@@ -282,7 +282,7 @@ def data_outline(image: ImageInfo) -> shapely.Polygon:
 
 
 def sources(path: str) -> list[str]:
-    """Return the files of an image: itself, those of a VRT, and its side files.
+    """Return the paths that an image consists of: itself, a VRT's files, side files.
 
     Statistics and overviews, which a viewer may write, are left out.
     """
@@ -297,7 +297,7 @@ def sources(path: str) -> list[str]:
 
 
 def is_whole(path: str | os.PathLike) -> bool:
-    """Check that no block of a GeoTIFF is missing, overwritten, or cut off."""
+    """Return True if no block of a GeoTIFF is missing, overwritten, or cut off."""
     try:
         with rasterio.open(path) as file:
             blocks = np.array(sorted(_blocks(file)), np.int64)

@@ -1,4 +1,4 @@
-"""GDAL's virtual format, which pads, moves and masks images lazily on both engines."""
+"""VRT files: GDAL pads, moves, masks or joins images while OTB or otblite reads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Band:
 def write(
     path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[str, str] = {}
 ) -> Path:
-    """Write a VRT file."""
+    """Write a VRT file with a band for each of `bands`; return `path`."""
     items = (f'<MDI key="{key}">{escape(text)}</MDI>' for key, text in tags.items())
     path.write_text(
         f"""\
@@ -88,21 +88,22 @@ def _source(copy: Copy, number: int) -> str:
 
 
 def write_grid(path: Path, grid: Grid) -> Path:
-    """Write an image of zeros that only defines a grid."""
+    """Write a VRT of zeros that only defines a grid; return `path`."""
     return write(path, grid, [Band(1, "uint8")])
 
 
 def write_displaced(path: Path, image: ImageInfo, dx: float, dy: float) -> Path:
-    """Write `image` moved `dx` east and `dy` north, in units of the CRS."""
+    """Write a VRT of `image`, moved `dx` east and `dy` north in units of the CRS."""
     moved = Affine.translation(dx, dy) @ image.transform
     bands = _bands(image, [_whole(image)])
     return write(path, replace(image.grid, transform=moved), bands)
 
 
 def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
-    """Mosaic tiles (files of each) of one CRS and pixel grid; a 0 shows the tile below.
+    """Write mosaics of tiles as VRT files in `folder`; return one path per band file.
 
-    Return one VRT file in `folder` per file of a tile.  A single tile keeps its files.
+    `tiles` has the files of each tile; all lie on one pixel grid.  A later tile covers
+    an earlier one, except where it is 0.  A single tile keeps its files.
     """
     if len(tiles) == 1:
         return list(tiles[0])
@@ -126,16 +127,16 @@ def write_mosaics(tiles: Sequence[Sequence[str]], folder: Path) -> list[str]:
 
 
 def write_masked(path: Path, image: ImageInfo, mask: ImageInfo) -> Path:
-    """Write `image` with 0 where a mask of 0 and 1 on the same grid is 0."""
+    """Write a VRT of `image`, with 0 where a mask (0 or 1, on the same grid) is 0."""
     over = _whole(mask, transparent=1)._replace(band=1)
     return write(path, image.grid, _bands(image, [_whole(image), over]))
 
 
 def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
-    """Write `image` padded by `margin` pixels, reflected: d c b a | a b c d | d c b a.
+    """Write a VRT of `image`, padded by reflection: d c b a | a b c d | d c b a.
 
-    The columns are reflected in an intermediate file beside `path`, then its rows, so
-    that the corners are right.
+    `margin`, pixels, is cut to the size of the image.  Another VRT beside `path`
+    reflects the columns; `path` reflects the rows of that VRT.
     """
     width, height = image.width, image.height
     margin = min(margin, width, height)
@@ -154,7 +155,7 @@ def write_reflected(path: Path, image: ImageInfo, margin: int) -> Path:
 
 
 def _reflected(size: int, margin: int) -> list[tuple[int, int, int]]:
-    """Return the first pixel, number of pixels and new place of copies on an axis."""
+    """Return (first pixel, number of pixels, place in the VRT) of copies on an axis."""
     before = [(index, 1, margin - 1 - index) for index in range(margin)]
     after = [(size - 1 - i, 1, margin + size + i) for i in range(margin)]
     return [*before, (0, size, margin), *after]

@@ -15,14 +15,13 @@ LEAST_CHANNELS = 16
 
 
 class BlockwiseConv2D(tf.keras.layers.Conv2D):
-    """Conv2D of an image with an even number of rows and columns, the same sums.
+    """Conv2D that computes 2 x 2 pixels at once: rows and columns are even in number.
 
     Padding is "same", the kernel odd; there are no more filters than channels.  The
     output is float32.
 
-    A sum of bfloat16 is rounded to 8 bits: 20 DN near DN 3000.  Therefore the largest
-    part of output i, its share of channel i, is added in float32; rounding the small
-    rest costs a DN or two.
+    A sum of bfloat16 is rounded to 8 bits: 20 DN near DN 3000.  So the largest part of
+    output i, its share of channel i, is added in float32; the rest loses a DN or two.
     """
 
     def __init__(self, filters: int, kernel_size: int, **options: Any):
@@ -44,7 +43,10 @@ class BlockwiseConv2D(tf.keras.layers.Conv2D):
 
 
 def convolve_blocks(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Compute `tf.nn.conv2d(image, kernel, 1, "SAME")` in blocks, as float32."""
+    """Compute `tf.nn.conv2d(image, kernel, 1, "SAME")` for 2 x 2 pixels at once.
+
+    The result is [n, h, w, filters] float32; h and w are even.
+    """
     shifted = [
         tf.pad(kernel, [[down, 1 - down], [right, 1 - right], [0, 0], [0, 0]])
         for down in (0, 1)

@@ -31,7 +31,7 @@ class DomainShift(NamedTuple):
 
     @property
     def warning(self) -> str | None:
-        """Sentence on the difference; None if it is usual."""
+        """Warning as a sentence; None if the share is at most `MOST_UNLIKE`."""
         if self.share_unlike <= MOST_UNLIKE:
             return None
         return (
@@ -42,7 +42,7 @@ class DomainShift(NamedTuple):
 
 
 def features(patches: np.ndarray) -> np.ndarray:
-    """Compute the `FEATURES` [n, 13] of patches [n, h, w, bands], DN without offset."""
+    """Compute `FEATURES` [n, 13] of lr patches [n, h, w, bands], DN without offset."""
     pixels = patches.astype(np.float64)
     mean = pixels.mean(axis=(1, 2))
     variance = pixels.var(axis=(1, 2)) + 1
@@ -54,7 +54,7 @@ def features(patches: np.ndarray) -> np.ndarray:
 
 
 def record(patches: np.ndarray) -> dict:
-    """Return the section of the card for lr patches [n, h, w, bands], DN."""
+    """Return the card's `SECTION` on training patches: lr, [n, h, w, bands] DN."""
     values = features(patches)
     mean = values.mean(axis=0)
     spread = np.maximum(values.std(axis=0), LEAST_SPREAD)
@@ -78,14 +78,14 @@ def record(patches: np.ndarray) -> dict:
 
 
 def _distances(scaled: np.ndarray, correlation: np.ndarray) -> np.ndarray:
-    """Compute Mahalanobis distances [n] of deviations [n, features], scaled to 1."""
+    """Compute Mahalanobis distances [n] of [n, features], over sqrt(features)."""
     return np.sqrt((scaled * np.linalg.solve(correlation, scaled.T).T).mean(axis=-1))
 
 
 def compare(card: Mapping[str, Any], patches: np.ndarray) -> DomainShift | None:
-    """Compare patches [n, h, w, bands] DN with the training set in a model's card.
+    """Compare lr patches [n, h, w, bands] DN with the training set of a model's card.
 
-    They have the size of training patches.  Without patches or section return None.
+    `patches` have the size of training patches.  None: no patches, or no `SECTION`.
     """
     usual = card.get(SECTION)
     if not usual or usual.get("features") != list(FEATURES) or not len(patches):

@@ -1,4 +1,4 @@
-"""Initial weights of the network of exercise 2, and the constraint of its zooms."""
+"""Initial weights of the network of exercise 2, and a constraint for its zooms."""
 
 import numpy as np
 
@@ -7,16 +7,19 @@ from srtools.tf import tf
 
 
 def linear_zoom(size: int) -> np.ndarray:
-    """Return the kernel [size, size] of a linear zoom by 2; size 2 repeats pixels."""
+    """Return the kernel [size, size] of a linear zoom by 2, a transposed convolution.
+
+    Size 2 repeats pixels; 4 and 6 interpolate.
+    """
     line = {2: [1, 1], 4: [0.25, 0.75, 0.75, 0.25], 6: [0, 0.25, 0.75, 0.75, 0.25, 0]}
     return np.outer(line[size], line[size])
 
 
 class SmoothZoom(tf.keras.initializers.Initializer):
-    """Initial weights of a zoom by 2 that keep a flat image flat.
+    """Initializer of a zoom by 2, a transposed convolution: a flat image stays flat.
 
     Each pair of channels has one random weight, times a linear interpolation.
-    Source: the idea of ICNR (Aitken et al., 2017), for transposed convolutions.
+    Source: the idea of ICNR (Aitken et al., 2017).
     """
 
     def __call__(self, shape, dtype=None, **options):
@@ -28,16 +31,16 @@ class SmoothZoom(tf.keras.initializers.Initializer):
 
 
 class EvenZoom(tf.keras.constraints.Constraint):
-    """Keep a flat image flat while the network learns.
+    """Constraint of a zoom by 2: a flat image stays flat while the network learns.
 
-    Each of the 2 x 2 output pixels of an input pixel has its own part of the kernel,
-    every second row and column.  The smallest change of the weights makes the four sums
+    Each of the 2 x 2 output pixels of an input pixel has a part of the kernel, every
+    second row and column.  The smallest change of the weights makes the four sums
     equal.  Source: Sugawara et al., "Super-resolution using convolutional neural
     networks without any checkerboard artifacts", 2018.
     """
 
     def __call__(self, kernel):
-        """Return the kernel [size, size, filters, channels] with even sums."""
+        """Return the kernel [size, size, filters, channels] with four equal sums."""
         side, (filters, channels) = kernel.shape[0] // 2, kernel.shape[2:]
         parts = tf.reshape(kernel, [side, 2, side, 2, filters, channels])
         means = tf.reduce_mean(parts, axis=(0, 2), keepdims=True)
@@ -49,8 +52,8 @@ def start_as_zoom(network: tf.keras.Model) -> None:
     """Set the weights of a fresh network to those of a linear interpolation.
 
     Channel i carries band i: the first convolution copies the band, the blocks add next
-    to nothing, the zooms interpolate, and the last convolution takes it from there.
-    The other channels stay random, with almost no weight in the sum.
+    to nothing, the zooms interpolate, and the last convolution copies the channel.  The
+    other channels stay random, with almost no weight in the sum.
     """
     identity = np.arange(network.output[OUTPUT].shape[-1])
     repeats = network.get_layer("zoom1").kernel_size[0] == 2

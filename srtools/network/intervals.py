@@ -1,7 +1,7 @@
-"""Intervals: the error of a pixel, estimated from the output of the network.
+"""Intervals around output pixels that hold the true DN with a promised coverage.
 
-The scale, a weighted sum of brightness, roughness and disagreement of several views,
-estimates the error; `srtools.training.calibration` measures the width for each scale.
+A weighted sum of predictors (brightness, roughness, disagreement of several views) is
+the scale of the error; `srtools.training.calibration` measures the width per scale.
 Source: split-conformal prediction with a local scale, Lei et al., "Distribution-free
 predictive inference for regression", Journal of the American Statistical Association
 113, 2018, section 5.2; here each range of the scale has a quantile of its own.
@@ -16,7 +16,7 @@ from srtools.errors import SRError
 from srtools.tf import tf
 
 SECTION = "intervals"
-"""Section of the model's card: a record by number of views."""
+"""Section of the model's card: {number of views: weights, knots and half-widths}."""
 
 LEVELS = ("0.8", "0.9", "0.95")
 """Promised coverage: shares of the pixels within their interval."""
@@ -26,19 +26,18 @@ WINDOW = 7  # hr pixels a side, over which roughness is measured
 CUT = 8  # hr pixels at each side without an interval: 3 for the window, 8 for OTBTF
 
 
-def predictors(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute predictors of the error: 1, brightness, roughness, spread.
+def predictors(output: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
+    """Compute predictors of a pixel's error: 1, brightness, roughness, spread.
 
-    `answer` is the output of the network [n, h, w, bands], DN, `spread` its standard
-    deviation over views of the image.  The result is [n, h - 2 CUT, w - 2 CUT, bands, 3
-    or 4].
+    `output` of the network is [n, h, w, bands] DN, `spread` its standard deviation over
+    views of the image.  The result is [n, h - 2 CUT, w - 2 CUT, bands, 3 or 4].
     """
     mean, squares = (
-        tf.nn.avg_pool2d(values, WINDOW, 1, "VALID") for values in (answer, answer**2)
+        tf.nn.avg_pool2d(values, WINDOW, 1, "VALID") for values in (output, output**2)
     )
     rough = tf.sqrt(tf.maximum(squares - mean**2, 0))
     rim, cut = CUT - WINDOW // 2, slice(CUT, -CUT)
-    brightness = answer[:, cut, cut]
+    brightness = output[:, cut, cut]
     parts = [tf.ones_like(brightness), brightness, rough[:, rim:-rim, rim:-rim]]
     if spread is not None:
         parts.append(spread[:, cut, cut])
@@ -48,9 +47,9 @@ def predictors(answer: tf.Tensor, spread: tf.Tensor | None = None) -> tf.Tensor:
 def half_widths(values: tf.Tensor, record: Mapping, level: str) -> tf.Tensor:
     """Compute half the width of the interval of each pixel, [..., bands] DN.
 
-    The scale is the weighted sum of the predictors, `values` [..., bands, predictors].
-    The width is interpolated between the knots of the record, and proportional to the
-    scale outside of them.
+    `values` [..., bands, 3 or 4] are `predictors`, `record` their calibration, `level`
+    one of `LEVELS`.  The scale is the weighted sum of the predictors.  The width is
+    interpolated between knots of the scale, and proportional to it outside of them.
     """
     weights = tf.constant(record["weights"], tf.float32)
     scale = tf.reduce_sum(values * weights, axis=-1)
@@ -65,7 +64,7 @@ def half_widths(values: tf.Tensor, record: Mapping, level: str) -> tf.Tensor:
 
 
 def record_of(card: Mapping[str, Any], views: int, model: str) -> Mapping:
-    """Return the calibration of a model for so many views of the image."""
+    """Return the calibration for 1 or 8 views in the card of a model, named `model`."""
     if record := (card.get(SECTION) or {}).get(str(views)):
         return record
     raise SRError(

@@ -13,7 +13,7 @@ LONG = frozenset(("dataset", "ground", "scenes", "intervals", "training_set"))
 
 
 def brief(card: dict) -> dict:
-    """Return the card of a model without `LONG` sections, for cards of its products."""
+    """Return a model's card without its `LONG` sections, for cards of its products."""
     return {key: value for key, value in card.items() if key not in LONG}
 
 
@@ -29,10 +29,12 @@ def make(
     """Return the card of a model.
 
     Arguments:
-        scenes: for each scene the card of its patches, and the place of each training
-            patch, so that no test is made on its ground.
+        scenes: for each scene "dataset", the card of its patches, and "ground", the
+            places of the training patches, where no test may be made.
+        training: options of the training, and numbers of patches.
         rows: rows of training.csv, one per epoch; `best` is one, or the start, epoch 0.
         bicubic_psnr: PSNR of the bicubic zoom of the validation patches, dB.
+        sections: further sections by name.
     """
     dataset = scenes[0]["dataset"]
     offsets = {scene["dataset"].get("offset") for scene in scenes}

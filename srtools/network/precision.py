@@ -17,10 +17,9 @@ FAST_GPU = (8, 0)  # compute capability from which NVIDIA's GPUs multiply bfloat
 
 
 def choose(name: str) -> str:
-    """Return the faster one of "float32" and "bfloat16" for "auto", else the name.
+    """Return the faster of "float32" and "bfloat16" for the name "auto", else `name`.
 
-    The choice depends on features of the machine and not on a clock, so that a resumed
-    training keeps its arithmetic.
+    The choice depends on the machine, not on a clock: a resumed training keeps it.
     """
     if name != "auto":
         return name
@@ -37,7 +36,7 @@ def choose(name: str) -> str:
 
 @contextmanager
 def layers_in(name: str) -> Iterator[None]:
-    """Make the Keras layers of this block for "float32" or "bfloat16"."""
+    """Let Keras layers made in the block compute in `name`, "float32" or "bfloat16"."""
     policy = tf.keras.mixed_precision.set_global_policy
     policy("mixed_bfloat16" if name == "bfloat16" else name)
     try:
@@ -49,9 +48,9 @@ def layers_in(name: str) -> Iterator[None]:
 def in_bfloat16(
     model_dir: str | Path, make: Callable[..., tf.keras.Model]
 ) -> tf.keras.Model:
-    """Return the network of a model of sr_train.py, computing in bfloat16.
+    """Load a model of sr_train.py as a network that computes in bfloat16.
 
-    `make` builds the network from its options.
+    `make(filters=..., blocks=..., kernel=...)` builds the network without the weights.
     """
     card = saved_model.describe(model_dir).card
     size = {k: v for k, v in card.get("network", {}).items() if k != "parameters"}

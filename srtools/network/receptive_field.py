@@ -1,8 +1,7 @@
 """The receptive field of a network: the input pixels that an output pixel depends on.
 
-The measurement lights one line of the input of a copy.  The copy has one channel,
-weights of 1 and no bias: no path cancels another, and an output pixel is 0 if the line
-lies outside its receptive field.
+The measurement lights one line of the input of a copy with one channel, weights of 1
+and no bias: an output pixel is 0 only if the line lies outside its receptive field.
 """
 
 from typing import Any
@@ -18,7 +17,7 @@ KNOWN = frozenset(
     "conv2dtranspose depthwiseconv2d dropout elu identity inputlayer leakyrelu maximum "
     "prelu relu rescaling separableconv2d upsampling2d".split()
 )
-"""Layers with a copy that is 0 exactly where all pixels in its field are 0."""
+"""Classes of layers that can be measured: a copy is 0 exactly where its field is 0."""
 
 COPY = {
     "filters": 1,
@@ -30,7 +29,7 @@ COPY = {
     "kernel_constraint": None,
     "offset": 0.0,
 }
-"""Options of a copied layer, if the layer has them."""
+"""Options that replace those of a copied layer."""
 
 
 def receptive_field(network: tf.keras.Model) -> int:
@@ -63,7 +62,7 @@ def layer_table(network: tf.keras.Model) -> str:
 
 
 def _measure(image: Any, outputs: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """Measure factor and margin of tensors that depend on an image."""
+    """Return {name: (zoom factor, margin in input pixels)} of `outputs` of an image."""
     network = tf.keras.Model(image, outputs)
     network = tf.keras.models.clone_model(network, clone_function=_copy)
     # The sum of all sides of kernels is more than the margin.

@@ -26,15 +26,15 @@ CARD = Path("assets") / "model_card.json"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The signature of a SavedModel and its card."""
+    """Folder, signature and card of a SavedModel."""
 
     folder: str
-    inputs: dict[str, int]  # number of bands by name
-    outputs: dict[str, int]
+    inputs: dict[str, int]  # {name: number of bands}
+    outputs: dict[str, int]  # the same
     card: dict  # empty if there is no model_card.json
 
     def require(self, *names: str) -> None:
-        """Check that inputs and outputs exist."""
+        """Raise if the model lacks one of these inputs or outputs."""
         existing = {*self.inputs, *self.outputs}
         if missing := sorted({*names} - existing):
             raise SRError(
@@ -58,7 +58,7 @@ def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) 
 
     Its signature takes `lr` [n, h, w, bands] float32 DN and returns all outputs of the
     network, and `hr_dn` less the fewest pixels on each side that leave no seam between
-    tiles.  The folder `assets` gets the card, and the weights once more.
+    tiles (`cropped`).  The folder `assets` gets the card, and the weights once more.
 
     Arguments:
         network: Keras model with the input `lr` and the outputs `hr` and `hr_dn`.
@@ -92,7 +92,7 @@ def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) 
 
 
 def module_of(network: tf.keras.Model) -> tf.Module:
-    """Return a module with the variables of a network."""
+    """Return a module that holds the variables of a network, for `write`."""
     module = tf.Module()
     # Keras 3 wraps TensorFlow's variables, and OTBTF would find a copy without values.
     module.weights = [
@@ -102,13 +102,13 @@ def module_of(network: tf.keras.Model) -> tf.Module:
 
 
 def write(module: tf.Module, serve: Callable, folder: Path) -> None:
-    """Write a SavedModel whose outputs are computed one by one.
+    """Write a SavedModel that computes an output without the others.
 
     TensorFlow saves a network as one node with many outputs, and OTBTF, which runs the
     graph in a session, would compute all to get one.  With an identity node per output
     TensorFlow computes only the layers that lead to it.
 
-    `module` has the variables; `serve` turns `lr` into the outputs by name.
+    `module` has the variables; `serve` turns `lr` into {name: output}.
     """
     lr = tf.TensorSpec([None, None, None, len(BANDS)], tf.float32, name=INPUT)
     serve = tf.function(serve, [lr], autograph=False)
@@ -125,7 +125,7 @@ def write(module: tf.Module, serve: Callable, folder: Path) -> None:
 
 
 def describe(folder: str | Path) -> ModelInfo:
-    """Read the signature of a SavedModel without loading its weights."""
+    """Read signature and card of a SavedModel, without loading its weights."""
     files.check_name(folder, "TensorFlow")
     try:
         signature = _read_graph(folder).meta_graphs[0].signature_def[SIGNATURE]
@@ -150,7 +150,7 @@ def _read_graph(folder: str | Path) -> saved_model_pb2.SavedModel:
 
 
 def check_replaceable(folder: str | Path) -> None:
-    """Refuse to replace anything but a SavedModel."""
+    """Raise if `folder` is a file, or a folder with anything but a SavedModel."""
     files.check_name(folder, "TensorFlow")
     folder = Path(folder)
     content = [*folder.iterdir()] if folder.is_dir() else [folder]
@@ -162,7 +162,7 @@ def check_replaceable(folder: str | Path) -> None:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """Return a SHA-256 that changes with the network, its weights and its card."""
+    """Return a SHA-256 that changes with a model's network, weights and card."""
     folder, digest = Path(folder), hashlib.sha256()
     variables, card = sorted(folder.glob("variables/*")), folder.glob(str(CARD))
     for path in [*variables, folder / GRAPH, *card]:

@@ -1,6 +1,6 @@
-"""The SavedModel that exercise 5 serves, if it is not that of the training.
+"""A SavedModel for exercise 5, with options that the trained SavedModel lacks.
 
-Mean of views, intervals and arithmetic are parts of it, so that any engine serves them.
+Mean of views, intervals and arithmetic are in its graph: any engine can compute them.
 Source of the self-ensemble: Timofte, Rothe and Van Gool, "Seven ways to improve
 example-based single image super resolution", CVPR 2016 (enhanced prediction).
 """
@@ -15,7 +15,7 @@ from srtools.network import intervals, saved_model
 from srtools.network.saved_model import cropped
 from srtools.tf import tf
 
-VIEWS = 8  # turns and flips of an image in a self-ensemble
+VIEWS = 8  # views in a self-ensemble: turns and flips of an image
 INTERVAL = f"{OUTPUT_DN}_interval"  # output: half-width of the interval of a pixel, DN
 
 
@@ -24,7 +24,7 @@ def mean_of_views(
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Return mean and standard deviation of a network's outputs for 1 or 8 views.
 
-    The network takes an image [n, h, w, bands].  One view has the deviation None.
+    `network` takes an image [n, h, w, bands].  The deviation of one view is None.
     """
     if views == 1:
         return tf.cast(network(image), tf.float32), None
@@ -42,7 +42,7 @@ def mean_of_views(
 
 
 def averaged(network: Callable, views: int) -> Callable:
-    """Return a serving function whose output `hr` is the mean over `views`, 1 or 8."""
+    """Return a serving function with the output `hr`, the mean over 1 or 8 `views`."""
 
     def one_view(image: tf.Tensor) -> tf.Tensor:
         return network(**{INPUT: image})[OUTPUT]
@@ -58,15 +58,15 @@ def save(
     record: Mapping | None = None,
     network: tf.keras.Model | None = None,
 ) -> str:
-    """Write a SavedModel around that of a training, and return its folder.
+    """Write a SavedModel for serving into `folder`, and return `folder` as text.
 
-    Its output is `cropped(crop)`.  With intervals the output is cut by `intervals.CUT`
-    more, and `INTERVAL` is another output.
+    The output is `cropped(crop)` of the model in `model_dir`, the mean over `views`.
+    With intervals it lacks `intervals.CUT` more, and `INTERVAL` is a second output.
 
     Arguments:
-        crop: crop of the output that is used, output pixels.
-        record: calibration of the intervals, if there are any.
-        network: the same network in another arithmetic, which is served instead.
+        crop: pixels that the output lacks on each side.
+        record: calibration of the intervals; None: no intervals.
+        network: the model in another arithmetic; None: that of `model_dir`.
     """
     files.check_name(folder, "TensorFlow")
     if network is None:

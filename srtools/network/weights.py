@@ -14,7 +14,7 @@ FILE = Path("assets") / "weights.npz"
 
 
 def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
-    """Return the weights by "layer/weight", for instance "first/kernel"."""
+    """Return {"layer/weight": variable} of a network, for instance "first/kernel"."""
     return {
         # Keras 2 says "first/kernel:0", Keras 3 "kernel".
         f"{layer.name}/{weight.name.split('/')[-1].split(':')[0]}": weight
@@ -24,14 +24,14 @@ def by_name(network: tf.keras.Model) -> dict[str, tf.Variable]:
 
 
 def save_arrays(path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a NumPy archive at once; closing one on a full disk raises twice."""
+    """Write arrays as .npz in one call; `np.savez` into a full disk raises twice."""
     archive = io.BytesIO()
     np.savez(archive, **arrays)
     Path(path).write_bytes(archive.getbuffer())
 
 
 def assign(network: tf.keras.Model, folder: str | Path) -> None:
-    """Set the weights of a network to those of a model that sr_train.py wrote."""
+    """Set the weights of a network to those in the model `folder` of sr_train.py."""
     try:
         with (Path(folder) / FILE).open("rb") as file, np.load(file) as archive:
             arrays = dict(archive)

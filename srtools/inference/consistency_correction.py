@@ -19,7 +19,7 @@ from srtools.sentinel2.image import Sentinel2
 def correct(
     s2: Sentinel2, grid: Grid, all_pieces: Sequence[Piece], folder: Path
 ) -> Path:
-    """Write corrected copies of all pieces in a folder below, and return it."""
+    """Write corrected copies of the pieces in `folder`; return the folder of copies."""
     vrt = pieces.write_vrt(folder / "whole.vrt", all_pieces, grid)
     image = raster.describe(vrt, "the image")
 
@@ -35,7 +35,7 @@ def correct(
 def _correct_piece(s2: Sentinel2, image: ImageInfo, piece: Piece) -> np.ndarray:
     """Correct one piece, [bands, h, w] uint16.
 
-    Its neighbours are read as far as the correction reaches: pieces have no seam.
+    Its neighbours in `image` are read as far as the correction reaches: no seams.
     """
     grid, spacing, s2_spacing = image.grid, image.transform.a, s2.grid.transform.a
     margin = math.ceil(back_projection.reach_metres(s2_spacing) / spacing)

@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def run_shares(address: str, script: str, arguments: list[str]) -> None:
-    """Run the script once on each worker of a Dask cluster, with `--part`.
+    """Run a script once on each worker of a Dask cluster, with `--part`.
 
-    Python and all files must have the same paths on all machines.  `arguments` is the
-    command line of the script, with `--dask`.
+    Python and all files must have the same paths on all machines.  `arguments` are
+    those of the script, with `--dask`, which the workers do not get.
     """
     try:
         from distributed import Client

@@ -19,7 +19,7 @@ A_SIDE = 8  # windows along each side of the area
 
 
 def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
-    """Warn if much of the output `area` is unlike the training set of a model."""
+    """Warn if much of the output `area` is unlike the training set in a model card."""
     if training := card.get(domain_shift.SECTION):
         result = domain_shift.compare(card, read_windows(s2, area, training["size"]))
         if result and result.warning:
@@ -27,7 +27,10 @@ def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
 
 
 def read_windows(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
-    """Read windows without nodata, spread over an area, [n, size, size, bands] DN."""
+    """Read patches of Sentinel-2 without nodata, spread over the output `area`.
+
+    They are [n, size, size, bands] DN on the lr grid of the output.
+    """
     height, width = area.height // FACTOR, area.width // FACTOR
     if min(height, width) < size:
         return np.zeros((0, size, size, len(BANDS)))

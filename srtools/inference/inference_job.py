@@ -37,7 +37,7 @@ def print_ranking(options: Options) -> None:
 
 
 def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | None]:
-    """Return the area of the output, degrees, and the image of `--like`."""
+    """Return the area of the output (degrees) and the image of `--like`, or None."""
     if options.aoi:
         return areas.from_geojson(options.aoi), None
     if not options.like:
@@ -48,15 +48,15 @@ def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | No
 
 
 class Job:
-    """Super-resolution of one image.
+    """Super-resolution of one image: `with Job(...)`, `make`, then `finish`.
 
-    The context finds and checks Sentinel-2, and locks the folder of the pieces.
+    The `with` block has a checked Sentinel-2 and locks the folder of the pieces.
 
     Attributes:
-        context: files of Sentinel-2, continued by reflection beyond the edges.
-        lr_grid: file with the grid of the network's input.
-        model_dir, names: SavedModel to serve, and its outputs.
-        crop: output pixels that these lack on each side.
+        context: VRT files of Sentinel-2, continued by reflection beyond the edges.
+        lr_grid: VRT file with the grid of the network's input.
+        model_dir, names: SavedModel to serve, and names of its outputs to use.
+        crop: pixels that these outputs lack on each side.
         tile_size: side of a tile, output pixels; whole lr pixels.
     """
 
@@ -106,7 +106,7 @@ class Job:
             temporary = tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.folder)
             self.temporary = Path(stack.enter_context(temporary))
             self._choose_grid()
-            self._choose_nodata()
+            self._cut_pieces()
             self.card = self._card()
             pieces.prepare(self.folder, self._dependencies(), options.overwrite)
             self.model_dir = self._save_model()
@@ -136,8 +136,8 @@ class Job:
         reflected = self.output.reflect(s2.images, self.temporary)
         self.context = [image.path for image in reflected]
 
-    def _choose_nodata(self) -> None:
-        """Mask Sentinel-2, and cut the output into pieces."""
+    def _cut_pieces(self) -> None:
+        """Mask Sentinel-2, cut the output into pieces, and check that one has data."""
         folder, masked = self.temporary / "mask", self.s2
         folder.mkdir()
         if self.options.mask:
@@ -189,7 +189,7 @@ class Job:
         return {**settings, "model": saved_model.fingerprint(model), **inputs}
 
     def _save_model(self) -> str:
-        """Write the SavedModel to serve, unless it is the given one."""
+        """Return the SavedModel to serve: the user's, or a new one around it."""
         path, network = self.options.model_dir, None
         if self.arithmetic == "bfloat16":
             network = precision.in_bfloat16(path, self.make_network)
@@ -201,7 +201,7 @@ class Job:
     def make(self, write: Callable[[Piece, Path], None]) -> None:
         """Make the missing pieces of the image, or of the share of `--part`.
 
-        `write` computes a piece and writes it to a file; nodata is set afterwards.
+        `write(piece, path)` super-resolves a piece; its nodata is set afterwards.
         """
         bands, part = len(self.names) * len(BANDS), self.options.part
 

@@ -18,9 +18,9 @@ SCL = "SCL"  # value of the option: the scene classification of Sentinel-2
 
 
 def apply(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
-    """Return Sentinel-2 with 0 under the mask and beyond its edges, in `folder`.
+    """Return Sentinel-2 with masked pixels set to 0, as VRT files in `folder`.
 
-    `option` is "SCL" or a file, which is 0 over nodata.
+    `option` is "SCL" or a mask file, 0 over masked pixels; beyond its edges all is 0.
     """
     paths, masked_classes = [option], (0,)
     if option == SCL:

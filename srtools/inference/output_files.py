@@ -32,7 +32,7 @@ COG_OPTIONS = {
 
 
 class OutputFiles:
-    """The image, its intervals, its card, and a preview."""
+    """Paths of the image, its intervals, its card and a preview, and their writing."""
 
     def __init__(self, out: str, preview: str | None, uncertainty: bool) -> None:
         """Name the files after the image `out`."""
@@ -45,7 +45,7 @@ class OutputFiles:
         self.paths = self.beside + ([self.preview] if preview else [])
 
     def check(self, overwrite: bool, inputs: Sequence[str]) -> None:
-        """Check that the names are valid, and that no file is lost."""
+        """Raise if a name is invalid, or a file would be lost (see `overwrite`)."""
         files.check_name(self.image)
         # The intervals of an earlier image would seem to be those of this one.
         files.refuse_existing([*self.paths, self.interval], overwrite, inputs)

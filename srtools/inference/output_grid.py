@@ -1,4 +1,4 @@
-"""Grid of the output of exercise 5, the lr grid, and the crop between them."""
+"""Grids of the output and of the network's input in exercise 5, and the crop."""
 
 import logging
 import math
@@ -29,10 +29,10 @@ KERNEL_PIXELS = 4  # Sentinel-2 pixels that the cubic kernel needs beyond the ma
 
 @dataclass(frozen=True)
 class OutputGrid:
-    """Grid of the output, and the lr grid with a margin around it."""
+    """Grid of the output, and grid of the network's input, which is larger."""
 
     grid: Grid
-    crop: int  # pixels that the `_crop` output lacks on each side
+    crop: int  # output pixels that the network cuts off on each side
     covered: bool  # True if each pixel lies at least partly inside Sentinel-2
 
     @property
@@ -46,7 +46,7 @@ class OutputGrid:
         return Grid(self.grid.crs, corner @ Affine.scale(FACTOR), width, height)
 
     def reflect(self, s2: Sequence[ImageInfo], folder: Path) -> list[ImageInfo]:
-        """Continue images on one grid beyond their edges, by small VRT files."""
+        """Pad Sentinel-2 by reflection, as VRT files in `folder`, over `lr_grid`."""
         crop_metres = self.crop * self.grid.transform.a
         margin = math.ceil(crop_metres / s2[0].spacing_in(self.grid.crs))
         reflected = [
@@ -57,7 +57,10 @@ class OutputGrid:
 
 
 def choose(s2: ImageInfo, area: ImageInfo, model: ModelInfo, crop: int) -> OutputGrid:
-    """Choose an output grid from the upper left corner of `area`, which it covers."""
+    """Return an output grid that covers `area`, from its upper left corner.
+
+    `crop` is the number of output pixels that the network cuts off on each side.
+    """
     spacing = lr_spacing(model) / FACTOR
     left, bottom, right, top = area.bounds
     width, height = (
@@ -75,12 +78,12 @@ def lr_spacing(model: ModelInfo) -> float:
 
 
 def context_metres(model: ModelInfo, crop: int) -> float:
-    """Return how far beyond an area the network and the interpolation look, metres."""
+    """Return how far network and interpolation look beyond the output, metres."""
     return crop / FACTOR * lr_spacing(model) + KERNEL_PIXELS * S2_SPACING_METRES
 
 
 def choose_crop(model: ModelInfo, crop: int | None = None) -> int:
-    """Choose the user's `crop`, or the smallest that covers the receptive field.
+    """Return the user's `crop`, or the smallest that covers the receptive field.
 
     Crops are in output pixels.
     """

@@ -33,7 +33,7 @@ image and its overviews take 0.8; a part exists twice while GDAL writes it."""
 
 
 class Piece(NamedTuple):
-    """A rectangle of the output, in pixels."""
+    """A rectangle of the output, in pixels; `col` and `row` are its upper left."""
 
     col: int
     row: int
@@ -42,12 +42,12 @@ class Piece(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of the file."""
+        """File name of the piece in the folder of pieces."""
         return f"r{self.row:06d}_c{self.col:06d}.tif"
 
     @property
     def box(self) -> str:
-        """The rectangle in OTB's extended file names."""
+        """The rectangle in OTB's extended file names, "col:row:width:height"."""
         return ":".join(map(str, self))
 
     @property
@@ -58,7 +58,7 @@ class Piece(NamedTuple):
 
 
 def cut(width: int, height: int, size: int) -> list[Piece]:
-    """Cut an image into square pieces, row by row.
+    """Cut an image into pieces of `size` x `size` pixels or less, row by row.
 
     >>> [piece.box for piece in cut(5, 3, 4)]
     ['0:0:4:3', '4:0:1:3']
@@ -71,13 +71,13 @@ def cut(width: int, height: int, size: int) -> list[Piece]:
 
 
 def folder_of(out: str | Path) -> Path:
-    """Return the folder for the pieces of an image, on the disk of its target."""
+    """Return the folder for the pieces of the image `out`, beside its link target."""
     return Path(f"{os.path.realpath(out)}.pieces")
 
 
 @contextmanager
 def lock(folder: Path, shared: bool) -> Iterator[None]:
-    """Lock the folder of the pieces for one run, or for several shares."""
+    """Lock the folder of the pieces; runs with `--part` share it (`shared`)."""
     busy = (
         f"another run is making this image (it has locked {folder}); wait for it, or "
         "give another output"
@@ -127,7 +127,8 @@ def make(
 ) -> None:
     """Make the pieces that are missing in a folder, and log the progress.
 
-    `write` writes a piece to a file.  `joins` is true if this run joins them, too.
+    `write` writes a piece to a file.  The disk must have room for `pixel_bytes` per
+    pixel of the pieces, and of the image if this run joins them (`joins`).
     """
     todo = [piece for piece in pieces if not raster.is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
@@ -161,9 +162,9 @@ def write(path: Path, pixels: np.ndarray) -> None:
 
 
 def set_nodata(path: Path, grid: Grid, images: Sequence[ImageInfo]) -> None:
-    """Set the pixels of a piece at `grid` to 0 where those of `images` are 0.
+    """Set pixels of a piece on `grid` to 0 where Sentinel-2 (`images`) is 0.
 
-    The piece has the bands of the images once, or twice with intervals.
+    The piece has the bands of Sentinel-2 once, or twice with intervals.
     """
     with rasterio.open(path, "r+") as file:
         for top in range(0, grid.height, STRIP):
@@ -182,7 +183,7 @@ def write_vrt(
     first: int = 1,
     tags: Mapping[str, str] = {},
 ) -> Path:
-    """Write a VRT beside the pieces that joins their four bands from number `first`."""
+    """Write a VRT beside the pieces that joins them: four bands from number `first`."""
     copies = [
         vrt.Copy(str(path.parent / p.name), (0, 0, p.width, p.height), (p.col, p.row))
         for p in pieces

@@ -110,12 +110,12 @@ class Options(SearchOptions):
 
     @property
     def command(self) -> str:
-        """Command that writes the same patches."""
+        """Command line that writes the same patches."""
         return parser.command_line("sr_dataset.py", self)
 
     @property
     def groups(self) -> list[str]:
-        """Groups with a proportion above 0."""
+        """Names of the groups with a proportion above 0."""
         shares = zip(GROUPS, self.proportions, strict=True)
         return [group for group, share in shares if share]
 

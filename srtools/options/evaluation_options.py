@@ -68,11 +68,11 @@ class Options:
 
     @property
     def views(self) -> int:
-        """Views of the image over which the network is averaged."""
+        """Number of flips and rotations to average the network over: 8 or 1."""
         return 8 if self.self_ensemble else 1
 
     def scenes(self) -> dict[str, "Options"]:
-        """Options of the evaluation of each scene, by the name of its folder."""
+        """Return {name of a folder of patches: options to evaluate this scene}."""
         return {
             (name := Path(folder).absolute().name): replace(
                 self, patches=(folder,), out_dir=str(Path(self.out_dir) / name)

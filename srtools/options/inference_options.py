@@ -14,7 +14,7 @@ LARGE = "large images"
 
 
 def share(text: str) -> tuple[int, int]:
-    """Convert a text such as 2/8."""
+    """Convert a text such as "2/8" to (2, 8)."""
     numbers = re.fullmatch(r"(\d+)/(\d+)", text)
     if not numbers or not 1 <= int(numbers[1]) <= int(numbers[2]):
         raise argparse.ArgumentTypeError(

@@ -1,4 +1,4 @@
-"""Command line of exercise 2, and the options of the network for exercise 3."""
+"""Command line of exercise 2, `sr_model.py`, and network options of exercise 3."""
 
 from dataclasses import dataclass, fields
 from functools import partial

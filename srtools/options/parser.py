@@ -60,12 +60,11 @@ def option(
 
 
 def make_parser(options: type) -> argparse.ArgumentParser:
-    """Build the command line of a dataclass whose fields are declared by `option`."""
+    """Build the parser of a dataclass with fields declared by `option`."""
     parser = argparse.ArgumentParser(description=options.__doc__, allow_abbrev=False)
     groups: dict[str | None, Any] = {None: parser}
     hints = typing.get_type_hints(options)
-    # Required options come first.  The groups come in the order of their first option,
-    # "advanced" last.
+    # Required options come first.  Groups are sorted by first option, "advanced" last.
     fields = sorted(
         dataclasses.fields(options),
         key=lambda f: (f.metadata["group"] == "advanced", f.default is not REQUIRED),
@@ -84,7 +83,7 @@ def _flag(field: dataclasses.Field) -> str:
 
 
 def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
-    """Translate a field into the arguments of `add_argument`."""
+    """Translate a field with its type `hint` into arguments of `add_argument`."""
     details = {k: v for k, v in field.metadata.items() if k not in ("group", "kind")}
     kinds, default = typing.get_args(hint) or (hint,), field.default
     if bool in kinds:
@@ -103,7 +102,7 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
 
 
 class Once(argparse.Action):
-    """Action of an option that comes once and is not empty."""
+    """Action of argparse that refuses an empty option, or one that is given twice."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         """Store the value, or refuse it."""
@@ -120,9 +119,9 @@ class Once(argparse.Action):
 
 
 def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Options:
-    """Read a command line; a misuse ends the program with exit code 2.
+    """Read a command line into the dataclass `options`; a misuse exits with code 2.
 
-    `--help` begins with the docstring of the dataclass `options`.
+    `--help` begins with the docstring of the dataclass.
     """
     parser = make_parser(options)
     given, unknown = parser.parse_known_args(arguments)
@@ -137,7 +136,7 @@ def parse(options: type[Options], arguments: Sequence[str] | None = None) -> Opt
 
 
 def command_line(script: str, options: Any) -> str:
-    """Return the command line with these options, without secrets in addresses.
+    """Return the command line of `script` with `options`, without secrets in URLs.
 
     Options at their default are left out, and so is `--overwrite`.
     """
@@ -160,9 +159,9 @@ def number(
     kind: type = int,
     multiple: int = 1,
 ) -> Callable[[str], Any]:
-    """Return a converter from text to finite numbers of type `kind` within bounds.
+    """Return a converter, for `option`, from text to a finite number within bounds.
 
-    Whole numbers are at most `LARGEST`, and multiples of `multiple`.
+    Numbers of the type int are at most `LARGEST`, and multiples of `multiple`.
     """
     wanted = "a whole number" if kind is int else "a number"
     wanted = f"a multiple of {multiple}" if multiple > 1 else wanted

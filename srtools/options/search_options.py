@@ -18,7 +18,7 @@ ARCHIVES = {
 
 START_DATE, END_DATE = date(2022, 6, 15), date(2022, 8, 15)
 AROUND_SPOT = timedelta(days=30)
-"""Length of the period before and after the acquisition of Spot."""
+"""Length of the default period before, and after, the acquisition of Spot."""
 MAX_BAD_SHARE = 0.005  # a loose limit: bright roofs look like cloud
 
 

@@ -1,4 +1,4 @@
-"""The command line of exercise 3."""
+"""The command line of exercise 3, `sr_train.py`."""
 
 from dataclasses import asdict, dataclass
 from functools import partial

@@ -1,4 +1,4 @@
-"""Two images of the same ground: their shift, and how one looks to the other.
+"""Sentinel-2 and a finer image: their shift, point spread function, back-projection.
 
-Exercises 1 and 4 measure with this room; exercise 5 corrects with it.
+Exercises 1 and 4 measure with this package; exercise 5 corrects with it.
 """

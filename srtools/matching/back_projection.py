@@ -1,8 +1,7 @@
 """Iterative back-projection: agreement of an image with Sentinel-2.
 
 The image is blurred with Sentinel-2's point spread function and compared with its
-pixels; the difference is interpolated and added, `ROUNDS` times.  Detail finer than a
-pixel of Sentinel-2 stays.
+pixels; the difference is interpolated and added, `ROUNDS` times.  Finer detail stays.
 
 Source: Irani and Peleg, "Improving resolution by image registration", CVGIP: Graphical
 Models and Image Processing 53, 1991.
@@ -22,7 +21,7 @@ COMPLETE = 0.999  # share of the weights of the blur that lie on pixels with dat
 
 
 def reach_metres(pixel: float) -> float:
-    """Return how far a pixel of Sentinel-2 changes the answer, metres."""
+    """Return how far a Sentinel-2 pixel of `pixel` metres changes the image, metres."""
     return ROUNDS * (REACH_METRES + (KERNEL_PIXELS + EXTENDED_PIXELS) * pixel)
 
 
@@ -34,7 +33,7 @@ def back_project(
     spacing: float,
     pixel: float,
 ) -> np.ndarray:
-    """Change an image so that its blurred pixels equal those of Sentinel-2.
+    """Correct an image so that its blurred pixels nearly equal those of Sentinel-2.
 
     Pixels of Sentinel-2 take the difference of their neighbours if they are nodata or
     if their blur reaches nodata or the edge.
@@ -71,7 +70,7 @@ def back_project(
 def _axis(
     places: np.ndarray, size: int, spacing: float, pixel: float
 ) -> tuple[np.ndarray, ...]:
-    """Compute the weights along an axis of the image.
+    """Compute the weights along an axis of the image, for pixels centred at `places`.
 
     Returns:
         Weights of the blur, [n, size]; of the interpolation, [size, n]; and the mask of
@@ -89,7 +88,7 @@ def _axis(
 
 
 def _extended(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Replace invalid values by the mean of their neighbours, or else by 0.
+    """Replace invalid values by the mean of valid neighbours, or else by 0.
 
     With 0 everywhere beside nodata, the pixels next to it would overshoot.
     """

@@ -21,7 +21,7 @@ def blur_weights(centres: np.ndarray, size: int, spacing: float) -> np.ndarray:
     """Compute the weights of Sentinel-2's blur along an axis, [points, size] float32.
 
     `centres` [points] are in pixels, where 0 is the middle of the first pixel; `size`
-    is the number of pixels, and `spacing` their size in metres.
+    is the number of pixels, and `spacing` their size in metres.  A point's sum is 1.
     """
     distances = (np.arange(size) - centres[:, None]) * spacing / BLUR_METRES
     weights = np.exp(-np.square(distances) / 2) * (np.abs(distances) <= SIGMAS)

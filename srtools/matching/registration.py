@@ -20,7 +20,7 @@ LEAST_CORRELATION = 0.4  # blocks of unlike ground stay below it
 
 
 class Block(NamedTuple):
-    """The same square of both images, on the grid of Spot's XS; nodata is 0."""
+    """The same square of both images, at `row` and `col` of XS's grid; nodata is 0."""
 
     row: int
     col: int
@@ -29,13 +29,13 @@ class Block(NamedTuple):
     xs: np.ndarray
     """[size, size, bands] Spot, DN."""
     core: tuple[slice, slice] = (slice(None), slice(None))
-    """Rows and columns that no overlapping block counts, too."""
+    """Rows and columns of the block that belong to no other block's core."""
     pan: np.ndarray | None = None
     """[size, size] mean of PAN over each pixel, DN; 0 where a part is missing."""
 
 
 class BlockShift(NamedTuple):
-    """Shift of Sentinel-2 against Spot in one block."""
+    """Shift of Sentinel-2 against Spot in one block of `size` x `size` XS pixels."""
 
     row: int
     col: int
@@ -63,7 +63,7 @@ def read_blocks(lr: Any, xs: Any) -> Iterator[Block]:
 
 
 def _spread(extent: int, size: int) -> Iterator[tuple[int, slice]]:
-    """Yield the first pixel and the core of blocks, which overlap by half at most.
+    """Yield first pixel and core of blocks on an axis, which overlap by half at most.
 
     >>> list(_spread(10, 6))
     [(0, slice(0, 5, None)), (4, slice(1, 6, None))]

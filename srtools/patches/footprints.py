@@ -1,4 +1,4 @@
-"""Footprints of patches: the ground that they show, and share with others."""
+"""Places of patches on the ground, and the number of patches that overlap."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ TOUCHING_METRES = 0.01  # smaller overlaps are rounding errors of the places
 
 
 def ground_of(card: dict, group: str) -> dict | None:
-    """Return the place of each patch of a group; None if dataset.json lacks it.
+    """Return the places of a group's patches; None if `card`, dataset.json, has none.
 
-    It holds the CRS, origin (x, y) and spacing in metres, patch_size in lr pixels, and
-    windows, the first row and column of each patch.
+    The keys are crs, origin (x, y) and spacing of the lr grid, metres, patch_size, lr
+    pixels, and windows, the first row and column of each patch.
     """
     windows = card.get("groups", {}).get(group, {}).get("windows")
     size = card.get("lr", {}).get("patch_size")
@@ -20,7 +20,10 @@ def ground_of(card: dict, group: str) -> dict | None:
 
 
 def shared(ground: dict | None, other: dict | None) -> int:
-    """Count the patches of `other` that overlap `ground`, if both have one CRS."""
+    """Count the patches of `other` that overlap patches of `ground`.
+
+    Both are results of `ground_of`.  The count is 0 if one is None or the CRS differ.
+    """
     if not ground or not other or ground["crs"] != other["crs"]:
         return 0
     sides = [
@@ -35,7 +38,7 @@ def shared(ground: dict | None, other: dict | None) -> int:
 
 
 def _corners(ground: dict) -> np.ndarray:
-    """Return the corner of each patch, metres east and south of the CRS's origin."""
+    """Return the upper left corners [n, 2], metres east and south of the CRS origin."""
     rows, cols = np.reshape(ground["windows"], (-1, 2)).T
     (left, top), spacing = ground["origin"], ground["spacing"]
     return np.stack([left + spacing * cols, -top + spacing * rows], axis=1)

@@ -39,7 +39,7 @@ class PatchesInfo(NamedTuple):
 
 
 def describe_patches(path: str | os.PathLike) -> PatchesInfo:
-    """Read the size of a patches image, and check that its patches are square."""
+    """Read the size of a patches image; raise if it is no stack of square patches."""
     try:
         with rasterio.open(path) as file:
             width, height, bands = file.width, file.height, file.count
@@ -56,10 +56,9 @@ def describe_patches(path: str | os.PathLike) -> PatchesInfo:
 
 
 def align_corners(paths: Iterable[Path]) -> None:
-    """Align the corners of lr and hr images, and name their bands.
+    """Move the upper left corners of patches images to (0, 0), and name their bands.
 
-    OTBTF puts the centre of the first pixel of both at (0, 0), so that a viewer would
-    show a shift of 2.25 m.
+    With the centre of the first pixel there, as of OTBTF, lr and hr are 2.25 m apart.
     """
     for path in paths:
         with rasterio.open(path, "r+") as file:
@@ -68,7 +67,7 @@ def align_corners(paths: Iterable[Path]) -> None:
 
 
 def check_count(path: str | os.PathLike, expected: int) -> None:
-    """Check that the engine cut a patch at each place."""
+    """Check that a patches image has `expected` patches."""
     count = describe_patches(path).count
     if count != expected:
         raise SRError(
@@ -78,7 +77,10 @@ def check_count(path: str | os.PathLike, expected: int) -> None:
 
 
 def check_patches(folder: str | Path, group: str) -> dict[str, str]:
-    """Check that the lr and hr patches of a group fit together; return their files."""
+    """Check both patches images of a group; return {"lr": path, "hr": path}.
+
+    Both must have four bands and as many patches; hr patches are 4 times as wide.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         state = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -107,7 +109,7 @@ def check_patches(folder: str | Path, group: str) -> dict[str, str]:
 
 
 def _check_image(path: str) -> PatchesInfo:
-    """Check that a patches image is complete, and has four bands of DN."""
+    """Check that a patches image is complete and has four bands of DN."""
     info = describe_patches(path)
     if not raster.is_whole(path):
         raise SRError(
@@ -131,7 +133,7 @@ def _check_image(path: str) -> PatchesInfo:
 
 
 def first_nonfinite(files: dict[str, list[str]]) -> str | None:
-    """Describe the first patch with a pixel that is nan or infinite; None without."""
+    """Describe the first patch with nan or infinity in `files`, by kind; else None."""
     for path in (path for paths in files.values() for path in paths):
         with raster.reading(path) as file:
             side = file.width
@@ -143,7 +145,10 @@ def first_nonfinite(files: dict[str, list[str]]) -> str | None:
 
 
 def warn_of_leak(card: dict, field: int) -> None:
-    """Warn if a receptive field of `field` lr pixels a side reaches another group."""
+    """Warn if the network sees pixels of the patches of another group.
+
+    `card` is dataset.json; `field` is the margin of the receptive field, lr pixels.
+    """
     split = card.get("split", {})
     margin, needed = split.get("margin", 0), leak_margin(field)
     if split and margin < needed:
@@ -155,7 +160,7 @@ def warn_of_leak(card: dict, field: int) -> None:
 
 
 def pair_verdict(card: dict) -> str | None:
-    """Describe the verdict of dataset.json on the pair; None if it passed."""
+    """Describe a failed check of the image pair in dataset.json; None if it passed."""
     pair = card.get("pair") or {}
     if pair.get("verdict", "pass") == "pass":
         return None
@@ -164,15 +169,15 @@ def pair_verdict(card: dict) -> str | None:
 
 
 def empty_groups(card: dict) -> set[str]:
-    """Return the groups without patches, by the card of a scene."""
+    """Return the names of the groups that have no patches, by dataset.json (`card`)."""
     groups = card.get("groups", {}).items()
     return {group for group, entry in groups if entry.get("patches") == 0}
 
 
 def check_card(patches: str | Path) -> dict:
-    """Read dataset.json without its nulls, and check the conventions of the patches.
+    """Read dataset.json in the folder `patches`; check its bands, factor and scale.
 
-    The result is empty for patches made elsewhere.
+    The result has no nulls.  It is empty for patches made elsewhere, without the file.
     """
     path = Path(patches) / DATASET_CARD
     card = read_card(path) if path.exists() else {}

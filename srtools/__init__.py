@@ -1,7 +1,7 @@
 """Library of the five scripts, a package per subject.
 
-Importing it sets environment variables that pyotb, TensorFlow and GDAL read when they
-are first imported.  A variable that the user has set is kept; NO_PROXY is extended.
+`import srtools` sets environment variables that pyotb, TensorFlow and GDAL read when
+they are first imported.  Variables that the user has set stay; NO_PROXY is extended.
 """
 
 import importlib.util
@@ -26,8 +26,7 @@ for _name, _value in {
     # no side file there.  EMPTY_DIR would also hide side files on the disk.
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.tiff,.jp2,.vrt,{noext}",
-    # Remote Cloud Optimized GeoTIFFs: keep connections, retry if the server asks for
-    # it, never hang.
+    # Remote images: keep connections, retry if the server asks for it, never hang.
     "GDAL_HTTP_MAX_RETRY": "6",
     "GDAL_HTTP_RETRY_DELAY": "2",
     "GDAL_HTTP_TIMEOUT": "60",

@@ -1,4 +1,4 @@
-"""Cards: the JSON file beside each product with its origin."""
+"""Cards: a JSON file beside each product, with its inputs, settings and versions."""
 
 import importlib.metadata
 import json
@@ -19,7 +19,7 @@ TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
 def versions() -> dict[str, str]:
-    """Return the version of Python and of each of `PACKAGES` that is installed."""
+    """Return {name: version} of Python and of the installed ones of `PACKAGES`."""
     installed = {d.name: d.version for d in importlib.metadata.distributions()}
     return {"python": platform.python_version()} | {
         package: installed[name]
@@ -29,18 +29,17 @@ def versions() -> dict[str, str]:
     }
 
 
-def write_card(path: str | Path, card: dict[str, Any]) -> Path:
+def write_card(path: str | Path, card: dict[str, Any]) -> None:
     """Write `card` as JSON, completely or not at all; nan and infinity are null."""
     text = json.dumps(plain(card), indent=2, allow_nan=False)
     # A pair of numbers is easier to read on one line.
     text = re.sub(r"\[\s+(-?[\d.]+),\s+(-?[\d.]+)\s+\]", r"[\1, \2]", text)
     with files.whole_file(path) as partial:
         partial.write_text(text + "\n")
-    return Path(path)
 
 
 def plain(value: Any) -> Any:
-    """Convert NumPy numbers and arrays, paths and dates to types of JSON."""
+    """Convert NumPy, paths, dates and nan to types of JSON, in lists and dicts, too."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -68,7 +67,7 @@ def read_card(path: str | Path) -> dict[str, Any]:
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Return the names of the entries that differ in JSON."""
+    """Return the sorted keys of the entries that differ between two cards."""
     one, other = (plain(each) for each in (one, other))
     return [key for key in sorted({**one, **other}) if one.get(key) != other.get(key)]
 
@@ -85,9 +84,9 @@ def agree(one: Any, other: Any) -> bool:
 
 
 def check_conventions(card: dict, name: str, advice: str) -> None:
-    """Check the bands, factor and scale of a card; an entry that is missing is right.
+    """Raise if the bands, factor or scale of a card differ from `conventions`.
 
-    `name`, that of the card, and `advice` are parts of the message.
+    A missing entry passes.  `name` (of the card) and `advice` are parts of the message.
     """
     for key, expected in (("bands", list(BANDS)), ("factor", FACTOR), ("scale", SCALE)):
         value = card.get(key)

@@ -46,12 +46,12 @@ FIELD_LR_PIXELS = 13
 """Margin of the receptive field of `sr_model.py` with its defaults, lr pixels."""
 
 INTERPOLATION_REACH_LR_PIXELS = 8
-"""lr pixels between two patches that the resampling to 6 m makes of the same pixels of
-Sentinel-2: bicubic interpolation mixes 2 pixels of 10 m on either side."""
+"""Smallest gap between patches that share no pixel of Sentinel-2, lr pixels: bicubic
+interpolation to 6 m mixes 2 pixels of 10 m on either side."""
 
 
 def leak_margin(field: int) -> int:
-    """Return the lr pixels between groups of patches that prevent leakage.
+    """Return the gap between groups of patches that prevents leakage, lr pixels.
 
     `field` is the margin of the network's receptive field, lr pixels.
     """
@@ -59,7 +59,7 @@ def leak_margin(field: int) -> int:
 
 
 def patches_name(group: str, kind: str) -> str:
-    """Return the name of a patches image.
+    """Return the file name of the patches image of a group and kind ("lr" or "hr").
 
     >>> patches_name("train", "lr")
     'train_lr_patches.tif'
@@ -68,4 +68,4 @@ def patches_name(group: str, kind: str) -> str:
 
 
 OFFSET_TAG = "SENTINEL2_OFFSET_SUBTRACTED"
-"""Tag of an image with the offset that its DN lack already."""
+"""Tag of an image file: the offset, DN, that is already subtracted from its pixels."""

@@ -23,7 +23,7 @@ except (ImportError, OSError, SystemError, SystemExit) as _error:
 
 
 def require(*applications: str) -> None:
-    """Check that the engine has these applications."""
+    """Raise if the engine lacks one of these OTB applications."""
     missing = [name for name in applications if not hasattr(pyotb, name)]
     if missing:
         raise SRError(
@@ -35,10 +35,9 @@ def require(*applications: str) -> None:
 
 @contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn errors of the engine into `PixelError`, and defer signals.
+    """Turn errors of the engine in the block into `PixelError`, and defer signals.
 
-    Arguments:
-        doing: the work, for messages ("extracting patches").
+    `doing` is the work, for messages ("extracting patches").
     """
     try:
         with signals.deferred():

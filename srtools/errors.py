@@ -1,4 +1,4 @@
-"""The root class of errors in the input, and the place where each becomes one line."""
+"""Errors of the input and of the machine, printed as one line without a traceback."""
 
 import contextlib
 import errno
@@ -49,17 +49,15 @@ class SRError(ValueError):
 
 
 class PixelError(SRError):
-    """Pixels that the engine, or GDAL, could not read or make, with its reason."""
+    """The engine or GDAL could not read or compute pixels; the message has a reason."""
 
 
 def start(command_line: str | None = None) -> None:
-    """Begin a program before its libraries are imported, which takes seconds.
+    """Prepare a program before its libraries are imported, which takes seconds.
 
     From here on each error is one line, Ctrl-C ends the program, letters that the
-    terminal does not have are replaced, and figures are files.
-
-    Arguments:
-        command_line: module whose `parse` answers --help and misuse at once.
+    terminal does not have are replaced, and figures are files.  `command_line` is the
+    name of a module; its `parse()` answers --help and wrong options.
     """
     if not hasattr(sys, "ps1"):  # %run in a notebook leaves the notebook as it is
         sys.excepthook = _one_line
@@ -76,10 +74,10 @@ def start(command_line: str | None = None) -> None:
 
 
 def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
-    """Turn an error of the input or of the machine into one line and exit code 1.
+    """Decorate `main`: errors of the input or machine are one line and exit code 1.
 
     Programming errors keep their traceback.  SIGINT ends with exit code 130 and SIGTERM
-    with 143, as shells expect.
+    with 143, as shells expect.  Log messages go to stderr.
     """
 
     @functools.wraps(main)
@@ -132,9 +130,9 @@ def _one_line(kind: type, error: BaseException, trace: Any) -> None:
 
 
 def line_of(error: BaseException) -> str | None:
-    """Return an error of the input or of the machine as one line.
+    """Return an error of the input or of the machine as one line, without secrets.
 
-    None for the other errors, which are mistakes of a program.
+    The result is None for programming errors.
     """
     text = _text_of(error)
     # A message of OTB or GDAL may quote a signed URL.

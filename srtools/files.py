@@ -25,7 +25,7 @@ LONGEST_NAME = 255 - len(".partial--12345678")
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path; without an exception its file becomes `path`."""
+    """Yield a temporary path; its file becomes `path` if the block does not raise."""
     with whole_files([Path(path)]) as folder:
         yield folder / Path(path).name
 
@@ -59,7 +59,7 @@ def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Pa
 
 @contextmanager
 def partial_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, or beside the target of that link.
+    """Yield a temporary folder beside `path`; if `path` is a link, beside its target.
 
     The folder is removed at the end.  Folders that killed processes left for the same
     path are removed first; those of living processes are locked.
@@ -85,7 +85,7 @@ def lock(
     shared: bool = False,
     require_locks: bool = False,
 ) -> Iterator[None]:
-    """Lock a folder for one process; the end of the process unlocks it.
+    """Lock a folder for this process until the block or the process ends.
 
     On network file systems without locks every process gets the folder.
 
@@ -113,7 +113,7 @@ def lock(
 
 
 def check_name(path: str | Path, library: str = "OTB") -> None:
-    """Refuse letters that a library does not take for a part of a name.
+    """Raise if a path has characters that OTB or TensorFlow (`library`) misreads.
 
     OTB up to 9 expects options after a `?`.  TensorFlow takes `[]*?` for a pattern of
     several names: it would write a model there that nobody can load.
@@ -127,9 +127,9 @@ def check_name(path: str | Path, library: str = "OTB") -> None:
 
 
 def make_folder(folder: str | Path, room: int = 4096) -> Path:
-    """Create a folder, or the target of a symbolic link, with its parents.
+    """Create a folder, or the target of a link, with its parents; return `folder`.
 
-    Writing `room` bytes tests the disk; a full disk still takes an empty file.
+    A test file of `room` bytes is written, because a full disk takes empty files.
     """
     folder = Path(folder)
     try:
@@ -146,18 +146,16 @@ def make_folder(folder: str | Path, room: int = 4096) -> Path:
 
 
 def refuse_folders(paths: Sequence[Path]) -> None:
-    """Refuse to write a file in place of a folder."""
+    """Raise if one of the files to write is an existing folder."""
     for path in filter(Path.is_dir, paths):
         raise SRError(f"{path} is a folder; give the name of a file")
 
 
 def check_room(folder: str | Path, needed: int, use: str) -> None:
-    """Check that the disk of a folder has `needed` bytes left.
+    """Raise if the disk of a folder has fewer than `needed` bytes free.
 
-    OTB does not report a full disk, and with no byte left it never returns.
-
-    Arguments:
-        use: use of the bytes, for messages ("3 pieces of the image").
+    OTB does not report a full disk, and with no byte left it never returns.  `use` is
+    that of the bytes, for messages ("3 pieces of the image").
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -170,7 +168,7 @@ def check_room(folder: str | Path, needed: int, use: str) -> None:
 def refuse_existing(
     paths: Sequence[str | Path], overwrite: bool, read: Sequence[str | Path] = ()
 ) -> None:
-    """Refuse to replace files without `overwrite`, and names that are too long.
+    """Raise if files exist without `overwrite`, or if their names are too long.
 
     An empty folder may be replaced.
 
@@ -198,9 +196,9 @@ def refuse_existing(
 
 
 def states(paths: Iterable[str | Path]) -> list[list]:
-    """Return name, size and modification time of each file; of a link only the path.
+    """Return [name, size, modification time] of each file, to detect changes.
 
-    The path of a link lacks its token, which changes.
+    Of a URL or a missing file only [path] is returned, without a token, which changes.
     """
     return [
         [path.name, path.stat().st_size, path.stat().st_mtime_ns]

@@ -12,7 +12,7 @@ SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 
 
 def psnr(l2: Any) -> Any:
-    """Peak signal-to-noise ratio, dB: 10 log10(R^2 / MSE) with R = 1, reflectance.
+    """Peak signal-to-noise ratio, dB, of mean squared errors: 10 log10(1 / `l2`).
 
     >>> round(float(psnr(0.01)), 6)
     20.0
@@ -23,9 +23,8 @@ def psnr(l2: Any) -> Any:
 def ergas(l2: np.ndarray, mean: np.ndarray) -> float:
     """Relative global error (ERGAS), percent of the mean; 0 is perfect.
 
-    ERGAS = 100 h/l sqrt(mean over bands of (RMSE / mean)^2), from the mean squared
-    error [bands] and the mean of the truth [bands]; h/l, the ratio of the pixel sizes
-    of result and input, is 1/4.
+    ERGAS = 100 h/l sqrt(mean of l2 / mean^2), from mean squared error and mean of the
+    truth, both [bands]; h/l, the ratio of the pixel sizes of result and input, is 1/4.
 
     >>> ergas(np.array([0.0001, 0.0004]), np.array([0.1, 0.2]))
     2.5
@@ -52,8 +51,7 @@ def spectral_angle(one: Any, other: Any) -> tf.Tensor:
 def ssim(image: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
     """Structural similarity of each window, [n, h, w, b] to [n, h - 10, w - 10, b].
 
-    The result is that of `tf.image.ssim`, in a sixth of the time: the Gaussian is
-    separated into rows and columns.
+    It equals `tf.image.ssim`, in a sixth of the time: the Gaussian is separated.
 
     Source: Wang et al., "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13, 2004: windows of 11 x 11
@@ -70,12 +68,12 @@ def ssim(image: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
 
 
 def _window_means(image: tf.Tensor) -> tf.Tensor:
-    """Gaussian mean in each window of [n, h, w, bands], along columns, then rows."""
+    """Gaussian mean in each window, [n, h, w, bands] to [n, h - 10, w - 10, bands]."""
     offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-np.square(offsets) / (2 * SSIM_SIGMA**2)).astype(np.float32)
     weights /= weights.sum()
     height, width, bands = image.shape[1:]
-    # A line of pixels as one pixel with many channels is faster to convolve.
+    # First along columns.  A line as one pixel with many channels is convolved faster.
     lines = tf.reshape(image, [-1, height, 1, width * bands])
     kernel = np.repeat(weights[:, None], width * bands, axis=1)[:, None, :, None]
     lines = tf.nn.depthwise_conv2d(lines, kernel, [1, 1, 1, 1], "VALID")

@@ -6,9 +6,9 @@ from typing import Any
 
 
 def prefetch(items: Iterable[Any]) -> Iterator[Any]:
-    """Yield `items` in order, each computed in a thread while the last one is used.
+    """Yield `items` in order; a thread computes the next one while one is used.
 
-    At most two items exist.  An error in computing one is raised here.
+    At most two items exist at a time.  An error in the thread is raised here.
 
     >>> list(prefetch(number**2 for number in range(3)))
     [0, 1, 4]

@@ -2,8 +2,7 @@
 
 An exception that leaves a Python signal handler while OTB reports its progress ends
 the process at once (`terminate called after throwing ...`), and temporary files stay.
-So the engine runs inside `deferred`: a signal is remembered there, and ends the script
-between two pieces of work.
+So the engine runs inside `deferred`: a signal ends the script after a piece of work.
 """
 
 import os
@@ -46,12 +45,12 @@ def deferred() -> Iterator[None]:
 
 
 def take() -> int | None:
-    """Return the signal that was remembered, if any, and forget it."""
+    """Return the number of the remembered signal, and forget it; None without one."""
     return _received.pop() if _received else None
 
 
 def stop(number: int, frame: object = None) -> None:
-    """Unwind the stack, so that temporary files are removed."""
+    """Handle a signal: raise an exception, so that temporary files are removed."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     os.write(2, b"error: terminated\n")
@@ -59,7 +58,7 @@ def stop(number: int, frame: object = None) -> None:
 
 
 def leave(number: int, frame: object) -> None:
-    """End the process at once, while libraries are imported: nothing is lost yet.
+    """Handle a signal while libraries are imported: end the process at once.
 
     Libraries may replace an exception by one of their own, or ignore it.
     """
@@ -70,7 +69,7 @@ def leave(number: int, frame: object) -> None:
 
 
 def unwind() -> None:
-    """Let Ctrl-C and SIGTERM raise from now on, unless they are handled otherwise."""
+    """Make `stop` the handler of SIGINT and SIGTERM, unless others are installed."""
     if threading.current_thread() is threading.main_thread():
         for number, replaced in zip(SIGNALS, (leave, signal.SIG_DFL), strict=True):
             if signal.getsignal(number) is replaced:
@@ -78,7 +77,7 @@ def unwind() -> None:
 
 
 def _remember(number: int, frame: object) -> None:
-    """Note the signal, and let the next one through."""
+    """Handle a signal: remember it; the next one ends the process at once."""
     _received[:] = [number]
     for each in SIGNALS:
         signal.signal(each, signal.SIG_DFL)

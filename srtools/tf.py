@@ -1,7 +1,6 @@
 """TensorFlow, imported without the notices that its C++ libraries print.
 
-Keras settings of another project, in keras.json or in variables, are overruled or
-refused.
+Keras settings in keras.json or in variables are overruled or refused.
 """
 
 import os
@@ -13,7 +12,7 @@ from srtools.errors import SRError
 
 
 def cpu_flags() -> set[str]:
-    """Return the features of the processor; none on other systems than Linux."""
+    """Return the processor's flags, such as "avx"; an empty set outside of Linux."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:

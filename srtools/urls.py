@@ -11,11 +11,11 @@ KEYS_FOR_S3 = (
 """Advice for s3:// links that cannot be read."""
 
 NAMES: dict[str, str] = {}
-"""Names of temporary files in messages, by their paths."""
+"""{path of a temporary file: its name in messages}; set by the code that writes it."""
 
 
 def redact(url: str) -> str:
-    """Return `url` without query and password, or the name of a temporary file.
+    """Return a URL without query and password, or a path by its name in `NAMES`.
 
     >>> redact("https://me:secret@host/a.tif?sig=secret")
     'https://host/a.tif'
@@ -26,7 +26,7 @@ def redact(url: str) -> str:
 
 
 def with_proxy(url: str) -> str:
-    """Return `url` without secrets, and the proxy in front of it if there is one.
+    """Describe `url` for a message, without secrets and with the proxy, if any.
 
     An error of the proxy, or its login page, looks like an error of the server.
     """
@@ -54,7 +54,7 @@ def without_secrets(text: str) -> str:
 
 
 def gdal_path(href: str) -> str:
-    """Return the path by which GDAL reads `href`.
+    """Return GDAL's name of a URL; a path on this machine stays as it is.
 
     >>> gdal_path("https://host/a.tif"), gdal_path("file:///data/a.tif")
     ('/vsicurl/https://host/a.tif', '/data/a.tif')

@@ -47,7 +47,7 @@ def test_what_is_written_is_read(tmp_path):
         "spectrum": (None, None),
     }
     card = {name: value for name, (value, _) in entries.items()}
-    path = cards.write_card(tmp_path / "card.json", card)
+    cards.write_card(path := tmp_path / "card.json", card)
     json.loads(path.read_text(), parse_constant=pytest.fail)
     assert cards.read_card(path) == {name: read for name, (_, read) in entries.items()}
 

@@ -62,7 +62,7 @@ for any linear coding of reflectance."""
 def sample(
     images: Sequence[ImageInfo], area: ImageInfo | None = None
 ) -> dict[str, np.ndarray]:
-    """Read {band: sample of its DN, without 0}, over the image `area` or everywhere."""
+    """Return {band: DN of a sample of pixels, without 0} over `area` or everywhere."""
     bands = {}
     for image in images:
         bounds = (area or image).bounds_in(image.crs)

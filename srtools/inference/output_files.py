@@ -45,7 +45,7 @@ class OutputFiles:
         self.paths = self.beside + ([self.preview] if preview else [])
 
     def check(self, overwrite: bool, inputs: Sequence[str]) -> None:
-        """Raise if a name is invalid, or a file would be lost (see `overwrite`)."""
+        """Raise if a name is invalid, an input, or exists without `overwrite`."""
         files.check_name(self.image)
         # The intervals of an earlier image would seem to be those of this one.
         files.refuse_existing([*self.paths, self.interval], overwrite, inputs)

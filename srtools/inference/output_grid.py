@@ -37,7 +37,7 @@ class OutputGrid:
 
     @property
     def lr_grid(self) -> Grid:
-        """Grid of the network's input, margin included."""
+        """Grid of the network's input: the output, enlarged by `crop` on each side."""
         corner = self.grid.transform @ Affine.translation(-self.crop, -self.crop)
         width, height = (
             math.ceil(size / FACTOR) + 2 * self.crop // FACTOR

@@ -49,7 +49,7 @@ class BlockShift(NamedTuple):
 
 
 def read_blocks(lr: Any, xs: Any) -> Iterator[Block]:
-    """Read square blocks spread evenly over two images, one block at a time.
+    """Read up to 64 square blocks, spread evenly over two images, one at a time.
 
     `lr` and `xs` are pyotb objects: Sentinel-2 and Spot on one grid.
     """

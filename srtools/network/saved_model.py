@@ -102,7 +102,7 @@ def module_of(network: tf.keras.Model) -> tf.Module:
 
 
 def write(module: tf.Module, serve: Callable, folder: Path) -> None:
-    """Write a SavedModel that computes an output without the others.
+    """Write a SavedModel in which an output is computed without the others.
 
     TensorFlow saves a network as one node with many outputs, and OTBTF, which runs the
     graph in a session, would compute all to get one.  With an identity node per output
@@ -150,7 +150,7 @@ def _read_graph(folder: str | Path) -> saved_model_pb2.SavedModel:
 
 
 def check_replaceable(folder: str | Path) -> None:
-    """Raise if `folder` is a file, or a folder with anything but a SavedModel."""
+    """Raise if `folder` is a file, or a folder with content that is no SavedModel."""
     files.check_name(folder, "TensorFlow")
     folder = Path(folder)
     content = [*folder.iterdir()] if folder.is_dir() else [folder]

@@ -132,7 +132,7 @@ def make_scene(
     tiles: Sequence[Tile],
     requested: bool = False,
 ) -> Scene:
-    """Return tiles of one pass as a scene, with figures about `area`."""
+    """Return tiles of one pass as a scene, with cloud cover and uncovered share."""
     published = [tile for tile in tiles if tile.cloud is not None]
     weights = [tile.outline.intersection(area).area for tile in published]
     cloud = None

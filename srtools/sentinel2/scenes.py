@@ -115,7 +115,7 @@ def choose(
     The SCL must have all pixels over `area`.  At most the share `max_bad_share` (0-1)
     may have one of `BAD_CLASSES` (clouds of requested items are only measured), be 0
     in a band, or be brighter than any ground.  Other candidates get a `rejection`.  If
-    none passes, their table is logged.
+    none passes, the table is logged and an error raised.
     """
     usable = [scene for scene in candidates if not scene.rejection]
     for scene in usable[:MAX_READ]:

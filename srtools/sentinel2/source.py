@@ -48,7 +48,7 @@ def open_sentinel2(
         area: ground that must have clear pixels, in degrees; None without a search.
         folder: folder of temporary copies and mosaics.
         xs: Spot image that Sentinel-2 must cover; pixels are copied and sampled over
-            its rectangle.  None: copied over `area`, and all of them sampled.
+            its rectangle.  None: pixels are copied over `area`, and all are sampled.
         margin_metres: distance from that ground within which pixels are copied, too.
         near: day to which the acquisition should be close.
         scl: file of the scene classification; True: take that of the search.

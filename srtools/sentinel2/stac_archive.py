@@ -66,7 +66,7 @@ class Archive:
         return urlsplit(self.url).hostname == urlsplit(PLANETARY_COMPUTER).hostname
 
     def search(self, **parameters: Any) -> list[dict[str, Any]]:
-        """Search the archive; return the items (GeoJSON), each id once.
+        """Search `COLLECTION`; return the items (GeoJSON), each id once.
 
         The parameters are those of `pystac_client.ItemSearch`.  A server may ignore
         them, so the caller has to check the items.

@@ -370,16 +370,26 @@ def test_an_otb_without_otbtf(tmp_path, monkeypatch, capfd):
 
 
 @pytest.fixture(scope="module")
-def displaced(tmp_path_factory) -> cli.Options:
-    """Return a made-up scene whose Sentinel-2 is out of place, brighter and flatter."""
-    folder = tmp_path_factory.mktemp("scene")
-    paths = make_scene(
-        folder, size=640, seed=3, shift=(4.2, -2.6), gain=0.9, bias=120.0, wedge=0
-    )
+def published(tmp_path_factory) -> tuple[Path, dict]:
+    """Return the folder of a made-up scene with an archive, and its paths.
+
+    Its Sentinel-2 is out of place, brighter and flatter.
+    """
+    folder = tmp_path_factory.mktemp("published")
+    light = {"gain": 0.9, "bias": 120.0}
+    place = {"shift": (4.2, -2.6), "wedge": 0}
+    paths = make_scene(folder, size=640, seed=3, **place, **light)
+    return folder, paths
+
+
+@pytest.fixture(scope="module")
+def displaced(published, tmp_path_factory) -> cli.Options:
+    """Return options for that scene, with local files."""
+    _, paths = published
     return cli.Options(
         pan=str(paths["pan"]),
         xs=str(paths["xs"]),
-        out_dir=str(folder / "out"),
+        out_dir=str(tmp_path_factory.mktemp("corrected")),
         s2_images=tuple(map(str, paths["s2"])),
         offset=1000,
         patch_size=SIZE,
@@ -498,45 +508,41 @@ def test_no_shift_to_be_measured_is_one_line(tmp_path, write_raster, capfd):
         assert f"do without {option}" in capfd.readouterr().err.splitlines()[-1]
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory) -> tuple[Path, dict]:
-    """Return the folder of a made-up scene with an archive, and its paths."""
-    folder = tmp_path_factory.mktemp("published")
-    return folder, make_scene(folder, size=640, seed=3, wedge=8)
+def search(published, server, out) -> list[str]:
+    """Return the arguments of a run over a STAC API."""
+    spot = ["--pan", str(published[1]["pan"]), "--xs", str(published[1]["xs"])]
+    small = ["--patch_size", str(SIZE), "--margin", "0", "--accept_pair"]
+    return [*spot, *small, "--stac_url", server.stac_url, "--out_dir", str(out)]
 
 
-def test_through_a_stac_api(published, tmp_path, capfd):
+def test_through_a_stac_api(published, displaced, tmp_path, capfd):
     """The patches are those of the files behind the API; nothing else is left."""
-    folder, paths = published
-    spot = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
-    small = ["--patch_size", str(SIZE), "--margin", "0"]
+    folder, out = published[0], tmp_path / "out"
     with Server(folder) as server:
-        search = ["--stac_url", server.stac_url, "--out_dir", str(tmp_path / "search")]
-        assert sr_dataset.main([*spot, *small, *search, "--dry_run"]) == 0
+        arguments = search(published, server, out)
+        assert sr_dataset.main([*arguments, "--dry_run"]) == 0
         table = capfd.readouterr().out
-        assert "chosen" in table and not (tmp_path / "search").exists()
-        day = ["--spot_date", "2022-07-16"]
-        assert sr_dataset.main([*spot, *small, *search, *day]) == 0
+        assert "chosen" in table and not out.exists()
+        assert sr_dataset.main([*arguments, "--spot_date", "2022-07-16"]) == 0
         printed = capfd.readouterr().out
+        # A missing image is an error before anything is asked for.
+        requests = server.counters["requests"]
+        absent = ["--pan", str(tmp_path / "absent.tif"), *arguments[2:-1]]
+        assert sr_dataset.main([*absent, str(tmp_path / "x")]) == 1
+        assert "absent.tif does not exist" in capfd.readouterr().err
+        assert server.counters["requests"] == requests
     assert table in printed and "radiometry: R2" in printed
-    card = json.loads((tmp_path / "search" / "dataset.json").read_text())
+    card = json.loads((out / "dataset.json").read_text())
     assert card["offset"] == 1000 and card["pair"]["days"] == 2
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
-    assert {p.name for p in (tmp_path / "search").iterdir()} == FILES | OTHERS
-    # A mistake in what is at hand is found before anything is asked for.
-    requests = server.counters["requests"]
-    absent = ["--pan", str(tmp_path / "absent.tif"), *spot[2:], *small]
-    assert sr_dataset.main([*absent, *search[:3], str(tmp_path / "x")]) == 1
-    assert "absent.tif does not exist" in capfd.readouterr().err
-    assert server.counters["requests"] == requests
-    scl = next(folder.glob("s2/2022-07-14/*SCL*"))
-    at_hand = ["--s2_images", *map(str, paths["s2"]), "--offset", "1000"]
-    local = ["--out_dir", str(tmp_path / "local"), "--scl", str(scl)]
-    assert sr_dataset.main([*spot, *small, *at_hand, *local]) == 0
+    assert {p.name for p in out.iterdir()} == FILES | OTHERS
+    scl = str(next(folder.glob("s2/2022-07-14/*SCL*")))
+    local = replace(displaced, out_dir=str(tmp_path / "local"), scl=scl, margin=0)
+    local = replace(local, proportions=(0.8, 0.1, 0.1), accept_pair=True)
+    sr_dataset.create_dataset(local)
     for name in FILES:
-        one, other = (read(tmp_path / folder / name) for folder in ("search", "local"))
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(read(out / name), read(tmp_path / "local" / name))
 
 
 def test_the_metadata_files_of_a_product(tmp_path):
@@ -565,36 +571,31 @@ def test_no_intermediate_file(published, tmp_path, monkeypatch):
 
     The folder of temporary files may be full or missing.
     """
-    folder, paths = published
-    out = tmp_path / "out"
+    folder, out = published[0], tmp_path / "out"
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    seen = []
+    created = []
 
     def look(*arguments):
         everywhere = [*folder.rglob("*"), *tmp_path.rglob("*")]
-        seen.append({path for path in everywhere if path.is_file()} - before)
+        created.append({path for path in everywhere if path.is_file()} - before)
         return extract(*arguments)
 
     extract = sr_dataset.extract_patches
     monkeypatch.setattr(sr_dataset, "extract_patches", look)
     before = {path for path in folder.rglob("*") if path.is_file()}
-    arguments = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
-    arguments += ["--patch_size", str(SIZE), "--margin", "0", "--out_dir", str(out)]
     with Server(folder) as server:
-        assert sr_dataset.main([*arguments, "--stac_url", server.stac_url]) == 0
-    assert len(seen) == len(GROUPS)
-    for files in seen:
-        centres = {path for path in files if path.suffix == ".geojson"}
-        assert {path.name for path in centres} == {
-            f"{g}_centres.geojson" for g in GROUPS
-        }
+        assert sr_dataset.main(search(published, server, out)) == 0
+    assert len(created) == len(GROUPS)
+    for files in created:
         assert all(path.is_relative_to(out) for path in files)
-        assert {path.name for path in files - centres} <= set(FILES)
+        centres = {path.name for path in files if path.suffix == ".geojson"}
+        assert centres == {f"{group}_centres.geojson" for group in GROUPS}
+        assert {path.name for path in files} <= centres | FILES
     assert not list(tmp_path.rglob("*.geojson"))
 
 
-def test_only_the_ground_that_spot_shows_counts(published, tmp_path, capfd):
-    """Sentinel-2 may lack what lies in the wedges of 0 beside a slanted image."""
+def test_only_the_ground_that_spot_shows_counts(published, tmp_path):
+    """Sentinel-2 may lack pixels in the wedges of 0 beside a slanted image."""
     shutil.copytree(published[0], tmp_path / "scene")
     paths = {
         key: tmp_path / "scene" / published[1][key].relative_to(published[0])
@@ -612,11 +613,9 @@ def test_only_the_ground_that_spot_shows_counts(published, tmp_path, capfd):
             pixels = file.read()
             pixels[..., : col + round(180 / file.transform.a)] = 0
             file.write(pixels)
-    spot = ["--pan", str(paths["pan"]), "--xs", str(paths["xs"])]
-    small = ["--patch_size", str(SIZE), "--margin", "0", "--max_bad_share", "0"]
     with Server(tmp_path / "scene") as server:
-        search = ["--stac_url", server.stac_url, "--out_dir", str(tmp_path / "out")]
-        assert sr_dataset.main([*spot, *small, *search]) == 0
+        arguments = search((None, paths), server, tmp_path / "out")
+        assert sr_dataset.main([*arguments, "--max_bad_share", "0"]) == 0
     card = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert card["sentinel2"]["scl_shares"]["missing"] == 0
     assert card["pair"]["missing"] == 0

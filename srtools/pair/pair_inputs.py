@@ -1,4 +1,4 @@
-"""Options of exercise 1, and the images that they name."""
+"""The Spot images and the search that the options of exercise 1 name."""
 
 from dataclasses import replace
 

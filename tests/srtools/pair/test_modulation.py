@@ -1,4 +1,4 @@
-"""The sharpness of Sentinel-2: found where it can be, and unknown elsewhere."""
+"""The sharpness of Sentinel-2: measured if possible, else unknown."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def verdict(quality) -> str:
 
 
 def mixed(ground: np.ndarray, other: np.ndarray, seed: int) -> np.ndarray:
-    """Return ground half of whose squares are replaced."""
+    """Return ground with half of its squares replaced."""
     count = -(-len(ground) // FIELDS)
     squares = np.random.default_rng(seed).random((count, count)) < 0.5
     mask = np.kron(squares, np.ones((FIELDS, FIELDS)))[: len(ground), : len(ground)]
@@ -60,8 +60,8 @@ def test_noise_is_no_sharpness(scene, noise):
 
 def test_changed_ground_is_no_blur(scene):
     """Half of it is other ground: the interval is wide, and holds the truth."""
-    half = mixed(scene.ground, landscape(2), seed=0)
-    quality = measure(scene.spot(), scene.sentinel2(ground=half))
+    ground = mixed(scene.ground, landscape(2), seed=0)
+    quality = measure(scene.spot(), scene.sentinel2(ground=ground))
     assert quality.sharpness.low < 0.28 < quality.sharpness.high
     assert verdict(quality) == "unknown"
 
@@ -79,9 +79,9 @@ def test_a_zoom_from_20_metres(scene):
     path = scene.sentinel2()
     with rasterio.open(path) as file:
         pixels, corner = file.read(), (file.bounds.left, file.bounds.top)
-    half = tuple(size // 2 for size in pixels.shape[1:])
-    pixels = pixels[:, : 2 * half[0], : 2 * half[1]].astype(float)
-    means = pixels.reshape(4, half[0], 2, half[1], 2).mean(axis=(2, 4))
+    rows, cols = (size // 2 for size in pixels.shape[1:])
+    pixels = pixels[:, : 2 * rows, : 2 * cols].astype(float)
+    means = pixels.reshape(4, rows, 2, cols, 2).mean(axis=(2, 4))
     linear = [0.25, 0.75, 0.75, 0.25]
     for axis in (1, 2):
         wide = np.insert(means, np.arange(means.shape[axis]), 0, axis)

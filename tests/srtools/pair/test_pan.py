@@ -13,7 +13,7 @@ CORNER = (452001.0, 5412003.0)
 
 
 def mean_of(write_raster, east=0.0, north=0.0, hole=None):
-    """Return the mean of a slanted plane, whose grid lies off by metres."""
+    """Return the mean of a slanted plane, on a grid that lies off by metres."""
     rows, cols = np.indices((60, 64))
     plane = (1000 + 3 * rows + 5 * cols).astype(np.float32)
     if hole:
@@ -36,7 +36,7 @@ def test_the_mean_is_that_of_the_pixels_inside(write_raster, east, north):
 
 
 def test_a_missing_part_is_missing(write_raster):
-    """A hole of one PAN pixel, and what lies beyond PAN."""
+    """A hole of one PAN pixel, and ground beyond PAN."""
     holed = mean_of(write_raster, hole=(9, 13))
     assert np.argwhere(holed == 0).tolist() == [[1, 1]]
     beyond = mean_of(write_raster, 13.5)

@@ -76,7 +76,7 @@ def test_no_patch_widened_by_the_margin_touches_another_group(
     ],
 )
 def test_proportions_are_met(shape, size, margin, most_lost):
-    """Within a patch or three; what the gaps cost is counted."""
+    """Within three patches; the loss in the gaps is counted."""
     split = deal(shape, size, margin, 1)
     counts = np.array([len(split.windows[group]) for group in GROUPS])
     total = (shape[0] - 1) // size * ((shape[1] - 1) // size)

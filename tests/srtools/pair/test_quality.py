@@ -69,7 +69,7 @@ def test_clouds_do_not_tilt_the_fit(scene):
 
 
 def test_water_over_most_of_the_scene(scene):
-    """Flat ground narrows the residuals; what is left of the land still counts."""
+    """Flat ground narrows the residuals; the rest of the land still counts."""
     sea = copy.copy(scene)
     sea.ground = scene.ground.copy()
     sea.ground[:600] = (350, 420, 380, 150)

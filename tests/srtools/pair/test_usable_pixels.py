@@ -38,7 +38,7 @@ def scene(write_raster):
 
 
 def spread(rows: slice, cols: slice) -> np.ndarray:
-    """Mark a rectangle and what lies within 4 pixels of it."""
+    """Mark a rectangle and all within 4 pixels of it."""
     marked = np.zeros((HEIGHT, WIDTH), bool)
     marked[
         max(rows.start - 4, 0) : rows.stop + 4, max(cols.start - 4, 0) : cols.stop + 4
@@ -47,9 +47,9 @@ def spread(rows: slice, cols: slice) -> np.ndarray:
 
 
 def test_nothing_is_wrong(scene):
-    seen = scene()
-    assert seen.usable.all() and seen.usable.shape == (HEIGHT, WIDTH)
-    assert seen.shares["missing"] == 0 and seen.shares["cloud"] == 0
+    pixels = scene()
+    assert pixels.usable.all() and pixels.usable.shape == (HEIGHT, WIDTH)
+    assert pixels.shares["missing"] == 0 and pixels.shares["cloud"] == 0
 
 
 # Rows and columns of an image, and those on the grid of XS.  A pixel of 10 m covers the
@@ -77,12 +77,12 @@ CLOUD = "cloud, shadow or defect"
 )
 def test_what_is_bad_spoils_its_surroundings(name, value, reason, places, scene):
     place, on_xs = places
-    seen = scene({name: (*place, value)})
+    pixels = scene({name: (*place, value)})
     expected = spread(*on_xs)
-    np.testing.assert_array_equal(seen.bad[reason], expected)
+    np.testing.assert_array_equal(pixels.bad[reason], expected)
     for other in set(usable_pixels.REASONS) - {reason}:
-        assert not seen.bad[other].any()
-    np.testing.assert_array_equal(seen.usable, ~expected)
+        assert not pixels.bad[other].any()
+    np.testing.assert_array_equal(pixels.usable, ~expected)
 
 
 def test_other_classes_are_ground(scene):
@@ -97,19 +97,21 @@ def test_shares_are_of_the_ground_that_spot_shows(scene):
         "s2": (slice(None), slice(0, 42), 1600),
         "scl": (slice(None), slice(0, 21), 9),
     }
-    seen = scene(changes)
-    assert seen.shares["cloud"] == 1 and seen.shares["missing"] == 0
+    pixels = scene(changes)
+    assert pixels.shares["cloud"] == 1 and pixels.shares["missing"] == 0
     changes["s2"] = (slice(18, 36), slice(0, 21), 0)  # the lower left quarter
     changes["scl"] = (slice(None), slice(0, 21), 4)
-    seen = scene(changes)
-    assert seen.shares["missing"] == pytest.approx(0.5) and seen.shares["cloud"] == 0
+    pixels = scene(changes)
+    assert (
+        pixels.shares["missing"] == pytest.approx(0.5) and pixels.shares["cloud"] == 0
+    )
 
 
 def test_without_classes_nothing_is_known_of_clouds(scene):
     change = {"scl": (slice(0, 5), slice(0, 5), 9)}
     assert scene(change).shares["cloud"] > 0
-    seen = scene(change, with_scl=False)
-    assert seen.shares["cloud"] is None and seen.usable.all()
+    pixels = scene(change, with_scl=False)
+    assert pixels.shares["cloud"] is None and pixels.usable.all()
 
 
 def test_strips_do_not_show(scene, monkeypatch):

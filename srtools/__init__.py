@@ -8,6 +8,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+__version__ = "1.0.0"
+
 try:
     import fcntl  # noqa: F401  (srtools.files locks folders with it)
 except ImportError:

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path, PurePath
 from typing import Any
 
-from srtools import files
+from srtools import __version__, files
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
@@ -19,9 +19,9 @@ TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
 def versions() -> dict[str, str]:
-    """Return {name: version} of Python and of the installed ones of `PACKAGES`."""
+    """Return {name: version} of srtools, Python and the installed ones of `PACKAGES`."""
     installed = {d.name: d.version for d in importlib.metadata.distributions()}
-    return {"python": platform.python_version()} | {
+    return {"srtools": __version__, "python": platform.python_version()} | {
         package: installed[name]
         for package in PACKAGES
         for name in (f"{package}-cpu", package)

@@ -106,7 +106,7 @@ def lock(
                 raise
         # Another process may have removed the folder a moment ago, with its lock.
         if not os.path.samestat(os.stat(folder), os.fstat(handle)):
-            raise SRError(busy)
+            raise SRError(busy or f"{folder} was removed; start again")
         yield
     finally:
         os.close(handle)

@@ -64,3 +64,8 @@ def test_differences_of_settings_in_any_order(tmp_path):
     assert cards.differences(one, {**read, "mask": None}) == []
     other = {**read, "crop": 32, "mask": "SCL"}
     assert cards.differences(one, other) == ["crop", "mask"]
+
+
+def test_cards_name_the_release_of_the_changelog():
+    text = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
+    assert f"\n## [{cards.versions()['srtools']}] - 2" in text

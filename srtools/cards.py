@@ -19,7 +19,7 @@ TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
 def versions() -> dict[str, str]:
-    """Return {name: version} of srtools, Python and the installed ones of `PACKAGES`."""
+    """Return {name: version} of srtools, Python and the installed `PACKAGES`."""
     installed = {d.name: d.version for d in importlib.metadata.distributions()}
     return {"srtools": __version__, "python": platform.python_version()} | {
         package: installed[name]

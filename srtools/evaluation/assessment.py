@@ -11,8 +11,8 @@ from srtools import cards
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.evaluation import confidence, eval_set, patch_scores
 from srtools.evaluation.consistency import Consistency
-from srtools.evaluation.correctness import Correctness
 from srtools.evaluation.coverage import Coverage
+from srtools.evaluation.detail_correctness import Correctness
 from srtools.evaluation.eval_set import BORDER, EvalSet, Sample
 from srtools.evaluation.patch_scores import PatchScores
 from srtools.evaluation.spectrum import RingSpectra
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 PICTURES = 5  # patches that the report shows
 SAMPLE = 100
-"""Evenly spaced patches for the slow measures; their means need no more."""
+"""Number of evenly spaced patches for the slow measures; their means need no more."""
 
 
 class Assessment:
-    """Scores of a model and of the simple zooms on a test set."""
+    """Scores of a model, and of zooms such as bicubic, on a test set."""
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class Assessment:
         }
 
     def add(self, lr: np.ndarray, predicted: dict[str, Any], truth: np.ndarray) -> None:
-        """Score the next patches of the test set.
+        """Score the next n patches of the test set.
 
-        `lr` [n, h, w, bands] is in DN.  `truth` and the predictions by method, arrays
-        or tensors, are [n, 4 h, 4 w, bands] reflectance.
+        `lr` [n, h, w, bands] is in DN.  `truth` and the images of `predicted`, arrays
+        or tensors by method, are [n, 4 h, 4 w, bands] reflectance.
         """
         eval_set.check_size(predicted[patch_scores.MODEL], truth)
         self.scores.add(predicted, truth)
@@ -73,13 +73,13 @@ class Assessment:
                 measure.add(sample)
 
     def patches_to_show(self) -> list[int]:
-        """Choose patches at evenly spaced ranks, from the largest gain to the least."""
+        """Return indexes of patches at evenly spaced ranks, the largest gain first."""
         ranked = np.argsort(-self.scores.gains(), kind="stable")
         return ranked[eval_set.evenly_spaced(self.test.count, PICTURES)].tolist()
 
     @property
     def blocks(self) -> np.ndarray:
-        """Block of neighbours to which each patch belongs, [n]."""
+        """Block number of each patch, [n]; neighbours share one if places are known."""
         if self.test.windows is None:
             return np.arange(self.test.count)
         counts = self.test.dataset.get("split", {}).get("blocks") or {}
@@ -87,7 +87,7 @@ class Assessment:
         return confidence.group(self.test.windows, size, separate)
 
     def _domain_shift(self) -> dict | None:
-        """Compare with the training set in the card; warn if the patches are unlike."""
+        """Compare the patches with the training set in the model's card, if any."""
         lr = np.concatenate(self._sampled_lr)
         compared = domain_shift.compare(self.model.card, lr)
         if compared and compared.warning:
@@ -95,7 +95,7 @@ class Assessment:
         return compared and compared._asdict()
 
     def metrics(self, command: str) -> dict:
-        """Return the content of metrics.json; `command` is the present command line."""
+        """Return the content of metrics.json; `command` is that of this evaluation."""
         kind = "patches" if self.test.windows is None else "blocks of neighbours"
         dataset, card = self.test.dataset, self.model.card
         return cards.plain(
@@ -122,7 +122,7 @@ class Assessment:
 
 
 def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:
-    """Return the commands that make patches, model and scores, from the cards.
+    """Return the command lines in the cards of patches and model, and `evaluation`.
 
     Each word is quoted again, so that a shell runs nothing in a card by accident.
     `--item` makes a search take the same Sentinel-2 items.

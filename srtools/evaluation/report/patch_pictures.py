@@ -12,12 +12,12 @@ from PIL import Image
 
 from srtools.conventions import SCALE
 from srtools.evaluation.assessment import Assessment
-from srtools.evaluation.correctness import correctness_map
+from srtools.evaluation.detail_correctness import correctness_map
 from srtools.evaluation.eval_set import evenly_spaced
 from srtools.evaluation.patch_scores import BASELINE, MODEL
 from srtools.images import figures
 
-DETAIL_COLOURS = {  # in the order of `correctness.KINDS`; safe for the colour-blind
+DETAIL_COLOURS = {  # in the order of the shares; safe for the colour-blind
     "improvement": (0.0, 0.62, 0.45),
     "omission": (0.34, 0.71, 0.91),
     "hallucination": (0.84, 0.25, 0.0),
@@ -30,12 +30,12 @@ Enlarged = Iterable[tuple[np.ndarray, dict[str, Any], np.ndarray]]
 """Batches of lr (DN), predictions by method and truth (reflectance)."""
 
 PatchImages = dict[str, dict[str, np.ndarray]]
-"""Images of patches by caption and title, in the order of the pictures, [h, w, bands]
-reflectance."""
+"""Images by caption of the patch and title of the image, in the order of the pictures,
+[h, w, bands] reflectance."""
 
 
 def collect(assessment: Assessment, enlarged: Enlarged) -> PatchImages:
-    """Collect the images of the `patches_to_show`, which come one per batch."""
+    """Collect the images of the `patches_to_show`; each batch holds one patch."""
     gains, patches = assessment.scores.gains(), {}
     chosen = assessment.patches_to_show()
     for patch, (lr, predicted, truth) in zip(chosen, enlarged, strict=True):
@@ -76,7 +76,7 @@ def picture_rows(patches: PatchImages) -> tuple[dict[str, dict[str, str]], float
 
 
 def _new_detail(images: dict[str, np.ndarray]) -> np.ndarray:
-    """Colour each pixel by its shares, [h, w, 3]; white if it does not count."""
+    """Colour pixels by their shares of right, missing, invented detail, [h, w, 3]."""
     shares, counted = correctness_map(images[SR], images[TRUTH], images[BICUBIC])
     coloured = np.einsum("khw,kc->hwc", shares, list(DETAIL_COLOURS.values()))
     coloured[~counted] = 1
@@ -92,7 +92,7 @@ def _png(image: np.ndarray) -> str:
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """Encode the content of a file as a data URI.
+    """Encode the content of a file as a data URI; `kind` is its media type.
 
     >>> data_uri(b"hi", "text/plain")
     'data:text/plain;base64,aGk='

@@ -18,7 +18,7 @@ KINDS = ("improvement", "omission", "hallucination")
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Normalised difference: mean over bands of |x - y| / |x + y|, [..., b] to [...].
+    """Average the normalised difference |x - y| / |x + y| over bands, to [...].
 
     >>> round(float(difference(np.array([[0.3, 0.1]]), np.array([[0.1, 0.1]]))[0]), 3)
     0.25
@@ -29,9 +29,9 @@ def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
     """Split each pixel into shares of improvement, omission and hallucination.
 
-    a = `towards_truth` is the distance to the truth and b = `from_input` the distance
-    to the zoomed input, both relative to the distance between truth and input.  With
-    H = a + b - 1 there are three distances:
+    a = `towards_truth` is the distance between prediction and truth, b = `from_input`
+    between prediction and zoomed input, both [...] relative to the distance between
+    truth and input.  With H = a + b - 1 there are three distances:
 
         improvement    a + b (1 - exp(-gamma H))    small when close to the truth
         omission       b + a (1 - exp(-gamma H))    small when close to the input
@@ -49,13 +49,13 @@ def shares(towards_truth: np.ndarray, from_input: np.ndarray) -> np.ndarray:
 def correctness_map(
     predicted: np.ndarray, truth: np.ndarray, zoomed: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the shares of each pixel of one patch, and the mask of pixels that count.
+    """Compute the shares of each pixel, [3, h, w], and the mask of pixels that count.
 
-    First the histograms of the prediction are matched to those of the truth, so that a
-    difference in colour does not count.  A pixel counts if one of the distances between
-    truth, prediction and input exceeds the `QUANTILE` of those between truth and input.
-    Images are [h, w, bands] reflectance, the shares [3, h, w] in the order of `KINDS`.
-    They are 0 outside of the mask, [h, w].
+    Images of a patch are [h, w, bands] reflectance; `zoomed` is the input.  First the
+    histograms of the prediction are matched to those of the truth, so that colour does
+    not count.  A pixel counts if a distance between truth, prediction and input exceeds
+    the `QUANTILE` of those between truth and input.  Shares, in the order of `KINDS`,
+    are 0 outside of the mask, [h, w].
     """
     predicted = match_histograms(predicted, truth, channel_axis=-1)
     missing = difference(zoomed, truth)
@@ -72,7 +72,7 @@ def correctness_map(
 
 
 class Correctness:
-    """Mean shares of the model over the patches."""
+    """Mean shares of right, missing and invented detail in predictions."""
 
     def __init__(self):
         self._means: list[np.ndarray] = []
@@ -86,7 +86,7 @@ class Correctness:
                 self._means.append(by_pixel[:, counted].mean(axis=1))
 
     def record(self) -> dict[str, float | None]:
-        """Return the mean share of each of `KINDS`; None if no pixel counts."""
+        """Return the mean share by name of `KINDS`; all are None if no pixel counts."""
         if not self._means:
             return dict.fromkeys(KINDS)
         return dict(zip(KINDS, np.mean(self._means, axis=0).tolist(), strict=True))

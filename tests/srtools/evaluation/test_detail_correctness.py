@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from srtools.evaluation import eval_set
-from srtools.evaluation.correctness import (
+from srtools.evaluation.detail_correctness import (
     Correctness,
     correctness_map,
     shares,

@@ -19,7 +19,7 @@ MOST_UNLIKE = 4  # patches that are listed
 
 
 def write(out_dir: str, overwrite: bool, one: str, other: str) -> list[Table]:
-    """Compare two folders of results, write `FILES`, and return their tables."""
+    """Compare the results in two folders, write `FILES`, and return their tables."""
     compared = compare(result_files.read(one), result_files.read(other))
     result_files.check_folder(out_dir, overwrite, FILES)
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
@@ -29,9 +29,9 @@ def write(out_dir: str, overwrite: bool, one: str, other: str) -> list[Table]:
 
 
 def compare(one: Run, other: Run) -> dict:
-    """Compare two evaluations on the same test patches.
+    """Compare two evaluations on the same test patches; return comparison.json.
 
-    Intervals of differences are much narrower than those of the two scores.
+    A difference is `other` minus `one`.  It has a much narrower interval than a score.
     """
     if (one.test_set, one.border) != (other.test_set, other.border):
         raise SRError(
@@ -57,7 +57,7 @@ def compare(one: Run, other: Run) -> dict:
 
 
 def write_scenes(out_dir: str | Path, runs: dict[str, dict]) -> list[Table]:
-    """Summarise the metrics of a model on several scenes, and write scenes.json."""
+    """Write scenes.json, a summary of metrics by scene; return it as a table."""
     rows = [
         {
             "name": name,

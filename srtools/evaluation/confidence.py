@@ -1,4 +1,4 @@
-"""Confidence intervals of scores, for the choice of the test places in a scene.
+"""Confidence intervals: how scores vary with the choice of test patches in a scene.
 
 Neighbouring patches are alike, so the sampling unit is the block of neighbours.
 """
@@ -15,13 +15,13 @@ FEWEST_BLOCKS = 3
 
 
 def group(windows: np.ndarray, patch_size: int, separate: bool = False) -> np.ndarray:
-    """Group patches into blocks; return the block of each patch, [n] int.
+    """Group neighbouring patches into blocks; return the block number of each, [n] int.
 
     >>> group(np.array([[0, 0], [0, 32], [160, 0], [192, 0]]), 32).tolist()
     [0, 0, 1, 1]
 
-    `windows` [n, 2] are the first row and column of each patch, in the unit of
-    `patch_size`.  With `separate`, patches that do not touch are in different blocks.
+    `windows` [n, 2] are the first row and column of each patch in pixels; `patch_size`
+    is their side.  With `separate`, patches that do not touch are in different blocks.
     """
     cells = (windows - windows.min(axis=0)) // patch_size
     tested = np.full(cells.max(axis=0) + 1, not separate)
@@ -42,13 +42,13 @@ def interval(
     blocks: np.ndarray,
     statistic: Callable[[np.ndarray], np.ndarray] = lambda means: means[:, 0],
 ) -> list[float] | None:
-    """Compute the confidence interval of a score of patches, or of scenes.
+    """Compute the interval [low, high] of a score of patches, or of scenes.
 
     The interval is Student's t over blocks.  The standard error is the jackknife's: the
     deviation of the score without each block in turn.  Blocks of unequal size n count
     as (sum n)^2 / sum n^2 blocks.  There is no interval (None) with fewer than
     `FEWEST_BLOCKS` blocks, or if a value is nan.  `values` are [n, columns], `blocks`
-    [n] the numbers of their blocks; `statistic` maps means [k, columns] to scores [k].
+    [n] their block numbers; `statistic` maps means [k, columns] to scores [k].
 
     >>> ends = interval(np.array([[1.0], [2.0], [3.0]]), np.arange(3))
     >>> [round(end, 3) for end in ends]  # 2 +- 4.303 / sqrt(3)

@@ -26,9 +26,9 @@ OPERATOR = (
 def blur_at(
     image: np.ndarray, rows: np.ndarray, cols: np.ndarray, spacing: float
 ) -> np.ndarray:
-    """Blur [h, w, b] with Sentinel-2's point spread and sample it, to [n, m, b].
+    """Blur an image [h, w, b] with Sentinel-2's point spread; sample it, to [n, m, b].
 
-    `rows` [n], `cols` [m] and `spacing` are those of `point_spread.blur_weights`.
+    `rows` [n] and `cols` [m] count pixels of `spacing` metres from the first centre.
     """
     height, width, bands = image.shape
     lines = blur_weights(rows, height, spacing) @ image.reshape(height, -1)
@@ -36,7 +36,7 @@ def blur_at(
 
 
 class Consistency:
-    """Difference of bicubic, model and truth from Sentinel-2, over a test set."""
+    """Difference from Sentinel-2 of bicubic, prediction and truth, over a test set."""
 
     def __init__(self, test: EvalSet):
         self.spacing, self.sentinel2 = test.spacing, open_sentinel2(test)
@@ -44,7 +44,7 @@ class Consistency:
         self._l2: list[list[float]] = []  # model, `CONSISTENT`
 
     def add(self, sample: Sample) -> None:
-        """Compare the patches that Sentinel-2 covers."""
+        """Compare the images of each patch that has native pixels of Sentinel-2."""
         for index, number in enumerate(sample.numbers if self.sentinel2 else ()):
             if (native := self.sentinel2.read(number)) is None:
                 continue
@@ -63,7 +63,7 @@ class Consistency:
                 scores.append(self._measure(image, native))
 
     def _measure(self, image: np.ndarray, native: NativePixels) -> tuple[float, ...]:
-        """Measure L1, bias, spectral angle, and the shift to the east and north."""
+        """Return L1 and bias (reflectance), spectral angle (degrees), and `_shift`."""
         simulated = blur_at(image, native.rows, native.cols, self.spacing)
         error = simulated - native.pixels
         spectra = (pixels.astype(float) for pixels in (simulated, native.pixels))
@@ -72,7 +72,7 @@ class Consistency:
         return np.abs(error).mean(), error.mean(), angle, *self._shift(image, native)
 
     def _shift(self, image: np.ndarray, native: NativePixels) -> tuple[float, float]:
-        """Measure the shift of an image to the east and north, metres; nan if unknown.
+        """Return the shift of an image to (east, north), metres, or nan if unknown.
 
         Phase correlation underestimates the shift in a small square, because the taper
         lies at the same place in both images.  Therefore the image is sampled again,
@@ -95,7 +95,7 @@ class Consistency:
         return east, north
 
     def record(self) -> dict | None:
-        """Return the mean scores of each method; None if Sentinel-2 covers no patch."""
+        """Return `consistency` of metrics.json, or None if no patch was compared."""
         if not self._scores:
             return None
         before, after = psnr(np.mean(self._l2, axis=0))
@@ -106,7 +106,7 @@ class Consistency:
 
 
 def _summary(rows: list[tuple[float, ...]]) -> dict:
-    """Average the measures of the patches; the shift is their median."""
+    """Average the results of `_measure`, in DN; for the shift take the median."""
     table = np.array(rows, np.float64)
     l1, bias = table[:, :2].mean(axis=0) / SCALE
     angles = table[~np.isnan(table[:, 2]), 2]

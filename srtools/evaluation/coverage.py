@@ -1,4 +1,4 @@
-"""Coverage of the intervals of a model on test patches."""
+"""Coverage: share of true pixels inside the intervals that a model promises."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from srtools.tf import tf
 
 
 class Coverage:
-    """Share of the pixels within the intervals of a model, by level and band."""
+    """Share of true pixels inside the intervals of a model, by level and band."""
 
     def __init__(self, network: Callable, card: dict, views: int):
         self.network, self.views = network, views
@@ -22,7 +22,7 @@ class Coverage:
         self._widths: dict[str, list] = {level: [] for level in intervals.LEVELS}
 
     def add(self, sample: Sample) -> None:
-        """Count the pixels of patches, if the model's card has intervals."""
+        """Measure the coverage of patches, if the model's card has intervals."""
         if not self.calibration:
             return
 
@@ -39,7 +39,7 @@ class Coverage:
             self._widths[level] += list(width.mean(axis=(1, 2), dtype=np.float64))
 
     def record(self) -> dict | None:
-        """Return the coverage and the mean half-width of each level, if measured."""
+        """Return coverage and mean half-width (DN) by level; None if not measured."""
         patches = len(self._within[intervals.SERVED])
         if not patches:
             return None

@@ -30,7 +30,7 @@ INNER = np.s_[..., BORDER:-BORDER, BORDER:-BORDER, :]  # index of [..., h, w, ba
 
 @dataclass(frozen=True)
 class EvalSet:
-    """Test patches of a folder, and the content of its card."""
+    """Description of the test patches in a folder."""
 
     folder: Path
     files: dict[str, str]
@@ -50,19 +50,19 @@ class EvalSet:
 
 
 class Sample(NamedTuple):
-    """Patches for the slow measures."""
+    """Some test patches, enlarged by each method, for the slow measures."""
 
     numbers: np.ndarray
     """[n] index of each patch in the test set."""
     lr: np.ndarray
     """[n, h, w, bands] DN."""
     predicted: dict[str, np.ndarray]
-    """By method, [n, 4 h, 4 w, bands] reflectance."""
+    """By method, [n, 4 h, 4 w, bands] reflectance; `truth` is alike."""
     truth: np.ndarray
 
 
 def read_eval_set(patches: str | Path) -> EvalSet:
-    """Read the description of the test patches, without their pixels."""
+    """Describe the test patches in a folder, without reading their pixels."""
     files = patch_files.check_patches(patches, "test")
     info = patch_files.describe_patches(files["hr"])
     if info.size < LEAST_SIDE:
@@ -78,7 +78,7 @@ def read_eval_set(patches: str | Path) -> EvalSet:
 
 
 def read_windows(dataset: dict, count: int) -> np.ndarray | None:
-    """Read the first row and column of each test patch on the lr grid, [n, 2]."""
+    """Return the first lr row and column of each test patch, [count, 2], or None."""
     windows = dataset.get("groups", {}).get("test", {}).get("windows")
     if windows is None:
         return None
@@ -104,7 +104,7 @@ def evenly_spaced(count: int, sample: int) -> list[int]:
 def check_model(
     info: ModelInfo, test: EvalSet, ignore_offset: bool, accept_ground: bool
 ) -> None:
-    """Check that a model fits the patches and was not trained on their ground."""
+    """Check that a model fits the patches, and was trained on other ground."""
     info.require(INPUT, OUTPUT)
     check_model_card(info, test.dataset, ignore_offset)
     if not accept_ground:
@@ -166,17 +166,17 @@ def check_size(predicted: Any, truth: np.ndarray) -> None:
         )
 
 
-def check_numbers(zoomed: np.ndarray, errors: np.ndarray) -> None:
-    """Check that the errors of a simple zoom and of the model are finite.
+def check_numbers(of_zoom: np.ndarray, of_model: np.ndarray) -> None:
+    """Check that the errors of a simple zoom and the errors of the model are finite.
 
     A zoom has errors that are nan only if the patches have pixels that are nan.
     """
-    if not np.isfinite(zoomed).all():
+    if not np.isfinite(of_zoom).all():
         raise SRError(
             "the test patches contain pixels that are not a number (nan); make them "
             "again with sr_dataset.py, from images in which nodata is 0"
         )
-    if not np.isfinite(errors).all():
+    if not np.isfinite(of_model).all():
         raise SRError(
             "the model predicts pixels that are not a number, because its training "
             "has diverged; train it again with a smaller --learning_rate"

@@ -20,7 +20,7 @@ from srtools.tf import tf
 MODEL = "model"
 BASELINE = "bicubic"  # zoom that a model has to beat
 METHODS = (*ZOOMS, MODEL)
-AREAS = {"inner": BORDER, "whole": 0}  # hr pixels left out on each side
+AREAS = {"inner": BORDER, "whole": 0}  # parts: hr pixels left out on each side
 COLUMNS = ("l1", "l2", "ssim", "sam")  # scores in patches.csv, means over bands
 STATISTICS = {  # functions from means of `COLUMNS`, [k, 4], to scores [k]
     "l1_dn": lambda means: means[:, 0] / SCALE,
@@ -39,13 +39,13 @@ Mean = Callable[[np.ndarray], np.ndarray]
 
 
 def by_band(values: np.ndarray) -> dict[str, float]:
-    """Return values [bands] by the name of the band, and their mean as `all`."""
+    """Return values [bands] by name of the band, and their mean under "all"."""
     named = dict(zip(BANDS, values.tolist(), strict=False))
     return {**named, "all": float(values.mean())}
 
 
 class PatchScores:
-    """Scores of every patch, by method and area; `size` is the side in hr pixels."""
+    """Scores of patches of `size` hr pixels a side, by method and by `AREAS`."""
 
     def __init__(self, size: int, errors: Errors, mean: Mean):
         spec = tf.TensorSpec([None, size, size, len(BANDS)], tf.float32)
@@ -55,7 +55,7 @@ class PatchScores:
         self._batches: list[dict] = []
 
     def add(self, predicted: dict[str, Any], truth: np.ndarray) -> None:
-        """Score patches [n, h, w, bands], array or tensor, of each method."""
+        """Score the next patches, [n, h, w, bands] reflectance, of each method."""
         truth = tf.cast(truth, tf.float32)
         scores = {
             method: self._score(tf.cast(image, tf.float32), truth)
@@ -66,20 +66,20 @@ class PatchScores:
         self._batches.append(batch)
 
     def per_patch(self, area: str, method: str, name: str) -> np.ndarray:
-        """Return one score of all patches, [n, bands]; [n, 1] for SAM."""
+        """Return a score of all patches by its name, [n, bands]; "sam" is [n, 1]."""
         return np.concatenate([batch[method][area][name] for batch in self._batches])
 
     def columns(self, method: str) -> np.ndarray:
-        """Return the `COLUMNS` of all patches inside the border, [n, 4]."""
+        """Return the scores `COLUMNS` of each patch without its border, [n, 4]."""
         values = [self.per_patch("inner", method, name) for name in COLUMNS]
         return np.stack([v.mean(axis=1, dtype=np.float64) for v in values], axis=1)
 
     def gains(self) -> np.ndarray:
-        """Compute the PSNR of the model minus that of bicubic, [n] dB."""
+        """Subtract the PSNR of bicubic from that of the model, by patch, [n] dB."""
         return psnr(self.columns(MODEL)[:, 1]) - psnr(self.columns(BASELINE)[:, 1])
 
     def area_record(self, area: str) -> dict:
-        """Return the scores of each method, and the gain over bicubic."""
+        """Return scores by method, gain, and mean of the truth in one of `AREAS`."""
         records = {m: self.method_record(area, m) for m in self._batches[0]}
         model, baseline = (records[m]["psnr_db"] for m in (MODEL, BASELINE))
         gains = {band: model[band] - baseline[band] for band in model}
@@ -92,7 +92,7 @@ class PatchScores:
         }
 
     def method_record(self, area: str, method: str) -> dict:
-        """Return the scores over all patches, per band and over all bands.
+        """Return the scores of a method over all patches, per band and over all bands.
 
         The PSNR over all bands is computed from the mean L2 of the bands.
         """
@@ -115,7 +115,7 @@ class PatchScores:
         }
 
     def gain_interval(self, blocks: np.ndarray, kind: str) -> dict:
-        """Return the interval of the gain; `kind` is a name for the blocks [n]."""
+        """Return the interval of the gain, dB; `kind` says what the blocks [n] are."""
         columns = (self.columns(method) for method in (BASELINE, MODEL))
         return {
             "level": confidence.LEVEL,
@@ -128,9 +128,9 @@ class PatchScores:
 def score(
     errors: Errors, image: tf.Tensor, truth: tf.Tensor
 ) -> dict[str, dict[str, tf.Tensor]]:
-    """Score patches [n, h, w, bands]: by area, the scores [n, bands].
+    """Score each patch in each of `AREAS`: {area: {score: [n, bands]}}.
 
-    "sam" is [n, 1] degrees, without black pixels; "mean" is that of the truth.
+    "sam" is [n, 1] degrees, without black pixels; "mean" averages the truth.
     """
     similarity, angle = ssim(image, truth), spectral_angle(image, truth)
     scores = {}
@@ -146,7 +146,7 @@ def score(
 
 
 def _mean_angle(angle: tf.Tensor) -> tf.Tensor:
-    """Average the angles of pixels, [n, h, w, 1] to [n, 1], 0 if all are black."""
+    """Average angles that are not nan, [n, h, w, 1] to [n, 1]; 0 if all are nan."""
     black = tf.math.is_nan(angle)
     total = tf.reduce_sum(tf.where(black, 0.0, angle), axis=(1, 2))
     count = tf.reduce_sum(tf.cast(~black, tf.float32), axis=(1, 2))
@@ -156,9 +156,9 @@ def _mean_angle(angle: tf.Tensor) -> tf.Tensor:
 def difference(
     name: str, one: np.ndarray, other: np.ndarray, blocks: np.ndarray
 ) -> dict:
-    """Compare one of `STATISTICS` of two methods on the same patches.
+    """Compare two methods on the same patches: scores, `other` - `one`, interval.
 
-    `one` and `other` are their `COLUMNS` [n, 4]; `blocks` [n] are those of the patches.
+    `one` and `other` are `COLUMNS` [n, 4]; the score `name` is one of `STATISTICS`.
     """
     statistic = STATISTICS[name]
 

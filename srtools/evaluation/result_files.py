@@ -18,7 +18,7 @@ FILES = (METRICS, PATCHES, "patches.png", "report.html")
 
 
 def check_folder(out_dir: str | Path, overwrite: bool, names: tuple[str, ...]) -> None:
-    """Check that result files can be written, and make their folder."""
+    """Make the folder; refuse to replace files in it, unless `overwrite`."""
     paths = [Path(out_dir) / name for name in names]
     files.refuse_folders(paths)
     files.refuse_existing(paths, overwrite)
@@ -28,7 +28,7 @@ def check_folder(out_dir: str | Path, overwrite: bool, names: tuple[str, ...]) -
 def write(
     out_dir: str | Path, metrics: dict, assessment: Assessment, enlarged: Enlarged
 ) -> None:
-    """Write `FILES`; `enlarged` are the `patches_to_show` of the assessment."""
+    """Write `FILES`; `enlarged` yields the assessment's `patches_to_show` in order."""
     images = patch_pictures.collect(assessment, enlarged)
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
         cards.write_card(partial / METRICS, metrics)
@@ -38,7 +38,7 @@ def write(
 
 
 def write_patches(path: str | Path, assessment: Assessment) -> None:
-    """Write a table of the patches: place, block, scores of each method, gain."""
+    """Write a CSV file of the patches: row, column, block, scores by method, gain."""
     scores = assessment.scores
     columns = [scores.columns(method) for method in METHODS]
     table = np.column_stack([*columns, scores.gains()])
@@ -55,16 +55,16 @@ def write_patches(path: str | Path, assessment: Assessment) -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """Results of an evaluation, read from its folder."""
+    """Results of an evaluation, and the name of their folder."""
 
     name: str
     test_set: str
     """Checksum of the test patches."""
     border: int
     columns: np.ndarray
-    """[n, 4] scores of the model, the `COLUMNS`."""
+    """[n, 4] scores of the model by patch, in the order of `COLUMNS`."""
     blocks: np.ndarray
-    """[n] block of each patch."""
+    """[n] block number of each patch."""
 
 
 def read(folder: str | Path) -> Run:

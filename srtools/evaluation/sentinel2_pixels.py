@@ -31,7 +31,7 @@ class NativePixels(NamedTuple):
 
 
 class Sentinel2Reader:
-    """Reader of Sentinel-2's native pixels over each patch of a test set."""
+    """Reader of the native 10 m pixels of Sentinel-2 over each patch of a test set."""
 
     def __init__(self, test: EvalSet):
         self.path, self.windows = test.folder / OWN_GRID_IMAGE, test.windows
@@ -44,12 +44,12 @@ class Sentinel2Reader:
         corner = Affine.translation(left + shift["east"], top + shift["north"])
         pixel = corner @ Affine.scale(spacing, -spacing)
         self.patch = Grid(CRS.from_string(xs["crs"]), pixel, test.size, test.size)
-        """Grid of a patch at the upper left corner of the scene."""
+        """hr grid of a patch at the upper left corner of the scene."""
 
     def read(self, number: int) -> NativePixels | None:
-        """Read the largest square of pixels with a point spread inside a patch.
+        """Read the largest square of pixels with point spreads inside patch `number`.
 
-        Return None if the square is small or has a pixel of nodata.
+        Return None if it has fewer than `LEAST_PIXELS` a side or a pixel of nodata.
         """
         row, col = (FACTOR * self.windows[number]).tolist()
         left, top = self.patch.transform @ (col, row)
@@ -74,7 +74,7 @@ class Sentinel2Reader:
 def open_sentinel2(test: EvalSet) -> Sentinel2Reader | None:
     """Open the native Sentinel-2 image beside a test set.
 
-    Return None without an image in the CRS of the patches, or without their places.
+    Return None if it is missing or has another CRS, or if no windows are known.
     """
     path, xs = test.folder / OWN_GRID_IMAGE, test.dataset.get("xs", {})
     if test.windows is None or not {"crs", "origin"} <= xs.keys() or not path.exists():

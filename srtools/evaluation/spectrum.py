@@ -9,11 +9,11 @@ THRESHOLD = 0.5  # correlation at the effective resolution
 
 
 class RingSpectra:
-    """Sums of power and correlation with the truth in rings of equal frequency.
+    """Power spectra and their correlation with the truth, in rings of equal frequency.
 
     The mean of each band is subtracted, and a Hann window tapers the patch; without it
-    the sides of the patch would count as edges.  The side of the patches, `size`, is in
-    pixels of `spacing` metres.
+    the sides of the patch would count as edges.  `size` is the side of a patch without
+    border, in pixels of `spacing` metres.
     """
 
     def __init__(self, size: int, spacing: float):
@@ -25,10 +25,10 @@ class RingSpectra:
         self._sums: dict[str, np.ndarray] = {}
         self.spacing = spacing
         self.frequency = np.arange(1, size // 2 + 1) / (size * spacing)
-        """Frequency of each ring without the mean, cycles per metre."""
+        """Frequency of each ring, cycles per metre; 0, the mean, is no ring."""
 
     def add(self, sample: Sample) -> None:
-        """Add patches of each method and of the truth, without their border."""
+        """Add the spectra of patches without their border, by method."""
         truth = self._transform(sample.truth[INNER])
         truth_power = self._ring_sums(np.abs(truth) ** 2)
         for method, image in sample.predicted.items():
@@ -39,7 +39,7 @@ class RingSpectra:
             self._sums[method] = self._sums.get(method, 0) + sums
 
     def record(self) -> dict:
-        """Return the curves and the effective resolution of each method.
+        """Return power ratio, correlation and effective resolution (m) by method.
 
         Source of the correlation: van Heel, "Similarity measures between images",
         Ultramicroscopy 21, 1987: Re(sum X Y*) / sqrt(sum |X|^2 sum |Y|^2).
@@ -60,12 +60,13 @@ class RingSpectra:
         }
 
     def _transform(self, image: np.ndarray) -> np.ndarray:
+        """Compute the spectrum of each band, [n, h, w, bands] to [n * bands, h * w]."""
         image = np.moveaxis(image, -1, 1)
         image = image - image.mean(axis=(-2, -1), keepdims=True)
         return scipy.fft.fft2(image * self._taper).reshape(-1, self._taper.size)
 
     def _ring_sums(self, power: np.ndarray) -> np.ndarray:
-        """Sum over patches, bands and the pixels of each ring, without the mean."""
+        """Sum [n * bands, h * w] over patches, bands and each ring, to [rings]."""
         return np.bincount(self._rings, power.sum(axis=0, dtype=np.float64))[1:]
 
 

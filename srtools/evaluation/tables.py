@@ -70,7 +70,7 @@ def format_tables(tables: Iterable[Table]) -> str:
 
 
 def format_number(value: float | list[float] | None, form: str = ".2f") -> str:
-    """Format a number or both ends of an interval; None becomes a dash.
+    """Format a number or both ends of an interval; replace None by a dash.
 
     >>> format_number(0.8915, "+.2f"), format_number([0.4, 1.26]), format_number(None)
     ('+0.89', '[0.40, 1.26]', '-')
@@ -87,9 +87,9 @@ def make_table(
     notes: Sequence[str] = (),
     first_heading: str = "",
 ) -> Table:
-    """Make a table with a row for each record, by its name.
+    """Make a table with a row for each of the records, which stand by name.
 
-    A column has a heading with the unit, a key of the records, and a number format.
+    A column is (heading with unit, key of the records, number format).
     """
     rows = [
         [name, *(format_number(record.get(key), form) for _, key, form in columns)]
@@ -100,7 +100,7 @@ def make_table(
 
 
 def describe_intervals(bounds: dict) -> str:
-    """Return the level and the number of blocks of intervals, or why there is none.
+    """Describe intervals by level and number of blocks, or say why there are none.
 
     >>> describe_intervals({"level": 0.95, "blocks": 12})
     '95% interval over 12 blocks'
@@ -112,7 +112,7 @@ def describe_intervals(bounds: dict) -> str:
 
 
 def evaluation(metrics: dict) -> list[Table]:
-    """Make the tables of metrics.json; L1 and L2 come first."""
+    """Make tables of the content of metrics.json; L1 and L2 come first."""
     patches = metrics["patches"]
     sample = f"on {metrics['closer_look']['patches']} of {patches} patches"
     means, by_band = _scores(metrics, ["all"]), _scores(metrics, metrics["bands"])
@@ -136,7 +136,7 @@ def evaluation(metrics: dict) -> list[Table]:
 
 
 def _scores(metrics: dict, bands: Sequence[str]) -> dict[str, dict]:
-    """Return the scores of each method in some bands, or in `all`, by row name."""
+    """Return the scores by row, "<method> <band>"; the band "all" is not named."""
     return {
         f"{method} {band}".removesuffix(" all"): {
             key: value.get(band) if isinstance(value, dict) else value
@@ -206,7 +206,7 @@ def _coverage(metrics: dict, sample: str) -> list[Table]:
 
 
 def summary_sentences(metrics: dict) -> list[str]:
-    """Return a sentence on each result, and on each reason for doubt."""
+    """Return a sentence on each result in metrics.json and on each reason for doubt."""
     inner, share_lost = metrics["inner"], 1 - metrics["share_won"]
     model, bicubic = (inner[m]["l1_dn"]["all"] for m in ("model", "bicubic"))
     truth = inner["truth_mean_dn"]["all"]
@@ -248,7 +248,7 @@ def summary_sentences(metrics: dict) -> list[str]:
 
 
 def comparison(compared: dict) -> list[Table]:
-    """Make the tables of comparison.json."""
+    """Make tables of the content of comparison.json."""
     one, other = compared["runs"]
     rows = []
     for name, score in compared["scores"].items():
@@ -271,7 +271,7 @@ def comparison(compared: dict) -> list[Table]:
 
 
 def scenes(summary: dict) -> list[Table]:
-    """Make the table of scenes.json: a row for each scene, and the mean of all."""
+    """Make a table of the content of scenes.json: a row for each scene, mean of all."""
     records = {scene["name"]: scene for scene in summary["scenes"]}
     count = len(records)
     bounds = {"level": summary["level"], "blocks": count, "kind": "scenes"}

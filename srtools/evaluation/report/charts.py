@@ -46,10 +46,10 @@ def svg(draw: Callable[..., None], *arguments) -> str:
 
 
 def curves(axis: Axes, spectrum: dict, name: str) -> None:
-    """Draw an entry of the spectrum, one curve per method over frequency.
+    """Draw one of `CURVES` over frequency for each method; `spectrum` holds them.
 
-    Ticks mark the highest frequency of a pixel size, their label.  A dot marks the
-    effective resolution, where the correlation crosses the dashed line.
+    Each tick is at the highest frequency that pixels of its label, metres, can hold.  A
+    dot marks the effective resolution, where the correlation crosses the dashed line.
     """
     frequency, values = np.array(spectrum["cycles_per_metre"]), spectrum[name]
     title, label = CURVES[name]
@@ -71,7 +71,7 @@ def curves(axis: Axes, spectrum: dict, name: str) -> None:
 
 
 def histogram(axis: Axes, gains: np.ndarray) -> None:
-    """Draw the histogram of the gain over bicubic of the patches, dB."""
+    """Draw the histogram of the gain of each patch over bicubic, [n] dB."""
     low, high = min(gains.min(), 0), max(gains.max(), 0)
     bins = np.linspace(low, high, 31) if high > low else 10
     _, edges, drawn = axis.hist(gains, bins=bins, color=COLOURS["model"])
@@ -88,7 +88,7 @@ def histogram(axis: Axes, gains: np.ndarray) -> None:
 
 
 def scene_map(axis: Axes, test: EvalSet, gains: np.ndarray) -> None:
-    """Draw the footprints of the test patches, coloured by their gain, dB."""
+    """Draw the footprints of the test patches, coloured by their gains, [n] dB."""
     spacing = FACTOR * test.spacing / 1000  # kilometres per lr pixel
     side = spacing * test.size / FACTOR
     most = np.abs(gains).max() or 1

@@ -22,7 +22,7 @@ PICTURES_NOTE = (
 def save(
     path: Path, metrics: dict, assessment: Assessment, images: PatchImages
 ) -> None:
-    """Write the report of an evaluation."""
+    """Write the report of an evaluation; `images` are the patches that it shows."""
     test, gains = assessment.test, assessment.scores.gains()
     drawings = {
         tables.GAIN: [charts.svg(charts.histogram, gains)],
@@ -38,7 +38,7 @@ def save(
 
 
 def save_comparison(path: Path, compared: dict) -> None:
-    """Write the report of a comparison."""
+    """Write the report of two runs from the content of comparison.json."""
     title = " against ".join(compared["runs"])
     _write(path, title, tables.comparison(compared), {}, {})
 
@@ -50,7 +50,7 @@ def _write(
     drawings: dict[str, list[str]],
     images: PatchImages,
 ) -> None:
-    """Render the template, with escaped text."""
+    """Write tables, SVG drawings by title of their table, and images of patches."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -58,9 +58,8 @@ def _write(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["uri"] = lambda svg: patch_pictures.data_uri(
-        svg.encode(), "image/svg+xml"
-    )
+    svg = "image/svg+xml"
+    environment.filters["uri"] = lambda s: patch_pictures.data_uri(s.encode(), svg)
     rows, brightest = patch_pictures.picture_rows(images)
     note = PICTURES_NOTE.format(brightest=brightest / SCALE)
     text = environment.get_template("page.html.j2").render(

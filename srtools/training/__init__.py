@@ -1,1 +1,1 @@
-"""Exercise 3: everything around `fit`; `training_job.training` combines it."""
+"""Exercise 3: everything around Keras' `fit`; `training_job.training` combines it."""

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Sample = dict[str, tf.Tensor]
 
 MAX_BYTES_IN_MEMORY = 2 * 10**9
-"""Larger patches are streamed, which doubles the processor time of a batch."""
+"""Larger sets of patches are streamed, which doubles the processor time of a batch."""
 
 RANDOM_NUMBERS = 6 + len(BANDS)
 """Random numbers per patch: three flips, two without use, brightness of all bands and
@@ -38,7 +38,7 @@ factor of 0.74 to 1.35."""
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches as a source of samples: `read(index)` returns one."""
+    """Patches, read by index as {"lr": image, "hr": image}, [h, w, bands] DN."""
 
     size: int
     read: Callable[[tf.Tensor], Sample]
@@ -66,6 +66,7 @@ def open_patches(files: dict[str, list[str]], streaming: bool | None = None) -> 
 def _streaming_reader(
     reader: Any, first: dict[str, np.ndarray]
 ) -> Callable[[tf.Tensor], Sample]:
+    """Return a function that reads one patch from disk; `first` has its types."""
     lock = threading.Lock()  # a data set of GDAL serves one thread at a time
 
     def read(index: np.ndarray) -> list[np.ndarray]:
@@ -92,7 +93,7 @@ def _streaming_reader(
 def read_evenly_spaced(
     files: dict[str, list[str]], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read at most `count` patches, evenly spread: lr and hr `[n, h, w, bands]`, DN."""
+    """Read at most `count` evenly spaced patches: lr and hr, [n, h, w, bands] DN."""
     reader = otbtf.PatchesImagesReader(files, use_streaming=True)
     indexes = np.unique(np.linspace(0, reader.get_size() - 1, count).astype(int))
     samples = [reader.get_sample(int(index)) for index in indexes]
@@ -117,9 +118,8 @@ def training_batches(
         order = tf.random.stateless_uniform([patches.size], [seed, 2 * epoch])
         order = tf.argsort(order, stable=True)
         order = tf.gather(order, tf.range(count) % patches.size)
-        numbers = tf.random.stateless_uniform(
-            [count, RANDOM_NUMBERS], [seed, 2 * epoch + 1]
-        )
+        shape = [count, RANDOM_NUMBERS]
+        numbers = tf.random.stateless_uniform(shape, [seed, 2 * epoch + 1])
         return tf.data.Dataset.from_tensor_slices((order, numbers))
 
     def prepare(index: tf.Tensor, numbers: tf.Tensor) -> tuple[Sample, Sample]:
@@ -138,7 +138,7 @@ def validation_batches(patches: Patches, batch_size: int) -> tf.data.Dataset:
     """Return all patches once, in order, in full batches.
 
     Patches of weight 0 fill the last batch, because each of several GPUs needs a part
-    of it.  The weight of the others makes the mean over all batches that over patches.
+    of it.  The other weights make the mean over batches equal to that over patches.
 
     Returns:
         Batches of `({"lr": DN}, {"hr": reflectance}, weights [batch_size, 1, 1])`.
@@ -156,14 +156,14 @@ def validation_batches(patches: Patches, batch_size: int) -> tf.data.Dataset:
 
 
 def steps_per_epoch(patches: int, batch_size: int) -> int:
-    """Return the number of batches of an epoch, with a last one that is filled."""
+    """Return the number of batches of an epoch; the last one is filled up."""
     return -(-patches // batch_size)
 
 
 def random_symmetry(sample: Sample, numbers: Any) -> Sample:
     """Flip and turn square images in one of the eight symmetries of a square.
 
-    Three numbers from 0 to 1 decide on flips along rows, columns and the diagonal.
+    Three `numbers` from 0 to 1 decide on flips along rows, columns and the diagonal.
     """
     flips = tf.convert_to_tensor(numbers) < 0.5
     # A step of -1 mirrors.  One operation for both axes, because each patch runs it.
@@ -181,8 +181,8 @@ def random_symmetry(sample: Sample, numbers: Any) -> Sample:
 def random_brightness(sample: Sample, numbers: Any) -> Sample:
     """Multiply lr and hr by one factor for all bands, and by one more for each band.
 
-    A network trained on the colours of one scene would change others into those.  The
-    images [h, w, bands] are floats; 1 + bands numbers are from 0 to 1.
+    A network that saw the colours of one scene would change other colours into them.
+    The images [h, w, bands] are floats; `numbers` [1 + bands] are from 0 to 1.
     """
     centred = 2 * tf.convert_to_tensor(numbers) - 1  # -1 is darkest, 1 is brightest
     factors = tf.exp(

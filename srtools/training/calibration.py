@@ -1,7 +1,7 @@
 """Calibration of the intervals by split-conformal prediction.
 
-Training patches give the weights of the predictors of the error, and validation patches
-the widths.  The latter have chosen the best epoch: other errors are a little larger.
+Weights of the error predictors come from training patches, widths of the intervals from
+validation patches.  These chose the best epoch: other errors are a little larger.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def calibrate(
 
     Arguments:
         network: function of lr [n, h, w, bands] DN; returns hr [n, 4 h, 4 w, bands] DN.
-        files: patches images of the groups train and valid, by kind.
+        files: patches images, by group ("train", "valid") and kind.
 
     Returns:
         Records for the card by number of views; None if validation patches are too few
@@ -48,15 +48,15 @@ def calibrate(
     records = {}
     for views in (1, VIEWS):
         rng = np.random.default_rng(seed)
-        records[str(views)] = _fit(
-            *(_measure(network, *sample, views, rng) for sample in samples)
-        )
+        groups = (_measure(network, *sample, views, rng) for sample in samples)
+        records[str(views)] = _fit(*groups)
     return records
 
 
 def _measure(
     network: Callable, lr: np.ndarray, hr: np.ndarray, views: int, rng: Any
 ) -> Pixels:
+    """Compute error predictors and errors (DN) of random pixels of each patch."""
     side = hr.shape[1] - 2 * intervals.CUT
     indexes = np.tile(np.arange(side**2), (len(lr), 1))
     indexes = rng.permuted(indexes, axis=1)[:, :MAX_PIXELS]
@@ -75,7 +75,7 @@ def _measure(
 
 
 def _fit(train: Pixels, valid: Pixels) -> dict:
-    """Fit the weights of the predictors, and the widths for ranges of their sum."""
+    """Fit weights of error predictors to `train`, widths of intervals to `valid`."""
     weights, scales = [], []
     for band in range(len(BANDS)):
         fitted, measured = (p[0][..., band, :].astype(float) for p in (train, valid))
@@ -98,10 +98,10 @@ def _fit(train: Pixels, valid: Pixels) -> dict:
 
 
 def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
-    """Return knots of the scale, and at each level the widths there, [bands, n].
+    """Return knots of the scale, and half-widths of intervals there by level, DN.
 
-    In each range of the scale the width is a quantile of the errors.  Scales and errors
-    are [patches, pixels, bands].
+    Half-widths [bands, knots] are quantiles of the errors in ranges of the scale, the
+    weighted sum of the predictors.  `scales` and `errors` are [patches, pixels, bands].
     """
     knots, widths, levels = [], [], np.array(intervals.LEVELS, float)
     for band in range(scales.shape[-1]):
@@ -124,7 +124,7 @@ def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
 
 
 def _cross_validate(scales: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return the coverage of patches left out of the calibration, [patches, levels]."""
+    """Return the coverage of patches left out of a calibration, [patches, levels]."""
     coverage, numbers = [], np.arange(len(scales))
     for part in np.array_split(numbers, min(FOLDS, len(scales))):
         others = np.delete(numbers, part)

@@ -20,8 +20,8 @@ COLUMNS = tuple(
     "epoch loss val_loss psnr val_psnr val_gain learning_rate patches_per_second "
     "seconds".split()
 )
-"""Columns of training.csv; PSNR and gain over bicubic are in dB, `seconds` are those of
-training without interruptions."""
+"""Columns of training.csv; PSNR and gain over bicubic are in dB, `seconds` run from the
+start of the training, without interruptions."""
 
 CURVES = {
     "loss": {"loss": "training", "val_loss": "validation"},
@@ -38,6 +38,7 @@ class EpochTable(tf.keras.callbacks.Callback):
     `val_psnr`; the other `COLUMNS` are added.  Callbacks after this one see them.
 
     Attributes:
+        patches: number of patches in an epoch, with repetitions.
         start: scores of the initial network, epoch 0.
         rows: one dict per epoch, with the keys `COLUMNS`.
     """
@@ -45,15 +46,11 @@ class EpochTable(tf.keras.callbacks.Callback):
     def __init__(self, folder: Path, nb_epochs: int, patches: int, bicubic_psnr: float):
         super().__init__()
         self.folder, self.nb_epochs, self.patches = folder, nb_epochs, patches
-        self.bicubic_psnr, self.start, self.rows, self.begin = (
-            bicubic_psnr,
-            None,
-            [],
-            None,
-        )
+        self.bicubic_psnr, self.start, self.begin = bicubic_psnr, None, None
+        self.rows: list[dict[str, float]] = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Start the clocks; that of the training continues after an interruption."""
+        """Start the clocks of epoch and training; that of a resumed training continues."""
         self.epoch_begin = self.steps_end = time.monotonic()
         if self.begin is None:
             earlier = self.rows[-1]["seconds"] if self.rows else 0.0
@@ -64,17 +61,15 @@ class EpochTable(tf.keras.callbacks.Callback):
         self.steps_end = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Complete the logs, and write and log a row; epoch -1 is the start."""
+        """Complete the logs; write and log a row.  Epoch -1 is the initial network."""
         for key in [key for key in logs if key.endswith("mean_squared_error")]:
             name = "val_psnr" if key.startswith("val_") else "psnr"
             logs[name] = float(psnr(logs.pop(key)))
         logs["val_gain"] = logs["val_psnr"] - self.bicubic_psnr
         if epoch < 0:
             self.start = {"epoch": 0, "loss": None, **logs}
-            log.info(
-                "epoch 0, the start:  val_loss %.5f *  gain %+.2f dB",
-                *(logs["val_loss"], logs["val_gain"]),
-            )
+            numbers = logs["val_loss"], logs["val_gain"]
+            log.info("epoch 0, the start:  val_loss %.5f *  gain %+.2f dB", *numbers)
             return
         rate = self.model.optimizer.learning_rate  # the current one of a schedule
         logs["learning_rate"] = float(tf.convert_to_tensor(rate))
@@ -88,7 +83,7 @@ class EpochTable(tf.keras.callbacks.Callback):
         log.info("%s", self.last_line())
 
     def best_row(self) -> dict:
-        """Return the row with the smallest validation loss; it may be the start."""
+        """Return the row with the smallest validation loss; it may be `start`."""
         return min([self.start, *self.rows], key=lambda row: row["val_loss"])
 
     def check_progress(self) -> None:
@@ -135,7 +130,7 @@ def draw_curves(path: str | Path, rows: list[dict[str, float]]) -> None:
 
 
 class Interrupted(Exception):
-    """A signal has interrupted the training; the argument is its number."""
+    """A signal has interrupted the training; the argument is the signal's number."""
 
 
 class Diverged(SRError):
@@ -149,7 +144,7 @@ class StopOnSignal(tf.keras.callbacks.Callback):
     """
 
     def check(self, *arguments, **options) -> None:
-        """Raise if a signal was received."""
+        """Raise `Interrupted` if a signal was received."""
         if number := signals.take():
             raise Interrupted(number)
 
@@ -159,7 +154,7 @@ class StopOnSignal(tf.keras.callbacks.Callback):
 class StopOnNaN(tf.keras.callbacks.Callback):
     """Raise `Diverged` when a loss or a weight is not finite, or a loss is 0.
 
-    The message names the first patch in `files`, by group and kind, with such pixels.
+    The message names the first patch of `files`, by group and kind, with such pixels.
     """
 
     def __init__(self, files: dict[str, dict[str, list[str]]]):
@@ -182,6 +177,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):
             )
 
     def _check(self, name: str, value: float) -> None:
+        """Raise `Diverged` if the value is not finite; `name` is for the message."""
         if np.isfinite(value):
             return
         for group in self.files.values():

@@ -37,7 +37,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
     Attributes:
         settings: everything that the weights depend on; other settings are refused.
         batches: validation batches, on which the initial network is evaluated.
-        arrays: content of the file; empty if the training starts from the beginning.
+        arrays: weights and optimizer; empty if the training starts from the beginning.
+        epochs_done: number of epochs after which the state was saved.
         stopped: True if early stopping has ended the training.
     """
 
@@ -56,9 +57,9 @@ class Checkpoint(tf.keras.callbacks.Callback):
         return self
 
     def load(self, overwrite: bool) -> bool:
-        """Read the file; return True if it exists with the same settings.
+        """Read the state; return True if a file exists and has the same settings.
 
-        A file with other settings is an error, unless `overwrite` is True.
+        Other settings after a finished epoch are an error, unless `overwrite` is True.
         """
         if not self.path.exists():
             return False
@@ -95,7 +96,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs=None):
-        """Restore the callbacks, which Keras has reset, or evaluate the start."""
+        """Restore the callbacks, which Keras reset, or evaluate the initial network."""
         if not self.arrays:
             scores = self.model.evaluate(self.batches, verbose=0, return_dict=True)
             logs = {f"val_{name}": float(v) for name, v in scores.items()}
@@ -108,7 +109,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
                 setattr(callback, BEST_WEIGHTS, self._stack(BEST_WEIGHTS))
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write the file."""
+        """Save weights, optimizer and callbacks."""
         self.epochs_done, self.stopped = epoch + 1, bool(self.model.stop_training)
         best = [getattr(each, BEST_WEIGHTS, None) or [] for each in self.callbacks]
         self.write(
@@ -118,7 +119,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         )
 
     def write(self, **stacks: list[np.ndarray]) -> None:
-        """Write the file; before the first epoch it has no arrays."""
+        """Write the state with lists of arrays by name, none before the first epoch."""
         arrays = {f"{k}/{i}": a for k in stacks for i, a in enumerate(stacks[k])}
         state = {
             "settings": self.settings,
@@ -134,6 +135,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
             weights.save_arrays(partial, arrays)
 
     def _stack(self, name: str) -> list[np.ndarray]:
+        """Return a list of arrays as it was written, by name."""
         return [a for key, a in self.arrays.items() if key.split("/")[0] == name]
 
 

@@ -37,7 +37,7 @@ class PatchImages(tf.keras.callbacks.Callback):
         self.writer = tf.summary.create_file_writer(str(self.folder / "images"))
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write one picture for each colour composite; epoch -1 is the start."""
+        """Write one picture per colour composite; epoch -1 is the initial network."""
         sr = self.model({INPUT: self.lr}, training=False)[OUTPUT].numpy()
         sr = np.nan_to_num(sr)  # other callbacks report a training that diverges
         with self.writer.as_default():
@@ -46,11 +46,11 @@ class PatchImages(tf.keras.callbacks.Callback):
                 tf.summary.image(f"{name}: {TITLE}", picture, step=epoch + 1)
 
     def _error(self, predicted: np.ndarray) -> np.ndarray:
-        """Return the mean absolute error over the bands: [n, h, w]."""
+        """Average the absolute error [n, h, w, bands] over the bands, to [n, h, w]."""
         return np.abs(predicted - self.truth).mean(axis=-1)
 
     def _picture(self, sr: np.ndarray, bands: list[int]) -> np.ndarray:
-        """Return all patches in one picture: [height, width, 3], 0-1."""
+        """Draw all patches in three bands as one picture, [height, width, 3], 0-1."""
         limits = tuple(limit[bands] for limit in self.limits)
         columns = [
             to_display(image[..., bands], limits)

@@ -84,7 +84,8 @@ class TrainingJob:
         files: patches images of the groups "train" and "valid", by kind.
         logs: folder of training.csv, training.png and the event files.
         steps: number of steps of all epochs.
-        epochs: arguments of `fit`.
+        epochs: arguments of `fit`: first and last epoch, steps per epoch, no output.
+        table, images: callbacks of `fit`.
     """
 
     options: Options
@@ -136,12 +137,12 @@ class TrainingJob:
 
     @contextmanager
     def on_devices(self) -> Iterator[None]:
-        """Create the layers of this block on the devices, in their arithmetic."""
+        """Create the layers of this block on `devices`, in the chosen arithmetic."""
         with self.devices.scope(), precision.layers_in(self.arithmetic):
             yield
 
     def restore(self, trainer: tf.keras.Model) -> None:
-        """Set the weights to those of `--finetune` or of the checkpoint, if any."""
+        """Set weights of `--finetune` or the checkpoint, if any; warn of leakage."""
         if folder := self.options.finetune:
             card = saved_model.describe(folder).card
             check_conventions(card, f"the card of {folder}", "give another model")
@@ -173,7 +174,7 @@ class TrainingJob:
         draw_curves(self.logs / "training.png", self.table.rows)
 
     def save(self, best: Any) -> dict:
-        """Calibrate and write a model with the best weights; return its card."""
+        """Calibrate and write `best`, the `SRModel` to keep; return its card."""
         options, size = self.options, self.options.network_size
         lr, _ = batches.read_evenly_spaced(self.files["train"], MAX_DESCRIBED_PATCHES)
 

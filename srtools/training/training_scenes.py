@@ -1,4 +1,4 @@
-"""The scenes of a training: folders of exercise 1, and whether they fit together."""
+"""The scenes of a training: folders of exercise 1, and checks that they are alike."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Scene:
 
     folder: str
     files: dict[str, dict[str, str]]
-    """Patches image of each kind, for each group that is not empty."""
+    """{group: {kind: patches image}}, without empty groups."""
     card: dict
     """Content of dataset.json; empty for patches made elsewhere."""
 
@@ -41,7 +41,7 @@ class Scene:
 
 
 def read_scenes(folders: Sequence[str]) -> list[Scene]:
-    """Read the cards of all scenes, and check that they fit together."""
+    """Read scenes; refuse unlike ones, and validation on another's training ground."""
     scenes = [_read(folder) for folder in folders]
     for group in GROUPS:
         if not any(group in scene.files for scene in scenes):
@@ -104,7 +104,7 @@ def _check_leak(train: Scene, valid: Scene) -> None:
 
 
 def files_by_group(scenes: Sequence[Scene]) -> dict[str, dict[str, list[str]]]:
-    """Return the patches images of each group and kind, scene after scene."""
+    """Return {group: {kind: patches images}}, with the images of all scenes."""
     return {
         group: {
             kind: [s.files[group][kind] for s in scenes if group in s.files]

@@ -60,10 +60,8 @@ def format_tables(tables: Iterable[Table]) -> str:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines.append(f"{table.title}:")
         for first, *cells in rows:
-            right = "".join(
-                f"  {cell:>{width}}"
-                for cell, width in zip(cells, widths[1:], strict=True)
-            )
+            padded = zip(cells, widths[1:], strict=True)
+            right = "".join(f"  {cell:>{width}}" for cell, width in padded)
             lines.append(f"  {first:{widths[0]}}{right}".rstrip())
         lines += [f"- {note}" for note in table.notes]
     return "\n".join(lines)
@@ -149,10 +147,8 @@ def _scores(metrics: dict, bands: Sequence[str]) -> dict[str, dict]:
 
 def _gain(metrics: dict) -> Table:
     bounds = metrics["intervals"]
-    inner, whole, interval = (
-        format_number(record["gain_db"], "+.2f")
-        for record in (metrics["inner"], metrics["whole"], bounds)
-    )
+    records = metrics["inner"], metrics["whole"], bounds
+    inner, whole, interval = (format_number(r["gain_db"], "+.2f") for r in records)
     rows = [
         ["without the border", inner, interval, f"{metrics['share_won']:.0%}"],
         ["with the border", whole, "", ""],
@@ -211,15 +207,12 @@ def summary_sentences(metrics: dict) -> list[str]:
     model, bicubic = (inner[m]["l1_dn"]["all"] for m in ("model", "bicubic"))
     truth = inner["truth_mean_dn"]["all"]
     relative = f", {model / truth:.0%} of the mean of the truth" if truth else ""
-    sizes = metrics["spectrum"]["effective_resolution_metres"]
-    model_size, bicubic_size = (
-        f"{sizes[method]:.1f} m" if sizes[method] else "none"
-        for method in ("model", "bicubic")
-    )
+    metres = metrics["spectrum"]["effective_resolution_metres"]
+    sizes = {name: f"{size:.1f} m" if size else "none" for name, size in metres.items()}
     sentences = [
         f"mean absolute error: {model:.0f} DN ({model * SCALE:.3f} of reflectance"
         f"{relative}); bicubic: {bicubic:.0f} DN",
-        f"effective resolution: {model_size}; bicubic: {bicubic_size}",
+        f"effective resolution: {sizes['model']}; bicubic: {sizes['bicubic']}",
     ]
     if share_lost:
         sentences.append(f"bicubic is better on {share_lost:.0%} of the patches")

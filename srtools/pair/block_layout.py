@@ -1,7 +1,7 @@
-"""Layout of the blocks of valid and test: the best of some greedy draws.
+"""Layout of the blocks of validation and test patches: the best of some greedy draws.
 
-A cell is a patch of a grid without overlaps.  Each block takes the place of the lowest
-cost: training patches lost in its gap, and unlike colours and positions of its group.
+A cell is a patch of a grid without overlaps.  Each block takes the cells of least cost:
+training patches lost in its gap, and a group unlike the image in colours and positions.
 """
 
 from collections.abc import Iterator
@@ -39,8 +39,8 @@ def best_layout(
         quicklook: image at any scale, [any h, any w, bands], to compare groups.
 
     Returns:
-        Group of each cell, [rows, cols] uint8, None if a group has no room; and the
-        number of blocks of VALID and TEST.
+        Group of each cell, [rows, cols] uint8, 0 in gaps, or None if a group has no
+        room; and the number of blocks, by group VALID and TEST.
     """
     count = int(cells.sum())
     if count < 3:
@@ -70,7 +70,7 @@ def best_layout(
 def _numbers_of_blocks(
     count: int, shares: np.ndarray, gap: int
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield numbers of blocks of valid and test, and the largest loss; best first.
+    """Yield blocks of VALID, blocks of TEST, largest share lost in gaps; best first.
 
     The gap around a block of a x a patches has (a + 2 gap)^2 - a^2 patches.
     """
@@ -94,7 +94,10 @@ def _draw(
     gap: int,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Draw the group of each cell, [rows, cols]; all 0 if a block has no place."""
+    """Draw the group of each cell, [rows, cols]; all are 0 if a block has no room.
+
+    `features` [rows, cols, n] compare groups, `targets` are numbers of cells by group.
+    """
     groups = np.zeros(cells.shape, np.uint8)
     for left in range(max(blocks.values()), 0, -1):
         for group in (group for group, number in blocks.items() if number >= left):
@@ -112,6 +115,7 @@ def _draw(
 
 
 def _dilated(groups: np.ndarray, gap: int) -> np.ndarray:
+    """Extend groups by `gap` cells to all sides."""
     return maximum_filter(groups, 2 * gap + 1, mode="constant")
 
 
@@ -124,10 +128,10 @@ def _find_place(
     gap: int,
     random: np.random.Generator,
 ) -> tuple[slice, slice] | None:
-    """Find the best place for a block of about `area` usable cells.
+    """Find rows and columns for a block of about `area` usable cells; None if no room.
 
-    It depends on the cells that are `free` of blocks and gaps, on the `members` of the
-    group, and on the parameters of `_draw`, hence seven.
+    `free` marks the cells without blocks and gaps, `members` those of the group so far,
+    [rows, cols] bool; the others are parameters of `_draw`.
     """
     images = cells, free, np.pad(free, gap), features * cells[..., None]
     usable, unused, padded, colours = map(_integral, images)
@@ -153,6 +157,7 @@ def _find_place(
 def _score(
     groups: np.ndarray, shares: np.ndarray, features: np.ndarray, count: int
 ) -> float:
+    """Return the share of cells kept, less penalties; -inf if a group is empty."""
     members = np.bincount(groups.ravel(), minlength=4)[1:]
     if not members[shares > 0].all():
         return -np.inf
@@ -164,19 +169,19 @@ def _score(
 
 
 def _integral(image: np.ndarray) -> np.ndarray:
-    """Return the sums of all pixels above and left of each corner."""
+    """Return the sums of pixels above and left of each corner, [h + 1, w + 1, ...]."""
     sums = image.cumsum(0, dtype=float).cumsum(1)
     return np.pad(sums, [(1, 0), (1, 0), *[(0, 0)] * (image.ndim - 2)])
 
 
 def _boxes(integral: np.ndarray, tall: int, wide: int) -> np.ndarray:
-    """Return the sums over all windows of tall x wide pixels."""
+    """Return the sums over all windows of tall x wide pixels, from an `_integral`."""
     rows = integral[tall:] - integral[:-tall]
     return rows[:, wide:] - rows[:, :-wide]
 
 
 def _features(quicklook: np.ndarray | None, cells: np.ndarray) -> np.ndarray:
-    """Return position, mean and contrast per band, standardized, [rows, cols, n]."""
+    """Return position, mean and contrast of cells, standardized, [rows, cols, n]."""
     rows, cols = np.indices(cells.shape)
     features = [_standardized(axis, cells) for axis in (rows, cols)]
     features += [_standardized(axis**2, cells) for axis in features]
@@ -190,6 +195,7 @@ def _features(quicklook: np.ndarray | None, cells: np.ndarray) -> np.ndarray:
 
 
 def _standardized(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Scale values to a mean of 0 and a deviation of 1 over usable cells."""
     usable = values[cells]
     return (values - usable.mean()) / max(usable.std(), 1e-9)
 

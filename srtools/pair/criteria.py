@@ -16,7 +16,7 @@ ALWAYS_KNOWN = ("shift", "radiometry", "order", "PAN")
 
 
 class Check(NamedTuple):
-    """Largest distances from the expected value that pass, and that only warn."""
+    """Largest distances from the expected value that pass, and that warn, not fail."""
 
     passes: float
     warns: float
@@ -75,7 +75,7 @@ CHECKS = {
 
 
 class Criterion(NamedTuple):
-    """One row of the table; "-" stands for an unknown value."""
+    """Verdict on one property, a row of the table; "-" stands for an unknown value."""
 
     name: str
     value: str
@@ -87,7 +87,7 @@ class Criterion(NamedTuple):
 def judge(
     name: str, values: float | None | Iterable[float | None], text: str | None = None
 ) -> Criterion:
-    """Judge one value or several; the worst counts.  `text` replaces their format."""
+    """Judge values by `CHECKS[name]`; the worst counts.  `text` replaces the values."""
     check = CHECKS[name]
     values = list(values) if isinstance(values, Iterable) else [values]
     if text is None or None in values:
@@ -100,6 +100,7 @@ def judge(
 
 
 def _verdict(check: Check, value: float | None) -> str:
+    """Return one of `VERDICTS`; None and nan are unknown."""
     if value is None or np.isnan(value):
         return "unknown"
     distance = abs(value - check.expected)
@@ -109,7 +110,7 @@ def _verdict(check: Check, value: float | None) -> str:
 
 
 def judge_shift(name: str, shift: tuple[float, float] | None) -> Criterion:
-    """Judge the length of a shift, which is in metres east and north."""
+    """Judge the length of a shift (east, north), metres; None is unknown."""
     if not shift:
         return judge(name, None)
     length = float(np.hypot(*shift))
@@ -118,5 +119,5 @@ def judge_shift(name: str, shift: tuple[float, float] | None) -> Criterion:
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """Return the worst of some verdicts."""
+    """Return the worst verdict, the last in the order of `VERDICTS`."""
     return max(verdicts, key=VERDICTS.index)

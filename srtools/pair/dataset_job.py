@@ -45,7 +45,7 @@ CREATION_OPTIONS = {f"gdal:co:{name}": value for name, value in COMPRESSED.items
 
 
 def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
-    """List the output files for some groups."""
+    """List all output files, with the patches images of some groups."""
     patches = [patches_name(group, kind) for group in groups for kind in KINDS]
     others = (OWN_GRID_IMAGE, PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
     return [Path(out_dir) / name for name in (*patches, *others)]
@@ -53,9 +53,9 @@ def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
 
 @contextmanager
 def open_job(options: Options) -> Iterator["DatasetJob"]:
-    """Yield a job with checked images; its files appear at the end, or none on error.
+    """Check the images, and yield a job that writes to a temporary folder.
 
-    Outputs of an earlier run that this run does not write are deleted.
+    On success its files replace all of an earlier run.  On error no output changes.
     """
     engine.require("PatchesSelection", "PatchesExtraction")
     all_outputs = output_files(options.out_dir)
@@ -104,7 +104,7 @@ class DatasetJob:
 
     @property
     def centre_paths(self) -> dict[str, Path]:
-        """GeoJSON file with the patch centres, for each group."""
+        """GeoJSON files of the patch centres, by group."""
         return {g: self.folder / f"{g}_centres.geojson" for g in self.options.groups}
 
     @cached_property
@@ -117,7 +117,7 @@ class DatasetJob:
         return {kind: self.folder / patches_name(group, kind) for kind in KINDS}
 
     def coregister(self, quality: PairQuality) -> None:
-        """Shift the Spot images onto Sentinel-2, with two small VRT files.
+        """Shift the Spot images onto Sentinel-2: two small VRT files replace them.
 
         Shifting Sentinel-2 instead would interpolate its pixels twice.
         """
@@ -130,7 +130,7 @@ class DatasetJob:
         )
 
     def assess(self, lr: Any, s2: Any, scl: Any | None) -> PairQuality:
-        """Measure the pair and print its table; raise if it fails.
+        """Measure the pair, print and return its quality; raise if it fails.
 
         `lr` is Sentinel-2 on the grid of XS, without offset; `s2` and `scl`, on their
         own grids, are as published.
@@ -144,7 +144,7 @@ class DatasetJob:
         return quality
 
     def make_split(self, lr: Any, quality: PairQuality) -> Split:
-        """Assign the usable patches to groups, and count the unusable ones."""
+        """Assign usable patches to groups, and count the unusable ones by reason."""
         options, usable = self.options, self.pixels.usable
         size, shares = options.patch_size, options.proportions
         if options.split == "interleaved":

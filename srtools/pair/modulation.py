@@ -1,9 +1,9 @@
 """Modulation transfer of Sentinel-2 at a period of 20 m, measured against PAN.
 
 A network trained on a blurred Sentinel-2 sharpens too much.  The transfer from PAN to
-lr is measured at periods from 50 m to 26 m, where Sentinel-2 aliases little.  Those of
-the mean over a pixel of XS and of bicubic interpolation are divided out, and a Gaussian
-extrapolates to 20 m.  The optics of PAN cost some 5 % there, those of XS a third.
+lr is measured at periods from 50 m to 26 m, where Sentinel-2 aliases little.  Transfers
+of the mean over a pixel of XS and of bicubic interpolation are divided out; a Gaussian
+extrapolates to 20 m.  The optics of PAN cost some 5 % there, the optics of XS a third.
 
 There are two estimates: changed ground and local shifts lower the cross-spectrum, noise
 raises the ratio of the power spectra.  A blur lowers both; the interval holds both.
@@ -38,8 +38,8 @@ def modulation(
 ) -> Modulation | None:
     """Measure the modulation of Sentinel-2 at a period of 20 m.
 
-    Blocks with nodata or without a shift are left out.  None if no block remains, or
-    the blocks are too small.
+    Blocks with nodata or without a shift are left out.  Return None if no block
+    remains, or if they are too small.  `spacing` is the pixel size of XS, metres.
     """
     size = len(blocks[0].lr)
     if size * spacing < LEAST_METRES:
@@ -82,7 +82,7 @@ def modulation(
 
 
 def _bicubic_transfer(frequencies: np.ndarray) -> np.ndarray:
-    """Return the transfer of cubic convolution (a = -0.5) of 10 m pixels.
+    """Return the transfer of cubic convolution of 10 m pixels at cycles per metre.
 
     Source: Fourier transform of the kernel of Keys, "Cubic convolution interpolation
     for digital image processing", IEEE TASSP 29, 1981.
@@ -93,5 +93,5 @@ def _bicubic_transfer(frequencies: np.ndarray) -> np.ndarray:
 
 
 def _mean_transfer(frequencies: np.ndarray) -> np.ndarray:
-    """Return the transfer of the mean over PAN; cycles per pixel of XS."""
+    """Return the transfer of the mean of 4 PAN pixels at cycles per pixel of XS."""
     return np.sinc(frequencies) / np.sinc(frequencies / FACTOR)

@@ -9,19 +9,18 @@ from srtools.sentinel2 import areas, source
 
 
 def completed(options: Options) -> Options:
-    """Add the day of acquisition of Spot, if its metadata state it."""
+    """Fill in `spot_date`, the day of acquisition, if the metadata of PAN state it."""
     day = options.spot_date or dimap.imaging_date(options.pan)
     return replace(options, spot_date=day)
 
 
 def read_spot(options: Options) -> tuple[ImageInfo, ImageInfo]:
     """Check PAN and XS, and return their descriptions."""
-    return checks.check_spot(
-        options.pan, options.xs, options.patch_size, options.harmonize
-    )
+    paths = options.pan, options.xs
+    return checks.check_spot(*paths, options.patch_size, options.harmonize)
 
 
 def search(options: Options) -> None:
-    """Print the ranking of Sentinel-2 images."""
+    """Search Sentinel-2 images of the ground of XS, and print their ranking."""
     _, xs = read_spot(options)
     source.find_scene(options, areas.data_footprint(xs), options.spot_date)

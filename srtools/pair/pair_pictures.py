@@ -76,7 +76,7 @@ def save_split(
     windows: dict[str, np.ndarray],
     size: int,
 ) -> None:
-    """Draw the patches over a quicklook; shape, windows and size are pixels of XS."""
+    """Draw the patches of each group over XS; all but the quicklook is in XS pixels."""
     height, width = 8 * np.array(shape) / max(shape)
     figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")
     axis = figure.subplots()

@@ -7,7 +7,7 @@ import numpy as np
 from srtools.conventions import FACTOR
 from srtools.images.raster import ImageInfo
 from srtools.matching import registration
-from srtools.matching.registration import LEAST_LEVELS, Block
+from srtools.matching.registration import LEAST_LEVELS, Block, BlockShift
 
 import pyotb
 
@@ -21,7 +21,7 @@ class PanInXS:
         self.row, self.col = map(round, self.grid.position(left, top))
 
     def read(self, row: int, col: int, height: int, width: int) -> np.ndarray:
-        """Read a window of XS, [height, 4, width, 4] float32."""
+        """Read PAN in a window of XS pixels, [height, 4, width, 4] float32."""
         top, left = self.row + FACTOR * row, self.col + FACTOR * col
         window = slice(top, top + FACTOR * height), slice(left, left + FACTOR * width)
         pixels = self.grid.read(
@@ -30,14 +30,14 @@ class PanInXS:
         return pixels.reshape(height, FACTOR, width, FACTOR)
 
     def extremes(self, rows: slice, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the smallest absolute and the largest DN in each pixel of XS."""
+        """Return smallest absolute and largest DN in XS pixels, [rows, width] each."""
         pixels = self.read(rows.start, 0, rows.stop - rows.start, width)
         # Two reductions are three times as fast as one over both axes.
         darkest = np.abs(pixels).min(axis=1).min(axis=2)
         return darkest, pixels.max(axis=1).max(axis=2)
 
     def mean(self, block: Block) -> np.ndarray:
-        """Return the mean DN in each pixel of a block of XS; 0 is nodata."""
+        """Return the mean DN in each XS pixel of a block; 0 if a part is nodata."""
         pixels = self.read(block.row, block.col, *block.xs.shape[:2])
         mean = pixels.mean(axis=(1, 3), dtype=float)
         return np.where((pixels == 0).any(axis=(1, 3)), 0, mean)
@@ -45,11 +45,11 @@ class PanInXS:
 
 def relation_to_xs(
     blocks: Iterable[Block], spacing: float
-) -> tuple[list, float | None]:
+) -> tuple[list[BlockShift], float | None]:
     """Measure the shift of PAN against XS in each block, and R2 over all blocks.
 
     R2 is the share of the variance of PAN explained by a linear combination of the
-    bands of XS, fitted in each block; None if PAN is even.  `spacing` is in metres.
+    bands of XS, fitted in each block; None if PAN is uniform.  `spacing` is in metres.
     """
     shifts, residual, total, covariance, count = [], 0.0, 0.0, 0.0, 0
     for block in blocks:

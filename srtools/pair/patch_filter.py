@@ -1,7 +1,7 @@
 """Filter of training patches that do not fit, in a pair that fits as a whole.
 
 A patch is "shifted" by more than the limit for the pair, "unlike" if no shift aligns
-the square around it, or "changed" if too much of it is off the lines of the pair.
+the square around it, or "changed" if too much of it is off the linear fits of the pair.
 """
 
 import itertools
@@ -28,7 +28,7 @@ CONTEXT = 2  # side of the square around a patch, patches
 
 @engine_errors("filtering the patches")
 def leave_out(split: Split, lr: Any, xs: ImageInfo, quality: PairQuality) -> Split:
-    """Remove training patches that do not fit, and count them by the first reason.
+    """Return a split without training patches that do not fit, counted by reason.
 
     The test group keeps such patches, so that the scores hold for real ground.  `lr` is
     a pyotb object, Sentinel-2 on the grid of `xs`, without offset.
@@ -53,7 +53,7 @@ def leave_out(split: Split, lr: Any, xs: ImageInfo, quality: PairQuality) -> Spl
 
 
 def _blocks(split: Split, lr: Any, xs: ImageInfo) -> Iterator[Block]:
-    """Read the square around each training patch; `core` is the patch itself."""
+    """Yield the square around each training patch; `core` is the patch itself."""
     size, spot = split.patch_size, pyotb.Input(xs.path)
     side = min(CONTEXT * size, *split.shape)
 

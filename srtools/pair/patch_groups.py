@@ -1,6 +1,6 @@
 """Train, valid and test patches without leakage: blocks with gaps around them.
 
-PatchesSelection makes the grid of patches, and tests only the centre of each patch: the
+OTB's PatchesSelection makes the grid of patches, and tests only the centre of each: the
 masks here mark the centres of patches without an unusable pixel.
 """
 
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 
 def centre_offset(size: int) -> np.ndarray:
-    """Return the row and column, in a patch, of the centre that the engine tests."""
+    """Return the row and column in a patch of the pixel that PatchesSelection tests."""
     return np.array([size // 2 - 1 + size % 2, size // 2])
 
 
 def whole_patches(inside: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the patches of the engine's grid that lie inside a mask, [h, w] bool.
+    """Find the patches of PatchesSelection's grid that lie inside a mask, [h, w] bool.
 
     Returns:
         First row and column of each patch of the grid, [rows, columns, 2]; mask of the
@@ -45,7 +45,7 @@ def whole_patches(inside: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
 
 
 def count_unusable(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:
-    """Count patches with a bad pixel, [h, w] bool, by the first reason."""
+    """Count patches with a bad pixel, {reason: [h, w] bool}, by their first reason."""
     counts, good = {}, True
     for reason, pixels in bad.items():
         inside = whole_patches(~pixels, size)[1]
@@ -65,9 +65,9 @@ class Split:
     """Smallest gap between patches of different groups, pixels."""
     windows: dict[str, np.ndarray]
     """First row and column of the patches of each group, [n, 2].  If interleaved, all
-    are in the first group, and the engine assigns them."""
+    are in the first group, and PatchesSelection assigns them."""
     record: dict[str, Any]
-    """Entries of the card."""
+    """Section `split` of dataset.json."""
     interleaved: tuple[float, float, float] | None = None
     """Proportions of train, valid and test, if interleaved."""
     left_out: dict[str, int] = field(default_factory=dict)
@@ -89,6 +89,7 @@ class Split:
             yield self._mask(group), {**grid, "strategy": "all", "outtrain": str(path)}
 
     def _mask(self, group: str) -> np.ndarray:
+        """Return the mask of the patch centres of a group, [h, w, 1] float32."""
         mask = np.zeros((*self.shape, 1), np.float32)
         row, col = self.windows[group].T + centre_offset(self.patch_size)[:, None]
         mask[row, col] = 1
@@ -98,7 +99,7 @@ class Split:
 def split_interleaved(
     usable: np.ndarray, size: int, proportions: Sequence[float]
 ) -> Split:
-    """Assign the patches to the groups in turn, as in the course: this leaks."""
+    """Let PatchesSelection assign patches in turn, as in the course: this leaks."""
     corners, cells = whole_patches(usable, size)
     windows = {GROUPS[0]: corners[cells]}
     record = {"strategy": "interleaved"}
@@ -113,12 +114,13 @@ def split_in_blocks(
     seed: int = 0,
     quicklook: np.ndarray | None = None,
 ) -> Split:
-    """Split an image in blocks that keep most patches and look alike.
+    """Split an image into blocks of groups that keep most patches and look alike.
 
     Large images have more blocks; most images have four test blocks at least.
 
     Arguments:
         usable: pixels that may be part of a patch, [h, w] bool.
+        patch_size, margin: side of a patch, and least gap between groups, pixels.
         proportions: of train, valid and test; 0 for an empty group.
         quicklook: image at any scale, [any h, any w, bands], to compare groups.
     """
@@ -151,7 +153,7 @@ def read_windows(
 ) -> dict[str, np.ndarray]:
     """Read the patches that PatchesSelection chose, and check the gaps between groups.
 
-    Return the first row and column of the patches of each group, [n, 2].
+    `centres` are GeoJSON files.  Return first row and column by group, [n, 2].
     """
     size, gaps = split.patch_size, split.record.get("patches_lost_in_gaps", 0)
     counts = {**split.left_out, "in the gaps between groups": gaps}
@@ -162,7 +164,7 @@ def read_windows(
 
 
 def read_centres(path: str | Path, image: ImageInfo, size: int) -> np.ndarray:
-    """Read the first row and column of patches of even size from their centres."""
+    """Read centres of patches of even size; return first row and column, [n, 2]."""
     try:
         features = json.loads(Path(path).read_text())["features"]
     except (OSError, ValueError, KeyError):

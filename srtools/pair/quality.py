@@ -30,23 +30,25 @@ OFFSET_TOLERANCE_DN = 250  # between the zeros of the lines and the offset
 LEAST_SAMPLES = 50  # for correlations
 LEAST_CORRELATION = 0.5  # mean over the bands; below it no order is better
 
+Shift = tuple[float, float]  # east, north, metres
+
 
 @dataclass(frozen=True)
 class PairQuality:
     """Measurements of a pair of images; `criteria` judges them."""
 
     blocks: list[BlockShift]
-    shift: tuple[float, float] | None
+    shift: Shift | None
     """Metres that Sentinel-2 lies too far east and north, median over the blocks."""
     spread: float | None
     """Median distance of the blocks from this shift, metres; None for one block."""
     fits: list[LinearFit | None]
     """Spot as a linear function of Sentinel-2, per band; None if there is none."""
     changed: float | None
-    """Share of the ground off the lines, 0-1."""
+    """Share of the ground off the fits, 0-1; None if they explain nothing."""
     samples: tuple[np.ndarray, np.ndarray, np.ndarray] = field(repr=False)
     """DN of Sentinel-2 and of Spot [n, bands], and mask of changed ground [n] bool."""
-    pan_shift: tuple[float, float] | None = None  # PAN against XS, metres
+    pan_shift: Shift | None = None  # PAN against XS, median over the blocks
     pan_r2: float | None = None  # share of the variance of PAN explained by XS
     sharpness: Modulation | None = None
     days: float | None = None  # between the acquisitions
@@ -81,7 +83,7 @@ class PairQuality:
         ]
 
     def _unused(self) -> Criterion:
-        """Judge the share of blocks without shift; without any line, too, it fails."""
+        """Judge the share of blocks without a shift; fail without any shift and fit."""
         counts = Counter(block.verdict for block in self.blocks)
         share = 1 - counts.pop("used", 0) / max(len(self.blocks), 1)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
@@ -91,7 +93,7 @@ class PairQuality:
         return row if related else row._replace(verdict="fail")
 
     def _modulation(self) -> Criterion:
-        """Judge the modulation; unknown if only a part of its interval passes."""
+        """Judge the modulation; "unknown" if only a part of its interval passes."""
         name = "modulation at 1/20 m"
         if not self.sharpness:
             return judge(name, None)
@@ -119,7 +121,7 @@ class PairQuality:
         return [*advice, f"not known: {unknown}"] if unknown else advice
 
     def table(self) -> str:
-        """Format the criteria as text, with the diagnoses below."""
+        """Format the criteria as a table in text, with the diagnoses below."""
         line = "{:21} {:40} {:8} {}".format
         rows = [line("criterion", "value", "verdict", "passes")]
         rows += [line(*row[:4]) for row in self.criteria()]
@@ -136,8 +138,8 @@ class PairQuality:
             f"{'; '.join(self.diagnoses())}; --accept_pair writes them all the same"
         )
 
-    def reliable_shift(self) -> tuple[float, float]:
-        """Return the shift; raise if too few blocks have one."""
+    def reliable_shift(self) -> Shift:
+        """Return the median shift; raise if too few blocks have a shift."""
         used = sum(block.verdict == "used" for block in self.blocks)
         if not used or used < min(LEAST_BLOCKS, len(self.blocks)):
             raise SRError(
@@ -148,7 +150,7 @@ class PairQuality:
         return self.shift
 
     def record(self) -> dict:
-        """Return the entries of the card; `spot_from_s2` can undo `harmonize`."""
+        """Return `pair` of dataset.json; `spot_from_s2`, the fits, undo `harmonize`."""
         fits = zip(BANDS, self.fits, strict=True)
         return {
             "verdict": self.verdict,
@@ -163,7 +165,7 @@ class PairQuality:
         }
 
 
-def _east_north(shift: tuple[float, float] | None) -> dict[str, float | None]:
+def _east_north(shift: Shift | None) -> dict[str, float | None]:
     return dict(zip(("east", "north"), shift or (None, None), strict=True))
 
 
@@ -182,10 +184,10 @@ def remaining_offset(fits: list[LinearFit | None]) -> int | None:
 
 
 def best_band_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
-    """Return the order of Sentinel-2's bands with the highest correlation with Spot.
+    """Return names of Sentinel-2's bands in the order of best correlation with Spot.
 
     The second value is the gain in mean correlation; 0 if no order is better, or the
-    samples are few or even.
+    samples [n, bands] are few or uniform.
     """
     order, gained = range(len(BANDS)), 0.0
     if len(s2) >= LEAST_SAMPLES and min(np.ptp(x, axis=0).min() for x in (s2, spot)):
@@ -199,7 +201,7 @@ def best_band_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
 
 @engine_errors("comparing the images")
 def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **measured: Any) -> PairQuality:
-    """Measure a pair on a sample of blocks.
+    """Measure the quality of a pair on a sample of blocks.
 
     `lr` is a pyotb object, Sentinel-2 on the grid of XS, without offset; `measured` are
     the attributes `days`, `cloud`, `missing` and `harmonized` of `PairQuality`.
@@ -229,8 +231,8 @@ def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **measured: Any) -> PairQual
     return PairQuality(shifts, shift, spread, lines, share, samples, **measured)
 
 
-def _median_shift(shifts: list[BlockShift]) -> tuple[Any, float | None]:
-    """Return the median of the used shifts, and their median distance from it."""
+def _median_shift(shifts: list[BlockShift]) -> tuple[Shift | None, float | None]:
+    """Return the median of used shifts, and their median distance from it, metres."""
     used = np.array([(s.east, s.north) for s in shifts if s.verdict == "used"])
     if not len(used):
         return None, None

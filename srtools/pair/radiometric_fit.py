@@ -31,7 +31,7 @@ class LinearFit(NamedTuple):
     gain: float
     bias: float
     r2: float
-    """Share of the variance explained, on unchanged ground."""
+    """Share of the variance of Spot that the line explains, on unchanged ground."""
 
 
 def samples(
@@ -44,8 +44,8 @@ def samples(
 
     Spot is blurred with the point spread of Sentinel-2 and shifted onto it.  Then both
     are smoothed, so that an error of the point spread is negligible, and the noise of
-    Sentinel-2 does not flatten the slope (regression dilution).  All parameters are in
-    metres: the shift of Sentinel-2 east and north, the pixel size, the smoothing.
+    Sentinel-2 does not flatten the slope (regression dilution).  `shift` of Sentinel-2
+    (east, north), pixel size `spacing` and smoothing `sigma` are in metres.
     """
     pairs = [_block_samples(block, shift, spacing, sigma) for block in blocks]
     lr, xs = (np.concatenate(images) for images in zip(*pairs, strict=True))
@@ -55,6 +55,7 @@ def samples(
 def _block_samples(
     block: Block, shift: tuple[float, float], spacing: float, sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `samples` of one block."""
     sigma /= spacing
     # The pixel of Spot is a box with a variance of 1/12.
     blur = np.sqrt(sigma**2 + (BLUR_METRES / spacing) ** 2 - 1 / 12)
@@ -63,16 +64,15 @@ def _block_samples(
     lr = _smooth(block.lr, sigma, (0, 0))
     # The Fourier transform repeats the block and takes nodata for ground of DN 0.
     reach = int(np.ceil(2.5 * blur + max(abs(rows), abs(cols))))
-    whole = ndimage.minimum_filter(
-        valid_mask(block).astype(np.uint8), 2 * reach + 1, mode="constant", cval=0
-    )
+    valid = valid_mask(block).astype(np.uint8)
+    whole = ndimage.minimum_filter(valid, 2 * reach + 1, mode="constant", cval=0)
     step = max(1, round(SAMPLE_STEP_METRES / spacing))
     whole, lr, xs = (image[block.core][::step, ::step] for image in (whole, lr, xs))
     return lr[whole == 1], xs[whole == 1]
 
 
 def _smooth(pixels: np.ndarray, sigma: float, shift: tuple[float, float]) -> np.ndarray:
-    """Smooth [size, size, bands] and shift it by rows and columns, without blur."""
+    """Smooth [size, size, bands], and shift it by (rows, columns) without blur."""
     spectrum = np.fft.fft2(pixels, axes=(0, 1))
     spectrum = ndimage.fourier_gaussian(spectrum, (sigma, sigma, 0))
     spectrum = ndimage.fourier_shift(spectrum, (*shift, 0))
@@ -86,7 +86,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     line are excluded and the line is fitted again, until it is stable.  The slope is
     the ratio of the standard deviations, because both images have errors.
 
-    x, Sentinel-2, and y, Spot, are [n] DN.  None if they have too little texture.
+    x, Sentinel-2, and y, Spot, are [n] DN.  Return None if their texture is too weak.
 
     Source: Theil-Sen's slopes between pairs, with Rousseeuw's shortest interval for
     their median; geometric mean regression (reduced major axis).
@@ -108,9 +108,8 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
     for _ in range(10):
         residual = np.abs(y - gain * x - bias)
         # Flat ground, such as water, must not narrow the tolerance for other ground.
-        follows = residual <= max(
-            3 * _robust_deviation(residual), 0.5 * CHANGED_DN * abs(gain), 1
-        )
+        spread = 3 * _robust_deviation(residual)
+        follows = residual <= max(spread, 0.5 * CHANGED_DN * abs(gain), 1)
         if min(x[follows].std(), y[follows].std()) == 0:
             return None
         correlation = np.corrcoef(x[follows], y[follows])[0, 1]
@@ -125,14 +124,14 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
 def is_changed(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None], limits: np.ndarray
 ) -> np.ndarray:
-    """Return the mask of samples beyond the `change_limits` of any band, [n] bool."""
+    """Return the mask [n] of samples [n, bands] beyond the limit of any band."""
     return (_distances(lr, xs, fits) > limits).any(axis=1)
 
 
 def change_limits(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
 ) -> np.ndarray:
-    """Return the largest distance of unchanged ground from each line, DN of Spot."""
+    """Return the distance from each line beyond which ground changed, [bands] DN."""
     gains = np.array([abs(fit.gain) if fit else np.inf for fit in fits])
     spread = _robust_deviation(_distances(lr, xs, fits)) if len(lr) else 0.0
     return np.maximum(3 * spread, CHANGED_DN * gains)
@@ -141,14 +140,14 @@ def change_limits(
 def _distances(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
 ) -> np.ndarray:
-    """Return the distance of samples from their lines, DN of Spot; 0 without a line."""
+    """Return distances from the lines, [n, bands] DN of Spot; 0 without a line."""
     bands = zip(lr.T, xs.T, fits, strict=True)
     lines = [y - fit.gain * x - fit.bias if fit else 0 * y for x, y, fit in bands]
     return np.abs(np.transpose(lines))
 
 
 def _robust_deviation(residual: np.ndarray) -> np.ndarray:
-    """Estimate the standard deviation of residuals from their median."""
+    """Estimate the standard deviation from absolute residuals, [n, ...] to [...]."""
     return 1.4826 * np.median(residual, axis=0)
 
 
@@ -161,7 +160,7 @@ def _densest_median(values: np.ndarray, share: float) -> float:
 
 
 def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
-    """Map the DN of Spot to those of Sentinel-2: (DN - bias) / gain, for each band.
+    """Map the DN of Spot to the DN of Sentinel-2: (DN - bias) / gain, for each band.
 
     Nodata stays 0, and pixels with data become 1 at least.
     """
@@ -176,7 +175,6 @@ def harmonize(image: Any, fits: Sequence[LinearFit | None]) -> pyotb.App:
                 "without --harmonize"
             )
         dn = f"im1b{number + 1}"
-        bands.append(
-            f"({dn} == 0 ? 0 : max(1, ({dn} - ({fit.bias!r})) / {fit.gain!r}))"
-        )
+        mapped = f"max(1, ({dn} - ({fit.bias!r})) / {fit.gain!r})"
+        bands.append(f"({dn} == 0 ? 0 : {mapped})")
     return pyotb.BandMathX(il=[image], exp="; ".join(bands))

@@ -34,7 +34,7 @@ class UsablePixels:
     """Masks of bad pixels, on the grid of XS."""
 
     bad: dict[str, np.ndarray]
-    """Mask of the pixels spoilt for each of `REASONS`, [h, w] bool."""
+    """Mask of the pixels near a fault, for each of `REASONS`, [h, w] bool."""
     shares: dict[str, float | None]
     """Shares of Spot's ground, 0-1, "missing" in Sentinel-2 and under "cloud" or
     shadow; None without SCL."""
@@ -51,7 +51,7 @@ def find_usable_pixels(
 ) -> UsablePixels:
     """Read every pixel once, in strips, and mask the bad ones; 0 is nodata.
 
-    `s2` and `scl` are pyotb objects: Sentinel-2 as published, and its classification.
+    `s2` and `scl` are pyotb objects: Sentinel-2 as published, and its scene classes.
     """
     # The nearest pixel: 6 m are less than 10 m, so each Sentinel-2 pixel is read.
     images = [image for image in (s2, scl) if image is not None]
@@ -67,9 +67,8 @@ def find_usable_pixels(
     count: Counter[str] = Counter()
     strips = range(0, xs.height, STRIP_ROWS)
     progress = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
-    for rows, pixels, pan_extremes in tqdm(
-        prefetch(map(read, strips)), "reading all pixels", **progress
-    ):
+    parts = tqdm(prefetch(map(read, strips)), "reading all pixels", **progress)
+    for rows, pixels, pan_extremes in parts:
         masks = _masks(pixels, *pan_extremes, saturated=xs.largest_dn or np.inf)
         for reason in REASONS:
             bad[reason][rows] = masks[reason]
@@ -88,7 +87,7 @@ def find_usable_pixels(
 def _masks(
     pixels: np.ndarray, darkest: np.ndarray, brightest: np.ndarray, saturated: float
 ) -> dict[str, np.ndarray]:
-    """Return masks for each of `REASONS`, and those whose pixels are counted."""
+    """Return [h, w] masks: `REASONS`, "ground", "missing", "cloud" and "even"."""
     xs, s2, scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
     if scl.size and scl.max() > LAST_CLASS:
         raise SRError(

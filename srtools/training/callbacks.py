@@ -50,7 +50,7 @@ class EpochTable(tf.keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Start the clocks of epoch and training; that of a resumed training continues."""
+        """Start the clock of the epoch, and start or continue that of the training."""
         self.epoch_begin = self.steps_end = time.monotonic()
         if self.begin is None:
             earlier = self.rows[-1]["seconds"] if self.rows else 0.0

@@ -42,7 +42,7 @@ def interval(
     blocks: np.ndarray,
     statistic: Callable[[np.ndarray], np.ndarray] = lambda means: means[:, 0],
 ) -> list[float] | None:
-    """Compute the interval [low, high] of a score of patches, or of scenes.
+    """Compute the confidence interval [low, high] of a score of patches, or of scenes.
 
     The interval is Student's t over blocks.  The standard error is the jackknife's: the
     deviation of the score without each block in turn.  Blocks of unequal size n count

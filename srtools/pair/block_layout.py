@@ -70,7 +70,7 @@ def best_layout(
 def _numbers_of_blocks(
     count: int, shares: np.ndarray, gap: int
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield blocks of VALID, blocks of TEST, largest share lost in gaps; best first.
+    """Yield numbers of VALID and TEST blocks, largest share lost in gaps; best first.
 
     The gap around a block of a x a patches has (a + 2 gap)^2 - a^2 patches.
     """

@@ -99,7 +99,7 @@ class Split:
 def split_interleaved(
     usable: np.ndarray, size: int, proportions: Sequence[float]
 ) -> Split:
-    """Let PatchesSelection assign patches in turn, as in the course: this leaks."""
+    """Let PatchesSelection assign the patches to groups in turn: this leaks."""
     corners, cells = whole_patches(usable, size)
     windows = {GROUPS[0]: corners[cells]}
     record = {"strategy": "interleaved"}

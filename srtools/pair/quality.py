@@ -150,7 +150,7 @@ class PairQuality:
         return self.shift
 
     def record(self) -> dict:
-        """Return `pair` of dataset.json; `spot_from_s2`, the fits, undo `harmonize`."""
+        """Return `pair` of dataset.json; fits `spot_from_s2` can undo `harmonize`."""
         fits = zip(BANDS, self.fits, strict=True)
         return {
             "verdict": self.verdict,
@@ -172,7 +172,8 @@ def _east_north(shift: Shift | None) -> dict[str, float | None]:
 def remaining_offset(fits: list[LinearFit | None]) -> int | None:
     """Return the offset left in the DN of Sentinel-2: 1000, 0 or -1000.
 
-    Spot = gain x Sentinel-2 + bias is 0 at -bias / gain.  None if a band has no line.
+    Spot = gain x Sentinel-2 + bias is 0 at -bias / gain.  Return None if the gain of a
+    band is unknown or not positive.
     """
     if any(fit is None or fit.gain <= 0 for fit in fits):
         return None

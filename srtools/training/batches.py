@@ -38,7 +38,7 @@ factor of 0.74 to 1.35."""
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches, read by index as {"lr": image, "hr": image}, [h, w, bands] DN."""
+    """Patches; `read(index)` returns {"lr": image, "hr": image}, [h, w, bands] DN."""
 
     size: int
     read: Callable[[tf.Tensor], Sample]

@@ -37,7 +37,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
     Attributes:
         settings: everything that the weights depend on; other settings are refused.
         batches: validation batches, on which the initial network is evaluated.
-        arrays: weights and optimizer; empty if the training starts from the beginning.
+        arrays: content of the file by name; empty if the training starts anew.
         epochs_done: number of epochs after which the state was saved.
         stopped: True if early stopping has ended the training.
     """

@@ -23,7 +23,7 @@ from pathlib import Path
 import rasterio
 from skimage.transform import resize
 
-from demo.scene import make_scene
+from demo.scene import SPOT_DATE, make_scene
 from demo.server import Server
 from srtools.images import figures
 from srtools.options.parser import number
@@ -31,7 +31,6 @@ from srtools.options.parser import number
 ROOT = Path(__file__).parent.parent
 # Sentinel-2 is out of place by 3 m, as it often is; exercise 1 finds and corrects it.
 SHIFT = (2.4, -1.8)  # metres east and north
-SPOT_DATE = "2022-07-16"
 
 
 def run(*arguments: str) -> None:

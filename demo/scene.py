@@ -32,7 +32,9 @@ from srtools.options.parser import number
 CRS = "EPSG:32631"
 TILE = "31UDQ"
 # On the 1.5 m grid, not on the 10 m grid: the 6 m and 10 m pixels are not aligned.
-CORNER = (447003.0, 5412996.0)
+CORNER = (447003.0, 5412996.0)  # of the scene with seed 1
+# The scenes of other seeds lie 10 km apart in the same tile; all grids fit into 60 m.
+STEP, PLACES = 167 * 60.0, 9
 RIM = 40.0  # metres at the edge of the drawing that the optics may not look beyond
 WEDGE = 24  # PAN pixels
 CATALOGUE = "scene.json"
@@ -59,6 +61,7 @@ PASSES = (
     Pass("2022-08-08", "105041", cloud_cover=0.4, cut=True),
 )
 CLEAR = PASSES[1]
+SPOT_DATE = "2022-07-16"
 
 
 def make_scene(
@@ -76,14 +79,14 @@ def make_scene(
     Arguments:
         folder: where the files are put.
         size: side of the PAN image in pixels of 1.5 m, a multiple of 4.
-        seed: of the landscape and the noise.
+        seed: of the landscape, its place and the noise.
         shift: metres east and north by which Sentinel-2 is out of place.
         gain, bias: Sentinel-2 = gain x Spot + bias, in DN.
         wedge: PAN pixels along the sides of the no-data corner; 0: none.
 
     Returns:
-        Paths of `pan`, `xs`, `truth`, `quicklook`, and `s2`: B04, B03, B02, B08 of
-        the clear date.
+        Paths of `pan`, `xs`, `truth`, `date` (the day of Spot), `quicklook`, and `s2`:
+        B04, B03, B02, B08 of the clear date.
 
     Raises:
         SRError: if the size is not possible or the folder cannot be written to.
@@ -97,33 +100,47 @@ def make_scene(
     truth = landscape[rim:-rim, rim:-rim]
     random = np.random.default_rng([seed, 2])
     pan, xs = sensors.spot(truth, random, wedge)
-    place = Affine(PIXEL, 0, CORNER[0], 0, -PIXEL, CORNER[1])
+    corner = corner_of(seed)
+    place = Affine(PIXEL, 0, corner[0], 0, -PIXEL, corner[1])
     paths = {name: folder / "spot" / f"{name}.tif" for name in ("pan", "xs", "truth")}
     _write(paths["pan"], pan[..., None], place)
     _write(paths["xs"], xs, place @ Affine.scale(FACTOR))
     _write(paths["truth"], truth, place)
 
-    s2_place, x, y = _s2_grid(size)
+    s2_place, x, y = _s2_grid(size, corner)
     seen = sensors.optics(landscape, x - shift[0], y + shift[1])
     catalogue = []
     for when in PASSES:
-        catalogue.append(_write_pass(folder, when, seen, s2_place, random, gain, bias))
+        entry = _write_pass(folder, when, seen, s2_place, random, gain, bias)
+        catalogue.append({**entry, "place": (seed - 1) % PLACES**2})
     with whole_file(folder / CATALOGUE) as partial:
         partial.write_text(json.dumps(catalogue, indent=2))
+    paths["date"] = folder / "spot" / "date"
+    paths["date"].write_text(f"{SPOT_DATE}\n")
     paths["quicklook"] = folder / "quicklook.png"
     _write_picture(paths["quicklook"], truth)
     clear = catalogue[PASSES.index(CLEAR)]["assets"]
     return {**paths, "s2": [folder / clear[band] for band in BANDS]}
 
 
-def _s2_grid(size: int) -> tuple[Affine, np.ndarray, np.ndarray]:
+def corner_of(seed: int) -> tuple[float, float]:
+    """Return the upper left corner of a scene: 81 places, each for every 81st seed."""
+    row, column = divmod((seed - 1) % PLACES**2, PLACES)
+    west = PLACES // 2  # the columns beyond the middle lie west of seed 1
+    column = (column + west) % PLACES - west
+    return CORNER[0] + column * STEP, CORNER[1] + row * STEP
+
+
+def _s2_grid(
+    size: int, corner: tuple[float, float]
+) -> tuple[Affine, np.ndarray, np.ndarray]:
     """Lay Sentinel-2's grid over the drawing, in whole pixels of 20 m.
 
     Returns:
         The transform, and the centres of columns and rows in metres right of and
         below the drawing's corner.
     """
-    left, top = CORNER[0] - MARGIN, CORNER[1] + MARGIN
+    left, top = corner[0] - MARGIN, corner[1] + MARGIN
     side = size * PIXEL + 2 * MARGIN
     first_x = np.ceil((left + RIM) / 20) * 20
     first_y = np.floor((top - RIM) / 20) * 20
@@ -235,7 +252,11 @@ def main(argv: list[str] | None = None) -> int:
         "--size", type=int, default=1536, help="PAN pixels a side (default: 1536)"
     )
     parser.add_argument(
-        "--seed", type=number(0), default=1, help="default: %(default)s"
+        "--seed",
+        type=number(0),
+        default=1,
+        help="of the landscape and its place; scenes of two seeds lie apart "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--shift",

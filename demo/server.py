@@ -212,7 +212,7 @@ def _span(header: str | None, size: int) -> tuple[int, int] | None:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Serve a demo scene until Ctrl-C.")
-    parser.add_argument("folder", help="folder that demo.scene wrote")
+    parser.add_argument("folder", help="of a scene, or of several scenes' folders")
     parser.add_argument("--port", type=number(0, 65535), default=8000)
     params = parser.parse_args(argv)
     try:

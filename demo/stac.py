@@ -5,7 +5,7 @@ Items have the keys that the Planetary Computer's have.
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -42,26 +42,35 @@ class BadRequest(ValueError):
 
 
 def load_items(folder: Path, files_url: str) -> list[dict]:
-    """Describe the images of a scene; their files are served at `files_url`.
+    """Describe the images of a scene, or of the scenes in the folders inside.
+
+    Their files are served at `files_url`.
 
     Raises:
         SRError: if the folder has no scene.
     """
-    try:
-        catalogue = json.loads((folder / CATALOGUE).read_text())
-    except (OSError, ValueError) as error:
-        raise SRError(
-            f"{folder / CATALOGUE} cannot be read ({error}); make the scene first: "
-            "make scene"
-        ) from None
-    return [_item(entry, files_url).to_dict() for entry in catalogue]
+    items, paths = [], [folder / CATALOGUE]
+    if not paths[0].exists():
+        paths = sorted(folder.glob(f"*/{CATALOGUE}")) or paths
+    for path in paths:
+        try:
+            catalogue = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise SRError(
+                f"{path} cannot be read ({error}); make the scene first: make scene"
+            ) from None
+        url = "/".join([files_url, *path.parent.relative_to(folder).parts])
+        items += [_item(entry, url).to_dict() for entry in catalogue]
+    return items
 
 
 def _item(entry: dict, files_url: str) -> pystac.Item:
     start = datetime.strptime(entry["start"], "%Y%m%dT%H%M%S")
+    # Scenes have one tile and one day, but an identifier each: the time of processing.
+    processed = start + timedelta(minutes=entry.get("place", 0))
     stamp = f"S2A_OPER_MSI_L2A_DS_2APS_{entry['start']}_S{entry['start']}"
     item = pystac.Item(
-        id=f"S2A_MSIL2A_{entry['start']}_R051_T{entry['tile']}_{entry['start']}",
+        id=f"S2A_MSIL2A_{entry['start']}_R051_T{entry['tile']}_{processed:%Y%m%dT%H%M%S}",
         geometry=entry["geometry"],
         bbox=list(shape(entry["geometry"]).bounds),
         datetime=start.replace(tzinfo=timezone.utc),
@@ -74,7 +83,7 @@ def _item(entry: dict, files_url: str) -> pystac.Item:
             "s2:nodata_pixel_percentage": entry["no_data_percent"],
             "s2:datatake_id": f"GS2A_{entry['start']}_036890_N04.00",
             "s2:datastrip_id": f"{stamp}_N04.00",
-            "s2:generation_time": start.isoformat() + "Z",
+            "s2:generation_time": processed.isoformat() + "Z",
             "s2:processing_baseline": "04.00",
             "s2:mean_solar_zenith": entry["sun_zenith"],
             "s2:mean_solar_azimuth": entry["sun_azimuth"],

@@ -112,6 +112,16 @@ def test_same_seed_same_scene(tmp_path, paths):
         np.testing.assert_array_equal(read(one)[0], read(other)[0])
 
 
+def test_each_seed_lies_in_the_tile_apart_from_the_others():
+    assert scene.corner_of(1) == scene.CORNER
+    east, south = np.array([scene.corner_of(seed) for seed in range(81)]).T
+    apart = np.hypot(east[:, None] - east, south[:, None] - south)
+    assert apart[~np.eye(81, dtype=bool)].min() > 10_000
+    assert east.min() > 399960 + 720 and east.max() + 9000 < 509760
+    assert south.max() < 5500020 - 720
+    assert not ((east - east[1]) % 60).any() and not ((south - south[1]) % 60).any()
+
+
 def test_wrong_use_is_one_line(tmp_path, capsys):
     with pytest.raises(SRError, match="257.*multiple of 4"):
         scene.make_scene(tmp_path, size=257)

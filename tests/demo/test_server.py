@@ -69,6 +69,22 @@ def test_items_are_like_the_planetary_computer(client):
         assert list(file.transform)[:6] == band.extra_fields["proj:transform"]
 
 
+def test_scenes_of_one_folder_have_places_and_identifiers_of_their_own(tmp_path):
+    for seed in (1, 2):
+        make_scene(tmp_path / f"scene{seed}", size=128, seed=seed)
+    with Server(tmp_path) as server:
+        client = pystac_client.Client.open(server.stac_url)
+        items = list(client.search(collections=[COLLECTION]).items())
+        assert len({item.id for item in items}) == 6
+        assert len(dates(client, intersects=POINT)) == 3
+        for item in items:
+            with rasterio.open(item.assets["B04"].href) as file:
+                assert (
+                    list(file.transform)[:6]
+                    == (item.assets["B04"].extra_fields["proj:transform"])
+                )
+
+
 def test_files_are_read_in_parts(server, client):
     item = next(client.search(collections=[COLLECTION]).items())
     href = item.assets["B04"].href

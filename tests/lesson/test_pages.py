@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,7 @@ def test_the_exercises_by_hand(tmp_path):
                 for word in words
             ]
             if script == "sr_train.py":
-                words += ["--nb_epochs", "6"]
+                words[words.index("--nb_epochs") + 1] = "6"
             run(tmp_path, str(ROOT / script), *words)
     printed = run(tmp_path, "-m", "lesson.check", "1", "--patches", "my_run/patches")
     assert "28 of 28 passed" in printed
@@ -112,6 +114,49 @@ def test_the_exercises_by_hand(tmp_path):
     options = ["--image", "my_run/sr.tif", "--model_dir", "my_run/model"]
     options += ["--offset", "1000", "--s2_images", *order]
     assert "12 of 12 passed" in run(tmp_path, "-m", "lesson.check", "5", *options)
+
+
+PYTHON_OF_THE_PAGE = f"""#!/bin/sh
+case "$*" in
+    *demo.scene*) set -- "$@" --size 768 ;;
+    sr_train.py*) set -- "$@" --nb_epochs 2 --filters 8 --blocks 1 ;;
+esac
+exec {sys.executable} "$@"
+"""
+
+
+@pytest.mark.slow
+def test_practice_is_played_from_the_first_to_the_last_command(tmp_path):
+    """All blocks of the sections 1 to 4, as they stand there, on small scenes."""
+    for script in ROOT.glob("sr_*.py"):
+        (tmp_path / script.name).symlink_to(script)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text(PYTHON_OF_THE_PAGE)
+    (tmp_path / "bin" / "python").chmod(0o755)
+    env = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    text, _ = (ROOT / "docs" / "practice.md").read_text().split("## 5. ")
+    made, serve, *blocks = BLOCK.findall(text)
+    assert "demo.scene" in made and "demo.server scenes" in serve and len(blocks) == 5
+
+    def play(block: str) -> None:
+        typed = ["bash", "-euc", block]
+        done = subprocess.run(
+            typed, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, block + done.stdout + done.stderr
+
+    play(made)
+    with Server(tmp_path / "scenes") as server:
+        for block in blocks:
+            play(block.replace("http://127.0.0.1:8000/stac", server.stac_url))
+    scenes = "paris", "lyon", "gers", "nice", "lille"
+    for name in (
+        *(f"patches/{scene}/dataset.json" for scene in scenes),
+        *(f"eval/{scene}/metrics.json" for scene in scenes[3:]),
+        *(f"eval_{scene}/metrics.json" for scene in scenes[:3]),
+        *(f"images/{scene}.tif" for scene in scenes[3:]),
+    ):
+        assert (tmp_path / name).exists(), name
 
 
 def run(folder: Path, *arguments: str) -> str:

@@ -150,7 +150,7 @@ WRONG_SCORES = {
 
 
 @pytest.mark.parametrize("mistake", [*WRONG_SCORES, "validation", "training", "zoom"])
-def test_wrong_scores_are_explained(mistake, model, patches):
+def test_wrong_scores_are_explained(mistake, model, patches, tmp_path):
     lr, hr = (read_patches(patches / f"test_{k}_patches.tif") for k in ("lr", "hr"))
     if mistake in WRONG_SCORES:
         claim, words = WRONG_SCORES[mistake]
@@ -163,6 +163,17 @@ def test_wrong_scores_are_explained(mistake, model, patches):
         claimed, words = score(errors(patches, group)), f"the {mistake} patches"
     report = check_scores(patches, model, None, *map(float, claimed))
     assert words in report.failed[-1].hint, str(report)
+    if mistake in ("the first batch", "something else"):  # bicubic stands beside it
+        zoomed = score(tf.image.resize(lr, (128, 128), "bicubic").numpy() - hr)
+        path = tmp_path / "metrics.json"
+        for rows in ((zoomed, claimed), (claimed, zoomed)):
+            content = {
+                name: {"l1": float(l1), "l2": float(l2)}
+                for name, (l1, l2) in zip("ab", rows, strict=True)
+            }
+            path.write_text(json.dumps(content))
+            report = check_scores(patches, model, path, None, None)
+            assert words in report.failed[-1].hint, str(report)
 
 
 def test_scores_that_are_not_there(model, patches, tmp_path, capsys):

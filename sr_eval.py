@@ -102,17 +102,20 @@ def evaluate(options: cli.Options) -> dict:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
-    out_dir, overwrite = options.out_dir, options.overwrite
+    out_dir, overwrite, names = options.out_dir, options.overwrite, result_files.FILES
     if options.compare:
+        names = comparison.FILES
         results = comparison.write(out_dir, overwrite, *options.compare)
     elif len(options.patches) > 1:
+        list(map(eval_set.read_eval_set, options.patches))  # all, before the first runs
         result_files.check_folder(out_dir, overwrite, (comparison.SCENES,))
         runs = {name: evaluate(scene) for name, scene in options.scenes().items()}
+        names = comparison.SCENES, *(f"{run}/{name}" for run in runs for name in names)
         results = comparison.write_scenes(out_dir, runs)
     else:
         results = tables.evaluation(evaluate(options))
     print(tables.format_tables(results))
-    print(f"written: the files in {out_dir}")
+    print(f"written: {', '.join(f'{out_dir}/{name}' for name in names)}")
     return 0
 
 

@@ -101,7 +101,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     if not facts["best_epoch"]:
         print("no epoch was better than the start, which is saved: train for longer")
-    print(f"written: {options.model_dir} (SavedModel and assets/model_card.json)")
+    model = options.model_dir.rstrip("/")
+    print(f"written: {model} (SavedModel and assets/model_card.json)")
+    print(f"written: {model}_logs (training.csv, training.png, TensorBoard's events)")
     if facts["interrupted"]:
         print("the training was interrupted; the same command resumes it")
         return 128 + facts["interrupted"]

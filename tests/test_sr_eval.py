@@ -245,6 +245,8 @@ def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys
     out = tmp_path / "eval"
     arguments = ["--model_dir", repeating_model, "--out_dir", str(out), "--patches"]
     arguments += map(str, folders)
+    assert sr_eval.main([*arguments, str(tmp_path / "none")]) == 1
+    assert not out.exists()  # a missing folder is reported before any is scored
     assert sr_eval.main(arguments) == 0
     summary = json.loads((out / "scenes.json").read_text())
     assert [row["name"] for row in summary["scenes"]] == ["nice", "lille"]
@@ -258,6 +260,8 @@ def test_several_scenes_are_one_table(tmp_path, patches, repeating_model, capsys
     assert summary["gain_db"] == pytest.approx(np.mean(gains))
     assert summary["interval"] is None
     lines = capsys.readouterr().out.splitlines()
+    written = lines[-1].removeprefix("written: ").split(", ")
+    assert len(written) == 9 and all(Path(name).exists() for name in written)
     assert lines[1].split()[:2] == ["scene", "patches"]
     assert lines[2].split()[:2] == ["nice", "5"]
     mean = f"- mean gain over 2 scenes: {summary['gain_db']:+.2f} dB - (no interval: "

@@ -90,8 +90,8 @@ class Assessment:
         """Compare the patches with the training set in the model's card, if any."""
         lr = np.concatenate(self._sampled_lr)
         compared = domain_shift.compare(self.model.card, lr)
-        if compared and compared.warning:
-            log.warning("%s", compared.warning)
+        if compared and (warning := compared.warning(str(self.test.folder))):
+            log.warning("%s", warning)
         return compared and compared._asdict()
 
     def metrics(self, command: str) -> dict:

@@ -28,7 +28,8 @@ def correct(
 
     corrected = folder / "consistent"
     corrected.mkdir(exist_ok=True)
-    pieces.make(corrected, all_pieces, write, pixel_bytes=2 * len(BANDS))
+    task = "correction to agree with Sentinel-2"
+    pieces.make(corrected, all_pieces, write, 2 * len(BANDS), task)
     return corrected
 
 

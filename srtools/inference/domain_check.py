@@ -12,6 +12,7 @@ from srtools.conventions import BANDS, FACTOR
 from srtools.images.grid import Grid
 from srtools.network import domain_shift
 from srtools.sentinel2.image import Sentinel2
+from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,9 @@ def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
     """Warn if much of the output `area` is unlike the training set in a model card."""
     if training := card.get(domain_shift.SECTION):
         result = domain_shift.compare(card, read_windows(s2, area, training["size"]))
-        if result and result.warning:
-            log.warning("%s", result.warning)
+        items = (s2.record or {}).get("items") or [redact(s2.images[0].path)]
+        if result and (warning := result.warning(" ".join(items))):
+            log.warning("%s", warning)
 
 
 def read_windows(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:

@@ -218,7 +218,8 @@ class Job:
                 pieces.set_nodata(path, area, self.masked.images)
 
         share = self.pieces[part[0] - 1 :: part[1]] if part else self.pieces
-        pieces.make(self.folder, share, write_with_nodata, 2 * bands, joins=not part)
+        task = "super-resolution"
+        pieces.make(self.folder, share, write_with_nodata, 2 * bands, task, not part)
 
     def finish(self) -> dict | None:
         """Join the pieces, write all files, and return the card; None for a share."""
@@ -235,6 +236,7 @@ class Job:
         output, grid = card["output"], self.grid
         print(
             f"written: {self.outputs.image}, {grid.width} x {grid.height} pixels of "
-            f"{output['spacing']:g} m, {output['dtype']}, {output['crs']}"
+            f"{output['spacing']:g} m, {output['dtype']}, {output['crs']}; "
+            + ", ".join(map(str, self.outputs.paths[1:]))
         )
         return card

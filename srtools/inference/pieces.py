@@ -123,9 +123,10 @@ def make(
     pieces: Sequence[Piece],
     write: Callable[[Piece, Path], None],
     pixel_bytes: int,
+    task: str,
     joins: bool = True,
 ) -> None:
-    """Make the pieces that are missing in a folder, and log the progress.
+    """Make the pieces that are missing in a folder, and log the progress of the task.
 
     `write` writes a piece to a file.  The disk must have room for `pixel_bytes` per
     pixel of the pieces, and of the image if this run joins them (`joins`).
@@ -136,7 +137,7 @@ def make(
     missing, total = (sum(p.width * p.height for p in ps) for ps in (todo, pieces))
     joined = JOINED_SHARE * total if joins else 0
     use = "pieces of the image" + (" and the image" if joins else "")
-    start, done = time.monotonic(), 0
+    done = 0
     for number, piece in enumerate(todo, 1):
         # Other programs write to this disk, too.
         room = PIECES_SHARE * (missing - done) + joined
@@ -148,8 +149,12 @@ def make(
         finally:
             unfinished.unlink(missing_ok=True)
         done += piece.width * piece.height
-        seconds = (time.monotonic() - start) * (missing / done - 1)
-        log.info("%d of %d pieces, %.0f s left", number, len(todo), seconds)
+        if number == 1:  # it takes longer: the model is loaded and compiled
+            start, first, left = time.monotonic(), done, ""
+        else:
+            seconds = (time.monotonic() - start) * (missing - done) / (done - first)
+            left = f", {seconds:.0f} s left"
+        log.info("%s: %d of %d pieces%s", task, number, len(todo), left)
 
 
 def write(path: Path, pixels: np.ndarray) -> None:

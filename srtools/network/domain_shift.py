@@ -29,15 +29,15 @@ class DomainShift(NamedTuple):
     strongest: str  # feature with the largest median deviation
     deviation: float  # that deviation, standard deviations of the training set
 
-    @property
-    def warning(self) -> str | None:
+    def warning(self, scene: str) -> str | None:
         """Warning as a sentence; None if the share is at most `MOST_UNLIKE`."""
         if self.share_unlike <= MOST_UNLIKE:
             return None
         return (
-            f"{self.share_unlike:.0%} of the ground is unlike the training set of the "
-            f"model (median {self.strongest}: {self.deviation:+.1f} standard "
-            "deviations): expect less, and check it"
+            f"{scene}: {self.share_unlike:.0%} of the ground is unlike the training "
+            f"set of the model, up to {MOST_UNLIKE:.0%} is usual; most of all the "
+            f"median {self.strongest}: {self.deviation:+.1f} standard deviations; "
+            "expect less, check the result, or train on such ground"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
+from tqdm import tqdm
 
 from srtools.conventions import BANDS
 from srtools.network import intervals
@@ -45,16 +46,18 @@ def calibrate(
     lr, hr = samples[1]
     if len(lr) < MIN_PATCHES or hr.shape[1] < 2 * intervals.CUT + MIN_SIDE:
         return None
-    records = {}
-    for views in (1, VIEWS):
-        rng = np.random.default_rng(seed)
-        groups = (_measure(network, *sample, views, rng) for sample in samples)
-        records[str(views)] = _fit(*groups)
+    records, patches = {}, sum(len(sample[0]) for sample in samples)
+    progress = {"total": (1 + VIEWS) * patches, "unit": "view", "disable": None}
+    with tqdm(desc="measuring the intervals", **progress) as bar:
+        for views in (1, VIEWS):
+            rng = np.random.default_rng(seed)
+            pixels = [_measure(network, *sample, views, rng, bar) for sample in samples]
+            records[str(views)] = _fit(*pixels)
     return records
 
 
 def _measure(
-    network: Callable, lr: np.ndarray, hr: np.ndarray, views: int, rng: Any
+    network: Callable, lr: np.ndarray, hr: np.ndarray, views: int, rng: Any, bar: tqdm
 ) -> Pixels:
     """Compute error predictors and errors (DN) of random pixels of each patch."""
     side = hr.shape[1] - 2 * intervals.CUT
@@ -70,6 +73,7 @@ def _measure(
         rows, columns = np.divmod(indexes[batch], side)
         chosen = np.arange(len(errors))[:, None], rows, columns
         pixels.append((predictors[chosen], errors[chosen]))
+        bar.update(views * len(errors))
     predictors, errors = map(np.concatenate, zip(*pixels, strict=True))
     return predictors, errors
 

@@ -112,17 +112,21 @@ class EpochTable(tf.keras.callbacks.Callback):
         )
 
 
-def draw_curves(path: str | Path, rows: list[dict[str, float]]) -> None:
-    """Draw loss, gain over bicubic and learning rate of rows of training.csv."""
+def draw_curves(path: str | Path, rows: list[dict[str, float]], best: float) -> None:
+    """Draw loss, gain over bicubic and learning rate of rows of training.csv.
+
+    `best` is the epoch with the saved weights, 0 for the start.
+    """
     figure = Figure(figsize=(12, 3.6), dpi=100)
     diagrams = figure.subplots(1, 3)
     for axes, (title, columns) in zip(diagrams, CURVES.items(), strict=True):
         for column, label in columns.items():
             epochs, values = ([row[key] for row in rows] for key in ("epoch", column))
             axes.plot(epochs, values, ".-", label=label)
+        mark = {"color": "tab:green", "linestyle": "--", "label": f"best: {best:.0f}"}
+        axes.axvline(best, **mark)
         axes.set(title=title, xlabel="epoch")
         axes.grid(visible=True, alpha=0.3)
-    diagrams[0].set_yscale("log")
     diagrams[0].legend()
     diagrams[1].axhline(0, color="black", linewidth=0.8)
     figure.tight_layout()

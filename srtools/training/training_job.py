@@ -171,7 +171,8 @@ class TrainingJob:
                 log.info("no epoch was finished, nothing is saved")
                 signals.stop(self.interrupted)
         self.table.check_progress()
-        draw_curves(self.logs / "training.png", self.table.rows)
+        best = self.table.best_row()["epoch"]
+        draw_curves(self.logs / "training.png", self.table.rows, best)
 
     def save(self, best: Any) -> dict:
         """Calibrate and write `best`, the `SRModel` to keep; return its card."""
@@ -181,6 +182,7 @@ class TrainingJob:
         def enlarge(lr: tf.Tensor) -> tf.Tensor:
             return best.model({INPUT: lr})[OUTPUT_DN]
 
+        log.info("measuring the intervals with the weights of the best epoch")
         card = model_card.make(
             network={**size, "parameters": best.count_params()},
             receptive_field={"margin": self.margin, "unit": "lr pixels on each side"},

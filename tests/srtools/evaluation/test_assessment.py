@@ -76,7 +76,7 @@ def test_patches_unlike_the_training_set_are_a_warning(caplog):
     assessment = assess(COUNT)
     assessment.model.card["training_set"] = domain_shift.record(LR / 2)
     assert assessment.metrics("")["training_set"]["share_unlike"] == 1
-    assert "100% of the ground is unlike the training set" in caplog.text
+    assert f"{assessment.test.folder}: 100% of the ground is unlike" in caplog.text
 
 
 def test_model_with_another_factor():

@@ -29,7 +29,7 @@ def card(request) -> dict:
 
 def test_the_same_ground_is_usual(card):
     for seed in range(1, 6):
-        assert domain_shift.compare(card, ground(40, seed)).warning is None
+        assert domain_shift.compare(card, ground(40, seed)).warning("a") is None
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,9 @@ def test_the_same_ground_is_usual(card):
     ],
 )
 def test_other_ground_is_named(card, other, words):
-    warning = domain_shift.compare(card, ground(40, 3, **other)).warning
-    assert words in warning and warning.endswith("expect less, and check it")
+    warning = domain_shift.compare(card, ground(40, 3, **other)).warning("a scene")
+    assert words in warning and warning.startswith("a scene: ")
+    assert "is usual" in warning and "expect less, check the result" in warning
 
 
 def test_features_by_hand():

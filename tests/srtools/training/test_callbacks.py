@@ -86,7 +86,7 @@ def test_table_is_complete_after_each_epoch(tmp_path, table, caplog):
 def test_curves_are_a_picture_of_three_diagrams(tmp_path, table):
     finish_epoch(table, 0)
     finish_epoch(table, 1, val_loss=0.2)
-    callbacks.draw_curves(tmp_path / "training.png", table.rows)
+    callbacks.draw_curves(tmp_path / "training.png", table.rows, best=2)
     pixels = np.asarray(Image.open(tmp_path / "training.png").convert("L"), float)
     assert all(np.ptp(third) > 100 for third in np.array_split(pixels, 3, axis=1))
 

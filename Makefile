@@ -3,6 +3,7 @@
 # make check EX=1 ARGS='--patches DIR'  looks at what a student's scripts made
 # make docs       the pages as a site, in build/site
 # make pictures   the pictures of theory on these pages, in docs/theory
+# make demo-pictures  the demo, and its pictures on these pages, in docs
 # make bench      time and memory of the scripts; some minutes
 # make test       lint, and all tests that are not slow, on all processors
 # make test-slow  the others: trainings that are killed, several devices, whole tiles
@@ -22,7 +23,7 @@ TENSORFLOW_TESTS := tests/test_*.py tests/srtools/test_tf.py tests/lesson tests/
 	tests/otblite/test_serving.py \
 	$(addprefix tests/srtools/,network training evaluation inference)
 
-.PHONY: demo scene serve check docs pictures bench test test-slow test-keras2 \
+.PHONY: demo scene serve check docs pictures demo-pictures bench test test-slow test-keras2 \
 	test-tensorflow test-real-otb lint format clean
 
 demo: $(STAMP)
@@ -42,6 +43,9 @@ docs: $(STAMP)
 
 pictures: $(STAMP)
 	$(BIN)/python docs/theory_figures.py
+
+demo-pictures: demo
+	$(BIN)/python -m docs.demo_pictures demo_run
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

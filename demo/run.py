@@ -160,16 +160,18 @@ def save_comparison(
         crs, area = sr.crs, figures.middle(tuple(sr.bounds), 512.0)
     s2 = figures.read_area(s2_paths, crs, area, 4096) - offset
     truth = figures.read_area([truth_path], crs, area, 4096)
-    row = {
+    colours = {
         "Sentinel-2, 10 m": s2,
         "bicubic": resize(s2, truth.shape, order=3),
         "super-resolution, 1.5 m": figures.read_area([sr_path], crs, area, 4096),
         "truth (Spot-7)": truth,
     }
-    false_colour = {name: image[..., [3, 0, 1]] for name, image in row.items()}
-    figures.save_rows(
-        path, [row, false_colour], "red, green, blue; near infrared, red, green"
-    )
+    false = {name: image[..., [3, 0, 1]] for name, image in colours.items()}
+    rows = {
+        "true colour:\nred, green, blue": colours,
+        "false colour:\nnear infrared, red, green": false,
+    }
+    figures.save_rows(path, rows, [area[2] - area[0]] * len(rows))
     return Path(path)
 
 

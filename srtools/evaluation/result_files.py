@@ -33,7 +33,7 @@ def write(
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
         cards.write_card(partial / METRICS, metrics)
         write_patches(partial / PATCHES, assessment)
-        patch_pictures.save_png(partial / "patches.png", images)
+        patch_pictures.save_png(partial / "patches.png", assessment, images)
         page.save(partial / "report.html", metrics, assessment, images)
 
 

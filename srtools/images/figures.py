@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.transform import from_bounds
@@ -15,6 +17,7 @@ from srtools.images import raster
 from srtools.images.grid import Bounds, Grid
 
 SIDE = 900  # largest side of a picture of one image, pixels
+LENGTHS = [n * 10.0**e for e in range(-1, 6) for n in (1, 2, 5)]  # scale bars, metres
 
 
 def stretch(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,29 +36,42 @@ def to_display(image: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> np.n
     return np.clip((image - low) / (high - low), 0, 1) ** (1 / 1.5)
 
 
-def save_rows(path: str | Path, rows: list[dict[str, np.ndarray]], title: str) -> None:
+def save_rows(
+    path: str | Path, rows: dict[str, dict[str, np.ndarray]], widths: list[float]
+) -> None:
     """Save a picture with one row per scene and one column per image of the scene.
 
     Arguments:
         path: PNG file.
-        rows: for each row {column title: image [h, w, bands]}; the first three bands
-            are shown as red, green, blue, with the stretch of the first image.
+        rows: by label of the row, {column title: image [h, w, bands]}; the first three
+            bands are shown as red, green, blue, with the stretch of the first image.
+        widths: of the ground in each row, metres; the row has a scale bar.
     """
-    columns = list(rows[0])
+    columns = list(next(iter(rows.values())))
     side = 13.0 / len(columns)  # inches
-    height = side * len(rows) + 0.7
-    figure = Figure(figsize=(side * len(columns), height), dpi=110)
+    figure = Figure(figsize=(side * len(columns), side * len(rows) + 0.3), dpi=110)
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
-    for row, row_axes in zip(rows, axes, strict=True):
+    for (label, row), row_axes, width in zip(rows.items(), axes, widths, strict=True):
         limits = stretch(row[columns[0]][..., :3])
         for name, axis in zip(columns, row_axes, strict=True):
             axis.imshow(to_display(row[name][..., :3], limits), interpolation="nearest")
-            axis.set_axis_off()
+            axis.set(xticks=[], yticks=[], frame_on=False)
+        row_axes[0].set_ylabel(label, fontsize=11)
+        _draw_scale(row_axes[0], width)
     for name, axis in zip(columns, axes[0], strict=True):
         axis.set_title(name, fontsize=11)
-    figure.suptitle(title, fontsize=12)
-    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.3 / height))
+    figure.tight_layout(pad=0.4)
     save(figure, path)
+
+
+def _draw_scale(axis: Axes, width: float) -> None:
+    """Draw a bar of a round length over an image of ground `width` metres wide."""
+    length = max(x for x in LENGTHS if x <= width / 3)
+    look = {"transform": axis.transAxes, "color": "white"}
+    rim = [withStroke(linewidth=3, foreground="black")]
+    ends, text = (0.04, 0.04 + length / width), f"{length:g} m"
+    axis.plot(ends, (0.04, 0.04), lw=3, path_effects=[withStroke(linewidth=6)], **look)
+    axis.text(0.04, 0.07, text, fontsize=11, path_effects=rim, **look)
 
 
 def save(figure: Figure, path: str | Path) -> None:
@@ -68,19 +84,20 @@ def save(figure: Figure, path: str | Path) -> None:
 def save_preview(
     path: str | Path, read_s2: Callable[[Grid], np.ndarray], sr_path: str | Path
 ) -> None:
-    """Save a picture of Sentinel-2 and the output, whole and in the middle 1280 m.
+    """Save a picture of Sentinel-2 and the output, whole and in the middle 768 m.
 
     `read_s2` reads Sentinel-2 on a grid; `sr_path` is the output.
     """
     sr = raster.describe(sr_path, "the image")
-    rows = [
-        {
+    areas = {"the whole image": sr.bounds, "its middle": middle(sr.bounds, 768.0)}
+    rows = {
+        label: {
             "Sentinel-2, 10 m": read_s2(_grid(sr.crs, area, S2_SPACING_METRES, SIDE)),
             "super-resolution": read_area([sr.path], sr.crs, area, SIDE),
         }
-        for area in (sr.bounds, middle(sr.bounds, 1280.0))
-    ]
-    save_rows(path, rows, f"{Path(sr_path).name}: all of it, and its middle")
+        for label, area in areas.items()
+    }
+    save_rows(path, rows, [right - left for left, _, right, _ in areas.values()])
 
 
 def _grid(crs: CRS, bounds: Bounds, spacing: float, size: int) -> Grid:

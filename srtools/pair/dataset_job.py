@@ -40,6 +40,9 @@ from srtools.urls import redact
 log = logging.getLogger(__name__)
 
 PAIR_PICTURE, SPLIT_PICTURE = "pair.png", "split.png"
+OTHER_FILES = (OWN_GRID_IMAGE, PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
+BEFORE, AFTER = "before Spot is moved", "after"  # titles in the picture of the pair
+AS_PUBLISHED = "Sentinel-2 against Spot"
 MARGIN_METRES = 20.0  # around Spot, for the kernel of bicubic interpolation
 CREATION_OPTIONS = {f"gdal:co:{name}": value for name, value in COMPRESSED.items()}
 
@@ -47,8 +50,7 @@ CREATION_OPTIONS = {f"gdal:co:{name}": value for name, value in COMPRESSED.items
 def output_files(out_dir: str, groups: Sequence[str] = GROUPS) -> list[Path]:
     """List all output files, with the patches images of some groups."""
     patches = [patches_name(group, kind) for group in groups for kind in KINDS]
-    others = (OWN_GRID_IMAGE, PAIR_PICTURE, SPLIT_PICTURE, DATASET_CARD)
-    return [Path(out_dir) / name for name in (*patches, *others)]
+    return [Path(out_dir) / name for name in (*patches, *OTHER_FILES)]
 
 
 @contextmanager
@@ -82,7 +84,7 @@ def summary(options: Options, card: dict) -> str:
     folder, groups = options.out_dir, card["groups"].items()
     lines = [f"{group:5s} {entry['patches']:6d} patches" for group, entry in groups]
     lines += [f"written: {folder}/{{{','.join(options.groups)}}}_{{lr,hr}}_patches.tif"]
-    return "\n".join([*lines, f"look at: {folder}/{{{PAIR_PICTURE},{SPLIT_PICTURE}}}"])
+    return "\n".join(lines) + f" and {folder}/{{{','.join(OTHER_FILES)}}}"
 
 
 @dataclass
@@ -96,6 +98,7 @@ class DatasetJob:
     s2: Sentinel2
     pixels: UsablePixels | None = None
     entries: dict[str, Any] = field(init=False)
+    before: dict[str, PairQuality] = field(default_factory=dict)
 
     def __post_init__(self):
         """Record the place of Spot as published, before `coregister` moves it."""
@@ -121,7 +124,7 @@ class DatasetJob:
 
         Shifting Sentinel-2 instead would interpolate its pixels twice.
         """
-        shift = quality.reliable_shift()
+        shift, self.before = quality.reliable_shift(), {BEFORE: quality}
         self.entries["coregistered"] = quality.record()["shift"]
         log.info("Spot is shifted by %+.2f m east, %+.2f m north", *shift)
         self.pan, self.xs = (
@@ -190,7 +193,8 @@ class DatasetJob:
                 patch_files.check_count(path, len(places))
             patch_files.align_corners(paths)
         image, shape = self.quicklook, (self.xs.height, self.xs.width)
-        pair_pictures.save_pair(self.folder / PAIR_PICTURE, quality, image, shape)
+        moves = {**self.before, AFTER if self.before else AS_PUBLISHED: quality}
+        pair_pictures.save_pair(self.folder / PAIR_PICTURE, moves, image, shape)
         path, size = self.folder / SPLIT_PICTURE, self.options.patch_size
         pair_pictures.save_split(path, image, shape, windows, size)
         s2_files = {"files": [[redact(p) for p in tile] for tile in self.s2.tiles]}

@@ -7,27 +7,31 @@ import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from srtools.conventions import BANDS
 from srtools.images.figures import save, stretch, to_display
 from srtools.pair.quality import PairQuality
 
 COLOURS = {"train": (0.2, 0.5, 1.0), "valid": (1.0, 0.9, 0.1), "test": (1.0, 0.2, 0.2)}
+UNCOLOURED = "no colour, no patch: gap between groups, rim, or bad pixels"
 
 
 def save_pair(
-    path: str | Path, quality: PairQuality, quicklook: np.ndarray, size: tuple[int, int]
+    path: str | Path, moves: dict[str, PairQuality], quicklook: Any, size: Any
 ) -> None:
     """Draw the shifts of the blocks over XS, and the radiometry of each band.
 
+    `moves` is the pair by title, before and after Spot was moved, if it was.
     `quicklook` is XS at any scale, `size` its height and width in pixels.
     """
-    figure = Figure(figsize=(13, 6.6), dpi=90, layout="constrained")
-    left, right = figure.subfigures(1, 2)
-    axis = left.subplots()
-    _show(axis, quicklook, size)
-    _draw_shifts(axis, quality)
-    for band, axis in enumerate(right.subplots(2, 2).flat):
+    figure = Figure(figsize=(13, 11), dpi=90, layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[2.1, 1])
+    maps = above.subplots(1, len(moves), squeeze=False)[0]
+    for axis, (title, quality) in zip(maps, moves.items(), strict=True):
+        _show(axis, quicklook, size)
+        _draw_shifts(axis, quality, title)
+    for band, axis in enumerate(below.subplots(1, len(BANDS))):
         _draw_fit(axis, quality, band)
     save(figure, path)
 
@@ -39,21 +43,25 @@ def _show(axis: Any, quicklook: np.ndarray, size: tuple[int, int]) -> None:
     axis.set_axis_off()
 
 
-def _draw_shifts(axis: Any, quality: PairQuality) -> None:
+def _draw_shifts(axis: Any, quality: PairQuality, title: str) -> None:
     arrows = []
+    look = {"color": "yellow", "path_effects": [withStroke(linewidth=3)]}
     for block in quality.blocks:
         middle = block.col + block.size / 2, block.row + block.size / 2
         if block.verdict == "used":
             arrows.append((*middle, block.east, block.north))
         else:
-            axis.text(*middle, block.verdict, color="red", ha="center")
+            axis.text(*middle, block.verdict, ha="center", fontsize=11, **look)
     if arrows:
-        # The dark rim makes arrows visible on light roofs.
-        look = {"color": "yellow", "edgecolor": "black", "linewidth": 0.6}
-        quiver = axis.quiver(*np.transpose(arrows), scale=40, width=0.007, **look)
-        axis.quiverkey(quiver, 0.84, 1.02, 3, "arrow of 3 m", labelpos="E", **look)
+        # The dark rim makes arrows visible on light roofs; a dot is no shift.
+        x, y, east, north = np.transpose(arrows)
+        rim = {"color": "yellow", "edgecolor": "black", "linewidth": 0.8}
+        axis.plot(x, y, "o", color="yellow", ms=4, mec="black", mew=0.8)
+        quiver = axis.quiver(x, y, east, north, scale=32, width=0.009, **rim)
+        key = {"labelpos": "E", "fontproperties": {"size": 12}, **rim}
+        axis.quiverkey(quiver, 0.78, -0.03, 3, "arrow of 3 m", **key)
     shift = quality.criteria()[0].value
-    axis.set_title(f"Sentinel-2 against Spot: {shift}", loc="left", fontsize=11)
+    axis.set_title(f"{title}: {shift}", loc="left", fontsize=13)
 
 
 def _draw_fit(axis: Any, quality: PairQuality, band: int) -> None:
@@ -63,10 +71,8 @@ def _draw_fit(axis: Any, quality: PairQuality, band: int) -> None:
         axis.plot(lr[where, band], xs[where, band], ".", ms=2, color=colour)
     if fit:
         axis.axline((0, fit.bias), slope=fit.gain, color="black", lw=1)
-        title += f": Spot = {fit.gain:.3f} S2 {round(fit.bias):+d}, R2 {fit.r2:.3f}"
-    axis.set_title(title, fontsize=9)
-    axis.set_xlabel("Sentinel-2, DN (red: changed)", fontsize=8)
-    axis.set_ylabel("Spot, DN", fontsize=8)
+        title += f": Spot = {fit.gain:.3f} S2 {round(fit.bias):+d}\nR2 {fit.r2:.3f}"
+    axis.set(title=title, xlabel="Sentinel-2, DN (red: changed)", ylabel="Spot, DN")
 
 
 def save_split(
@@ -78,7 +84,7 @@ def save_split(
 ) -> None:
     """Draw the patches of each group over XS; all but the quicklook is in XS pixels."""
     height, width = 8 * np.array(shape) / max(shape)
-    figure = Figure(figsize=(width, height + 0.5), dpi=90, layout="constrained")
+    figure = Figure(figsize=(width, height + 0.7), dpi=90, layout="constrained")
     axis = figure.subplots()
     _show(axis, quicklook, shape)
     for group, starts in windows.items():
@@ -86,5 +92,6 @@ def save_split(
         tint = {"facecolor": COLOURS[group], "linewidth": 0, "alpha": 0.4}
         axis.add_collection(PatchCollection(squares, **tint))
         axis.plot([], [], "s", color=COLOURS[group], label=f"{group}: {len(starts)}")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    axis.plot([], [], "s", color="white", mec="black", label=UNCOLOURED)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     save(figure, path)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -25,6 +26,7 @@ COLOURS = {
     "model": "#1d6fd8",
 }
 GREY = "#9aa3b0"
+MOST_NUMBERED = 30  # patches that are labelled with their number
 CURVES = {  # title and label of the vertical axis, by key of the spectrum
     "correlation": ("Is it the right detail?", "correlation with the truth"),
     "power_ratio": ("Is there enough detail?", "power, relative to the truth"),
@@ -70,38 +72,56 @@ def curves(axis: Axes, spectrum: dict, name: str) -> None:
     axis.legend(loc="upper right")
 
 
-def histogram(axis: Axes, gains: np.ndarray) -> None:
-    """Draw the histogram of the gain of each patch over bicubic, [n] dB."""
-    low, high = min(gains.min(), 0), max(gains.max(), 0)
-    bins = np.linspace(low, high, 31) if high > low else 10
-    _, edges, drawn = axis.hist(gains, bins=bins, color=COLOURS["model"])
-    for edge, bar in zip(edges[1:], drawn, strict=False):
-        if edge <= 1e-9:
-            bar.set_color(COLOURS["bicubic"])
-    axis.axvline(0, color="black", linewidth=1)
+def bars(axis: Axes, gains: np.ndarray) -> None:
+    """Draw the gain of each patch over bicubic as a bar, [n] dB; the best is first."""
+    ranked = np.argsort(-gains, kind="stable")
+    edges = (np.arange(len(gains))[:, None] + [-0.4, 0.4]).ravel()
+    for name, part in ("model", gains > 0), ("bicubic", gains < 0):
+        if part.any():  # one shape, however many patches
+            heights = np.where(part, gains, 0)[ranked]
+            heights = np.column_stack([heights, 0 * heights]).ravel()[:-1]
+            style = {"color": COLOURS[name], "label": f"{name} is better"}
+            axis.stairs(heights, edges, fill=True, **style)
+    axis.axhline(0, color="black", linewidth=1)
     axis.grid(axis="x", visible=False)
-    axis.yaxis.get_major_locator().set_params(integer=True)
-    axis.xaxis.get_major_locator().set_params(nbins=7)
-    axis.set_xlabel("gain over bicubic, dB (negative: bicubic is better)")
-    axis.set_ylabel("patches")
+    few = len(gains) <= MOST_NUMBERED
+    axis.set_xticks(range(len(gains)) if few else [], ranked if few else None)
+    axis.set_xlabel("number of the patch" if few else f"{len(gains)} patches")
+    axis.set_ylabel("gain over bicubic, dB")
     axis.set_title("Gain, patch by patch")
+    if gains.any():
+        axis.legend(loc="upper right")
 
 
 def scene_map(axis: Axes, test: EvalSet, gains: np.ndarray) -> None:
-    """Draw the footprints of the test patches, coloured by their gains, [n] dB."""
+    """Draw the footprints of the test patches, coloured by their gains, [n] dB.
+
+    Patches of the other groups are grey.
+    """
     spacing = FACTOR * test.spacing / 1000  # kilometres per lr pixel
     side = spacing * test.size / FACTOR
     most = np.abs(gains).max() or 1
-    colours = ScalarMappable(TwoSlopeNorm(0, -most, most), "PuOr")
-    squares = [
-        Rectangle((col, row), side, side)
-        for row, col in (test.windows * spacing).tolist()
-    ]
-    face = {"facecolor": colours.to_rgba(gains), "edgecolor": "white"}
-    axis.add_collection(PatchCollection(squares, linewidth=0.5, **face))
+    tints = [COLOURS["bicubic"], "#f7f7f7", COLOURS["model"]]
+    tints = LinearSegmentedColormap.from_list("better", tints)
+    colours = ScalarMappable(TwoSlopeNorm(0, -most, most), tints)
+
+    def draw(windows: Any, **style: Any) -> None:
+        corners = (np.reshape(windows, (-1, 2)) * spacing).tolist()
+        squares = [Rectangle((col, row), side, side) for row, col in corners]
+        axis.add_collection(PatchCollection(squares, linewidth=0.5, **style))
+
+    for group in test.dataset.get("groups", {}).values():
+        draw(group.get("windows", ()), facecolor="#dfe3e9", edgecolor="white")
+    draw(test.windows, facecolor=colours.to_rgba(gains), edgecolor="#39414d")
+    if len(gains) <= MOST_NUMBERED:
+        for number, (row, col) in enumerate(test.windows * spacing + side / 2):
+            ink = "white" if abs(gains[number]) > 0.6 * most else "black"
+            middle = {"ha": "center", "va": "center"}
+            axis.text(col, row, number, fontsize=8, color=ink, **middle)
     axis.autoscale_view()
-    axis.set(aspect="equal", facecolor="#f2f2f2")
+    axis.set(aspect="equal", xlabel="km from the corner of the image", ylabel="km")
+    axis.grid(visible=False)
     axis.invert_yaxis()
-    axis.set_xlabel("km from the corner of the image")
-    axis.figure.colorbar(colours, ax=axis, shrink=0.85)
-    axis.set_title("Gain over bicubic, dB")
+    axis.figure.colorbar(colours, ax=axis, shrink=0.9)
+    title = "Gain over bicubic, dB\nnumbers: patches; grey: other groups"
+    axis.set_title(title, loc="right")

@@ -3,20 +3,22 @@
 from pathlib import Path
 
 import jinja2
+from matplotlib.colors import to_hex
 
 from srtools.conventions import SCALE
 from srtools.evaluation import tables
 from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.report import charts, patch_pictures
-from srtools.evaluation.report.patch_pictures import PatchImages
+from srtools.evaluation.report.patch_pictures import DETAIL_COLOURS, PatchImages
 from srtools.evaluation.tables import Table
 
 PICTURES_NOTE = (
-    "Red, green and blue, stretched by the truth of each row. Error: mean over the "
-    "bands of |super-resolution - truth|; black is none, yellow {brightest:.0f} DN or "
-    "more. New detail, where the truth differs most from bicubic: green is right, blue "
-    "is missing, red is invented; in between they mix."
+    "Images: red, green and blue, stretched by the truth of each row. Error: mean over "
+    "the bands of |super-resolution - truth|; black is none, yellow {brightest:.0f} DN "
+    "or more. New detail, where the truth differs most from bicubic, in these colours, "
+    "which mix:"
 )
+MEANINGS = "right", "missing", "invented"  # of the colours of new detail
 
 
 def save(
@@ -25,7 +27,7 @@ def save(
     """Write the report of an evaluation; `images` are the patches that it shows."""
     test, gains = assessment.test, assessment.scores.gains()
     drawings = {
-        tables.GAIN: [charts.svg(charts.histogram, gains)],
+        tables.GAIN: [charts.svg(charts.bars, gains)],
         tables.DETAIL: [
             charts.svg(charts.curves, metrics["spectrum"], name)
             for name in charts.CURVES
@@ -61,8 +63,9 @@ def _write(
     svg = "image/svg+xml"
     environment.filters["uri"] = lambda s: patch_pictures.data_uri(s.encode(), svg)
     rows, brightest = patch_pictures.picture_rows(images)
+    colours = dict(zip(MEANINGS, map(to_hex, DETAIL_COLOURS.values()), strict=True))
     note = PICTURES_NOTE.format(brightest=brightest / SCALE)
-    text = environment.get_template("page.html.j2").render(
-        title=title, sections=sections, drawings=drawings, rows=rows, note=note
-    )
+    facts = {"title": title, "sections": sections, "drawings": drawings}
+    pictures = {"rows": rows, "note": note, "colours": colours}
+    text = environment.get_template("page.html.j2").render(**facts, **pictures)
     path.write_text(text, encoding="utf-8")

@@ -46,11 +46,12 @@ def collect(assessment: Assessment, enlarged: Enlarged) -> PatchImages:
     return patches
 
 
-def save_png(path: str | Path, patches: PatchImages) -> None:
+def save_png(path: str | Path, assessment: Assessment, patches: PatchImages) -> None:
     """Save the patches with the largest, the median and the least gain as a PNG."""
+    width = assessment.test.size * assessment.test.spacing  # metres
     chosen = [list(patches)[rank] for rank in evenly_spaced(len(patches), 3)]
-    title = f"gain over bicubic: {'; '.join(chosen)}"
-    figures.save_rows(path, [patches[caption] for caption in chosen], title)
+    rows = {f"{caption} over bicubic": patches[caption] for caption in chosen}
+    figures.save_rows(path, rows, [width] * len(rows))
 
 
 def picture_rows(patches: PatchImages) -> tuple[dict[str, dict[str, str]], float]:

@@ -13,7 +13,8 @@ def test_shifts_and_fits_are_drawn(scene, tmp_path):
     quality = measure(scene.spot(wedge=70), scene.sentinel2((2, 1)))
     quicklook = scene.ground[::8, ::8]
     path = tmp_path / "pair.png"
-    pair_pictures.save_pair(path, quality, quicklook, (SIZE, SIZE))
+    moves = {"before": quality, "after": quality}
+    pair_pictures.save_pair(path, moves, quicklook, (SIZE, SIZE))
     pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
     assert pixels.shape[1] > 1000
     yellow = (pixels[..., 0] > 240) & (pixels[..., 1] > 240) & (pixels[..., 2] < 20)

@@ -118,7 +118,7 @@ def test_nothing_to_measure(value, tmp_path, write_raster):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         quality = measure(xs, s2)
-        pair_pictures.save_pair(tmp_path / "pair.png", quality, flat, (64, 64))
+        pair_pictures.save_pair(tmp_path / "pair.png", {"": quality}, flat, (64, 64))
     assert quality.shift is None and quality.fits == [None] * 4
     assert quality.changed is quality.pan_shift is quality.pan_r2 is None
     assert quality.sharpness is None

@@ -7,21 +7,24 @@ import numpy as np
 
 from srtools.evaluation.eval_set import EvalSet
 from srtools.evaluation.report import charts
-from srtools.evaluation.report.charts import curves, histogram, scene_map, svg
+from srtools.evaluation.report.charts import bars, curves, scene_map, svg
 
 
-def test_histogram():
+def test_bars_have_the_numbers_of_few_patches():
     """Patches with a loss have the colour of bicubic."""
-    drawn = svg(histogram, np.array([-0.5, 0.2, 1.0]))
+    drawn = svg(bars, np.array([-0.5, 0.2, 1.0]))
+    assert re.findall(r">(\d)<", drawn)[:3] == ["2", "1", "0"]  # the best first
+    assert ">40 patches<" in svg(bars, np.arange(40.0))
     assert "Gain, patch by patch" in drawn and "http-equiv" not in drawn
     assert charts.COLOURS["model"] in drawn and charts.COLOURS["bicubic"] in drawn
-    assert charts.COLOURS["bicubic"] not in svg(histogram, np.array([0.2, 1.0]))
+    assert charts.COLOURS["bicubic"] not in svg(bars, np.array([0.2, 1.0]))
 
 
 def test_map():
     """A gain of 0 is white; the same data give the same bytes."""
     windows = np.array([[0, 0], [32, 0], [32, 64]])
-    test = EvalSet(Path("nowhere"), {}, 3, 128, {}, windows)
+    card = {"groups": {"train": {"windows": [[0, 200]]}, "valid": {}}}
+    test = EvalSet(Path("nowhere"), {}, 3, 128, card, windows)
     drawn = [
         svg(scene_map, test, np.array(values))
         for values in ([1.0, 2.0, 3.0], [-1.0, 0.0, 1.0])
@@ -30,6 +33,7 @@ def test_map():
     assert white[1] > white[0]
     assert svg(scene_map, test, np.array([1.0, 2.0, 3.0])) == drawn[0]
     assert "km from the corner of the image" in drawn[0]
+    assert all(f">{number}<" in drawn[0] for number in range(3))
     assert "Gain over bicubic, dB" in svg(scene_map, test, np.zeros(3))
 
 

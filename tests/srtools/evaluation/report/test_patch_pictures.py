@@ -78,7 +78,8 @@ def test_png_shows_best_median_and_worst(tmp_path):
     """Three rows of four pictures, whatever the number of patches to show."""
     truth = ground()
     rows = {str(n): images(truth, truth, truth) for n in range(6)}
-    patch_pictures.save_png(tmp_path / "six.png", rows)
-    patch_pictures.save_png(tmp_path / "one.png", {"0": rows["0"]})
+    assessment = SimpleNamespace(test=SimpleNamespace(size=64, spacing=1.5))
+    patch_pictures.save_png(tmp_path / "six.png", assessment, rows)
+    patch_pictures.save_png(tmp_path / "one.png", assessment, {"0": rows["0"]})
     six, one = (imread(tmp_path / f"{name}.png") for name in ("six", "one"))
     assert six.shape[1] == one.shape[1] and six.shape[0] > 2 * one.shape[0]

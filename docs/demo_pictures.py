@@ -31,7 +31,7 @@ PICTURES = {  # of the demo, by name on the pages
     "training": "model_logs/training.png",
     "preview": "sr.png",
 }
-REPORT = 1000, 1560  # pixels of the upper part that is shown
+REPORT = 1000, 1640  # pixels of the upper part that is shown
 BROWSERS = "chromium", "chromium-browser", "google-chrome"
 
 

@@ -73,7 +73,7 @@ class Assessment:
                 measure.add(sample)
 
     def patches_to_show(self) -> list[int]:
-        """Return indexes of patches at evenly spaced ranks, the largest gain first."""
+        """Return indexes of patches at evenly spaced ranks, from most to least gain."""
         ranked = np.argsort(-self.scores.gains(), kind="stable")
         return ranked[eval_set.evenly_spaced(self.test.count, PICTURES)].tolist()
 

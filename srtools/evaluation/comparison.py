@@ -42,7 +42,7 @@ def compare(one: Run, other: Run) -> dict:
         )
     columns = one.columns, other.columns
     gains = psnr(other.columns[:, 1]) - psnr(one.columns[:, 1])
-    ranked = np.argsort(-np.abs(gains), kind="stable")[:MOST_UNLIKE]
+    ranked = np.argsort(-np.abs(gains), kind="stable")[:MOST_UNLIKE].tolist()
     return {
         "runs": [one.name, other.name],
         "patches": len(one.columns),
@@ -50,9 +50,7 @@ def compare(one: Run, other: Run) -> dict:
         "level": confidence.LEVEL,
         "scores": {n: difference(n, *columns, one.blocks) for n in STATISTICS},
         "share_won_by_second": float((gains > 0).mean()),
-        "most_unlike": [
-            {"patch": i, "gain_db": float(gains[i])} for i in ranked.tolist()
-        ],
+        "most_unlike": [{"patch": i, "gain_db": float(gains[i])} for i in ranked],
     }
 
 

@@ -18,7 +18,7 @@ KINDS = ("improvement", "omission", "hallucination")
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Average the normalised difference |x - y| / |x + y| over bands, to [...].
+    """Average |x - y| / |x + y| over the bands of two images, [..., bands] to [...].
 
     >>> round(float(difference(np.array([[0.3, 0.1]]), np.array([[0.1, 0.1]]))[0]), 3)
     0.25

@@ -75,7 +75,7 @@ class PatchScores:
         return np.stack([v.mean(axis=1, dtype=np.float64) for v in values], axis=1)
 
     def gains(self) -> np.ndarray:
-        """Subtract the PSNR of bicubic from that of the model, by patch, [n] dB."""
+        """Subtract the PSNR of bicubic from the model's, without border, [n] dB."""
         return psnr(self.columns(MODEL)[:, 1]) - psnr(self.columns(BASELINE)[:, 1])
 
     def area_record(self, area: str) -> dict:

@@ -99,6 +99,7 @@ class DatasetJob:
     pixels: UsablePixels | None = None
     entries: dict[str, Any] = field(init=False)
     before: dict[str, PairQuality] = field(default_factory=dict)
+    """Quality before `coregister`, by its title in the picture; empty without."""
 
     def __post_init__(self):
         """Record the place of Spot as published, before `coregister` moves it."""

@@ -22,8 +22,8 @@ def save_pair(
 ) -> None:
     """Draw the shifts of the blocks over XS, and the radiometry of each band.
 
-    `moves` is the pair by title, before and after Spot was moved, if it was.
-    `quicklook` is XS at any scale, `size` its height and width in pixels.
+    `moves` holds the quality by title: one, or those before and after Spot was moved.
+    `quicklook` is XS at any scale, `size` the height and width of XS in pixels.
     """
     figure = Figure(figsize=(13, 11), dpi=90, layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[2.1, 1])

@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -41,6 +39,7 @@ from srtools.options import dataset_options as cli
 from srtools.pair import usable_pixels
 from srtools.sentinel2 import source
 from srtools.sentinel2.source import Sentinel2
+from tests.processes import ROOT, run_python
 
 import pyotb
 
@@ -131,8 +130,7 @@ def test_patches_are_the_pixels_that_otb_made(tmp_path, split):
 def test_tensorflow_is_not_needed():
     """It takes seconds and half a gigabyte to import."""
     code = "import sr_dataset, sys; sys.exit('tensorflow' in sys.modules)"
-    root = Path(__file__).parent.parent
-    assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
+    assert run_python("-c", code, cwd=ROOT).returncode == 0
 
 
 def test_the_offset_is_removed_and_the_darkest_ground_is_data(tmp_path, write_raster):
@@ -350,12 +348,7 @@ import sr_dataset
 pyotb.App.write = interrupted
 sys.exit(sr_dataset.main(sys.argv[1:]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, *command(tmp_path)],
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-    )
+    done = run_python("-c", script, *command(tmp_path), cwd=ROOT)
     assert done.returncode == 128 + signal.SIGTERM, done.stderr
     assert done.stderr.splitlines()[-1] == "error: terminated"
     assert not list((tmp_path / "out").iterdir())
@@ -404,9 +397,7 @@ def corrected(displaced) -> tuple[Path, dict]:
     return Path(options.out_dir), sr_dataset.create_dataset(options)
 
 
-def test_shift_and_radiometry_are_measured_and_corrected(
-    displaced, corrected, tmp_path
-):
+def test_shift_and_radiometry_are_corrected(displaced, corrected, tmp_path):
     """Afterwards hr, averaged, is what Sentinel-2 shows."""
     folder, card = corrected
     options = replace(displaced, out_dir=str(tmp_path), accept_pair=True)
@@ -471,9 +462,7 @@ def test_spot_in_any_linear_coding_can_be_harmonized(
         ({"coregister": True, "turned": True}, "PAN hardly follows XS"),
     ],
 )
-def test_a_pair_that_fails_leaves_no_patches(
-    displaced, tmp_path, capfd, changed, words
-):
+def test_a_failing_pair_leaves_no_patches(displaced, tmp_path, capfd, changed, words):
     """The line says why, and the way out; --accept_pair writes them all the same."""
     changed = dict(changed)
     if order := changed.pop("order", None):

@@ -181,9 +181,7 @@ def test_model_that_contradicts_the_patches(tmp_path, patches, capfd):
     assert sr_eval.main([*arguments, "--ignore_offset"]) == 0
 
 
-def test_memory_does_not_grow_with_the_patches(
-    tmp_path, patches, repeating_model, monkeypatch
-):
+def test_memory_does_not_grow(tmp_path, patches, repeating_model, monkeypatch):
     """400 patches more need less than a fifth of their size in memory."""
     monkeypatch.setattr(sr_eval.result_files, "write", lambda *_: None)
     peaks = []

@@ -95,7 +95,7 @@ def test_covers_every_pixel_in_its_place(
 
 
 @pytest.mark.parametrize("tile_size", [4, 20, 52, 64, 300])
-def test_tiles_join_without_a_seam(
+def test_tiles_have_no_seam(
     tmp_path, write_raster, blurring_model, tile_size, monkeypatch
 ):
     """The result is that of one pass over the reflected image, for any tile size."""
@@ -406,9 +406,7 @@ def test_consistent_needs_the_crs_of_sentinel2(tmp_path, write_raster, repeating
     assert not list(tmp_path.glob("sr*"))
 
 
-def test_intervals_of_the_previous_image_are_removed(
-    tmp_path, write_raster, calibrated_model
-):
+def test_intervals_of_an_earlier_image_go(tmp_path, write_raster, calibrated_model):
     options = {"s2_images": (write_raster("s2.tif", image(20, 24)),)}
     options |= {"model_dir": calibrated_model, "out": str(tmp_path / "sr.tif")}
     interval = tmp_path / "sr_interval.tif"
@@ -446,9 +444,7 @@ def test_a_pattern_in_the_name_of_the_image(tmp_path, write_raster, repeating_mo
         run(tmp_path, *paths, self_ensemble=True)
 
 
-def test_temporary_files_lie_beside_the_image(
-    tmp_path, write_raster, small_network, monkeypatch
-):
+def test_temporary_files_are_local(tmp_path, write_raster, small_network, monkeypatch):
     """The system's folder for temporary files may be full or missing."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     s2 = write_raster("s2.tif", image(20, 24))
@@ -518,7 +514,7 @@ def test_bfloat16_is_almost_the_same(tmp_path, write_raster, small_network, opti
 
 
 @pytest.mark.slow
-def test_a_full_tile_needs_no_more_memory_than_a_part(
+def test_a_full_tile_takes_the_memory_of_a_part(
     tmp_path, write_raster, repeating_model
 ):
     """Five pieces of 3660 x 3660 pixels, and five of 10 980 x 10 980.

@@ -237,9 +237,7 @@ def test_a_training_that_cannot_begin_leaves_nothing_behind(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_existing_model_is_kept_without_overwrite(
-    patches, trained, tmp_path, capsys
-):
+def test_a_model_is_kept_without_overwrite(patches, trained, tmp_path, capsys):
     for name in ("model", "model_logs"):
         shutil.copytree(trained.with_name(name), tmp_path / name)
     model = tmp_path / "model"

@@ -126,14 +126,11 @@ WRONG_SCORES = {
     "the last batch left out": (lambda e, hr: score(e[:4]), "batch was left out"),
     "the first batch": (lambda e, hr: score(e[:2]), "first batch alone"),
     "means of batches": (lambda e, hr: mean_of_batches(e), "means of batches"),
-    "the sum over bands": (
-        lambda e, hr: tuple(4 * s for s in score(e)),
-        "sum over bands",
-    ),
+    "the sum over bands": (lambda e, hr: tuple(4 * s for s in score(e)), "over bands"),
     "near infrared": (lambda e, hr: score(e[..., 3]), "band 4 alone"),
     "blue first": (
         lambda e, hr: score((e + hr)[..., [2, 1, 0, 3]] - hr),
-        "different orders",
+        "in different",
     ),
     "the mean before abs": (lambda e, hr: score(e.mean()), "before the absolute value"),
     "the mean of a patch before abs": (

@@ -80,10 +80,7 @@ MISTAKES = {
     "half a pixel off": ({"shift": (0.75, -0.75)}, "+0.75 m east, -0.75 m north"),
     "a pixel off": ({"shift": (-1.5, 0)}, "-1.50 m east, +0.00 m north"),
     "the offset is still there": ({"change": lambda p: p + OFFSET}, "as bright as"),
-    "bands in another order": (
-        {"change": lambda p: p[..., [2, 1, 0, 3]]},
-        "as bright as",
-    ),
+    "bands in disorder": ({"change": lambda p: p[..., [2, 1, 0, 3]]}, "as bright as"),
     "largely empty": ({"change": lambda p: p * (COL > 199)}, "has data"),
     "another model": ({"change": lambda p: p + 60}, "own answer"),
     "a seam of columns": ({"change": lambda p: p + 15 * (COL > 199)}, "no column is"),

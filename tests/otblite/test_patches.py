@@ -102,10 +102,7 @@ MASK = np.array([[0, 1, 2, 1.9], [0.9, 255, 300, -1]])
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [
-        ({}, {(0, 1), (0, 3)}),
-        ({"nodata": 9}, {(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)}),
-    ],
+    [({}, {(0, 1), (0, 3)}), ({"nodata": 9}, {(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)})],
 )
 def test_mask_is_read_as_bytes(options, expected, raster, tmp_path):
     """1 alone is accepted, but anything except 0 if there is a no-data value too."""

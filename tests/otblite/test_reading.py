@@ -42,9 +42,7 @@ def test_nodata_tag_hides_nothing(write_raster):
     assert opened.nodata == 7
 
 
-def test_many_threads_read_one_file_that_is_opened_once(
-    write_raster, noise, monkeypatch
-):
+def test_threads_read_one_file_that_is_opened_once(write_raster, noise, monkeypatch):
     """GDAL's handles must not be shared; each thread sees the right pixels."""
     name = write_raster(
         "in.tif", noise, compress="deflate", tiled=True, blockxsize=16, blockysize=16

@@ -412,7 +412,7 @@ def test_no_file_stays_open(write_raster, tmp_path):
 
 
 @pytest.mark.parametrize(("quiet", "disabled"), [(False, None), (True, True)])
-def test_progress_is_for_terminals(
+def test_progress_needs_a_terminal(
     quiet, disabled, write_raster, tmp_path, monkeypatch, capfd
 ):
     """`disable=None` is tqdm's word for: only on a terminal."""

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 
 from srtools.evaluation import eval_set
-from srtools.evaluation.detail_correctness import (
-    Correctness,
-    correctness_map,
-    shares,
-)
+from srtools.evaluation.detail_correctness import Correctness, correctness_map, shares
 
 
 def images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,10 +3,7 @@
 import dataclasses
 import os
 import shlex
-import subprocess
-import sys
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -17,8 +14,8 @@ from srtools.options import model_options as model
 from srtools.options import training_options as training
 from srtools.options.parser import command_line, parse
 from srtools.options.search_options import SearchOptions
+from tests.processes import ROOT, run_python
 
-ROOT = Path(__file__).parents[3]
 SPOT = "--pan p --xs x --out_dir o"
 
 
@@ -64,13 +61,7 @@ def test_help_and_misuse_wait_for_no_library(tmp_path, script, misuse, library):
     (tmp_path / f"{library}.py").write_text("raise ImportError('too early')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     for words, code in ((["--help"], 0), (misuse.split(), 2)):
-        done = subprocess.run(
-            [sys.executable, script, *words],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
+        done = run_python(script, *words, cwd=ROOT, env=environment)
         assert done.returncode == code, done.stderr
 
 
@@ -80,12 +71,8 @@ def test_help_tells_every_default(cli, capsys):
         cli.parse(["--help"])
     entries = " ".join(capsys.readouterr().out.split()).split(" --")
     described = [entry for entry in entries if "default:" in entry]
-    optional = [
-        f
-        for f in dataclasses.fields(cli.Options)
-        if f.default is not dataclasses.MISSING
-    ]
-    assert len(described) == len(optional)
+    fields = dataclasses.fields(cli.Options)
+    assert len(described) == sum(f.default is not dataclasses.MISSING for f in fields)
 
 
 def test_the_files_that_exercise_1_reads():

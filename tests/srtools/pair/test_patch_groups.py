@@ -57,9 +57,7 @@ def touching(windows, size, margin) -> int:
 
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize(("shape", "size", "margin"), SIZES)
-def test_no_patch_widened_by_the_margin_touches_another_group(
-    shape, size, margin, seed
-):
+def test_no_patch_and_its_margin_touch_another_group(shape, size, margin, seed):
     windows = deal(shape, size, margin, seed).windows
     assert touching(windows, size, margin) == 0
     check_gaps(windows, size, margin)
@@ -175,9 +173,7 @@ def test_the_engine_takes_these_patches(shape, size, tmp_path, write_raster):
         assert len(corners) and (corners == split.windows[group]).all()
 
 
-def test_an_interleaved_patch_with_one_unusable_pixel_is_left_out(
-    tmp_path, write_raster
-):
+def test_an_interleaved_patch_with_an_unusable_pixel_goes(tmp_path, write_raster):
     """The patch begins in row 34 and column 33; the pixel is not its centre."""
     usable = whole((64, 80))
     usable[36, 35] = False

@@ -154,9 +154,7 @@ HOLE = slice(80, 120), slice(120, 180)
         (64000, "defective", "more than 0.50% of its DN are above 30000"),
     ],
 )
-def test_a_candidate_with_a_broken_band_is_passed_over(
-    tmp_path, band, value, name, words
-):
+def test_a_candidate_with_a_broken_band_is_rejected(tmp_path, band, value, name, words):
     best = with_bands(tmp_path, "best", **{band: (HOLE, value)})
     candidates = scene_from(best), scene_from(with_bands(tmp_path, "second"))
     assert scenes.choose(candidates, AREA) is candidates[1]

@@ -39,9 +39,7 @@ def test_no_data_that_nobody_declared_is_refused(write_raster):
         ((0,) * 4, 1000, ""),
     ],
 )
-def test_the_offset_that_was_subtracted_stands_in_the_tags(
-    write_raster, tags, offset, words
-):
+def test_the_subtracted_offset_stands_in_the_tags(write_raster, tags, offset, words):
     random, paths = np.random.default_rng(0), []
     for band, tag in zip(BANDS, tags, strict=True):
         dn = random.integers(1100, 4000, (40, 50), np.uint16)
@@ -78,9 +76,7 @@ def test_an_image_that_is_cut_off_is_one_line(write_raster):
         (1e-4, "EPSG:4326", "the pixels are 7.31 m wide"),  # and 11.1 m high
     ],
 )
-def test_the_width_of_pixels_in_metres_of_the_area(
-    write_raster, caplog, spacing, crs, words
-):
+def test_the_width_of_pixels_in_metres(write_raster, caplog, spacing, crs, words):
     left, bottom, right, top = transform_bounds(
         "EPSG:4326", crs, *(3.0, 49.0, 3.001, 49.001)
     )
@@ -176,9 +172,7 @@ def test_pixels_are_read_without_the_offset(write_raster):
     np.testing.assert_allclose(averages, means, atol=1)
 
 
-def test_a_tile_without_data_is_no_error_unless_there_is_no_other(
-    write_raster, tmp_path
-):
+def test_a_tile_without_data_is_an_error_if_it_is_alone(write_raster, tmp_path):
     dn = np.random.default_rng(0).integers(1100, 4000, (40, 50, 4), np.uint16)
     full = write_raster("full.tif", dn, 10.0, (500.0, 900.0))
     empty = write_raster("empty.tif", 0 * dn, 10.0, (900.0, 900.0))

@@ -136,10 +136,7 @@ def test_tiles_of_two_offsets_are_not_put_together(search):
 
 def test_an_older_processing_is_taken_where_the_newer_lacks_a_tile(search):
     old = [side("west", "02.12", WEST), side("east", "02.12", EAST)]
-    west, east = (
-        side("west", "05.00", WEST),
-        side("east", "05.00", EAST),
-    )
+    west, east = (side("west", "05.00", WEST), side("east", "05.00", EAST))
     (scene,) = search(*old, west)
     assert not scene.rejection
     assert sorted(tile.id for tile in scene.tiles) == ["east 02.12", "west 02.12"]
@@ -168,9 +165,7 @@ def test_no_item_at_all(search):
         (["elsewhere"], "does not show the Spot image's area"),
     ],
 )
-def test_named_items_are_taken_whatever_their_clouds(
-    service, archive, honest, names, words
-):
+def test_named_items_may_have_clouds(service, archive, honest, names, words):
     service.items = [item("a", "2020-01-01"), item("old", "2020-01-01", 99)]
     service.items += [item("b", "2020-01-01", **{"s2:mgrs_tile": "31UDP"})]
     service.items += [item("day"), item("elsewhere", outline=ELSEWHERE)]

@@ -39,9 +39,7 @@ def read_all(source):
         ({"": [502], "search": [503, "cut"]}, 5),
     ],
 )
-def test_search_gives_all_pages_after_bursts_of_failures(
-    service, archive, faults, searches
-):
+def test_search_returns_all_pages_after_failures(service, archive, faults, searches):
     service.items = [{"id": name} for name in "abcdefg"]
     service.page_items, service.honest, service.faults = 3, False, faults
     assert [item["id"] for item in archive.search()] == list("abcdefg")
@@ -94,10 +92,7 @@ def test_json_that_is_no_stac_api_is_refused(service, archive, monkeypatch, page
 
 @pytest.mark.parametrize(
     ("timeout", "patience", "words"),
-    [
-        (0.1, 20, "does not answer .*timeout=0.1"),
-        (20, 0.2, "did not finish within 0.2"),
-    ],
+    [(0.1, 20, "does not answer .*timeout=0.1"), (20, 0.2, "not finish within 0.2")],
 )
 def test_a_silent_service_is_given_up(service, timeout, patience, words):
     service.faults, begin = {"": ["hang"] * 9}, time.monotonic()

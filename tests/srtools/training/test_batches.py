@@ -169,9 +169,7 @@ def test_lr_and_hr_are_flipped_alike_in_all_eight_ways():
         ([1, 1, 0.5], [np.exp(0.45), np.exp(0.3)]),
     ],
 )
-def test_brightness_has_one_factor_for_all_bands_and_one_per_band(
-    random_numbers, factors
-):
+def test_brightness_has_a_factor_for_all_and_one_per_band(random_numbers, factors):
     sample = {"lr": IMAGE.astype("float32"), "hr": 2 * IMAGE.astype("float32")}
     changed = batches.random_brightness(sample, random_numbers)
     for name, image in sample.items():

@@ -146,9 +146,7 @@ def test_a_loss_of_0_stops(stop):
         ((0.5,), (0.25,), False),
     ],
 )
-def test_a_validation_loss_that_never_moves_is_an_error(
-    table, losses, validation, stuck
-):
+def test_a_constant_validation_loss_is_an_error(table, losses, validation, stuck):
     for epoch, (loss, val_loss) in enumerate(zip(losses, validation, strict=True)):
         finish_epoch(table, epoch, val_loss, loss)
     words = "learned nothing.* 0.25000 in each of 2 epochs"

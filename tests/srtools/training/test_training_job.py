@@ -1,13 +1,11 @@
 """The devices of a training."""
 
-import subprocess
-import sys
-
 import pytest
 
 import sr_train
 from srtools.errors import SRError
 from srtools.training import training_job
+from tests.processes import run_python
 from tests.training_patches import TINY, read_table, write_folder
 
 import tensorflow as tf
@@ -51,8 +49,7 @@ def test_two_devices_learn_like_one(tmp_path):
         if name == "one":
             assert sr_train.main(arguments) == 0
         else:
-            command = [sys.executable, "-c", TWO_DEVICES, *arguments]
-            subprocess.run(command, check=True, timeout=300)
+            run_python("-c", TWO_DEVICES, *arguments, check=True, timeout=300)
         rows = read_table(tmp_path / f"{name}_logs")
         losses.append([row[key] for row in rows for key in ("loss", "val_loss")])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4) and len(losses[0]) == 4

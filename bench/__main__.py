@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=params.folder) as folder:
         table = Table()
         for part in params.parts or PARTS:
-            module = importlib.import_module(f"bench.{part}")
+            module = importlib.import_module(f"bench.bench_{part}")
             table.heading(part)
             for row in module.run(Path(folder), tuple(params.sizes)):
                 table.add(row)

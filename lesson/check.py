@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lesson.patches import check_patches
+from lesson.patch_checks import check_patches
 from lesson.report import Report
 
 
@@ -65,19 +65,19 @@ def _add_folders(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 def _second(params: argparse.Namespace) -> Report:
-    from lesson.network import check_network
+    from lesson.network_checks import check_network
 
     return check_network(params.scripts)
 
 
 def _third(params: argparse.Namespace) -> Report:
-    from lesson.training import check_training
+    from lesson.training_checks import check_training
 
     return check_training(params.model_dir, params.logs, params.patches)
 
 
 def _fourth(params: argparse.Namespace) -> Report:
-    from lesson.scores import check_scores
+    from lesson.score_checks import check_scores
 
     if params.metrics is None and None in (params.l1, params.l2):
         raise SRError("--metrics FILE, or both --l1 and --l2 are expected")
@@ -87,7 +87,7 @@ def _fourth(params: argparse.Namespace) -> Report:
 
 
 def _fifth(params: argparse.Namespace) -> Report:
-    from lesson.whole_image import check_image
+    from lesson.image_checks import check_image
 
     return check_image(params.image, params.s2_images, params.offset, params.model_dir)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from otblite import files, vectors
+from otblite import image_files, vectors
 from otblite.bindings_extras import IMAGES, Extras
 from otblite.image import Grid, Image, Window, from_array
 from otblite.itk import (
@@ -89,7 +89,7 @@ class Application(Extras):
 
     def _open(self, name: str) -> Image:
         if name not in self._files:
-            self._files[name] = files.open_image(name)
+            self._files[name] = image_files.open_image(name)
         return self._files[name]
 
     def image(self, key: str) -> Image:
@@ -137,7 +137,7 @@ class Application(Extras):
             try:
                 if parameter.type is Type.OutputImage and key in self._outputs:
                     memory = self["ram"] if "ram" in self._parameters else RAM
-                    files.write(
+                    image_files.write(
                         self._outputs[key],
                         parameter.value,
                         parameter.pixel.numpy,

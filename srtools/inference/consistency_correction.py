@@ -13,7 +13,7 @@ from srtools.images.raster import ImageInfo
 from srtools.inference import pieces
 from srtools.inference.pieces import Piece
 from srtools.matching import back_projection
-from srtools.sentinel2.image import Sentinel2
+from srtools.sentinel2.sentinel2_image import Sentinel2
 
 
 def correct(

@@ -11,7 +11,7 @@ from rasterio.enums import Resampling
 from srtools.conventions import BANDS, FACTOR
 from srtools.images.grid import Grid
 from srtools.network import domain_shift
-from srtools.sentinel2.image import Sentinel2
+from srtools.sentinel2.sentinel2_image import Sentinel2
 from srtools.urls import redact
 
 log = logging.getLogger(__name__)

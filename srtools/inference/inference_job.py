@@ -27,7 +27,7 @@ from srtools.inference.pieces import Piece
 from srtools.network import intervals, model_card, precision, saved_model, serving
 from srtools.options.inference_options import Options
 from srtools.sentinel2 import areas, source
-from srtools.sentinel2.image import Content
+from srtools.sentinel2.sentinel2_image import Content
 from srtools.urls import redact
 
 

@@ -11,8 +11,8 @@ import rasterio
 
 from srtools.errors import SRError
 from srtools.images import checks, raster, vrt
-from srtools.sentinel2.image import Sentinel2
 from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS
+from srtools.sentinel2.sentinel2_image import Sentinel2
 
 SCL = "SCL"  # value of the option: the scene classification of Sentinel-2
 

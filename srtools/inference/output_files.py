@@ -13,7 +13,7 @@ from srtools.images import figures, raster
 from srtools.images.grid import Grid
 from srtools.inference.pieces import Piece, write_vrt
 from srtools.network.intervals import SERVED
-from srtools.sentinel2.image import Sentinel2
+from srtools.sentinel2.sentinel2_image import Sentinel2
 from srtools.urls import redact
 
 MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"

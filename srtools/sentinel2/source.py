@@ -18,8 +18,8 @@ from srtools.images.raster import ImageInfo
 from srtools.options.search_options import ARCHIVES, SearchOptions
 from srtools.sentinel2 import download, safe, scenes
 from srtools.sentinel2.areas import footprint
-from srtools.sentinel2.image import Sentinel2
 from srtools.sentinel2.items import published_offset
+from srtools.sentinel2.sentinel2_image import Sentinel2
 from srtools.sentinel2.stac_archive import Archive
 
 log = logging.getLogger(__name__)

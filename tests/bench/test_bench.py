@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from bench import __main__ as bench
-from bench.dataset import least_bytes
+from bench.bench_dataset import least_bytes
 from bench.large_scene import make_scene
 from bench.measure import CommandError, run
 from demo.stac import load_items

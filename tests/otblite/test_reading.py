@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from otblite import files
+from otblite import image_files
 from otblite.image import Window
 
 from tests.fake_stac import FakeService, serve
@@ -27,7 +27,7 @@ def noise() -> np.ndarray:
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32", "float64"])
 def test_windows_are_parts_of_the_file(dtype, write_raster):
     array = np.random.default_rng(0).integers(0, 200, (9, 7, 3)).astype(dtype)
-    opened = files.open_image(write_raster("in.tif", array))
+    opened = image_files.open_image(write_raster("in.tif", array))
     assert (opened.bands, opened.dtype) == (3, np.dtype(dtype))
     np.testing.assert_array_equal(opened.read_all(), array)
     np.testing.assert_array_equal(opened.read(Window(2, 3, 4, 2)), array[2:6, 3:5])
@@ -37,7 +37,7 @@ def test_windows_are_parts_of_the_file(dtype, write_raster):
 
 def test_nodata_tag_hides_nothing(write_raster):
     array = np.array([[7, 1], [7, 2]], np.uint8)
-    opened = files.open_image(write_raster("in.tif", array, nodata=7))
+    opened = image_files.open_image(write_raster("in.tif", array, nodata=7))
     np.testing.assert_array_equal(opened.read_all()[:, :, 0], array)
     assert opened.nodata == 7
 
@@ -47,12 +47,14 @@ def test_threads_read_one_file_that_is_opened_once(write_raster, noise, monkeypa
     name = write_raster(
         "in.tif", noise, compress="deflate", tiled=True, blockxsize=16, blockysize=16
     )
-    names, really_open = [], files._open
-    monkeypatch.setattr(files, "_open", lambda n: names.append(n) or really_open(n))
-    read = files.open_image(name).read
+    names, really_open = [], image_files._open
+    monkeypatch.setattr(
+        image_files, "_open", lambda n: names.append(n) or really_open(n)
+    )
+    read = image_files.open_image(name).read
     windows = [Window(r, c, 50, 60) for r in range(0, 200, 9) for c in (0, 100, 190)]
     # Two pools, so that the threads differ.
-    parts = [*files.in_order(read, windows), *files.in_order(read, windows)]
+    parts = [*image_files.in_order(read, windows), *image_files.in_order(read, windows)]
     assert [window for window, _ in parts] == 2 * windows and names == [name]
     for window, part in parts:
         np.testing.assert_array_equal(part[:, :, 0], noise[window.slices])
@@ -62,7 +64,9 @@ def test_threads_read_one_file_that_is_opened_once(write_raster, noise, monkeypa
     ("variables", "expected"), [({}, "128"), ({"GDAL_CACHEMAX": "7"}, "7")]
 )
 def test_the_user_sets_the_cache_of_gdal(variables, expected):
-    code = "import os; from otblite import files; print(os.environ['GDAL_CACHEMAX'])"
+    code = (
+        "import os; from otblite import image_files; print(os.environ['GDAL_CACHEMAX'])"
+    )
     others = {k: v for k, v in os.environ.items() if k != "GDAL_CACHEMAX"}
     done = run_python("-c", code, env=others | variables)
     assert done.stdout == f"{expected}\n", done.stderr
@@ -89,16 +93,16 @@ def test_files_that_are_refused(content, words, tmp_path):
     path = tmp_path / "in.tif"
     path.write_text(content)
     with pytest.raises(RuntimeError, match=f"{path}: {words}"):
-        files.open_image(str(path))
+        image_files.open_image(str(path))
 
 
 def test_container_without_bands_of_its_own(write_raster, monkeypatch):
     """A netCDF file, for instance: each variable is another data set."""
     path = write_raster("in.tif", np.ones((2, 2)))
     empty = types.SimpleNamespace(dtypes=(), count=0)
-    monkeypatch.setattr(files, "_open", lambda _: empty)
+    monkeypatch.setattr(image_files, "_open", lambda _: empty)
     with pytest.raises(RuntimeError, match="bands of one .* expected, got none"):
-        files.open_image(path)
+        image_files.open_image(path)
 
 
 def test_truncated_file(tmp_path, write_raster, noise):
@@ -122,14 +126,14 @@ def test_truncated_file(tmp_path, write_raster, noise):
 def test_options_that_cannot_be_followed_are_refused(write_raster, option, words):
     name = write_raster("in.tif", np.ones((2, 2)))
     with pytest.raises(RuntimeError, match=words):
-        files.open_image(f"{name}?&{option}")
+        image_files.open_image(f"{name}?&{option}")
 
 
 def test_options_without_effect_are_logged_without_their_values(write_raster, caplog):
     name = write_raster("in.tif", np.ones((2, 2)))
-    files.open_image(f"{name}?&skipgeom=true&geom=a.geom&resol=0")
+    image_files.open_image(f"{name}?&skipgeom=true&geom=a.geom&resol=0")
     assert not caplog.text
-    files.open_image(f"{name}?&sig=VERYSECRET")
+    image_files.open_image(f"{name}?&sig=VERYSECRET")
     assert "'sig'" in caplog.text
     assert "VERYSECRET" not in caplog.text
 
@@ -137,14 +141,14 @@ def test_options_without_effect_are_logged_without_their_values(write_raster, ca
 @pytest.mark.parametrize(("value", "skipped"), [("true", True), ("false", False)])
 def test_the_place_is_forgotten_when_reading(write_raster, value, skipped):
     name = write_raster("in.tif", np.ones((2, 2)))
-    grid = files.open_image(f"{name}?&skipcarto={value}").grid
+    grid = image_files.open_image(f"{name}?&skipcarto={value}").grid
     assert (grid.crs is None) == skipped
     if skipped:
         assert (grid.origin, grid.spacing) == ((0.5, 0.5), (1, 1))
 
 
 def test_memory_file(noise):
-    files.write(image(noise), "/vsimem/otblite_read.tif", noise.dtype, 256, False)
+    image_files.write(image(noise), "/vsimem/otblite_read.tif", noise.dtype, 256, False)
     app = pyotb.Input("/vsimem/otblite_read.tif")
     np.testing.assert_array_equal(app.to_numpy()[:, :, 0], noise)
 
@@ -154,7 +158,7 @@ def server(write_raster, noise, monkeypatch) -> Iterator[FakeService]:
     # No requests for side files, and short pauses before another attempt.
     monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
-    monkeypatch.setattr(files, "PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(image_files, "PAUSES", (0.01, 0.01, 0.01))
     path = write_raster("remote.tif", noise, tiled=True, blockxsize=64, blockysize=64)
     with serve(FakeService()) as running:
         running.files["image"] = Path(path).read_bytes()
@@ -186,7 +190,7 @@ def test_server_that_fails_at_once(server, fault):
     server.rule = lambda *_: fault
     url = url_of(server, fault) if fault != "gone" else "http://127.0.0.1:1/gone.tif"
     with pytest.raises(RuntimeError, match=NOT_AN_IMAGE) as caught:
-        files.open_image(f"{url}?{SECRET}")
+        image_files.open_image(f"{url}?{SECRET}")
     check_message(caught.value, url)
 
 
@@ -201,16 +205,16 @@ def test_server_that_fails_later(server, fault, threads, tmp_path, monkeypatch):
     url = url_of(server, f"later_{fault}_{threads}")
     if fault == "truncated":
         server.files["image"] = server.files["image"][:50000]
-    opened = files.open_image(f"{url}?{SECRET}")
+    opened = image_files.open_image(f"{url}?{SECRET}")
     server.rule = lambda *_: fault
     with pytest.raises(RuntimeError) as caught:
-        files.write(opened, str(tmp_path / "out.tif"), opened.dtype, 256, False)
+        image_files.write(opened, str(tmp_path / "out.tif"), opened.dtype, 256, False)
     check_message(caught.value, url)
     assert not (tmp_path / "out.tif").exists()
 
 
 def test_server_that_comes_back(server, noise):
-    opened = files.open_image(url_of(server, "comes_back"))
+    opened = image_files.open_image(url_of(server, "comes_back"))
     server.rule = lambda *_: 500
     with pytest.raises(RuntimeError):
         opened.read(Window(192, 0, 10, 10))

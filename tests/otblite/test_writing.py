@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from otblite import files
+from otblite import image_files
 from otblite.applications.patches import stack
 from otblite.image import WORKERS, Image, Window, tiles
 
@@ -25,7 +25,7 @@ HEIGHT = "streaming:sizemode=height&streaming:sizevalue="
 
 
 def write(picture: Image, name, dtype="float32", ram=256) -> None:
-    files.write(picture, str(name), np.dtype(dtype), ram, progress=False)
+    image_files.write(picture, str(name), np.dtype(dtype), ram, progress=False)
 
 
 @pytest.fixture
@@ -52,12 +52,14 @@ CONVERTED = {
 @pytest.mark.parametrize("dtype", CONVERTED)
 def test_clamped_then_truncated(source, dtype):
     values = np.array([*VALUES, np.nan, np.inf, -np.inf], source)
-    result = files.convert(values, np.dtype(dtype))
+    result = image_files.convert(values, np.dtype(dtype))
     assert result.dtype == dtype
     limits = np.iinfo(dtype)
     expected = [*CONVERTED[dtype], 0, limits.max, limits.min]
     np.testing.assert_array_equal(result, expected)
-    np.testing.assert_array_equal(files.convert(values[:-3], result.dtype), result[:-3])
+    np.testing.assert_array_equal(
+        image_files.convert(values[:-3], result.dtype), result[:-3]
+    )
 
 
 @pytest.mark.parametrize("source", ["int32", "uint32"])
@@ -68,7 +70,9 @@ def test_integers_are_clamped_without_losing_digits(source):
     for dtype in CONVERTED:
         low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         expected = [min(max(int(value), low), high) for value in values]
-        np.testing.assert_array_equal(files.convert(values, np.dtype(dtype)), expected)
+        np.testing.assert_array_equal(
+            image_files.convert(values, np.dtype(dtype)), expected
+        )
 
 
 def test_place_options_and_permissions(ramp, tmp_path):
@@ -95,7 +99,7 @@ def test_bigtiff_when_needed(ramp, options, expected, tmp_path, monkeypatch):
         asked.extend(v for k, v in profile.items() if k.upper() == "BIGTIFF")
         return really_open(path, mode, **profile)
 
-    monkeypatch.setattr(files.rasterio, "open", spy)
+    monkeypatch.setattr(image_files.rasterio, "open", spy)
     write(ramp, f"{tmp_path}/out.tif{options}")
     assert asked == [expected]
 
@@ -123,7 +127,7 @@ def test_box_lies_where_it_belongs(folder, ramp, tmp_path, pixels):
 )
 def test_bands(ramp, bands, expected, tmp_path, pixels):
     write(ramp, tmp_path / "all.tif")
-    lazy = files.open_image(f"{tmp_path}/all.tif?&bands={bands}")
+    lazy = image_files.open_image(f"{tmp_path}/all.tif?&bands={bands}")
     write(ramp, f"{tmp_path}/out.tif?&bands={bands}")
     for result in (pixels(tmp_path / "out.tif"), lazy.read_all()):
         np.testing.assert_array_equal(result[0, 0], [100 * band for band in expected])
@@ -213,7 +217,7 @@ def test_png_and_jpeg_2000(name, dtype, exact, ramp, tmp_path, pixels):
     ramp = image(np.tile(ramp.read_all(), (10, 10, 1)))
     write(ramp, tmp_path / name, dtype)
     path = tmp_path / name.split("?")[0]
-    expected = files.convert(ramp.read_all(), np.dtype(dtype))
+    expected = image_files.convert(ramp.read_all(), np.dtype(dtype))
     np.testing.assert_allclose(pixels(path), expected, atol=0 if exact else 40)
     # A PNG's place is in a file beside it.
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
@@ -298,20 +302,20 @@ def test_the_file_name_ends_at_the_last_mark(name, path, ramp, tmp_path):
     write(ramp, tmp_path / name)
     assert os.listdir(tmp_path) == [path]
     if "?&" not in path:
-        result = files.open_image(str(tmp_path / path))
+        result = image_files.open_image(str(tmp_path / path))
         np.testing.assert_array_equal(result.read_all(), ramp.read_all())
 
 
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
-from otblite import files
+from otblite import image_files
 from tests.otblite.images import image
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 size, name = int(sys.argv[1]), sys.argv[2]
 resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size**2, 2 * size**2))
 noise = np.random.default_rng(0).normal(size=(size, size, 1)).astype(np.float32)
-files.write(image(noise), name, np.dtype("float32"), 256, False)
+image_files.write(image(noise), name, np.dtype("float32"), 256, False)
 """
 
 
@@ -360,7 +364,7 @@ def test_windows_are_not_computed_far_ahead():
     """A slow disk must not let computed windows pile up in memory."""
     source, windows = watched(empty(1600, 10, 2))
     parts = list(tiles(source.grid, 16, 10))
-    for taken, _ in enumerate(files.in_order(source.read, parts)):
+    for taken, _ in enumerate(image_files.in_order(source.read, parts)):
         assert len(windows) - taken <= WORKERS + 2
     assert len(windows) == 100
 
@@ -399,7 +403,7 @@ def test_a_strip_of_a_patches_image_is_a_patch(size, bands, options, lines, tmp_
 def test_no_file_stays_open(write_raster, tmp_path):
     """Each thread of the pool opens the inputs for itself, and closes them."""
     name = write_raster("in.tif", np.ones((300, 300), np.uint8))
-    opened = files.open_image(name)
+    opened = image_files.open_image(name)
 
     def count() -> int:
         links = map(os.path.realpath, Path("/proc/self/fd").iterdir())
@@ -416,13 +420,13 @@ def test_progress_needs_a_terminal(
     quiet, disabled, write_raster, tmp_path, monkeypatch, capfd
 ):
     """`disable=None` is tqdm's word for: only on a terminal."""
-    settings, bar = [], files.tqdm
+    settings, bar = [], image_files.tqdm
 
     def spy(*arguments, **options):
         settings.append(options["disable"])
         return bar(*arguments, **options)
 
-    monkeypatch.setattr(files, "tqdm", spy)
+    monkeypatch.setattr(image_files, "tqdm", spy)
     name = write_raster("in.tif", np.ones((5, 5), np.uint8))
     app = pyotb.App("ConcatenateImages", il=[name], quiet=quiet)
     app.write(str(tmp_path / "out.tif"))

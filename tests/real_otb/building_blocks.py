@@ -37,7 +37,7 @@ from srtools.pair import CREATION_OPTIONS, patch_groups, quality, radiometric_fi
 from srtools.pair.dataset_job import DatasetJob
 from srtools.pair.usable_pixels import find_usable_pixels
 from srtools.sentinel2.download import open_links
-from srtools.sentinel2.image import Sentinel2
+from srtools.sentinel2.sentinel2_image import Sentinel2
 from srtools.sentinel2.stac_archive import Archive
 from tests.fake_stac import FakeService, serve
 from tests.processes import ROOT

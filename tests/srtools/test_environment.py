@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 
 from srtools.errors import SRError
 from srtools.images import raster
-from srtools.sentinel2.image import check_images
+from srtools.sentinel2.sentinel2_image import check_images
 from tests.fake_stac import FakeService, geotiff, serve
 from tests.processes import run_python
 

@@ -7,7 +7,7 @@ from scipy.ndimage import zoom
 from srtools.inference import domain_check, output_grid
 from srtools.network import domain_shift
 from srtools.network.saved_model import ModelInfo
-from srtools.sentinel2.image import Sentinel2
+from srtools.sentinel2.sentinel2_image import Sentinel2
 
 SIZE = 20  # lr pixels of a window: 12 pixels of 10 m
 

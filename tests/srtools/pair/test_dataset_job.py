@@ -9,7 +9,7 @@ from rasterio.warp import transform, transform_bounds
 from srtools.images.radiometry import remove_offset
 from srtools.images.raster import describe
 from srtools.pair.dataset_job import DatasetJob
-from srtools.sentinel2.image import Sentinel2
+from srtools.sentinel2.sentinel2_image import Sentinel2
 from tests.ground import measure
 from tests.rasters import UTM31
 

@@ -15,7 +15,7 @@ from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import SRError
 from srtools.images import raster
 from srtools.images.grid import Grid
-from srtools.sentinel2.image import Content, Sentinel2, check_images
+from srtools.sentinel2.sentinel2_image import Content, Sentinel2, check_images
 
 
 def opened(*paths, xs=None, **facts):

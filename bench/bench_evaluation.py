@@ -26,7 +26,7 @@ CRS, CORNER = "EPSG:32631", (447003.0, 5412996.0)
 def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Measure as many test patches as scenes of `sizes` x `sizes` PAN pixels have."""
     model = folder / "model"
-    measure(_python("-m", "bench.evaluation", "model", model), ROOT)
+    measure(_python("-m", "bench.bench_evaluation", "model", model), ROOT)
     # Starting, looking closer at 100 patches and drawing do not grow with the patches.
     first_forward, first_whole = _both(folder, FEW, model)
     yield Row("", f"{FEW} forward passes, no more", f"{first_forward.seconds:.1f} s")
@@ -57,7 +57,7 @@ def _both(folder: Path, count: int, model: Path) -> tuple[Usage, Usage]:
     patches = folder / f"patches{count}"
     patches.mkdir()
     write_patches(patches, count)
-    forward = measure(_python("-m", "bench.evaluation", patches, model), ROOT)
+    forward = measure(_python("-m", "bench.bench_evaluation", patches, model), ROOT)
     command = ["--patches", patches, "--model_dir", model, "--out_dir"]
     whole = measure(_python("sr_eval.py", *command, patches / "eval"), ROOT)
     shutil.rmtree(patches)

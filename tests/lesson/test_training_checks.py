@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lesson.check import main
-from lesson.patches import read_patches
-from lesson.scores import check_scores
-from lesson.training import check_training
+from lesson.patch_checks import read_patches
+from lesson.score_checks import check_scores
+from lesson.training_checks import check_training
 from srtools.errors import SRError
 from tests.lesson.zoom_models import save_zoom
 from tests.training_patches import write_pair

@@ -3,7 +3,7 @@
 import pytest
 
 from lesson.check import main
-from lesson.network import check_network
+from lesson.network_checks import check_network
 from tests.processes import ROOT
 
 # The course's idiom with other names.

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lesson.patches import read_patches
+from lesson.patch_checks import read_patches
 from lesson.report import Report
 from lesson.student_model import StudentModel
 from srtools.errors import SRError

@@ -10,7 +10,7 @@ from affine import Affine
 from rasterio.warp import Resampling, reproject
 from scipy.ndimage import gaussian_filter
 
-from lesson.whole_image import check_image
+from lesson.image_checks import check_image
 from srtools.errors import SRError
 from tests.lesson.zoom_models import save_zoom
 from tests.rasters import write_raster

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, shift
 
 from lesson.check import main
-from lesson.patches import check_patches, mean_of_squares
+from lesson.patch_checks import check_patches, mean_of_squares
 from srtools.images.interpolation import bicubic
 from tests.training_patches import write_pair
 

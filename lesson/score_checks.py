@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lesson.patches import read_patches
+from lesson.patch_checks import read_patches
 from lesson.report import Report
 from lesson.student_model import StudentModel
 from srtools.conventions import SCALE

@@ -1,7 +1,7 @@
 """Exercise 1: Spot-7 and a cloud-free Sentinel-2 image become patches.
 
 In:  Spot-7 PAN (1.5 m) and XS (6 m), and Sentinel-2 from a STAC API or from files.
-Out: {train,valid,test}_{lr,hr}_patches.tif, dataset.json, pair.png and split.png.
+Out: {train,valid,test}_{lr,hr}_patches.tif, sentinel2.tif, dataset.json, pictures.
 
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
 
@@ -46,7 +46,7 @@ def pansharpen(pan: str, xs: str) -> pyotb.App:  # exercise
     """Return XS at 1.5 m: enlarged XS x PAN / mean of PAN over 7 x 7 of its pixels."""
     fusion = pyotb.BundleToPerfectSensor({"inp": pan, "inxs": xs}, frozen=True)
     # OTB up to 8.1.1 has no other size.  Later versions have a parameter; its default
-    # of 19 x 19 loses most of PAN's detail.
+    # of 19 x 19 leaves XS's own contrast in the ratio, where it counts twice.
     for key in ("method.rcs.radiusx", "method.rcs.radiusy"):
         if key in fusion.parameters_keys:
             fusion.set_parameters({key: 3})  # pixels on each side
@@ -57,7 +57,7 @@ def pansharpen(pan: str, xs: str) -> pyotb.App:  # exercise
 @engine_errors("selecting patches")
 def select_patches(xs: str, mask: np.ndarray, parameters: dict) -> None:  # exercise
     """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
-    # The mask lies on the grid of XS.  OTB crashes if `grid` is freed before its end.
+    # The mask lies on the grid of XS.  OTB crashes if `grid` is freed too early.
     grid = pyotb.Input(xs)[:, :, :1]
     placed = {**grid.export(), "array": mask}
     selection = pyotb.PatchesSelection({"in": xs, **parameters}, frozen=True)
@@ -98,7 +98,7 @@ def create_dataset(options: cli.Options) -> dict:
         image, offset = stack(job.s2.tiles), job.s2.offset
         lr, hr = make_pair(job.pan.path, job.xs.path, image, offset)
         if options.coregister:
-            job.coregister(pair.compare(lr, job.pan, job.xs))
+            job.coregister(pair.compare(lr, job.pan, job.xs))  # moves pan and xs
             lr, hr = make_pair(job.pan.path, job.xs.path, image, offset)
         scl = stack([[path] for path in job.s2.scl]) if job.s2.scl else None
         quality = job.assess(lr, image, scl)  # prints the table; raises if it fails
@@ -108,10 +108,10 @@ def create_dataset(options: cli.Options) -> dict:
         split = job.make_split(lr, quality)
         for mask, parameters in split.selections(job.centre_paths):
             select_patches(job.xs.path, mask, parameters)
-        windows = pair.read_windows(job.centre_paths, job.xs, split)  # no leakage
+        windows = pair.read_windows(job.centre_paths, job.xs, split)  # checks the gaps
         for group, path in job.centre_paths.items():
             extract_patches(lr, hr, path, options.patch_size, job.patches_paths(group))
-        job.write_own_grid(remove_offset(image, offset))
+        job.write_own_grid(remove_offset(image, offset))  # 10 m, for exercise 4
         return job.finish(quality, split, windows)
 
 

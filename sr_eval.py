@@ -83,8 +83,8 @@ def evaluate(options: cli.Options) -> dict:
     eval_set.check_model(model, test, options.ignore_offset, options.accept_ground)
     result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
     one_view = saved_model.load(options.model_dir, OUTPUT)
-    network = serving.averaged(one_view, options.views)
-    coverage = Coverage(one_view, model.card, options.views)
+    network = serving.averaged(one_view, options.views)  # 1, or 8 flips and turns
+    coverage = Coverage(one_view, model.card, options.views)  # of the intervals
 
     # The network predicts the next batch while this one is scored.
     scores = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
@@ -102,18 +102,18 @@ def evaluate(options: cli.Options) -> dict:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
-    out_dir, overwrite, names = options.out_dir, options.overwrite, result_files.FILES
+    out_dir, overwrite = options.out_dir, options.overwrite
     if options.compare:
-        names = comparison.FILES
         results = comparison.write(out_dir, overwrite, *options.compare)
+        names = comparison.FILES
     elif len(options.patches) > 1:
-        list(map(eval_set.read_eval_set, options.patches))  # all, before the first runs
+        for folder in options.patches:  # all of them, before the first is scored
+            eval_set.read_eval_set(folder)
         result_files.check_folder(out_dir, overwrite, (comparison.SCENES,))
         runs = {name: evaluate(scene) for name, scene in options.scenes().items()}
-        names = comparison.SCENES, *(f"{run}/{name}" for run in runs for name in names)
-        results = comparison.write_scenes(out_dir, runs)
+        results, names = comparison.write_scenes(out_dir, runs)
     else:
-        results = tables.evaluation(evaluate(options))
+        results, names = tables.evaluation(evaluate(options)), result_files.FILES
     print(tables.format_tables(results))
     print(f"written: {', '.join(f'{out_dir}/{name}' for name in names)}")
     return 0

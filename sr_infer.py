@@ -82,7 +82,7 @@ def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None
 
 def make_network(**size: int) -> object:
     """Build the Keras model of exercise 2, with initial weights."""
-    from sr_model import SRModel, element_spec  # late: only bfloat16 needs otbtf
+    from sr_model import SRModel, element_spec  # late: only --precision needs otbtf
 
     return SRModel(element_spec(len(BANDS)), **size).model
 
@@ -91,7 +91,7 @@ def infer(options: cli.Options) -> dict | None:
     """Super-resolve an image; return its card, or None for a share (--part)."""
     with Job(options, make_network) as job:
         with engine_errors("preparing the image"):
-            lr = put_on_lr_grid(job.context, job.s2.offset, job.lr_grid)
+            lr = put_on_lr_grid(job.s2_files, job.s2.offset, job.lr_grid)
             sr = at_least_1(serve(lr, job))
         # The job sets the georeference, and 0 where Sentinel-2 has no data.
         job.make(lambda piece, path: write_piece(sr, piece, job.tile_size, path))

@@ -29,7 +29,7 @@ import otbtf
 
 layers = tf.keras.layers
 
-CROPS = [16, 32, 64, 96, 128]  # hr pixels cut off each side in the `_crop` outputs
+CROPS = [16, 32, 64, 96, 128]  # hr pixels cut off each side; sr_train.py adds one
 
 
 class SRModel(otbtf.ModelBase):
@@ -60,7 +60,7 @@ class SRModel(otbtf.ModelBase):
         x = layers.Add(name="skip")([x, first])
         x = zoom_by_2(self.filters, self.kernel, "zoom1")(x)  # [n, 2 h, 2 w, filters]
         x = zoom_by_2(self.filters, self.kernel, "zoom2")(x)  # [n, 4 h, 4 w, filters]
-        # A Conv2D, three times as fast for 4 bands: [n, 4 h, 4 w, bands], float32.
+        # A Conv2D in blocks of pixels, faster for 4 bands: [n, 4 h, 4 w, bands].
         small = {"kernel_initializer": tf.keras.initializers.VarianceScaling(1e-7)}
         hr = BlockwiseConv2D(bands, 7, activation="relu", name=OUTPUT, **small)(x)
         hr_dn = layers.Rescaling(1 / SCALE, dtype="float32", name=OUTPUT_DN)(hr)
@@ -89,7 +89,7 @@ def zoom_by_2(filters: int, kernel: int, name: str) -> layers.Layer:  # exercise
     # With a stride of 2 and an even kernel, every output pixel depends on the same
     # number of input pixels: 2 x 2 with a kernel of 4.  With 3 it would be 1, 2 or 4 in
     # turn: the well-known checkerboard (Odena et al., Distill, 2016).
-    # Even sums of its parts keep a flat image flat, at the start and as it learns.
+    # Equal sums of the 2 x 2 parts of a kernel keep a flat image flat, always.
     even = {"kernel_initializer": SmoothZoom(), "kernel_constraint": EvenZoom()}
     options = {"strides": 2, "padding": "same", "activation": "relu", **even}
     return layers.Conv2DTranspose(filters, kernel, name=name, **options)

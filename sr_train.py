@@ -61,7 +61,7 @@ def early_stopping(patience: int) -> keras.callbacks.EarlyStopping:  # exercise
     return keras.callbacks.EarlyStopping(
         patience=patience,
         restore_best_weights=True,
-        start_from_epoch=-1,  # the initial network is epoch -1
+        start_from_epoch=-1,  # Keras counts from 0: the initial network is -1
     )
 
 

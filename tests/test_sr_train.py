@@ -12,7 +12,7 @@ import sr_model
 import sr_train
 from srtools.cards import read_card, write_card
 from srtools.network.saved_model import CARD, SIGNATURE
-from srtools.training import callbacks, checkpoint, patch_images
+from srtools.training import callbacks, checkpoint, epoch_pictures
 from tests.training_patches import (
     COUNTS,
     DATASET,
@@ -139,8 +139,8 @@ def test_the_logs_have_curves_and_pictures(trained):
         assert steps[f"train epoch_{name}"] == list(range(20))
     for name in ("loss", "psnr", "gain"):
         assert steps[f"validation epoch_{name}"] == list(range(20))
-    for composite in patch_images.COMPOSITES:  # with the initial network
-        assert steps[f"images {composite}: {patch_images.TITLE}"] == list(range(21))
+    for composite in epoch_pictures.COMPOSITES:  # with the initial network
+        assert steps[f"images {composite}: {epoch_pictures.TITLE}"] == list(range(21))
 
 
 def test_the_best_weights_are_saved_when_it_stops_early(tmp_path, capsys):
@@ -374,13 +374,13 @@ def test_a_resumed_training_ends_like_one_without_interruption(
 def test_a_signal_before_the_end_of_the_first_epoch_saves_nothing(
     patches, tmp_path, monkeypatch, caplog, capfd
 ):
-    show = patch_images.PatchImages.on_epoch_end
+    show = epoch_pictures.PatchImages.on_epoch_end
 
     def show_and_send(self, epoch, logs=None):
         show(self, epoch, logs)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(patch_images.PatchImages, "on_epoch_end", show_and_send)
+    monkeypatch.setattr(epoch_pictures.PatchImages, "on_epoch_end", show_and_send)
     with pytest.raises(SystemExit) as exit_:
         run(patches, tmp_path / "model")
     assert exit_.value.code == 128 + signal.SIGTERM

@@ -54,8 +54,14 @@ def compare(one: Run, other: Run) -> dict:
     }
 
 
-def write_scenes(out_dir: str | Path, runs: dict[str, dict]) -> list[Table]:
-    """Write scenes.json, a summary of metrics by scene; return it as a table."""
+def write_scenes(
+    out_dir: str | Path, runs: dict[str, dict]
+) -> tuple[list[Table], list[str]]:
+    """Write scenes.json, a summary of metrics by scene.
+
+    Returns:
+        The summary as a table, and the names of all files of the scenes.
+    """
     rows = [
         {
             "name": name,
@@ -76,4 +82,5 @@ def write_scenes(out_dir: str | Path, runs: dict[str, dict]) -> list[Table]:
         "level": confidence.LEVEL,
     }
     cards.write_card(Path(out_dir) / SCENES, summary)
-    return tables.scenes(summary)
+    names = [f"{run}/{name}" for run in runs for name in result_files.FILES]
+    return tables.scenes(summary), [SCENES, *names]

@@ -15,13 +15,13 @@ FEWEST_BLOCKS = 3
 
 
 def group(windows: np.ndarray, patch_size: int, separate: bool = False) -> np.ndarray:
-    """Group neighbouring patches into blocks; return the block number of each, [n] int.
+    """Group patches in blocks of some 4 x 4; return the block number of each, [n] int.
 
     >>> group(np.array([[0, 0], [0, 32], [160, 0], [192, 0]]), 32).tolist()
     [0, 0, 1, 1]
 
     `windows` [n, 2] are the first row and column of each patch in pixels; `patch_size`
-    is their side.  With `separate`, patches that do not touch are in different blocks.
+    is their side.  With `separate`, only patches linked by touching ones share a block.
     """
     cells = (windows - windows.min(axis=0)) // patch_size
     tested = np.full(cells.max(axis=0) + 1, not separate)

@@ -44,7 +44,7 @@ class Consistency:
         self._l2: list[list[float]] = []  # model, `CONSISTENT`
 
     def add(self, sample: Sample) -> None:
-        """Compare the images of each patch that has native pixels of Sentinel-2."""
+        """Compare each image with native Sentinel-2, in patches that have it."""
         for index, number in enumerate(sample.numbers if self.sentinel2 else ()):
             if (native := self.sentinel2.read(number)) is None:
                 continue

@@ -78,7 +78,7 @@ def read_eval_set(patches: str | Path) -> EvalSet:
 
 
 def read_windows(dataset: dict, count: int) -> np.ndarray | None:
-    """Return the first lr row and column of each test patch, [count, 2], or None."""
+    """Return first lr row and column of test patches, [count, 2]; None: unknown."""
     windows = dataset.get("groups", {}).get("test", {}).get("windows")
     if windows is None:
         return None

@@ -10,7 +10,7 @@ import shapely
 from srtools.conventions import BANDS, FACTOR
 from srtools.errors import SRError
 from srtools.images import plausibility
-from srtools.images.band_metadata import check_band_metadata
+from srtools.images.band_checks import check_band_metadata
 from srtools.images.band_names import check_order, spot_band
 from srtools.images.raster import ImageInfo, describe
 from srtools.urls import redact

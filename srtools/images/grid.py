@@ -46,7 +46,7 @@ class Grid:
         return left - margin, bottom - margin, right + margin, top + margin
 
     def position(self, x: float, y: float) -> tuple[float, float]:
-        """Return the row and column of a point, as fractions from the upper left."""
+        """Return row and column of a point, in pixels from the upper left corner."""
         col, row = ~self.transform @ (x, y)
         return row, col
 

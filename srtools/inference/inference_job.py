@@ -53,7 +53,7 @@ class Job:
     The `with` block has a checked Sentinel-2 and locks the folder of the pieces.
 
     Attributes:
-        context: VRT files of Sentinel-2, continued by reflection beyond the edges.
+        s2_files: VRT files of Sentinel-2, continued by reflection beyond the edges.
         lr_grid: VRT file with the grid of the network's input.
         model_dir, names: SavedModel to serve, and names of its outputs to use.
         crop: pixels that these outputs lack on each side.
@@ -134,7 +134,7 @@ class Job:
         path = vrt.write_grid(self.temporary / "lr.vrt", self.output.lr_grid)
         self.lr_grid = str(path)
         reflected = self.output.reflect(s2.images, self.temporary)
-        self.context = [image.path for image in reflected]
+        self.s2_files = [image.path for image in reflected]
 
     def _cut_pieces(self) -> None:
         """Mask Sentinel-2, cut the output into pieces, and check that one has data."""

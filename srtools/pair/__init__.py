@@ -4,7 +4,7 @@ sr_dataset.py shows the applications; this package holds the rest.
 """
 
 from srtools.pair.dataset_job import CREATION_OPTIONS, open_job, summary
-from srtools.pair.pair_inputs import completed, search
 from srtools.pair.patch_groups import read_windows
 from srtools.pair.quality import compare
 from srtools.pair.radiometric_fit import harmonize
+from srtools.pair.spot_inputs import completed, search

@@ -28,9 +28,9 @@ from srtools.images.grid import Grid
 from srtools.images.raster import COMPRESSED, ImageInfo, check_written, describe
 from srtools.options.dataset_options import Options
 from srtools.pair import pair_pictures, patch_filter, patch_groups
-from srtools.pair.pair_inputs import read_spot
 from srtools.pair.patch_groups import Split
 from srtools.pair.quality import PairQuality, compare
+from srtools.pair.spot_inputs import read_spot
 from srtools.pair.usable_pixels import UsablePixels, find_usable_pixels
 from srtools.patches import patch_files
 from srtools.sentinel2 import areas, source
@@ -102,7 +102,7 @@ class DatasetJob:
     """Quality before `coregister`, by its title in the picture; empty without."""
 
     def __post_init__(self):
-        """Record the place of Spot as published, before `coregister` moves it."""
+        """Enter Spot as published in the card; `coregister` may move it later."""
         self.entries = {"pan": self.pan.record(), "xs": self.xs.record()}
         self.entries["coregistered"] = None
 

@@ -131,7 +131,10 @@ def is_changed(
 def change_limits(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
 ) -> np.ndarray:
-    """Return the distance from each line beyond which ground changed, [bands] DN."""
+    """Return the distance from each line beyond which ground changed, [bands] DN.
+
+    A band without a line has no limit (infinity).
+    """
     gains = np.array([abs(fit.gain) if fit else np.inf for fit in fits])
     spread = _robust_deviation(_distances(lr, xs, fits)) if len(lr) else 0.0
     return np.maximum(3 * spread, CHANGED_DN * gains)

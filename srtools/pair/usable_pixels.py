@@ -31,7 +31,7 @@ STRIP_ROWS = 256  # lr pixels read at once
 
 @dataclass(frozen=True)
 class UsablePixels:
-    """Masks of bad pixels, on the grid of XS."""
+    """Bad pixels by reason, on the grid of XS."""
 
     bad: dict[str, np.ndarray]
     """Mask of the pixels near a fault, for each of `REASONS`, [h, w] bool."""

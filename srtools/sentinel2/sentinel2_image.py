@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from srtools.conventions import BANDS, OFFSET_DN, S2_SPACING_METRES
 from srtools.errors import SRError
 from srtools.images import checks, plausibility, raster, vrt
-from srtools.images.band_metadata import check_band_metadata, offset_dn
+from srtools.images.band_checks import check_band_metadata, offset_dn
 from srtools.images.band_names import check_order, sentinel2_band
 from srtools.images.grid import Grid, Window
 from srtools.images.plausibility import OFFSET_OPTION

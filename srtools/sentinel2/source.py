@@ -92,7 +92,7 @@ def find_scene(
 def _describe(
     scene: scenes.Scene, tiles: list[dict[str, str]], offset: int | None
 ) -> Sentinel2:
-    """Describe a scene by {band: file or link} per tile; `offset` is the user's."""
+    """Describe a scene, {band: file or link} per tile; `offset` overrides its own."""
     first = scene.tiles[0]
     if offset not in (None, first.offset):
         log.warning(

@@ -24,7 +24,7 @@ from srtools.training import batches
 from srtools.training.calibration import calibrate
 from srtools.training.callbacks import Diverged, EpochTable, Interrupted, draw_curves
 from srtools.training.checkpoint import PATCH_FILES, Checkpoint, locked
-from srtools.training.patch_images import PatchImages
+from srtools.training.epoch_pictures import PatchImages
 from srtools.training.training_scenes import Scene, files_by_group, read_scenes
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class TrainingJob:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """End `fit` after a signal or a divergence; keep the best weights so far."""
+        """Catch what interrupts `fit`, if an epoch is finished; draw the curves."""
         try:
             with signals.deferred():
                 yield

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from srtools.training import patch_images
+from srtools.training import epoch_pictures
 from tests.training_patches import read_events
 
 import tensorflow as tf
 
-SIDE = 32 + patch_images.GAP_PIXELS
+SIDE = 32 + epoch_pictures.GAP_PIXELS
 
 
 class Zoom(tf.Module):
@@ -34,7 +34,7 @@ def show(folder, model, lr, hr):
 
     Each is a list of five columns, [3 patches x 32, 32, 3] without the gaps.
     """
-    images = patch_images.PatchImages(folder, lr, hr)
+    images = epoch_pictures.PatchImages(folder, lr, hr)
     images.set_model(model)
     images.on_train_begin()
     images.on_epoch_end(-1)

@@ -9,7 +9,7 @@ from rasterio.enums import ColorInterp
 
 from srtools.errors import SRError
 from srtools.images import vrt
-from srtools.images.band_metadata import check_band_metadata
+from srtools.images.band_checks import check_band_metadata
 from srtools.images.raster import describe
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)

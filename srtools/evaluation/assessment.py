@@ -79,7 +79,7 @@ class Assessment:
 
     @property
     def blocks(self) -> np.ndarray:
-        """Block number of each patch, [n]: that of its neighbours, if places are known."""
+        """Block number of each patch, [n]: its neighbours', if places are known."""
         if self.test.windows is None:
             return np.arange(self.test.count)
         counts = self.test.dataset.get("split", {}).get("blocks") or {}

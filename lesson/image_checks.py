@@ -40,6 +40,7 @@ def check_image(
     model = StudentModel(model_dir)
     try:
         with rasterio.open(image) as sr, rasterio.open(s2_images[0]) as s2:
+            _check_bands(s2_images)
             # Each check stops at its root cause: the next ones would report it again.
             if _check_form(report, sr, s2):
                 coarse = _as_sentinel2(sr, s2)
@@ -51,6 +52,19 @@ def check_image(
             "or another format that GDAL reads"
         ) from None
     return report
+
+
+def _check_bands(s2_images: list[Path]) -> None:
+    """Refuse other Sentinel-2 images than four bands on one grid."""
+    grids = []
+    for path in s2_images:
+        with rasterio.open(path) as file:
+            grids += file.count * [(file.shape, file.transform)]
+    if len(grids) != len(BANDS) or len(set(grids)) > 1:
+        raise SRError(
+            f"--s2_images have {len(grids)} bands of {len(set(grids))} sizes; "
+            f"{', '.join(BANDS)} on one grid of 10 m are expected"
+        )
 
 
 def _check_form(

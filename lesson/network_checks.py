@@ -46,11 +46,14 @@ def _find(report: Report, scripts: Path, module: str) -> type | None:
     sys.modules.pop(module, None)
     try:
         imported = importlib.import_module(module)
-    except Exception as error:  # whatever a student's script may raise
+    except (Exception, SystemExit) as error:  # whatever a student's script may raise
+        runs = isinstance(error, SystemExit)
         report.check(
             False,
-            f"{module}.py is imported: {error}",
-            f"the module must lie in {scripts}",
+            f"{module}.py is imported: {'it ended Python' if runs else error}",
+            'put main() under `if __name__ == "__main__":`'
+            if runs
+            else f"the module must lie in {scripts}",
         )
         return None
     finally:

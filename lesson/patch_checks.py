@@ -28,6 +28,7 @@ from srtools.conventions import (
 MOST_SHIFT_METRES = 1.5  # one hr pixel
 PASSES = 5  # in which the shift is measured
 LEAST_CORRELATION = 0.7
+MOST_UNLIKE = 0.25  # share of the patches of a group with less; water has little detail
 SOFTER = 1.0
 # Gain in mean correlation above which another order of bands fits better.
 BETTER_ORDER = 0.01
@@ -61,7 +62,8 @@ def check_patches(folder: Path) -> Report:
     if not _check_values(report, pairs):
         return report
     coarse = mean_of_squares(hr)
-    _check_ground(report, lr, coarse)
+    names = np.repeat(GROUPS, [len(_spread(pairs[group][0])) for group in GROUPS])
+    _check_ground(report, lr, coarse, names)
     _check_light(report, lr, coarse)
     _check_detail(report, hr)
     _check_leak(report, {group: pair[0] for group, pair in pairs.items()})
@@ -158,16 +160,25 @@ def _check_values(report: Report, pairs: dict) -> bool:
     return numbers
 
 
-def _check_ground(report: Report, lr: np.ndarray, coarse: np.ndarray) -> None:
-    """Compare where the images lie, and the order of their bands."""
+def _check_ground(
+    report: Report, lr: np.ndarray, coarse: np.ndarray, names: np.ndarray
+) -> None:
+    """Compare where the images lie, and the order of their bands.
+
+    `names` are the groups of the patches: a mistake may be made in one of them only.
+    """
     # Sentinel-2 sees softer than the mean of 4 x 4 pixels.
     grey = lr.mean(axis=3)
     other = gaussian_filter(coarse.mean(axis=3), (0, SOFTER, SOFTER))
     fits = [_correlation(a, b) for a, b in zip(grey, other, strict=True)]
-    middle = float(np.median(fits))
+    fits = {name: np.array(fits)[names == name] for name in GROUPS}
+    worst = min(GROUPS, key=lambda name: np.median(fits[name]))
+    middle = float(np.median(fits[worst]))
+    unlike = max(float((each < LEAST_CORRELATION).mean()) for each in fits.values())
     report.check(
-        middle >= LEAST_CORRELATION,
-        f"lr and hr show the same ground (correlation {middle:.2f})",
+        middle >= LEAST_CORRELATION and unlike <= MOST_UNLIKE,
+        f"lr and hr show the same ground (correlation {middle:.2f} in {worst}, "
+        f"{unlike:.0%} of a group below {LEAST_CORRELATION})",
         "patches of one point belong together; is the order of points the same, and "
         "was Superimpose given XS as reference?",
     )

@@ -103,7 +103,9 @@ def _mistakes(
     (_, hr), answer = groups["test"], answers["test"]
     errors = answer - hr
     right, count = _score(errors, power), len(errors)
-    yield "this is its root: L2 is the mean of the squares", right ** (1 / power)
+    root = "this is its root: L2 is the mean of the squares"
+    yield root, right ** (1 / power)
+    yield root, right ** (1 / power) / SCALE ** (power - 1)  # of reflectance
     for group, name in (("valid", "validation"), ("train", "training")):
         score = _score(answers[group] - groups[group][1], power)
         yield f"these are the {name} patches", score

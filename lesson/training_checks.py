@@ -88,9 +88,11 @@ def _check_logs(report: Report, logs: Path) -> None:
     )
     for name, values in sorted(valid.items())[:1]:
         report.check(
-            len(values) > LAST and not _falling(values),
+            len(values) > LAST and np.isfinite(values).all() and not _falling(values),
             f"training ended when {name} no longer fell ({len(values)} epochs)",
-            "EarlyStopping watches val_loss; more epochs would still help",
+            "EarlyStopping watches val_loss; more epochs would still help"
+            if np.isfinite(values).all()
+            else "the loss is not a number: the training diverged, take a smaller rate",
         )
 
 

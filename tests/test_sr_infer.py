@@ -95,9 +95,7 @@ def test_covers_every_pixel_in_its_place(
 
 
 @pytest.mark.parametrize("tile_size", [4, 20, 52, 64, 300])
-def test_tiles_have_no_seam(
-    tmp_path, write_raster, blurring_model, tile_size, monkeypatch
-):
+def test_no_seam(tmp_path, write_raster, blurring_model, tile_size, monkeypatch):
     """The result is that of one pass over the reflected image, for any tile size."""
     monkeypatch.setattr(pieces, "TILES_A_SIDE", 99)
     pixels = image(41, 33)
@@ -514,9 +512,7 @@ def test_bfloat16_is_almost_the_same(tmp_path, write_raster, small_network, opti
 
 
 @pytest.mark.slow
-def test_a_full_tile_takes_the_memory_of_a_part(
-    tmp_path, write_raster, repeating_model
-):
+def test_a_tile_takes_the_memory_of_a_part(tmp_path, write_raster, repeating_model):
     """Five pieces of 3660 x 3660 pixels, and five of 10 980 x 10 980.
 
     The image is one small block, repeated by a VRT: nothing large is stored.

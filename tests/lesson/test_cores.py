@@ -95,11 +95,7 @@ ONE_EPOCH = ("epochs=60", "epochs=1")
 # Exercise, changes of its core, and the words of the lines that fail then.
 WRONG = {
     "the offset is kept": (1, [(") - 1000", ") - 0")], ["the offset is removed"]),
-    "blue first": (
-        1,
-        [('"B04", "B03", "B02"', '"B02", "B03", "B04"')],
-        ["in one order"],
-    ),
+    "blue first": (1, [('"B04", "B03", "B02"', '"B02", "B03", "B04"')], ["one order"]),
     "Spot is not moved": (
         1,
         [("left + 2.4, top - 1.8", "left, top")],

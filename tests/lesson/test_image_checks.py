@@ -103,3 +103,9 @@ def test_a_file_that_is_no_image_is_one_line(scene, tmp_path):
     (tmp_path / "text.tif").write_text("no image")
     with pytest.raises(SRError, match="^an image cannot be read .*text.tif"):
         check_image(tmp_path / "text.tif", [s2], OFFSET, model)
+
+
+def test_another_number_of_bands_is_one_line(scene):
+    s2, model, _ = scene
+    with pytest.raises(SRError, match="have 12 bands of 1 sizes; B04, B03, B02, B08"):
+        check_image(s2, [s2, s2, s2], OFFSET, model)

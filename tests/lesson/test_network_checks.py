@@ -34,6 +34,7 @@ class Net(otbtf.ModelBase):
 MISTAKES = {
     "no ModelBase": ("(otbtf.ModelBase)", "(object)", "derives from otbtf.ModelBase"),
     "a mistake of syntax": ("class Net", "klass Net", "sr_model.py is imported"),
+    "a main without guard": ("class Net", "exit(0)\nclass Net", "it ended Python"),
     "not normalised": (" * 1e-4", "", "multiplies by 1e-4"),
     "3 x 3 at the end": ("(4, 7", "(4, 3", "two convolutions of 7 x 7"),
     "one zoom": ("(2):  # zooms", "(1):", "two transposed convolutions"),

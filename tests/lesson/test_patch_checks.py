@@ -102,6 +102,14 @@ MIXED = {
         "as many lr as hr",
     ),
     "test patches in training patches": (overlapping, "no test patch shows"),
+    "one group turned": (
+        lambda p: p | {"test": [p["test"][0], np.rot90(p["test"][1], 1, (1, 2))]},
+        "in test, ",
+    ),
+    "some exchanged": (
+        lambda p: p | {"train": [p["train"][0], p["train"][1][[1, 0, 2, 3, 4, 5]]]},
+        "33% of a group",
+    ),
     "dealt out in turn": (
         lambda p: {
             "train": [stack[[0, 2, 3, 5]] for stack in p["train"]],

@@ -82,9 +82,7 @@ def arguments(tmp_path, patches, write_raster, repeating_model) -> dict[str, lis
 
 
 @pytest.mark.parametrize("name", TAUGHT)
-def test_a_sheet_names_its_blanks_until_all_are_filled(
-    name, arguments, tmp_path, capsys
-):
+def test_a_sheet_names_blanks_until_all_are_filled(name, arguments, tmp_path, capsys):
     source, page = source_of(name), sheets.PAGES[name]
     sheet, left = sheets.make_sheet(source, page), TAUGHT[name].split()
     while True:

@@ -72,6 +72,7 @@ MISTAKES = {
     "no pictures": ({}, {"pictures": False}, "pictures"),
     "no validation": ({}, {"valid": ()}, "validation loss"),
     "stopped too early": ({}, {"valid": range(20, 2, -1)}, "no longer fell"),
+    "diverged": ({}, {"valid": [3, *[float("nan")] * 9]}, "no longer fell"),
 }
 
 
@@ -123,15 +124,16 @@ def mean_of_batches(values: np.ndarray) -> tuple[float, float]:
 # Errors [n, h, w, bands] and hr become the scores that a student claims.
 WRONG_SCORES = {
     "the root of L2": (lambda e, hr: (score(e)[0], score(e)[1] ** 0.5), "its root"),
+    "the root of L2 in reflectance": (
+        lambda e, hr: (score(e)[0], score(e)[1] ** 0.5 * 1e-4),
+        "its root",
+    ),
     "the last batch left out": (lambda e, hr: score(e[:4]), "batch was left out"),
     "the first batch": (lambda e, hr: score(e[:2]), "first batch alone"),
     "means of batches": (lambda e, hr: mean_of_batches(e), "means of batches"),
     "the sum over bands": (lambda e, hr: tuple(4 * s for s in score(e)), "over bands"),
     "near infrared": (lambda e, hr: score(e[..., 3]), "band 4 alone"),
-    "blue first": (
-        lambda e, hr: score((e + hr)[..., [2, 1, 0, 3]] - hr),
-        "in different",
-    ),
+    "blue first": (lambda e, hr: score((e + hr)[..., [2, 1, 0, 3]] - hr), "different"),
     "the mean before abs": (lambda e, hr: score(e.mean()), "before the absolute value"),
     "the mean of a patch before abs": (
         lambda e, hr: score(e.mean(axis=(1, 2))),

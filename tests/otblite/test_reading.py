@@ -42,15 +42,13 @@ def test_nodata_tag_hides_nothing(write_raster):
     assert opened.nodata == 7
 
 
-def test_threads_read_one_file_that_is_opened_once(write_raster, noise, monkeypatch):
+def test_threads_read_one_file_that_is_reopenonce(write_raster, noise, monkeypatch):
     """GDAL's handles must not be shared; each thread sees the right pixels."""
     name = write_raster(
         "in.tif", noise, compress="deflate", tiled=True, blockxsize=16, blockysize=16
     )
-    names, really_open = [], image_files._open
-    monkeypatch.setattr(
-        image_files, "_open", lambda n: names.append(n) or really_open(n)
-    )
+    names, reopen = [], image_files._open
+    monkeypatch.setattr(image_files, "_open", lambda n: names.append(n) or reopen(n))
     read = image_files.open_image(name).read
     windows = [Window(r, c, 50, 60) for r in range(0, 200, 9) for c in (0, 100, 190)]
     # Two pools, so that the threads differ.

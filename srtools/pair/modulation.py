@@ -39,7 +39,8 @@ def modulation(
     """Measure the modulation of Sentinel-2 at a period of 20 m.
 
     Blocks with nodata or without a shift are left out.  Return None if no block
-    remains, or if they are too small.  `spacing` is the pixel size of XS, metres.
+    remains, or if they are too small.  `spacing` is the pixel size of XS, metres.  It
+    is one formula, hence the length of the function.
     """
     size = len(blocks[0].lr)
     if size * spacing < LEAST_METRES:

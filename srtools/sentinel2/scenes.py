@@ -67,19 +67,19 @@ def search(
             "check where the area lies and that the archive has this collection"
         )
     scenes = [make_scene(archive, area, group) for group in group_tiles(tiles, area)]
-    for scene in scenes:
-        if scene.uncovered:
-            scene.rejection = "its outline does not contain the area"
-        elif (scene.cloud or 0.0) > MAX_CLOUD_COVER:
-            scene.rejection = f"cloud cover above {MAX_CLOUD_COVER:g} %"
     best_day = near or start + (end - start) / 2
+    return sorted(scenes, key=lambda scene: _rank(scene, best_day))
 
-    def rank(scene: Scene) -> tuple[Any, ...]:
-        cloud = 100.0 if scene.cloud is None else scene.cloud
-        days = abs(scene.acquired.date() - best_day)
-        return bool(scene.rejection), round(cloud), days, scene.tiles[0].id
 
-    return sorted(scenes, key=rank)
+def _rank(scene: Scene, best_day: date) -> tuple[Any, ...]:
+    """Set the rejection of a scene by its metadata, and return its rank."""
+    if scene.uncovered:
+        scene.rejection = "its outline does not contain the area"
+    elif (scene.cloud or 0.0) > MAX_CLOUD_COVER:
+        scene.rejection = f"cloud cover above {MAX_CLOUD_COVER:g} %"
+    cloud = 100.0 if scene.cloud is None else scene.cloud
+    days = abs(scene.acquired.date() - best_day)
+    return bool(scene.rejection), round(cloud), days, scene.tiles[0].id
 
 
 def fetch_items(archive: Archive, area: shapely.Polygon, ids: Sequence[str]) -> Scene:

@@ -55,14 +55,12 @@ def check_patches(folder: Path) -> Report:
             pairs[group] = pair
     if len(pairs) < len(GROUPS):
         return report
-    lr, hr = (
-        np.concatenate([_spread(pairs[group][kind]) for group in GROUPS])
-        for kind in (0, 1)
-    )
+    samples = {group: [*map(_spread, pairs[group])] for group in GROUPS}
+    lr, hr = (np.concatenate(images) for images in zip(*samples.values(), strict=True))
     if not _check_values(report, pairs):
         return report
     coarse = mean_of_squares(hr)
-    names = np.repeat(GROUPS, [len(_spread(pairs[group][0])) for group in GROUPS])
+    names = np.repeat(GROUPS, [len(sample[0]) for sample in samples.values()])
     _check_ground(report, lr, coarse, names)
     _check_light(report, lr, coarse)
     _check_detail(report, hr)

@@ -87,11 +87,12 @@ def _check_logs(report: Report, logs: Path) -> None:
         "write some validation patches with tf.summary.image at the end of an epoch",
     )
     for name, values in sorted(valid.items())[:1]:
+        finite = np.isfinite(values).all()
         report.check(
-            len(values) > LAST and np.isfinite(values).all() and not _falling(values),
+            len(values) > LAST and finite and not _falling(values),
             f"training ended when {name} no longer fell ({len(values)} epochs)",
             "EarlyStopping watches val_loss; more epochs would still help"
-            if np.isfinite(values).all()
+            if finite
             else "the loss is not a number: the training diverged, take a smaller rate",
         )
 

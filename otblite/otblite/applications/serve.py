@@ -1,7 +1,10 @@
 """TensorflowModelServe of OTBTF: fully convolutional, or patch by patch."""
 
+import contextlib
+import logging
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ from otblite.parameters import (
     ram,
 )
 
+# Begins the names of the tensors of inputs that nobody gives.
+MISSING = "missing_"
+
 
 class TensorflowModelServe(Application):
     """Run a SavedModel over one or several images, tile by tile."""
@@ -34,7 +40,8 @@ class TensorflowModelServe(Application):
             yield Parameter(f"{source}.placeholder", Type.String, mandatory=False)
             yield number(f"{source}.nodata", mandatory=False)
         yield Parameter("model.dir", Type.Directory)
-        yield Parameter("model.userplaceholders", Type.StringList, mandatory=False)
+        for key in ("userplaceholders", "tagsets"):
+            yield Parameter(f"model.{key}", Type.StringList, mandatory=False)
         yield Parameter("model.fullyconv", Type.Bool, False, mandatory=False)
         yield number("output.spcscale", 1.0)
         yield Parameter("output.names", Type.StringList, mandatory=False)
@@ -61,6 +68,7 @@ class TensorflowModelServe(Application):
             [self[f"{name}.placeholder"] for name in names],
             self["output.names"],
             self["model.userplaceholders"] or [],
+            self["model.tagsets"] or [],
         )
         bands = network.check([image.bands for image in images])
         geometry = Geometry(
@@ -85,16 +93,10 @@ class TensorflowModelServe(Application):
                 for tile, value in zip(pixels, nodata, strict=True)
             ):
                 return np.full(shape, empty, np.float32)
-            result = network(pixels, shape[:2])
-            if result.shape != shape:
-                source = pixels[0].shape
-                raise RuntimeError(
-                    f"{name}: the network made {result.shape[1]} x "
-                    f"{result.shape[0]} pixels of {source[2]} x {source[1]} where "
-                    f"{part.width} x {part.height} are needed; check rfield, efield "
-                    "and spcscale against the model"
-                )
-            return result
+            try:
+                return network(pixels, shape[:2])
+            except (ValueError, RuntimeError) as error:
+                raise RuntimeError(f"{name}: {error}") from None
 
         def read(window: Window) -> np.ndarray:
             result = np.empty((window.height, window.width, bands), np.float32)
@@ -161,7 +163,10 @@ def tiles_of(window: Window, size: tuple[int, int]) -> list[Window]:
 
 
 class Network:
-    """A SavedModel's `serving_default` signature, loaded when it is first needed."""
+    """A signature of a SavedModel.
+
+    Models of TensorFlow 1 have keys such as "x:0", which "x" stands for.
+    """
 
     def __init__(
         self,
@@ -169,6 +174,7 @@ class Network:
         placeholders: Sequence[str | None],
         names: list[str] | None,
         constants: Sequence[str] = (),
+        tags: Sequence[str] = (),
     ):
         """Load it.
 
@@ -177,6 +183,7 @@ class Network:
             placeholders: name of the input for each source; None: the next one.
             names: outputs, stacked; None: the first one.
             constants: "name=value" for inputs that are no images.
+            tags: of the graph in the model; by default "serve".
 
         Raises:
             ValueError: if it is no SavedModel, or has no such input or output.
@@ -189,66 +196,55 @@ class Network:
                 f"{folder} is not a SavedModel (saved_model.pb is missing)"
             )
         try:
-            self._model = tf.saved_model.load(folder)
-            self._signature = self._model.signatures["serving_default"]
-        except (OSError, LookupError, tf.errors.OpError) as error:
+            with without_warnings():
+                self._model = tf.saved_model.load(folder, tags or None)
+            signatures = self._model.signatures
+            key = "serving_default"
+            signature = signatures[key if key in signatures else min(signatures)]
+        except (OSError, RuntimeError, ValueError, LookupError) as error:
+            reason = str(error).partition("\n")[0]
             raise ValueError(
-                f"{folder} is not a SavedModel to serve ({error})"
+                f"{folder} is not a SavedModel to serve ({reason})"
             ) from None
-        _, inputs = self._signature.structured_input_signature
-        outputs = self._signature.structured_outputs
-        fixed = dict(self._constant(inputs, text, folder) for text in constants)
-        free = [name for name in inputs if name not in fixed]
-        self.placeholders = [
+        _, inputs = signature.structured_input_signature
+        outputs = signature.structured_outputs
+        fixed = dict(_constant(inputs, text, folder) for text in constants)
+        free = sorted(name for name in inputs if name not in fixed)
+        sources = [
             _one_of(inputs, name, free[number_of : number_of + 1], f"{folder}: input")
             for number_of, name in enumerate(placeholders)
         ]
-        missing = set(free) - set(self.placeholders)
-        if missing or len(set(self.placeholders)) < len(self.placeholders):
+        if len({*sources, *fixed}) < len(sources) + len(fixed):
             raise ValueError(
                 f"{folder}: the inputs are {', '.join(sorted(inputs))}, and each is "
-                f"expected once; the sources give {', '.join(self.placeholders)}"
+                f"expected once; given are {', '.join([*sources, *fixed])}"
             )
-        asked = names or [None]
         first = sorted(outputs)[:1]
-        self.names = [_one_of(outputs, n, first, f"{folder}: output") for n in asked]
-        self._inputs = [inputs[name] for name in self.placeholders]
-        self._outputs = [outputs[name] for name in self.names]
+        asked = names or [None]
+        names = [_one_of(outputs, name, first, f"{folder}: output") for name in asked]
+        self._inputs = [inputs[name] for name in sources]
+        self._outputs = [outputs[name] for name in names]
 
         def answer(*pixels: tf.Tensor) -> list[tf.Tensor]:
-            sources = dict(zip(self.placeholders, pixels, strict=True))
-            outputs = self._signature(**sources, **fixed)
-            return [outputs[name] for name in self.names]
+            given = {**dict(zip(sources, pixels, strict=True)), **fixed}
+            for name in inputs.keys() - given.keys():
+                spec = inputs[name]
+                label = name.replace(":", "_")
+                given[name] = tf.raw_ops.Placeholder(
+                    dtype=spec.dtype, shape=spec.shape, name=f"{MISSING}{label}"
+                )
+            outputs = signature(**given)
+            return [outputs[name] for name in names]
 
-        # Inside a function TensorFlow leaves out all that its results do not need,
-        # as OTBTF's session does: the other outputs are not computed.
-        self._run = tf.function(answer, self._inputs, autograph=False)
+        # Inside a function TensorFlow leaves out all that its results do not need, as
+        # OTBTF's session does: the other outputs are not computed, and inputs that
+        # only they need are not demanded.
+        with without_warnings():
+            function = tf.function(answer, self._inputs, autograph=False)
+            self._run = function.get_concrete_function()
         # TensorFlow uses all cores: one tile at a time keeps memory low
         # while other threads read and write.
         self._lock = threading.Lock()
-
-    @staticmethod
-    def _constant(inputs: dict, text: str, folder: str) -> tuple[str, Any]:
-        """Read "name=value" for an input that is no image."""
-        import tensorflow as tf
-
-        name, equals, value = text.partition("=")
-        name = _one_of(inputs, name.strip(), [], f"{folder}: input")
-        kind = inputs[name].dtype
-        try:
-            if not equals:
-                raise ValueError
-            value = value.strip()
-            if kind == tf.bool:
-                return name, tf.constant({"true": True, "false": False}[value.lower()])
-            numbers = [float(part) for part in value.strip("()").split(",")]
-            pixels = numbers if value.startswith("(") else numbers[0]
-            return name, tf.cast(tf.constant(pixels), kind)
-        except (ValueError, KeyError):
-            raise ValueError(
-                f"'{text}' is no value for an input; name=0.5, name=true or "
-                "name=(1, 2) is expected"
-            ) from None
 
     def check(self, bands: Sequence[int]) -> int:
         """Check the number of input bands; return the number of output bands."""
@@ -292,9 +288,14 @@ class Network:
                 outputs = self._run(*batch)
         except (tf.errors.OpError, ValueError) as error:
             height, width = pixels[0].shape[1:3]
+            missing = re.search(rf"tensor '{MISSING}(\w+)'", str(error))
+            reason = (
+                f"its input '{missing[1]}' is needed; give it a source or a value"
+                if missing
+                else str(error).splitlines()[0]
+            )
             raise RuntimeError(
-                f"the network cannot be run on {width} x {height} pixels: "
-                f"{str(error).splitlines()[0]}"
+                f"the network cannot be run on {width} x {height} pixels: {reason}"
             ) from None
         parts = [as_image(output.numpy(), size) for output in outputs]
         stacked = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
@@ -302,19 +303,68 @@ class Network:
 
 
 def as_image(output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Convert [1, h, w, bands], [1, h, w], [n, bands] or [n] to [h, w, bands]."""
-    if output.ndim == 4:
-        return output[0]
-    if output.ndim == 3:
-        return output[0][..., None]
-    return output.reshape(*size, -1) if len(output) == size[0] * size[1] else output
+    """Bring an output to [h, w, bands], as it lies in memory.
+
+    An output [1, h, w, bands], [n, 1, 1, bands] or [n, bands] has bands, one of three
+    dimensions or one has none.
+
+    Raises:
+        ValueError: if it does not have as many pixels.
+    """
+    bands = output.shape[-1] if output.ndim in (2, 4) else 1
+    sides = output.shape[:-1] if output.ndim in (2, 4) else output.shape
+    long, wanted = ([s for s in sizes if s > 1] for sizes in (sides, size))
+    if long not in (wanted, [size[0] * size[1]]):
+        shown = output.shape[1:3] if output.shape[0] == 1 < output.ndim else sides
+        raise ValueError(
+            f"the network made {' x '.join(map(str, reversed(shown)))} pixels where "
+            f"{size[1]} x {size[0]} are needed; check rfield, efield and spcscale "
+            "against the model"
+        )
+    return output.reshape(*size, bands)
 
 
-def _one_of(names: dict, name: str | None, first: list[str], kind: str) -> str:
-    """Check a name, which may end in ":0" as those of tensors; None: the first one."""
-    if name is None and first:
+def _constant(inputs: dict, text: str, folder: str) -> tuple[str, Any]:
+    """Read "name=value" for an input that is no image."""
+    import tensorflow as tf
+
+    name, equals, value = text.partition("=")
+    name, value = _one_of(inputs, name.strip(), [], f"{folder}: input"), value.strip()
+    kind = inputs[name].dtype
+    try:
+        if not equals:
+            raise ValueError
+        if kind == tf.bool:
+            return name, tf.constant({"true": True, "false": False}[value.lower()])
+        numbers = [float(part) for part in value.strip("()").split(",")]
+        pixels = numbers if value.startswith("(") else numbers[0]
+        return name, tf.cast(tf.constant(pixels), kind)
+    except (ValueError, KeyError):
+        raise ValueError(
+            f"'{text}' is no value for an input; name=0.5, name=true or "
+            "name=(1, 2) is expected"
+        ) from None
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silence what TensorFlow logs of models of TensorFlow 1: names, variables."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(level)
+
+
+def _one_of(infos: dict, name: str | None, first: list[str], kind: str) -> str:
+    """Find a name among keys, either perhaps with the ":0" of tensors.
+
+    None and "" stand for the first one.
+    """
+    if not name and first:
         return first[0]
-    for spelling in (name, str(name).removesuffix(":0")):
-        if spelling in names:
-            return spelling
-    raise ValueError(f"{kind} '{name}' is not among {', '.join(sorted(names))}")
+    for key in sorted(infos, key=lambda key: key != name):
+        if key.partition(":")[0] == str(name).partition(":")[0]:
+            return key
+    raise ValueError(f"{kind} '{name}' is not among {', '.join(sorted(infos))}")

@@ -1,1 +1,0 @@
-"""A fully convolutional network for classification, and programs to train it."""

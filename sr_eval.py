@@ -23,7 +23,6 @@ import numpy as np
 from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.evaluation import comparison, eval_set, result_files, tables
 from srtools.evaluation.assessment import Assessment
-from srtools.evaluation.coverage import Coverage
 from srtools.images.interpolation import ZOOMS, zoom
 from srtools.network import saved_model, serving
 from srtools.options import evaluation_options as cli
@@ -84,10 +83,9 @@ def evaluate(options: cli.Options) -> dict:
     result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
     one_view = saved_model.load(options.model_dir, OUTPUT)
     network = serving.averaged(one_view, options.views)  # 1, or 8 flips and turns
-    coverage = Coverage(one_view, model.card, options.views)  # of the intervals
 
     # The network predicts the next batch while this one is scored.
-    scores = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
+    scores = Assessment(test, model, errors_of_patches, mean_over_patches)
     batches = prefetch(read_batches(test.files, options.batch_size))
     for lr, predicted, truth in prefetch(enlarge(network, batches)):
         scores.add(lr, predicted, truth)

@@ -71,6 +71,8 @@ def start(command_line: str | None = None) -> None:
             importlib.import_module(command_line).parse()
         finally:
             sys.stdout.flush()
+    if sys.stderr.isatty():
+        print("loading the libraries", file=sys.stderr)
 
 
 def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:

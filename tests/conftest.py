@@ -74,18 +74,13 @@ def blurring_model(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="session")
 def calibrated_model(tmp_path_factory, blurring_model) -> str:
-    """Save the blurring model with intervals: half brightness, plus twice roughness.
-
-    The spread of eight views is added, which is 0 for this model.
-    """
+    """Save the blurring model with intervals: half brightness, plus twice roughness."""
     folder = tmp_path_factory.mktemp("models") / "calibrated"
     shutil.copytree(blurring_model, folder)
     knots = [[10.0, 1000.0]] * 4
-    views = {
-        views: {"knots": knots, "half_widths": {"0.9": knots}, "weights": [weights] * 4}
-        for views, weights in (("1", [0.0, 0.5, 2.0]), ("8", [0.0, 0.5, 2.0, 1.0]))
-    }
-    cards.write_card(folder / saved_model.CARD, {"intervals": views})
+    record = {"knots": knots, "half_widths": {"0.9": knots}}
+    record["weights"] = [[0.0, 0.5, 2.0]] * 4
+    cards.write_card(folder / saved_model.CARD, {"intervals": record})
     return str(folder)
 
 

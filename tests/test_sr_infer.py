@@ -472,7 +472,7 @@ def test_intervals_are_a_second_image(
     assert place["transform"] == profile["transform"]
     with rasterio.open(tmp_path / "b_interval.tif") as file:
         assert "holds 90% of pixels" in file.tags()["INTERVAL"]
-    # Flips and turns do not change the output of the toy: the spread is 0.
+    # Flips and turns do not change the output of the toy.
     values = whole.astype(float)
     mean, squares = (uniform_filter(v, (7, 7, 0)) for v in (values, values**2))
     expected = values / 2 + 2 * np.sqrt(np.maximum(squares - mean**2, 0))

@@ -66,6 +66,19 @@ def test_ctrl_c_while_libraries_are_loaded(start, name):
     assert done.returncode == 130 and done.stderr == "error: interrupted\n"
 
 
+def test_a_terminal_shows_that_libraries_are_loaded(start):
+    """They take seconds.  Files and pipes have results and errors only."""
+    terminal, other_end = os.openpty()
+    done = start(
+        PROGRAMS["infer"],
+        {"numpy": "print('loaded'); raise ImportError('enough')"},
+        streams=lambda: os.dup2(other_end, 2),
+    )
+    assert done.stdout == "loaded\n" and done.returncode == 1
+    lines = os.read(terminal, 10000).decode().splitlines()
+    assert lines[0] == "loading the libraries" and "enough" in lines[1]
+
+
 def test_ctrl_c_ends_a_program_although_nobody_reads_its_errors(start):
     done = start(MODEL, {"tensorflow": INTERRUPTED}, streams=lambda: unread(2))
     assert done.returncode == 130

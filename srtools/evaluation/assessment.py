@@ -33,7 +33,6 @@ class Assessment:
         self,
         test: EvalSet,
         model: ModelInfo,
-        coverage: Coverage,
         errors: patch_scores.Errors,
         mean: patch_scores.Mean,
     ):
@@ -44,7 +43,7 @@ class Assessment:
         self._sampled_lr: list[np.ndarray] = []
         # The keys are those of metrics.json.
         self._measures = {
-            "coverage": coverage,
+            "coverage": Coverage(model.card),
             "consistency": Consistency(test),
             "correctness": Correctness(),
             "spectrum": RingSpectra(test.size - 2 * BORDER, test.spacing),

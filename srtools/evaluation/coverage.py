@@ -1,23 +1,22 @@
 """Coverage: share of true pixels inside the intervals that a model promises."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from srtools.conventions import INPUT, OUTPUT, SCALE
+from srtools.conventions import SCALE
 from srtools.evaluation.eval_set import Sample
-from srtools.evaluation.patch_scores import by_band
+from srtools.evaluation.patch_scores import MODEL, by_band
 from srtools.network import intervals
-from srtools.network.serving import mean_of_views
 from srtools.tf import tf
 
 
 class Coverage:
     """Share of true pixels inside the intervals of a model, by level and band."""
 
-    def __init__(self, network: Callable, card: dict, views: int):
-        self.network, self.views = network, views
-        self.calibration = (card.get(intervals.SECTION) or {}).get(str(views))
+    def __init__(self, card: Mapping[str, Any]):
+        self.calibration = intervals.find_record(card)
         self._within: dict[str, list] = {level: [] for level in intervals.LEVELS}
         self._widths: dict[str, list] = {level: [] for level in intervals.LEVELS}
 
@@ -25,14 +24,9 @@ class Coverage:
         """Measure the coverage of patches, if the model's card has intervals."""
         if not self.calibration:
             return
-
-        def answer(image: tf.Tensor) -> tf.Tensor:
-            return self.network(**{INPUT: image})[OUTPUT] / SCALE
-
-        mean, spread = mean_of_views(answer, tf.constant(sample.lr), self.views)
-        predictors = intervals.predictors(mean, spread)
-        inner = slice(intervals.CUT, -intervals.CUT)
-        errors = np.abs(mean.numpy() - sample.truth / SCALE)[:, inner, inner]
+        predicted, inner = sample.predicted[MODEL], slice(intervals.CUT, -intervals.CUT)
+        predictors = intervals.predictors(tf.constant(predicted / SCALE))
+        errors = np.abs(predicted - sample.truth)[:, inner, inner] / SCALE
         for level in intervals.LEVELS:
             width = intervals.half_widths(predictors, self.calibration, level).numpy()
             self._within[level] += list((errors <= width).mean(axis=(1, 2)))
@@ -51,7 +45,6 @@ class Coverage:
             for level in intervals.LEVELS
         }
         return {
-            "views": self.views,
             "patches": patches,
             "levels": levels,
             "left_out": self.calibration["left_out"],

@@ -194,8 +194,8 @@ def _coverage(metrics: dict, sample: str) -> list[Table]:
     columns = [("coverage", "all", ".1%"), *bands, ("half-width, DN", "width", ".0f")]
     left_out = coverage["left_out"]["0.9"]
     note = (
-        f"{coverage['views']} view(s) of the image, {sample}; at 90% the coverage of "
-        "validation patches left out of the calibration was "
+        f"{sample}; at 90% the coverage of validation patches left out of the "
+        "calibration was "
         f"{left_out['coverage']:.1%} +- {100 * left_out['spread']:.1f} points"
     )
     return [make_table("Intervals of pixels", records, columns, [note], "level")]

@@ -90,7 +90,7 @@ class Job:
         self.calibration, outputs = None, []
         if options.uncertainty:
             card = self.model.card
-            self.calibration = intervals.record_of(card, self.views, path)
+            self.calibration = intervals.record_of(card, path)
             self.crop += intervals.CUT  # pixels at the rim have no interval
             outputs.append(serving.INTERVAL)
         self.names = [saved_model.cropped(self.crop), *outputs]

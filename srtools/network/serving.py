@@ -19,26 +19,19 @@ VIEWS = 8  # views in a self-ensemble: turns and flips of an image
 INTERVAL = f"{OUTPUT_DN}_interval"  # output: half-width of the interval of a pixel, DN
 
 
-def mean_of_views(
-    network: Callable, image: tf.Tensor, views: int
-) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Return mean and standard deviation of a network's outputs for 1 or 8 views.
+def mean_of_views(network: Callable, image: tf.Tensor, views: int) -> tf.Tensor:
+    """Return the mean of a network's outputs for 1 or 8 views of an image.
 
-    `network` takes an image [n, h, w, bands].  The deviation of one view is None.
+    `network` takes an image [n, h, w, bands].
     """
     if views == 1:
-        return tf.cast(network(image), tf.float32), None
-    first, total, squares = None, 0.0, 0.0
+        return tf.cast(network(image), tf.float32)
+    total = 0.0
     for axes, swap in product(([], [2], [1], [1, 2]), ((0, 1, 2, 3), (0, 2, 1, 3))):
         axes = tf.constant(axes, tf.int32)
         output = network(tf.transpose(tf.reverse(image, axes), swap))
-        output = tf.reverse(tf.transpose(tf.cast(output, tf.float32), swap), axes)
-        first = output if first is None else first
-        # Differences are small, so that their squares lose no digits.
-        total += output - first
-        squares += (output - first) ** 2
-    mean = total / VIEWS
-    return first + mean, tf.sqrt(tf.maximum(squares / VIEWS - mean**2, 0))
+        total += tf.reverse(tf.transpose(tf.cast(output, tf.float32), swap), axes)
+    return total / VIEWS
 
 
 def averaged(network: Callable, views: int) -> Callable:
@@ -47,7 +40,7 @@ def averaged(network: Callable, views: int) -> Callable:
     def one_view(image: tf.Tensor) -> tf.Tensor:
         return network(**{INPUT: image})[OUTPUT]
 
-    return lambda lr: {OUTPUT: mean_of_views(one_view, lr, views)[0]}
+    return lambda lr: {OUTPUT: mean_of_views(one_view, lr, views)}
 
 
 def save(
@@ -81,10 +74,10 @@ def save(
         return network({INPUT: lr})[OUTPUT_DN][:, crop:-crop, crop:-crop]
 
     def serve(lr: tf.Tensor) -> dict[str, tf.Tensor]:
-        mean, spread = mean_of_views(one_view, lr, views)
+        mean = mean_of_views(one_view, lr, views)
         if record is None:
             return {cropped(crop): mean}
-        predictors = intervals.predictors(mean, spread)
+        predictors = intervals.predictors(mean)
         cut = slice(intervals.CUT, -intervals.CUT)
         return {
             cropped(crop + intervals.CUT): mean[:, cut, cut],

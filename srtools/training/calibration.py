@@ -13,11 +13,10 @@ from tqdm import tqdm
 
 from srtools.conventions import BANDS
 from srtools.network import intervals
-from srtools.network.serving import VIEWS, mean_of_views
 from srtools.tf import tf
 from srtools.training.batches import read_evenly_spaced
 
-MAX_PATCHES = 64  # per group, evenly spread
+MAX_PATCHES = {"train": 32, "valid": 64}  # evenly spread; the weights need fewer
 MAX_PIXELS = 2000  # per patch, at random
 KNOTS = 15  # ranges of the scale, with equally many pixels
 MIN_SIDE = 8  # pixels of a patch inside its border
@@ -31,33 +30,30 @@ Pixels = tuple[np.ndarray, np.ndarray]
 
 def calibrate(
     network: Callable, files: dict[str, dict[str, Any]], seed: int
-) -> dict[str, dict] | None:
-    """Calibrate the intervals of one view of the image, and of the mean of eight.
+) -> dict | None:
+    """Calibrate the intervals of a network.
+
+    They also serve the mean over flips and turns, which has slightly smaller errors.
 
     Arguments:
         network: function of lr [n, h, w, bands] DN; returns hr [n, 4 h, 4 w, bands] DN.
         files: patches images, by group ("train", "valid") and kind.
 
     Returns:
-        Records for the card by number of views; None if validation patches are too few
-        or too small.
+        Record for the card; None if validation patches are too few or too small.
     """
-    samples = [read_evenly_spaced(files[g], MAX_PATCHES) for g in ("train", "valid")]
+    samples = [read_evenly_spaced(files[g], most) for g, most in MAX_PATCHES.items()]
     lr, hr = samples[1]
     if len(lr) < MIN_PATCHES or hr.shape[1] < 2 * intervals.CUT + MIN_SIDE:
         return None
-    records, patches = {}, sum(len(sample[0]) for sample in samples)
-    progress = {"total": (1 + VIEWS) * patches, "unit": "view", "disable": None}
+    rng, patches = np.random.default_rng(seed), sum(len(lr) for lr, _ in samples)
+    progress = {"total": patches, "unit": "patch", "disable": None}
     with tqdm(desc="measuring the intervals", **progress) as bar:
-        for views in (1, VIEWS):
-            rng = np.random.default_rng(seed)
-            pixels = [_measure(network, *sample, views, rng, bar) for sample in samples]
-            records[str(views)] = _fit(*pixels)
-    return records
+        return _fit(*(_measure(network, *sample, rng, bar) for sample in samples))
 
 
 def _measure(
-    network: Callable, lr: np.ndarray, hr: np.ndarray, views: int, rng: Any, bar: tqdm
+    network: Callable, lr: np.ndarray, hr: np.ndarray, rng: Any, bar: tqdm
 ) -> Pixels:
     """Compute error predictors and errors (DN) of random pixels of each patch."""
     side = hr.shape[1] - 2 * intervals.CUT
@@ -66,14 +62,13 @@ def _measure(
     inner, pixels = slice(intervals.CUT, -intervals.CUT), []
     for first in range(0, len(lr), BATCH_SIZE):
         batch = slice(first, first + BATCH_SIZE)
-        images = tf.constant(lr[batch], tf.float32)
-        answer, spread = mean_of_views(network, images, views)
+        answer = tf.cast(network(tf.constant(lr[batch], tf.float32)), tf.float32)
         errors = np.abs(answer.numpy() - hr[batch])[:, inner, inner]
-        predictors = intervals.predictors(answer, spread).numpy()
+        predictors = intervals.predictors(answer).numpy()
         rows, columns = np.divmod(indexes[batch], side)
         chosen = np.arange(len(errors))[:, None], rows, columns
         pixels.append((predictors[chosen], errors[chosen]))
-        bar.update(views * len(errors))
+        bar.update(len(errors))
     predictors, errors = map(np.concatenate, zip(*pixels, strict=True))
     return predictors, errors
 
@@ -89,7 +84,7 @@ def _fit(train: Pixels, valid: Pixels) -> dict:
     scales = np.stack(scales, axis=-1)
     coverage = _cross_validate(scales, valid[1])
     return {
-        "signs": ["1", "brightness", "roughness", "spread"][: len(weights[0])],
+        "signs": ["1", "brightness", "roughness"],
         "weights": np.round(weights, 5).tolist(),
         **_widths(scales, valid[1]),
         "patches": len(scales),

@@ -113,7 +113,7 @@ class TrainingJob:
         )
         self.counts = {"train": train.size, "valid": valid.size}
         log.info("%d patches to train on, %d to validate", train.size, valid.size)
-        log.info("convolutions are computed in %s", self.arithmetic)
+        log.info("compiling the network, with convolutions in %s", self.arithmetic)
         steps = batches.steps_per_epoch(train.size, options.batch_size)
         self.steps = steps * options.nb_epochs
         self.epochs = {

@@ -42,7 +42,6 @@ def made_up(**changed) -> dict:
         },
         "closer_look": {"patches": 8},
         "coverage": {
-            "views": 1,
             "patches": 8,
             "levels": dict.fromkeys(("0.8", "0.9", "0.95"), level),
             "left_out": {"0.9": {"coverage": 0.9, "spread": 0.05}},

@@ -9,7 +9,6 @@ from sr_eval import errors_of_patches, mean_over_patches
 from srtools.errors import SRError
 from srtools.evaluation import assessment as module
 from srtools.evaluation.assessment import Assessment, commands
-from srtools.evaluation.coverage import Coverage
 from srtools.evaluation.eval_set import EvalSet
 from srtools.network import domain_shift
 from srtools.network.saved_model import ModelInfo
@@ -31,8 +30,7 @@ def assess(step: int, lr: np.ndarray = LR, truth: np.ndarray = TRUTH, **dataset)
     windows = np.arange(COUNT)[:, None] * (SIZE // 4, 0)
     test = EvalSet(Path("nowhere"), {}, COUNT, SIZE, dataset, windows)
     model = ModelInfo("model", {}, {}, {"dataset": {}, "seed": 1})
-    coverage = Coverage(None, {}, 1)
-    assessment = Assessment(test, model, coverage, errors_of_patches, mean_over_patches)
+    assessment = Assessment(test, model, errors_of_patches, mean_over_patches)
     for first in range(0, COUNT, step):
         batch = lr[first : first + step], truth[first : first + step]
         assessment.add(batch[0], predict(*batch), batch[1])
@@ -117,7 +115,7 @@ def test_blocks_of_the_card(split, expected):
     """A test scene, and interleaved groups, have no blocks in the card."""
     windows = np.array([[0, 0], [0, 64]])
     test = EvalSet(Path("nowhere"), {}, 2, 128, {"split": split}, windows)
-    assessment = Assessment(test, ModelInfo("m", {}, {}, {}), None, None, None)
+    assessment = Assessment(test, ModelInfo("m", {}, {}, {}), None, None)
     assert assessment.blocks.tolist() == expected
 
 

@@ -9,13 +9,8 @@ from srtools.network import intervals
 
 
 def sample(truth: np.ndarray) -> Sample:
-    lr = np.full((len(truth), 8, 8, 4), 1000, np.float32)
-    return Sample(None, lr, {}, truth)
-
-
-def repeat(lr):
-    """Network that repeats each pixel 4 x 4 times, reflectance."""
-    return {"hr": np.repeat(np.repeat(lr, 4, axis=1), 4, axis=2) * np.float32(1e-4)}
+    predicted = {"model": np.full(truth.shape, 0.1, np.float32)}
+    return Sample(None, None, predicted, truth)
 
 
 def test_counts_by_hand(monkeypatch):
@@ -29,12 +24,12 @@ def test_counts_by_hand(monkeypatch):
         return predictors[..., 0] * widths[level]
 
     monkeypatch.setattr(intervals, "half_widths", half_widths)
-    card = {"intervals": {"1": {"left_out": {"0.9": {"coverage": 0.9}}}}}
-    measure = Coverage(repeat, card, views=1)
+    card = {"intervals": {"left_out": {"0.9": {"coverage": 0.9}}}}
+    measure = Coverage(card)
     measure.add(sample(truth))
     measure.add(sample(truth))
     record = measure.record()
-    assert (record["patches"], record["views"]) == (2, 1)
+    assert record["patches"] == 2
     assert record["left_out"] == {"0.9": {"coverage": 0.9}}
     assert record["levels"]["0.8"]["coverage"]["B04"] == 1
     assert record["levels"]["0.8"]["coverage"]["B02"] == 0.5
@@ -43,8 +38,8 @@ def test_counts_by_hand(monkeypatch):
     assert record["levels"]["0.9"]["half_width_dn"]["all"] == pytest.approx(49.5)
 
 
-@pytest.mark.parametrize("card", [{}, {"intervals": {"8": {}}}])
+@pytest.mark.parametrize("card", [{}, {"intervals": None}])
 def test_a_model_without_intervals(card):
-    measure = Coverage(None, card, views=1)
+    measure = Coverage(card)
     measure.add(sample(np.ones((1, 32, 32, 4))))
     assert measure.record() is None

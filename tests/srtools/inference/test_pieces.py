@@ -242,7 +242,7 @@ def test_pieces_of_another_plan_are_refused(
     os.utime(job["s2_images"][0], ns=(0, 0))
     refused("s2_images;")
     card = cards.read_card(model / saved_model.CARD)
-    card["intervals"]["1"]["half_widths"]["0.9"] = [[20.0, 2000.0]] * 4
+    card["intervals"]["half_widths"]["0.9"] = [[20.0, 2000.0]] * 4
     cards.write_card(model / saved_model.CARD, card)
     refused("mask, model, s2_images;")
     infer(job, out, overwrite=True)

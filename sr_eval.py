@@ -6,8 +6,7 @@ Out: tables, metrics.json, patches.csv, patches.png and report.html.
     python sr_eval.py --patches patches --model_dir model --out_dir eval
     python sr_eval.py --compare eval_a eval_b --out_dir both
 
-Simple zooms of the same pixels are scored as well: a network that does not beat bicubic
-is not worth its electricity.  docs/metrics.md explains the scores.
+Simple zooms of the same pixels are scored as well.  docs/metrics.md has the scores.
 """
 
 from srtools.errors import one_line_errors, start
@@ -54,7 +53,7 @@ def read_batches(
 def enlarge(
     network: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]]
 ) -> Iterator[tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray]]:  # exercise
-    """Enlarge lr with the network and simple zooms; yield lr, predictions, truth."""
+    """Enlarge lr, DN; yield lr, {"model" and each of ZOOMS: reflectance}, truth."""
     for lr, truth in batches:
         reflectance, size = lr * np.float32(SCALE), truth.shape[1:3]
         zoomed = {method: zoom(reflectance, size, method) for method in ZOOMS}
@@ -102,14 +101,17 @@ def main(argv: list[str] | None = None) -> int:
     options = cli.parse(argv)
     out_dir, overwrite = options.out_dir, options.overwrite
     if options.compare:
-        results = comparison.write(out_dir, overwrite, *options.compare)
-        names = comparison.FILES
+        results, names = comparison.write(out_dir, overwrite, *options.compare)
     elif len(options.patches) > 1:
+        model = saved_model.describe(options.model_dir)
         for folder in options.patches:  # all of them, before the first is scored
-            eval_set.read_eval_set(folder)
-        result_files.check_folder(out_dir, overwrite, (comparison.SCENES,))
+            test = eval_set.read_eval_set(folder)
+            accepted = options.ignore_offset, options.accept_ground
+            eval_set.check_model(model, test, *accepted)
+        names = comparison.files_of(options.scenes())
+        result_files.check_folder(out_dir, overwrite, names)
         runs = {name: evaluate(scene) for name, scene in options.scenes().items()}
-        results, names = comparison.write_scenes(out_dir, runs)
+        results = comparison.write_scenes(out_dir, runs)
     else:
         results, names = tables.evaluation(evaluate(options)), result_files.FILES
     print(tables.format_tables(results))

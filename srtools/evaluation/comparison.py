@@ -12,20 +12,20 @@ from srtools.evaluation.report import page
 from srtools.evaluation.result_files import Run
 from srtools.evaluation.tables import Table
 from srtools.metrics import psnr
+from srtools.options.evaluation_options import SCENES
 
 FILES = ("comparison.json", "comparison.html")
-SCENES = "scenes.json"  # summary of several scenes
 MOST_UNLIKE = 4  # patches that are listed
 
 
-def write(out_dir: str, overwrite: bool, one: str, other: str) -> list[Table]:
-    """Compare the results in two folders, write `FILES`, and return their tables."""
+def write(out_dir: str, overwrite: bool, one: str, other: str) -> tuple:
+    """Compare the results in two folders, write `FILES`; return tables and `FILES`."""
     compared = compare(result_files.read(one), result_files.read(other))
     result_files.check_folder(out_dir, overwrite, FILES)
     with files.whole_files([Path(out_dir) / name for name in FILES]) as partial:
         cards.write_card(partial / FILES[0], compared)
         page.save_comparison(partial / FILES[1], compared)
-    return tables.comparison(compared)
+    return tables.comparison(compared), FILES
 
 
 def compare(one: Run, other: Run) -> dict:
@@ -54,14 +54,13 @@ def compare(one: Run, other: Run) -> dict:
     }
 
 
-def write_scenes(
-    out_dir: str | Path, runs: dict[str, dict]
-) -> tuple[list[Table], list[str]]:
-    """Write scenes.json, a summary of metrics by scene.
+def files_of(scenes: dict) -> list[str]:
+    """Return the names of all files of several scenes, of the summary first."""
+    return [SCENES, *(f"{s}/{file}" for s in scenes for file in result_files.FILES)]
 
-    Returns:
-        The summary as a table, and the names of all files of the scenes.
-    """
+
+def write_scenes(out_dir: str | Path, runs: dict[str, dict]) -> list[Table]:
+    """Write scenes.json, a summary of metrics by scene; return it as a table."""
     rows = [
         {
             "name": name,
@@ -82,5 +81,4 @@ def write_scenes(
         "level": confidence.LEVEL,
     }
     cards.write_card(Path(out_dir) / SCENES, summary)
-    names = [f"{run}/{name}" for run in runs for name in result_files.FILES]
-    return tables.scenes(summary), [SCENES, *names]
+    return tables.scenes(summary)

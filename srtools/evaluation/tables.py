@@ -160,10 +160,8 @@ def _gain(metrics: dict) -> Table:
 def _detail(metrics: dict, sample: str) -> Table:
     size = metrics["spectrum"]["effective_resolution_metres"]
     shares = metrics["correctness"]
-    records = {
-        "bicubic": {"resolution": size["bicubic"]},
-        "model": {"resolution": size["model"], **shares},
-    }
+    records = {name: {"resolution": size[name]} for name in ("bicubic", "model")}
+    records["model"] |= shares
     columns = [("resolution, m", "resolution", ".1f")]
     columns += [(name, name, ".2f") for name in shares]
     note = f"{sample}; the shares of new detail add up to 1"
@@ -182,8 +180,7 @@ def _consistency(consistency: dict | None, sample: str) -> list[Table]:
 
 
 def _coverage(metrics: dict, sample: str) -> list[Table]:
-    coverage = metrics["coverage"]
-    if not coverage:
+    if not (coverage := metrics["coverage"]):
         return []
     records = {
         f"{float(level):.0%}": record["coverage"]

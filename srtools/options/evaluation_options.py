@@ -7,6 +7,8 @@ from pathlib import Path
 from srtools.options import parser
 from srtools.options.parser import MisuseError, number, option
 
+SCENES = "scenes.json"  # summary of several scenes, beside their folders of results
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -60,10 +62,10 @@ class Options:
         if not self.compare and not (self.model_dir and self.patches):
             raise MisuseError("--model_dir and --patches are required, or --compare")
         names = [Path(folder).absolute().name for folder in self.patches or ()]
-        if twice := {name for name in names if names.count(name) > 1}:
+        if twice := {name for name in names if [SCENES, *names].count(name) > 1}:
             raise MisuseError(
-                f"two folders of --patches have the name {twice.pop()}, so their "
-                "results would have the same folder; rename one of them"
+                f"{twice.pop()}, the name of a folder of --patches, is that of other "
+                "results in --out_dir, too; rename the folder"
             )
 
     @property

@@ -75,11 +75,6 @@ def test_help_tells_every_default(cli, capsys):
     assert len(described) == sum(f.default is not dataclasses.MISSING for f in fields)
 
 
-def test_the_files_that_exercise_1_reads():
-    options = dataset.parse(f"{SPOT} --s2_images s2.tif --scl scl.tif".split())
-    assert options.inputs == ["p", "x", "s2.tif", "scl.tif"]
-
-
 def test_the_network_of_the_course():
     assert model.parse([]).network_size == {"filters": 64, "blocks": 4, "kernel": 4}
 
@@ -105,13 +100,3 @@ def test_the_options_that_the_weights_depend_on():
     assert settings["augment"] is False and settings["filters"] == 64
     assert not set(settings) & set(training.FREE)
     assert training.parse([*common, "--streaming"]).settings == settings
-
-
-def test_scenes():
-    two = ("p/nice", "p/lille")
-    two = evaluation.Options(patches=two, model_dir="m", out_dir="eval")
-    scenes = {name: (run.patches, run.out_dir) for name, run in two.scenes().items()}
-    assert scenes == {
-        "nice": (("p/nice",), "eval/nice"),
-        "lille": (("p/lille",), "eval/lille"),
-    }

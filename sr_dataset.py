@@ -4,8 +4,6 @@ In:  Spot-7 PAN (1.5 m) and XS (6 m), and Sentinel-2 from a STAC API or from fil
 Out: {train,valid,test}_{lr,hr}_patches.tif, sentinel2.tif, dataset.json, pictures.
 
     python sr_dataset.py --pan pan.tif --xs xs.tif --out_dir patches
-
-Sources: the OTB and OTBTF applications that are called below.
 """
 
 from srtools.errors import one_line_errors, start
@@ -118,7 +116,7 @@ def create_dataset(options: cli.Options) -> dict:
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
-    options = pair.completed(cli.parse(argv))
+    options = pair.with_spot_date(cli.parse(argv))
     if options.dry_run:
         pair.search(options)
     else:

@@ -10,7 +10,6 @@ Out: a seamless 16-bit Cloud Optimized GeoTIFF at 1.5 m, and a card (JSON) besid
 Tiles join without a seam: each is computed with a margin wider than the receptive field
 of the network, and only its middle (the `_crop` output) is kept.
 The image is made in pieces, so that a killed run continues where it stopped.
-Source: OTBTF application TensorflowModelServe.
 """
 
 from srtools.errors import one_line_errors, start
@@ -40,7 +39,7 @@ def put_on_lr_grid(s2: list[str], offset: int, grid: str) -> pyotb.App:  # exerc
 
 
 def serve(lr: pyotb.App, job: Job) -> pyotb.App:  # exercise
-    """Run the network over `lr`, tile by tile, and stack its outputs.
+    """Run the network over `lr`; `job` has model_dir, tile_size, crop and output names.
 
     Near the edge of a tile the output is wrong, so `crop` output pixels are cut off on
     each side.  OTBTF cuts the output to whole expression fields, so the smallest field

@@ -1,7 +1,6 @@
 """Exercise 2: the network that turns Sentinel-2 on a 6 m grid into 1.5 m images.
 
-Run alone, it prints the layers with the shape of their output for h x w pixels, their
-parameters and their receptive field.
+Run alone, it prints the layers, their output of h x w pixels, and how far they look.
 
     python sr_model.py
     python sr_model.py --filters 32 --blocks 8
@@ -42,7 +41,8 @@ class SRModel(otbtf.ModelBase):
     def __init__(self, dataset_element_spec: Any, filters=64, blocks=4, kernel=4):
         self.filters, self.blocks, self.kernel = filters, blocks, kernel
         super().__init__(dataset_element_spec, inference_cropping=CROPS)
-        # The network begins as a linear interpolation, and learns the missing detail.
+        # Sets the weights of first, *_conv2, zoom1, zoom2 and hr, so that the network
+        # begins as a linear interpolation, and learns the missing detail.
         start_as_zoom(self.model)
 
     def normalize_inputs(self, inputs: dict) -> dict:  # exercise
@@ -60,7 +60,8 @@ class SRModel(otbtf.ModelBase):
         x = layers.Add(name="skip")([x, first])
         x = zoom_by_2(self.filters, self.kernel, "zoom1")(x)  # [n, 2 h, 2 w, filters]
         x = zoom_by_2(self.filters, self.kernel, "zoom2")(x)  # [n, 4 h, 4 w, filters]
-        # A Conv2D in blocks of pixels, faster for 4 bands: [n, 4 h, 4 w, bands].
+        # A Conv2D in blocks of pixels, faster for 4 bands: [n, 4 h, 4 w, bands].  It
+        # begins with weights near 0, so that all it adds to start_as_zoom is learned.
         small = {"kernel_initializer": tf.keras.initializers.VarianceScaling(1e-7)}
         hr = BlockwiseConv2D(bands, 7, activation="relu", name=OUTPUT, **small)(x)
         hr_dn = layers.Rescaling(1 / SCALE, dtype="float32", name=OUTPUT_DN)(hr)

@@ -37,8 +37,7 @@ WARM_UP, MIN_WARM_UP = 0.05, 50  # share of all steps, steps; at most half of al
 
 def cosine_rate(full: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
     """Return a schedule of the learning rate, which rises from 0 and falls to 0."""
-    # The first steps of Adam are inaccurate.  A low rate there keeps the initial
-    # weights, which zoom.  Then the rate falls as a cosine.
+    # Large first steps of Adam, which are inaccurate, would spoil the initial zoom.
     # Source: Loshchilov and Hutter, SGDR, 2017; Goyal et al., 2017, for the warm-up.
     warm_up = max(1, min(max(MIN_WARM_UP, round(WARM_UP * steps)), steps // 2))
     return keras.optimizers.schedules.CosineDecay(
@@ -49,15 +48,16 @@ def cosine_rate(full: float, steps: int) -> keras.optimizers.schedules.CosineDec
 def compiled(model: SRModel, loss: str, rate: Any) -> keras.Model:  # exercise
     """Return a model with the output `hr` alone, compiled with Adam and the loss."""
     # Only `hr` is trained; `hr_dn` and the cropped outputs are for serving.
+    # weighted_metrics need mean_squared_error: the table of epochs makes PSNR of it.
     trainer = keras.Model(model.input, {OUTPUT: model.output[OUTPUT]})
     adam = keras.optimizers.Adam(rate)
-    metrics = {OUTPUT: ["mean_squared_error"]}  # the table makes PSNR of it
+    metrics = {OUTPUT: ["mean_squared_error"]}
     trainer.compile(adam, {OUTPUT: loss}, weighted_metrics=metrics, jit_compile=False)
     return trainer
 
 
 def early_stopping(patience: int) -> keras.callbacks.EarlyStopping:  # exercise
-    """Stop after `patience` epochs without a better validation loss; keep the best."""
+    """Stop `patience` epochs after the least validation loss; restore its weights."""
     return keras.callbacks.EarlyStopping(
         patience=patience,
         restore_best_weights=True,
@@ -80,7 +80,7 @@ def train(options: cli.Options) -> dict:
             trainer.fit(
                 job.train_batches,
                 validation_data=job.valid_batches,
-                callbacks=[*callbacks, board, job.checkpoint.of(callbacks)],
+                callbacks=[*callbacks, board, job.checkpoint.with_states_of(callbacks)],
                 **job.epochs,  # first and last epoch, steps per epoch
             )
         best = SRModel(job.element_spec, **options.network_size)  # float32, one device

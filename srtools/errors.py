@@ -105,10 +105,9 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
 
 
 def report(error: BaseException) -> int | None:
-    """Print an error of the input or of the machine as one line.
+    """Print an error of the input or of the machine as one line; return the exit code.
 
-    Returns:
-        The exit code; None for a programming error, which is not printed.
+    A programming error is not printed, and returns None.
     """
     unread = isinstance(error, BrokenPipeError)  # `| head` has read enough
     line = "" if unread else line_of(error)

@@ -552,7 +552,7 @@ def test_the_metadata_files_of_a_product(tmp_path):
     assert card["pair"]["days"] == 6 and card["s2_day"] == "2022-07-14"
     # --spot_date has priority.
     options = scene(out, spot_date=date(2022, 7, 15), **product)
-    assert pair.completed(options) == options
+    assert pair.with_spot_date(options) == options
 
 
 def test_no_intermediate_file(published, tmp_path, monkeypatch):

@@ -70,11 +70,10 @@ def back_project(
 def _axis(
     places: np.ndarray, size: int, spacing: float, pixel: float
 ) -> tuple[np.ndarray, ...]:
-    """Compute the weights along an axis of the image, for pixels centred at `places`.
+    """Compute the weights along an axis of the image, for pixels centred at `places`:
 
-    Returns:
-        Weights of the blur, [n, size]; of the interpolation, [size, n]; and the mask of
-        Sentinel-2's pixels with their blur inside the image, [n].
+    of the blur, [n, size]; of the interpolation, [size, n]; and the mask of
+    Sentinel-2's pixels with their blur inside the image, [n].
     """
     distances = (np.arange(size)[:, None] - places) * spacing / pixel
     cubic = _cubic(np.abs(distances))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from srtools.conventions import OUTPUT
+from srtools.errors import SRError
 from srtools.tf import tf
 
 
@@ -55,6 +56,9 @@ def start_as_zoom(network: tf.keras.Model) -> None:
     to nothing, the zooms interpolate, and the last convolution copies the channel.  The
     other channels stay random, with almost no weight in the sum.
     """
+    names = {layer.name for layer in network.layers}
+    if missing := {"first", "zoom1", "zoom2", OUTPUT} - names:
+        raise SRError(f"the network needs a layer with the name {min(missing)}")
     identity = np.arange(network.output[OUTPUT].shape[-1])
     repeats = network.get_layer("zoom1").kernel_size[0] == 2
     for layer in network.layers:

@@ -8,7 +8,7 @@ from srtools.options.dataset_options import Options
 from srtools.sentinel2 import areas, source
 
 
-def completed(options: Options) -> Options:
+def with_spot_date(options: Options) -> Options:
     """Fill in `spot_date`, the day of acquisition, if the metadata of PAN state it."""
     day = options.spot_date or dimap.imaging_date(options.pan)
     return replace(options, spot_date=day)

@@ -108,9 +108,7 @@ def training_batches(
 
     All batches are full: the last one of an epoch repeats a few patches, so that each
     epoch has each patch, and all steps weigh the same.  `epochs` count from 0.
-
-    Returns:
-        Batches of `({"lr": [batch_size, h, w, bands] DN}, {"hr": reflectance})`.
+    A batch is `({"lr": [batch_size, h, w, bands] DN}, {"hr": reflectance})`.
     """
     count = steps_per_epoch(patches.size, batch_size) * batch_size
 
@@ -139,9 +137,7 @@ def validation_batches(patches: Patches, batch_size: int) -> tf.data.Dataset:
 
     Patches of weight 0 fill the last batch, because each of several GPUs needs a part
     of it.  The other weights make the mean over batches equal to that over patches.
-
-    Returns:
-        Batches of `({"lr": DN}, {"hr": reflectance}, weights [batch_size, 1, 1])`.
+    A batch is `({"lr": DN}, {"hr": reflectance}, weights [batch_size, 1, 1])`.
     """
     count = steps_per_epoch(patches.size, batch_size) * batch_size
 

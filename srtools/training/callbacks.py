@@ -65,6 +65,10 @@ class EpochTable(tf.keras.callbacks.Callback):
         for key in [key for key in logs if key.endswith("mean_squared_error")]:
             name = "val_psnr" if key.startswith("val_") else "psnr"
             logs[name] = float(psnr(logs.pop(key)))
+        if "val_psnr" not in logs:
+            raise SRError(
+                "compile needs weighted_metrics={'hr': ['mean_squared_error']}"
+            )
         logs["val_gain"] = logs["val_psnr"] - self.bicubic_psnr
         if epoch < 0:
             self.start = {"epoch": 0, "loss": None, **logs}

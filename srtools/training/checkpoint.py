@@ -51,7 +51,9 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.states: list[dict] = []
         self.arrays: dict[str, np.ndarray] = {}
 
-    def of(self, callbacks: Sequence[tf.keras.callbacks.Callback]) -> "Checkpoint":
+    def with_states_of(
+        self, callbacks: Sequence[tf.keras.callbacks.Callback]
+    ) -> "Checkpoint":
         """Include the state of other callbacks; return the checkpoint itself."""
         self.callbacks = callbacks
         return self

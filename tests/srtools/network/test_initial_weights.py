@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from srtools.errors import SRError
 from srtools.network import initial_weights
 
 import tensorflow as tf
@@ -31,3 +32,9 @@ def test_an_even_zoom_keeps_all_but_the_differences_of_the_sums(size):
     # Within a part, pixels keep their differences.
     change = (even - kernel)[::2, ::2]
     np.testing.assert_allclose(change - change[:1, :1], 0, atol=1e-6)
+
+
+def test_layers_are_found_by_name():
+    network = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+    with pytest.raises(SRError, match="needs a layer with the name first"):
+        initial_weights.start_as_zoom(network)

@@ -63,6 +63,11 @@ def test_logs_have_the_same_names_on_both_versions_of_keras(table, output, monke
     assert table.rows == [{**logs, "epoch": 1.0, "seconds": 5.0}]
 
 
+def test_a_network_without_the_metric_is_refused(table):
+    with pytest.raises(SRError, match="compile needs weighted_metrics=.'hr': "):
+        table.on_epoch_end(-1, {"val_loss": 1.0})
+
+
 def test_table_is_complete_after_each_epoch(tmp_path, table, caplog):
     caplog.set_level(logging.INFO)
     finish_epoch(table, 0, val_loss=0.123456789)

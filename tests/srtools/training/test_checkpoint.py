@@ -47,7 +47,7 @@ def train(checkpoint, epochs=4):
         initial_epoch=checkpoint.epochs_done,
         epochs=epochs,
         verbose=0,
-        callbacks=[stop, record, checkpoint.of([Table(), stop])],
+        callbacks=[stop, record, checkpoint.with_states_of([Table(), stop])],
     )
     optimizer = [v.numpy() for v in optimizer_variables(model)]
     return stop, [*weights[-1], *optimizer]

@@ -8,7 +8,9 @@ import logging
 import os
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from otblite.itk import (
     itkSize,
     itkVector,
 )
-from otblite.parameters import INPUT, RAM, Parameter, Pixel, Type
+from otblite.parameters import INPUT, LISTS, RAM, Parameter, Pixel, Type
 from rasterio.crs import CRS
 
 log = logging.getLogger("otblite")
@@ -38,6 +40,8 @@ EXPORTED = {
     "region": itkRegion,
     "metadata": ImageMetadata,
 }
+# Names of the sides of an image, and where they are: 0 first, 1 last.
+CORNERS = (("Upper", 0), ("Lower", 1)), (("Left", 0), ("Right", 1))
 
 
 class Application(Extras):
@@ -52,6 +56,8 @@ class Application(Extras):
         self._outputs: dict[str, Image] = {}
         self._points: dict[str, vectors.Points] = {}
         self._files: dict[str, Image] = {}
+        self._regions: dict[str, Window] = {}
+        self._stale = False  # a parameter was set, and others may depend on it
 
     # Methods that each application implements.
 
@@ -99,7 +105,7 @@ class Application(Extras):
     def output(self, key: str, value: Any) -> None:
         """Set an output: an image, points, or a plain value."""
         if isinstance(value, Image):
-            self._outputs[key] = value
+            self._outputs[key] = replace(value, in_memory=False)
         elif isinstance(value, vectors.Points):
             self._points[key] = value
         else:
@@ -121,7 +127,8 @@ class Application(Extras):
         # Inputs and parameters may have changed since the last time.
         for parameter in self._parameters.values():
             parameter.automatic = None
-        for entries in (self._files, self._outputs, self._points):
+        self._stale = False
+        for entries in (self._files, self._outputs, self._points, self._regions):
             entries.clear()
         try:
             self.run()
@@ -175,7 +182,7 @@ class Application(Extras):
         return self._parameter(key).type
 
     def GetParameterRole(self, key: str) -> int:
-        """Return 0 for an input, 1 for an output."""
+        """Return 1 for a value that the application computes, else 0, as for files."""
         return self._parameter(key).role
 
     def GetChoiceKeys(self, key: str) -> tuple[str, ...]:
@@ -198,7 +205,8 @@ class Application(Extras):
     def HasUserValue(self, key: str) -> bool:
         """Check whether the user gave a value."""
         parameter = self._parameter(key)
-        return bool(parameter.images) or parameter.value is not None
+        has_value = bool(parameter.images) or parameter.value is not None
+        return has_value and parameter.of_user
 
     def HasAutomaticValue(self, key: str) -> bool:
         """Check whether the application chose the value."""
@@ -222,25 +230,31 @@ class Application(Extras):
         """
         self._set(key, lambda parameter: parameter.check(value))
 
-    def SetParameterInt(self, key: str, value: int) -> None:
-        """Set an integer, a number or a switch."""
-        self._set(key, lambda parameter: parameter.from_integer(value))
+    # The last argument of setters is false for values that count as automatic.
 
-    def SetParameterFloat(self, key: str, value: float) -> None:
+    def SetParameterInt(self, key: str, value: int, of_user: bool = True) -> None:
+        """Set an integer, a number or a switch."""
+        self._set(key, lambda parameter: parameter.from_integer(value), of_user)
+
+    def SetParameterFloat(self, key: str, value: float, of_user: bool = True) -> None:
         """Set a number."""
-        self._set(key, lambda parameter: parameter.from_float(value))
+        self._set(key, lambda parameter: parameter.from_float(value), of_user)
 
     SetParameterDouble = SetParameterFloat
 
-    def SetParameterString(self, key: str, value: str) -> None:
-        """Set a parameter that is not a list from text."""
-        self._set(key, lambda parameter: parameter.from_text(value))
+    def SetParameterString(self, key: str, value: str, of_user: bool = True) -> None:
+        """Set a parameter from text, a list of bands from one name."""
+        self._set(key, lambda parameter: parameter.from_text(value), of_user)
 
-    def SetParameterStringList(self, key: str, value: Iterable[str]) -> None:
+    def SetParameterStringList(
+        self, key: str, value: Iterable[str], of_user: bool = True
+    ) -> None:
         """Set a list."""
-        self._set(key, lambda parameter: parameter.from_list(value))
+        self._set(key, lambda parameter: parameter.from_list(value), of_user)
 
-    def _set(self, key: str, convert: Callable[[Parameter], Any]) -> None:
+    def _set(
+        self, key: str, convert: Callable[[Parameter], Any], of_user: bool = True
+    ) -> None:
         parameter = self._parameter(key)
         try:
             value = convert(parameter)
@@ -252,6 +266,7 @@ class Application(Extras):
             parameter.images = value if isinstance(value, list) else [value]
         else:
             parameter.value = value
+        parameter.of_user, self._stale = bool(of_user), True
 
     def AddParameterStringList(self, key: str, value: str) -> None:
         """Append to a list."""
@@ -269,6 +284,10 @@ class Application(Extras):
     def GetParameterValue(self, key: str) -> Any:
         """Return the value of a parameter, file names for images."""
         parameter = self._parameter(key)
+        if self._stale:
+            self._stale = False
+            with suppress(RuntimeError):  # Execute raises it again
+                self.UpdateParameters()
         if parameter.type in (Type.InputImage, Type.InputImageList):
             names = [image for image in parameter.images if isinstance(image, str)]
             return names if parameter.type is Type.InputImageList else "".join(names)
@@ -277,12 +296,16 @@ class Application(Extras):
     def GetParameterString(self, key: str) -> str:
         """Return a value as text, empty if there is none."""
         value = self.GetParameterValue(key)
+        if isinstance(value, list):
+            return " ".join(value)
         return "" if value is None else str(value)
 
     GetParameterAsString = GetParameterString
 
     def GetParameterStringList(self, key: str) -> list[str]:
         """Return a list."""
+        if self._parameter(key).type not in LISTS:
+            self.fail(f"parameter '{key}' is no list")
         return list(self.GetParameterValue(key) or [])
 
     def GetParameterInt(self, key: str) -> int:
@@ -303,7 +326,7 @@ class Application(Extras):
 
     # Images in memory.
 
-    def ConnectImage(self, key: str, other: "Application", other_key: str) -> None:
+    def ConnectImage(self, key: str, other: "Application", other_key: str) -> bool:
         """Use an output of another application as input, without a file."""
         image = other._image(other_key)
         parameter = self._parameter(key)
@@ -313,10 +336,20 @@ class Application(Extras):
             parameter.images = [image]
         else:
             self.fail(f"parameter '{key}' is not an input image")
+        self._stale = True
+        return True
 
-    def _image(self, key: str) -> Image:
+    # The index is that of an image in a list; of other parameters it has no effect.
+
+    def _image(self, key: str, index: int = 0) -> Image:
         """Return an output image, executing if need be, or an input image."""
-        if self._parameter(key).type is not Type.OutputImage:
+        kind = self._parameter(key).type
+        if kind is Type.InputImageList:
+            images = self.images(key)
+            if not 0 <= index < len(images):
+                self.fail(f"parameter '{key}' has {len(images)} images, no {index}")
+            return images[index]
+        if kind is not Type.OutputImage:
             return self.image(key)
         if key not in self._outputs:
             self.Execute()
@@ -324,43 +357,69 @@ class Application(Extras):
             self.fail(f"parameter '{key}' has no image")
         return self._outputs[key]
 
-    def GetImageSize(self, key: str) -> itkSize:
+    def GetImageSize(self, key: str, index: int = 0) -> itkSize:
         """Return (width, height) in pixels."""
-        grid = self._image(key).grid
-        return itkSize(grid.width, grid.height)
+        grid = self._image(key, index).grid
+        return itkSize.of(grid.width, grid.height)
 
-    def GetImageNbBands(self, key: str) -> int:
+    def GetImageNbBands(self, key: str, index: int = 0) -> int:
         """Return the number of bands."""
-        return self._image(key).bands
+        return self._image(key, index).bands
 
-    def GetImageSpacing(self, key: str) -> itkVector:
+    def GetImageSpacing(self, key: str, index: int = 0) -> itkVector:
         """Return the pixel size (x, y); y is negative for a north-up image."""
-        return itkVector(*self._image(key).grid.spacing)
+        return itkVector.of(*self._image(key, index).grid.spacing)
 
-    def GetImageOrigin(self, key: str) -> itkPoint:
+    def GetImageOrigin(self, key: str, index: int = 0) -> itkPoint:
         """Return the coordinates (x, y) of the centre of the first pixel."""
-        return itkPoint(*self._image(key).grid.origin)
+        return itkPoint.of(*self._image(key, index).grid.origin)
 
-    def GetImageRequestedRegion(self, key: str) -> itkRegion:
-        """Return the region of an export: always the whole image."""
-        return itkRegion(itkIndex(0, 0), self.GetImageSize(key))
+    def GetImageRequestedRegion(self, key: str, index: int = 0) -> itkRegion:
+        """Return the region that an export returns, which is the whole image."""
+        row, col, height, width = self._region(key, index)
+        return itkRegion.of(itkIndex.of(col, row), itkSize.of(width, height))
 
-    def GetImageProjection(self, key: str) -> str:
+    def _region(self, key: str, index: int = 0) -> Window:
+        return self._regions.get(key, self._image(key, index).grid.window)
+
+    def PropagateRequestedRegion(
+        self, key: str, region: itkRegion, index: int = 0
+    ) -> int:
+        """Choose the region that exports return; return its size in bytes."""
+        image = self._image(key, index)
+        (col, row), (width, height) = region["index"], region["size"]
+        window = Window(row, col, height, width)
+        if window.clip(*image.grid.window[2:]) != window:
+            self.fail(f"the region {region} is not inside the image of '{key}'")
+        self._regions[key] = window
+        return height * width * image.bands * np.dtype(np.float32).itemsize
+
+    def GetImageProjection(self, key: str, index: int = 0) -> str:
         """Return the CRS as WKT, empty if there is none."""
-        crs = self._image(key).grid.crs
+        crs = self._image(key, index).grid.crs
         return crs.to_wkt() if crs else ""
 
-    def GetImageMetadata(self, key: str) -> ImageMetadata:
+    def GetImageMetadata(self, key: str, index: int = 0) -> ImageMetadata:
         """Return the sensor metadata, which lives as long as this application."""
-        return ImageMetadata(self, self.GetImageProjection(key))
+        return ImageMetadata(self, self.GetImageProjection(key, index))
 
-    def GetMetadataDictionary(self, key: str) -> itkMetaDataDictionary:
+    def GetMetadataDictionary(self, key: str, index: int = 0) -> itkMetaDataDictionary:
         """Return the metadata that describes the grid."""
-        return itkMetaDataDictionary({"ProjectionRef": self.GetImageProjection(key)})
+        grid = self._image(key, index).grid
+        place, size = grid.transform, (grid.width, grid.height)
+        entries = {
+            "GeoTransform": place.to_gdal(),
+            "ProjectionRef": self.GetImageProjection(key, index),
+        }
+        for (down, bottom), (right, side) in product(CORNERS[0], CORNERS[1]):
+            corner = place @ (side * size[0], bottom * size[1])
+            entries[f"{down}{right}Corner"] = tuple(corner)
+        return itkMetaDataDictionary(entries)
 
-    def GetImageBasePixelType(self, key: str) -> Pixel:
-        """Return the pixel type that an image has before it is written."""
-        return Pixel.of(self._image(key).dtype)
+    def GetImageBasePixelType(self, key: str, index: int = 0) -> Pixel:
+        """Return the pixel type in memory: float, but for imported arrays theirs."""
+        image = self._image(key, index)
+        return Pixel.of(image.dtype) if image.in_memory else Pixel.float
 
     def GetParameterOutputImagePixelType(self, key: str) -> Pixel:
         """Return the pixel type in which an output image will be written."""
@@ -376,7 +435,7 @@ class Application(Extras):
         return Pixel(pixel).numpy.name
 
     def ExportImage(self, key: str) -> dict[str, Any]:
-        """Return the pixels [h, w, bands] as float32 or float64, and where they lie."""
+        """Return the pixels [h, w, bands] of the region, and where the image lies."""
         return {
             "array": self.GetVectorImageAsNumpyArray(key),
             "origin": self.GetImageOrigin(key),
@@ -416,10 +475,11 @@ class Application(Extras):
             self.fail(f"parameter '{key}': {error}")
         height, width = array.shape[:2]
         size = tuple(exported["region"]["size"])
-        if size != (width, height):
+        if size != (width, height) or size != tuple(exported["size"]):
             self.fail(
                 f"parameter '{key}': an array of {width} x {height} pixels came with "
-                f"the description of {size[0]} x {size[1]}"
+                f"the region of {size[0]} x {size[1]} of an image of "
+                f"{exported['size'][0]} x {exported['size'][1]}"
             )
         (x, y), (dx, dy) = exported["origin"], exported["spacing"]
         transform = Affine(dx, 0, x - dx / 2, 0, dy, y - dy / 2)
@@ -458,10 +518,11 @@ class Application(Extras):
             )
 
     def GetVectorImageAsNumpyArray(self, key: str, dt: str = "float") -> np.ndarray:
-        """Return the pixels [h, w, bands] as float32 or float64; `dt` has no effect."""
-        kind = self._parameter(key).pixel.numpy
-        pixels = self._image(key).read_all()
-        return pixels.astype(kind if kind.kind == "f" else np.float32, order="C")
+        """Return the pixels [h, w, bands] as float32; `dt` has no effect."""
+        image, region = self._image(key), self._region(key)
+        whole = region == image.grid.window
+        pixels = image.read_all() if whole else image.read(region)
+        return pixels.astype(np.float32, order="C")
 
     def GetImageAsNumpyArray(self, key: str, dt: str = "float") -> np.ndarray:
         """Return the pixels [h, w] of an image of one band."""
@@ -493,7 +554,8 @@ def borrow(array: np.ndarray, grid: Grid, place: str) -> Image:
             )
         return np.atleast_3d(pixels)[window.slices]
 
-    return replace(from_array(np.atleast_3d(array), grid), read=read)
+    image = from_array(np.atleast_3d(array), grid)
+    return replace(image, read=read, in_memory=True)
 
 
 def source_names() -> list[str]:

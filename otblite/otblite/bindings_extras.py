@@ -6,6 +6,7 @@
 Source: `otbApplication.i` of OTB 8.1.1, and its Cookbook.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -13,7 +14,9 @@ from xml.etree import ElementTree
 import numpy as np
 from affine import Affine
 from otblite.image import Grid, Image
-from otblite.parameters import INPUT, OUTPUT, Type
+from otblite.parameters import INPUT, LISTS, OUTPUT, Type
+
+log = logging.getLogger("otblite")
 
 IMAGES = (Type.InputImage, Type.InputImageList)
 
@@ -37,6 +40,16 @@ class ApplicationProxy:
         return str(self) == str(other)
 
     __hash__ = object.__hash__
+
+
+class Logger:
+    """Writes to the log of otblite; names are OTB's."""
+
+    Debug, Info, Warning, Error, Critical = (
+        lambda self, text, level=level: log.log(level, text.rstrip("\n"))
+        for level in (10, 20, 30, 40, 50)
+    )
+    Fatal = Critical
 
 
 class Extras:
@@ -98,12 +111,40 @@ class Extras:
         """Do nothing: no parameter depends on others before `Execute`."""
 
     def IsApplicationReady(self) -> bool:
-        """Check whether every mandatory input has a value."""
+        """Check whether every mandatory parameter has a value, outputs too."""
         return all(
             self.HasValue(key)
             for key in self.GetParametersKeys()
             if self.IsMandatory(key) and self.GetParameterRole(key) == INPUT
         )
+
+    def SetParameterUserValue(self, key: str, of_user: bool) -> None:
+        """Let a value count as the user's, or as automatic."""
+        self._parameter(key).of_user = bool(of_user)
+
+    def GetParameterName(self, key: str) -> str:
+        """Return the key: parameters have no other names here."""
+        return self._parameter(key).key
+
+    def GetParameterDescription(self, key: str) -> str:
+        """Return nothing: OTB's documentation describes the parameters."""
+        return self._parameter(key) and ""
+
+    def GetLogger(self) -> Logger:
+        """Return the object that writes to the log."""
+        return Logger()
+
+    def FreeRessources(self) -> None:
+        """Do nothing: files are closed when the application is gone."""
+
+    def SetNthParameterStringList(self, key: str, index: int, value: str) -> None:
+        """Replace a text, or the file name of an image, of a list."""
+        parameter = self._of_type(key, *LISTS)
+        values = parameter.images or list(parameter.value or [])
+        if not 0 <= index < len(values):
+            self.fail(f"parameter '{key}' has {len(values)} values, no {index}")
+        values[index] = value
+        self.SetParameterStringList(key, values)
 
     def EnableParameter(self, key: str) -> None:
         """Enable a parameter, so that its value is used."""
@@ -123,11 +164,7 @@ class Extras:
         node = ElementTree.SubElement(root, "application")
         ElementTree.SubElement(node, "name").text = self.name
         for key, parameter in self._parameters.items():
-            if (
-                not self.HasUserValue(key)
-                or parameter.role == OUTPUT
-                and not (isinstance(parameter.value, str))
-            ):
+            if not self.HasUserValue(key) or parameter.role == OUTPUT:
                 continue
             if any(not isinstance(image, str) for image in parameter.images):
                 self.fail(

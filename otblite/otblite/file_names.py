@@ -1,6 +1,7 @@
 """Extended file names: `image.tif?&key=value&...`, as OTB 9 reads them."""
 
 import logging
+import os
 import re
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from otblite.image import Window
 
 log = logging.getLogger("otblite")
 
+REMOTE = ("http://", "https://", "/vsi")
 STREAMING = ("streaming:type", "streaming:sizemode", "streaming:sizevalue")
 # Options of OTB without an effect here: files of sensor geometry, tags of rational
 # polynomials, several images written in one pass.
@@ -46,9 +48,13 @@ class OutputName:
 def split(name: str) -> tuple[str, list[str]]:
     """Separate the file name from its options at the *last* `?&`.
 
-    So a signed URL, which has a `?` and `&`, passes as it is.
+    So a signed URL, which has a `?` and `&`, passes as it is.  Of a local file with a
+    suffix the options may begin at the first `?`, as in OTB 8.
     """
     path, mark, options = name.rpartition("?&")
+    if not mark and not name.startswith(REMOTE):
+        path, mark, options = name.partition("?")
+        mark = mark and os.path.splitext(path)[1] and not os.path.exists(name)
     return (path, [o for o in options.split("&") if o]) if mark else (name, [])
 
 

@@ -125,6 +125,8 @@ class Image:
     read: Read
     tile: tuple[int, int] | None = None
     nodata: float | None = None
+    in_memory: bool = False
+    """True for an array that the user imported."""
 
     def read_all(self) -> np.ndarray:
         """Read every pixel, [height, width, bands], by several threads."""

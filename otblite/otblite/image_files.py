@@ -21,6 +21,7 @@ import rasterio.shutil
 from affine import Affine
 from otblite import file_names
 from otblite.block_cache import BlockCache
+from otblite.file_names import REMOTE
 from otblite.image import (
     WORKERS,
     Grid,
@@ -49,7 +50,6 @@ warnings.simplefilter("ignore", NotGeoreferencedWarning)
 # Seconds before a remote window is read again, beside GDAL's own retries, which know
 # nothing of connections that break off.
 PAUSES = (0.5, 2.0, 4.0)
-REMOTE = ("http://", "https://", "/vsi")
 
 
 def public(name: str) -> str:

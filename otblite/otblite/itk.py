@@ -11,8 +11,15 @@ from typing import Any
 class _Pair:
     """Two numbers: indices 0 and 1, no slices, equal to nothing but itself."""
 
-    def __init__(self, first: float = 0, second: float = 0):
-        self._values = [first, second]
+    def __init__(self):
+        self._values = [0, 0]
+
+    @classmethod
+    def of(cls, first: float, second: float) -> "_Pair":
+        """Make one; OTB's are made empty and filled."""
+        pair = cls()
+        pair._values = [first, second]
+        return pair
 
     def __str__(self) -> str:
         return "[{},{}]".format(*self._values)
@@ -53,11 +60,21 @@ class itkVector(_Pair):
 class itkRegion:
     """A rectangle of pixels, with the keys `index` and `size`."""
 
-    def __init__(self, index: itkIndex, size: itkSize):
-        self._parts = {"index": index, "size": size}
+    def __init__(self):
+        self._parts = {"index": itkIndex(), "size": itkSize()}
+
+    @classmethod
+    def of(cls, index: itkIndex, size: itkSize) -> "itkRegion":
+        """Make one; OTB's are made empty and filled."""
+        region = cls()
+        region._parts.update(index=index, size=size)
+        return region
 
     def __len__(self) -> int:
         return 2
+
+    def __str__(self) -> str:
+        return "{{index:{index}, size:{size}}}".format(**self._parts)
 
     def keys(self) -> list[str]:
         """List the keys."""
@@ -68,12 +85,16 @@ class itkRegion:
             raise IndexError(f"'index' or 'size' is expected, got {key!r}")
         return self._parts[key]
 
+    def __setitem__(self, key: str, value: _Pair) -> None:
+        self[key]  # raises if there is no such key
+        self._parts[key] = value
+
 
 class itkMetaDataDictionary:
     """Metadata of an image, by name; it has no `get`, and raises IndexError."""
 
-    def __init__(self, entries: dict[str, Any]):
-        self._entries = entries
+    def __init__(self, entries: dict[str, Any] | None = None):
+        self._entries = entries or {}
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -33,9 +33,9 @@ class Type(enum.IntEnum):
     Group = 17
     ListView = 18
     RAM = 19
-    Bool = 20
-    Field = 21
-    Band = 22
+    Bool = 22
+    Field = 23
+    Band = 24
 
 
 class Pixel(enum.IntEnum):
@@ -89,6 +89,8 @@ class Parameter:
     """Value chosen by the application where the user set none."""
     images: list[Image | str] = field(default_factory=list)
     """For input images: connected images, and names of files to open."""
+    of_user: bool = True
+    """False if the value that was set counts as automatic."""
     enabled: bool = True
     """False if the value is to be ignored."""
     pixel: Pixel = Pixel.float
@@ -134,14 +136,16 @@ class Parameter:
     def from_text(self, value: Any) -> Any:
         """Take a text, or the number or switch that it spells."""
         text = _expect(value, str, TEXT)
+        if self.type is Type.ListView:
+            return [text]
         if self.type in LISTS:
             raise ValueError(f"{TEXTS} is expected, got '{text}'")
         if self.type in INTEGERS | FLOATS:
-            convert, kind = (int, INTEGER) if self.type in INTEGERS else (float, NUMBER)
             try:
-                return self._number(convert(text))
+                number = float(text)
             except ValueError:
-                raise ValueError(f"{kind} is expected, got '{text}'") from None
+                raise ValueError(f"{NUMBER} is expected, got '{text}'") from None
+            return self._number(int(number) if self.type in INTEGERS else number)
         if self.type is Type.Bool:
             if text.lower() not in TRUE + FALSE:
                 raise ValueError(f"on or off is expected, got '{text}'")
@@ -188,7 +192,7 @@ def input_images(key: str = "il") -> Parameter:
 
 def output_image(key: str = "out", **options: Any) -> Parameter:
     """Declare an output image."""
-    return Parameter(key, Type.OutputImage, role=OUTPUT, **options)
+    return Parameter(key, Type.OutputImage, **options)
 
 
 def ram() -> Parameter:

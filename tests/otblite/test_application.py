@@ -41,19 +41,19 @@ def test_declarations_are_consistent(name):
             assert parameter.check(parameter.default) == parameter.default
         kind = app.GetParameterType(parameter.key)
         if kind in (otb.ParameterType_OutputImage, otb.ParameterType_OutputVectorData):
-            assert app.GetParameterRole(parameter.key) == 1
+            assert app.GetParameterRole(parameter.key) == 0  # as OTB has it
 
 
 @pytest.mark.parametrize(
     ("name", "key", "kind", "role", "default"),
     [
-        ("Superimpose", "out", "OutputImage", 1, None),
+        ("Superimpose", "out", "OutputImage", 0, None),
         ("Superimpose", "interpolator", "Choice", 0, "bco"),
         ("Superimpose", "fv", "Float", 0, 0.0),
         ("Superimpose", "ram", "RAM", 0, 256),
         ("ConcatenateImages", "il", "InputImageList", 0, []),
         ("ExtractROI", "cl", "ListView", 0, None),
-        ("PatchesSelection", "outvalid", "OutputVectorData", 1, None),
+        ("PatchesSelection", "outvalid", "OutputVectorData", 0, None),
         ("PatchesSelection", "strategy.split.trainprop", "Float", 0, 50.0),
         ("PatchesExtraction", "vec", "InputVectorData", 0, None),
         ("TensorflowModelServe", "model.fullyconv", "Bool", 0, False),
@@ -75,8 +75,8 @@ REFUSED = [
     ("Value", "ExtractROI", "sizex", -1, "at least 0 is expected"),
     ("Value", "Mosaic", "comp.feather", "large", "choose from none"),
     ("Value", "PatchesSelection", "grid.step", 0, "at least 1 is expected"),
-    ("String", "ExtractROI", "startx", "7.5", "an integer is expected, got '7.5'"),
-    ("String", "ExtractROI", "cl", "Channel1", "a list of texts is expected"),
+    ("String", "ExtractROI", "startx", "7x", "a number is expected, got '7x'"),
+    ("String", "Mosaic", "il", "a.tif", "a list of texts is expected"),
     ("String", "TensorflowModelServe", "model.fullyconv", "maybe", "on or off"),
     ("Int", "BandMath", "exp", 3, "text is expected, got 3"),
     ("Float", "ExtractROI", "startx", 4.5, "an integer is expected, got 4.5"),
@@ -131,6 +131,8 @@ def test_unsupported_parameter_is_named(xs):
         ("Value", "TensorflowModelServe", "model.fullyconv", True, True),
         # SetParameterString reads numbers and switches, as the command line does.
         ("String", "ExtractROI", "startx", "3", 3),
+        ("String", "ExtractROI", "startx", "3.7", 3),
+        ("String", "ExtractROI", "cl", "Channel2", ["Channel2"]),
         ("String", "Superimpose", "fv", "-1.5", -1.5),
         ("String", "TensorflowModelServe", "model.fullyconv", "on", True),
     ],
@@ -211,7 +213,9 @@ def test_sizes_and_places_are_objects_of_itk(xs):
         assert result[0] == result.GetElement(0) == values[0]
         assert str(result) == "[{},{}]".format(*values)
         # They are no tuples.
-        assert result != tuple(values) and result != kind(*values)
+        assert result != tuple(values) and result != kind.of(*values)
+        with pytest.raises(TypeError):
+            kind(*values)
         for index, error in ((-1, IndexError), (2, IndexError), (slice(1), TypeError)):
             with pytest.raises(error):
                 result[index]
@@ -223,9 +227,11 @@ def test_sizes_and_places_are_objects_of_itk(xs):
 def test_metadata_is_no_dict(xs):
     app = pyotb.Input(xs).app
     metadata = app.GetMetadataDictionary("out")
-    assert metadata.keys() == ("ProjectionRef",) and len(metadata) == 1
+    assert metadata["GeoTransform"] == (1000, 6, 0, 2000, 0, -6)
+    assert metadata["UpperRightCorner"] == (1048, 2000) and len(metadata) == 6
+    assert metadata["LowerLeftCorner"] == (1000, 1964)
     assert CRS.from_wkt(metadata["ProjectionRef"]) == CRS.from_epsg(32631)
-    with pytest.raises(IndexError, match="ProjectionRef are known, not 'Sensor'"):
+    with pytest.raises(IndexError, match="ProjectionRef, .* are known, not 'Sensor'"):
         metadata["Sensor"]
     assert not hasattr(metadata, "get")
     sensor = app.GetImageMetadata("out")
@@ -488,17 +494,17 @@ def test_mosaic_of_images_that_do_not_fit(options, words, xs, write_raster):
 
 
 def test_extract_roi_sets_the_box_that_it_chose(xs):
-    """As OTB 8.1.1 does, after Execute and after UpdateParameters."""
-    for prepare in ("Execute", "UpdateParameters"):
-        app = create("ExtractROI")
-        app.SetParameterString("in", xs)
-        app.SetParameterInt("startx", 5)
-        getattr(app, prepare)()
-        size = list(app.GetImageSize("out"))
-        assert [app.GetParameterInt(key) for key in ("sizex", "sizey")] == size
-        assert app.GetParameterInt("startx") == 5 and app.HasUserValue("startx")
-        assert app.HasAutomaticValue("sizex") and not app.HasUserValue("sizex")
+    """As OTB 8.1.1 does, as soon as there is an image."""
+    app = create("ExtractROI")
+    app.SetParameterString("in", xs)
+    assert [app.GetParameterInt(key) for key in ("sizex", "sizey")] == [8, 6]
+    for start, user in ((5, True), (6, False)):
+        app.SetParameterInt("startx", start, user)
         # The size is chosen again when the start moves.
-        app.SetParameterInt("startx", 6)
-        getattr(app, prepare)()
-        assert app.GetParameterInt("sizex") == size[0] - 1
+        assert app.GetParameterInt("sizex") == 8 - start
+        assert list(app.GetImageSize("out")) == [8 - start, 6]
+        assert app.GetParameterInt("startx") == start
+        assert app.HasUserValue("startx") == user
+        assert app.HasAutomaticValue("sizex") and not app.HasUserValue("sizex")
+    app.SetParameterUserValue("startx", True)
+    assert app.HasUserValue("startx")

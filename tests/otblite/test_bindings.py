@@ -45,7 +45,9 @@ def test_several_parameters_at_once(xs):
     app = roi(xs)
     values = app.GetParameters()
     assert values["in"] == xs and values["sizex"] == 5 and "out" not in values
-    assert app.IsApplicationReady() and not create("ExtractROI").IsApplicationReady()
+    assert not app.IsApplicationReady()  # it needs "out"
+    app.OUT = "out.tif"
+    assert app.IsApplicationReady()
     kind = app.GetParameterTypeAsString(app.GetParameterType("in"))
     assert kind == "ParameterType_InputImage"
 
@@ -99,6 +101,78 @@ def test_arrays_by_index():
         app.SetImageFromNumpyArray("il", np.zeros((2, 2, 3), np.float32))
     with pytest.raises(ValueError, match="one band is expected"):
         app.GetImageAsNumpyArray("out")
+
+
+def test_an_image_of_a_list_is_described(xs, write_raster):
+    small = write_raster("small.tif", np.ones((2, 3, 1)), 5.0, (7.0, 9.0), None)
+    app = create("ConcatenateImages")
+    app.SetParameterStringList("il", [xs, xs])
+    app.SetNthParameterStringList("il", 1, small)
+    assert app.GetParameterString("il") == f"{xs} {small}"
+    described = {
+        "GetImageSize": [3, 2],
+        "GetImageSpacing": [5, -5],
+        "GetImageOrigin": [9.5, 6.5],
+    }
+    for method, expected in described.items():
+        assert list(getattr(app, method)("il", 1)) == expected
+        assert list(getattr(app, method)("il")) != expected
+    assert (app.GetImageNbBands("il", 1), app.GetImageNbBands("il", 0)) == (1, 4)
+    assert app.GetImageProjection("il", 1) == "" != app.GetImageProjection("il")
+    for use in (app.GetImageSize, app.SetNthParameterStringList):
+        with pytest.raises(RuntimeError, match="'il' has 2 .*, no 2"):
+            use("il", 2, *([xs] if use != app.GetImageSize else []))
+    with pytest.raises(RuntimeError, match="'ram' is no list"):
+        app.GetParameterStringList("ram")
+
+
+def test_a_part_is_exported(xs, pixels):
+    app = roi(xs)
+    app.Execute()
+    region = otb.itkRegion()
+    assert str(region) == "{index:[0,0], size:[0,0]}"
+    region["index"][0], region["index"][1] = 2, 1
+    size = otb.itkSize()
+    size[0], size[1] = 3, 2
+    region["size"] = size
+    assert app.PropagateRequestedRegion("out", region) == 3 * 2 * 4 * 4
+    exported = app.ExportImage("out")
+    np.testing.assert_array_equal(exported["array"], pixels(xs)[1:3, 2:5])
+    assert list(exported["size"]) == [5, 3]
+    assert str(exported["region"]) == str(region)
+    with pytest.raises(RuntimeError, match="the region of 3 x 2 of an image of 5 x 3"):
+        create("ExtractROI").ImportVectorImage("in", exported)
+    region["index"][0] = 3
+    with pytest.raises(RuntimeError, match="size:.3,2.} is not inside the image"):
+        app.PropagateRequestedRegion("out", region)
+    app.Execute()
+    assert app.GetVectorImageAsNumpyArray("out").shape == (3, 5, 4)
+
+
+def test_types_in_memory(xs):
+    """Images are float whatever the file, imported arrays of their own type."""
+    array, app = np.ones((4, 5, 2), np.uint16), create("ReadImageInfo")
+    app.SetVectorImageFromNumpyArray("in", array)
+    assert app.GetImageBasePixelType("in") == otb.ImagePixelType_uint16
+    app.Execute()
+    values = [app.GetParameterValue(k) for k in ("datatype", "rgb.b", "ullat", "time")]
+    assert values == ["unknown", 2, 0.0, ""]
+    other = roi(xs)
+    other.SetParameterOutputImagePixelType("out", otb.ImagePixelType_double)
+    assert other.GetVectorImageAsNumpyArray("out").dtype == np.float32
+    assert other.GetImageBasePixelType("out") == otb.ImagePixelType_float
+    assert app.ConnectImage("in", other, "out") is True
+    app.Execute()
+    assert app.GetParameterString("datatype") == "unsigned_short"
+
+
+def test_log_names_and_resources(caplog):
+    app = create("ExtractROI")
+    app.GetLogger().Warning("three\n")
+    assert caplog.record_tuples == [("otblite", 30, "three")]
+    assert app.GetParameterName("sizex") == "sizex"
+    assert app.GetParameterDescription("sizex") == ""
+    assert app.FreeRessources() is None
 
 
 def test_parameters_in_xml(xs, tmp_path):

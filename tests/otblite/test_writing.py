@@ -191,6 +191,7 @@ def test_what_has_no_effect(ramp, options, warning, tmp_path, pixels, caplog):
         # A label that the type cannot hold is left out: it would fit no pixel.
         ("", "uint16", None, False),
         ("nodata=-9.5", "float32", -9.5, False),
+        ("-nodata=-9.5", "float32", -9.5, False),  # without the &, as OTB 8 takes it
         # Of a GeoTIFF all bands have the last one, as with OTB.
         ("nodata=2:5", "uint16", 5, False),
         ("nodata=1:0,2:0", "uint16", 0, False),
@@ -198,7 +199,8 @@ def test_what_has_no_effect(ramp, options, warning, tmp_path, pixels, caplog):
     ],
 )
 def test_nodata_label(ramp, option, dtype, expected, warns, tmp_path, caplog):
-    write(replace(ramp, nodata=-999), f"{tmp_path}/out.tif?&{option}", dtype)
+    options = f"&{option}" if option[:1] != "-" else option[1:]
+    write(replace(ramp, nodata=-999), f"{tmp_path}/out.tif?{options}", dtype)
     with rasterio.open(tmp_path / "out.tif") as file:
         assert file.nodatavals == (expected,) * 3
     assert ("one no-data value" in caplog.text) == warns

@@ -18,6 +18,15 @@ TYPE_NAMES = {
     "float32": "float",
     "float64": "double",
 }
+CORNERS = ("ul", "ur", "lr", "ll")
+# Values of files without sensor metadata, which are the only ones here.
+NO_SENSOR = dict.fromkeys(
+    ("sensor", "id", "time", "town", "country", "gcp.proj", "metadata"), ""
+)
+NO_SENSOR |= {"gcp.count": 0, "rgb.r": 0, "rgb.g": 1, "rgb.b": 2}
+NO_SENSOR |= {f"{corner}{axis}": 0.0 for corner in CORNERS for axis in ("lat", "lon")}
+NO_SENSOR |= {f"gcp.{key}": [] for key in ("ids", "info", "imcoord", "geocoord")}
+TYPES = {str: Type.String, int: Type.Int, float: Type.Float, list: Type.StringList}
 INTEGERS = ("indexx", "indexy", "sizex", "sizey", "numberbands")
 FLOATS = (
     "spacingx",
@@ -43,19 +52,22 @@ class ReadImageInfo(Application):
             yield Parameter(key, Type.Float, role=OUTPUT)
         for key in ("datatype", "projectionref"):
             yield Parameter(key, Type.String, role=OUTPUT)
+        for key, value in NO_SENSOR.items():
+            yield Parameter(key, TYPES[type(value)], role=OUTPUT, mandatory=False)
 
     def run(self):
         """Describe the image; the origin is the centre of the first pixel."""
         image = self.image("in")
         grid = image.grid
-        info = dict.fromkeys(("indexx", "indexy"), 0)
+        info = {**NO_SENSOR, "indexx": 0, "indexy": 0}
         info |= {"sizex": grid.width, "sizey": grid.height}
         info |= {"numberbands": image.bands}
         info["spacingx"], info["spacingy"] = grid.spacing
         info["originx"], info["originy"] = grid.origin
         ground = _ground_spacing(grid)
         info["estimatedgroundspacingx"], info["estimatedgroundspacingy"] = ground
-        info["datatype"] = TYPE_NAMES.get(image.dtype.name, image.dtype.name)
+        name = TYPE_NAMES.get(image.dtype.name, image.dtype.name)
+        info["datatype"] = "unknown" if image.in_memory else name  # that of a file
         info["projectionref"] = grid.crs.to_wkt() if grid.crs else ""
         for key, value in info.items():
             self.output(key, value)

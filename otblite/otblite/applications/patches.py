@@ -20,7 +20,6 @@ from otblite.image import (
     tiles,
 )
 from otblite.parameters import (
-    OUTPUT,
     RAM,
     Parameter,
     Pixel,
@@ -63,9 +62,7 @@ class PatchesSelection(Application):
             yield number(f"strategy.split.{key}", share, minimum=0.0)
         yield Parameter("strategy.split.random", Type.Bool, False, mandatory=False)
         for key in GROUPS:
-            yield Parameter(
-                key, Type.OutputVectorData, role=OUTPUT, mandatory=key == "outtrain"
-            )
+            yield Parameter(key, Type.OutputVectorData, mandatory=key == "outtrain")
         yield ram()
 
     def run(self):

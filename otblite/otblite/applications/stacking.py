@@ -109,7 +109,7 @@ class ExtractROI(Application):
 
     def UpdateParameters(self):
         """Choose the start and the size where the user set none."""
-        if self.IsApplicationReady():
+        if self.has("in"):
             self.Execute()
 
     def _box(self, image: Image) -> Window:

@@ -47,6 +47,10 @@ log = logging.getLogger("otblite")
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
+# Files in memory and in archives on the disk, which may be written anew: their blocks
+# are not kept.
+LOCAL = re.compile(r"/vsimem/|(/vsi(zip|tar|gzip|7z|rar)/)+(?!/?vsi|\{?/vsi)")
+
 # Seconds before a remote window is read again, beside GDAL's own retries, which know
 # nothing of connections that break off.
 PAUSES = (0.5, 2.0, 4.0)
@@ -137,7 +141,7 @@ def open_image(name: str) -> Image:
     def fetch(window: Window) -> np.ndarray:
         return (shared or per_thread.handle).read(window)
 
-    if remote and not path.startswith("/vsimem/"):
+    if remote and not LOCAL.match(path):
         shape = first.height, first.width
         fetch = BlockCache(path, shape, first.block_shapes[0], fetch).read
 

@@ -1,6 +1,7 @@
 """The stand-in of `otbtf.dataset`: readers, iterators, data sets."""
 
 import itertools
+import sys
 import textwrap
 import threading
 
@@ -279,3 +280,26 @@ def test_at_exit_a_pass_at_work_is_awaited_and_ended(monkeypatch):
         assert not thread.is_alive()
     # One block of the two that were left.
     assert len(block) == 1 and list(blocks) == []
+
+
+def test_passes_may_begin_and_end_while_python_exits(monkeypatch):
+    done, dataset = threading.Event(), otbtf.Dataset(Numbers(), buffer_length=2)
+    monkeypatch.setattr(otbtf.dataset, "_last_used", {n: 0.0 for n in range(1000)})
+    monkeypatch.setattr(otbtf.dataset, "_exiting", threading.Event())
+    monkeypatch.setattr(otbtf.dataset, "MAX_WAIT", 0.0)
+
+    def work():
+        while not done.is_set():
+            next(dataset._blocks())
+
+    thread, interval = threading.Thread(target=work), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for _ in range(300):
+            otbtf.dataset._end_open_passes()
+    finally:
+        done.set()
+        thread.join(timeout=30)
+        sys.setswitchinterval(interval)
+    assert not thread.is_alive()

@@ -131,6 +131,43 @@ def test_one_of_several_outputs_is_trained(dtype):
     assert scores[name] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.skipif(KERAS_2, reason="Keras 2 saves layers of functions otherwise")
+def test_a_keras_file_is_loaded_without_the_class(tmp_path):
+    model = make(Idiom, inference_cropping=[4])
+    model.compile("adam", {"y": "mse"}, metrics={"y": ["mae"]})
+    model.fit(ones(np.uint16), shuffle=False, verbose=0)  # of another size
+    model.save(str(tmp_path / "model.keras"))
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    x = {"x": np.random.default_rng(0).random((1, 20, 12, 3), np.float32)}
+    for key, expected in model.model(x).items():
+        np.testing.assert_array_equal(loaded(x)[key], expected)
+    scores = [m.evaluate(ones(np.uint16), verbose=0) for m in (model, loaded)]
+    assert scores[0] == scores[1] and len(scores[0]) == 2
+    loaded.save(tmp_path / "again.keras")
+    again = tf.keras.models.load_model(tmp_path / "again.keras")
+    np.testing.assert_array_equal(again(x)["y2"], loaded(x)["y2"])
+
+
+def test_layers_are_saved_with_their_options(tmp_path):
+    image, day = tf.keras.Input((None, None, 3)), tf.keras.Input(())
+    mask = otbtf.layers.DilatedMask(8, 1)(otbtf.layers.Max()(image))
+    masked = otbtf.layers.ApplyMask(-1)([mask, image])
+    tiled = otbtf.layers.ScalarsTile()([masked, [day]])
+    both = tf.keras.layers.Concatenate()([masked, tiled])
+    outputs = [
+        otbtf.layers.Argmax(expand_last_dim=False)(both),
+        otbtf.layers.Max()(both),
+    ]
+    model = tf.keras.Model([image, day], outputs)
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    loaded = tf.keras.models.load_model(path)
+    pixels = np.random.default_rng(0).integers(-9, 9, (1, 5, 6, 3)).astype(np.float32)
+    arguments = [pixels, np.array([5.0], np.float32)]
+    for ours, expected in zip(loaded(arguments), model(arguments), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
 @pytest.mark.skipif(KERAS_2, reason="works on Keras 2")
 def test_functions_of_tensorflow_in_the_network_are_refused():
     class Inside(Model):

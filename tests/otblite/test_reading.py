@@ -2,12 +2,14 @@
 
 import os
 import types
+import zipfile
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from otblite import image_files
+from otblite import block_cache, image_files
 from otblite.image import Window
 
 from tests.fake_stac import FakeService, serve
@@ -219,3 +221,33 @@ def test_server_that_comes_back(server, noise):
     server.rule = lambda *_: None
     part = opened.read(Window(64, 64, 20, 30))
     np.testing.assert_array_equal(part[:, :, 0], noise[64:84, 64:94])
+
+
+def test_blocks_of_the_longest_ago_are_forgotten(monkeypatch):
+    fetched = []
+
+    def fetch(window):
+        fetched.append(window.col // 256)
+        return np.full((1, window.height, window.width), window.col, np.uint8)
+
+    block = 256 * 256
+    monkeypatch.setattr(block_cache, "LIMIT", 3 * block)
+    monkeypatch.setattr(block_cache, "_kept", OrderedDict())
+    cache = block_cache.BlockCache("image", (256, 2048), (256, 256), fetch)
+    for col in (0, 1, 2, 0, 3, 0, 2, 1):
+        cache.read(Window(0, 256 * col, 9, 9))
+    # Each new one takes the place of the one that was used the longest ago.
+    assert fetched == [0, 1, 2, 3, 1]
+    sizes = [future.result().nbytes for future in block_cache._kept.values()]
+    assert sizes == 3 * [block]
+
+
+def test_an_archive_that_is_written_anew_is_read_anew(tmp_path, write_raster):
+    path = f"/vsizip/{tmp_path}/a.zip/in.tif"
+    for value in (1, 2):
+        image_file = write_raster("in.tif", np.full((300, 300), value, np.uint8))
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.write(image_file, "in.tif")
+            archive.writestr("other", "x" * value)  # GDAL looks at the size
+        opened = image_files.open_image(path)
+        assert (opened.read(Window(0, 0, 300, 300)) == value).all()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import tensorflow as tf
-from otbtf.tfrecords import TFRecords
+from otbtf.tfrecords import TFRecords, split_sample
 from otbtf.utils import gdal_open, number_of_patches, read_as_np_arr
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,10 @@ def _end_open_passes() -> None:
     _exiting.set()  # each pass ends when it is asked for its next block
     # A pass that is at rest now may be called once more.
     now = time.monotonic()
-    _last_used.update({k: max(t, now) for k, t in _last_used.items() if k != ENDED})
+    passes = _last_used.copy()  # other threads add and remove some
+    _last_used.update({k: max(t, now) for k, t in passes.items() if k != ENDED})
     deadline = now + MAX_WAIT
-    while now < deadline and any(now - t < QUIET for t in list(_last_used.values())):
+    while now < deadline and any(now - t < QUIET for t in _last_used.copy().values()):
         time.sleep(0.01)
         now = time.monotonic()
 
@@ -441,13 +442,6 @@ class DatasetFromPatchesImages(Dataset):
             buffer_length=buffer_length,
             iterator_cls=iterator_cls,
         )
-
-
-def split_sample(sample: dict[str, Any], targets_keys: list[str]) -> tuple[dict, dict]:
-    """Split a sample into the dict of inputs and the dict of targets."""
-    inputs = {k: value for k, value in sample.items() if k not in targets_keys}
-    targets = {k: value for k, value in sample.items() if k in targets_keys}
-    return inputs, targets
 
 
 def _check_same(quantity: str, values: dict[str, Any]) -> None:

@@ -7,16 +7,34 @@ import tensorflow as tf
 
 Tensor = Any
 
+# Models with such layers can be loaded, from `.keras` files as well.
+registered = tf.keras.utils.register_keras_serializable("otbtf")
 
-class DilatedMask(tf.keras.layers.Layer):
+
+class _Configured(tf.keras.layers.Layer):
+    """A layer that is saved with its options."""
+
+    options: tuple[str, ...] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the layer is made again from."""
+        return super().get_config() | {key: getattr(self, key) for key in self.options}
+
+
+@registered
+class DilatedMask(_Configured):
     """Mark the pixels that have a no-data pixel within `radius` on either axis.
 
     Input `[n, h, w, 1]` of any numeric type, output `[n, h, w, 1]` uint8, 1 where
     the square of side `2 * radius + 1` around the pixel holds `nodata_value`.
     """
 
-    def __init__(self, nodata_value: float, radius: int, name: str | None = None):
-        super().__init__(name=name)
+    options = ("nodata_value", "radius")
+
+    def __init__(
+        self, nodata_value: float, radius: int, name: str | None = None, **options
+    ):
+        super().__init__(name=name, **options)
         self.nodata_value = nodata_value
         self.radius = radius
 
@@ -35,14 +53,17 @@ class DilatedMask(tf.keras.layers.Layer):
         )
 
 
-class ApplyMask(tf.keras.layers.Layer):
+@registered
+class ApplyMask(_Configured):
     """Replace the pixels where a mask is 1 by `out_nodata`.
 
     Input `(mask, image)`, of shapes that broadcast; output like the image.
     """
 
-    def __init__(self, out_nodata: float, name: str | None = None):
-        super().__init__(name=name)
+    options = ("out_nodata",)
+
+    def __init__(self, out_nodata: float, name: str | None = None, **options):
+        super().__init__(name=name, **options)
         self.out_nodata = out_nodata
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -51,16 +72,14 @@ class ApplyMask(tf.keras.layers.Layer):
         return tf.where(tf.equal(mask, 1), tf.cast(self.out_nodata, image.dtype), image)
 
 
-class ScalarsTile(tf.keras.layers.Layer):
+@registered
+class ScalarsTile(_Configured):
     """Repeat scalars over the pixels of a reference.
 
     Input `(reference, [scalar, ...])`, a reference `[n, h, w, c]` and k scalars
     `[n]`; output `[n, h, w, k]`.  One scalar 0.5 and a reference of 2 x 2 pixels
     give `[[0.5, 0.5], [0.5, 0.5]]`.
     """
-
-    def __init__(self, name: str | None = None):
-        super().__init__(name=name)
 
     def call(self, inputs: Sequence[Any]) -> Tensor:
         """Tile the scalars."""
@@ -70,15 +89,20 @@ class ScalarsTile(tf.keras.layers.Layer):
         return tf.tile(values, [1, size[1], size[2], 1])
 
 
-class Argmax(tf.keras.layers.Layer):
+@registered
+class Argmax(_Configured):
     """Return the number of the largest channel, for instance the most likely class.
 
     Input `[..., classes]`; output int64 of the same shape with a last dimension of
     1, or without it if not `expand_last_dim`.  `[0.1, 0.3, 0.6]` gives 2.
     """
 
-    def __init__(self, name: str | None = None, expand_last_dim: bool = True):
-        super().__init__(name=name)
+    options = ("expand_last_dim",)
+
+    def __init__(
+        self, name: str | None = None, expand_last_dim: bool = True, **options
+    ):
+        super().__init__(name=name, **options)
         self.expand_last_dim = expand_last_dim
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -87,14 +111,12 @@ class Argmax(tf.keras.layers.Layer):
         return largest[..., tf.newaxis] if self.expand_last_dim else largest
 
 
-class Max(tf.keras.layers.Layer):
+@registered
+class Max(_Configured):
     """Return the value of the largest channel, for instance a confidence.
 
     Input `[..., channels]`; output `[..., 1]`.  `[0.1, 0.3, 0.6]` gives 0.6.
     """
-
-    def __init__(self, name: str | None = None):
-        super().__init__(name=name)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Compute the maximum."""

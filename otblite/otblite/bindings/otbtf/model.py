@@ -1,11 +1,13 @@
 """The base class of OTBTF's models."""
 
 import abc
+import base64
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from otbtf.layers import registered
 
 log = logging.getLogger(__name__)
 
@@ -15,16 +17,83 @@ Tensors = dict[str, Any]
 NOT_SYMBOLIC = "KerasTensor cannot be used as input to a TensorFlow function"
 
 
+@registered
 class _Inside(tf.keras.layers.Layer):
-    """A function of a dict of tensors as a layer, in which TensorFlow's work."""
+    """A function of a dict of tensors as a layer, in which TensorFlow's work.
 
-    def __init__(self, function: Callable[[Tensors], Tensors]):
-        super().__init__(name=function.__name__, dtype="float32", autocast=False)
-        self.function = function
+    It is saved as the graph of its operations, so that a file does not need the class
+    that has the function.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Tensors] | None = None,
+        saved: dict[str, Any] | None = None,
+        **options,
+    ):
+        defaults = {"dtype": "float32", "autocast": False}
+        super().__init__(**(defaults | options))
+        self.function = function or _from_graph(saved)
+        self.saved, self.specs = saved, None
 
     def call(self, inputs: Tensors) -> Tensors:
         """Call the function."""
+        # The first call is that of the symbolic inputs, of any size.
+        self.specs = self.specs or {
+            key: tf.TensorSpec(value.shape, value.dtype)
+            for key, value in inputs.items()
+        }
         return self.function(inputs=inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options and the graph."""
+        saved = self.saved or _to_graph(self.function, self.specs)
+        return super().get_config() | {"saved": saved, "function": None}
+
+
+def _to_graph(function: Callable[..., Tensors], specs: dict) -> dict[str, Any]:
+    """Write the operations of a function as text."""
+    graph = tf.Graph()
+    with graph.as_default():
+        inputs = {
+            key: tf.compat.v1.placeholder(spec.dtype, spec.shape)
+            for key, spec in specs.items()
+        }
+        outputs = function(inputs=inputs)
+    return {
+        "graph": base64.b64encode(graph.as_graph_def().SerializeToString()).decode(),
+        "inputs": {key: tensor.name for key, tensor in inputs.items()},
+        "outputs": {key: tensor.name for key, tensor in outputs.items()},
+    }
+
+
+def _from_graph(saved: dict[str, Any]) -> Callable[..., Tensors]:
+    """Return the function that `_to_graph` wrote."""
+    graph = tf.compat.v1.GraphDef.FromString(base64.b64decode(saved["graph"]))
+
+    def function(inputs: Tensors) -> Tensors:
+        given = {name: inputs[key] for key, name in saved["inputs"].items()}
+        names = list(saved["outputs"].values())
+        values = tf.graph_util.import_graph_def(graph, given, names)
+        return dict(zip(saved["outputs"], values, strict=True))
+
+    return tf.function(function, autograph=False)
+
+
+@registered
+class _Model(tf.keras.Model):
+    """A Keras 3 model of which some outputs have no target: they have no metrics.
+
+    Keras 2 leaves them out itself.
+    """
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict:
+        """Compute the metrics of the outputs that have a target."""
+        if isinstance(y, dict) and isinstance(y_pred, dict):
+            y_pred = {key: value for key, value in y_pred.items() if key in y}
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
 
 class ModelBase(abc.ABC):
@@ -137,7 +206,8 @@ class ModelBase(abc.ABC):
         except ValueError as error:
             if NOT_SYMBOLIC not in str(error):
                 raise
-            normalized_inputs = _Inside(self.normalize_inputs)(inputs)
+            inside = _Inside(self.normalize_inputs, name="normalize_inputs")
+            normalized_inputs = inside(inputs)
         try:
             outputs = self.get_outputs(normalized_inputs=normalized_inputs)
             extra = self.postprocess_outputs(
@@ -152,12 +222,11 @@ class ModelBase(abc.ABC):
                 "with Keras 2: the packages of requirements-keras2.txt, or "
                 "`pip install tf_keras` and TF_USE_LEGACY_KERAS=1"
             ) from error
-        model = tf.keras.Model(
+        # Keras 3 is the one with stateless calls.
+        kind = _Model if hasattr(tf.keras.Model, "stateless_call") else tf.keras.Model
+        return kind(
             inputs=inputs, outputs={**outputs, **extra}, name=type(self).__name__
         )
-        if hasattr(model, "stateless_call"):  # Keras 3
-            model.compute_metrics = _of_targets(model.compute_metrics)
-        return model
 
     def summary(self, strategy: Any = None, **kwargs) -> None:
         """Print the layers (on the chief worker only, if there are several)."""
@@ -176,20 +245,6 @@ class ModelBase(abc.ABC):
 def cropped_tensor_name(tensor_name: str, crop: int) -> str:
     """Name the output that is `tensor_name` less `crop` pixels on each side."""
     return f"{tensor_name}_crop{crop}"
-
-
-def _of_targets(compute_metrics: Callable) -> Callable:
-    """Leave the outputs without a target out of the metrics.
-
-    Keras 2 does so itself; Keras 3 expects a target for every output.
-    """
-
-    def compute(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
-        if isinstance(y, dict) and isinstance(y_pred, dict):
-            y_pred = {key: value for key, value in y_pred.items() if key in y}
-        return compute_metrics(x, y, y_pred, sample_weight)
-
-    return compute
 
 
 def _layer_of(tensor: Any) -> Any:

@@ -104,9 +104,7 @@ class TFRecords:
             )
         if preprocessing_fn:
             sample = preprocessing_fn(sample, **kwargs)
-        inputs = {k: value for k, value in sample.items() if k not in target_keys}
-        targets = {k: value for k, value in sample.items() if k in target_keys}
-        return inputs, targets
+        return split_sample(sample, target_keys)
 
     def types(self) -> dict[str, tf.DType]:
         """Return the TensorFlow type per key."""
@@ -171,6 +169,13 @@ class TFRecords:
             dataset = dataset.shuffle(shuffle_buffer_size)
         dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
         return dataset.prefetch(prefetch_buffer_size)
+
+
+def split_sample(sample: dict[str, Any], targets_keys: list[str]) -> tuple[dict, dict]:
+    """Split a sample into the dict of inputs and the dict of targets."""
+    inputs = {k: value for k, value in sample.items() if k not in targets_keys}
+    targets = {k: value for k, value in sample.items() if k in targets_keys}
+    return inputs, targets
 
 
 def _serialize(sample: dict[str, Any]) -> bytes:

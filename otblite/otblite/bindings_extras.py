@@ -174,12 +174,10 @@ class Extras:
             ElementTree.SubElement(entry, "key").text = key
             ElementTree.SubElement(entry, "type").text = parameter.type.name
             value = self.GetParameterValue(key)
-            if isinstance(value, list):
-                values = ElementTree.SubElement(entry, "values")
-                for item in value:
-                    ElementTree.SubElement(values, "value").text = str(item)
-            else:
-                ElementTree.SubElement(entry, "value").text = str(value)
+            is_list = isinstance(value, list)
+            place = ElementTree.SubElement(entry, "values") if is_list else entry
+            for item in value if is_list else [value]:
+                ElementTree.SubElement(place, "value").text = str(item)
         ElementTree.indent(root)
         ElementTree.ElementTree(root).write(path, encoding="utf-8")
 

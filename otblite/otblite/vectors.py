@@ -87,13 +87,11 @@ def read(path: str) -> Points:
     if _suffix(path) in DRIVERS:
         return _read_ogr(path)
     if path.startswith("/vsimem/"):
-        if path not in MEMORY:
-            raise FileNotFoundError(f"{path}: no such file in memory")
-        text = MEMORY[path]
-    elif not os.path.exists(path):
-        raise FileNotFoundError(f"{path}: no such file")
+        text = MEMORY.get(path)
     else:
-        text = Path(path).read_text(errors="replace")
+        text = Path(path).read_text(errors="replace") if os.path.exists(path) else None
+    if text is None:
+        raise FileNotFoundError(f"{path}: no such file")
     try:
         collection = json.loads(text)
         features = collection["features"]

@@ -19,7 +19,7 @@ import pyotb
 pytestmark = [
     pytest.mark.otb,
     pytest.mark.skipif(
-        shutil.which("otbcli_Superimpose") is None,
+        shutil.which("otbApplicationLauncherCommandLine") is None,
         reason="Debian's OTB is not installed (apt-get install otb-bin)",
     ),
 ]

@@ -44,30 +44,6 @@ def test_declarations_are_consistent(name):
             assert app.GetParameterRole(parameter.key) == 0  # as OTB has it
 
 
-@pytest.mark.parametrize(
-    ("name", "key", "kind", "role", "default"),
-    [
-        ("Superimpose", "out", "OutputImage", 0, None),
-        ("Superimpose", "interpolator", "Choice", 0, "bco"),
-        ("Superimpose", "fv", "Float", 0, 0.0),
-        ("Superimpose", "ram", "RAM", 0, 256),
-        ("ConcatenateImages", "il", "InputImageList", 0, []),
-        ("ExtractROI", "cl", "ListView", 0, None),
-        ("PatchesSelection", "outvalid", "OutputVectorData", 0, None),
-        ("PatchesSelection", "strategy.split.trainprop", "Float", 0, 50.0),
-        ("PatchesExtraction", "vec", "InputVectorData", 0, None),
-        ("TensorflowModelServe", "model.fullyconv", "Bool", 0, False),
-        ("TensorflowModelServe", "output.names", "StringList", 0, None),
-        ("ReadImageInfo", "sizex", "Int", 1, None),
-    ],
-)
-def test_parameters(name, key, kind, role, default):
-    app = create(name)
-    assert app.GetParameterType(key) == getattr(otb, f"ParameterType_{kind}")
-    assert app.GetParameterRole(key) == role
-    assert app.GetParameterValue(key) == default
-
-
 # Setter, application, parameter and value, and words of the message.
 REFUSED = [
     ("Value", "Superimpose", "interpolator", "lanczos", "choose from bco, nn, linear"),

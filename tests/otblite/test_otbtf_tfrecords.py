@@ -59,25 +59,6 @@ def test_files_are_as_otbtf_writes_them(folder):
     assert counts == [3, 3, 1]
 
 
-def test_files_of_otbtf_can_be_read(tmp_path):
-    """They are written here with TensorFlow alone, in OTBTF's layout."""
-    (tmp_path / "output_shapes.json").write_text('{"image": [1, 1, 2], "label": [1]}')
-    (tmp_path / "output_types.json").write_text('{"image": "int16", "label": "uint8"}')
-    image = tf.constant([[[-5, 6]]], tf.int16)
-    features = {
-        key: tf.train.Feature(
-            bytes_list=tf.train.BytesList(value=[tf.io.serialize_tensor(t).numpy()])
-        )
-        for key, t in (("image", image), ("label", tf.constant([9], tf.uint8)))
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    with tf.io.TFRecordWriter(str(tmp_path / "0.records")) as writer:
-        writer.write(example.SerializeToString())
-    ((inputs, targets),) = otbtf.TFRecords(str(tmp_path)).read(1, ["label"])
-    assert inputs["image"].numpy().tolist() == [[[[-5, 6]]]]
-    assert targets["label"].numpy().tolist() == [[9]]
-
-
 @pytest.mark.parametrize("shuffle_buffer_size", [None, 10])
 def test_round_trip_keeps_every_sample(folder, shuffle_buffer_size):
     def multiply(sample, factor):

@@ -250,7 +250,7 @@ FEATURE = b'{"features": [{"properties": {}, "geometry": %s}]}'
         ("a.geojson", b"\xff\xfe\x00", "not a GeoJSON file of points"),
         ("a.gpkg", b"not a database", "not a file of points"),
         ("a.gpkg", None, "no such file"),
-        ("/vsimem/other.geojson", None, "no such file in memory"),
+        ("/vsimem/other.geojson", None, "no such file"),
     ],
 )
 def test_files_without_points(name, content, words, tmp_path):
@@ -274,16 +274,6 @@ def test_points_in_another_crs_are_refused(name, tmp_path, write_raster):
     mine = vectors.Points(CRS.from_wkt(wkt), [(452100, 5411900)], [{"id": 0}])
     vectors.write(mine, path)
     assert extract([(ones, 3)], path)["source1.out"].shape == (3, 3, 1)
-
-
-@pytest.mark.parametrize("folder", ["missing", "file.txt"])
-@pytest.mark.parametrize("kind", ["geojson", "gpkg"])
-def test_points_that_cannot_be_written(folder, kind, tmp_path):
-    (tmp_path / "file.txt").touch()
-    path = str(tmp_path / folder / f"points.{kind}")
-    with pytest.raises(OSError, match=f"{path}: cannot be written"):
-        vectors.write(POINTS, path)
-    assert os.listdir(tmp_path) == ["file.txt"]
 
 
 # Extraction.
@@ -357,19 +347,6 @@ def test_labels_follow_their_patches(raster, tmp_path):
     patches = app.app.GetImageAsNumpyArray("source1.out").reshape(3, 3, 3)
     expected = [array[r - 1 : r + 2, r - 1 : r + 2] for r in (1, 5, 3)]
     np.testing.assert_array_equal(patches, expected)
-
-
-def test_two_sources_share_their_rejections(raster, write_raster, tmp_path):
-    large = raster("large.tif", np.ones((10, 10)))
-    fine = np.arange(16 * 16).reshape(16, 16).astype(np.int32)
-    small = write_raster("small.tif", fine, 2.5, (1040.0, 1960.0))
-    vec = points(tmp_path, {(1055, 1945): 1, (1015, 1985): 2, (1065, 1935): 3})
-    app = extract([(large, 3), (small, (2, 4))], vec)
-    assert tuple(app.app.GetImageSize("source1.out")) == (3, 6)
-    assert tuple(app.app.GetImageSize("source2.out")) == (4, 4)
-    result = app.app.GetImageAsNumpyArray("source2.out")
-    expected = np.concatenate([fine[5:7, 4:8], fine[9:11, 8:12]])
-    np.testing.assert_array_equal(result, expected)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Reading files and servers: the pixels, or an error that names the file."""
 
 import os
-import types
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -94,15 +93,6 @@ def test_files_that_are_refused(content, words, tmp_path):
     path.write_text(content)
     with pytest.raises(RuntimeError, match=f"{path}: {words}"):
         image_files.open_image(str(path))
-
-
-def test_container_without_bands_of_its_own(write_raster, monkeypatch):
-    """A netCDF file, for instance: each variable is another data set."""
-    path = write_raster("in.tif", np.ones((2, 2)))
-    empty = types.SimpleNamespace(dtypes=(), count=0)
-    monkeypatch.setattr(image_files, "_open", lambda _: empty)
-    with pytest.raises(RuntimeError, match="bands of one .* expected, got none"):
-        image_files.open_image(path)
 
 
 def test_truncated_file(tmp_path, write_raster, noise):

@@ -119,16 +119,6 @@ def test_only_inputs_that_are_needed_are_demanded(lr, patch_model, caplog):
     assert not caplog.text  # TensorFlow warns of such models
 
 
-def test_outputs_and_images_are_stacked(lr, repeating_model):
-    images = [pyotb.Input(lr)[:, :, :3], pyotb.Input(lr)[:, :, 3]]
-    names = ["hr_crop16", "hr_dn_crop16"]
-    result = serve(images, repeating_model, names=names).to_numpy()
-    plain = serve(lr, repeating_model).to_numpy()
-    assert plain.std() > 100
-    np.testing.assert_allclose(result[:, :, :4] * 1e4, plain, rtol=1e-6)
-    np.testing.assert_array_equal(result[:, :, 4:], plain)
-
-
 def save(folder, function, **shapes: list) -> str:
     """Save a function as the signature that is served."""
     specs = [tf.TensorSpec(s, tf.float32, name=name) for name, s in shapes.items()]
@@ -244,18 +234,6 @@ def pan_and_xs(write_raster):
     enlarged = xs.repeat(4, 0).repeat(4, 1)
     whole = 0.5 * mean[2:-2, 3:-3, None] + enlarged[4:-4, 4:-4] + (1, 2, 3, 4)
     return images, whole  # whole begins at the pixel (4, 4) of PAN
-
-
-@pytest.mark.parametrize("tile", [(8, 32), (8, 16), (24, 64), (1, 1)])
-def test_two_sources_are_the_network_run_by_hand(pan_and_xs, fused, tile):
-    (pan, xs), whole = pan_and_xs
-    app = fuse(pan, xs, fused, ["fused:0"], tile=tile)
-    result = app.to_numpy()
-    height, width = result.shape[:2]
-    assert height >= 80 and width >= 112
-    np.testing.assert_allclose(result, whole[:height, :width], 1e-5)
-    west, north = pyotb.Input(pan).transform[2], pyotb.Input(pan).transform[5]
-    assert app.transform[2] == west + 4 * 1.5 and app.transform[5] == north - 4 * 1.5
 
 
 def test_tiles_of_which_one_source_has_no_data_are_not_served(fused, write_raster):

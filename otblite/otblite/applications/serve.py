@@ -4,7 +4,7 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,23 @@ def tiles_of(window: Window, size: tuple[int, int]) -> list[Window]:
     return parts
 
 
+def load(folder: str, tags: Sequence[str]) -> tuple[Any, Any]:
+    """Load a SavedModel; return it and the signature to serve."""
+    # TensorFlow takes seconds to import: only serving a model should wait for it.
+    import tensorflow as tf
+
+    if not (Path(folder) / "saved_model.pb").exists():
+        raise ValueError(f"{folder} is not a SavedModel (saved_model.pb is missing)")
+    try:
+        with without_warnings():
+            model = tf.saved_model.load(folder, tags or None)
+        signatures, key = model.signatures, "serving_default"
+        return model, signatures[key if key in signatures else min(signatures)]
+    except (OSError, RuntimeError, ValueError, LookupError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{folder} is not a SavedModel to serve ({reason})") from None
+
+
 class Network:
     """A signature of a SavedModel.
 
@@ -188,26 +205,10 @@ class Network:
         Raises:
             ValueError: if it is no SavedModel, or has no such input or output.
         """
-        # TensorFlow takes seconds to import: only serving a model should wait for it.
-        import tensorflow as tf
-
-        if not (Path(folder) / "saved_model.pb").exists():
-            raise ValueError(
-                f"{folder} is not a SavedModel (saved_model.pb is missing)"
-            )
-        try:
-            with without_warnings():
-                self._model = tf.saved_model.load(folder, tags or None)
-            signatures = self._model.signatures
-            key = "serving_default"
-            signature = signatures[key if key in signatures else min(signatures)]
-        except (OSError, RuntimeError, ValueError, LookupError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ValueError(
-                f"{folder} is not a SavedModel to serve ({reason})"
-            ) from None
-        _, inputs = signature.structured_input_signature
-        outputs = signature.structured_outputs
+        # The model must be alive as long as its signature is used.
+        self._model, self._signature = load(folder, tags)
+        _, inputs = self._signature.structured_input_signature
+        outputs = self._signature.structured_outputs
         fixed = dict(_constant(inputs, text, folder) for text in constants)
         free = sorted(name for name in inputs if name not in fixed)
         sources = [
@@ -224,27 +225,35 @@ class Network:
         names = [_one_of(outputs, name, first, f"{folder}: output") for name in asked]
         self._inputs = [inputs[name] for name in sources]
         self._outputs = [outputs[name] for name in names]
+        self._run = self._function(sources, names, fixed)
+        # TensorFlow uses all cores: one tile at a time keeps memory low
+        # while other threads read and write.
+        self._lock = threading.Lock()
+
+    def _function(self, sources: list[str], names: list[str], fixed: dict) -> Callable:
+        """Return the function from the sources' pixels to the outputs.
+
+        Inside a function TensorFlow leaves out all that its results do not need, as
+        OTBTF's session does: the other outputs are not computed, and inputs that only
+        they need are not demanded.
+        """
+        import tensorflow as tf
+
+        _, inputs = self._signature.structured_input_signature
 
         def answer(*pixels: tf.Tensor) -> list[tf.Tensor]:
             given = {**dict(zip(sources, pixels, strict=True)), **fixed}
             for name in inputs.keys() - given.keys():
-                spec = inputs[name]
-                label = name.replace(":", "_")
+                spec, label = inputs[name], MISSING + name.replace(":", "_")
                 given[name] = tf.raw_ops.Placeholder(
-                    dtype=spec.dtype, shape=spec.shape, name=f"{MISSING}{label}"
+                    dtype=spec.dtype, shape=spec.shape, name=label
                 )
-            outputs = signature(**given)
+            outputs = self._signature(**given)
             return [outputs[name] for name in names]
 
-        # Inside a function TensorFlow leaves out all that its results do not need, as
-        # OTBTF's session does: the other outputs are not computed, and inputs that
-        # only they need are not demanded.
         with without_warnings():
             function = tf.function(answer, self._inputs, autograph=False)
-            self._run = function.get_concrete_function()
-        # TensorFlow uses all cores: one tile at a time keeps memory low
-        # while other threads read and write.
-        self._lock = threading.Lock()
+            return function.get_concrete_function()
 
     def check(self, bands: Sequence[int]) -> int:
         """Check the number of input bands; return the number of output bands."""
@@ -255,15 +264,11 @@ class Network:
                     f"the model takes {expected} bands, the image has {count}"
                 )
         shapes = [output.shape for output in self._outputs]
-        if not all(shape.rank in (1, 2, 3, 4) for shape in shapes):
-            raise ValueError(
-                f"outputs of 1 to 4 dimensions are expected, got "
-                f"{', '.join(map(str, shapes))}"
-            )
         counts = [shape[-1] if shape.rank in (2, 4) else 1 for shape in shapes]
-        if None in counts:
+        if None in counts or any(shape.rank not in (1, 2, 3, 4) for shape in shapes):
             raise ValueError(
-                f"the number of bands must be known, got {', '.join(map(str, shapes))}"
+                "outputs of 1 to 4 dimensions and a known number of bands are "
+                f"expected, got {', '.join(map(str, shapes))}"
             )
         return sum(counts)
 

@@ -6,7 +6,6 @@ NumPy and TensorFlow; it runs with Keras 2 and with Keras 3.
 
 from otbtf import layers, ops
 from otbtf.dataset import (
-    Buffer,
     Dataset,
     DatasetFromPatchesImages,
     IteratorBase,
@@ -21,7 +20,6 @@ from otbtf.utils import gdal_open, read_as_np_arr
 __version__ = "4.3.1+otblite"
 
 __all__ = [
-    "Buffer",
     "Dataset",
     "DatasetFromPatchesImages",
     "IteratorBase",

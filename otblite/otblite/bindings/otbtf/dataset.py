@@ -50,32 +50,6 @@ def _end_open_passes() -> None:
         now = time.monotonic()
 
 
-class Buffer:
-    """A list of at most `max_length` objects."""
-
-    def __init__(self, max_length: int):
-        self.max_length = max_length
-        self.container = []
-
-    def size(self) -> int:
-        """Count the objects."""
-        return len(self.container)
-
-    def add(self, new_element: Any) -> None:
-        """Append an object.
-
-        Raises:
-            ValueError: if the buffer is full.
-        """
-        if self.is_complete():
-            raise ValueError(f"the buffer already holds {self.max_length} elements")
-        self.container.append(new_element)
-
-    def is_complete(self) -> bool:
-        """Check whether the buffer is full."""
-        return self.size() >= self.max_length
-
-
 class PatchesReaderBase(abc.ABC):
     """Base class of readers of numbered samples."""
 
@@ -212,31 +186,24 @@ class PatchesImagesReader(PatchesReaderBase):
         return np.moveaxis(pixels, 0, -1).astype(self._dtypes[key])
 
     def get_stats(self) -> dict[str, dict[str, np.ndarray]]:
-        """Compute minimum, maximum, mean and standard deviation per source and band.
-
-        The pixels are gone through block by block, in float64, whether they are
-        streamed or in memory.
-        """
+        """Compute minimum, maximum, mean and standard deviation per source and band."""
         stats = {}
         for key in self.gdal_ds:
             minima, maxima, sums, squares, count = [], [], 0.0, 0.0, 0
             for start in range(0, self.size, MAX_BLOCK):
                 indices = range(start, min(start + MAX_BLOCK, self.size))
                 block = self.get_samples(indices)[key]
-                block = block.reshape(-1, self.nb_of_channels[key])
+                block = block.reshape(-1, self.nb_of_channels[key]).astype(np.float64)
                 minima.append(block.min(axis=0))
                 maxima.append(block.max(axis=0))
-                block = block.astype(np.float64)
                 sums = sums + block.sum(axis=0)
                 squares = squares + np.square(block).sum(axis=0)
                 count += len(block)
             mean = sums / count
-            stats[key] = {
-                "min": np.min(minima, axis=0),
-                "max": np.max(maxima, axis=0),
-                "mean": mean,
-                "std": np.sqrt(np.maximum(squares / count - np.square(mean), 0.0)),
-            }
+            variance = np.maximum(squares / count - np.square(mean), 0.0)
+            least, largest = np.min(minima, axis=0), np.max(maxima, axis=0)
+            stats[key] = {"min": least, "max": largest, "mean": mean}
+            stats[key]["std"] = np.sqrt(variance)
         log.debug("Statistics of the patches: %s", stats)
         return stats
 

@@ -36,8 +36,8 @@ class TFRecords:
         os.makedirs(self.dirpath, exist_ok=True)
         self.output_types_file = os.path.join(self.dirpath, "output_types.json")
         self.output_shapes_file = os.path.join(self.dirpath, "output_shapes.json")
-        self.output_types = self._load_if_exists(self.output_types_file)
-        self.output_shapes = self._load_if_exists(self.output_shapes_file)
+        self.output_types = self.load(self.output_types_file)
+        self.output_shapes = self.load(self.output_shapes_file)
 
     def ds2tfrecord(
         self,
@@ -73,12 +73,10 @@ class TFRecords:
         Path(filepath).write_text(json.dumps(data, indent=4))
 
     @staticmethod
-    def load(filepath: str) -> dict[str, Any]:
-        """Read a dict from JSON."""
-        return json.loads(Path(filepath).read_text())
-
-    def _load_if_exists(self, filepath: str) -> dict[str, Any] | None:
-        return self.load(filepath) if os.path.exists(filepath) else None
+    def load(filepath: str) -> dict[str, Any] | None:
+        """Read a dict from JSON; None if there is no such file."""
+        path = Path(filepath)
+        return json.loads(path.read_text()) if path.exists() else None
 
     def parse_tfrecord(
         self,
@@ -180,12 +178,9 @@ def split_sample(sample: dict[str, Any], targets_keys: list[str]) -> tuple[dict,
 
 def _serialize(sample: dict[str, Any]) -> bytes:
     """Write a sample as a serialized `tf.train.Example`."""
-    features = {
-        key: tf.train.Feature(
-            bytes_list=tf.train.BytesList(value=[tf.io.serialize_tensor(v).numpy()])
-        )
-        for key, v in sample.items()
-    }
-    return tf.train.Example(
-        features=tf.train.Features(feature=features)
-    ).SerializeToString()
+    features = {}
+    for key, value in sample.items():
+        values = tf.train.BytesList(value=[tf.io.serialize_tensor(value).numpy()])
+        features[key] = tf.train.Feature(bytes_list=values)
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString()

@@ -140,18 +140,6 @@ def test_what_has_a_value():
     assert app.GetParameterValue("fv") == 0 and not app.HasUserValue("fv")
 
 
-def test_typed_getters():
-    app = create("PatchesSelection")
-    app.SetParameterInt("grid.step", 5)
-    app.SetParameterInt("nodata", 7)
-    assert app.GetParameterFloat("nodata") == 7.0
-    assert app.GetParameterInt("grid.step") == 5
-    assert app.GetParameterString("strategy") == "chessboard"
-    assert app.GetParameterString("outtrain") == ""
-    with pytest.raises(RuntimeError, match="parameter 'grid.psize' has no number"):
-        app.GetParameterInt("grid.psize")
-
-
 def test_names_of_inputs_are_kept(xs):
     app = create("ConcatenateImages")
     for _ in range(2):
@@ -358,19 +346,6 @@ def test_a_replaced_file_is_read_again(xs, write_raster):
             use()
 
 
-def test_only_outputs_with_a_name_are_written(xs, tmp_path):
-    app = create("ConcatenateImages")
-    app.AddParameterStringList("il", xs)
-    app.ExecuteAndWriteOutput()
-    assert list(tmp_path.glob("*.tif")) == [tmp_path / "xs.tif"]
-    app.SetParameterString("out", str(tmp_path / "out.tif"))
-    app.ExecuteAndWriteOutput()
-    assert (tmp_path / "out.tif").exists()
-    app.SetParameterString("out", "out.jpg")
-    with pytest.raises(RuntimeError, match="ConcatenateImages: out.jpg: images are"):
-        app.ExecuteAndWriteOutput()
-
-
 # Images of pyotb.
 
 
@@ -433,14 +408,6 @@ def test_operators(xs, values):
     }.items():
         result = ours.to_numpy()
         np.testing.assert_allclose(result, expected, rtol=1e-6, err_msg=ours.exp)
-
-
-def test_write(xs, values, tmp_path, pixels):
-    app = pyotb.ConcatenateImages(il=[xs], out=str(tmp_path / "c.tif"))
-    assert app["out"].exists()
-    np.testing.assert_array_equal(np.asarray(app), values)
-    assert app.write(str(tmp_path / "uint16.tif"), preserve_dtype=True)
-    assert pixels(tmp_path / "uint16.tif").dtype == "uint16"
 
 
 def test_concatenation_takes_the_widest_type(xs, write_raster, values):

@@ -30,17 +30,6 @@ def test_parameters_groups_and_choices_as_attributes(xs, tmp_path, pixels):
     assert app.GetParameterInt("grid.psize") == app.GRID.PSIZE == 7
 
 
-def test_other_attributes_are_refused(xs):
-    app = create("ExtractROI")
-    for name in ("OTHER", "in_", "out", "Execute2"):
-        with pytest.raises(AttributeError, match=f"takes no attribute '{name}'"):
-            setattr(app, name, xs)
-        with pytest.raises(AttributeError):
-            getattr(app, name)
-    with pytest.raises(TypeError):
-        app.SIZEX = "8"
-
-
 def test_several_parameters_at_once(xs):
     app = roi(xs)
     values = app.GetParameters()

@@ -117,19 +117,6 @@ def test_stands_aside_for_an_otb_that_pyotb_finds(tmp_path, folder, variable):
     assert origins(**{variable: tmp_path}) == ["None", "None"]
 
 
-def test_home_may_be_unknown():
-    """Some containers run under a user id that has no home."""
-    code = f"""
-import os, pathlib
-def fail(*_):
-    raise RuntimeError("no home")
-pathlib.Path.home = fail
-os.path.expanduser = lambda path: path
-{WHERE}
-"""
-    assert "otblite" in run(code)
-
-
 def test_the_hook_is_last_and_imports_nothing_heavy():
     code = """
 import importlib.util

@@ -1,6 +1,5 @@
 """Reading files and servers: the pixels, or an error that names the file."""
 
-import os
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from otblite.image import Window
 
 from tests.fake_stac import FakeService, serve
 from tests.otblite.images import image
-from tests.processes import run_python
 
 import pyotb
 
@@ -36,13 +34,6 @@ def test_windows_are_parts_of_the_file(dtype, write_raster):
     assert part.transform @ (0, 0) == opened.grid.transform @ (3, 2)
 
 
-def test_nodata_tag_hides_nothing(write_raster):
-    array = np.array([[7, 1], [7, 2]], np.uint8)
-    opened = image_files.open_image(write_raster("in.tif", array, nodata=7))
-    np.testing.assert_array_equal(opened.read_all()[:, :, 0], array)
-    assert opened.nodata == 7
-
-
 def test_threads_read_one_file_that_is_reopenonce(write_raster, noise, monkeypatch):
     """GDAL's handles must not be shared; each thread sees the right pixels."""
     name = write_raster(
@@ -57,18 +48,6 @@ def test_threads_read_one_file_that_is_reopenonce(write_raster, noise, monkeypat
     assert [window for window, _ in parts] == 2 * windows and names == [name]
     for window, part in parts:
         np.testing.assert_array_equal(part[:, :, 0], noise[window.slices])
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"), [({}, "128"), ({"GDAL_CACHEMAX": "7"}, "7")]
-)
-def test_the_user_sets_the_cache_of_gdal(variables, expected):
-    code = (
-        "import os; from otblite import image_files; print(os.environ['GDAL_CACHEMAX'])"
-    )
-    others = {k: v for k, v in os.environ.items() if k != "GDAL_CACHEMAX"}
-    done = run_python("-c", code, env=others | variables)
-    assert done.stdout == f"{expected}\n", done.stderr
 
 
 VRT = '<VRTDataset rasterXSize="2" rasterYSize="2">%s</VRTDataset>'

@@ -59,19 +59,6 @@ def test_clamped_then_truncated(source, dtype):
     )
 
 
-@pytest.mark.parametrize("source", ["int32", "uint32"])
-def test_integers_are_clamped_without_losing_digits(source):
-    """16 777 217 is the first whole number that a float32 cannot hold."""
-    limits = np.iinfo(source)
-    values = np.array([limits.min, 16777217, limits.max], source)
-    for dtype in CONVERTED:
-        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-        expected = [min(max(int(value), low), high) for value in values]
-        np.testing.assert_array_equal(
-            image_files.convert(values, np.dtype(dtype)), expected
-        )
-
-
 def test_place_options_and_permissions(ramp, tmp_path):
     """Temporary files are private; the final file is not."""
     name = f"{tmp_path}/out.tif?&gdal:co:COMPRESS=DEFLATE&gdal:co:tiled=yes"

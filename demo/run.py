@@ -23,7 +23,7 @@ from pathlib import Path
 import rasterio
 from skimage.transform import resize
 
-from demo.scene import SPOT_DATE, make_scene
+from demo.scene import SPOT_DATE, add_pair, make_scene
 from demo.server import Server
 from srtools.images import figures
 from srtools.options.parser import number
@@ -55,13 +55,13 @@ def run(*arguments: str) -> None:
     print(f"({time.monotonic() - start:.0f} s)", flush=True)
 
 
-def prepare(folder: Path, size: int, seed: int) -> dict:
+def prepare(folder: Path, size: int, seed: int, pair: str) -> dict:
     """Make the demo's scene; see `demo.scene.make_scene` for the result."""
     print(f"making a scene of {size} x {size} PAN pixels in {folder}", flush=True)
-    return make_scene(folder, size=size, seed=seed, shift=SHIFT)
+    return make_scene(folder, size=size, seed=seed, shift=SHIFT, pair=pair)
 
 
-def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
+def demo(*, folder: str, size: int, seed: int, nb_epochs: int, pair: str) -> dict:
     """Make the scene and run the five exercises on it.
 
     Arguments:
@@ -69,12 +69,13 @@ def demo(*, folder: str, size: int, seed: int, nb_epochs: int) -> dict:
         size: side of the PAN image in pixels of 1.5 m.
         seed: of the scene and of the training.
         nb_epochs: at most so many epochs of training.
+        pair: level of the faults of the pair.
 
     Returns:
         The metrics of exercise 4.
     """
     base = Path(folder).resolve()
-    scene = prepare(base / "scene", size, seed)
+    scene = prepare(base / "scene", size, seed, pair)
     pan, xs = str(scene["pan"]), str(scene["xs"])
     patches, model, scores = (str(base / name) for name in ("patches", "model", "eval"))
     sr, preview = str(base / "sr.tif"), str(base / "sr.png")
@@ -202,6 +203,7 @@ def get_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="make the scene and end, to type the exercises by hand",
     )
+    add_pair(parser)
     return parser
 
 
@@ -211,7 +213,8 @@ def main(argv: list[str] | None = None) -> int:
     params = get_parser().parse_args(argv)
     options = vars(params)
     if options.pop("scene_only"):
-        prepare(Path(params.folder).resolve() / "scene", params.size, params.seed)
+        folder = Path(params.folder).resolve() / "scene"
+        prepare(folder, params.size, params.seed, params.pair)
         return 0
     start = time.monotonic()
     metrics = demo(**options)

@@ -23,6 +23,14 @@ from rasterio.warp import transform_geom
 
 from demo import sensors
 from demo.landscape import MARGIN, draw_landscape
+from demo.pair_faults import (
+    LEVELS,
+    Faults,
+    blur,
+    cover_with_haze,
+    harvest,
+    local_shifts,
+)
 from demo.render import PIXEL, SUN_AZIMUTH, SUN_ZENITH, render
 from srtools.conventions import BANDS, FACTOR, S2_SPACING_METRES
 from srtools.files import make_folder, whole_file
@@ -73,6 +81,7 @@ def make_scene(
     gain: float = 1.0,
     bias: float = 0.0,
     wedge: int = WEDGE,
+    pair: str = "good",
 ) -> dict:
     """Make the scene.
 
@@ -83,6 +92,7 @@ def make_scene(
         shift: metres east and north by which Sentinel-2 is out of place.
         gain, bias: Sentinel-2 = gain x Spot + bias, in DN.
         wedge: PAN pixels along the sides of the no-data corner; 0: none.
+        pair: level of the faults of the pair, one of `LEVELS`.
 
     Returns:
         Paths of `pan`, `xs`, `truth`, `date` (the day of Spot), `quicklook`, and `s2`:
@@ -97,9 +107,10 @@ def make_scene(
     drawing = draw_landscape(size, seed)
     rim = int(MARGIN / PIXEL)
     landscape = render(drawing, -rim, -rim, size + 2 * rim, size + 2 * rim, seed)
-    truth = landscape[rim:-rim, rim:-rim]
+    truth, faults = landscape[rim:-rim, rim:-rim], LEVELS[pair]
     random = np.random.default_rng([seed, 2])
-    pan, xs = sensors.spot(truth, random, wedge)
+    sharp = blur(truth, faults.spot_blur) if faults.spot_blur else truth
+    pan, xs = sensors.spot(sharp, random, wedge)
     corner = corner_of(seed)
     place = Affine(PIXEL, 0, corner[0], 0, -PIXEL, corner[1])
     paths = {name: folder / "spot" / f"{name}.tif" for name in ("pan", "xs", "truth")}
@@ -108,10 +119,11 @@ def make_scene(
     _write(paths["truth"], truth, place)
 
     s2_place, x, y = _s2_grid(size, corner)
-    seen = sensors.optics(landscape, x - shift[0], y + shift[1])
+    seen = _seen(landscape, x - shift[0], y + shift[1], faults, seed)
     catalogue = []
     for when in PASSES:
-        entry = _write_pass(folder, when, seen, s2_place, random, gain, bias)
+        light = gain, bias, faults.noise
+        entry = _write_pass(folder, when, seen, s2_place, random, light)
         catalogue.append({**entry, "place": (seed - 1) % PLACES**2})
     with whole_file(folder / CATALOGUE) as partial:
         partial.write_text(json.dumps(catalogue, indent=2))
@@ -121,6 +133,21 @@ def make_scene(
     _write_picture(paths["quicklook"], truth)
     clear = catalogue[PASSES.index(CLEAR)]["assets"]
     return {**paths, "s2": [folder / clear[band] for band in BANDS]}
+
+
+def _seen(
+    landscape: np.ndarray, x: np.ndarray, y: np.ndarray, faults: Faults, seed: int
+) -> np.ndarray:
+    """Return the landscape as Sentinel-2 sees it, without noise."""
+    random, shifts = np.random.default_rng([seed, 3]), 0.0
+    if faults.changed:
+        landscape = harvest(landscape, faults.changed, random)
+    if faults.relief:
+        field = local_shifts(landscape.shape[:2], faults.relief, random)
+        rows, cols = np.ix_(*((side / PIXEL).astype(int) for side in (y, x)))
+        shifts = field[:, rows, cols]
+    seen = sensors.optics(landscape, x, y, faults, shifts)
+    return cover_with_haze(seen, faults.haze) if faults.haze else seen
 
 
 def corner_of(seed: int) -> tuple[float, float]:
@@ -157,17 +184,19 @@ def _write_pass(
     seen: np.ndarray,
     place: Affine,
     random: np.random.Generator,
-    gain: float,
-    bias: float,
+    light: tuple,
 ) -> dict:
-    """Write the images of one date; return its entry in the catalogue."""
+    """Write the images of one date; return its entry in the catalogue.
+
+    `light` is gain, bias and noise of `sensors.digital_numbers`.
+    """
     height, width = seen.shape[:2]
     image, classes = seen, sensors.classify(seen)
     if when.cloud_share:
         veil = sensors.clouds((height, width), when.cloud_share, random)
         image = sensors.cover(seen, *veil)
         classes = sensors.classify_clouds(classes, *veil)
-    numbers = sensors.digital_numbers(image, random, gain, bias)
+    numbers = sensors.digital_numbers(image, random, *light)
     outline = [(0, 0), (width, 0), (width, height), (0, height)]
     if when.cut:
         # The swath ends on a slanted line through the middle.
@@ -243,6 +272,17 @@ def _write_cog(path: Path, pixels: np.ndarray, place: Affine) -> None:
         file.write(bands)
 
 
+def add_pair(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--pair`."""
+    parser.add_argument(
+        "--pair",
+        choices=LEVELS,
+        default="good",
+        help="faults of the pair: local shifts, changed ground, haze, optics, noise "
+        "(default: %(default)s)",
+    )
+
+
 @one_line_errors
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
@@ -273,6 +313,7 @@ def main(argv: list[str] | None = None) -> int:
         help="Sentinel-2 = gain x Spot + bias",
     )
     parser.add_argument("--bias", type=number(kind=float), default=0.0, help="in DN")
+    add_pair(parser)
     params = parser.parse_args(argv)
     for name, path in _flat(make_scene(**vars(params))):
         print(f"{name:10s} {path}")

@@ -3,16 +3,13 @@
 import numpy as np
 from scipy import ndimage
 
+from demo.pair_faults import Bands, Faults
 from demo.render import PIXEL
 from srtools.conventions import FACTOR, OFFSET_DN
-from srtools.matching.point_spread import BLUR_METRES
+from srtools.matching.point_spread import blur_metres
 
 PAN_WEIGHTS = np.array([0.35, 0.40, 0.25, 0.0])  # red, green, blue, near infrared
 SPOT_NOISE = 6.0  # DN, standard deviation
-
-# Standard deviation in PAN pixels, 3.386: blurs as the optics of Sentinel-2 do.
-BLUR = round(BLUR_METRES / PIXEL, 3)
-S2_NOISE = 4.0  # DN, standard deviation
 
 # Classes of the scene classification (SCL).
 NO_DATA, SHADOW, VEGETATION, SOIL, WATER = 0, 3, 4, 5, 6
@@ -43,33 +40,52 @@ def spot(
     return pan, xs
 
 
-def optics(truth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def optics(
+    truth: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    faults: Faults,
+    shifts: np.ndarray | float = 0.0,
+) -> np.ndarray:
     """Blur and sample the truth [h, w, bands] as Sentinel-2's optics do.
 
     Arguments:
         x, y: centres of the columns and rows of pixels, in metres right of and below
             the truth's corner.
+        faults: modulation and shift of each band.
+        shifts: local shifts, [2, len(y), len(x)] metres down and to the right.
 
     Returns:
         [len(y), len(x), bands] float32.
     """
-    rows, cols = np.meshgrid(y / PIXEL - 0.5, x / PIXEL - 0.5, indexing="ij")
     seen = np.empty((len(y), len(x), truth.shape[2]), np.float32)
-    for band in range(truth.shape[2]):
-        blurred = ndimage.gaussian_filter(truth[:, :, band].astype(np.float32), BLUR)
+    for band, (modulation, east) in enumerate(
+        zip(faults.modulation, faults.east, strict=True)
+    ):
+        sigma = round(blur_metres(modulation) / PIXEL, 3)  # 3.386 for 0.28
+        blurred = ndimage.gaussian_filter(truth[:, :, band].astype(np.float32), sigma)
+        places = np.stack(np.meshgrid(y, x - east, indexing="ij")) - shifts
         # Blurred as it is, the image is smooth: interpolation adds no error.
         ndimage.map_coordinates(
-            blurred, [rows, cols], output=seen[:, :, band], order=3, mode="nearest"
+            blurred,
+            places / PIXEL - 0.5,
+            output=seen[:, :, band],
+            order=3,
+            mode="nearest",
         )
     return seen
 
 
 def digital_numbers(
-    reflectance: np.ndarray, random: np.random.Generator, gain: float, bias: float
+    reflectance: np.ndarray,
+    random: np.random.Generator,
+    gain: float,
+    bias: float,
+    noise: Bands,
 ) -> np.ndarray:
-    """Turn reflectance x 10000 into DN: gain, bias, noise, and ESA's offset."""
+    """Turn reflectance x 10000 into DN: gain, bias, noise by band, and ESA's offset."""
     values = gain * reflectance + bias + OFFSET_DN
-    values = values + random.normal(0, S2_NOISE, reflectance.shape)
+    values = values + random.normal(0, noise, reflectance.shape)
     return np.clip(np.rint(values), 1, 65535).astype(np.uint16)
 
 

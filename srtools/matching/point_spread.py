@@ -9,9 +9,16 @@ from srtools.conventions import S2_SPACING_METRES
 MODULATION = 0.28
 """Modulation transfer at the highest frequency of the 10 m grid, one cycle per 20 m."""
 
-BLUR_METRES = math.sqrt(-math.log(MODULATION) / 2) / math.pi * 2 * S2_SPACING_METRES
-"""Standard deviation of the Gaussian, metres: 5.08, the sigma of
-exp(-2 pi^2 sigma^2 f^2) = 0.28 at f = 1 / 20 m."""
+
+def blur_metres(modulation: float) -> float:
+    """Return the standard deviation of the Gaussian with a modulation, metres.
+
+    It is the sigma of exp(-2 pi^2 sigma^2 f^2) = modulation at f = 1 / 20 m.
+    """
+    return math.sqrt(-math.log(modulation) / 2) / math.pi * 2 * S2_SPACING_METRES
+
+
+BLUR_METRES = blur_metres(MODULATION)  # 5.08
 
 SIGMAS = 3.0  # standard deviations after which the Gaussian is cut off
 REACH_METRES = SIGMAS * BLUR_METRES

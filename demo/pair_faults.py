@@ -80,7 +80,7 @@ def local_shifts(
 ) -> np.ndarray:
     """Return a smooth field of shifts, [2, h, w] metres down and to the right.
 
-    A tenth of the ground is shifted by `greatest`, and half of it by half as much.
+    A tenth of the ground is shifted by `greatest`; the median is some 0.6 of it.
     """
     field = np.stack([_smooth(shape, RELIEF_METRES, random) for _ in range(2)])
     length = np.hypot(*field)

@@ -9,7 +9,8 @@ from rasterio.warp import transform_geom
 from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import box, mapping, shape
 
-from demo import scene, sensors
+from demo import pair_faults, scene, sensors
+from demo.pair_faults import LEVELS
 from demo.stac import load_items
 from srtools.errors import SRError
 
@@ -75,14 +76,51 @@ def test_xs_is_the_mean_and_pan_the_sum_of_the_truth(paths):
     assert not seen[0, 0] and (~seen).mean() < 0.01  # the wedge
 
 
-def test_optics_leave_28_percent_at_nyquist():
+@pytest.mark.parametrize("pair", LEVELS)
+def test_optics_leave_28_percent_at_nyquist(pair):
     """A wave of 20 m, the finest that 10 m pixels can hold, keeps 28 % contrast."""
     x = (np.arange(800) + 0.5) * 1.5
     wave = np.cos(2 * np.pi * x / 20)
     truth = np.repeat(np.tile(wave, (80, 1))[..., None], 4, axis=2)
-    crests = np.arange(300.0, 900.0, 20.0)
-    seen = sensors.optics(truth, crests, np.full(1, 60.0))
+    crests, faults = np.arange(300.0, 900.0, 20.0), LEVELS[pair]
+    for band, (modulation, east) in enumerate(
+        zip(faults.modulation, faults.east, strict=True)
+    ):
+        seen = sensors.optics(truth, crests + east, np.full(1, 60.0), faults)
+        assert seen[..., band].mean() == pytest.approx(modulation, abs=0.01)
+    # Local shifts move what is seen down and to the right.
+    shifts = np.stack([np.zeros((1, 30)), np.full((1, 30), 3.0)])
+    seen = sensors.optics(truth, crests + 3, np.full(1, 60.0), LEVELS["good"], shifts)
     assert seen.mean() == pytest.approx(0.28, abs=0.01)
+
+
+def test_a_poor_pair(tmp_path, paths):
+    """Spot is blurred, haze brightens the blue, and its noise is that of the level."""
+    poor = scene.make_scene(tmp_path, size=SIZE, seed=3, pair="poor")
+    for name, same in (("truth", True), ("pan", False)):
+        equal = np.array_equal(read(poor[name])[0], read(paths[name])[0])
+        assert equal is same
+    steps = [np.abs(np.diff(read(p["pan"])[0], axis=0)).mean() for p in (poor, paths)]
+    assert steps[0] < 0.8 * steps[1]
+    blues = [read(p["s2"][2])[0].mean() for p in (poor, paths)]
+    assert blues[0] > blues[1] + 30
+    random = np.random.default_rng(0)
+    flat = np.full((200, 200, 4), 1000.0)
+    noise = LEVELS["poor"].noise
+    noisy = sensors.digital_numbers(flat, random, 1, 0, noise).std(axis=(0, 1))
+    np.testing.assert_allclose(noisy, noise, rtol=0.05)
+
+
+def test_shifts_and_harvest_have_their_amounts():
+    shape, random = (800, 700), np.random.default_rng(1)
+    lengths = np.hypot(*pair_faults.local_shifts(shape, 6.0, random))
+    assert lengths.max() == pytest.approx(6) and 2 < np.median(lengths) < 5
+    assert np.abs(np.diff(lengths, axis=0)).max() < 0.1  # smooth
+    green = np.full((*shape, 4), [300.0, 500.0, 250.0, 4000.0])
+    mown = (pair_faults.harvest(green, 0.1, random) != green).all(axis=-1)
+    assert mown.mean() == pytest.approx(0.1, abs=0.005)
+    water = np.full((*shape, 4), 200.0)
+    assert (pair_faults.harvest(water, 0.1, random) == water).all()
 
 
 def test_dates(folder):

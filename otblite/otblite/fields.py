@@ -95,16 +95,18 @@ class Axis:
     def corner(self) -> float:
         """Corner of the first output pixel.
 
-        A network's output is centred on its receptive field, that of a patch belongs to
-        the middle of the patch.  OTBTF places a fully convolutional output half an
-        input pixel from where half an output pixel is meant.
+        A network's output is centred on its receptive field; one that has the spacing of
+        the input keeps its grid, and that of a patch belongs to the middle of the patch.
+        OTBTF places a fully convolutional output half an input pixel from where half an
+        output pixel is meant.
         """
         if self.patches:
             return self.first - self.spacing / 2
         begin, _ = self.needed(0, 0, self.efield)
         span = self.spans[0]
-        centre = span.start + (begin + span.rfield / 2) * span.spacing
-        return centre - self.efield / 2 * self.spacing
+        cut = (span.rfield - self.efield * self.spacing / span.spacing) / 2
+        cut = math.ceil(cut) if self.spacing == span.spacing else cut
+        return span.start + (begin + cut) * span.spacing
 
     def align(self, start: int, size: int) -> tuple[int, int]:
         """Widen a part of the output to whole expression fields."""

@@ -297,7 +297,7 @@ class Network:
             reason = (
                 f"its input '{missing[1]}' is needed; give it a source or a value"
                 if missing
-                else str(error).splitlines()[0]
+                else _first_reason(str(error))
             )
             raise RuntimeError(
                 f"the network cannot be run on {width} x {height} pixels: {reason}"
@@ -327,6 +327,13 @@ def as_image(output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
             "against the model"
         )
     return output.reshape(*size, bands)
+
+
+def _first_reason(text: str) -> str:
+    """Return the line of TensorFlow's error before that of the node, or the first."""
+    lines = text.splitlines()
+    pairs = zip(lines, lines[1:], strict=False)
+    return next((line for line, after in pairs if "[[{{node" in after), lines[0])
 
 
 def _constant(inputs: dict, text: str, folder: str) -> tuple[str, Any]:

@@ -95,10 +95,10 @@ class Axis:
     def corner(self) -> float:
         """Corner of the first output pixel.
 
-        A network's output is centred on its receptive field; one that has the spacing of
-        the input keeps its grid, and that of a patch belongs to the middle of the patch.
-        OTBTF places a fully convolutional output half an input pixel from where half an
-        output pixel is meant.
+        A network's output is centred on its receptive field.  With the spacing of the
+        input it keeps its grid, and that of a patch belongs to the middle of the patch.
+        OTBTF places a fully convolutional output half an input pixel from where half
+        an output pixel is meant.
         """
         if self.patches:
             return self.first - self.spacing / 2

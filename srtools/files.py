@@ -154,8 +154,7 @@ def refuse_folders(paths: Sequence[Path]) -> None:
 def check_room(folder: str | Path, needed: int, use: str) -> None:
     """Raise if the disk of a folder has fewer than `needed` bytes free.
 
-    OTB does not report a full disk, and with no byte left it never returns.  `use` is
-    that of the bytes, for messages ("3 pieces of the image").
+    OTB does not report a full disk.  `use` names the bytes ("3 pieces of the image").
     """
     free = shutil.disk_usage(folder).free
     if needed > free:

@@ -9,10 +9,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from select import select
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"stopping when this step is done; a second signal stops at once\n"
+TOGETHER = 0.1  # seconds between signals that count as one
 
 stderr = 2
 """File descriptor of messages; another one while `srtools.tf` silences TensorFlow."""
@@ -33,15 +35,39 @@ def deferred() -> Iterator[None]:
         yield
         return
     handled = [n for n, handler in before.items() if handler is not signal.SIG_IGN]
+    # While the engine computes, no handler of Python runs, but a thread does.
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    watcher = threading.Thread(target=_watch, args=(reading,), daemon=True)
+    watcher.start()
     for number in handled:
         signal.signal(number, _remember)
+    wakeup = signal.set_wakeup_fd(writing)
     try:
         yield
     finally:
+        signal.set_wakeup_fd(wakeup)
         for number in handled:
             signal.signal(number, before[number])
+        os.close(writing)
+        watcher.join()
         if (received := take()) is not None:
             stop(received)
+
+
+def _watch(reading: int) -> None:
+    """Report the first signal whose number arrives, and end the process at a second."""
+    with open(reading, "rb", buffering=0) as file:
+        arriving = (byte[0] for byte in iter(lambda: file.read(1), b""))
+        numbers = filter(SIGNALS.count, arriving)  # other programs handle others
+        if next(numbers, None):
+            # The command `timeout` sends each signal twice.
+            while select([file], [], [], TOGETHER)[0] and file.read(64):
+                pass
+            with suppress(OSError):  # nobody may read it any more
+                os.write(2, NOTICE)
+            for second in numbers:
+                leave(second)
 
 
 def take() -> int | None:
@@ -57,7 +83,7 @@ def stop(number: int, frame: object = None) -> None:
     raise SystemExit(128 + number)
 
 
-def leave(number: int, frame: object) -> None:
+def leave(number: int, frame: object = None) -> None:
     """Handle a signal while libraries are imported: end the process at once.
 
     Libraries may replace an exception by one of their own, or ignore it.
@@ -77,9 +103,5 @@ def unwind() -> None:
 
 
 def _remember(number: int, frame: object) -> None:
-    """Handle a signal: remember it; the next one ends the process at once."""
+    """Handle a signal: remember it."""
     _received[:] = [number]
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
-    # Not `print`: the handler may have interrupted another one.
-    os.write(2, NOTICE)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -333,33 +332,6 @@ def test_a_disk_that_is_full_without_a_word(tmp_path, monkeypatch, capfd):
     error = capfd.readouterr().err.splitlines()[-1]
     assert error.startswith("error: test_hr_patches.tif was not written completely")
     assert not list((tmp_path / "out").iterdir())
-
-
-def test_a_signal_while_the_engine_writes(tmp_path):
-    """It waits for OTB to return, then nothing is left."""
-    script = """
-import os, signal, sys
-import pyotb
-write = pyotb.App.write
-def interrupted(self, path, **options):
-    os.kill(os.getpid(), signal.SIGTERM)
-    return write(self, path, **options)
-import sr_dataset
-pyotb.App.write = interrupted
-sys.exit(sr_dataset.main(sys.argv[1:]))
-"""
-    done = run_python("-c", script, *command(tmp_path), cwd=ROOT)
-    assert done.returncode == 128 + signal.SIGTERM, done.stderr
-    assert done.stderr.splitlines()[-1] == "error: terminated"
-    assert not list((tmp_path / "out").iterdir())
-
-
-def test_an_otb_without_otbtf(tmp_path, monkeypatch, capfd):
-    monkeypatch.delattr(pyotb, "PatchesExtraction")
-    assert sr_dataset.main(command(tmp_path)) == 1
-    error = capfd.readouterr().err
-    assert "error: the Orfeo ToolBox that pyotb found has no PatchesExtraction" in error
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srtools import conventions
 from srtools.cards import agree, check_conventions
-from srtools.conventions import (
-    BANDS,
-    DATASET_CARD,
-    FACTOR,
-    HR_SPACING_METRES,
-    INPUT,
-    KINDS,
-    OUTPUT,
-)
 from srtools.errors import SRError
 from srtools.network.saved_model import ModelInfo
 from srtools.patches import footprints, patch_files
@@ -46,7 +38,7 @@ class EvalSet:
     @property
     def spacing(self) -> float:
         """Pixel size of hr, metres."""
-        return self.dataset.get("hr", {}).get("spacing", HR_SPACING_METRES)
+        return self.dataset.get("hr", {}).get("spacing", conventions.HR_SPACING_METRES)
 
 
 class Sample(NamedTuple):
@@ -70,7 +62,7 @@ def read_eval_set(patches: str | Path) -> EvalSet:
             f"the patches of {files['hr']} have {info.size} pixels a side; at least "
             f"{LEAST_SIDE} are expected, because the scores leave out {BORDER} pixels "
             "on each side; make the patches again with sr_dataset.py --patch_size "
-            f"{LEAST_SIDE // FACTOR} or more"
+            f"{LEAST_SIDE // conventions.FACTOR} or more"
         )
     dataset = patch_files.check_card(patches)
     windows = read_windows(dataset, info.count)
@@ -85,8 +77,8 @@ def read_windows(dataset: dict, count: int) -> np.ndarray | None:
     windows = np.asarray(windows)
     if windows.shape != (count, 2):
         raise SRError(
-            f"{DATASET_CARD} lists the places of {len(windows)} test patches, but "
-            f"there are {count}; make the patches again with sr_dataset.py"
+            f"{conventions.DATASET_CARD} lists the places of {len(windows)} test "
+            f"patches, but there are {count}; make them again with sr_dataset.py"
         )
     return windows
 
@@ -105,7 +97,7 @@ def check_model(
     info: ModelInfo, test: EvalSet, ignore_offset: bool, accept_ground: bool
 ) -> None:
     """Check that a model fits the patches, and was trained on other ground."""
-    info.require(INPUT, OUTPUT)
+    info.require(conventions.INPUT, conventions.OUTPUT)
     check_model_card(info, test.dataset, ignore_offset)
     if not accept_ground:
         check_ground(info, test)
@@ -116,15 +108,15 @@ def check_model_card(
 ) -> None:
     """Check that the card of a model does not contradict that of the patches."""
     model = f"the model {info.folder}"
-    channels = info.inputs[INPUT]
-    if channels not in (len(BANDS), -1):
+    channels = info.inputs[conventions.INPUT]
+    if channels not in (len(conventions.BANDS), -1):
         raise SRError(
-            f"{model} takes {channels} bands, but the patches have {len(BANDS)} "
-            f"({', '.join(BANDS)}); train a model with sr_train.py"
+            f"{model} takes {channels} bands, but the patches have "
+            f"{', '.join(conventions.BANDS)}; train a model with sr_train.py"
         )
     advice = "choose a model that was trained on patches like these"
     check_conventions(info.card, model, advice)
-    for kind in KINDS:
+    for kind in conventions.KINDS:
         trained = info.card.get(f"{kind}_spacing")
         spacing = dataset.get(kind, {}).get("spacing")
         if trained and spacing and not agree(trained, spacing):
@@ -162,7 +154,7 @@ def check_size(predicted: Any, truth: np.ndarray) -> None:
         raise SRError(
             f"the model predicts patches of {tuple(predicted.shape[1:])}, but the hr "
             f"patches have {truth.shape[1:]}, so the factors differ; choose a model "
-            f"that enlarges {FACTOR} times"
+            f"that enlarges {conventions.FACTOR} times"
         )
 
 

@@ -21,18 +21,11 @@ from rasterio.enums import Interleaving, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
 
+from srtools import urls
 from srtools.conventions import BANDS, OFFSET_TAG
 from srtools.errors import PixelError, SRError
 from srtools.files import VIEWER_FILES, check_name
 from srtools.images.grid import Grid, Window
-from srtools.urls import (
-    KEYS_FOR_S3,
-    gdal_path,
-    is_remote,
-    redact,
-    with_proxy,
-    without_secrets,
-)
 
 # Patches images have no georeference.  Images that need one are checked by `describe`.
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -89,16 +82,10 @@ class ImageInfo(Grid):
         corner, right, below = np.transpose(places)
         return min(np.hypot(*(right - corner)), np.hypot(*(below - corner)))
 
-    @property
-    def largest_dn(self) -> int | None:
-        """Largest DN of an unsigned type, which marks saturated pixels; else None."""
-        kind = np.dtype(self.dtype)
-        return int(np.iinfo(kind).max) if kind.kind == "u" else None
-
     def record(self) -> dict:
         """Return the entry of this image in a card."""
         return {
-            "path": redact(self.path),
+            "path": urls.redact(self.path),
             "size": [self.width, self.height],
             "spacing": self.spacing,
             "crs": self.crs.to_string(),
@@ -115,20 +102,20 @@ def describe(
     `label` names the image in messages ("the PAN image").
     """
     path = str(path)
-    name = f"{label} {redact(path)}"
-    if not is_remote(path):
+    name = f"{label} {urls.redact(path)}"
+    if not urls.is_remote(path):
         check_name(path)
         if not os.path.exists(path):
             raise SRError(f"{name} does not exist; {_advice(path, 'check the path')}")
     try:
-        with rasterio.open(gdal_path(path)) as file:
+        with rasterio.open(urls.gdal_path(path)) as file:
             info = _info_of(file, path)
     except (*GDAL_ERRORS, OSError) as error:
         reason = reason_of(error)
         default = "a GeoTIFF or another format that GDAL reads is expected"
         advice = _advice(f"{path}\n{reason}", default)
         raise SRError(
-            f"{label} {with_proxy(path)} cannot be read as an image ({reason}); "
+            f"{label} {urls.with_proxy(path)} cannot be read as an image ({reason}); "
             f"{advice}"
         ) from None
     if bands is not None and info.bands != bands:
@@ -145,7 +132,7 @@ def describe(
 ADVICE = {
     r"SENTINEL2_L\w+:|MTD_\w+\.xml$": "give the .SAFE folder itself",
     r"\.(zip|tgz|tar|tar\.gz|7z)$": "unpack it, and give the image or the .SAFE folder",
-    r"^s3://|^/vsis3/": f"{KEYS_FOR_S3}, or fetch the file first",
+    r"^s3://|^/vsis3/": f"{urls.KEYS_FOR_S3}, or fetch the file first",
     r"\b40[139]\b": "the server refuses the link, perhaps because its token has ended: "
     "take a fresh one",
     r"\b404\b": "the server has no such file: check the link",
@@ -171,7 +158,7 @@ def reason_of(error: BaseException) -> str:
         error = error.__cause__
     # libtiff reports row and column 4294967295.
     text = re.sub(r" at row \d+, col \d+", "", str(error))
-    return without_secrets(" ".join(text.split()))
+    return urls.without_secrets(" ".join(text.split()))
 
 
 def _check_north_up(image: ImageInfo, name: str) -> None:
@@ -212,13 +199,13 @@ def _info_of(file: rasterio.DatasetReader, path: str) -> ImageInfo:
 def reading(path: str | os.PathLike) -> Iterator[rasterio.DatasetReader]:
     """Open an image to read pixels; errors inside the block become `PixelError`."""
     try:
-        with rasterio.open(gdal_path(str(path))) as file:
+        with rasterio.open(urls.gdal_path(str(path))) as file:
             yield file
     except GDAL_ERRORS as error:
         reason = reason_of(error)
         raise PixelError(
-            f"the pixels of {redact(str(path))} cannot all be read ({reason}); the "
-            "file is damaged or not complete: fetch it again"
+            f"the pixels of {urls.redact(str(path))} cannot all be read ({reason}); "
+            "the file is damaged or not complete: fetch it again"
         ) from None
 
 
@@ -246,7 +233,7 @@ def _read(
     resampling: Resampling,
 ) -> np.ndarray:
     """Read one image, [bands, h, w]; a link is tried `ATTEMPTS` times."""
-    remote = is_remote(image.path)
+    remote = urls.is_remote(image.path)
     # GDAL would cache the failure of a broken connection.
     settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"} if remote else {}
     for attempts_left in reversed(range(ATTEMPTS if remote else 1)):
@@ -273,7 +260,7 @@ def data_outline(image: ImageInfo) -> shapely.Polygon:
     with reading(image.path) as file:
         has_data = file.read(out_shape=(image.bands, height, width)).all(axis=0)
     if not has_data.any():
-        raise SRError(f"{redact(image.path)} holds no data, all its pixels are 0")
+        raise SRError(f"{urls.redact(image.path)} holds no data, all its pixels are 0")
     rows, cols = has_data.nonzero()
     corners = [(cols + right, rows + down) for right in (0, 1) for down in (0, 1)]
     scale = Affine.scale(image.width / width, image.height / height)
@@ -286,10 +273,10 @@ def sources(path: str) -> list[str]:
 
     Statistics and overviews, which a viewer may write, are left out.
     """
-    if is_remote(path):
+    if urls.is_remote(path):
         return [path]
     try:
-        with rasterio.open(gdal_path(path)) as file:
+        with rasterio.open(urls.gdal_path(path)) as file:
             names = [name for name in file.files if not name.endswith(VIEWER_FILES)]
     except GDAL_ERRORS:  # `describe` reports it
         names = []

@@ -21,10 +21,9 @@ def run_shares(address: str, script: str, arguments: list[str]) -> None:
         from distributed import Client
     except ImportError:
         raise SRError("--dask needs a package: pip install distributed") from None
-    index = next(i for i, text in enumerate(arguments) if text.startswith("--dask"))
-    rest = arguments[index + (1 if "=" in arguments[index] else 2) :]
-    arguments = [*arguments[:index], *rest, "--part"]
-    command = [sys.executable, str(Path(script).resolve()), *arguments]
+    own = "--dask", address, f"--dask={address}"
+    arguments = [text for text in arguments if text not in own]
+    command = [sys.executable, str(Path(script).resolve()), *arguments, "--part"]
     # `subprocess.run`, because the workers cannot import functions of the scripts.
     how = {"cwd": os.getcwd(), "capture_output": True, "text": True, "pure": False}
     try:

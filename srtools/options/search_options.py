@@ -111,7 +111,4 @@ class SearchOptions:
         spot = getattr(self, "spot_date", None)
         if spot and not (self.start_date or self.end_date):
             return spot - AROUND_SPOT, spot + AROUND_SPOT
-        return (
-            self.start_date or START_DATE,
-            self.end_date or END_DATE,
-        )
+        return self.start_date or START_DATE, self.end_date or END_DATE

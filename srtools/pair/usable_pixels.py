@@ -67,9 +67,10 @@ def find_usable_pixels(
     count: Counter[str] = Counter()
     strips = range(0, xs.height, STRIP_ROWS)
     progress = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
+    saturated = np.iinfo(xs.dtype).max if xs.dtype.startswith("uint") else np.inf
     parts = tqdm(prefetch(map(read, strips)), "reading all pixels", **progress)
     for rows, pixels, pan_extremes in parts:
-        masks = _masks(pixels, *pan_extremes, saturated=xs.largest_dn or np.inf)
+        masks = _masks(pixels, *pan_extremes, saturated=saturated)
         for reason in REASONS:
             bad[reason][rows] = masks[reason]
         count.update({key: int(mask.sum()) for key, mask in masks.items()})

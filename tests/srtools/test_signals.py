@@ -10,17 +10,26 @@ import pytest
 from srtools import signals
 from tests.processes import ROOT
 
+# The engine is a mutex: no handler of Python runs until a thread unlocks it.
 SCRIPT = """
-import sys
+import ctypes, sys, threading
 from pathlib import Path
 from srtools import engine, errors, files
+
+mutex, library = ctypes.create_string_buffer(256), ctypes.CDLL(None)
+library.pthread_mutex_lock(mutex)
+
+def unlock():
+    sys.stdin.readline()
+    library.pthread_mutex_unlock(mutex)
 
 @errors.one_line_errors
 def main(argv):
     with files.whole_files([Path(argv[0]) / "a.tif"]) as partial:
         with engine.engine_errors("working"):
             print("busy", flush=True)
-            sys.stdin.readline()  # the signal comes, and then the line
+            threading.Thread(target=unlock, daemon=True).start()
+            library.pthread_mutex_lock(mutex)  # the signal comes, and then the line
             print("done", flush=True)
         print("gone on", flush=True)
         sys.stdin.readline()  # the signal comes
@@ -75,7 +84,19 @@ def test_a_second_signal_does_not_wait(script):
     script.send_signal(signal.SIGTERM)
     assert script.stderr.readline() == signals.NOTICE.decode()
     script.send_signal(signal.SIGTERM)
-    assert script.wait(timeout=60) == -signal.SIGTERM
+    assert script.wait(timeout=60) == 128 + signal.SIGTERM
+    assert script.stderr.read() == "error: interrupted\n"
+
+
+def test_a_signal_sent_twice_at_once_counts_as_one(script, tmp_path):
+    """The command `timeout` does that."""
+    script.send_signal(signal.SIGSTOP)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        script.send_signal(number)
+    assert script.stderr.readline() == signals.NOTICE.decode()
+    script.communicate("\n", timeout=60)
+    assert script.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+    assert not list(tmp_path.iterdir())
 
 
 def test_blocks_inside_each_other_end_with_the_outer_one():

@@ -20,7 +20,8 @@ except ImportError:
 
 for _name, _value in {
     "PYOTB_LOGGER_LEVEL": "WARNING",
-    "OTB_LOGGER_LEVEL": "WARNING",
+    "OTB_LOGGER_LEVEL": "CRITICAL",  # OTB logs on stdout, and raises its errors, too
+    "CPL_LOG": os.devnull,  # OTB's GDAL prints links with their tokens, past Python
     # TensorFlow also raises its errors as exceptions; the rest is notices.
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # GDAL does not list folders; it asks for side files (.aux.xml, .msk, .tfw...) by

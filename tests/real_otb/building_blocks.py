@@ -8,12 +8,8 @@ a dict of arrays; their types decide how well two engines must agree
 """
 
 import json
-import os
-import resource
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +22,6 @@ from affine import Affine
 import sr_dataset
 import sr_infer
 from srtools.conventions import BANDS, GROUPS
-from srtools.engine import engine_errors
 from srtools.errors import SRError
 from srtools.images import vrt
 from srtools.images.grid import Grid
@@ -343,36 +338,6 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
     return answers
 
 
-def terminated(scene: SimpleNamespace, folder: Path) -> dict:
-    """SIGTERM while OTB reports its progress, line by line."""
-    _, hr = pair(scene)
-    path = folder / "hr.tif"
-    lines = {"streaming:type": "stripped", "streaming:sizemode": "height"}
-    lines |= {"streaming:sizevalue": 1}
-
-    def terminate() -> None:
-        while not path.exists():
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    threading.Thread(target=terminate, daemon=True).start()
-    with engine_errors("writing"):
-        hr.write(str(path), pixel_type="uint16", ext_fname=lines)
-    return {}
-
-
-def full_disk(scene: SimpleNamespace, folder: Path) -> dict:
-    """No room for more than 10 kB of a file; return the message."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    try:
-        return message_of(lambda: write_own_grid(scene, folder))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-TROUBLE = {block.__name__: block for block in (terminated, full_disk, dead_link)}
 IMAGES = (stacking, links, offset, superimpose, pansharpening, harmonizing)
 RESULTS = (pair_table, usable_pixels, masks, kept_sentinel2, exercise_5)
 BLOCKS = {block.__name__: block for block in IMAGES + RESULTS}
@@ -382,7 +347,7 @@ def answer(block: str, scene: str | Path, out: str | Path) -> dict[str, np.ndarr
     """Run a block, and save its answers."""
     described = SimpleNamespace(**json.loads(Path(scene).read_text()))
     with tempfile.TemporaryDirectory(dir=Path(out).parent) as folder:
-        answers = (BLOCKS | TROUBLE)[block](described, Path(folder))
+        answers = (BLOCKS | {"dead_link": dead_link})[block](described, Path(folder))
     np.savez(out, **answers)
     return answers
 

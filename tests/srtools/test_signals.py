@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from srtools import signals
-from tests.processes import ROOT
+from tests.processes import ROOT, expect_notice
 
 # The engine is a mutex: no handler of Python runs until a thread unlocks it.
 SCRIPT = """
@@ -62,7 +62,7 @@ def script(tmp_path):
 )
 def test_a_signal_waits_until_the_engine_returns(script, tmp_path, number, word):
     script.send_signal(number)
-    assert script.stderr.readline() == signals.NOTICE.decode()
+    expect_notice(script)
     assert script.poll() is None
     output, errors = script.communicate("\n", timeout=60)
     assert script.returncode == 128 + number
@@ -82,7 +82,7 @@ def test_a_terminated_script_leaves_nothing_half_written(script, tmp_path):
 
 def test_a_second_signal_does_not_wait(script):
     script.send_signal(signal.SIGTERM)
-    assert script.stderr.readline() == signals.NOTICE.decode()
+    expect_notice(script)
     script.send_signal(signal.SIGTERM)
     assert script.wait(timeout=60) == 128 + signal.SIGTERM
     assert script.stderr.read() == "error: interrupted\n"
@@ -93,7 +93,7 @@ def test_a_signal_sent_twice_at_once_counts_as_one(script, tmp_path):
     script.send_signal(signal.SIGSTOP)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
         script.send_signal(number)
-    assert script.stderr.readline() == signals.NOTICE.decode()
+    expect_notice(script)
     script.communicate("\n", timeout=60)
     assert script.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT)
     assert not list(tmp_path.iterdir())

@@ -6,82 +6,95 @@ The scripts are imported and the network is built; how it is written does not ma
 import importlib
 import inspect
 import sys
+import traceback
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from lesson.network_graph import NetworkGraph
 from lesson.report import Report
 from srtools.conventions import BANDS, FACTOR, SCALE
-from srtools.errors import SRError
 from srtools.tf import tf
 
 import otbtf
 
+NAME = "SRModel"
 SMALL, OTHER = (32, 32), (24, 40)
-# Missing keys of the data set after which building is dn up.
-ATTEMPTS = 4
 
 
 def check_network(scripts: Path, module: str = "sr_model") -> Report:
     """Check the class of a folder's `sr_model.py` that derives from ModelBase."""
     report = Report()
-    kind = _find(report, scripts, module)
-    if kind is None:
-        return report
+    folder = scripts.resolve()
+    sys.path.insert(0, str(folder))
+    sys.modules.pop(module, None)
     try:
-        model = build(kind)
-    except SRError as error:
-        report.check(False, f"the network is built: {error}", "see the message")
-        return report
-    report.check(True, "the network is built", "")
-    _check_scale(report, model)
-    _check_layers(report, model.model)
-    _check_answers(report, model)
+        kind = _find(report, folder, module)
+        if kind is not None:
+            _check_network(report, kind, folder)
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop(module, None)
     return report
 
 
-def _find(report: Report, scripts: Path, module: str) -> type | None:
-    sys.path.insert(0, str(scripts.resolve()))
-    sys.modules.pop(module, None)
+def _check_network(report: Report, kind: type, folder: Path) -> None:
+    statement = "the network is built"
+    try:
+        model = build(kind)
+        key, network = model.dataset_input_keys[0], model.model
+        report.check(True, statement, "")
+        statement = "the network runs"
+        graph = NetworkGraph(network, key, (1, *SMALL, len(BANDS)))
+        _check_scale(report, model, key)
+        doubled = _check_layers(report, graph)
+        _check_answers(report, network, key, doubled)
+    except Exception as error:  # whatever a student's methods may raise
+        statement = f"{statement}: {_spell(error, folder)}"
+        report.check(False, statement, "the message names what is wrong")
+
+
+def _spell(error: BaseException, folder: Path) -> str:
+    """Return kind and text of an error, and the last line of the student's own."""
+    text = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    places = [
+        f" ({Path(frame.filename).name}, line {frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).parent == folder
+    ]
+    return text + (places[-1] if places else "")
+
+
+def _find(report: Report, folder: Path, module: str) -> type | None:
     try:
         imported = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # whatever a student's script may raise
-        runs = isinstance(error, SystemExit)
-        report.check(
-            False,
-            f"{module}.py is imported: {'it ended Python' if runs else error}",
-            'put main() under `if __name__ == "__main__":`'
-            if runs
-            else f"the module must lie in {scripts}",
-        )
+        text, hint = _spell(error, folder), "mend this line"
+        if isinstance(error, SystemExit):
+            text = "it ended Python"
+            hint = 'put main() under `if __name__ == "__main__":`'
+        elif isinstance(error, ModuleNotFoundError):
+            hint = f"{error.name} must be installed, or lie in {folder}"
+        report.check(False, f"{module}.py is imported: {text}", hint)
         return None
-    finally:
-        sys.path.remove(str(scripts.resolve()))
-        sys.modules.pop(module, None)
-    kinds = [
-        value
-        for value in vars(imported).values()
-        if inspect.isclass(value)
-        and issubclass(value, otbtf.ModelBase)
-        and value is not otbtf.ModelBase
-    ]
+    classes = filter(inspect.isclass, vars(imported).values())
+    kinds = {k.__name__: k for k in classes if issubclass(k, otbtf.ModelBase)}
+    kinds = {k: v for k, v in kinds.items() if not inspect.isabstract(v)}
+    kinds = {NAME: kinds[NAME]} if NAME in kinds else kinds
     report.check(
-        bool(kinds),
-        f"{module}.py has a class that derives from otbtf.ModelBase",
-        "class SRModel(otbtf.ModelBase), with normalize_inputs and get_outputs",
+        len(kinds) == 1,
+        f"{module}.py has one class that derives from otbtf.ModelBase "
+        f"({', '.join(kinds) or 'none'})",
+        f"class {NAME}(otbtf.ModelBase), with normalize_inputs and get_outputs"
+        + (": which of several to check cannot be known" if kinds else ""),
     )
-    return kinds[-1] if kinds else None
+    return next(iter(kinds.values())) if len(kinds) == 1 else None
 
 
 def build(kind: type) -> otbtf.ModelBase:
-    """Build a model; a KeyError reveals the name of its input, which is free.
-
-    Raises:
-        SRError: if it cannot be built.
-    """
-    name = "lr"
-    for _ in range(ATTEMPTS):
+    """Build a model; a KeyError reveals the name of its input, which is free."""
+    errors, name = {}, "lr"
+    while name not in errors:
         spec = (
             {name: tf.TensorSpec((None, *SMALL, len(BANDS)), tf.float32)},
             {"hr": tf.TensorSpec((None, 128, 128, len(BANDS)), tf.float32)},
@@ -89,114 +102,138 @@ def build(kind: type) -> otbtf.ModelBase:
         try:
             return kind(dataset_element_spec=spec)
         except KeyError as error:
+            errors[name] = error
             name = str(error.args[0])
-        except Exception as error:  # Keras and TensorFlow have many of them
-            raise SRError(f"{type(error).__name__}: {error}".splitlines()[0]) from None
-    raise SRError(f"the input is called neither 'lr' nor '{name}'")
+    # With the right name of the input, another key was missing: the student's own.
+    raise errors[name]
 
 
-def _check_scale(report: Report, model: otbtf.ModelBase) -> None:
-    (key,) = model.dataset_input_keys
-    dn = tf.constant(np.full((1, 8, 8, len(BANDS)), 5000.0, np.float32))
-    normalized = next(iter(model.normalize_inputs({key: dn}).values()))
-    value = float(np.asarray(normalized).mean())
+def _check_scale(report: Report, model: otbtf.ModelBase, key: str) -> None:
+    dn = np.linspace(100, 9000, 256, dtype=np.float32).reshape(1, 8, 8, len(BANDS))
+    normalized = model.normalize_inputs({key: tf.constant(dn)})
+    values = normalized.values() if isinstance(normalized, dict) else [normalized]
+    arrays = [np.asarray(value, np.float32) for value in values]
+    scaled = [x.shape == dn.shape and np.allclose(x, dn * SCALE) for x in arrays]
+    spelled = ", ".join(f"{x.max():g}" for x in arrays)
     report.check(
-        abs(value - 5000 * SCALE) < 1e-4,
-        f"normalize_inputs multiplies by 1e-4 (5000 becomes {value:g})",
-        "inside the model, so that training and serving cannot differ",
+        any(scaled) and all(x.max() < dn.min() for x in arrays),
+        f"normalize_inputs multiplies by 1e-4 (9000 becomes {spelled})",
+        "inside the model, as in training so in serving; no input stays in DN",
     )
 
 
-def _check_layers(report: Report, network: tf.keras.Model) -> None:
-    kinds = tf.keras.layers
-    # `a + b` is an operation in Keras 3, and a layer with such a name in Keras 2.
-    steps = getattr(network, "operations", network.layers)
-    zooms = [x for x in steps if isinstance(x, kinds.Conv2DTranspose)]
-    convolutions = [x for x in steps if isinstance(x, kinds.Conv2D) and x not in zooms]
-    wide = [x for x in convolutions if tuple(x.kernel_size) == (7, 7)]
-    count = sum("add" in f"{type(step).__name__} {step.name}".lower() for step in steps)
-    others = [x for x in steps if x not in (*zooms, *wide)]
-    activated = sum(map(_is_activation, others))
+def _check_layers(report: Report, graph: NetworkGraph) -> bool:
+    """Check the parts; return True if there are two zooms by 2."""
+    every = graph.convolutions.keys() | graph.zooms.keys()
+    wide = [op for op, kernel in graph.convolutions.items() if kernel == (7, 7)]
+    first = [op for op in wide if every & graph.before[op] == {op}]
+    last = [op for op in wide if every <= graph.before[op]]
     report.check(
-        len(wide) == 2,
-        f"two convolutions of 7 x 7 ({len(wide)})",
+        len(wide) == 2 and len(first) == len(last) == 1,
+        f"two convolutions of 7 x 7 ({len(wide)}), the first and the last "
+        f"({'yes' if first else 'no'}, {'yes' if last else 'no'})",
         "one at the beginning, one at the end",
     )
-    strides = [tuple(layer.strides) for layer in zooms]
+    strides = [tuple(zoom.get_attr("strides")[1:3]) for zoom in graph.zooms]
     doubled = report.check(
         strides == [(2, 2), (2, 2)],
         f"two transposed convolutions of stride 2 ({strides})",
         "each doubles rows and columns: 32, 64, 128",
     )
-    kernels = [side for layer in zooms for side in layer.kernel_size]
+    kernels = [side for kernel in graph.zooms.values() for side in kernel]
     if doubled:
         report.check(
             all(side % 2 == 0 for side in kernels),
             f"their kernels are even (sides of {sorted(set(kernels))})",
-            "with a stride of 2 and a kernel of 3 the output pixels get 1, 2 or 4 "
-            "products in turn: a checkerboard",
+            "with 3, output pixels get 1, 2 or 4 products in turn: a checkerboard",
         )
-    report.check(
-        count >= 3,
-        f"residual blocks, and a long skip around them ({count} sums)",
+    count = len(graph.blocks)
+    if report.check(
+        count > 0 and graph.skipped,
+        f"residual blocks, and a long skip around them ({count} sums around "
+        f"convolutions, {'one' if graph.skipped and count else 'none'} around all)",
         "each block adds its input to its output; so do all blocks together",
-    )
-    report.check(
-        0 < count - 1 <= activated,
-        f"an activation in each block ({activated} in {max(count - 1, 0)} blocks)",
-        "two convolutions without ReLU between them are one convolution",
-    )
+    ):
+        bent = sum(map(graph.is_bent, graph.blocks))
+        report.check(
+            bent == count,
+            f"an activation in each block ({bent} of {count} blocks)",
+            "two convolutions without ReLU between them are one convolution",
+        )
+    return doubled
 
 
-def _is_activation(step: Any) -> bool:
-    """Check whether a layer or an operation bends its input: ReLU and the like."""
-    bent = getattr(step, "activation", None)
-    if bent is not None:
-        return getattr(bent, "__name__", "") != "linear"
-    return any(word in type(step).__name__.lower() for word in ("elu", "activation"))
-
-
-def _check_answers(report: Report, model: otbtf.ModelBase) -> None:
-    (key,), network = model.dataset_input_keys, model.model
+def _check_answers(
+    report: Report, network: tf.keras.Model, key: str, doubled: bool
+) -> None:
     rng = np.random.default_rng(0)
     outputs = _run(network, key, rng.uniform(200, 4000, (1, *SMALL, len(BANDS))))
     side = FACTOR * SMALL[0]
-    whole = {k: v for k, v in outputs.items() if v.shape[1:3] == (side, side)}
-    report.check(
+    whole = {
+        k: v for k, v in outputs.items() if v.ndim == 4 and v.shape[1:3] == (side, side)
+    }
+    if not whole and not doubled:
+        return  # the zooms have failed already
+    if not report.check(
         bool(whole),
         f"32 x 32 pixels become 128 x 128 ({_sizes(outputs)})",
-        "padding='same' in every convolution, and two zooms by 2",
+        "padding='same' in every convolution",
+    ):
+        return
+    bands = sorted({v.shape[3] for v in whole.values()})
+    report.check(
+        len(BANDS) in bands,
+        f"they have {len(BANDS)} bands ({', '.join(map(str, bands))})",
+        "the last convolution has one filter per band",
     )
-    try:
-        other = _run(network, key, rng.uniform(200, 4000, (1, *OTHER, len(BANDS))))
-        size = tuple(FACTOR * n for n in OTHER)
-        any_size = any(v.shape[1:3] == size for v in other.values())
-    except Exception:  # Keras and TensorFlow have many of them
-        any_size = False
+    any_size = _takes(network, key, (1, *OTHER, len(BANDS)))
     report.check(
         any_size,
         "24 x 40 pixels become 96 x 160: any size works",
         "do not write sizes into layers; ModelBase leaves rows and columns open",
     )
-    pairs = [(a, b) for a in whole.values() for b in whole.values()]
     report.check(
-        any(np.allclose(a * 1e4, b, rtol=1e-3) and a.any() for a, b in pairs),
+        any(_in_dn(a, b) for a in whole.values() for b in whole.values()),
         "an extra output is 1e4 times the first, in DN",
         "a 16-bit image of reflectance below 1 would be 0 everywhere",
     )
-    crops = 0
-    for value in outputs.values():
-        margin = (side - value.shape[1]) // 2
-        if margin > 0 and any(
-            big.shape[3] == value.shape[3]
-            and np.allclose(big[:, margin:-margin, margin:-margin], value, rtol=1e-3)
-            for big in whole.values()
-        ):
-            crops += 1
     report.check(
-        crops > 0,
+        (crops := _count_crops(outputs, whole)) > 0,
         f"cropped outputs for serving ({crops})",
         "ModelBase adds them in postprocess_outputs; keep the outputs of super()",
+    )
+
+
+def _takes(network: tf.keras.Model, key: str, shape: tuple[int, ...]) -> bool:
+    """Check whether an image of another size becomes four times as large."""
+    try:
+        outputs = _run(network, key, np.full(shape, 1000.0))
+    except Exception:  # Keras and TensorFlow have many of them
+        return False
+    size = tuple(FACTOR * n for n in shape[1:3])
+    return any(value.shape[1:3] == size for value in outputs.values())
+
+
+def _in_dn(reflectance: np.ndarray, dn: np.ndarray) -> bool:
+    """Check whether one output is the other in DN; it may be rounded or clipped."""
+    if reflectance.shape != dn.shape:
+        return False
+    seen = reflectance > SCALE
+    expected = reflectance[seen] / SCALE
+    return seen.any() and np.allclose(dn[seen], expected, rtol=1e-3, atol=1)
+
+
+def _count_crops(outputs: dict, whole: dict) -> int:
+    """Count the outputs that are the middle of another one."""
+    return sum(
+        any(
+            middle.shape == value.shape and np.allclose(middle, value, rtol=1e-3)
+            for big in whole.values()
+            for margin in [(big.shape[1] - value.shape[1]) // 2]
+            for middle in [big[:, margin:-margin, margin:-margin]]
+        )
+        for value in outputs.values()
+        if value.size and value.shape[1] < FACTOR * SMALL[0]
     )
 
 
@@ -209,4 +246,4 @@ def _run(network: tf.keras.Model, key: str, lr: np.ndarray) -> dict[str, np.ndar
 
 
 def _sizes(outputs: dict[str, np.ndarray]) -> str:
-    return ", ".join(f"{v.shape[1]} x {v.shape[2]}" for v in outputs.values())
+    return ", ".join(" x ".join(map(str, v.shape[1:3])) for v in outputs.values())

@@ -1,6 +1,6 @@
 """The answer of a check: lines of pass and fail, with a hint for each fail."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -41,4 +41,9 @@ class Report:
     def __str__(self) -> str:
         count = len(self.lines) - len(self.failed)
         end = f"{count} of {len(self.lines)} passed"
-        return "\n".join([*map(str, self.lines), end])
+        lines, hints = [], set()
+        for line in self.lines:
+            repeated = line.hint in hints and not line.passed
+            lines.append(str(replace(line, hint="as above") if repeated else line))
+            hints |= set() if line.passed else {line.hint}
+        return "\n".join([*lines, end])

@@ -1,6 +1,8 @@
 """Exercise 4: check L1 and L2 against those of the saved model on the test patches."""
 
+import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,24 +21,31 @@ TOLERANCE = 0.005
 # hr pixels on each side that may be left out, as sr_eval.py does.
 BORDER = 8
 POWERS = {"L1": 1, "L2": 2}
+# Keys of a score, between other words.
+KEYS = {
+    "L1": re.compile(r"(?<![a-z0-9])(l1(?!\d)|mae|mean_absolute_error)"),
+    "L2": re.compile(r"(?<![a-z0-9])(l2(?!\d)|mse|mean_squared_error)"),
+}
 BATCHES = (1, 2, 4, 8, 16, 32)
 
 
 def check_scores(
     patches: Path,
     model_dir: Path,
-    metrics: Path | None,
-    l1: float | None,
-    l2: float | None,
+    metrics: Path | None = None,
+    l1: float | None = None,
+    l2: float | None = None,
 ) -> Report:
     """Compare the scores of a student with those of the saved model."""
+    if metrics is None and None in (l1, l2):
+        raise SRError("--metrics FILE, or both --l1 and --l2 are expected")
     report = Report()
     model = StudentModel(model_dir)
     groups = {g: _read_group(patches, g) for g in ("test", "valid", "train")}
     answers = {group: model.hr(lr) for group, (lr, _) in groups.items()}
     if metrics is not None:
         content = _read(metrics)
-        claims = {name: list(_numbers(content, name.lower())) for name in POWERS}
+        claims = {name: list(_numbers(content, KEYS[name])) for name in POWERS}
     else:
         claims = {"L1": [l1], "L2": [l2]}
     errors = answers["test"] - groups["test"][1]
@@ -44,36 +53,41 @@ def check_scores(
         power = POWERS[name]
         right = _score(errors, power)
         inner = _score(errors[:, BORDER:-BORDER, BORDER:-BORDER], power)
-        values = [value for value in values if value is not None]
         fits = [v for v in values if _same(v, right, power) or _same(v, inner, power)]
-        hint = f"nothing is called {name.lower()} in the file"
-        if values and not fits:
-            hint = "recompute it with the saved model, over all test patches and bands"
-            zooms = list(_zooms(*groups["test"], power))
-            # A zoom may stand beside the model in the file: that is no mistake.
-            models = [
-                value
-                for value in values
-                if not any(_same(value, score, power) for _, score in zooms)
-            ]
-            mistakes = zooms if not models else _mistakes(groups, answers, power)
-            for reason, score in mistakes:
-                if any(_same(value, score, power) for value in models or values):
-                    hint = reason
-                    break
         report.check(
             bool(fits),
             f"{name} of the test set is {right:.4g} in DN, {right * SCALE**power:.4g} "
             f"in reflectance (yours: {_spell(fits or values)})",
-            hint,
+            "" if fits else _explain(name, values, groups, answers),
         )
     return report
+
+
+def _explain(name: str, values: list[float], groups: dict, answers: dict) -> str:
+    """Return the reason for wrong scores, if it is a frequent one."""
+    power = POWERS[name]
+    if not values:
+        return f"nothing is called {name.lower()} in the file"
+    if not np.isfinite(values).all():
+        return "a score is not a number: are there NaN pixels, or a division by 0?"
+    zooms = list(_zooms(*groups["test"], power))
+    # A zoom may stand beside the model in the file: that is no mistake.
+    models = [
+        value
+        for value in values
+        if not any(_same(value, score, power) for _, score in zooms)
+    ]
+    mistakes = _mistakes(groups, answers, power) if models else zooms
+    for reason, score in mistakes:
+        if any(_same(value, score, power) for value in models or values):
+            return reason
+    return "recompute it with the saved model, over all test patches and bands"
 
 
 def _read(path: Path) -> Any:
     """Read the file of scores."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_bytes())  # of any encoding of JSON
     except (OSError, ValueError) as error:
         raise SRError(
             f"{path} is not a readable JSON file ({error}); json.dump writes one"
@@ -106,9 +120,11 @@ def _mistakes(
     root = "this is its root: L2 is the mean of the squares"
     yield root, right ** (1 / power)
     yield root, right ** (1 / power) / SCALE ** (power - 1)  # of reflectance
+    yield from _units(errors, power)
     for group, name in (("valid", "validation"), ("train", "training")):
         score = _score(answers[group] - groups[group][1], power)
         yield f"these are the {name} patches", score
+    yield "the sum over patches was not divided by their number", count * right
     for size in BATCHES:
         if size < count:
             scores = [
@@ -135,6 +151,20 @@ def _mistakes(
     yield reason, _score(answer * SCALE - hr, power)
 
 
+def _units(errors: np.ndarray, power: int) -> Iterator[tuple[str, float]]:
+    """Yield the right score as something else, in DN^power."""
+    name, other = ("L1", "L2") if power == 2 else ("L2", "L1")
+    exchanged = _score(errors, 3 - power)
+    for unit in (1, SCALE ** (3 - power) / SCALE**power):  # in DN, in reflectance
+        yield f"this is {name}: exchange it with {other}", exchanged * unit
+    for unit in (SCALE, 1):
+        psnr = -10 * np.log10(_score(errors * unit, 2)) / SCALE**power
+        yield f"this is PSNR: {other} is the error itself, without logarithm", psnr
+    percent = "this is in percent: give DN or reflectance"
+    yield percent, _score(errors, power) * 100
+    yield percent, _score(errors, power) * 100**power
+
+
 def _zooms(lr: np.ndarray, hr: np.ndarray, power: int) -> Iterator[tuple[str, float]]:
     """Yield the scores of simple zooms, which the model's score is not."""
     for method in ZOOMS:
@@ -155,10 +185,15 @@ def _spell(values: list[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values[:3]) or "nothing"
 
 
-def _numbers(content: Any, name: str, inside: bool = False) -> Iterator[float]:
-    """Find the numbers under keys that begin with a name."""
+def _numbers(content: Any, key: re.Pattern, inside: bool = False) -> Iterator[float]:
+    """Find the numbers under keys that match; a number may be text, with a unit."""
     if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _numbers(value, name, inside or key.lower().startswith(name))
-    elif inside and isinstance(content, (int, float)) and not isinstance(content, bool):
-        yield float(content)
+        for name, value in content.items():
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", name).lower()
+            yield from _numbers(value, key, inside or bool(key.search(words)))
+    elif isinstance(content, list):
+        for value in content:
+            yield from _numbers(value, key, inside)
+    elif inside and not isinstance(content, bool):
+        with contextlib.suppress(IndexError, ValueError):  # other text, or null
+            yield float(str(content).replace(",", ".").split()[0])

@@ -38,9 +38,17 @@ class StudentModel:
         ((self.input, self.spec),) = inputs.items()
 
     def outputs(self, lr: np.ndarray) -> dict[str, np.ndarray]:
-        """Return all outputs for lr [n, h, w, 4] in DN."""
-        tensor = tf.constant(lr, self.spec.dtype)
-        return {k: v.numpy() for k, v in self.serve(**{self.input: tensor}).items()}
+        """Return all outputs for lr [n, h, w, 4] in DN.
+
+        Raises:
+            SRError: if the model does not take it.
+        """
+        try:
+            outputs = self.serve(**{self.input: tf.constant(lr, self.spec.dtype)})
+        except Exception as error:  # TensorFlow has many of them
+            text = str(error).strip().splitlines()[0]
+            raise SRError(f"the model cannot serve {lr.shape}: {text}") from None
+        return {key: value.numpy() for key, value in outputs.items()}
 
     def hr(self, lr: np.ndarray) -> np.ndarray:
         """Return the output of four times the size in DN, [n, 4 h, 4 w, 4].
@@ -49,11 +57,13 @@ class StudentModel:
             SRError: if there is none.
         """
         batches = []
-        for first in range(0, len(lr), BATCH):
-            part = lr[first : first + BATCH].astype(np.float32)
+        batch = self.spec.shape[0] or BATCH
+        for first in range(0, len(lr), batch):
+            part = lr[first : first + batch].astype(np.float32)
             size = FACTOR * part.shape[1], FACTOR * part.shape[2]
             outputs = self.outputs(part)
             fitting = [v for _, v in sorted(outputs.items()) if v.shape[1:3] == size]
+            fitting.sort(key=lambda v: v.shape[3] != part.shape[3])
             if not fitting:
                 sizes = ", ".join(f"{k} {v.shape}" for k, v in outputs.items())
                 raise SRError(

@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lesson.patch_checks import read_patches
 from lesson.report import Report
-from lesson.student_model import StudentModel
+from lesson.student_model import BATCH, StudentModel
 from srtools.errors import SRError
 from srtools.images.interpolation import bicubic
 from srtools.tf import tf
@@ -18,6 +18,8 @@ STILL_FALLING = 0.03
 LAST = 5
 # dB over bicubic; less is rounding.
 LEAST_GAIN = 0.01
+# Medians of outputs over that of hr: more than DN, and of an answer in another scale.
+BRIGHTEST, SAME_SCALE = 100, (0.5, 2)
 
 
 def check_training(model_dir: Path, logs: Path, patches: Path) -> Report:
@@ -34,14 +36,15 @@ def _check_model(report: Report, model_dir: Path, patches: Path) -> None:
         lr = read_patches(patches / "valid_lr_patches.tif").astype(float)
         hr = read_patches(patches / "valid_hr_patches.tif").astype(float)
         answer = model.hr(lr)
+        size = model.spec.shape.as_list()[1:3]
+        if size == [None, None]:
+            model.hr(lr[:1, :24, :20])
     except (SRError, ValueError, OSError) as error:
         report.check(False, f"the model serves: {error}", "see the message")
         return
     report.check(True, f"the model serves {lr.shape[1]} pixels as {hr.shape[1]}", "")
-    size = model.spec.shape.as_list()[1:3]
-    wide = size == [None, None] and model.hr(lr[:1, :24, :20]).shape[1:3] == (96, 80)
     report.check(
-        wide,
+        size == [None, None],
         f"the model takes images of any size (its input has {size})",
         "leave rows and columns of the input open (None)",
     )
@@ -52,14 +55,39 @@ def _check_model(report: Report, model_dir: Path, patches: Path) -> None:
             "as many bands as hr",
         )
         return
-    zoomed = bicubic(lr, hr.shape[1:3])
+    medians = {
+        name: float(np.median(value))
+        for name, value in model.outputs(lr[:BATCH].astype(np.float32)).items()
+        if value.shape[1:] == hr.shape[1:]
+    }
+    if not report.check(
+        not any(v > BRIGHTEST * np.median(hr) for v in medians.values()),
+        "the outputs are reflectance or DN (medians "
+        f"{', '.join(f'{k} {v:.3g}' for k, v in medians.items())})",
+        "the target was in DN: scale it by 1e-4 in the data set's preprocessing",
+    ):
+        return
+    _check_gain(report, bicubic(lr, hr.shape[1:3]), answer, hr)
+
+
+def _check_gain(
+    report: Report, zoomed: np.ndarray, answer: np.ndarray, hr: np.ndarray
+) -> None:
     error, zoom_error = (float(np.mean((x - hr) ** 2)) for x in (answer, zoomed))
     gain = 10 * np.log10(zoom_error / max(error, 1e-9))
+    bright = float(np.median(answer) / np.median(hr))
+    hint = "train for longer"
+    if not np.isfinite(gain):
+        hint = "the answer is not a number: the training diverged, take a smaller rate"
+    elif not SAME_SCALE[0] < bright < SAME_SCALE[1]:
+        hint = (
+            f"the answer is {bright:.2g} times as bright as hr: the target must have "
+            "the scale of the output, and only the model may scale the input"
+        )
     report.check(
         gain > LEAST_GAIN,
         f"the model beats bicubic on the validation patches ({gain:+.2f} dB)",
-        "train for longer; or does the target have another scale than the output, "
-        "or is the input normalised twice?",
+        hint,
     )
 
 
@@ -86,7 +114,11 @@ def _check_logs(report: Report, logs: Path) -> None:
         f"pictures are in the logs ({images} of them)",
         "write some validation patches with tf.summary.image at the end of an epoch",
     )
-    for name, values in sorted(valid.items())[:1]:
+    if valid:
+        # A folder may hold several runs, of which the newest is the student's answer.
+        newest = Path(max(valid, key=lambda name: valid[name][-1][0])).parent
+        name = min(name for name in valid if Path(name).parent == newest)
+        values = [value for _, _, value in valid[name]]
         finite = np.isfinite(values).all()
         report.check(
             len(values) > LAST and finite and not _falling(values),
@@ -102,8 +134,8 @@ def _falling(values: list[float]) -> bool:
     return min(values[-LAST:]) < (1 - STILL_FALLING) * min(values[:-LAST])
 
 
-def _events(logs: Path) -> Iterator[tuple[str, str, list[float]]]:
-    """Read folder/tag, kind, and for scalars the values."""
+def _events(logs: Path) -> Iterator[tuple[str, str, list[tuple]]]:
+    """Read folder/tag, kind, and for scalars (time, step, value) of the last run."""
     folders = {path.parent for path in logs.rglob("*tfevents*")}
     for folder in sorted(folders):
         events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
@@ -111,12 +143,21 @@ def _events(logs: Path) -> Iterator[tuple[str, str, list[float]]]:
         place = folder.relative_to(logs).as_posix()
         for tag in events.Tags()["tensors"]:
             kind = events.summary_metadata[tag].plugin_data.plugin_name
-            values = []
-            if kind == "scalars":
-                tensors = (event.tensor_proto for event in events.Tensors(tag))
-                values = [float(tf.make_ndarray(tensor)) for tensor in tensors]
-            yield f"{place}/{tag}", kind, values
+            tensors = events.Tensors(tag) if kind == "scalars" else []
+            scalars = [
+                (e.wall_time, e.step, float(tf.make_ndarray(e.tensor_proto)))
+                for e in tensors
+            ]
+            yield f"{place}/{tag}", kind, _last_run(scalars)
         for tag in events.Tags()["scalars"]:
-            yield f"{place}/{tag}", "scalars", [e.value for e in events.Scalars(tag)]
+            yield f"{place}/{tag}", "scalars", _last_run(events.Scalars(tag))
         for tag in events.Tags()["images"]:
             yield f"{place}/{tag}", "images", []
+
+
+def _last_run(scalars: list[tuple]) -> list[tuple]:
+    """Drop values of earlier runs: a step replaces the same one and later ones."""
+    kept = []
+    for scalar in sorted(map(tuple, scalars)):
+        kept = [each for each in kept if each[1] < scalar[1]] + [scalar]
+    return kept

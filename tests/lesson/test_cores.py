@@ -91,68 +91,27 @@ def test_each_core_passes_its_check(student, exercise):
     assert re.search(r"^(\d+) of \1 passed$", printed, re.M), printed
 
 
-ONE_EPOCH = ("epochs=60", "epochs=1")
-# Exercise, changes of its core, and the words of the lines that fail then.
+# Exercise, a part of its core, its replacement, and words of the lines that fail then.
 WRONG = {
-    "the offset is kept": (1, [(") - 1000", ") - 0")], ["the offset is removed"]),
-    "blue first": (1, [('"B04", "B03", "B02"', '"B02", "B03", "B04"')], ["one order"]),
-    "Spot is not moved": (
-        1,
-        [("left + 2.4, top - 1.8", "left, top")],
-        [r"lies where hr lies \(\+2.4 m east, -1.8 m north\)"],
-    ),
-    "test patches beside training patches": (
-        1,
-        [("idxX > 278 && idxY > 190", "idxX > 256 && idxY > 190")],
-        ["no test patch touches"],
-    ),
-    "hr patches of 32 pixels": (1, [("(2, 128)", "(2, 32)")], ["4 times as large"]),
-    "no normalisation": (2, [("Rescaling(1e-4", "Rescaling(1.0")], ["by 1e-4"]),
-    "a kernel of 3": (2, [("Transpose(32, 4", "Transpose(32, 3")], ["kernels are"]),
-    "blocks that do not add": (2, [("layers.Add()([x, y])", "y")], ["residual blocks"]),
-    "no validation": (
-        3,
-        [("validation_data=valid, ", ""), ONE_EPOCH],
-        ["the validation loss is in the logs"],
-    ),
-    "one epoch, and no picture": (
-        3,
-        [("board, picture]", "board]"), ONE_EPOCH],
-        ["pictures are in the logs", r"no longer fell \(1 epochs\)"],
-    ),
-    "the first two patches": (4, [("reader.size", "2")], ["L1 of", "L2 of", "alone"]),
-    "training patches": (
-        4,
-        [("mine/test_", "mine/train_")],
-        ["L1 of", "L2 of", "training patches"],
-    ),
-    "the mean before abs": (
-        4,
-        [("np.abs(error).mean()", "abs(error.mean())")],
-        ["L1 of", "before the absolute"],
-    ),
-    "a crop below the receptive field": (5, [("crop = 64", "crop = 16")], ["a seam"]),
-    "half a pixel off": (
-        5,
-        [("left + 1.5 * crop", "left + 1.5 * crop + 0.75")],
-        [r"\+0.75 m east, \+0.00 m north"],
-    ),
-    "reflectance in 16 bits": (5, [("hr_dn_crop", "hr_crop")], ["has data"]),
+    "Spot is not moved": (1, "left + 2.4, top - 1.8", "left, top", r"2.4 m east, -1.8"),
+    "a kernel of 3": (2, "Transpose(32, 4", "Transpose(32, 3", "kernels are"),
+    "one epoch": (3, "epochs=60", "epochs=1", r"no longer fell \(1 epochs\)"),
+    "training patches": (4, "mine/test_", "mine/train_", "training patches"),
+    "a crop below the receptive field": (5, "crop = 64", "crop = 16", "a seam"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", WRONG)
 def test_a_wrong_line_is_caught(student, mistake, tmp_path):
-    exercise, changes, words = WRONG[mistake]
+    exercise, right, wrong, words = WRONG[mistake]
     _, code, _ = core(exercise)
-    for right, wrong in changes:
-        assert right in code
-        code = code.replace(right, wrong)
+    assert right in code
+    code = code.replace(right, wrong)
     shutil.copytree(
         student / "mine", tmp_path / "mine", ignore=shutil.ignore_patterns("logs")
     )
     (tmp_path / "demo_run").symlink_to(student / "demo_run")
     printed = play(tmp_path, exercise, code)
     failed = "".join(re.findall(r"^FAIL .*\n(?: .*\n)*", printed, re.M))
-    assert all(re.search(word, failed) for word in words), printed
+    assert re.search(words, failed), printed

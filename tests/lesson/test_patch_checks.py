@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, shift
 
 from lesson.check import main
-from lesson.patch_checks import check_patches, mean_of_squares
+from lesson.patch_checks import check_patches, mean_of_squares, touching_patches
 from srtools.images.interpolation import bicubic
 from tests.training_patches import write_pair
 
@@ -93,10 +93,34 @@ MISTAKES = {
         lambda lr, hr: (lr, bicubic(mean_of_squares(hr), (128, 128))),
         "detail of PAN",
     ),
+    "red and blue exchanged": (
+        lambda lr, hr: (lr[..., [2, 1, 0, 3]], hr[..., [2, 1, 0, 3]]),
+        "bright ground is not blue (red / blue is 0.7",
+    ),
+    "8 bits": (lambda lr, hr: (lr // 20, hr // 20), "lr: DN"),
+    "65535 for no data": (lambda lr, hr: (lr, put(hr, 65535, 0, 3)), "hr: no pixel"),
+    "4 pixels": (lambda lr, hr: (lr[:, :4, :4], hr[:, :16, :16]), "one size (lr: [4"),
+    "hr mirrored": (lambda lr, hr: (lr, hr[:, :, ::-1]), "same ground"),
     "hr is PAN": (lambda lr, hr: (lr, hr[..., [0, 0, 0, 0]]), "has colours"),
+}
+TURNS = {
+    "turned": lambda image: np.rot90(image, 1, (1, 2)),
+    "mirrored": lambda image: image[:, ::-1],
+    "turned and mirrored": lambda image: image.transpose(0, 2, 1, 3)[:, :, ::-1],
 }
 # Changes of groups.
 MIXED = {
+    **{
+        f"test patches are training patches {name}": (
+            lambda p, turn=turn: p | {"test": [turn(k[:2]) for k in p["train"]]},
+            "no test patch shows ground of train or valid (2 of 2",
+        )
+        for name, turn in TURNS.items()
+    },
+    "groups of two sizes": (
+        lambda p: p | {"test": [p["test"][0][:, :16, :16], p["test"][1][:, :64, :64]]},
+        "one size (lr: [32, 32, 16]",
+    ),
     "a patch too few": (
         lambda p: p | {"train": [p["train"][0][1:], p["train"][1]]},
         "as many lr as hr",
@@ -125,10 +149,44 @@ MIXED = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint16"])
-def test_right_patches_pass(right, dtype, tmp_path, capsys):
-    assert main(["1", "--patches", str(write(tmp_path, right, dtype))]) == 0
-    assert "28 of 28 passed" in capsys.readouterr().out
+def cut(patches: np.ndarray, side: int) -> np.ndarray:
+    """Cut each patch [n, s, s, bands] into smaller ones."""
+    n, size, _, bands = patches.shape
+    parts = patches.reshape(n, size // side, side, size // side, side, bands)
+    return parts.swapaxes(2, 3).reshape(-1, side, side, bands)
+
+
+RIGHT = {
+    "floats": lambda p: p,
+    "patches of 8": lambda p: {
+        g: [cut(lr, 8), cut(hr, 32)] for g, (lr, hr) in p.items()
+    },
+    "patches of 16": lambda p: {
+        g: [cut(lr, 16), cut(hr, 64)] for g, (lr, hr) in p.items()
+    },
+    "1.5 m apart": lambda p: {g: [lr, np.roll(hr, 1, 2)] for g, (lr, hr) in p.items()},
+    "turned copies to train": lambda p: (
+        p | {"train": [np.concatenate([k, np.rot90(k, 1, (1, 2))]) for k in p["train"]]}
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "way, dtype", [("floats", "float32"), *((way, "uint16") for way in RIGHT)]
+)
+def test_right_patches_pass(right, way, dtype, tmp_path, capsys):
+    folder = write(tmp_path, RIGHT[way](right), dtype)
+    assert main(["1", "--patches", str(folder)]) == 0, capsys.readouterr().out
+    assert "29 of 29 passed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_patches_of_16_have_no_false_neighbours(seed, tmp_path):
+    """Chance continues few edges, and real neighbours most of them."""
+    lr = mean_of_squares(np.stack([gaussian_filter(ground(seed), (5, 5, 0))]))
+    patches = cut(lr.reshape(1, 32, 12, 32, 4).swapaxes(1, 2)[0], 16)
+    assert touching_patches(patches[:12], patches[16:]) <= 1  # gap of a patch
+    assert touching_patches(patches[::2], patches[1::2]) > 12
 
 
 @pytest.mark.parametrize("mistake", [*MISTAKES, *MIXED])
@@ -141,6 +199,7 @@ def test_each_mistake_is_named(right, mistake, tmp_path):
         wrong = {group: list(spoil(*pair)) for group, pair in right.items()}
     report = check_patches(write(tmp_path, wrong))
     assert any(words in line.statement for line in report.failed), str(report)
+    assert len({line.hint for line in report.failed}) == 1  # of one root cause
     assert all(line.hint for line in report.failed)
 
 

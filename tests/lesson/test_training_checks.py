@@ -38,7 +38,13 @@ def model(tmp_path_factory):
     return save_zoom(tmp_path_factory.mktemp("right") / "model")
 
 
-def write_logs(folder, valid=(4, 3, 2, 1, 1.01, 1, 1.02, 1, 1, 1), pictures=True):
+FALLEN = (4, 3, 2, 1, 1.01, 1, 1.02, 1, 1, 1)
+
+
+def write_logs(folder, valid=FALLEN, pictures=True, earlier=""):
+    """Write the logs of a run; those of one before lie in the folder `earlier`."""
+    if earlier:
+        write_logs(folder / earlier, FALLEN if valid != FALLEN else range(20, 2, -1))
     train = [5 - epoch / 3 for epoch in range(10)]
     for group, losses in (("train", train), ("validation", valid)):
         if not losses:
@@ -55,23 +61,35 @@ def failed(report):
     return [line.statement for line in report.failed]
 
 
-def test_a_right_training_passes(model, patches, tmp_path):
-    report = check_training(model, write_logs(tmp_path), patches)
-    assert report.passed and len(report.lines) == 7, str(report)
+@pytest.mark.parametrize("earlier", ["", ".", "run_before", "z_run_before"])
+@pytest.mark.parametrize("zoom", [{}, {"shape": (1, None, None)}])
+def test_a_right_training_passes(earlier, zoom, patches, tmp_path):
+    model = save_zoom(tmp_path / "model", **zoom)
+    logs = write_logs(tmp_path / "logs", earlier=earlier)
+    report = check_training(model, logs, patches)
+    assert report.passed and len(report.lines) == 8, str(report)
 
 
 # Options of the model and of the logs, and words of the line that must fail.
 MISTAKES = {
     "no better than bicubic": ({"method": "bicubic"}, {}, "beats bicubic"),
-    "another scale": ({"gain": 0.5}, {}, "beats bicubic"),
+    "another scale": ({"unit": 5e-5}, {}, "beats bicubic"),
     "twice as large": ({"factor": 2}, {}, "no output is 4 times as large"),
     "one band": ({"bands": 1}, {}, "the answer is like hr"),
-    "one size only": ({"size": 32}, {}, "any size"),
+    "one size only": ({"shape": (None, 32, 32)}, {}, "any size"),
     "no model": (None, {}, "is no SavedModel"),
     "no logs": ({}, None, "training loss is in the logs (0 scalars"),
     "no pictures": ({}, {"pictures": False}, "pictures"),
     "no validation": ({}, {"valid": ()}, "validation loss"),
     "stopped too early": ({}, {"valid": range(20, 2, -1)}, "no longer fell"),
+    "a target in DN": ({"unit": 1.0}, {}, "outputs are reflectance or DN (medians hr"),
+    "a target scaled twice": ({"unit": 1e-8}, {}, "beats bicubic"),
+    "weights that are no numbers": ({"unit": float("nan")}, {}, "beats bicubic"),
+    "the newest run stopped too early": (
+        {},
+        {"valid": range(20, 2, -1), "earlier": "a_run_before"},
+        "no longer fell (18",
+    ),
     "diverged": ({}, {"valid": [3, *[float("nan")] * 9]}, "no longer fell"),
 }
 
@@ -86,7 +104,11 @@ def test_each_mistake_is_named(mistake, model, patches, tmp_path):
     logs = tmp_path if losses is None else write_logs(tmp_path / "logs", **losses)
     report = check_training(model, logs, patches)
     assert any(words in line for line in failed(report)), str(report)
-    assert len(report.failed) == 1 or not losses
+    assert len(report.failed) == 1 or losses is None
+    if "beats" in words:
+        hints = {"another": "0.5 times", "a target": "times as", "weights": "smaller"}
+        word = next((w for k, w in hints.items() if mistake.startswith(k)), "longer")
+        assert word in report.failed[0].hint
 
 
 def test_patches_that_are_not_there(model, tmp_path):
@@ -110,10 +132,17 @@ def test_right_scores_pass(model, patches, tmp_path):
     assert check_scores(patches, model, None, l1, l2).passed
     assert check_scores(patches, model, None, l1 * 1e-4, l2 * 1e-8).passed
     assert check_scores(patches, model, None, *inner).passed
-    nested = {"L1_dn": {"all": l1}, "L2_reflectance": {"all": l2 * 1e-8}}
-    for content in ({"l1": l1, "l2": l2}, {"model": nested}):
-        path.write_text(json.dumps(content))
-        assert check_scores(patches, model, path, None, None).passed
+    contents = [
+        {"l1": l1, "l2": l2},
+        {"model": {"L1_dn": {"all": l1}, "L2_reflectance": {"all": l2 * 1e-8}}},
+        {"test_l1": [l1], "test L2": str(l2)},
+        [{"name": "model", "testL1": f"{l1} DN"}, {"L2norm": f"{l2:.4f} DN"}],
+        {"mae": f"{l1 * 1e-4:.6f}".replace(".", ","), "MSE (reflectance)": l2 * 1e-8},
+    ]
+    for content in contents:
+        for encoding in ("utf-8", "utf-8-sig", "utf-16"):  # PowerShell writes the last
+            path.write_text(json.dumps(content), encoding)
+            assert check_scores(patches, model, path, None, None).passed, content
 
 
 def mean_of_batches(values: np.ndarray) -> tuple[float, float]:
@@ -141,6 +170,10 @@ WRONG_SCORES = {
     ),
     "hr scaled twice": (lambda e, hr: score(e + hr - hr * 1e-4), "scaled twice, or"),
     "hr not scaled": (lambda e, hr: score((e + hr) * 1e-4 - hr), "or not at all"),
+    "the sum": (lambda e, hr: tuple(5 * s for s in score(e)), "not divided by"),
+    "L1 and L2 exchanged": (lambda e, hr: score(e)[::-1], "this is L1: exchange it"),
+    "PSNR": (lambda e, hr: (score(e)[0], -10 * np.log10(score(e * 1e-4)[1])), "PSNR"),
+    "percent": (lambda e, hr: (score(e)[0] / 100, score(e)[1] * 1e-4), "in percent"),
     "something else": (
         lambda e, hr: tuple(1.1 * s for s in score(e)),
         "recompute it with the saved model",
@@ -162,6 +195,7 @@ def test_wrong_scores_are_explained(mistake, model, patches, tmp_path):
         claimed, words = score(errors(patches, group)), f"the {mistake} patches"
     report = check_scores(patches, model, None, *map(float, claimed))
     assert words in report.failed[-1].hint, str(report)
+    assert str(report).count(report.failed[-1].hint) == 1
     if mistake in ("the first batch", "something else"):  # bicubic stands beside it
         zoomed = score(tf.image.resize(lr, (128, 128), "bicubic").numpy() - hr)
         path = tmp_path / "metrics.json"
@@ -180,6 +214,17 @@ def test_scores_that_are_not_there(model, patches, tmp_path, capsys):
     path.write_text('{"psnr": 30}')
     report = check_scores(patches, model, path, None, None)
     assert "nothing is called l1" in report.failed[0].hint
+    l1, l2 = score(errors(patches, "test"))
+    for content in (
+        {"l10": l1, "rmse": l2},
+        {"l1": None, "l2": True},
+        {"l1": "", "x": 3},
+    ):
+        path.write_text(json.dumps(content))
+        report = check_scores(patches, model, path, None, None)
+        assert [line.hint for line in report.failed] == [
+            f"nothing is called {name} in the file" for name in ("l1", "l2")
+        ]
     folders = ["--patches", str(patches), "--model_dir", str(model)]
     assert main(["4", *folders, "--l1", "3"]) == 1
     assert "--metrics FILE, or both" in capsys.readouterr().err

@@ -4,7 +4,8 @@
 
 A sheet is made from the script itself.  Only functions marked with `# exercise` lose
 their bodies.  A blank function keeps its docstring, and gets two hints: the names that
-the solution calls, and its first comment.
+the solution calls, and its first comment.  If the solution returns something, so must
+the student's: `@result(page)` refuses None, which would end deep inside srtools.
 """
 
 from srtools.errors import SRError, one_line_errors, start
@@ -15,10 +16,14 @@ if __name__ == "__main__":
 import argparse
 import ast
 import builtins
+import functools
 import re
+import shlex
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from srtools.files import make_folder
 
@@ -32,6 +37,26 @@ PAGES = {
 }
 MARK = "# exercise"
 ERRORS = "from srtools.errors import "
+IMPORT = "from lesson.sheets import result\n"
+
+
+def result(page: str) -> Callable[[Callable], Callable]:
+    """Decorate a function of a sheet: neither it nor a part of it may be None."""
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **options: Any) -> Any:
+            value = function(*args, **options)
+            parts = value.values() if isinstance(value, dict) else [value]
+            parts = value if isinstance(value, tuple) else parts
+            if any(part is None for part in parts):
+                text = f"{function.__name__} returned None; return what its docstring"
+                raise SRError(f"{text} says: {page}")
+            return value
+
+        return wrapper
+
+    return decorate
 
 
 def make_sheet(source: str, page: str) -> str:
@@ -39,6 +64,7 @@ def make_sheet(source: str, page: str) -> str:
 
     >>> sheet = make_sheet("def f(x):  # exercise\n    return np.exp(x)\n", "page.md")
     >>> print(sheet, end="")
+    @result("page.md")
     def f(x):  # exercise
         # Calls of the solution: np.exp.
         raise SRError("f is yours to write: page.md")
@@ -51,7 +77,11 @@ def make_sheet(source: str, page: str) -> str:
         blank = f'raise SRError("{function.name} is yours to write: {page}")'
         hints = _calls(function) + _first_comment(lines[first:last])
         lines[first:last] = [indent + line for line in (*hints, blank)]
-    return "\n".join(lines).replace(ERRORS, f"{ERRORS}SRError, ", 1) + "\n"
+        if any(isinstance(n, (ast.Yield, ast.Return)) for n in ast.walk(function)):
+            guard = f'{indent[4:]}@result("{page}")'
+            lines.insert(function.lineno - 1, guard)
+    sheet = "\n".join(lines).replace(ERRORS, f"{ERRORS}SRError, ", 1)
+    return sheet.replace("\nimport sys\n", f"\n{IMPORT}import sys\n", 1) + "\n"
 
 
 def exercises(source: str) -> list[ast.FunctionDef]:
@@ -113,7 +143,8 @@ def main(argv: list[str] | None = None) -> int:
     folder = parser.parse_args(argv).folder
     for path, names in write_sheets(folder).items():
         print(f"{path}: {', '.join(names)}")
-    print(f"run one from this folder: PYTHONPATH=. python {folder}/sr_model.py")
+    first = shlex.quote(f"{folder}/sr_model.py")
+    print(f"run one from this folder: PYTHONPATH=. python {first}")
     return 0
 
 

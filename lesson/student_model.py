@@ -63,7 +63,7 @@ class StudentModel:
             size = FACTOR * part.shape[1], FACTOR * part.shape[2]
             outputs = self.outputs(part)
             fitting = [v for _, v in sorted(outputs.items()) if v.shape[1:3] == size]
-            fitting.sort(key=lambda v: v.shape[3] != part.shape[3])
+            fitting.sort(key=lambda v: v.shape[3:] != part.shape[3:])
             if not fitting:
                 sizes = ", ".join(f"{k} {v.shape}" for k, v in outputs.items())
                 raise SRError(

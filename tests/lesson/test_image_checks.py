@@ -91,6 +91,7 @@ RIGHT = {
 def test_a_right_image_passes(check, way):
     report = check(**RIGHT[way])
     assert report.passed and len(report.lines) == 15, str(report)
+    assert "own answer (0." in str(report)  # rounding alone, in DN
 
 
 MISTAKES = {

@@ -90,6 +90,11 @@ MISTAKES = {
         {"valid": range(20, 2, -1), "earlier": "a_run_before"},
         "no longer fell (18",
     ),
+    "the same in one folder": (
+        {},
+        {"valid": range(20, 2, -1), "earlier": "."},
+        "no longer fell (18",
+    ),
     "diverged": ({}, {"valid": [3, *[float("nan")] * 9]}, "no longer fell"),
 }
 

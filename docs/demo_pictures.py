@@ -1,9 +1,11 @@
 """Make the pictures of the demo on the pages, docs/*.png, from one run of it.
 
     make demo-pictures
+    python -m docs.demo_pictures demo_run wald
 
 They are those of the run in demo_run, with at most 256 colours.  interval.png takes one
-more run of exercise 5, and report.png a browser, Chromium.
+more run of exercise 5, and report.png a browser, Chromium.  The second command makes
+gers.png, too, from the folder of "On real imagery" in docs/practice.md.
 """
 
 import io
@@ -40,6 +42,8 @@ def main() -> None:
     demo = Path(sys.argv[1] if sys.argv[1:] else ROOT / "demo_run").resolve()
     for name, source in PICTURES.items():
         save(Image.open(demo / source), name)
+    if sys.argv[2:]:
+        save(Image.open(Path(sys.argv[2]) / "sr.png"), "gers")
     interval(demo)
     report(demo / "eval" / "report.html")
 

@@ -299,7 +299,9 @@ def field() -> Path:
 
 def checkerboard() -> Path:
     """Count how often transposed convolutions write each pixel of a flat image."""
-    figure = new("Transposed convolutions of stride 2: who is written how often?", 7.6)
+    figure = new(
+        "Transposed convolutions of stride 2: how often is each pixel written?", 7.6
+    )
     axes = figure.subplots(3, 4, height_ratios=[0.7, 1, 1])
     random = np.random.default_rng(3)
     columns = ((3, "kernel 3"), (4, "kernel 4"), (8, "kernel 8"), (4, "4, even sums"))
@@ -482,7 +484,7 @@ RUNS = (
 
 def unseen() -> Path:
     """Draw gain and coverage on ground of the training, and on other ground."""
-    figure = new("What is left on ground nobody trained on", 4.4)
+    figure = new("Gain and coverage on unseen ground", 4.4)
     left, right = figure.subplots(1, 2, sharey=True)
     names = [f"{trained}  \u2192  {tested}" for trained, tested, *_ in RUNS]
     colours = [BLUE if same else ORANGE for _, _, same, *_ in RUNS]
@@ -492,7 +494,7 @@ def unseen() -> Path:
         (
             right,
             [coverage for *_, coverage in RUNS],
-            "pixels held by intervals of 90 %",
+            "pixels within their intervals of 90 %",
             inside,
         ),
     ):

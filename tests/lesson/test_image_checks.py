@@ -22,11 +22,12 @@ CRS = "EPSG:32631"
 # 100 x 120 pixels of 6 m, well inside the 120 x 140 pixels of 10 m.
 WEST, NORTH = 500180, 4999820
 ROWS, COLS = 100, 80
+METHODS = "bilinear", "nearest"
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory) -> tuple[Path, Path, np.ndarray]:
-    """Sentinel-2 with its offset, a model, and the right pixels [h, w, bands]."""
+def scene(tmp_path_factory) -> tuple[Path, dict[str, Path], dict[str, np.ndarray]]:
+    """Sentinel-2 with its offset, and by method models and right pixels [h, w, 4]."""
     folder = tmp_path_factory.mktemp("scene")
     noise = np.random.default_rng(0).normal(size=(120, 140, 4))
     levels = np.array([900, 1100, 700, 2800]) + OFFSET
@@ -42,8 +43,10 @@ def scene(tmp_path_factory) -> tuple[Path, Path, np.ndarray]:
             resampling=Resampling.cubic,
         )
     dn = np.moveaxis(lr - OFFSET, 0, -1)[None]
-    answer = tf.image.resize(dn, (4 * (ROWS + 20), 4 * (COLS + 20))).numpy()[0]
-    return path, save_zoom(folder / "model"), answer[40:-40, 40:-40].round()
+    size = 4 * (ROWS + 20), 4 * (COLS + 20)
+    answers = {m: tf.image.resize(dn, size, m).numpy()[0].round() for m in METHODS}
+    models = {method: save_zoom(folder / method, method) for method in METHODS}
+    return path, models, {m: x[40:-40, 40:-40] for m, x in answers.items()}
 
 
 Change = Callable[[np.ndarray], np.ndarray]
@@ -53,16 +56,17 @@ Change = Callable[[np.ndarray], np.ndarray]
 def check(scene, tmp_path):
     """Check the right image with its pixels or its place changed."""
 
-    def check(change: Change | None = None, dtype="uint16", shift=(0, 0), **place):
-        s2, model, pixels = scene
-        pixels = change(pixels) if change else pixels
+    def check(change: Change = np.array, dtype="uint16", shift=(0, 0), **place):
+        s2, models, pixels = scene
+        method = place.pop("method", "bilinear")
+        pixels = change(pixels[method])
         corner = WEST + shift[0], NORTH + shift[1]
         transform = Affine(1.5, 0, corner[0], 0, -1.5, corner[1])
         options = {"transform": transform, "crs": CRS, **place}
         place = options.pop("transform") @ Affine.scale(options.pop("scale", 1))
         path = str(tmp_path / "sr.tif")
         write_geotiff(path, pixels.astype(dtype), place, **options)
-        return check_image(path, [s2], OFFSET, model)
+        return check_image(path, [s2], OFFSET, models[method])
 
     return check
 
@@ -78,7 +82,7 @@ TILE = (abs(ROW - 120) < 50) & (abs(COL - 70) < 50)  # beside the middle
 OUTSIDE = (ROW > 300) & (COL < 60)
 RIGHT = {
     "as it is": {},
-    "cut at odd pixels": cut(1, 3),
+    "cut at odd pixels": cut(1, 3) | {"method": "nearest"},
     "65535 for no data": {
         "change": lambda p: np.where(OUTSIDE, 65535, p),
         "nodata": 65535,
@@ -145,13 +149,13 @@ def test_each_mistake_is_named(check, mistake):
 
 
 def test_a_file_that_is_no_image_is_one_line(scene, tmp_path):
-    s2, model, _ = scene
+    s2, models, _ = scene
     (tmp_path / "text.tif").write_text("no image")
     with pytest.raises(SRError, match="^an image cannot be read .*text.tif"):
-        check_image(tmp_path / "text.tif", [s2], OFFSET, model)
+        check_image(tmp_path / "text.tif", [s2], OFFSET, models["nearest"])
 
 
 def test_another_number_of_bands_is_one_line(scene):
-    s2, model, _ = scene
+    s2, models, _ = scene
     with pytest.raises(SRError, match="have 12 bands of 1 sizes; B04, B03, B02, B08"):
-        check_image(s2, [s2, s2, s2], OFFSET, model)
+        check_image(s2, [s2, s2, s2], OFFSET, models["nearest"])

@@ -5,6 +5,8 @@ import json
 import math
 import platform
 import re
+import sys
+import tempfile
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path, PurePath
@@ -14,18 +16,35 @@ from srtools import __version__, files
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
-PACKAGES = ("otblite", "pyotb", "otbtf", "tensorflow", "keras", "rasterio", "numpy")
+PACKAGES = (
+    "otb",
+    "otblite",
+    "pyotb",
+    "otbtf",
+    "tensorflow",
+    "keras",
+    "rasterio",
+    "numpy",
+)
 TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
 def versions() -> dict[str, str]:
-    """Return {name: version} of srtools, Python and the installed `PACKAGES`."""
+    """Return {name: version} of srtools, Python, OTB and the installed `PACKAGES`."""
     installed = {d.name: d.version for d in importlib.metadata.distributions()}
+    if engine := sys.modules.get("otbApplication"):
+        # An application knows the version of OTB, but only files of parameters tell it.
+        app = engine.Registry.CreateApplicationWithoutLogger("ExtractROI")
+        with tempfile.NamedTemporaryFile("r", suffix=".xml") as file:
+            app.SaveParametersToXML(file.name)
+            version = re.search("<version>(.*)</version>", file.read())
+        if version:  # else it is otblite
+            installed |= {"otb": version[1], "otblite": ""}
     return {"srtools": __version__, "python": platform.python_version()} | {
         package: installed[name]
         for package in PACKAGES
         for name in (f"{package}-cpu", package)
-        if name in installed
+        if installed.get(name)
     }
 
 

@@ -15,10 +15,11 @@ from srtools.errors import PixelError, SRError
 try:
     import pyotb
 except (ImportError, OSError, SystemError, SystemExit) as _error:
+    _root = os.environ.get("OTB_ROOT")
+    _fault = f"OTB_ROOT is {_root}: correct it" if _root else "it needs its bindings"
     raise SRError(
-        f"the Orfeo ToolBox cannot be loaded ({_error}); OTB_ROOT is "
-        f"{os.environ.get('OTB_ROOT', 'not set')}: correct it, or unset it to use the "
-        "embedded engine"
+        f"the Orfeo ToolBox cannot be loaded ({_error}); {_fault}, or use the embedded "
+        "engine: unset OTB_ROOT, pip install -r requirements.txt, and set OTBLITE=1"
     ) from None
 
 
@@ -43,8 +44,7 @@ def engine_errors(doing: str) -> Iterator[None]:
         with signals.deferred():
             yield
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        lines = [line.strip() for line in str(error).splitlines()]
         # TensorFlow ends its errors with the names of nodes: `[[{{node ...`.
-        reasons = [line for line in lines if not line.startswith("[[")]
-        reason = reasons[-1] if reasons else "no reason given"
-        raise PixelError(f"{doing} failed: {reason}") from None
+        reasons = ["no reason given", *(x for x in lines if x and x[:2] != "[[")]
+        raise PixelError(f"{doing} failed: {reasons[-1]}") from None

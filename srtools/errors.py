@@ -26,17 +26,13 @@ GDAL = (
 )
 DAMAGED = "a file is missing or damaged ({}); make it again"
 FULL = "the memory or the disk is full ({}); give a smaller --batch_size or --tile_size"
-MESSAGES = {
-    "rasterio.RasterioError": GDAL,
-    "rasterio.CRSError": GDAL,
-    "rasterio.CPLE_BaseError": GDAL,
-    "tensorflow.DataLossError": DAMAGED,
-    "tensorflow.NotFoundError": DAMAGED,
-    "tensorflow.PermissionDeniedError": DAMAGED,
-    "builtins.EOFError": DAMAGED,
-    "tensorflow.ResourceExhaustedError": FULL,
-    "builtins.MemoryError": FULL,
+_KINDS = {
+    GDAL: "rasterio.RasterioError rasterio.CRSError rasterio.CPLE_BaseError",
+    DAMAGED: "tensorflow.DataLossError tensorflow.NotFoundError builtins.EOFError "
+    "tensorflow.PermissionDeniedError",
+    FULL: "tensorflow.ResourceExhaustedError builtins.MemoryError",
 }
+MESSAGES = {kind: text for text, kinds in _KINDS.items() for kind in kinds.split()}
 """Messages for errors of libraries, by the names of classes: no library is loaded for
 this, and some classes are not public."""
 
@@ -55,9 +51,8 @@ class PixelError(SRError):
 def start(command_line: str | None = None) -> None:
     """Prepare a program before its libraries are imported, which takes seconds.
 
-    From here on each error is one line, Ctrl-C ends the program, letters that the
-    terminal does not have are replaced, and figures are files.  `command_line` is the
-    name of a module; its `parse()` answers --help and wrong options.
+    From here on each error is one line and Ctrl-C ends the program.  `command_line` is
+    the name of a module; its `parse()` answers --help and wrong options.
     """
     if not hasattr(sys, "ps1"):  # %run in a notebook leaves the notebook as it is
         sys.excepthook = _one_line
@@ -153,6 +148,10 @@ def _text_of(error: BaseException) -> str | None:
         return "interrupted"
     if isinstance(error, ImportError):
         return _text_of_import(error, text)
+    # A clone of OTBTF beside the scripts is a folder `otbtf`, but not the package.
+    path = getattr(getattr(error, "obj", None), "__path__", None)
+    if type(path).__name__ == "_NamespacePath":
+        return f"the folder {path[0]} hides the package of its name; rename it"
     if names := kinds & MESSAGES.keys():
         return MESSAGES[names.pop()].format(text.split("\n")[0] or type(error).__name__)
     if isinstance(error, UnicodeEncodeError):
@@ -171,10 +170,11 @@ def _text_of_import(error: ImportError, text: str) -> str | None:
     if name.startswith(OWN):
         return None
     if isinstance(error, ModuleNotFoundError):
-        return (
-            f"{name} is not installed for {sys.executable}; activate the environment "
-            "(. .venv/bin/activate), or make it: docs/install.md"
-        )
+        advice = "activate the environment (. .venv/bin/activate), see docs/install.md"
+        if name == "otbtf":
+            advice = "OTB is here without it: pip install the folder of OTBTF's "
+            advice += "source, or set OTBLITE=1 for the embedded engine"
+        return f"{name} is not installed for {sys.executable}; {advice}"
     # Libraries quote the traceback of the first error, and much advice.
     reasons = re.findall(r"rror(?: was)?: (.+)", text) or text.split("\n")
     return f"{name} cannot be loaded ({reasons[-1]}); see docs/troubleshooting.md"

@@ -23,10 +23,10 @@ def engine(request) -> str:
 
 
 def run(engine: str, block: str, *arguments: object, **variables: str):
-    """Run a block in a process on an engine, for two minutes at most."""
+    """Run a block in a process on an engine, for ten minutes at most."""
     environment = engines.environment(engine, **variables)
     arguments = trouble.__file__, block, *arguments
-    done = run_python(*arguments, env=environment, timeout=120)
+    done = run_python(*arguments, env=environment, timeout=600)
     assert ("otblite" in done.stdout) == (engine == "otblite")
     return done
 

@@ -9,6 +9,7 @@
 # make test-slow  the others: trainings that are killed, several devices, whole tiles
 # make test-keras2    what touches TensorFlow, on TensorFlow 2.14.1 with Keras 2
 # make test-real-otb  the scripts' building blocks on Debian's OTB, and on otblite
+# make test-real-otbtf OTBTF_SOURCE=DIR  the five scripts on OTB with OTBTF, and on otblite
 PYTHON ?= python3
 VENV ?= .venv
 SIZE ?= 1536
@@ -24,7 +25,7 @@ TENSORFLOW_TESTS := tests/test_*.py tests/srtools/test_tf.py tests/lesson tests/
 	$(addprefix tests/srtools/,network training evaluation inference)
 
 .PHONY: demo scene serve check docs pictures demo-pictures bench test test-slow test-keras2 \
-	test-tensorflow test-real-otb lint format clean
+	test-tensorflow test-real-otb test-real-otbtf real-otbtf lint format clean
 
 demo: $(STAMP)
 	$(BIN)/python -m demo.run --size $(SIZE)
@@ -67,6 +68,15 @@ test-tensorflow: $(STAMP)
 test-real-otb: $(STAMP)
 	tests/real_otb/build.sh .real-otb $(BIN)/python || test $$? = 77
 	$(PYTEST) -rs tests/real_otb
+
+test-real-otbtf:
+	$(MAKE) VENV=.venv-keras2 REQUIREMENTS=requirements-keras2.txt \
+		TENSORFLOW=tensorflow==2.14.1 real-otbtf
+
+real-otbtf: $(STAMP)
+	OTBTF_SOURCE="$(OTBTF_SOURCE)" tests/real_otb/build.sh .real-otb $(BIN)/python || \
+		test $$? = 77
+	$(BIN)/python -m pytest -rs tests/real_otb/test_scripts.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check $(CODE)

@@ -14,7 +14,6 @@ from select import select
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTICE = b"stopping when this step is done; a second signal stops at once\n"
-TOGETHER = 0.1  # seconds between signals that count as one
 
 stderr = 2
 """File descriptor of messages; another one while `srtools.tf` silences TensorFlow."""
@@ -61,8 +60,8 @@ def _watch(reading: int) -> None:
         arriving = (byte[0] for byte in iter(lambda: file.read(1), b""))
         numbers = filter(SIGNALS.count, arriving)  # other programs handle others
         if next(numbers, None):
-            # The command `timeout` sends each signal twice.
-            while select([file], [], [], TOGETHER)[0] and file.read(64):
+            # The command `timeout` sends each signal twice, within 0.1 s.
+            while select([file], [], [], 0.1)[0] and file.read(64):
                 pass
             with suppress(OSError):  # nobody may read it any more
                 os.write(2, NOTICE)

@@ -6,8 +6,13 @@
 # Debian ships OTB's libraries and applications, but not its Python bindings.  Their
 # sources are in the source package `otb`: they are downloaded (700 MB, once), wrapped
 # by SWIG, compiled and put into FOLDER/<tag of the Python, such as cpython-311>, with
-# two paths to set (`environment`).  What is there and fits is not built again.  OTBTF's
-# applications are not in Debian.
+# two paths to set (`environment`).  What is there and fits is not built again.
+#
+#     OTBTF_SOURCE=otbtf tests/real_otb/build.sh FOLDER [PYTHON]
+#
+# adds OTBTF, in FOLDER/<tag>-otbtf: three applications, compiled from its source in
+# OTBTF_SOURCE, its Python package, and GDAL's, which that imports.  Tried: OTBTF 4.3.1
+# and a Python with TensorFlow 2.14.1.
 #
 # Needed: Debian or Ubuntu with
 #     apt-get install libotb-dev otb-bin swig g++ xz-utils
@@ -43,8 +48,19 @@ libraries=$(dirname "$(dpkg-query -L libotb-dev | grep '/libOTBCommon-.*\.so$')"
 
 mkdir -p "$FOLDER"
 FOLDER=$(cd "$FOLDER" && pwd)
-built=$FOLDER/$tag
+built=$FOLDER/$tag${OTBTF_SOURCE:+-otbtf}
 made_for="OTB $otb_version, numpy $numpy_version"
+if [ -n "${OTBTF_SOURCE+given}" ]; then
+    [ -e "$OTBTF_SOURCE/app/otbPatchesSelection.cxx" ] ||
+        skip "OTBTF_SOURCE=$OTBTF_SOURCE is no folder with the source of OTBTF"
+    otbtf=$(sed -n 's/^ *version="\(.*\)".*/\1/p' "$OTBTF_SOURCE/setup.py")
+    OTBTF_SOURCE=$(cd "$OTBTF_SOURCE" && pwd)
+    tensorflow=$("$PYTHON" -c 'import importlib.util as u, importlib.metadata as m, pathlib
+print(pathlib.Path(u.find_spec("tensorflow").origin).parent, m.version("tensorflow"))') ||
+        skip "TensorFlow is not installed for $PYTHON"
+    made_for+=", OTBTF $otbtf, TensorFlow ${tensorflow#* }"
+    tensorflow=${tensorflow% *}
+fi
 if [ "$(cat "$built/made_for" 2> /dev/null)" = "$made_for" ]; then
     say "built already: $built ($made_for)"
     exit 0
@@ -115,15 +131,59 @@ otb=${otb#libOTBApplicationEngine-}
 g++ -shared -o "$work/made/_otbApplication.so" ./*.o \
     "-L$libraries" "-lOTBApplicationEngine-$otb" "-lOTBCommon-$otb"
 
+applications=$libraries/otb/applications
+modules=$built
+
+# 4. OTBTF: three applications, and two Python packages.
+build_otbtf() {
+    mkdir -p "$work/headers/tensorflow/cc/saved_model" "$work/made/otbtf"
+    cp -r "$OTBTF_SOURCE" "$work/otbtf"
+    # A default that is repeated; newer compilers refuse it.
+    sed -i '80s/ = typename TImage::InternalPixelType//' \
+        "$work/otbtf/include/otbTensorflowCopyUtils.cxx"
+    # TensorFlow's wheel lacks two headers with names of its file format.
+    (cd "$work/headers/tensorflow/cc/saved_model" &&
+        echo 'namespace tensorflow {
+constexpr char kSavedModelTagServe[] = "serve";
+}' > tag_constants.h &&
+        echo 'namespace tensorflow {
+constexpr char kDefaultServingSignatureDefKey[] = "serving_default";
+}' > signature_constants.h)
+    local own=("-I$work/otbtf/include" "${headers[@]}" -I/usr/include/gdal) name libs=()
+    for name in "$libraries"/libOTB*-"$otb".so; do
+        name=$(basename "$name" .so) && libs+=("-l${name#lib}")
+    done
+    name=$(basename /usr/include/ITK-*)
+    libs+=("-lITKCommon-${name#ITK-}" -lgdal)
+    for name in PatchesSelection PatchesExtraction TensorflowModelServe; do
+        say "compiling OTBTF's $name"
+        if [ $name = TensorflowModelServe ]; then
+            own+=("-I$work/headers" "-I$tensorflow/include" -DEIGEN_MAX_ALIGN_BYTES=64)
+            libs+=("$tensorflow"/libtensorflow_{cc,framework}.so.2 "-Wl,-rpath,$tensorflow")
+        fi
+        g++ -c -std=c++17 -O2 -DNDEBUG -fPIC -w "${own[@]}" \
+            "$work/otbtf/app/otb$name.cxx" -o "$work/$name.o"
+        g++ -shared -o "$work/made/otbtf/otbapp_$name.so" "$work/$name.o" \
+            "-L$libraries" -Wl,--as-needed "${libs[@]}"
+    done
+    say "installing OTBTF's Python package, and GDAL's"
+    "$PYTHON" -m pip install --quiet --no-deps --no-build-isolation \
+        --target "$work/made/otbtf" "$work/otbtf" "GDAL==$(gdal-config --version)"
+    applications=$built/otbtf:$applications
+    modules+=:$built/otbtf
+}
+[ -z "${OTBTF_SOURCE:-}" ] || build_otbtf
+
 cat > "$work/made/environment" << END
-PYTHONPATH=$built
-OTB_APPLICATION_PATH=$libraries/otb/applications
+PYTHONPATH=$modules
+OTB_APPLICATION_PATH=$applications
 END
 echo "$made_for" > "$work/made/made_for"
 
 say "trying it"
 cd "$work"
-count=$(env PYTHONPATH="$work/made" OTB_APPLICATION_PATH="$libraries/otb/applications" \
+count=$(env PYTHONPATH="$work/made" \
+    OTB_APPLICATION_PATH="$work/made/otbtf:$libraries/otb/applications" \
     "$PYTHON" -c '
 import otbApplication
 print(len(otbApplication.Registry.GetAvailableApplications()))')

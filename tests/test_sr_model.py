@@ -7,23 +7,13 @@ from scipy.ndimage import gaussian_filter
 import sr_model
 from srtools.network import precision
 from srtools.network.receptive_field import receptive_field
+from tests.networks import make, scene
 
 import tensorflow as tf
 
 CROPS = (16, 32, 64, 96, 128)
 NAMES = ("hr", "hr_dn")
 KEYS = {*NAMES, *(f"{name}_crop{crop}" for name in NAMES for crop in CROPS)}
-
-
-def make(filters=8, blocks=1, bands=4, seed=0, **options):
-    tf.keras.utils.set_random_seed(seed)
-    return sr_model.SRModel(sr_model.element_spec(bands), filters, blocks, **options)
-
-
-def scene(height, width, seed=0):
-    """Make plausible DN, [1, height, width, 4] float32."""
-    dn = np.random.default_rng(seed).integers(100, 4000, (1, height, width, 4))
-    return dn.astype(np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
-import sr_model
 from srtools.errors import SRError
 from srtools.network import saved_model, weights
 from srtools.network.receptive_field import receptive_field
 from srtools.network.saved_model import CARD, SIGNATURE
+from tests.networks import make, scene
 
 import tensorflow as tf
 
@@ -19,10 +19,9 @@ NAMES = ("hr", "hr_dn")
 KEYS = {*NAMES, *(f"{name}_crop{crop}" for name in NAMES for crop in CROPS)}
 
 
-def make():
+def make_trained():
     """Make a network whose every channel counts, as in a trained one."""
-    tf.keras.utils.set_random_seed(0)
-    model = sr_model.SRModel(sr_model.element_spec(4), filters=8, blocks=2)
+    model = make(blocks=2)
     last = model.get_layer("hr")
     kernel, bias = last.get_weights()
     kernel += np.random.default_rng(0).normal(0, 0.02, kernel.shape)
@@ -30,15 +29,9 @@ def make():
     return model
 
 
-def scene(height, width):
-    """Make plausible DN, [1, height, width, 4] float32."""
-    dn = np.random.default_rng(0).integers(100, 4000, (1, height, width, 4))
-    return dn.astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def model():
-    return make()
+    return make_trained()
 
 
 @pytest.fixture(scope="module")
@@ -175,5 +168,5 @@ def test_names_of_weights_do_not_depend_on_keras(folder):
     blocks = [f"block{number}_conv{conv}" for number in (1, 2) for conv in (1, 2)]
     layers = ["first", *blocks, "zoom1", "zoom2", "hr"]
     expected = {f"{name}/{kind}" for name in layers for kind in ("kernel", "bias")}
-    assert set(weights.by_name(make().model)) == expected
+    assert set(weights.by_name(make(blocks=2).model)) == expected
     assert set(np.load(folder / weights.FILE)) == expected

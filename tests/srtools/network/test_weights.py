@@ -3,30 +3,23 @@
 import numpy as np
 import pytest
 
-import sr_model
 from srtools.errors import SRError
 from srtools.network import saved_model, weights
-
-import tensorflow as tf
+from tests.networks import make
 
 SIZE = {"filters": 4, "blocks": 1, "kernel": 4}
-
-
-def make(seed, **changed):
-    tf.keras.utils.set_random_seed(seed)
-    return sr_model.SRModel(sr_model.element_spec(4), **{**SIZE, **changed})
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """Save a model with an empty card."""
-    model = make(seed=1)
+    model = make(**SIZE, seed=1)
     return model, saved_model.save(model.model, tmp_path_factory.mktemp("w") / "m", {})
 
 
 def test_all_weights_are_assigned(saved):
     first, folder = saved
-    other = make(seed=2)
+    other = make(**SIZE, seed=2)
     weights.assign(other.model, folder)
     np.testing.assert_equal(other.get_weights(), first.get_weights())
 
@@ -40,7 +33,7 @@ def test_all_weights_are_assigned(saved):
     ],
 )
 def test_weights_that_do_not_fit_are_named(saved, changed, words):
-    model = make(2, **changed)
+    model = make(**{**SIZE, **changed}, seed=2)
     before = model.get_weights()
     with pytest.raises(SRError, match=words):
         weights.assign(model.model, saved[1])
@@ -48,7 +41,7 @@ def test_weights_that_do_not_fit_are_named(saved, changed, words):
 
 
 def test_a_model_without_a_file_of_weights_is_refused(tmp_path):
-    folder = saved_model.save(make(1).model, tmp_path / "m", {})
+    folder = saved_model.save(make(**SIZE, seed=1).model, tmp_path / "m", {})
     (folder / weights.FILE).write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(SRError, match="m cannot be taken over: .*weights.npz"):
-        weights.assign(make(2).model, folder)
+        weights.assign(make(**SIZE, seed=2).model, folder)

@@ -66,6 +66,7 @@ def test_each_epoch_has_full_batches_and_every_patch(files, same_brightness, str
 def test_an_epoch_does_not_depend_on_earlier_ones_or_on_streaming(files):
     """A training that resumes with epoch 2 has the same batches."""
     expected = draw(files, 0, 4)[2 * STEPS :]
+    assert len(expected) == 2 * STEPS
     for pair, other in zip(draw(files, 2, 4, streaming=True), expected, strict=True):
         for image, other_image in zip(pair, other, strict=True):
             np.testing.assert_array_equal(image, other_image)

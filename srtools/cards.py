@@ -16,16 +16,7 @@ from srtools import __version__, files
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
-PACKAGES = (
-    "otb",
-    "otblite",
-    "pyotb",
-    "otbtf",
-    "tensorflow",
-    "keras",
-    "rasterio",
-    "numpy",
-)
+PACKAGES = "otb otblite pyotb otbtf tensorflow keras rasterio numpy".split()
 TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 

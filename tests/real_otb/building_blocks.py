@@ -10,7 +10,6 @@ a dict of arrays; their types decide how well two engines must agree
 import json
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -22,7 +21,6 @@ from affine import Affine
 import sr_dataset
 import sr_infer
 from srtools.conventions import BANDS, GROUPS
-from srtools.errors import SRError
 from srtools.images import vrt
 from srtools.images.grid import Grid
 from srtools.images.radiometry import at_least_1, remove_offset
@@ -129,28 +127,6 @@ def links(scene: SimpleNamespace, folder: Path) -> dict:
         with open_links(image, BANDS) as [tile]:
             service.faults["B03"] = [503, 503]
             return {"pixels": exact(computed(sr_dataset.stack([[*tile.values()]])))}
-
-
-def message_of(block: Callable[[], object]) -> dict:
-    """Return the message of the error of a block."""
-    try:
-        block()
-    except SRError as error:
-        return {"message": text(str(error))}
-    return {"message": text("none")}
-
-
-def dead_link(scene: SimpleNamespace, folder: Path) -> dict:
-    """A file disappears from the server before its pixels are read."""
-    with serve(FakeService()) as service:
-        image = published(scene, service)
-
-        def stack() -> None:
-            with open_links(image, BANDS) as [tile]:
-                del service.files["B03"]
-                sr_dataset.stack([[*tile.values()]])
-
-        return message_of(stack)
 
 
 def offset(scene: SimpleNamespace, folder: Path) -> dict:
@@ -347,7 +323,7 @@ def answer(block: str, scene: str | Path, out: str | Path) -> dict[str, np.ndarr
     """Run a block, and save its answers."""
     described = SimpleNamespace(**json.loads(Path(scene).read_text()))
     with tempfile.TemporaryDirectory(dir=Path(out).parent) as folder:
-        answers = (BLOCKS | {"dead_link": dead_link})[block](described, Path(folder))
+        answers = BLOCKS[block](described, Path(folder))
     np.savez(out, **answers)
     return answers
 

@@ -21,6 +21,9 @@ from otblite.warp import project
 from rasterio.crs import CRS
 
 DIGITS = 6  # significant ones, as OTB writes numbers
+BOX = ("starty", "startx", "sizey", "sizex")
+TINY = 1e-10  # OTB's limit below which there is no difference
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def spell(values: Iterable[float]) -> str:
@@ -48,10 +51,13 @@ class PixelValue(Application):
         yield Parameter("value", Type.String, role=OUTPUT)
 
     def run(self):
-        """Read the pixel: by its index, its place, or its place in another CRS."""
+        """Read the pixel: by its index, its place, or its place in another CRS.
+
+        Coordinates are float32 in OTB, and an index is cut off behind the point.
+        """
         image = self.image("in")
-        x, y = self["coordx"], self["coordy"]
-        col, row = round(x), round(y)
+        x, y = (float(np.float32(self[key])) for key in ("coordx", "coordy"))
+        col, row = int(x), int(y)
         if self["mode"] != "index":
             if self["mode"] == "epsg":
                 other = CRS.from_epsg(self["mode.epsg.code"])
@@ -81,7 +87,7 @@ class CompareImages(Application):
         for key in ("ref", "meas"):
             yield input_image(f"{key}.in")
             yield number(f"{key}.channel", 1, minimum=1)
-        for key in ("startx", "starty", "sizex", "sizey"):
+        for key in BOX:
             yield number(f"roi.{key}", 0, minimum=0)
         for key in ("mse", "mae", "psnr", "count"):
             yield Parameter(key, Type.Float, role=OUTPUT)
@@ -91,6 +97,7 @@ class CompareImages(Application):
         """Measure mean squares, mean, peak ratio in dB, and how many pixels differ.
 
         The peak is the range of the reference; without any difference the ratio is 0.
+        Of a region, or of two images, the part that both have is compared.
         """
         reference, other = self.image("ref.in"), self.image("meas.in")
         bands = self["ref.channel"] - 1, self["meas.channel"] - 1
@@ -99,33 +106,26 @@ class CompareImages(Application):
         ):
             if band >= image.bands:
                 self.fail(f"'{key}.channel': the image has {image.bands} band(s)")
-        sizes = [image.grid.window[2:] for image in (reference, other)]
-        if sizes[0] != sizes[1]:
-            self.fail(f"images of one size are expected, got {sizes[0]} and {sizes[1]}")
-        height, width = sizes[0]
-        row, col = self["roi.starty"], self["roi.startx"]
-        box = Window(
-            row,
-            col,
-            self["roi.sizey"] or height - row,
-            self["roi.sizex"] or width - col,
-        )
-        if box.clip(height, width) != box or 0 in box[2:]:
-            self.fail(
-                f"the region is not inside the image of {width} x {height} pixels"
-            )
+        box = Window(*(self[f"roi.{key}"] for key in BOX))
+        if 0 in box[2:]:
+            box = reference.grid.window
+        box = box.intersect(reference.grid.window).intersect(other.grid.window)
+        if 0 in box[2:]:
+            self.fail("the region is not inside the images")
 
         def measure(window: Window) -> np.ndarray:
             window = window.shift(box.row, box.col)
             one, two = (
-                image.read(window)[:, :, band].astype(np.float64)
+                image.read(window)[:, :, band].astype(np.float32).astype(np.float64)
                 for image, band in zip((reference, other), bands, strict=True)
             )
-            error = one - two
+            differ = (one != two) & ~(np.isnan(one) & np.isnan(two))
+            with np.errstate(invalid="ignore"):
+                error = one - two
             return np.array(
                 [
-                    *((error**2).sum(), abs(error).sum(), (error != 0).sum()),
-                    *(one.min(), one.max()),
+                    *((error**2).sum(), abs(error).sum(), differ.sum()),
+                    *(np.fmin.reduce(one, None), np.fmax.reduce(one, None)),
                 ]
             )
 
@@ -135,11 +135,14 @@ class CompareImages(Application):
         squares, distance, count = sums[:, :3].sum(0)
         pixels = box.height * box.width
         peak = sums[:, 4].max() - sums[:, 3].min()
-        self.output("mse", float(squares / pixels))
-        self.output("mae", float(distance / pixels))
-        ratio = 10 * math.log10(peak**2 / (squares / pixels)) if squares and peak else 0
-        self.output("psnr", float(ratio))
-        self.output("count", float(count))
+        error, ratio = squares / pixels, 0
+        if error > TINY and peak > TINY:
+            with np.errstate(all="ignore"):
+                ratio = 10 * np.log10(peak**2 / error)
+        measured = {"mse": error, "mae": distance / pixels, "psnr": ratio}
+        for key, value in (measured | {"count": count}).items():
+            value = np.nan_to_num(value, nan=LARGEST)
+            self.output(key, float(np.clip(value, -LARGEST, LARGEST)))
 
 
 class ComputeImagesStatistics(Application):
@@ -159,6 +162,8 @@ class ComputeImagesStatistics(Application):
     def run(self):
         """Read all pixels except those with the background value in every band.
 
+        Pixels with a value that is not finite in a band are left out as well.
+
         The variance is that within the images, (n - 1) of each counted together.
         """
         images = self.images("il")
@@ -166,8 +171,6 @@ class ComputeImagesStatistics(Application):
             self.fail("images with one number of bands are expected")
         parts = [moments(image, self["bv"], self["ram"]) for image in images]
         counts, sums, squares, least, largest = map(np.array, zip(*parts, strict=True))
-        if not counts.all():
-            self.fail("an image has no pixel but of the background value")
         mean = sums.sum(0) / counts.sum()
         within = (squares - sums**2 / counts[:, None]).sum(0)
         deviation = np.sqrt(np.maximum(within, 0) / max((counts - 1).sum(), 1))
@@ -187,22 +190,30 @@ def moments(image: Image, background: float | None, memory: int) -> tuple:
     """Compute count, sums, sums of squares, minima and maxima of the pixels.
 
     Sums are taken in float64 without a shift: of 16 bits the squares of a whole tile
-    stay exact to nine digits.
+    stay exact to nine digits.  Pixels are left out that have the background value in
+    all bands, or bands with a sum that float32 does not hold.
+
+    Raises:
+        ValueError: if no pixel is left.
     """
     bands = image.bands
     count, sums, squares = 0, np.zeros(bands), np.zeros(bands)
     least, largest = np.full(bands, np.inf), np.full(bands, -np.inf)
     windows = list(tiles(image.grid, strip_height(image, memory), image.grid.width))
     for _, pixels in in_order(image.read, windows):
-        pixels = pixels.reshape(-1, bands).astype(np.float64)
+        pixels = pixels.reshape(-1, bands).astype(np.float32, copy=False)
         if background is not None:
-            pixels = pixels[(pixels != background).any(1)]
+            pixels = pixels[(pixels != np.float32(background)).any(1)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            pixels = pixels[np.isfinite(pixels.sum(1))].astype(np.float64)
         if len(pixels):
             count += len(pixels)
             sums += pixels.sum(0)
             squares += (pixels**2).sum(0)
             least = np.minimum(least, pixels.min(0))
             largest = np.maximum(largest, pixels.max(0))
+    if not count:
+        raise ValueError("an image has no pixel but of the background value, or NaN")
     return count, sums, squares, least, largest
 
 

@@ -60,10 +60,13 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
             lower = window.shift(upper.height, 0)
             lower = lower._replace(height=window.height - upper.height)
             return np.concatenate([read(upper), read(lower)])
-        pixels = image.read(needed)
+        pixels, kernel = image.read(needed), method
         if method != "nn":
+            with np.errstate(over="ignore", invalid="ignore"):
+                if image.dtype.kind == "f" and not np.isfinite(pixels.sum()):
+                    kernel = f"{method} with NaN"
             pixels = pixels.astype(np.float32, copy=False)
-        result = interpolate(pixels, rows - needed.row, cols - needed.col, method)
+        result = interpolate(pixels, rows - needed.row, cols - needed.col, kernel)
         result = result.astype(np.float32, copy=False)
         if not inside.all():
             result[~inside] = fill
@@ -149,7 +152,7 @@ def interpolate(
         pixels: [h, w, bands] of a floating point type; for `nn` of any type.
         rows, cols: positions in pixels from the centre of the first one, [n, 1] and
             [1, m] or both [n, m].
-        method: see `resample`.
+        method: see `resample`; or `bco with NaN`, `linear with NaN` (see `_taps`).
 
     Returns:
         [n, m, bands] of the type of `pixels`.
@@ -205,22 +208,30 @@ def _anywhere(pixels, rows, cols, method) -> np.ndarray:
 def _taps(
     position: np.ndarray, size: int, method: str, dtype: np.dtype
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the indices of the pixels that make up a value, and their weights."""
+    """Return the indices of the pixels that make up a value, and their weights.
+
+    With NaN, OTB's `bco` reads the two pixels on each side of the nearest one, of which
+    one has a weight of 0; its `linear` does not read the second one at a weight of 0.
+    """
     index = np.floor(position)
     t = (position - index).astype(dtype)
-    weights = {0: 1 - t, 1: t}
-    if method == "bco":
-        weights = {
-            -1: -t * (1 - t) ** 2 / 2,
-            0: ((3 * t - 5) * t**2 + 2) / 2,
-            1: ((4 - 3 * t) * t + 1) * t / 2,
-            2: (t - 1) * t**2 / 2,
-        }
+    taps = [(0, 1 - t), (1, t)]
+    if method.startswith("bco"):
+        taps = [
+            (-1, -t * (1 - t) ** 2 / 2),
+            (0, ((3 * t - 5) * t**2 + 2) / 2),
+            (1, ((4 - 3 * t) * t + 1) * t / 2),
+            (2, (t - 1) * t**2 / 2),
+        ]
+    if method == "bco with NaN":
+        taps.append((np.where(t < 0.5, -2, 3), 0 * t))
+    elif method == "linear with NaN":
+        taps[1] = np.where(t == 0, 0, 1), t
     # Positions outside only have to stay outside.
     index = np.clip(index, -REACH, size + REACH).astype(np.int32)
     return [
         (np.clip(index + step, 0, size - 1), weight.astype(dtype, copy=False))
-        for step, weight in weights.items()
+        for step, weight in taps
     ]
 
 

@@ -21,6 +21,8 @@ from otblite.warp import resample
 RADIUS = 9
 # Methods of pansharpening, and how far their boxes reach by default.
 METHODS = {"rcs": RADIUS, "lmvm": 3}
+# A mean nearer to 0 counts as 0.
+TINY = 1e-10
 # Samples of the result that are computed together so that all fits the cache.
 CACHED_SAMPLES = 2**17
 
@@ -73,38 +75,41 @@ class BundleToPerfectSensor(Application):
         pan = self.image("inp")
         if pan.bands != 1:
             self.fail(f"'inp' must have 1 band, it has {pan.bands}")
-        fill = self["fv"]
-        xs = resample(self.image("inxs"), pan.grid, self["interpolator"], fill)
+        xs = resample(self.image("inxs"), pan.grid, self["interpolator"], self["fv"])
         method = self["method"]
         rows, cols = (self[f"method.{method}.radius{axis}"] for axis in "yx")
         if method == "lmvm":
             self.output("out", match_moments(pan, xs, (rows, cols)))
         else:
-            self.output("out", pansharpen(pan, xs, (rows, cols), fill))
+            self.output("out", pansharpen(pan, xs, (rows, cols)))
 
 
-def pansharpen(
-    pan: Image, xs: Image, radius: tuple[int, int], fill: float = 0.0
-) -> Image:
+def pansharpen(pan: Image, xs: Image, radius: tuple[int, int]) -> Image:
     """Multiply `xs`, on the grid of `pan`, by PAN over its local mean.
 
     The mean is that of the pixels up to `radius` (rows, columns) away and replicates
-    the border pixels.  Where it is 0 the ratio is 1.  An XS value of `fill` means no
-    data, and stays as it is.
+    the border pixels.  Where it is 0 or no number the ratio is 1.  A value equal to the
+    label of `xs` means no data and stays as it is; so does every value where PAN equals
+    its own label.
 
     Source: OTB application BundleToPerfectSensor, method `rcs`.
     """
+    label = np.float32(0 if xs.nodata is None else xs.nodata)
+    rows, cols = radius
 
     def read(window: Window) -> np.ndarray:
         values = pan.read_padded(window.grow(*radius))[:, :, 0]
         ratio = over_mean(values.astype(np.float32, copy=False), radius)
         result = xs.read(window)  # a new array, which may be changed
+        if pan.nodata is not None:
+            centre = values[rows : rows + window.height, cols : cols + window.width]
+            result[centre == pan.nodata] = label
         lines = max(1, CACHED_SAMPLES // (window.width * xs.bands))
         for top in range(0, window.height, lines):
             colours = result[top : top + lines]
-            empty = colours == fill
+            empty = colours == label
             colours *= ratio[top : top + lines, :, None]
-            np.copyto(colours, fill, where=empty)
+            np.copyto(colours, label, where=empty)
         return result
 
     return replace(xs, read=read, tile=pan.tile)
@@ -144,7 +149,7 @@ def match_moments(pan: Image, xs: Image, radius: tuple[int, int]) -> Image:
 
 
 def over_mean(values: np.ndarray, radius: tuple[int, int]) -> np.ndarray:
-    """Divide by the mean of the box around each pixel, 1 where that is 0.
+    """Divide by the mean of the box around each pixel, 1 where that is 0 or NaN.
 
     Arguments:
         values: [h, w] float32 with the margin that the box needs.
@@ -154,10 +159,13 @@ def over_mean(values: np.ndarray, radius: tuple[int, int]) -> np.ndarray:
         float32, [h, w] less the margin.
     """
     rows, cols = radius
-    mean = box_mean(values, (2 * rows + 1, 2 * cols + 1))
-    height, width = mean.shape
-    centre = values[rows : rows + height, cols : cols + width]
-    return np.divide(centre, mean, out=np.ones_like(mean), where=mean != 0)
+    with np.errstate(all="ignore"):
+        mean = box_mean(values, (2 * rows + 1, 2 * cols + 1))
+        height, width = mean.shape
+        ratio = values[rows : rows + height, cols : cols + width] / mean
+    if not mean.min() > TINY:
+        ratio[~(abs(mean) > TINY)] = 1
+    return ratio
 
 
 def box_mean(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from affine import Affine
 from otblite import vectors
 from otblite.application import Application
 from otblite.image import Grid, Image, Window
@@ -17,13 +18,11 @@ from otblite.parameters import (
     output_image,
     ram,
 )
-from otblite.warp import project
+from otblite.warp import project, resample
 from rasterio.crs import CRS
 
 # The parameters of a window, in its order.
 BOX = ("starty", "startx", "sizey", "sizex")
-# How far grids may disagree, in pixels, and still be called the same.
-TOLERANCE = 1e-3
 
 
 class ConcatenateImages(Application):
@@ -50,8 +49,11 @@ def concatenate(images: list[Image]) -> Image:
     sizes = [f"{image.grid.width} x {image.grid.height}" for image in images]
     if len(set(sizes)) > 1:
         raise ValueError(f"images of one size are expected, got {', '.join(sizes)}")
+    # A label is that of the whole file, the last one.
+    labels = [i.nodata for i in images if i.bands == 1 and i.nodata is not None]
+    nodata = labels[-1] if labels else None
     if len(images) == 1:
-        return replace(first, nodata=None)
+        return replace(first, nodata=nodata)
     dtype = np.result_type(*(image.dtype for image in images))
     bands = sum(image.bands for image in images)
 
@@ -59,7 +61,7 @@ def concatenate(images: list[Image]) -> Image:
         parts = [image.read(window) for image in images]
         return np.concatenate(parts, axis=2).astype(dtype, copy=False)
 
-    return Image(first.grid, bands, dtype, read, first.tile)
+    return Image(first.grid, bands, dtype, read, first.tile, nodata)
 
 
 class ExtractROI(Application):
@@ -217,7 +219,7 @@ def roi(image: Image, part: Window, bands: list[int]) -> Image:
         return pixels if whole else pixels[:, :, bands]
 
     grid = image.grid.part(part)
-    nodata = image.nodata if whole else None
+    nodata = image.nodata if len(bands) == image.bands else None
     return Image(grid, len(bands), image.dtype, read, image.tile, nodata)
 
 
@@ -233,54 +235,43 @@ class Mosaic(Application):
         yield from (choice("interpolator", "nn"), number("nodata", 0.0))
 
     def run(self):
-        """Unite the extents; the images must share CRS, spacing and alignment."""
-        images = self.images("il")
-        first = images[0].grid
-        offsets = [self._offset(first, image, images[0]) for image in images]
-        top, left = (min(offset[axis] for offset in offsets) for axis in (0, 1))
-        bottom = max(o[0] + i.grid.height for o, i in zip(offsets, images, strict=True))
-        right = max(o[1] + i.grid.width for o, i in zip(offsets, images, strict=True))
-        grid = first.part(Window(top, left, bottom - top, right - left))
-        places = [(row - top, col - left) for row, col in offsets]
-        self.output("out", mosaic(images, places, grid, self["nodata"]))
-
-    def _offset(self, first: Grid, image: Image, other: Image) -> tuple[int, int]:
-        """Return the (row, column) of an image on the grid of the first one."""
-        grid = image.grid
-        if grid.crs != first.crs:
-            self.fail(f"images of one CRS are expected, got {first.crs} and {grid.crs}")
-        if image.bands != other.bands:
-            self.fail(f"bands differ: {other.bands} and {image.bands}")
-        if not np.allclose(grid.spacing, first.spacing):
-            self.fail(f"pixel sizes differ: {first.spacing} and {grid.spacing}")
-        col, row = ~first.transform @ (grid.transform @ (0, 0))
-        if max(abs(col - round(col)), abs(row - round(row))) > TOLERANCE:
-            self.fail(
-                f"grids that are {col - round(col):.3f}, {row - round(row):.3f} pixels "
-                "apart are not supported; superimpose one image on the other first"
-            )
-        return round(row), round(col)
+        """Unite the extents; the images must share CRS and number of bands."""
+        images, nodata = self.images("il"), self["nodata"]
+        for what, values in {
+            "one CRS": [image.grid.crs for image in images],
+            "one number of bands": [image.bands for image in images],
+        }.items():
+            if any(value != values[0] for value in values):
+                names = ", ".join(map(str, values))
+                self.fail(f"images of {what} are expected, got {names}")
+        grid = union([image.grid for image in images])
+        layers = [resample(image, grid, "nn", nodata) for image in images]
+        self.output("out", mosaic(layers, nodata))
 
 
-def mosaic(
-    images: list[Image], places: list[tuple[int, int]], grid: Grid, nodata: float
-) -> Image:
-    """Lay images on a grid; where all bands equal `nodata` the image below shows.
+def union(grids: list[Grid]) -> Grid:
+    """Return the grid of the least spacing that begins with the first centre of all."""
+    dx, dy = (min((g.spacing[axis] for g in grids), key=abs) for axis in (0, 1))
+    # As OTB does: from the first centre to one pixel beyond the last.
+    ends = [g.transform @ (g.width + 0.5, g.height + 0.5) for g in grids]
+    xs, ys = zip(*ends, *(g.origin for g in grids), strict=True)
+    width = math.floor((max(xs) - min(xs)) / abs(dx) + 0.5)
+    height = math.floor((max(ys) - min(ys)) / abs(dy) + 0.5)
+    corner = Affine(dx, 0, min(xs) - dx / 2, 0, dy, max(ys) - dy / 2)
+    return Grid(grids[0].crs, corner, width, height)
+
+
+def mosaic(layers: list[Image], nodata: float) -> Image:
+    """Lay images of one grid on each other, except where all bands equal `nodata`.
 
     The result is float32, as in OTB: `nodata` need not fit the type of the images.
     """
-    dtype = np.dtype(np.float32)
 
     def read(window: Window) -> np.ndarray:
-        result = np.full((window.height, window.width, images[0].bands), nodata, dtype)
-        for image, (row, col) in zip(images, places, strict=True):
-            part = window.shift(-row, -col).clip(image.grid.height, image.grid.width)
-            if part.height == 0 or part.width == 0:
-                continue
-            pixels = image.read(part)
-            valid = (pixels != nodata).any(axis=2)
-            target = result[part.shift(row - window.row, col - window.col).slices]
-            target[valid] = pixels[valid]
+        result, *others = (layer.read(window) for layer in layers)
+        for pixels in others:
+            valid = (pixels != np.float32(nodata)).any(axis=2)
+            result[valid] = pixels[valid]
         return result
 
-    return Image(grid, images[0].bands, dtype, read, nodata=nodata)
+    return replace(layers[0], read=read, nodata=nodata)

@@ -46,7 +46,9 @@ NOT_STRICT = ARCS | {
 }
 # The same for each component of a vector: vsqrt, vacos...
 OF_COMPONENTS = {f"v{name}": code for name, code in (FUNCTIONS | ARCS).items()}
-CONSTANTS = {"pi": np.pi, "e": np.e}
+CONSTANTS = {"pi": np.pi, "e": np.e, "euler": np.euler_gamma}
+CONSTANTS |= {f"ln{n}": np.log(n) for n in (2, 10)}
+CONSTANTS |= {f"log{n}e": 1 / np.log(n) for n in (2, 10)}
 NOT_STRICT_CONSTANTS = CONSTANTS | {"_pi": np.pi, "_e": np.e}
 # Words between vectors: numexpr's operator, and whether the right one is a number.
 WORDS = {
@@ -59,6 +61,9 @@ WORDS = {
 }
 NUMBER, TRUTH, VECTOR, NEIGHBOURHOOD = "number", "truth", "vector", "neighbourhood"
 MEASURES = ("mean", "var", "median", "vmin", "vmax")
+# Where BandMathX begins to look for an extreme.  So there vmax is never negative.
+START = {"min": 1e30, "max": -1e30}
+START |= {"vmin": np.finfo(np.float64).max, "vmax": np.finfo(np.float64).tiny}
 # numexpr takes at most 31 operands and its result.
 MOST_OPERANDS = 31
 TOKEN = re.compile(
@@ -139,11 +144,13 @@ class _Parser:
 
     # Kinds of values.
 
-    def truth(self, part: Value) -> str:
+    def truth(self, part: Value, operator: str = "") -> str:
         if part.kind == TRUTH:
             return part.codes[0]
         if self.strict:
             self.fail(f"BandMathX needs a comparison as condition, not a {part.kind}")
+        if operator in ("and", "or"):  # which cut off behind the point
+            return f"(~({part.codes[0]} ** 2 < 1))"
         return f"({part.codes[0]} != 0)"
 
     def number(self, part: Value) -> str:
@@ -242,9 +249,11 @@ class _Parser:
             if kind == "comparison" and left.kind == right.kind == TRUTH:
                 codes = _one_or_zero(left.codes[0]), _one_or_zero(right.codes[0])
             else:
-                operand = self.truth if kind == TRUTH else self.number
-                codes = operand(left), operand(right)
-            code = f"({codes[0]} {operators[operator]} {codes[1]})"
+                codes = (
+                    self.truth(part, operator) if kind == TRUTH else self.number(part)
+                    for part in (left, right)
+                )
+            code = f"({f' {operators[operator]} '.join(codes)})"
             left = Value((code,), NUMBER if kind == NUMBER else TRUTH)
         return left
 
@@ -346,8 +355,24 @@ class _Parser:
     # Functions of several values.
 
     def extreme(self, name: str, values: list[Value]) -> Value:
-        numbers = [self.number(value) for value in values]
-        return Value((_extreme(numbers, "<" if name == "min" else ">"),))
+        return Value((self.extreme_of(name, [self.number(value) for value in values]),))
+
+    def extreme_of(self, name: str, codes: list[str]) -> str:
+        """Pick the least or the largest, in rounds of pairs; NaN is neither.
+
+        One by one the code would double with each number.  In BandMath the first
+        number counts even if it is NaN.
+        """
+        smaller = name in ("min", "vmin")
+        begin = START[name] if self.strict else np.inf if smaller else -np.inf
+        none = self.constant(begin)
+        first, rest = (none, codes) if self.strict else (codes[0], codes[1:])
+        rest = [f"where({code} == {code}, {code}, {none})" for code in rest]
+        while len(rest) > 1:
+            pairs = zip(rest[::2], rest[1::2], strict=False)
+            odd = rest[-1:] if len(rest) % 2 else []
+            rest = [_of_two(smaller, *pair) for pair in pairs] + odd
+        return _of_two(smaller, rest[0], first) if rest else first
 
     def sum(self, name: str, values: list[Value]) -> Value:
         total = f"({' + '.join(self.number(value) for value in values)})"
@@ -361,6 +386,10 @@ class _Parser:
     def atan2(self, name: str, values: list[Value]) -> Value:
         y, x = (self.number(value) for value in self.count(name, values, 2))
         return Value((f"arctan2({y}, {x})",))
+
+    def power(self, name: str, values: list[Value]) -> Value:
+        base, exponent = map(self.number, self.count(name, values, 2))
+        return Value((f"({base} ** {exponent})",))
 
     def choose(self, name: str, values: list[Value]) -> Value:
         vector, places = self.count(name, values, 2)
@@ -399,7 +428,7 @@ class _Parser:
             return self.operand(value.codes[0] + name)
         codes = self.vector(value)
         if name in ("vmin", "vmax"):
-            return _extreme(list(codes), "<" if name == "vmin" else ">")
+            return self.extreme_of(name, list(codes))
         mean = f"(({' + '.join(codes)}) / {len(codes)}.0)"
         if name == "mean":
             return mean
@@ -417,6 +446,7 @@ SHARED: dict[str, Callable] = {
 }
 WITHOUT_VECTORS: dict[str, Callable] = {"avg": _Parser.sum, "atan2": _Parser.atan2}
 WITH_VECTORS: dict[str, Callable] = {
+    "pow": _Parser.power,
     "bands": _Parser.choose,
     "cat": _Parser.join,
     "vect2scal": _Parser.scalar,
@@ -434,16 +464,8 @@ def _spell(value: Value) -> str:
     return f"one of {len(value.codes)}" if value.kind == VECTOR else f"a {value.kind}"
 
 
-def _extreme(codes: list[str], comparison: str) -> str:
-    """Pick the least or the largest, in rounds of pairs.
-
-    One by one the code would double with each number.
-    """
-    while len(codes) > 1:
-        pairs = zip(codes[::2], codes[1::2], strict=False)
-        odd = codes[-1:] if len(codes) % 2 else []
-        codes = [f"where({a} {comparison} {b}, {a}, {b})" for a, b in pairs] + odd
-    return codes[0]
+def _of_two(smaller: bool, one: str, other: str) -> str:
+    return f"where({one} {'<' if smaller else '>'} {other}, {one}, {other})"
 
 
 @lru_cache(maxsize=256)

@@ -98,13 +98,17 @@ def _neighbourhood(
         pixels = image.read_padded(window.grow(rows, cols))[:, :, band]
         pixels = pixels.astype(np.float64)
         if kind in rank:
+            if kind != "median":  # NaN is neither the least nor the largest
+                begin = expressions.START[kind]
+                pixels[np.isnan(pixels)] = begin
+                pixels = np.maximum(pixels, begin) if kind == "vmax" else pixels
             filtered = rank[kind](pixels, size=size)
             return filtered[rows : rows + window.height, cols : cols + window.width]
         mean = box_mean(pixels, size)
         if kind == "mean":
             return mean
         # Around a number near to all of them: squares of large numbers lose digits.
-        middle = pixels.mean()
+        middle = np.mean(pixels, where=np.isfinite(pixels))
         squares = box_mean((pixels - middle) ** 2, size)
         return np.maximum(squares - (mean - middle) ** 2, 0)
 

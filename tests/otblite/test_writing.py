@@ -33,30 +33,10 @@ def ramp() -> Image:
     return image(np.stack(bands, axis=-1).astype(np.float32))
 
 
-# Values, and their conversions to integer types: clamped, then truncated.
-VALUES = (-3e9, -40000.5, -3.7, -0.5, 0.5, 2.999, 255.5, 256, 40000.5, 70000, 3e9, 5e9)
-LOW, HIGH = -(2**31), 2**31 - 1
-CONVERTED = {
-    "uint8": (0, 0, 0, 0, 0, 2, 255, 255, 255, 255, 255, 255),
-    "int16": (-32768, -32768, -3, 0, 0, 2, 255, 256, 32767, 32767, 32767, 32767),
-    "uint16": (0, 0, 0, 0, 0, 2, 255, 256, 40000, 65535, 65535, 65535),
-    "int32": (LOW, -40000, -3, 0, 0, 2, 255, 256, 40000, 70000, HIGH, HIGH),
-    "uint32": (0, 0, 0, 0, 0, 2, 255, 256, 40000, 70000, 3000000000, 2**32 - 1),
-}
-
-
-@pytest.mark.parametrize("source", ["float32", "float64"])
-@pytest.mark.parametrize("dtype", CONVERTED)
-def test_clamped_then_truncated(source, dtype):
-    values = np.array([*VALUES, np.nan, np.inf, -np.inf], source)
-    result = image_files.convert(values, np.dtype(dtype))
-    assert result.dtype == dtype
-    limits = np.iinfo(dtype)
-    expected = [*CONVERTED[dtype], 0, limits.max, limits.min]
-    np.testing.assert_array_equal(result, expected)
-    np.testing.assert_array_equal(
-        image_files.convert(values[:-3], result.dtype), result[:-3]
-    )
+def test_clamped_to_32_bits_then_truncated():
+    values = np.array([-3e9, -3.7, 2.999, 3e9, 5e9, np.nan, np.inf])
+    expected = [-(2**31), -3, 2, 2**31 - 1, 2**31 - 1, 0, 2**31 - 1]
+    assert image_files.convert(values, np.dtype("int32")).tolist() == expected
 
 
 def test_place_options_and_permissions(ramp, tmp_path):

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.processes import ROOT
 
 # A process for each command, without the time to load the libraries.
 SERVER = """
-import os, runpy, sys
+import os, runpy, sys, traceback
 import lesson.check, sr_dataset, sr_eval, sr_infer, sr_train
 for name in [name for name in sys.modules if name.startswith("sr_")]:
     del sys.modules[name]  # those beside the script count
@@ -22,13 +23,20 @@ while True:
     with open("asked") as asked:
         sys.argv = asked.read().split("\\0")[:-1]
     if not os.fork():
-        if sys.argv[0] == "-m":
-            sys.argv.pop(0)
-            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-        else:
-            sys.path.insert(0, os.path.dirname(os.path.realpath(sys.argv[0])))
-            runpy.run_path(sys.argv[0], run_name="__main__")
-        sys.exit()
+        code = 0
+        try:
+            if sys.argv[0] == "-m":
+                sys.argv.pop(0)
+                runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+            else:
+                sys.path.insert(0, os.path.dirname(os.path.realpath(sys.argv[0])))
+                runpy.run_path(sys.argv[0], run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException:
+            code = traceback.print_exc() or 1
+        sys.stdout.flush()
+        os._exit(code)  # to unload the libraries takes longer than most commands
     with open("answered", "w") as answered:
         print(os.waitstatus_to_exitcode(os.wait()[1]), file=answered)
 """
@@ -70,6 +78,7 @@ def bash(folder: Path, commands: str) -> tuple[str, list[str]]:
             (folder / script.name).symlink_to(script)
     path = f"{folder}/bin:{Path(sys.executable).parent}:/usr/bin:/bin"
     start = f"mkfifo asked answered; '{sys.executable}' bin/server.py || kill 0 &\n"
+    start += "trap 'trap : TERM; kill 0' EXIT\n"  # servers end with the terminal
     start += "trap 'echo \"\nFAILED: $BASH_COMMAND\"' ERR\n"
     with open(folder / "printed", "w") as printed:
         process = subprocess.Popen(
@@ -83,7 +92,8 @@ def bash(folder: Path, commands: str) -> tuple[str, list[str]]:
         try:
             assert process.wait(timeout=1800) >= 0
         finally:
-            os.killpg(process.pid, signal.SIGKILL)  # servers, too
+            with suppress(ProcessLookupError):  # the terminal has ended its servers
+                os.killpg(process.pid, signal.SIGKILL)
     text = (folder / "printed").read_text()
     return text, re.findall(r"^FAILED: (.*)", text, re.M)
 

@@ -8,6 +8,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path, PurePath
 from typing import Any
@@ -26,11 +27,10 @@ def versions() -> dict[str, str]:
     if engine := sys.modules.get("otbApplication"):
         # An application knows the version of OTB, but only files of parameters tell it.
         app = engine.Registry.CreateApplicationWithoutLogger("ExtractROI")
-        with tempfile.NamedTemporaryFile("r", suffix=".xml") as file:
+        with suppress(OSError), tempfile.NamedTemporaryFile("r", suffix=".xml") as file:
             app.SaveParametersToXML(file.name)
-            version = re.search("<version>(.*)</version>", file.read())
-        if version:  # else it is otblite
-            installed |= {"otb": version[1], "otblite": ""}
+            if version := re.search("<version>(.*)</version>", file.read()):
+                installed |= {"otb": version[1], "otblite": ""}  # else it is otblite
     return {"srtools": __version__, "python": platform.python_version()} | {
         package: installed[name]
         for package in PACKAGES

@@ -1,5 +1,6 @@
 """Fixtures that the tests of otblite share."""
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,12 @@ import rasterio
 def one_source(monkeypatch) -> None:
     """Let `n_sources`, which pyotb leaves in the environment, end with its test."""
     monkeypatch.setenv("OTB_TF_NSOURCES", "1")
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog) -> None:
+    """Log warnings of otblite; the scripts, in this process, silence them."""
+    caplog.set_level(logging.WARNING, "otblite")
 
 
 @pytest.fixture

@@ -37,10 +37,12 @@ def environment(engine: str, **variables: str) -> dict[str, str]:
     With a real one, freed memory is overwritten, so that its use shows.
     """
     inherited = dict(os.environ)
+    path = inherited.get("PYTHONPATH", "")
     if engine in FOLDERS:
         # otblite sets this variable, to nothing, in the process of the tests.
         inherited.pop("OTB_APPLICATION_PATH", None)
         variables = variables if "OTB_ROOT" in variables else places(engine) | variables
-        path = [variables.get("PYTHONPATH", ""), str(ROOT)]
-        variables |= {"PYTHONPATH": os.pathsep.join(path), "MALLOC_PERTURB_": "165"}
-    return inherited | variables
+        path = variables.get("PYTHONPATH", "")
+        variables |= {"MALLOC_PERTURB_": "165"}
+    path = os.pathsep.join(filter(None, [path, str(ROOT)]))
+    return inherited | variables | {"PYTHONPATH": path}

@@ -51,7 +51,8 @@ def read_batches(
 
 
 def enlarge(
-    network: Callable, batches: Iterable[tuple[np.ndarray, np.ndarray]]
+    network: Callable,  # takes lr by name, in DN; returns {"hr": reflectance}
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[np.ndarray, dict[str, tf.Tensor], np.ndarray]]:  # exercise
     """Enlarge lr, DN; yield lr, {"model" and each of ZOOMS: reflectance}, truth."""
     for lr, truth in batches:

@@ -230,7 +230,8 @@ def _check_place(
     if not report.check(
         share > 0.5 and not holes,
         f"the image has data ({share:.0%}; holes of {holes} pixels of 10 m)",
-        f"{scene.no_data:g} stands for no data; is a tile missing, or most of it?",
+        f"{scene.no_data:g} stands for no data: is a tile missing, or was reflectance "
+        "written as whole numbers?",
     ):
         return None
     ratios = coarse[:, valid].mean(axis=1) / truth[:, valid].mean(axis=1)

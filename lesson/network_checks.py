@@ -5,6 +5,7 @@ The scripts are imported and the network is built; how it is written does not ma
 
 import importlib
 import inspect
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -56,7 +57,10 @@ def _check_network(report: Report, kind: type, folder: Path) -> None:
 
 def _spell(error: BaseException, folder: Path) -> str:
     """Return kind and text of an error, and the last line of the student's own."""
-    text = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    lines = re.sub("\x1b[^m]*m", "", str(error)).splitlines()
+    # Keras names the layer first, and the reason in a line of its own below.
+    reasons = [line for line in lines if line and not line.startswith("Exception enc")]
+    text = ": ".join([type(error).__name__, *reasons[:1]])
     places = [
         f" ({Path(frame.filename).name}, line {frame.lineno})"
         for frame in traceback.extract_tb(error.__traceback__)

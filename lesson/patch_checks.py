@@ -147,7 +147,8 @@ def _check_values(report: Report, pairs: dict) -> bool:
         usable &= report.check(
             empty == 0,
             f"{name}: no pixel without data ({empty} patches have some)",
-            "PatchesSelection takes a mask; without data in one image there is no pair",
+            "PatchesSelection takes a mask of both images; an offset subtracted "
+            "twice leaves no data, too",
         )
         middle = float(np.median(np.concatenate([_spread(p).ravel() for p in pixels])))
         most = max(float(patches.max()) for patches in pixels)

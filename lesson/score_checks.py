@@ -70,6 +70,8 @@ def _explain(name: str, values: list[float], groups: dict, answers: dict) -> str
         return f"nothing is called {name.lower()} in the file"
     if not np.isfinite(values).all():
         return "a score is not a number: are there NaN pixels, or a division by 0?"
+    if min(values) < 0:
+        return "an error cannot be negative: take the absolute value, or the square"
     zooms = list(_zooms(*groups["test"], power))
     # A zoom may stand beside the model in the file: that is no mistake.
     models = [
@@ -125,6 +127,9 @@ def _mistakes(
         score = _score(answers[group] - groups[group][1], power)
         yield f"these are the {name} patches", score
     yield "the sum over patches was not divided by their number", count * right
+    left_out = "the last patch or batch was left out"
+    if count > 1:
+        yield left_out, _score(errors[:-1], power)
     for size in BATCHES:
         if size < count:
             scores = [
@@ -133,7 +138,6 @@ def _mistakes(
             yield "the first batch alone was scored: go on to the last", scores[0]
             yield "means of batches were averaged: weigh them", float(np.mean(scores))
         if whole := count // size * size:
-            left_out = "the last, smaller batch was left out"
             yield left_out, _score(errors[:whole], power)
     bands = errors.shape[-1]
     yield "the sum over bands was taken: L1 and L2 are means", bands * right

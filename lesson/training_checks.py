@@ -18,6 +18,8 @@ STILL_FALLING = 0.03
 LAST = 5
 # dB over bicubic; less is rounding.
 LEAST_GAIN = 0.01
+# dB; a network that is trained for a few epochs is not so far from bicubic.
+FAR = -5.0
 # Medians of outputs over that of hr: more than DN, and of an answer in another scale.
 BRIGHTEST, SAME_SCALE = 100, (0.5, 2)
 
@@ -77,12 +79,18 @@ def _check_gain(
     gain = 10 * np.log10(zoom_error / max(error, 1e-9))
     bright = float(np.median(answer) / np.median(hr))
     hint = "train for longer"
+    if gain < FAR:
+        hint = (
+            "this is not a matter of time: was the input scaled twice, is the learning "
+            "rate too high, or were other weights saved than the trained ones?"
+        )
     if not np.isfinite(gain):
         hint = "the answer is not a number: the training diverged, take a smaller rate"
     elif not SAME_SCALE[0] < bright < SAME_SCALE[1]:
         hint = (
             f"the answer is {bright:.2g} times as bright as hr: the target must have "
-            "the scale of the output, and only the model may scale the input"
+            "the scale of the output, only the model may scale the input, and the "
+            "saved weights must be the trained ones"
         )
     report.check(
         gain > LEAST_GAIN,
@@ -123,7 +131,7 @@ def _check_logs(report: Report, logs: Path) -> None:
         report.check(
             len(values) > LAST and finite and not _falling(values),
             f"training ended when {name} no longer fell ({len(values)} epochs)",
-            "EarlyStopping watches val_loss; more epochs would still help"
+            f"train for more than {LAST} epochs, with EarlyStopping that is as patient"
             if finite
             else "the loss is not a number: the training diverged, take a smaller rate",
         )

@@ -91,6 +91,11 @@ MISTAKES = {
     "padding left out": ("conv(4, 7", "layers.Conv2D(4, 7", "128 x 128 (122 x 122"),
     "16 bands": ("conv(4, 7", "conv(16, 7", "they have 4 bands (16)"),
     "no output in DN": (', "dn": dn', "", "1e4 times the first"),
+    "padding left out in a block": (
+        ADD,
+        "layers.Add()([x, layers.Conv2D(8, 3)(y)])",
+        "must be equal",
+    ),
     "no crops": (
         "    def get_outputs",
         f"{NONE}    def get_outputs",

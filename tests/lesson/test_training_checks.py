@@ -158,6 +158,8 @@ def mean_of_batches(values: np.ndarray) -> tuple[float, float]:
 # Errors [n, h, w, bands] and hr become the scores that a student claims.
 WRONG_SCORES = {
     "the root of L2": (lambda e, hr: (score(e)[0], score(e)[1] ** 0.5), "its root"),
+    "without abs": (lambda e, hr: (-1.0, score(e)[1]), "cannot be negative"),
+    "the last patch left out": (lambda e, hr: score(e[:-1]), "last patch or batch"),
     "the root of L2 in reflectance": (
         lambda e, hr: (score(e)[0], score(e)[1] ** 0.5 * 1e-4),
         "its root",

@@ -445,3 +445,16 @@ def test_extract_roi_sets_the_box_that_it_chose(xs):
         assert app.HasAutomaticValue("sizex") and not app.HasUserValue("sizex")
     app.SetParameterUserValue("startx", True)
     assert app.HasUserValue("startx")
+
+
+def test_only_outputs_with_a_name_are_written(xs, tmp_path):
+    app = create("ConcatenateImages")
+    app.AddParameterStringList("il", xs)
+    app.ExecuteAndWriteOutput()
+    assert list(tmp_path.glob("*.tif")) == [tmp_path / "xs.tif"]
+    app.SetParameterString("out", str(tmp_path / "out.tif"))
+    app.ExecuteAndWriteOutput()
+    assert (tmp_path / "out.tif").exists()
+    app.SetParameterString("out", "out.jpg")
+    with pytest.raises(RuntimeError, match="ConcatenateImages: out.jpg: images are"):
+        app.ExecuteAndWriteOutput()

@@ -131,3 +131,16 @@ print(sys.meta_path[-1] is otblite.finder.LastResort)
 print([name for name in heavy if name in sys.modules])
 """
     assert run(code).split() == ["1", "True", "[]"]
+
+
+def test_home_may_be_unknown():
+    """Some containers run under a user id that has no home."""
+    code = f"""
+import os, pathlib
+def fail(*_):
+    raise RuntimeError("no home")
+pathlib.Path.home = fail
+os.path.expanduser = lambda path: path
+{WHERE}
+"""
+    assert "otblite" in run(code)

@@ -143,6 +143,9 @@ def test_a_keras_file_is_loaded_without_the_class(tmp_path):
         np.testing.assert_array_equal(loaded(x)[key], expected)
     scores = [m.evaluate(ones(np.uint16), verbose=0) for m in (model, loaded)]
     assert scores[0] == scores[1] and len(scores[0]) == 2
+    # The graph is that of images of any size, whatever the layer was called with.
+    specs = model.get_layer("normalize_inputs").specs
+    assert specs["x"].shape.as_list() == [None, None, None, 3]
     loaded.save(tmp_path / "again.keras")
     again = tf.keras.models.load_model(tmp_path / "again.keras")
     np.testing.assert_array_equal(again(x)["y2"], loaded(x)["y2"])

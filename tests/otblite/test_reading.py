@@ -1,5 +1,7 @@
 """Reading files and servers: the pixels, or an error that names the file."""
 
+import os
+import types
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from otblite.image import Window
 
 from tests.fake_stac import FakeService, serve
 from tests.otblite.images import image
+from tests.processes import run_python
 
 import pyotb
 
@@ -220,3 +223,31 @@ def test_an_archive_that_is_written_anew_is_read_anew(tmp_path, write_raster):
             archive.writestr("other", "x" * value)  # GDAL looks at the size
         opened = image_files.open_image(path)
         assert (opened.read(Window(0, 0, 300, 300)) == value).all()
+
+
+def test_nodata_tag_hides_nothing(write_raster):
+    array = np.array([[7, 1], [7, 2]], np.uint8)
+    opened = image_files.open_image(write_raster("in.tif", array, nodata=7))
+    np.testing.assert_array_equal(opened.read_all()[:, :, 0], array)
+    assert opened.nodata == 7
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"), [({}, "128"), ({"GDAL_CACHEMAX": "7"}, "7")]
+)
+def test_the_user_sets_the_cache_of_gdal(variables, expected):
+    code = (
+        "import os; from otblite import image_files; print(os.environ['GDAL_CACHEMAX'])"
+    )
+    others = {k: v for k, v in os.environ.items() if k != "GDAL_CACHEMAX"}
+    done = run_python("-c", code, env=others | variables)
+    assert done.stdout == f"{expected}\n", done.stderr
+
+
+def test_container_without_bands_of_its_own(write_raster, monkeypatch):
+    """A netCDF file, for instance: each variable is another data set."""
+    path = write_raster("in.tif", np.ones((2, 2)))
+    empty = types.SimpleNamespace(dtypes=(), count=0)
+    monkeypatch.setattr(image_files, "_open", lambda _: empty)
+    with pytest.raises(RuntimeError, match="bands of one .* expected, got none"):
+        image_files.open_image(path)

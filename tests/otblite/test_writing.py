@@ -13,10 +13,13 @@ import pytest
 import rasterio
 from affine import Affine
 from otblite import image_files
-from otblite.image import Image
+from otblite.applications.patches import stack
+from otblite.image import WORKERS, Image, Window, tiles
 
-from tests.otblite.images import image, watched
+from tests.otblite.images import image, samples, watched
 from tests.processes import ROOT, run_python
+
+import pyotb
 
 HEIGHT = "streaming:sizemode=height&streaming:sizevalue="
 
@@ -322,3 +325,92 @@ def test_no_file_stays_open(write_raster, tmp_path):
     for _ in range(3):
         write(opened, f"{tmp_path}/out.tif?&{HEIGHT}9")
     assert count() == before
+
+
+@pytest.mark.parametrize("source", ["int32", "uint32"])
+def test_integers_are_clamped_without_losing_digits(source):
+    """16 777 217 is the first whole number that a float32 cannot hold."""
+    limits = np.iinfo(source)
+    values = np.array([limits.min, 16777217, limits.max], source)
+    for dtype in ("uint8", "int16", "uint16", "int32", "uint32"):
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        expected = [min(max(int(value), low), high) for value in values]
+        np.testing.assert_array_equal(
+            image_files.convert(values, np.dtype(dtype)), expected
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [("", "IF_SAFER"), ("?&gdal:co:bigtiff=NO", "NO")]
+)
+def test_bigtiff_when_needed(ramp, options, expected, tmp_path, monkeypatch):
+    """By default GDAL decides by the size; the user may decide otherwise."""
+    asked, really_open = [], rasterio.open
+
+    def spy(path, mode="r", **profile):
+        asked.extend(v for k, v in profile.items() if k.upper() == "BIGTIFF")
+        return really_open(path, mode, **profile)
+
+    monkeypatch.setattr(image_files.rasterio, "open", spy)
+    write(ramp, f"{tmp_path}/out.tif{options}")
+    assert asked == [expected]
+
+
+def test_windows_follow_the_memory_allowed(tmp_path):
+    """All windows in flight together, at 32 bytes a sample, take no more than `ram`."""
+    largest = []
+    for ram in (16, 64):
+        source, windows = watched(empty(2000, 1500, 4))
+        write(source, f"{tmp_path}/out.tif?&gdal:co:COMPRESS=LZW", "uint8", ram)
+        largest.append(4 * max(map(samples, windows)))
+        assert largest[-1] * 32 * (WORKERS + 1) <= ram * 2**20
+        assert sum(map(samples, windows)) == 2000 * 1500
+    assert largest[1] > 3 * largest[0]
+
+
+def test_windows_are_not_computed_far_ahead():
+    """A slow disk must not let computed windows pile up in memory."""
+    source, windows = watched(empty(1600, 10, 2))
+    parts = list(tiles(source.grid, 16, 10))
+    for taken, _ in enumerate(image_files.in_order(source.read, parts)):
+        assert len(windows) - taken <= WORKERS + 2
+    assert len(windows) == 100
+
+
+@pytest.mark.parametrize(
+    ("size", "bands", "options", "lines"),
+    [
+        # A strip is one patch, unless that would be larger than 4 MB.
+        (32, 4, "", 32),
+        (128, 4, "", 128),
+        (1024, 4, "", 1),
+        (32, 1, "?&gdal:co:BLOCKYSIZE=16", 16),
+    ],
+)
+def test_a_strip_of_a_patches_image_is_a_patch(size, bands, options, lines, tmp_path):
+    source = image(np.ones((size, 2 * size, bands), np.uint16))
+    patches = stack(source, [Window(0, 0, size, size), Window(0, size, size, size)])
+    write(patches, f"{tmp_path}/patches.tif{options}", "uint16")
+    with rasterio.open(tmp_path / "patches.tif") as file:
+        assert (file.height, file.width) == (2 * size, size)
+        assert file.block_shapes[0] == (lines, size)
+        assert (file.read() == 1).all()
+
+
+@pytest.mark.parametrize(("quiet", "disabled"), [(False, None), (True, True)])
+def test_progress_needs_a_terminal(
+    quiet, disabled, write_raster, tmp_path, monkeypatch, capfd
+):
+    """`disable=None` is tqdm's word for: only on a terminal."""
+    settings, bar = [], image_files.tqdm
+
+    def spy(*arguments, **options):
+        settings.append(options["disable"])
+        return bar(*arguments, **options)
+
+    monkeypatch.setattr(image_files, "tqdm", spy)
+    name = write_raster("in.tif", np.ones((5, 5), np.uint8))
+    app = pyotb.App("ConcatenateImages", il=[name], quiet=quiet)
+    app.write(str(tmp_path / "out.tif"))
+    assert settings == [disabled]
+    assert capfd.readouterr() == ("", "")

@@ -20,6 +20,8 @@ LAST = 5
 LEAST_GAIN = 0.01
 # dB; a network that is trained for a few epochs is not so far from bicubic.
 FAR = -5.0
+# hr pixels: the smallest crop of OTBTF, 16 on each side, leaves nothing of these.
+LEAST_CROPPED = 32
 # Medians of outputs over that of hr: more than DN, and of an answer in another scale.
 BRIGHTEST, SAME_SCALE = 100, (0.5, 2)
 
@@ -57,9 +59,16 @@ def _check_model(report: Report, model_dir: Path, patches: Path) -> None:
             "as many bands as hr",
         )
         return
+    outputs = model.outputs(lr[:BATCH].astype(np.float32))
+    sides = [value.shape[1] for value in outputs.values() if value.ndim == 4]
+    report.check(
+        any(0 < side < hr.shape[1] for side in sides) or hr.shape[1] <= LEAST_CROPPED,
+        f"cropped outputs for exercise 5 ({len(outputs)} outputs)",
+        "save the model of exercise 2 with all of its outputs: model.export(folder)",
+    )
     medians = {
         name: float(np.median(value))
-        for name, value in model.outputs(lr[:BATCH].astype(np.float32)).items()
+        for name, value in outputs.items()
         if value.shape[1:] == hr.shape[1:]
     }
     if not report.check(

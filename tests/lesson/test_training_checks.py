@@ -67,7 +67,7 @@ def test_a_right_training_passes(earlier, zoom, patches, tmp_path):
     model = save_zoom(tmp_path / "model", **zoom)
     logs = write_logs(tmp_path / "logs", earlier=earlier)
     report = check_training(model, logs, patches)
-    assert report.passed and len(report.lines) == 8, str(report)
+    assert report.passed and len(report.lines) == 9, str(report)
 
 
 # Options of the model and of the logs, and words of the line that must fail.
@@ -77,6 +77,7 @@ MISTAKES = {
     "twice as large": ({"factor": 2}, {}, "no output is 4 times as large"),
     "one band": ({"bands": 1}, {}, "the answer is like hr"),
     "one size only": ({"shape": (None, 32, 32)}, {}, "any size"),
+    "no crops": ({"crop": 0}, {}, "cropped outputs for exercise 5"),
     "no model": (None, {}, "is no SavedModel"),
     "no logs": ({}, None, "training loss is in the logs (0 scalars"),
     "no pictures": ({}, {"pictures": False}, "pictures"),

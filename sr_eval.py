@@ -81,8 +81,9 @@ def evaluate(options: cli.Options) -> dict:
     model = saved_model.describe(options.model_dir)
     eval_set.check_model(model, test, options.ignore_offset, options.accept_ground)
     result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
-    one_view = saved_model.load(options.model_dir, OUTPUT)
-    network = serving.averaged(one_view, options.views)  # 1, or 8 flips and turns
+    network = saved_model.load(options.model_dir, OUTPUT)
+    if options.self_ensemble:  # the mean over eight flips and turns
+        network = serving.averaged(network)
 
     # The network predicts the next batch while this one is scored.
     scores = Assessment(test, model, errors_of_patches, mean_over_patches)

@@ -26,13 +26,17 @@ GDAL = (
 )
 DAMAGED = "a file is missing or damaged ({}); make it again"
 FULL = "the memory or the disk is full ({}); give a smaller --batch_size or --tile_size"
-_KINDS = {
-    GDAL: "rasterio.RasterioError rasterio.CRSError rasterio.CPLE_BaseError",
-    DAMAGED: "tensorflow.DataLossError tensorflow.NotFoundError builtins.EOFError "
-    "tensorflow.PermissionDeniedError",
-    FULL: "tensorflow.ResourceExhaustedError builtins.MemoryError",
+MESSAGES = {
+    "rasterio.RasterioError": GDAL,
+    "rasterio.CRSError": GDAL,
+    "rasterio.CPLE_BaseError": GDAL,
+    "tensorflow.DataLossError": DAMAGED,
+    "tensorflow.NotFoundError": DAMAGED,
+    "tensorflow.PermissionDeniedError": DAMAGED,
+    "builtins.EOFError": DAMAGED,
+    "tensorflow.ResourceExhaustedError": FULL,
+    "builtins.MemoryError": FULL,
 }
-MESSAGES = {kind: text for text, kinds in _KINDS.items() for kind in kinds.split()}
 """Messages for errors of libraries, by the names of classes: no library is loaded for
 this, and some classes are not public."""
 

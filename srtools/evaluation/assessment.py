@@ -67,7 +67,7 @@ class Assessment:
         if chosen.any():
             images = {m: np.asarray(image)[chosen] for m, image in predicted.items()}
             self._sampled_lr.append(lr[chosen])
-            sample = Sample(numbers[chosen], lr[chosen], images, truth[chosen])
+            sample = Sample(numbers[chosen], images, truth[chosen])
             for measure in self._measures.values():
                 measure.add(sample)
 

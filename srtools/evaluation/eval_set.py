@@ -46,8 +46,6 @@ class Sample(NamedTuple):
 
     numbers: np.ndarray
     """[n] index of each patch in the test set."""
-    lr: np.ndarray
-    """[n, h, w, bands] DN."""
     predicted: dict[str, np.ndarray]
     """By method, [n, 4 h, 4 w, bands] reflectance; `truth` is alike."""
     truth: np.ndarray

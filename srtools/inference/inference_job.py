@@ -85,7 +85,6 @@ class Job:
             self.model.card, f"the card of {path}", "train a model with sr_train.py"
         )
         self.arithmetic = precision.choose(options.precision)
-        self.views = serving.VIEWS if options.self_ensemble else 1
         self.model_crop = self.crop = output_grid.choose_crop(self.model, options.crop)
         self.calibration, outputs = None, []
         if options.uncertainty:
@@ -190,13 +189,15 @@ class Job:
 
     def _save_model(self) -> str:
         """Return the SavedModel to serve: the user's, or a new one around it."""
-        path, network = self.options.model_dir, None
+        options, network = self.options, None
+        path = options.model_dir
         if self.arithmetic == "bfloat16":
             network = precision.in_bfloat16(path, self.make_network)
-        elif self.views == 1 and not self.calibration:
+        elif not (options.self_ensemble or self.calibration):
             return path
-        folder, crop = self.temporary / "served", self.model_crop
-        return serving.save(path, folder, crop, self.views, self.calibration, network)
+        served, crop = self.temporary / "served", self.model_crop
+        views, record = options.self_ensemble, self.calibration
+        return serving.save(path, served, crop, views, record, network)
 
     def make(self, write: Callable[[Piece, Path], None]) -> None:
         """Make the missing pieces of the image, or of the share of `--part`.

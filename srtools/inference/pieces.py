@@ -137,7 +137,7 @@ def make(
     missing, total = (sum(p.width * p.height for p in ps) for ps in (todo, pieces))
     joined = JOINED_SHARE * total if joins else 0
     use = "pieces of the image" + (" and the image" if joins else "")
-    start, done = time.monotonic(), 0
+    done = 0
     for number, piece in enumerate(todo, 1):
         # Other programs write to this disk, too.
         room = PIECES_SHARE * (missing - done) + joined
@@ -149,8 +149,12 @@ def make(
         finally:
             unfinished.unlink(missing_ok=True)
         done += piece.width * piece.height
-        left = (time.monotonic() - start) * (missing - done) / done
-        log.info("%s: %d of %d pieces, %.0f s left", task, number, len(todo), left)
+        if number == 1:  # it takes longer: the model is loaded and compiled
+            start, first, left = time.monotonic(), done, ""
+        else:
+            seconds = (time.monotonic() - start) * (missing - done) / (done - first)
+            left = f", {seconds:.0f} s left"
+        log.info("%s: %d of %d pieces%s", task, number, len(todo), left)
 
 
 def write(path: Path, pixels: np.ndarray) -> None:

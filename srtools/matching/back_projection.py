@@ -70,10 +70,11 @@ def back_project(
 def _axis(
     places: np.ndarray, size: int, spacing: float, pixel: float
 ) -> tuple[np.ndarray, ...]:
-    """Compute the weights along an axis of the image, for pixels centred at `places`:
+    """Compute the weights of blur and interpolation along an axis of the image.
 
-    of the blur, [n, size]; of the interpolation, [size, n]; and the mask of
-    Sentinel-2's pixels with their blur inside the image, [n].
+    `places` [n] are the centres of Sentinel-2's pixels, in pixels of the image.
+    Returned: the blur, [n, size]; the interpolation, [size, n]; the mask of
+    Sentinel-2's pixels whose blur is inside the image, [n].
     """
     distances = (np.arange(size)[:, None] - places) * spacing / pixel
     cubic = _cubic(np.abs(distances))

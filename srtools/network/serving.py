@@ -15,45 +15,42 @@ from srtools.network import intervals, saved_model
 from srtools.network.saved_model import cropped
 from srtools.tf import tf
 
-VIEWS = 8  # views in a self-ensemble: turns and flips of an image
 INTERVAL = f"{OUTPUT_DN}_interval"  # output: half-width of the interval of a pixel, DN
 
 
-def mean_of_views(network: Callable, image: tf.Tensor, views: int) -> tf.Tensor:
-    """Return the mean of a network's outputs for 1 or 8 views of an image.
+def mean_of_views(network: Callable, image: tf.Tensor) -> tf.Tensor:
+    """Return the mean output of a network over the eight turns and flips of an image.
 
-    `network` takes an image [n, h, w, bands].
+    `network` takes an image [n, h, w, bands]; the mean is float32.
     """
-    if views == 1:
-        return tf.cast(network(image), tf.float32)
-    total = 0.0
+    views = []
     for axes, swap in product(([], [2], [1], [1, 2]), ((0, 1, 2, 3), (0, 2, 1, 3))):
         axes = tf.constant(axes, tf.int32)
         output = network(tf.transpose(tf.reverse(image, axes), swap))
-        total += tf.reverse(tf.transpose(tf.cast(output, tf.float32), swap), axes)
-    return total / VIEWS
+        views.append(tf.reverse(tf.transpose(tf.cast(output, tf.float32), swap), axes))
+    return tf.add_n(views) / len(views)
 
 
-def averaged(network: Callable, views: int) -> Callable:
-    """Return a serving function with the output `hr`, the mean over 1 or 8 `views`."""
+def averaged(network: Callable) -> Callable:
+    """Return a serving function whose output `hr` is the mean of eight views."""
 
     def one_view(image: tf.Tensor) -> tf.Tensor:
         return network(**{INPUT: image})[OUTPUT]
 
-    return lambda lr: {OUTPUT: mean_of_views(one_view, lr, views)}
+    return lambda lr: {OUTPUT: mean_of_views(one_view, lr)}
 
 
 def save(
     model_dir: str,
     folder: Path,
     crop: int,
-    views: int,
+    self_ensemble: bool,
     record: Mapping | None = None,
     network: tf.keras.Model | None = None,
 ) -> str:
     """Write a SavedModel for serving into `folder`, and return `folder` as text.
 
-    The output is `cropped(crop)` of the model in `model_dir`, the mean over `views`.
+    The output is `cropped(crop)` of the model in `model_dir`, or its `mean_of_views`.
     With intervals it lacks `intervals.CUT` more, and `INTERVAL` is a second output.
 
     Arguments:
@@ -74,7 +71,7 @@ def save(
         return network({INPUT: lr})[OUTPUT_DN][:, crop:-crop, crop:-crop]
 
     def serve(lr: tf.Tensor) -> dict[str, tf.Tensor]:
-        mean = mean_of_views(one_view, lr, views)
+        mean = mean_of_views(one_view, lr) if self_ensemble else one_view(lr)
         if record is None:
             return {cropped(crop): mean}
         predictors = intervals.predictors(mean)

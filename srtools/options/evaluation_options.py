@@ -68,11 +68,6 @@ class Options:
                 "results in --out_dir, too; rename the folder"
             )
 
-    @property
-    def views(self) -> int:
-        """Number of flips and rotations to average the network over: 8 or 1."""
-        return 8 if self.self_ensemble else 1
-
     def scenes(self) -> dict[str, "Options"]:
         """Return {name of a folder of patches: options to evaluate this scene}."""
         return {

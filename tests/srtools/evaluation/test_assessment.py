@@ -93,7 +93,6 @@ def test_sample_is_spread_and_keeps_its_numbers(monkeypatch):
     )
     metrics = assess(2).metrics("")
     assert [n for sample in samples for n in sample.numbers] == [0, 2, 4]
-    np.testing.assert_array_equal(samples[-1].lr, LR[4:])
     np.testing.assert_array_equal(samples[-1].truth, TRUTH[4:])
     assert metrics["closer_look"] == {"patches": 3}
 

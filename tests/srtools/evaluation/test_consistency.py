@@ -59,7 +59,7 @@ def measure(monkeypatch):
         test = EvalSet(Path("nowhere"), {}, 3, 160, {}, None)
         measure = consistency.Consistency(test)
         predicted = {"model": model, "bicubic": model}
-        measure.add(Sample(np.array(numbers), None, predicted, truth))
+        measure.add(Sample(np.array(numbers), predicted, truth))
         return measure.record()
 
     return measured

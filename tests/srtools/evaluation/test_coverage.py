@@ -10,7 +10,7 @@ from srtools.network import intervals
 
 def sample(truth: np.ndarray) -> Sample:
     predicted = {"model": np.full(truth.shape, 0.1, np.float32)}
-    return Sample(None, None, predicted, truth)
+    return Sample(None, predicted, truth)
 
 
 def test_counts_by_hand(monkeypatch):

@@ -65,7 +65,7 @@ def test_mean_over_patches():
 
     def add(predicted, zoomed):
         images = {"model": predicted[None], "bicubic": zoomed[None]}
-        measure.add(eval_set.Sample(None, None, images, TRUTH[None]))
+        measure.add(eval_set.Sample(None, images, TRUTH[None]))
 
     add(TRUTH, TRUTH)
     assert set(measure.record().values()) == {None}

@@ -23,7 +23,7 @@ def measure(image: np.ndarray) -> tuple[np.ndarray, ...]:
     # The border does not count.
     sides = [(0, 0), (BORDER, BORDER), (BORDER, BORDER), (0, 0)]
     image, truth = (np.pad(x, sides, constant_values=9) for x in (image, NOISE))
-    spectra.add(Sample(None, None, {"x": image}, truth))
+    spectra.add(Sample(None, {"x": image}, truth))
     record = spectra.record()
     names = "power_ratio", "correlation", "effective_resolution_metres"
     return record["cycles_per_metre"], *(record[name]["x"] for name in names)

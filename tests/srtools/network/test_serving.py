@@ -56,8 +56,8 @@ def test_mean_of_eight_views(crooked, tmp_path):
     """Intervals lie beside the mean, which is cut by 8 pixels more."""
     lr = ground()
     plain, wide = (
-        saved_model.load(serving.save(crooked, tmp_path / name, 16, 8, record))(lr=lr)
-        for name, record in (("plain", None), ("wide", RECORD))
+        saved_model.load(serving.save(crooked, tmp_path / x, 16, True, record))(lr=lr)
+        for x, record in (("plain", None), ("wide", RECORD))
     )
     assert set(plain) == {"hr_dn_crop16"}
     assert set(wide) == {"hr_dn_crop24", serving.INTERVAL}

@@ -62,7 +62,7 @@ def test_coverage_is_as_promised(simulated, calibrated):
     def measure(some: slice) -> dict:
         coverage = Coverage({"intervals": calibrated})
         predicted = {"model": network(tf.constant(lr[some], tf.float32)).numpy() * 1e-4}
-        coverage.add(Sample(None, None, predicted, hr[some] * 1e-4))
+        coverage.add(Sample(None, predicted, hr[some] * 1e-4))
         return coverage.record()
 
     record = measure(slice(None))

@@ -20,6 +20,7 @@ from typing import Any
 from srtools.conventions import BANDS, INPUT, OUTPUT, OUTPUT_DN, SCALE
 from srtools.network.block_convolution import BlockwiseConv2D
 from srtools.network.initial_weights import EvenZoom, SmoothZoom, start_as_zoom
+from srtools.network.keep_mean import KeepMean
 from srtools.network.receptive_field import layer_table, receptive_field
 from srtools.options import model_options as cli
 from srtools.tf import tf  # TensorFlow, without the notices of its libraries
@@ -41,7 +42,7 @@ class SRModel(otbtf.ModelBase):
     def __init__(self, dataset_element_spec: Any, filters=64, blocks=4, kernel=4):
         self.filters, self.blocks, self.kernel = filters, blocks, kernel
         super().__init__(dataset_element_spec, inference_cropping=CROPS)
-        # Sets the weights of first, *_conv2, zoom1, zoom2 and hr, so that the network
+        # Sets the weights of first, *_conv2, zoom1, zoom2 and last, so that the network
         # begins as a linear interpolation, and learns the missing detail.
         start_as_zoom(self.model)
 
@@ -63,7 +64,8 @@ class SRModel(otbtf.ModelBase):
         # A Conv2D in blocks of pixels, faster for 4 bands: [n, 4 h, 4 w, bands].  It
         # begins with weights near 0, so that all it adds to start_as_zoom is learned.
         small = {"kernel_initializer": tf.keras.initializers.VarianceScaling(1e-7)}
-        hr = BlockwiseConv2D(bands, 7, activation="relu", name=OUTPUT, **small)(x)
+        last = BlockwiseConv2D(bands, 7, name="last", **small)(x)
+        hr = KeepMean("relu", name=OUTPUT)([last, reflectance])  # L1 alone darkens
         hr_dn = layers.Rescaling(1 / SCALE, dtype="float32", name=OUTPUT_DN)(hr)
         return {OUTPUT: hr, OUTPUT_DN: hr_dn}
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from demo.pair_faults import Bands, Faults
+from demo.pair_faults import LEVELS, Bands, Faults
 from demo.render import PIXEL
 from srtools.conventions import FACTOR, OFFSET_DN
 from srtools.matching.point_spread import blur_metres
@@ -44,7 +44,7 @@ def optics(
     truth: np.ndarray,
     x: np.ndarray,
     y: np.ndarray,
-    faults: Faults,
+    faults: Faults = LEVELS["good"],
     shifts: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Blur and sample the truth [h, w, bands] as Sentinel-2's optics do.

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from demo import sensors
 from demo.landscape import draw_landscape
 from demo.render import render
-from sr_model import EvenZoom, SRModel, element_spec
+from sr_model import EvenZoom, KeepMean, SRModel, element_spec
 from srtools.conventions import (
     BANDS,
     FACTOR,
@@ -56,7 +56,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for draw in (
         *(rcs, phase, residual, field, checkerboard),
-        *(l1_l2, zooms, tiles, mtf, offset, unseen),
+        *(l1_l2, keep_mean, zooms, tiles, mtf, offset, unseen),
     ):
         print(draw())
 
@@ -219,18 +219,19 @@ def residual() -> Path:
     figure = new("A residual network adds corrections to what it has", 7.2)
     above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
     axis = above.subplots()
-    axis.set(xlim=(-0.9, 16.4), ylim=(-4.1, 1.7))
+    axis.set(xlim=(-0.9, 17.5), ylim=(-4.1, 1.7))
     axis.axis("off")
     plain, block, up = "#e8eef7", "#fdebd8", "#e0f0e3"
     network = [(0.0, "lr x 0.0001\n32 x 32 x 4", "white")]
     network += [(2.2, "conv 7 x 7\n64 filters", plain)]
-    network += [(4.4, "4 residual\nblocks", block), (6.6, "+", "white")]
-    network += [(x, "transposed\n4 x 4, x 2", up) for x in (8.8, 11.0)]
-    network += [(13.2, "conv 7 x 7\n4 bands", plain)]
-    network += [(15.4, "hr\n128 x 128 x 4", "white")]
+    network += [(4.4, "4 residual\nblocks", block), (6.2, "+", "white")]
+    network += [(x, "transposed\n4 x 4, x 2", up) for x in (8.0, 10.15)]
+    network += [(12.3, "conv 7 x 7\n4 bands", plain)]
+    network += [(14.4, "keep the\nmean of lr", plain)]
+    network += [(16.5, "hr\n128 x 128 x 4", "white")]
     chain(axis, 0, network)
-    arrow(axis, (2.2, 0.5), (6.6, 0.5), -0.3)
-    axis.text(4.4, 1.4, "long skip", ha="center", fontsize=11)
+    arrow(axis, (2.2, 0.5), (6.2, 0.5), -0.3)
+    axis.text(4.2, 1.4, "long skip", ha="center", fontsize=11)
     inside = [(3.4, "x", "white"), (6.2, "conv 3 x 3\nReLU", block)]
     inside += [(9.0, "conv 3 x 3", block), (11.4, "+", "white"), (13.4, "ReLU", block)]
     chain(axis, -2.9, inside)
@@ -362,6 +363,38 @@ def l1_l2() -> Path:
         axis.set_xlabel("metres")
     axes[0].set_ylabel("reflectance")
     return save(figure, "l1_l2")
+
+
+def keep_mean() -> Path:
+    """Show that L1 loses a road whose place is unknown, and the layer its light."""
+    metres = (np.arange(64) - 31.5) * HR_SPACING_METRES
+    places = np.array([[-15.0], [-7.5], [0.0], [7.5], [15.0]])
+    roads = np.where(np.abs(metres - places) < 3, 0.3, 0.1).astype(np.float32)
+    median, mean = np.median(roads, axis=0), roads.mean(axis=0)
+    hr = np.tile(median[None, :, None], (1, 64, 1, 1))
+    lr = np.tile(mean.reshape(16, 4).mean(axis=1)[None, :, None], (1, 16, 1, 1))
+    kept = KeepMean()([hr, lr])[0, 32, :, 0]
+    figure = new("Where is the road? The median of five images has none", 4.2)
+    axes = figure.subplots(1, 3, sharey=True)
+    for index, road in enumerate(roads):
+        axes[0].step(metres, road + 0.003 * (index - 2), color=GREY, where="mid")
+    axes[1].step(metres, median, color=ORANGE, lw=2.5, where="mid")
+    axes[2].step(metres, kept, color=GREEN, lw=2.5, where="mid")
+    lines = {"color": BLUE, "linestyle": "--"}
+    for axis, values in zip(axes, (mean, median, kept), strict=True):
+        brightness = float(np.mean(values[8:-8]))
+        axis.axhline(brightness, **lines, label=f"mean {brightness:.3f}")
+        axis.legend(fontsize=12, loc="upper left")
+    titles = (
+        "what Sentinel-2 allows",
+        "least L1: the median, too dark",
+        "and the layer that keeps the mean",
+    )
+    for axis, title in zip(axes, titles, strict=True):
+        axis.set_title(title, fontsize=13)
+        axis.set_xlabel("metres")
+    axes[0].set(ylabel="reflectance", ylim=(0.08, 0.36))
+    return save(figure, "keep_mean")
 
 
 def zooms() -> Path:

@@ -48,10 +48,14 @@ class NetworkGraph:
         self.skipped = any(inside.keys() <= inner for inner in sums.values())
 
     def _inner(self, inputs: list[tf.Operation]) -> frozenset:
-        """Return the operations on one way to a sum alone, if they convolve."""
+        """Return the operations on one way to a sum alone, if they convolve.
+
+        A sum around zooms, such as that of KeepMean, is none of the exercise's.
+        """
         ways = [self.before[op] for op in inputs] or [frozenset()]
         inner = frozenset.union(*ways) - frozenset.intersection(*ways)
-        return inner if inner & self.convolutions.keys() else frozenset()
+        zooms = inner & self.zooms.keys()
+        return inner if inner & self.convolutions.keys() and not zooms else frozenset()
 
     def is_bent(self, block: frozenset) -> bool:
         """Check whether a block has an activation between its convolutions."""

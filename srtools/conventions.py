@@ -42,7 +42,7 @@ DATASET_CARD = "dataset.json"
 OWN_GRID_IMAGE = "sentinel2.tif"
 """Sentinel-2 on its own 10 m grid, beside the patches."""
 
-FIELD_LR_PIXELS = 13
+FIELD_LR_PIXELS = 15
 """Margin of the receptive field of `sr_model.py` with its defaults, lr pixels."""
 
 INTERPOLATION_REACH_LR_PIXELS = 8

@@ -100,7 +100,7 @@ def test_the_card_describes_network_and_training(trained, rows):
     assert (card["scale"], card["factor"]) == (1e-4, 4)
     assert (card["lr_spacing"], card["hr_spacing"]) == (6.0, 1.5)
     assert card["offset_removed"] == 1000
-    assert card["receptive_field"]["margin"] == 3 + 2 + 2
+    assert card["receptive_field"]["margin"] == 3 + 2 + 2 + 2
     assert card["scenes"][0]["dataset"] == DATASET
     parameters = 7 * 7 * 4 * 8 + 8 + 2 * (3 * 3 * 8 * 8 + 8) + 2 * (4 * 4 * 8 * 8 + 8)
     parameters += 7 * 7 * 8 * 4 + 4
@@ -145,8 +145,10 @@ def test_the_logs_have_curves_and_pictures(trained):
 
 def test_the_best_weights_are_saved_when_it_stops_early(tmp_path, capsys):
     """Each epoch is worse than the initial network, which is epoch 0."""
-    _, hr = make_patches(COUNTS["train"], seed=0)
-    patches = write_folder(tmp_path / "patches", train_hr=np.full_like(hr, 9000))
+    lr, hr = make_patches(COUNTS["valid"], seed=1)
+    start = sr_model.SRModel(sr_model.element_spec(4)).model({"lr": lr})["hr_dn"]
+    hr = start.numpy().astype(hr.dtype)  # the truth is what it begins with
+    patches = write_folder(tmp_path / "patches", valid_hr=hr)
     model_dir = tmp_path / "model"
     assert run(patches, model_dir, "--nb_epochs", "5", "--patience", "2") == 0
     losses = [row["val_loss"] for row in read_table(tmp_path / "model_logs")]
@@ -203,11 +205,12 @@ def test_a_training_that_diverges_keeps_its_best_weights(
 
 
 class Dead(sr_model.SRModel):
-    """A network with a last ReLU that is always 0, as after a divergence."""
+    """A network with a first ReLU that is always 0, as after a divergence."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
-        self.get_layer("hr").bias.assign([-99.0] * 4)
+        first = self.get_layer("first")
+        first.bias.assign(-99 * tf.ones_like(first.bias))
 
 
 def test_a_network_that_is_dead_is_not_saved(patches, tmp_path, capsys, monkeypatch):

@@ -57,7 +57,7 @@ def start_as_zoom(network: tf.keras.Model) -> None:
     other channels stay random, with almost no weight in the sum.
     """
     names = {layer.name for layer in network.layers}
-    if missing := {"first", "zoom1", "zoom2", OUTPUT} - names:
+    if missing := {"first", "zoom1", "zoom2", "last"} - names:
         raise SRError(f"the network needs a layer with the name {min(missing)}")
     identity = np.arange(network.output[OUTPUT].shape[-1])
     repeats = network.get_layer("zoom1").kernel_size[0] == 2
@@ -73,7 +73,7 @@ def start_as_zoom(network: tf.keras.Model) -> None:
         elif layer.name.startswith("zoom"):  # [size, size, filters, channels]
             kernel[:, :, identity, :] = 0
             kernel[:, :, identity, identity] = linear_zoom(len(kernel))[:, :, None]
-        elif layer.name == OUTPUT:
+        elif layer.name == "last":
             # The skip connection has doubled the channel.  Pixels that were repeated 4
             # times become a linear interpolation under a triangle.
             line = np.array([1, 2, 3, 4, 3, 2, 1]) / 16 if repeats else np.eye(7)[3]

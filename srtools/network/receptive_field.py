@@ -14,8 +14,8 @@ from srtools.tf import tf
 
 KNOWN = frozenset(
     "activation add average batchnormalization blockwiseconv2d concatenate conv2d "
-    "conv2dtranspose depthwiseconv2d dropout elu identity inputlayer leakyrelu maximum "
-    "prelu relu rescaling separableconv2d upsampling2d".split()
+    "conv2dtranspose depthwiseconv2d dropout elu identity inputlayer keepmean "
+    "leakyrelu maximum prelu relu rescaling separableconv2d upsampling2d".split()
 )
 """Classes of layers that can be measured: a copy is 0 exactly where its field is 0."""
 

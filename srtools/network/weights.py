@@ -50,7 +50,8 @@ def assign(network: tf.keras.Model, folder: str | Path) -> None:
             raise SRError(
                 f"the weights of {folder} do not fit: {name} has the shape "
                 f"{shape or 'missing'}, {expected or 'no such weight'} is expected; "
-                "give the --filters, --blocks and --kernel of that model"
+                "give the --filters, --blocks and --kernel of that model, or train it "
+                "anew with this version"
             )
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -10,6 +10,7 @@ from tests.processes import ROOT
 RIGHT = """
 import otbtf
 import tensorflow as tf
+from srtools.network.keep_mean import KeepMean
 layers = tf.keras.layers
 
 def conv(filters, size, **options):
@@ -56,6 +57,8 @@ def nested(x):
     return tf.keras.Model(x, layers.Add()([x, conv(8, 3)(y)]))
 
 class Net"""
+LAST = 'hr = conv(4, 7, name="hr")(x)'
+KEPT = f"{LAST}\n        hr = KeepMean()([hr, normalized_inputs['x']])"
 ONE = "            x = x if _ else layers.Add()([x, f"
 NONE = "    postprocess_outputs = lambda self, **_: {}\n"
 # A part of it, its replacement, and words of the line that must fail.
@@ -69,7 +72,7 @@ MISTAKES = {
     "a key of the student's": (
         "conv(8, 7)",
         '{}["a"]',
-        "'a' (sr_model.py, line 14)",
+        "'a' (sr_model.py, line 15)",
     ),
     "nothing returned": ('return {"hr": hr, "dn": dn}', "", "is built: "),
     "not normalised": (" * 1e-4", "", "multiplies by 1e-4"),
@@ -87,6 +90,12 @@ MISTAKES = {
     ),
     "no skips": (ADD, "conv(8, 3)(y)", "residual blocks"),
     "no long skip": ("x = layers.Add()([x, first])", "", "(2 sums around conv"),
+    "no long skip, the mean kept": (
+        f"x = layers.Add()([x, first])|{LAST}",
+        f"|{KEPT}",
+        "(2 sums around convolutions, none around all)",
+    ),
+    "no skips, the mean kept": (f"{ADD}|{LAST}", f"conv(8, 3)(y)|{KEPT}", "(1 sums"),
     "a long skip around one": ("        x = layers.Add()([x, f", ONE, "long skip"),
     "padding left out": ("conv(4, 7", "layers.Conv2D(4, 7", "128 x 128 (122 x 122"),
     "16 bands": ("conv(4, 7", "conv(16, 7", "they have 4 bands (16)"),
@@ -105,13 +114,17 @@ MISTAKES = {
 
 
 def replace(text: str, old: str, new: str) -> str:
-    assert text.count(old) == 1
-    return text.replace(old, new)
+    """Replace a part that stands once, or several with | between them."""
+    for one, other in zip(old.split("|"), new.split("|"), strict=True):
+        assert text.count(one) == 1 or not one
+        text = text.replace(one, other) if one else text
+    return text
 
 
 # Other ways to write the network of the course.
 WAYS = {
     "as it is": ("", ""),
+    "the mean kept": (LAST, KEPT),
     "sums as a + b": (ADD, "x + conv(8, 3)(y)"),
     "blocks made by hand": (f"y = {ACTIVE}\n            x = {ADD}", "x = Block()(x)"),
     "nested blocks": (f"y = {ACTIVE}\n            x = {ADD}", "x = nested(x)(x)"),

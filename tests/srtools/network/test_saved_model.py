@@ -13,7 +13,7 @@ from tests.networks import make, scene
 
 import tensorflow as tf
 
-MARGIN = 3 + 2 * 2 + 2  # lr pixels of the receptive field
+MARGIN = 3 + 2 * 2 + 2 + 2  # lr pixels of the receptive field
 CROPS = (16, 32, 64, 96, 128)
 NAMES = ("hr", "hr_dn")
 KEYS = {*NAMES, *(f"{name}_crop{crop}" for name in NAMES for crop in CROPS)}
@@ -22,7 +22,7 @@ KEYS = {*NAMES, *(f"{name}_crop{crop}" for name in NAMES for crop in CROPS)}
 def make_trained():
     """Make a network whose every channel counts, as in a trained one."""
     model = make(blocks=2)
-    last = model.get_layer("hr")
+    last = model.get_layer("last")
     kernel, bias = last.get_weights()
     kernel += np.random.default_rng(0).normal(0, 0.02, kernel.shape)
     last.set_weights([kernel, bias + 0.2])
@@ -51,11 +51,11 @@ def test_the_signature_has_the_names_and_answers_of_the_model(model, signature):
     for height, width in ((16, 16), (70, 66)):
         lr = scene(height, width)
         saved = signature(lr=tf.constant(lr))
-        assert set(saved) == KEYS | {"hr_dn_crop40"}  # MARGIN, even, in hr pixels
+        assert set(saved) == KEYS | {"hr_dn_crop48"}  # MARGIN, even, in hr pixels
         np.testing.assert_allclose(
             saved["hr"], model.model({"lr": lr})["hr"], atol=1e-6
         )
-        for crop in (40, *CROPS):
+        for crop in (48, *CROPS):
             inner = saved["hr_dn"][:, crop:-crop, crop:-crop]
             # To the last digit but one: the tight crop is computed on its own.
             np.testing.assert_allclose(saved[f"hr_dn_crop{crop}"], inner, rtol=1e-6)
@@ -166,7 +166,7 @@ def test_the_fingerprint_changes_with_the_weights(model, tmp_path):
 def test_names_of_weights_do_not_depend_on_keras(folder):
     """Nor on the number of networks built before."""
     blocks = [f"block{number}_conv{conv}" for number in (1, 2) for conv in (1, 2)]
-    layers = ["first", *blocks, "zoom1", "zoom2", "hr"]
+    layers = ["first", *blocks, "zoom1", "zoom2", "last"]
     expected = {f"{name}/{kind}" for name in layers for kind in ("kernel", "bias")}
     assert set(weights.by_name(make(blocks=2).model)) == expected
     assert set(np.load(folder / weights.FILE)) == expected

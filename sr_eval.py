@@ -79,7 +79,7 @@ def evaluate(options: cli.Options) -> dict:
     """Score the model and simple zooms on all test patches; return metrics.json."""
     test = eval_set.read_eval_set(options.patches[0])
     model = saved_model.describe(options.model_dir)
-    eval_set.check_model(model, test, options.ignore_offset, options.accept_ground)
+    eval_set.check_model(model, test, options)
     result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
     network = saved_model.load(options.model_dir, OUTPUT)
     if options.self_ensemble:  # the mean over eight flips and turns
@@ -106,10 +106,8 @@ def main(argv: list[str] | None = None) -> int:
         results, names = comparison.write(out_dir, overwrite, *options.compare)
     elif len(options.patches) > 1:
         model = saved_model.describe(options.model_dir)
-        for folder in options.patches:  # all of them, before the first is scored
-            test = eval_set.read_eval_set(folder)
-            accepted = options.ignore_offset, options.accept_ground
-            eval_set.check_model(model, test, *accepted)
+        for test in map(eval_set.read_eval_set, options.patches):  # before all scores
+            eval_set.check_model(model, test, options)
         names = comparison.files_of(options.scenes())
         result_files.check_folder(out_dir, overwrite, names)
         runs = {name: evaluate(scene) for name, scene in options.scenes().items()}

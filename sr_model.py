@@ -53,7 +53,6 @@ class SRModel(otbtf.ModelBase):
     def get_outputs(self, normalized_inputs: dict) -> dict:  # exercise
         """Build the network: [n, h, w, bands] to [n, 4 h, 4 w, bands]."""
         reflectance = normalized_inputs[INPUT]
-        bands = reflectance.shape[-1]
         # [n, h, w, filters] up to the zooms
         first = x = conv(self.filters, 7, activation="relu", name="first")(reflectance)
         for block in range(1, self.blocks + 1):
@@ -64,7 +63,7 @@ class SRModel(otbtf.ModelBase):
         # A Conv2D in blocks of pixels, faster for 4 bands: [n, 4 h, 4 w, bands].  It
         # begins with weights near 0, so that all it adds to start_as_zoom is learned.
         small = {"kernel_initializer": tf.keras.initializers.VarianceScaling(1e-7)}
-        last = BlockwiseConv2D(bands, 7, name="last", **small)(x)
+        last = BlockwiseConv2D(reflectance.shape[-1], 7, name="last", **small)(x)
         hr = KeepMean("relu", name=OUTPUT)([last, reflectance])  # L1 alone darkens
         hr_dn = layers.Rescaling(1 / SCALE, dtype="float32", name=OUTPUT_DN)(hr)
         return {OUTPUT: hr, OUTPUT_DN: hr_dn}

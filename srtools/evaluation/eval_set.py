@@ -10,6 +10,7 @@ from srtools import conventions
 from srtools.cards import agree, check_conventions
 from srtools.errors import SRError
 from srtools.network.saved_model import ModelInfo
+from srtools.options.evaluation_options import Options
 from srtools.patches import footprints, patch_files
 
 BORDER = 8
@@ -91,13 +92,11 @@ def evenly_spaced(count: int, sample: int) -> list[int]:
     return np.unique(places.round().astype(int)).tolist()
 
 
-def check_model(
-    info: ModelInfo, test: EvalSet, ignore_offset: bool, accept_ground: bool
-) -> None:
+def check_model(info: ModelInfo, test: EvalSet, options: Options) -> None:
     """Check that a model fits the patches, and was trained on other ground."""
     info.require(conventions.INPUT, conventions.OUTPUT)
-    check_model_card(info, test.dataset, ignore_offset)
-    if not accept_ground:
+    check_model_card(info, test.dataset, options.ignore_offset)
+    if not options.accept_ground:
         check_ground(info, test)
 
 

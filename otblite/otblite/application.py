@@ -4,7 +4,6 @@ An application of `otblite.applications` declares its parameters and describes i
 outputs in `run`; nothing is computed until pixels are read.
 """
 
-import logging
 import os
 import weakref
 from collections.abc import Callable, Iterable
@@ -27,10 +26,8 @@ from otblite.itk import (
     itkSize,
     itkVector,
 )
-from otblite.parameters import INPUT, LISTS, RAM, Parameter, Pixel, Type
+from otblite.parameters import LISTS, RAM, Parameter, Pixel, Type
 from rasterio.crs import CRS
-
-log = logging.getLogger("otblite")
 
 # Types of the entries of an exported image, besides its array.
 EXPORTED = {
@@ -46,9 +43,6 @@ CORNERS = (("Upper", 0), ("Lower", 1)), (("Left", 0), ("Right", 1))
 
 class Application(Extras):
     """One run of an application.  Method names are those of OTB's bindings."""
-
-    name = ""
-    """Name in the registry."""
 
     def __init__(self, progress: bool = True):
         self._progress = progress
@@ -79,6 +73,10 @@ class Application(Extras):
         """Return the value of a parameter, or its default."""
         parameter = self._parameter(key)
         return parameter.current if parameter.enabled else parameter.default
+
+    def single(self, key: str) -> float | None:
+        """Return a number as OTB keeps it, in float32; None if there is none."""
+        return None if self[key] is None else float(np.float32(self[key]))
 
     def has(self, key: str) -> bool:
         """Check whether a parameter has a value (a default counts)."""
@@ -119,11 +117,12 @@ class Application(Extras):
 
     def Execute(self) -> int:
         """Check the parameters and prepare the outputs; pixels come later."""
-        for parameter in self._parameters.values():
-            is_output = parameter.type in (Type.OutputImage, Type.OutputVectorData)
-            if parameter.mandatory and not is_output and parameter.role == INPUT:
-                if not self.has(parameter.key):
-                    self.fail(f"parameter '{parameter.key}' is mandatory")
+        for key in self.missing():
+            if self._parameter(key).type not in (
+                Type.OutputImage,
+                Type.OutputVectorData,
+            ):
+                self.fail(f"parameter '{key}' is mandatory")
         # Inputs and parameters may have changed since the last time.
         for parameter in self._parameters.values():
             parameter.automatic = None
@@ -168,10 +167,6 @@ class Application(Extras):
         return 0
 
     # Names and kinds of parameters.
-
-    def GetName(self) -> str:
-        """Return the name of the application."""
-        return self.name
 
     def GetParametersKeys(self, recursive: bool = True) -> tuple[str, ...]:
         """List the keys of the parameters that are supported."""
@@ -304,8 +299,7 @@ class Application(Extras):
 
     def GetParameterStringList(self, key: str) -> list[str]:
         """Return a list."""
-        if self._parameter(key).type not in LISTS:
-            self.fail(f"parameter '{key}' is no list")
+        self._of_type(key, *LISTS)
         return list(self.GetParameterValue(key) or [])
 
     def GetParameterInt(self, key: str) -> int:
@@ -328,14 +322,7 @@ class Application(Extras):
 
     def ConnectImage(self, key: str, other: "Application", other_key: str) -> bool:
         """Use an output of another application as input, without a file."""
-        image = other._image(other_key)
-        parameter = self._parameter(key)
-        if parameter.type is Type.InputImageList:
-            parameter.images.append(image)
-        elif parameter.type is Type.InputImage:
-            parameter.images = [image]
-        else:
-            self.fail(f"parameter '{key}' is not an input image")
+        self.put_image(key, other._image(other_key))
         self._stale = True
         return True
 
@@ -389,7 +376,7 @@ class Application(Extras):
         image = self._image(key, index)
         (col, row), (width, height) = region["index"], region["size"]
         window = Window(row, col, height, width)
-        if window.clip(*image.grid.window[2:]) != window:
+        if window.intersect(image.grid.window) != window:
             self.fail(f"the region {region} is not inside the image of '{key}'")
         self._regions[key] = window
         return height * width * image.bands * np.dtype(np.float32).itemsize
@@ -458,8 +445,7 @@ class Application(Extras):
             RuntimeError: where OTB crashes, because the application that exported the
                 image is gone, or goes on without a word, because sizes differ.
         """
-        if self._parameter(key).type not in IMAGES:
-            self.fail(f"parameter '{key}' is not an input image")
+        self._of_type(key, *IMAGES)
         array = exported["array"]
         self._check_pixels(key, array)
         for name, kind in EXPORTED.items():
@@ -527,11 +513,7 @@ class Application(Extras):
     def GetImageAsNumpyArray(self, key: str, dt: str = "float") -> np.ndarray:
         """Return the pixels [h, w] of an image of one band."""
         pixels = self.GetVectorImageAsNumpyArray(key)
-        if pixels.shape[2] > 1:
-            raise ValueError(
-                f"{self.name}: an image of one band is expected, '{key}' has "
-                f"{pixels.shape[2]}; use GetVectorImageAsNumpyArray"
-            )
+        self._check_one_band(key, pixels)
         return pixels[:, :, 0]
 
 

@@ -55,6 +55,15 @@ class Logger:
 class Extras:
     """Base class of `Application`, which has the methods that these ones call."""
 
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
+        return type(self).__name__
+
+    def GetName(self) -> str:
+        """Return the name of the application."""
+        return self.name
+
     # Parameters as attributes.
 
     def __getattr__(self, name: str) -> Any:
@@ -110,13 +119,17 @@ class Extras:
     def UpdateParameters(self) -> None:
         """Do nothing: no parameter depends on others before `Execute`."""
 
+    def missing(self) -> list[str]:
+        """List the mandatory parameters without a value, outputs too."""
+        return [
+            key
+            for key, parameter in self._parameters.items()
+            if parameter.mandatory and parameter.role == INPUT and not self.has(key)
+        ]
+
     def IsApplicationReady(self) -> bool:
         """Check whether every mandatory parameter has a value, outputs too."""
-        return all(
-            self.HasValue(key)
-            for key in self.GetParametersKeys()
-            if self.IsMandatory(key) and self.GetParameterRole(key) == INPUT
-        )
+        return not self.missing()
 
     def SetParameterUserValue(self, key: str, of_user: bool) -> None:
         """Let a value count as the user's, or as automatic."""
@@ -256,17 +269,18 @@ class Extras:
         self._check_one_band(key, array)
         return self.SetVectorImageFromNumpyArray(key, array, index)
 
-    def put_image(self, key: str, image: Image, index: int) -> None:
-        """Set an image as the input, or as the element of a list with that index."""
+    def put_image(self, key: str, image: Image, index: int | None = None) -> None:
+        """Set an image as the input, or as the element of a list; append by default."""
         parameter = self._of_type(key, *IMAGES)
+        count = len(parameter.images)
         if parameter.type is Type.InputImage:
             parameter.images = [image]
-        elif index < len(parameter.images):
-            parameter.images[index] = image
-        elif index == len(parameter.images):
+        elif index is None or index == count:
             parameter.images.append(image)
+        elif index < count:
+            parameter.images[index] = image
         else:
             self.fail(
-                f"parameter '{key}' has {len(parameter.images)} images, and the one of "
-                f"index {index} was given"
+                f"parameter '{key}' has {count} images, and the one of index {index} "
+                "was given"
             )

@@ -31,8 +31,8 @@ class BlockCache:
     """Pixels of one image, in blocks of the file or groups of these."""
 
     name: str
-    shape: tuple[int, int]
-    """Height and width of the image."""
+    whole: Window
+    """All of the image."""
     block: tuple[int, int]
     """Height and width of a block in the file."""
     fetch: Callable[[Window], np.ndarray]
@@ -57,7 +57,7 @@ class BlockCache:
             if pixels is None:
                 shape = len(block), window.height, window.width
                 pixels = np.empty(shape, block.dtype)
-            overlap = window.intersect(place.clip(*self.shape))
+            overlap = window.intersect(place.intersect(self.whole))
             target = overlap.shift(-window.row, -window.col).slices
             source = overlap.shift(-place.row, -place.col).slices
             pixels[(slice(None), *target)] = block[(slice(None), *source)]
@@ -76,7 +76,7 @@ class BlockCache:
             for run in _runs(missing):
                 first, last = places[run[0]], places[run[-1]]
                 together = first._replace(width=last.col + last.width - first.col)
-                row = self.fetch(together.clip(*self.shape))
+                row = self.fetch(together.intersect(self.whole))
                 for key in run:
                     start = places[key].col - first.col
                     part = row[:, :, start : start + first.width]

@@ -51,7 +51,7 @@ def run(name: str, arguments: list[str]) -> int:
         if not values:
             raise Misuse(f"Waiting for at least one parameter.\n\n{describe(app)}")
         assign(app, values)
-        if missing := [key for key in app.GetParametersKeys() if is_missing(app, key)]:
+        if missing := app.missing():
             words = f"Missing mandatory parameter -{', -'.join(missing)}."
             raise Misuse(f"{words}\n\n{describe(app)}")
         app.ExecuteAndWriteOutput()
@@ -100,24 +100,19 @@ def assign(app: Application, values: dict[str, list[str]]) -> None:
         app.SaveParametersToXML(save[0])
 
 
-def is_missing(app: Application, key: str) -> bool:
-    """Check whether a mandatory parameter has no value."""
-    is_input = app.GetParameterRole(key) != OUTPUT
-    return is_input and app.IsMandatory(key) and not app.HasValue(key)
-
-
 def describe(app: Application, keys: list[str] = ()) -> str:
     """Return the help: of some parameters, or of all."""
     lines = [f"This is the {app.name} application, version {__version__} of otblite"]
     if not keys:
         lines += ["", type(app).__doc__, "", "Parameters:"]
+    missing = app.missing()
     for parameter in app.declare():
         key, value = parameter.key, parameter.default
         if parameter.role != OUTPUT and (not keys or key in keys):
             facts = ["mandatory" if parameter.mandatory else "optional"]
             facts += ["/".join(parameter.choices)] if parameter.choices else []
             facts += [] if value is None else [f"default value is {value}"]
-            flag, kind = "MISSING" * is_missing(app, key), f"<{parameter.type.name}>"
+            flag, kind = "MISSING" * (key in missing), f"<{parameter.type.name}>"
             lines.append(f"{flag:8}-{key:<26} {kind:18} ({', '.join(facts)})")
     return "\n".join(lines)
 

@@ -1,10 +1,11 @@
 """The expressions of BandMath and BandMathX that scripts write, run by numexpr.
 
-Supported are numbers, `pi`, `e`, bands (`im1b2`), places (`idxX`, `idxY`), `? :`,
+Supported are numbers, `pi`, `e`, bands (`im1b2`), indices (`idxX`, `idxY`), `? :`,
 `||`, `&&`, `or`, `and`, comparisons, `+ - * / ^`, signs, parentheses, functions.
 Anything else is refused by name.
 
-BandMath's parser (muParser) has C's logic: zero is false, everything else is true.
+BandMath's parser (muParser) has C's logic: zero is false, everything else is true; it
+has coordinates (`idxPhyX`, `idxPhyY`).
 BandMathX's (muParserX) is strict: a number is no condition and a comparison is no
 number, it takes `(im1b1 > 2 ? 1 : 0)`.  otblite refuses the same expressions.
 It also has vectors: all bands of an image (`im1`), `{im1b1, 2}`, the operators and
@@ -27,25 +28,31 @@ logging.getLogger("numexpr.utils").setLevel(logging.WARNING)
 
 import numexpr  # noqa: E402
 
-# Functions of one number, and numexpr's code for them.
-FUNCTIONS = {
+# Functions of one number or two, and numexpr's code for them.
+OF_ONE = {
     name: f"{name}({{0}})"
     for name in (
         *("abs", "sqrt", "exp", "log", "log10"),
         *("sin", "cos", "tan", "sinh", "cosh", "tanh"),
     )
 } | {"ln": "log({0})", "log2": f"(log({{0}}) / {np.log(2)!r})"}
+NDVI = "where(abs({1} + {0}) < 1e-6, 0.0, (({1} - {0}) / ({1} + {0})))"
 # Those that one of the two parsers does not have; BandMathX writes vasin.
 ARCS = {"asin": "arcsin({0})", "acos": "arccos({0})", "atan": "arctan({0})"}
-NOT_STRICT = ARCS | {
+NOT_STRICT = {
+    **OF_ONE,
+    **ARCS,
+    "ndvi": NDVI,
+    "atan2": "arctan2({0}, {1})",
     "asinh": "arcsinh({0})",
     "acosh": "arccosh({0})",
-    "atanh": "arctanh({0})",
+    "atanh": "(0.5 * log((1 + {0}) / (1 - {0})))",  # of -0 it is 0
     "rint": "floor({0} + 0.5)",
     "sign": "where({0} > 0, 1.0, where({0} < 0, -1.0, 0.0))",
 }
 # The same for each component of a vector: vsqrt, vacos...
-OF_COMPONENTS = {f"v{name}": code for name, code in (FUNCTIONS | ARCS).items()}
+OF_COMPONENTS = {f"v{name}": code for name, code in (OF_ONE | ARCS).items()}
+STRICT = {**OF_ONE, **OF_COMPONENTS, "ndvi": NDVI, "pow": "({0} ** {1})"}
 CONSTANTS = {"pi": np.pi, "e": np.e, "euler": np.euler_gamma}
 CONSTANTS |= {f"ln{n}": np.log(n) for n in (2, 10)}
 CONSTANTS |= {f"log{n}e": 1 / np.log(n) for n in (2, 10)}
@@ -67,7 +74,7 @@ START |= {"vmin": np.finfo(np.float64).max, "vmax": np.finfo(np.float64).tiny}
 # numexpr takes at most 31 operands and its result.
 MOST_OPERANDS = 31
 TOKEN = re.compile(
-    r"\s*(?:(\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
+    r"\s*(?:(0x[\da-fA-F]+|0b[01]+|\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
     r"|([A-Za-z_]\w*)|(&&|\|\||[<>=!]=|[-+*/^<>?:(),{}]))"
 )
 BAND = re.compile(r"im([1-9]\d*)b([1-9]\d*)")
@@ -75,7 +82,7 @@ WHOLE = re.compile(r"im([1-9]\d*)")
 AROUND = re.compile(r"im([1-9]\d*)b([1-9]\d*)N(\d*[13579])x(\d*[13579])")
 OF_BAND = re.compile(r"im([1-9]\d*)b([1-9]\d*)(Mini|Maxi|Mean|Sum|Var)")
 SPACING = re.compile(r"im([1-9]\d*)Phy([XY])")
-INDEX = re.compile(r"idx[XY]")
+INDEX = re.compile(r"idx(Phy)?[XY]")
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class _Parser:
         self.operands: set[str] = set()
         self.numbers: dict[str, float] = {}
         self.chooses = True
-        self.functions = FUNCTIONS | (OF_COMPONENTS if strict else NOT_STRICT)
+        self.functions = STRICT if strict else NOT_STRICT
         self.methods = SHARED | (WITH_VECTORS if strict else WITHOUT_VECTORS)
         self.constants = CONSTANTS if strict else NOT_STRICT_CONSTANTS
 
@@ -144,12 +151,15 @@ class _Parser:
 
     # Kinds of values.
 
-    def truth(self, part: Value, operator: str = "") -> str:
+    def varies(self, part: Value) -> bool:
+        return not self.operands.isdisjoint(re.findall(r"\w+", *part.codes))
+
+    def truth(self, part: Value, cut: bool = False) -> str:
         if part.kind == TRUTH:
             return part.codes[0]
         if self.strict:
             self.fail(f"BandMathX needs a comparison as condition, not a {part.kind}")
-        if operator in ("and", "or"):  # which cut off behind the point
+        if cut:  # behind the point: `and`, `or`, and all that muParser computes at once
             return f"(~({part.codes[0]} ** 2 < 1))"
         return f"({part.codes[0]} != 0)"
 
@@ -172,6 +182,11 @@ class _Parser:
         return _one_or_zero(part.codes[0]) if part.kind == TRUTH else part.codes[0]
 
     def vector(self, part: Value) -> tuple[str, ...]:
+        if part.kind != VECTOR:
+            self.fail(f"a vector is expected, not {_spell(part)}")
+        return part.codes
+
+    def components(self, part: Value) -> tuple[str, ...]:
         return part.codes if part.kind == VECTOR else (self.number(part),)
 
     def alike(self, one: Value, other: Value) -> list[tuple[str, str]]:
@@ -187,7 +202,9 @@ class _Parser:
 
     def parse(self) -> tuple[str, ...]:
         result = self.choice()
-        codes = result.codes if result.kind == VECTOR else (self.number(result),)
+        while not self.strict and self.take(","):  # muParser's last one counts
+            result = self.choice()
+        codes = self.components(result)
         if self.tokens:
             self.unsupported(self.peek())
         return codes
@@ -249,9 +266,11 @@ class _Parser:
             if kind == "comparison" and left.kind == right.kind == TRUTH:
                 codes = _one_or_zero(left.codes[0]), _one_or_zero(right.codes[0])
             else:
+                parts = (left, right)
+                cut = operator in ("and", "or") or not any(map(self.varies, parts))
                 codes = (
-                    self.truth(part, operator) if kind == TRUTH else self.number(part)
-                    for part in (left, right)
+                    self.truth(part, cut) if kind == TRUTH else self.number(part)
+                    for part in parts
                 )
             code = f"({f' {operators[operator]} '.join(codes)})"
             left = Value((code,), NUMBER if kind == NUMBER else TRUTH)
@@ -280,7 +299,9 @@ class _Parser:
 
     def sign(self) -> Value:
         if self.take("-"):
-            return Value((f"(-{self.number(self.sign())})",))
+            # BandMathX's whole numbers have no -0, and 1 / -0 would be -infinity.
+            zero = "0 " * self.strict
+            return Value((f"({zero}-{self.number(self.sign())})",))
         if not self.strict and self.take("+"):
             return self.sign()
         base = self.atom()
@@ -301,10 +322,15 @@ class _Parser:
         if token == "{" and self.strict:
             return Value(tuple(map(self.number, self.arguments("}"))), VECTOR)
         if token[0].isdigit() or token[0] == ".":
-            return Value((self.constant(float(token)),))
+            whole = token[1:2] in ("x", "b")  # 0x10 or 0b10
+            if whole and not self.strict:
+                self.unsupported(token)
+            number = int(token, 0) if whole else float(token)
+            return Value((self.constant(float(number)),))
         if token in self.constants and self.peek() != "(":
             return Value((self.constant(self.constants[token]),))
-        if BAND.fullmatch(token) or INDEX.fullmatch(token):
+        index = INDEX.fullmatch(token)
+        if BAND.fullmatch(token) or index and not (index[1] and self.strict):
             return Value((self.operand(token),))
         if self.strict and (OF_BAND.fullmatch(token) or SPACING.fullmatch(token)):
             return Value((self.operand(token),))
@@ -339,13 +365,13 @@ class _Parser:
 
     def function(self, name: str, values: list[Value]) -> Value:
         self.chooses &= self.methods.get(name) is _Parser.extreme
-        if name in self.functions:
-            (value,) = self.count(name, values, 1)
-            of = self.vector if name in OF_COMPONENTS else lambda v: (self.number(v),)
-            kind = VECTOR if name in OF_COMPONENTS else NUMBER
-            codes = (self.functions[name].format(code) for code in of(value))
-            return Value(tuple(codes), kind)
-        return self.methods[name](self, name, values)
+        if name in self.methods:
+            return self.methods[name](self, name, values)
+        code = self.functions[name]
+        self.count(name, values, 1 + ("{1}" in code))
+        if name in OF_COMPONENTS:
+            return Value(tuple(map(code.format, self.vector(*values))), VECTOR)
+        return Value((code.format(*map(self.number, values)),))
 
     def count(self, name: str, values: list[Value], length: int) -> list[Value]:
         if len(values) != length:
@@ -378,19 +404,6 @@ class _Parser:
         total = f"({' + '.join(self.number(value) for value in values)})"
         return Value((total if name == "sum" else f"({total} / {len(values)}.0)",))
 
-    def ndvi(self, name: str, values: list[Value]) -> Value:
-        red, near = (self.number(value) for value in self.count(name, values, 2))
-        ratio = f"(({near} - {red}) / ({near} + {red}))"
-        return Value((f"where(abs({near} + {red}) < 1e-6, 0.0, {ratio})",))
-
-    def atan2(self, name: str, values: list[Value]) -> Value:
-        y, x = (self.number(value) for value in self.count(name, values, 2))
-        return Value((f"arctan2({y}, {x})",))
-
-    def power(self, name: str, values: list[Value]) -> Value:
-        base, exponent = map(self.number, self.count(name, values, 2))
-        return Value((f"({base} ** {exponent})",))
-
     def choose(self, name: str, values: list[Value]) -> Value:
         vector, places = self.count(name, values, 2)
         codes, chosen = self.vector(vector), []
@@ -405,15 +418,14 @@ class _Parser:
         return Value(tuple(chosen), VECTOR)
 
     def join(self, name: str, values: list[Value]) -> Value:
-        return Value(sum((self.vector(value) for value in values), ()), VECTOR)
+        return Value(sum(map(self.components, values), ()), VECTOR)
 
     def scalar(self, name: str, values: list[Value]) -> Value:
-        (value,) = self.count(name, values, 1)
-        return Value(self.vector(value)[:1])
+        return Value(self.vector(*self.count(name, values, 1))[:1])
 
     def products(self, name: str, values: list[Value]) -> Value:
         if name == "vnorm":
-            (codes,) = (self.vector(value) for value in self.count(name, values, 1))
+            codes = self.vector(*self.count(name, values, 1))
             return Value((f"sqrt({' + '.join(f'{c} * {c}' for c in codes)})",), VECTOR)
         pairs = self.alike(*self.count(name, values, 2))
         return Value((f"({' + '.join(f'{a} * {b}' for a, b in pairs)})",), VECTOR)
@@ -426,9 +438,9 @@ class _Parser:
     def measured(self, name: str, value: Value) -> str:
         if value.kind == NEIGHBOURHOOD:
             return self.operand(value.codes[0] + name)
-        codes = self.vector(value)
         if name in ("vmin", "vmax"):
-            return self.extreme_of(name, list(codes))
+            return self.extreme_of(name, list(self.vector(value)))
+        codes = self.components(value)
         mean = f"(({' + '.join(codes)}) / {len(codes)}.0)"
         if name == "mean":
             return mean
@@ -442,11 +454,9 @@ SHARED: dict[str, Callable] = {
     "min": _Parser.extreme,
     "max": _Parser.extreme,
     "sum": _Parser.sum,
-    "ndvi": _Parser.ndvi,
 }
-WITHOUT_VECTORS: dict[str, Callable] = {"avg": _Parser.sum, "atan2": _Parser.atan2}
+WITHOUT_VECTORS: dict[str, Callable] = {"avg": _Parser.sum}
 WITH_VECTORS: dict[str, Callable] = {
-    "pow": _Parser.power,
     "bands": _Parser.choose,
     "cat": _Parser.join,
     "vect2scal": _Parser.scalar,

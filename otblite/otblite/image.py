@@ -4,9 +4,10 @@ Applications wrap their inputs in new images and compute nothing until pixels ar
 read, so memory follows the window and never the image.
 """
 
+import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from affine import Affine
 from otblite.memory import keep_freed_memory
 from rasterio.crs import CRS
 
+# Largest float32; OTB clamps to it.
+LARGEST = float(np.finfo(np.float32).max)
 # Windows that are computed at the same time.
 WORKERS = min(os.cpu_count() or 1, 8)
 # Samples of a window that the processor's cache still helps with.
@@ -49,10 +52,6 @@ class Window(NamedTuple):
         bottom = max(self.row + self.height, other.row + other.height)
         right = max(self.col + self.width, other.col + other.width)
         return Window(top, left, bottom - top, right - left)
-
-    def clip(self, height: int, width: int) -> "Window":
-        """Keep the part that lies inside an image of this size (perhaps nothing)."""
-        return self.intersect(Window(0, 0, height, width))
 
     def grow(self, rows: int, cols: int) -> "Window":
         """Add pixels on each side."""
@@ -100,6 +99,11 @@ class Grid:
         """The window that holds all pixels."""
         return Window(0, 0, self.height, self.width)
 
+    def pixel(self, x: float, y: float) -> tuple[int, int]:
+        """Return (column, row) of the pixel that holds a point; it may not exist."""
+        col, row = ~self.transform @ (x, y)
+        return math.floor(col), math.floor(row)
+
     def part(self, window: Window) -> "Grid":
         """Return the grid of a window of this grid."""
         shifted = self.transform @ Affine.translation(window.col, window.row)
@@ -130,18 +134,17 @@ class Image:
 
     def read_all(self) -> np.ndarray:
         """Read every pixel, [height, width, bands], by several threads."""
-        grid = self.grid
-        height = strip_height(self, ALL_RAM)
-        if height >= grid.height:
-            return self.read(grid.window)
-        pixels = np.empty((grid.height, grid.width, self.bands), self.dtype)
-        for window, part in in_order(self.read, list(tiles(grid, height, grid.width))):
+        windows = strips(self, ALL_RAM)
+        if len(windows) == 1:
+            return self.read(*windows)
+        pixels = np.empty((*self.grid.window[2:], self.bands), self.dtype)
+        for window, part in in_order(self.read, windows):
             pixels[window.slices] = part
         return pixels
 
     def read_padded(self, window: Window) -> np.ndarray:
         """Read a window that may reach over the edge; edge pixels are replicated."""
-        inside = window.clip(self.grid.height, self.grid.width)
+        inside = window.intersect(self.grid.window)
         if inside == window:
             return self.read(window)
         if inside.height == 0 or inside.width == 0:
@@ -158,11 +161,19 @@ def from_array(array: np.ndarray, grid: Grid) -> Image:
     return Image(grid, array.shape[2], array.dtype, lambda window: array[window.slices])
 
 
-def tiles(grid: Grid, height: int, width: int) -> Iterator[Window]:
-    """Cut a grid into windows of at most this size, row by row from the top left."""
-    for row in range(0, grid.height, height):
-        for col in range(0, grid.width, width):
-            yield Window(row, col, height, width).clip(grid.height, grid.width)
+def tiles(window: Window, height: int, width: int) -> list[Window]:
+    """Cut a window along a grid of tiles that begins at the corner of the image."""
+    bottom, right = window.row + window.height, window.col + window.width
+    return [
+        Window(row, col, height, width).intersect(window)
+        for row in range(window.row // height * height, bottom, height)
+        for col in range(window.col // width * width, right, width)
+    ]
+
+
+def strips(image: Image, ram: int) -> list[Window]:
+    """Cut an image into windows of full width for which `ram` MB suffice."""
+    return tiles(image.grid.window, strip_height(image, ram), image.grid.width)
 
 
 def strip_height(image: Image, ram: int, width: int | None = None) -> int:
@@ -177,7 +188,7 @@ def strip_height(image: Image, ram: int, width: int | None = None) -> int:
 
 
 def in_order(
-    compute: Callable[[Window], np.ndarray], windows: list[Window]
+    compute: Callable[[Window], np.ndarray], windows: Sequence[Window]
 ) -> Iterator[tuple[Window, np.ndarray]]:
     """Compute windows in a pool of threads, a few ahead, and yield them in order."""
     keep_freed_memory()

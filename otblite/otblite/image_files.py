@@ -23,6 +23,7 @@ from otblite import file_names
 from otblite.block_cache import BlockCache
 from otblite.file_names import REMOTE
 from otblite.image import (
+    LARGEST,
     WORKERS,
     Grid,
     Image,
@@ -142,8 +143,8 @@ def open_image(name: str) -> Image:
         return (shared or per_thread.handle).read(window)
 
     if remote and not LOCAL.match(path):
-        shape = first.height, first.width
-        fetch = BlockCache(path, shape, first.block_shapes[0], fetch).read
+        whole = Window(0, 0, first.height, first.width)
+        fetch = BlockCache(path, whole, first.block_shapes[0], fetch).read
 
     try:
         bands = all_bands = list(range(first.count))
@@ -162,14 +163,20 @@ def open_image(name: str) -> Image:
             f"{public(path)}: bands of one real pixel type are expected, "
             f"got {', '.join(first.dtypes) or 'none'}"
         )
-    if first.transform.b or first.transform.d:
-        raise RuntimeError(
-            f"{public(path)}: a rotated image is not supported; warp it first"
+    crs, place = first.crs, first.transform
+    if parsed.skip_carto:
+        crs, place = None, Affine.identity()
+    elif place.b or place.d:
+        # OTB drops the rotation without a word.
+        place = Affine(place.a, 0, place.c, 0, place.e, place.f)
+        log.warning(
+            "%s is rotated, which OTB and otblite ignore: its pixels are not where "
+            "they belong; warp it first",
+            public(path),
         )
-    place = (
-        (None, Affine.identity()) if parsed.skip_carto else (first.crs, first.transform)
-    )
-    grid = Grid(*place, first.width, first.height)
+    if not (place.a and place.e):
+        raise RuntimeError(f"{public(path)}: an image turned by 90 degrees; warp it")
+    grid = Grid(crs, place, first.width, first.height)
     dtype = np.dtype(dtypes.pop())
     return Image(grid, len(bands), dtype, read, nodata=first.nodata)
 
@@ -194,9 +201,13 @@ def _reason(error: Exception) -> str:
 def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Convert to a pixel type as OTB does: clamp to its range, then truncate.
 
+    float64 is clamped to the range of float32, in which OTB computes.
+
     >>> convert(np.array([-3.0, 2.7, 70000.0]), np.dtype("uint16"))
     array([    0,     2, 65535], dtype=uint16)
     """
+    if dtype == np.float64 and pixels.dtype.kind == "f":
+        return np.clip(pixels, -LARGEST, LARGEST).astype(dtype, copy=False)
     if pixels.dtype == dtype or dtype.kind == "f":
         return pixels.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
@@ -204,10 +215,12 @@ def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
         if dtype.itemsize > 2:
             # float32 cannot hold the limits of 32-bit integers.
             pixels = pixels.astype(np.float64)
-        if np.isnan(low := pixels.min()):
-            pixels = np.where(np.isnan(pixels), 0, pixels)
-        elif limits.min <= low and pixels.max() <= limits.max:
+        if limits.min <= pixels.min() and pixels.max() <= limits.max:  # and no NaN
             return pixels.astype(dtype)
+        # NaN, and in 32 bits infinity, become what the processor makes of them.
+        wide = dtype.itemsize > 2
+        valid = np.abs(pixels) < LARGEST if wide else ~np.isnan(pixels)
+        pixels = np.where(valid, pixels, limits.min if wide else 0)
     return np.clip(pixels, limits.min, limits.max).astype(dtype)
 
 
@@ -244,7 +257,7 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
             f"give a pixel type, like {types[0]}"
         )
     box = parsed.box or image.grid.window
-    if box.clip(image.grid.height, image.grid.width) != box or 0 in box[2:]:
+    if box.intersect(image.grid.window) != box or 0 in box[2:]:
         raise ValueError(
             f"{path}: box {box.col}:{box.row}:{box.width}:{box.height} is not inside "
             f"the image of {image.grid.width} x {image.grid.height} pixels"
@@ -275,7 +288,8 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
         return np.moveaxis(convert(pixels, dtype), -1, 0)
 
     log.info("Writing %s", path)
-    todo = list(tiles(grid, *_tile_size(image, grid.width, parsed.streaming, ram)))
+    size = _tile_size(image, grid.width, parsed.streaming, ram)
+    todo = tiles(grid.window, *size)
     try:
         with whole_file(path) as partial:
             tiff = f"{partial}.tif" if driver in COPIED else partial

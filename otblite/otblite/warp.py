@@ -49,7 +49,7 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
     def read(window: Window) -> np.ndarray:
         rows, cols = _positions(grid, source, window)
         inside = _inside(rows, source.height) & _inside(cols, source.width)
-        needed = _needed(rows, cols).clip(source.height, source.width)
+        needed = _needed(rows, cols).intersect(source.window)
         if not inside.any():
             shape = (window.height, window.width, image.bands)
             return np.full(shape, fill, np.float32)

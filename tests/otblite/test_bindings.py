@@ -107,7 +107,7 @@ def test_an_image_of_a_list_is_described(xs, write_raster):
     for use in (app.GetImageSize, app.SetNthParameterStringList):
         with pytest.raises(RuntimeError, match="'il' has 2 .*, no 2"):
             use("il", 2, *([xs] if use != app.GetImageSize else []))
-    with pytest.raises(RuntimeError, match="'ram' is no list"):
+    with pytest.raises(RuntimeError, match="'ram' is a RAM, no "):
         app.GetParameterStringList("ram")
 
 

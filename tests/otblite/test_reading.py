@@ -57,7 +57,7 @@ VRT = '<VRTDataset rasterXSize="2" rasterYSize="2">%s</VRTDataset>'
 BYTE = '<VRTRasterBand dataType="Byte" band="1"/>'
 MIXED = BYTE + '<VRTRasterBand dataType="Int16" band="2"/>'
 COMPLEX = '<VRTRasterBand dataType="CFloat32" band="1"/>'
-ROTATED = "<GeoTransform>0, 1, 0.1, 0, 0.1, -1</GeoTransform>" + BYTE
+PLACED = f"<GeoTransform>0, %s, 0, %s</GeoTransform>{BYTE}"
 NOT_AN_IMAGE = "not an image that GDAL can read"
 
 
@@ -66,7 +66,7 @@ NOT_AN_IMAGE = "not an image that GDAL can read"
     [
         (VRT % MIXED, "bands of one real pixel type are expected, got uint8, int16"),
         (VRT % COMPLEX, "bands of one real pixel type are expected, got complex64"),
-        (VRT % ROTATED, "a rotated image is not supported; warp it first"),
+        (VRT % (PLACED % ("0, 1", "-1, 0")), "an image turned by 90 degrees; warp it"),
         *((text, NOT_AN_IMAGE) for text in ("", "plain text", "II*\0\x08\0\0\0")),
     ],
 )
@@ -75,6 +75,13 @@ def test_files_that_are_refused(content, words, tmp_path):
     path.write_text(content)
     with pytest.raises(RuntimeError, match=f"{path}: {words}"):
         image_files.open_image(str(path))
+
+
+def test_a_rotation_is_ignored_with_a_warning(tmp_path, caplog):
+    (tmp_path / "in.vrt").write_text(VRT % (PLACED % ("2, 0.1", "0.1, -2")))
+    grid = image_files.open_image(f"{tmp_path}/in.vrt").grid
+    assert (grid.origin, grid.spacing) == ((1, -1), (2, -2))
+    assert f"{tmp_path}/in.vrt is rotated" in caplog.text
 
 
 def test_truncated_file(tmp_path, write_raster, noise):
@@ -205,7 +212,7 @@ def test_blocks_of_the_longest_ago_are_forgotten(monkeypatch):
     block = 256 * 256
     monkeypatch.setattr(block_cache, "LIMIT", 3 * block)
     monkeypatch.setattr(block_cache, "_kept", OrderedDict())
-    cache = block_cache.BlockCache("image", (256, 2048), (256, 256), fetch)
+    cache = block_cache.BlockCache("image", Window(0, 0, 256, 2048), (256, 256), fetch)
     for col in (0, 1, 2, 0, 3, 0, 2, 1):
         cache.read(Window(0, 256 * col, 9, 9))
     # Each new one takes the place of the one that was used the longest ago.

@@ -14,7 +14,7 @@ from otblite.applications.serve import TensorflowModelServe
 from otblite.applications.stacking import ConcatenateImages, ExtractROI, Mosaic
 
 APPLICATIONS: dict[str, type[Application]] = {
-    application.name: application
+    application.__name__: application
     for application in (
         BandMath,
         BandMathX,

@@ -7,21 +7,18 @@ import numpy as np
 from otblite import expressions
 from otblite.application import Application
 from otblite.applications.operands import Operands
-from otblite.image import Grid, Image, Window
+from otblite.image import LARGEST, Grid, Image, Window
 from otblite.parameters import Parameter, Type, input_images, output_image, ram
 
 # How far the grids of the inputs may be apart, in pixels: ITK's tolerance.
 TOLERANCE = 1e-6
 # A semicolon between expressions, not one in a list: {1;2} is {1, 2}.
 BETWEEN = re.compile(r";(?![^{}]*})")
-# Largest float32: BandMath clamps to it, so 1 / 0 is 3.4e38.
-LARGEST = np.finfo(np.float32).max
 
 
 class BandMath(Application):
     """One expression of the bands of images, giving one band."""
 
-    name = "BandMath"
     strict = False
 
     def declare(self):
@@ -47,14 +44,13 @@ class BandMath(Application):
 class BandMathX(BandMath):
     """Expressions separated by semicolons, each giving one band, or several."""
 
-    name = "BandMathX"
     strict = True
 
 
 def compute(images: list[Image], formulas: list[expressions.Formula]) -> Image:
     """Make an image of one band for each formula.
 
-    It is computed in float64, clamped to the range of float32, and converted to it.
+    It is computed in float64 and clamped to the range of float32: 1 / 0 is 3.4e38.
 
     Raises:
         ValueError: naming a band that does not exist, or if the grids differ.

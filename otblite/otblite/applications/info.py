@@ -41,8 +41,6 @@ FLOATS = (
 class ReadImageInfo(Application):
     """Grid, bands and type of an image, as output parameters."""
 
-    name = "ReadImageInfo"
-
     def declare(self):
         """Declare the parameters."""
         yield input_image()

@@ -1,12 +1,11 @@
 """PixelValue, CompareImages and ComputeImagesStatistics: numbers out of images."""
 
-import math
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
 import numpy as np
 from otblite.application import Application
-from otblite.image import Image, Window, in_order, strip_height, tiles
+from otblite.image import LARGEST, Image, Window, in_order, strip_height, strips, tiles
 from otblite.parameters import (
     OUTPUT,
     Parameter,
@@ -23,7 +22,6 @@ from rasterio.crs import CRS
 DIGITS = 6  # significant ones, as OTB writes numbers
 BOX = ("starty", "startx", "sizey", "sizex")
 TINY = 1e-10  # OTB's limit below which there is no difference
-LARGEST = float(np.finfo(np.float32).max)
 
 
 def spell(values: Iterable[float]) -> str:
@@ -37,8 +35,6 @@ def spell(values: Iterable[float]) -> str:
 
 class PixelValue(Application):
     """Read the value of a pixel."""
-
-    name = "PixelValue"
 
     def declare(self):
         """Declare the parameters."""
@@ -56,13 +52,13 @@ class PixelValue(Application):
         Coordinates are float32 in OTB, and an index is cut off behind the point.
         """
         image = self.image("in")
-        x, y = (float(np.float32(self[key])) for key in ("coordx", "coordy"))
+        x, y = self.single("coordx"), self.single("coordy")
         col, row = int(x), int(y)
         if self["mode"] != "index":
             if self["mode"] == "epsg":
                 other = CRS.from_epsg(self["mode.epsg.code"])
                 (x,), (y,) = project(other, image.grid.crs, [x], [y])
-            col, row = map(math.floor, ~image.grid.transform @ (x, y))
+            col, row = image.grid.pixel(x, y)
         grid = image.grid
         if not (0 <= col < grid.width and 0 <= row < grid.height):
             self.fail(
@@ -79,8 +75,6 @@ class PixelValue(Application):
 
 class CompareImages(Application):
     """Compare a band of an image with a band of another."""
-
-    name = "CompareImages"
 
     def declare(self):
         """Declare the parameters."""
@@ -114,7 +108,6 @@ class CompareImages(Application):
             self.fail("the region is not inside the images")
 
         def measure(window: Window) -> np.ndarray:
-            window = window.shift(box.row, box.col)
             one, two = (
                 image.read(window)[:, :, band].astype(np.float32).astype(np.float64)
                 for image, band in zip((reference, other), bands, strict=True)
@@ -129,9 +122,8 @@ class CompareImages(Application):
                 ]
             )
 
-        grid = reference.grid.part(box)
-        windows = tiles(grid, strip_height(reference, self["ram"]), grid.width)
-        sums = np.array([values for _, values in in_order(measure, list(windows))])
+        windows = tiles(box, strip_height(reference, self["ram"]), box.width)
+        sums = np.array([values for _, values in in_order(measure, windows)])
         squares, distance, count = sums[:, :3].sum(0)
         pixels = box.height * box.width
         peak = sums[:, 4].max() - sums[:, 3].min()
@@ -147,8 +139,6 @@ class CompareImages(Application):
 
 class ComputeImagesStatistics(Application):
     """Measure mean, least, largest value and standard deviation of each band."""
-
-    name = "ComputeImagesStatistics"
 
     def declare(self):
         """Declare the parameters."""
@@ -199,8 +189,7 @@ def moments(image: Image, background: float | None, memory: int) -> tuple:
     bands = image.bands
     count, sums, squares = 0, np.zeros(bands), np.zeros(bands)
     least, largest = np.full(bands, np.inf), np.full(bands, -np.inf)
-    windows = list(tiles(image.grid, strip_height(image, memory), image.grid.width))
-    for _, pixels in in_order(image.read, windows):
+    for _, pixels in in_order(image.read, strips(image, memory)):
         pixels = pixels.reshape(-1, bands).astype(np.float32, copy=False)
         if background is not None:
             pixels = pixels[(pixels != np.float32(background)).any(1)]

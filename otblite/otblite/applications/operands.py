@@ -12,7 +12,7 @@ from scipy import ndimage
 
 
 class Operands:
-    """Bands, their statistics, statistics of neighbourhoods, and pixel indices.
+    """Bands, their statistics, statistics of neighbourhoods, indices, coordinates.
 
     Statistics of whole bands are computed on construction, in one pass over the image.
 
@@ -61,8 +61,11 @@ class Operands:
         pixels = {image: self.images[image].read(window) for image in needed}
         values = {name: pixels[i][:, :, b] for name, (i, b) in self.bands.items()}
         values |= {name: compute(window) for name, compute in self.local.items()}
-        rows, cols = np.mgrid[window.slices] if self.places else (None, None)
-        values |= {name: cols if name == "idxX" else rows for name in self.places}
+        if self.places:
+            rows, cols = np.mgrid[window.slices]
+            (x, y), (dx, dy) = self.images[0].grid.origin, self.images[0].grid.spacing
+            values |= {"idxX": cols, "idxPhyX": x + dx * cols}
+            values |= {"idxY": rows, "idxPhyY": y + dy * rows}
         return values | self.constants
 
 

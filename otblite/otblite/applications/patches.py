@@ -16,8 +16,7 @@ from otblite.image import (
     Window,
     from_array,
     in_order,
-    strip_height,
-    tiles,
+    strips,
 )
 from otblite.parameters import (
     RAM,
@@ -45,8 +44,6 @@ EDGE = 1e-6
 
 class PatchesSelection(Application):
     """Choose patch centres on a regular grid and share them among groups."""
-
-    name = "PatchesSelection"
 
     def declare(self):
         """Declare the parameters."""
@@ -120,17 +117,16 @@ class PatchesSelection(Application):
             self.fail("the mask must have the size of the input image")
         nodata = self["nodata"]
 
-        def check(strip: Window) -> np.ndarray:
-            valid = np.ones(strip[2:], bool)
+        def check(window: Window) -> np.ndarray:
+            valid = np.ones(window[2:], bool)
             if nodata is not None:
-                valid &= (image.read(strip) != nodata).any(axis=2)
+                valid &= (image.read(window) != nodata).any(axis=2)
             if mask:
-                mask_values = _byte(mask.read(strip))
+                mask_values = _byte(mask.read(window))
                 valid &= mask_values == 1 if nodata is None else mask_values != 0
             return valid
 
-        strips = tiles(image.grid, strip_height(image, self["ram"]), image.grid.width)
-        valid_strips = (valid for _, valid in in_order(check, list(strips)))
+        valid_strips = (v for _, v in in_order(check, strips(image, self["ram"])))
         # Without a no-data value only the centre matters.
         return erode(valid_strips, 0 if nodata is None else radius, image.grid.width)
 
@@ -270,8 +266,6 @@ def erode(
 class PatchesExtraction(Application):
     """Cut patches around points out of one or more sources and stack them."""
 
-    name = "PatchesExtraction"
-
     def declare(self):
         """Declare the parameters; OTB_TF_NSOURCES is the number of sources."""
         for source in source_names():
@@ -312,8 +306,7 @@ class PatchesExtraction(Application):
         }
         kept = np.ones(len(labels), bool)
         for name, image in images.items():
-            whole = image.grid.window
-            kept &= [w.clip(*whole[2:]) == w for w in windows[name]]
+            kept &= [w.intersect(image.grid.window) == w for w in windows[name]]
         for name, image in images.items():
             if self.has(f"{name}.nodata") and kept.any():
                 inside = [windows[name][index] for index in np.flatnonzero(kept)]
@@ -384,9 +377,8 @@ def stack(image: Image, windows: list[Window]) -> Image:
 def complete(image: Image, windows: list[Window], nodata: float) -> np.ndarray:
     """Check which patches have no sample that equals `nodata`, [n] bool."""
     patches = stack(image, windows)
-    strips = tiles(patches.grid, strip_height(patches, RAM), patches.grid.width)
     flags = []
-    for _, pixels in in_order(patches.read, list(strips)):
+    for _, pixels in in_order(patches.read, strips(patches, RAM)):
         samples = pixels.reshape(-1, math.prod(windows[0][2:]) * image.bands)
         flags.append((samples != nodata).all(axis=1))
     return np.concatenate(flags)

@@ -44,8 +44,6 @@ def _grid_parameters():
 class Superimpose(Application):
     """Resample `inm` onto the grid of `inr`."""
 
-    name = "Superimpose"
-
     def declare(self):
         """Declare the parameters."""
         yield from (input_image("inr"), input_image("inm"), *_grid_parameters())
@@ -59,8 +57,6 @@ class Superimpose(Application):
 
 class BundleToPerfectSensor(Application):
     """Pansharpen: the XS on the PAN grid, times PAN over its local mean."""
-
-    name = "BundleToPerfectSensor"
 
     def declare(self):
         """Declare the parameters."""

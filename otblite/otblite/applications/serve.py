@@ -12,7 +12,7 @@ import numpy as np
 from otblite.application import Application, source_names
 from otblite.applications.stacking import concatenate
 from otblite.fields import Geometry
-from otblite.image import Image, Window
+from otblite.image import Image, Window, tiles
 from otblite.parameters import (
     Parameter,
     Type,
@@ -28,8 +28,6 @@ MISSING = "missing_"
 
 class TensorflowModelServe(Application):
     """Run a SavedModel over one or several images, tile by tile."""
-
-    name = "TensorflowModelServe"
 
     def declare(self):
         """Declare the parameters; OTB_TF_NSOURCES is the number of sources."""
@@ -100,7 +98,7 @@ class TensorflowModelServe(Application):
 
         def read(window: Window) -> np.ndarray:
             result = np.empty((window.height, window.width, bands), np.float32)
-            for part in tiles_of(window, tile):
+            for part in tiles(window, *tile):
                 aligned = geometry.align(part)
                 pixels = compute(aligned)
                 inner = part.shift(-aligned.row, -aligned.col)
@@ -118,24 +116,19 @@ class TensorflowModelServe(Application):
 
 def regions(images: Sequence[Image], geometry: Geometry, part: Window) -> list:
     """Read the inputs of a fully convolutional network, [1, h, w, bands] each."""
-    parts = []
-    for number_of, image in enumerate(images):
-        needed = geometry.needed(number_of, part)
-        inside = needed.clip(image.grid.height, image.grid.width)
-        parts.append(image.read(inside)[None])
-    return parts
+    return [
+        image.read(geometry.needed(source, part).intersect(image.grid.window))[None]
+        for source, image in enumerate(images)
+    ]
 
 
 def whole_patches(images: Sequence[Image], geometry: Geometry, part: Window) -> list:
     """Read the patch of each source for each output pixel, [n, h, w, bands]."""
     parts = []
-    for number_of, image in enumerate(images):
-        rows = geometry.rows.patches_of(number_of, part.row, part.height)
-        cols = geometry.cols.patches_of(number_of, part.col, part.width)
-        size = (
-            geometry.rows.spans[number_of].rfield,
-            geometry.cols.spans[number_of].rfield,
-        )
+    for source, image in enumerate(images):
+        rows = geometry.rows.patches_of(source, part.row, part.height)
+        cols = geometry.cols.patches_of(source, part.col, part.width)
+        size = tuple(a.spans[source].rfield for a in (geometry.rows, geometry.cols))
         top, left = rows[0], cols[0]
         together = Window(
             top, left, rows[-1] - top + size[0], cols[-1] - left + size[1]
@@ -146,19 +139,6 @@ def whole_patches(images: Sequence[Image], geometry: Geometry, part: Window) -> 
         # [rows, cols, bands, h, w] to [n, h, w, bands].
         chosen = np.moveaxis(chosen, 2, -1)
         parts.append(chosen.reshape(-1, *chosen.shape[2:]))
-    return parts
-
-
-def tiles_of(window: Window, size: tuple[int, int]) -> list[Window]:
-    """Cut a window along a grid of tiles (height, width) from the image's corner on."""
-    parts = []
-    height, width = size
-    bottom, right = window.row + window.height, window.col + window.width
-    for row in range(window.row // height * height, bottom, height):
-        for col in range(window.col // width * width, right, width):
-            tile = Window(row, col, height, width).shift(-window.row, -window.col)
-            inside = tile.clip(window.height, window.width)
-            parts.append(inside.shift(window.row, window.col))
     return parts
 
 

@@ -1,5 +1,6 @@
 """ConcatenateImages, ExtractROI and Mosaic: pixels pass through unchanged."""
 
+import logging
 import math
 from dataclasses import replace
 
@@ -21,14 +22,14 @@ from otblite.parameters import (
 from otblite.warp import project, resample
 from rasterio.crs import CRS
 
+log = logging.getLogger("otblite")
+
 # The parameters of a window, in its order.
 BOX = ("starty", "startx", "sizey", "sizex")
 
 
 class ConcatenateImages(Application):
     """Stack the bands of images that have the same size."""
-
-    name = "ConcatenateImages"
 
     def declare(self):
         """Declare the parameters."""
@@ -67,8 +68,6 @@ def concatenate(images: list[Image]) -> Image:
 class ExtractROI(Application):
     """Cut out a rectangle and choose bands."""
 
-    name = "ExtractROI"
-
     def declare(self):
         """Declare the parameters; by default the part reaches to the image's edge."""
         yield from (input_image(), output_image(), ram())
@@ -97,13 +96,19 @@ class ExtractROI(Application):
         }
         region = modes[self["mode"]](image)
         grid = image.grid
-        window = region.clip(grid.height, grid.width)
-        if 0 in window[2:]:
+        row, col, height, width = region.intersect(grid.window)
+        # As in OTB nothing along an axis, like no size, means all from the start on.
+        window = Window(
+            row, col, height or grid.height - row, width or grid.width - col
+        )
+        if min(window[2:]) <= 0:
             self.fail(
                 f"columns {region.col} to {region.col + region.width - 1} and rows "
                 f"{region.row} to {region.row + region.height - 1} are not inside the "
                 f"image of {grid.width} x {grid.height} pixels"
             )
+        if self["mode"] != "standard" and 0 in (height, width):
+            log.warning("The region lies beside the image: ExtractROI takes %s", window)
         for key, value in zip(BOX, window, strict=True):
             self.choose(key, value)
         bands = [self._channel(name, image.bands) for name in self["cl"] or []]
@@ -115,27 +120,26 @@ class ExtractROI(Application):
             self.Execute()
 
     def _box(self, image: Image) -> Window:
-        row, col = max(self["starty"], 0), max(self["startx"], 0)
-        height = self["sizey"] or image.grid.height - row
-        return Window(row, col, height, self["sizex"] or image.grid.width - col)
+        starts = (max(self[key], 0) for key in BOX[:2])
+        return Window(*starts, *(self[key] for key in BOX[2:]))
 
     def _extent(self, image: Image) -> Window:
         """Read the corners, which are both inside."""
         grid = image.grid
         unit = self["mode.extent.unit"]
-        corners = [self[f"mode.extent.{key}"] for key in ("ulx", "uly", "lrx", "lry")]
+        keys = ("ulx", "uly", "lrx", "lry")
+        corners = [self.single(f"mode.extent.{key}") for key in keys]
         if unit != "pxl":
             if None in corners:
                 self.fail("all four of mode.extent.ulx, uly, lrx, lry are expected")
             ulx, uly, lrx, lry = corners
-            if unit == "lonlat":
-                # So OTB wants it: the first latitude is the smaller one.
-                if ulx > lrx or uly > lry:
-                    self.fail(
-                        "the extent is inverted; in lonlat, uly is the southern and "
-                        "lry the northern latitude"
-                    )
+            if unit == "lonlat":  # OTB wants the smaller latitude first
                 uly, lry = lry, uly
+            if ulx > lrx or uly < lry:
+                self.fail(
+                    "the extent is inverted; in lonlat, uly is the southern and lry "
+                    "the northern latitude"
+                )
             points = self._index(grid, unit, (ulx, uly), (lrx, lry))
             corners = [value for point in points for value in point]
         defaults = (0, 0, grid.width - 1, grid.height - 1)
@@ -143,6 +147,8 @@ class ExtractROI(Application):
             math.floor((default if corner is None else corner) + 0.5)
             for corner, default in zip(corners, defaults, strict=True)
         )
+        if right < left or bottom < top:
+            self.fail("the extent is inverted")
         return Window(top, left, bottom - top + 1, right - left + 1)
 
     def _fit(self, image: Image) -> Window:
@@ -158,16 +164,14 @@ class ExtractROI(Application):
             first, last = (left, top), (right, bottom)
         else:
             self.fail("mode.fit.im or mode.fit.vect is expected")
-        (left, top), (right, bottom) = self._index(image.grid, crs, first, last)
+        ends = self._index(image.grid, crs, first, last)
+        (left, right), (top, bottom) = map(sorted, zip(*ends, strict=True))
         return Window(top, left, bottom - top, right - left)
 
     def _radius(self, image: Image) -> Window:
         """Read a centre and a radius."""
         grid = image.grid
-        centre, radius = (
-            (self["mode.radius.cx"], self["mode.radius.cy"]),
-            self["mode.radius.r"],
-        )
+        *centre, radius = (self.single(f"mode.radius.{k}") for k in ("cx", "cy", "r"))
         if None in (*centre, radius):
             self.fail("all of mode.radius.r, cx, cy are expected")
         unit = self["mode.radius.unitc"]
@@ -176,11 +180,14 @@ class ExtractROI(Application):
             x, y = grid.transform @ (col + 0.5, row + 0.5)
         else:
             ((x, y),) = self._project(grid, unit, centre)
-            ((col, row),) = self._index(grid, "phy", (x, y))
+            col, row = grid.pixel(x, y)
         if self["mode.radius.unitr"] == "pxl":
             return Window(row, col, 1, 1).grow(int(radius), int(radius))
-        ends = (x - radius, y + radius), (x + radius, y - radius)
-        (left, top), (right, bottom) = self._index(grid, "phy", *ends)
+        place = np.array((x, y), np.float32)  # as is each step in OTB
+        ends = [
+            grid.pixel(*map(float, place + np.float32(r))) for r in (-radius, radius)
+        ]
+        (left, right), (top, bottom) = map(sorted, zip(*ends, strict=True))
         return Window(top, left, bottom - top + 1, right - left + 1)
 
     def _project(
@@ -200,8 +207,7 @@ class ExtractROI(Application):
         self, grid: Grid, unit: str | CRS | None, *points: tuple[float, float]
     ) -> list[tuple[int, int]]:
         """Return the (column, row) of the pixel that holds each point."""
-        positions = [~grid.transform @ xy for xy in self._project(grid, unit, *points)]
-        return [(math.floor(col), math.floor(row)) for col, row in positions]
+        return [grid.pixel(*xy) for xy in self._project(grid, unit, *points)]
 
     def _channel(self, name: str, count: int) -> int:
         index = int(name.removeprefix("Channel")) if name[7:].isdigit() else 0
@@ -226,8 +232,6 @@ def roi(image: Image, part: Window, bands: list[int]) -> Image:
 class Mosaic(Application):
     """Lay images on one grid, the later ones on top of the earlier ones."""
 
-    name = "Mosaic"
-
     def declare(self):
         """Declare the parameters; neither feathering nor harmonization is done."""
         yield from (input_images(), output_image(), ram())
@@ -250,12 +254,17 @@ class Mosaic(Application):
 
 
 def union(grids: list[Grid]) -> Grid:
-    """Return the grid of the least spacing that begins with the first centre of all."""
-    dx, dy = (min((g.spacing[axis] for g in grids), key=abs) for axis in (0, 1))
+    """Return the grid of the least spacing that begins with the first centre of all.
+
+    North is up unless it is not in the first grid and that has the least spacing.
+    """
+    dx, least = (min(abs(g.spacing[axis]) for g in grids) for axis in (0, 1))
+    _, dy = grids[0].spacing
+    dy = dy if abs(dy) == least else -least
     # As OTB does: from the first centre to one pixel beyond the last.
     ends = [g.transform @ (g.width + 0.5, g.height + 0.5) for g in grids]
     xs, ys = zip(*ends, *(g.origin for g in grids), strict=True)
-    width = math.floor((max(xs) - min(xs)) / abs(dx) + 0.5)
+    width = math.floor((max(xs) - min(xs)) / dx + 0.5)
     height = math.floor((max(ys) - min(ys)) / abs(dy) + 0.5)
     corner = Affine(dx, 0, min(xs) - dx / 2, 0, dy, max(ys) - dy / 2)
     return Grid(grids[0].crs, corner, width, height)

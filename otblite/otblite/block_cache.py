@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 from otblite.image import Window
@@ -97,14 +97,13 @@ class BlockCache:
 
 def _runs(keys: Sequence[Key]) -> Iterator[list[Key]]:
     """Group neighbours in a row: the server is asked once for a group."""
-    run: list[Key] = []
-    for key in keys:
-        if run and key != (run[-1][0], run[-1][1], run[-1][2] + 1):
-            yield run
-            run = []
-        run.append(key)
-    if run:
-        yield run
+
+    def line(numbered: tuple[int, Key]) -> tuple[int, int]:
+        number, (_, row, col) = numbered
+        return row, col - number  # the same for neighbours
+
+    for _, run in groupby(enumerate(keys), line):
+        yield [key for _, key in run]
 
 
 def _forget_the_oldest() -> None:

@@ -232,24 +232,15 @@ class _Parser:
 
     # Operators, numexpr's name, kind of operands.  BandMath has `and` and `or` beside
     # `||`; BandMathX where one expects them.
-    COMPARISONS = ({op: op for op in ("==", "!=", "<", ">", "<=", ">=")}, "comparison")
-    ARITHMETIC = (
-        ({"+": "+", "-": "-"}, NUMBER),
-        ({"*": "*", "/": "/", **{word: word for word in WORDS}}, NUMBER),
+    OR, AND, WORD = {"||": "|", "or": "|"}, {"&&": "&"}, {"and": "&"}
+    TIGHTER = (
+        ({op: op for op in ("==", "!=", "<", ">", "<=", ">=")}, "comparison"),
+        ({op: op for op in "+-"}, NUMBER),
+        ({op: op for op in ("*", "/", *WORDS)}, NUMBER),
     )
     LEVELS = {
-        False: (
-            ({"||": "|", "or": "|", "and": "&"}, TRUTH),
-            ({"&&": "&"}, TRUTH),
-            COMPARISONS,
-            *ARITHMETIC,
-        ),
-        True: (
-            ({"||": "|", "or": "|"}, TRUTH),
-            ({"&&": "&", "and": "&"}, TRUTH),
-            COMPARISONS,
-            *ARITHMETIC,
-        ),
+        False: ((OR | WORD, TRUTH), (AND, TRUTH), *TIGHTER),
+        True: ((OR, TRUTH), (AND | WORD, TRUTH), *TIGHTER),
     }
 
     def binary(self, level: int) -> Value:
@@ -489,8 +480,7 @@ def translate(
         strict: whether numbers and truths are two things, and there are vectors.
         bands: number of bands of each image, for expressions of all of them.
 
-    Returns:
-        One formula, or one for each component of a vector.
+    Returns one formula, or one for each component of a vector.
 
     Raises:
         ValueError: naming the part that is not supported.

@@ -149,15 +149,7 @@ class Geometry:
         scale: float,
         patches: bool = False,
     ):
-        """Lay out the output; see `Axis`.
-
-        Arguments:
-            sources: grids of the sources.
-            rfields: receptive field of each, (height, width) pixels.
-            efield: expression field, (height, width) output pixels.
-            scale: spacing of the output over that of the first source.
-            patches: whether the network is given one patch for each output pixel.
-        """
+        """Lay out the output; see `Axis`.  Fields are (height, width) pixels."""
         first = sources[0].transform
         rows, cols = [], []
         for grid, (height, width) in zip(sources, rfields, strict=True):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from otblite.image import Window
+from otblite.parameters import TRUE
 
 log = logging.getLogger("otblite")
 
@@ -15,7 +16,6 @@ STREAMING = ("streaming:type", "streaming:sizemode", "streaming:sizevalue")
 # polynomials, several images written in one pass.
 WRITING_NOTHING = ("writegeom", "writerpctags", "multiwrite")
 READING_NOTHING = ("skipgeom", "skiprpctag", "geom")
-TRUE = ("true", "on", "yes", "1")
 
 
 @dataclass

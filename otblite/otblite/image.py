@@ -55,12 +55,8 @@ class Window(NamedTuple):
 
     def grow(self, rows: int, cols: int) -> "Window":
         """Add pixels on each side."""
-        return Window(
-            self.row - rows,
-            self.col - cols,
-            self.height + 2 * rows,
-            self.width + 2 * cols,
-        )
+        row, col, height, width = self
+        return Window(row - rows, col - cols, height + 2 * rows, width + 2 * cols)
 
     def shift(self, rows: int, cols: int) -> "Window":
         """Move the window."""
@@ -69,10 +65,8 @@ class Window(NamedTuple):
     @property
     def slices(self) -> tuple[slice, slice]:
         """The same rectangle as an index into an array [height, width, ...]."""
-        return (
-            slice(self.row, self.row + self.height),
-            slice(self.col, self.col + self.width),
-        )
+        row, col, height, width = self
+        return slice(row, row + height), slice(col, col + width)
 
 
 @dataclass(frozen=True)

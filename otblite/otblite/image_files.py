@@ -32,8 +32,8 @@ from otblite.image import (
     strip_height,
     tiles,
 )
-from otblite.whole_files import whole_file
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from otblite.whole_files import reason_of, whole_file
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from tqdm import tqdm
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jp2": "JP2OpenJPEG"}
@@ -80,7 +80,7 @@ class _Handle:
                     span = rasterio.windows.Window.from_slices(*window.slices)
                     return self.open().read(window=span)
                 except RasterioIOError as error:
-                    reason = f"{public(self.path)}: {_reason(error)}"
+                    reason = f"{public(self.path)}: {reason_of(error)}"
                 except RuntimeError as error:  # it could be opened before
                     reason = str(error)
                 self.forget()
@@ -188,14 +188,8 @@ def _open(path: str, **settings: str) -> rasterio.DatasetReader:
             return rasterio.open(path)
     except RasterioIOError as error:
         raise RuntimeError(
-            f"{public(path)}: not an image that GDAL can read ({_reason(error)})"
+            f"{public(path)}: not an image that GDAL can read ({reason_of(error)})"
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    """Return GDAL's own message (rasterio keeps it in the cause) without signatures."""
-    text = getattr(error, "strerror", None) or str(error.__cause__ or error)
-    return re.sub(r"\?[^\s'\",)]*", "", " ".join(text.split()))
 
 
 def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -225,13 +219,12 @@ def convert(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) -> None:
-    """Write an image window by window, complete or not at all.
+    """Write an image window by window, by several threads, complete or not at all.
 
     It is a GeoTIFF, or by its ending a PNG or a JPEG 2000, which is lossy unless
     creation options say otherwise.
 
     Arguments:
-        image: image to write; a pool of threads computes its windows.
         name: file name, perhaps extended (see `file_names`).
         dtype: pixel type of the file (see `convert`).
         ram: megabytes that the windows in flight may take together.
@@ -290,28 +283,25 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
     log.info("Writing %s", path)
     size = _tile_size(image, grid.width, parsed.streaming, ram)
     todo = tiles(grid.window, *size)
-    try:
-        with whole_file(path) as partial:
-            tiff = f"{partial}.tif" if driver in COPIED else partial
-            with rasterio.open(tiff, "w", **profile) as file:
-                done = tqdm(
-                    in_order(compute, todo),
-                    Path(path).name,
-                    len(todo),
-                    unit="tile",
-                    delay=3,
-                    disable=None if progress else True,
-                )
-                for tile, pixels in done:
-                    span = rasterio.windows.Window.from_slices(*tile.slices)
-                    file.write(pixels, window=span)
-            if partial != path and "SPARSE_OK" not in profile:
-                _check_complete(tiff)
-            if driver in COPIED:
-                rasterio.shutil.copy(tiff, partial, driver=driver, **options)
-                rasterio.shutil.delete(tiff)
-    except (RasterioError, OSError) as error:
-        raise OSError(f"{path}: cannot be written ({_reason(error)})") from None
+    with whole_file(path) as partial:
+        tiff = f"{partial}.tif" if driver in COPIED else partial
+        with rasterio.open(tiff, "w", **profile) as file:
+            done = tqdm(
+                in_order(compute, todo),
+                Path(path).name,
+                len(todo),
+                unit="tile",
+                delay=3,
+                disable=None if progress else True,
+            )
+            for tile, pixels in done:
+                span = rasterio.windows.Window.from_slices(*tile.slices)
+                file.write(pixels, window=span)
+        if partial != path and "SPARSE_OK" not in profile:
+            _check_complete(tiff)
+        if driver in COPIED:
+            rasterio.shutil.copy(tiff, partial, driver=driver, **options)
+            rasterio.shutil.delete(tiff)
 
 
 def _strips(image: Image, width: int, bands: int, dtype: np.dtype) -> dict[str, int]:

@@ -68,6 +68,8 @@ FLOATS = {Type.Float, Type.Double}
 RAM = 256
 LISTS = {Type.StringList, Type.ListView, Type.InputImageList}
 INTEGER, NUMBER, TEXT, TEXTS = "an integer", "a number", "text", "a list of texts"
+# Parameters of a window, in its order.
+BOX = ("starty", "startx", "sizey", "sizex")
 TRUE, FALSE = ("true", "on", "1", "yes"), ("false", "off", "0", "no")
 
 
@@ -206,6 +208,6 @@ def number(key: str, default: float | None = None, **options: Any) -> Parameter:
     return Parameter(key, kind, default, **options)
 
 
-def choice(key: str, *choices: str, default: str | None = None) -> Parameter:
-    """Declare a choice; the first one is the default unless another is given."""
-    return Parameter(key, Type.Choice, default or choices[0], choices=choices)
+def choice(key: str, *choices: str) -> Parameter:
+    """Declare a choice; the first one is the default."""
+    return Parameter(key, Type.Choice, choices[0], choices=choices)

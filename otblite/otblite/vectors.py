@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,8 @@ def write(points: Points, path: str) -> None:
     if path.startswith("/vsimem/"):
         MEMORY[path] = text
         return
-    try:
-        with whole_file(path) as partial:
-            Path(partial).write_text(text)
-    except OSError as error:
-        raise OSError(f"{path}: cannot be written ({error.strerror})") from None
+    with whole_file(path) as partial:
+        Path(partial).write_text(text)
 
 
 def read(path: str) -> Points:
@@ -129,20 +127,26 @@ def _write_ogr(points: Points, path: str, driver: str) -> None:
                 crs=points.crs.to_wkt() if points.crs else None,
                 driver=driver,
             )
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OSError(f"{path}: cannot be written ({reason})") from None
+    except RuntimeError as error:
+        raise OSError(f"{path}: cannot be written ({error})") from None
 
 
-def _read_ogr(path: str) -> Points:
+def _ask_ogr(path: str, ask: Callable, what: str) -> Any:
+    """Call a function with pyogrio, for a file that must be there."""
     import pyogrio
 
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        meta, _, geometry, columns = pyogrio.raw.read(path)
+        return ask(pyogrio)
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{path}: not a file of points ({error})") from None
+        raise ValueError(f"{path}: not a file of {what} ({error})") from None
+
+
+def _read_ogr(path: str) -> Points:
+    meta, _, geometry, columns = _ask_ogr(
+        path, lambda ogr: ogr.raw.read(path), "points"
+    )
     if geometry is None or any(_kind(binary) not in POINT_TYPES for binary in geometry):
         raise ValueError(f"{path}: points are expected, got {meta['geometry_type']}")
     coordinates = [POINT.unpack_from(binary)[2:] for binary in geometry]
@@ -173,14 +177,9 @@ def extent(path: str) -> tuple[CRS | None, tuple[float, float, float, float]]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not one, or is empty.
     """
-    import pyogrio
-
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        info = pyogrio.read_info(path, force_total_bounds=True)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{path}: not a file of vector data ({error})") from None
+    info = _ask_ogr(
+        path, lambda ogr: ogr.read_info(path, force_total_bounds=True), "vector data"
+    )
     if info["total_bounds"] is None or not np.isfinite(info["total_bounds"]).all():
         raise ValueError(f"{path}: there is nothing in it")
     crs = CRS.from_user_input(info["crs"]) if info["crs"] else None

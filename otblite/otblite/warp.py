@@ -26,8 +26,6 @@ def resample(image: Image, grid: Grid, method: str, fill: float = 0.0) -> Image:
     """Resample `image` onto `grid`, to float32.
 
     Arguments:
-        image: image to resample.
-        grid: where the pixels of the result lie.
         method: `bco` (cubic convolution with a = -0.5), `linear` or `nn`.  At the
             edge the kernel sees the border pixels replicated outwards.
         fill: value of pixels with a centre outside `image`; a centre on the

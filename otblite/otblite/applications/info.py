@@ -19,7 +19,14 @@ TYPE_NAMES = {
     "float64": "double",
 }
 CORNERS = ("ul", "ur", "lr", "ll")
-# Values of files without sensor metadata, which are the only ones here.
+# What is measured, and values of files without sensor metadata, the only ones here.
+MEASURED = dict.fromkeys(("indexx", "indexy", "sizex", "sizey", "numberbands"), 0)
+MEASURED |= {
+    f"{key}{axis}": 0.0
+    for key in ("spacing", "origin", "estimatedgroundspacing")
+    for axis in "xy"
+}
+MEASURED |= {"datatype": "", "projectionref": ""}
 NO_SENSOR = dict.fromkeys(
     ("sensor", "id", "time", "town", "country", "gcp.proj", "metadata"), ""
 )
@@ -27,15 +34,6 @@ NO_SENSOR |= {"gcp.count": 0, "rgb.r": 0, "rgb.g": 1, "rgb.b": 2}
 NO_SENSOR |= {f"{corner}{axis}": 0.0 for corner in CORNERS for axis in ("lat", "lon")}
 NO_SENSOR |= {f"gcp.{key}": [] for key in ("ids", "info", "imcoord", "geocoord")}
 TYPES = {str: Type.String, int: Type.Int, float: Type.Float, list: Type.StringList}
-INTEGERS = ("indexx", "indexy", "sizex", "sizey", "numberbands")
-FLOATS = (
-    "spacingx",
-    "spacingy",
-    "originx",
-    "originy",
-    "estimatedgroundspacingx",
-    "estimatedgroundspacingy",
-)
 
 
 class ReadImageInfo(Application):
@@ -44,22 +42,16 @@ class ReadImageInfo(Application):
     def declare(self):
         """Declare the parameters."""
         yield input_image()
-        for key in INTEGERS:
-            yield Parameter(key, Type.Int, role=OUTPUT)
-        for key in FLOATS:
-            yield Parameter(key, Type.Float, role=OUTPUT)
-        for key in ("datatype", "projectionref"):
-            yield Parameter(key, Type.String, role=OUTPUT)
-        for key, value in NO_SENSOR.items():
-            yield Parameter(key, TYPES[type(value)], role=OUTPUT, mandatory=False)
+        for key, value in (MEASURED | NO_SENSOR).items():
+            kind, measured = TYPES[type(value)], key in MEASURED
+            yield Parameter(key, kind, role=OUTPUT, mandatory=measured)
 
     def run(self):
         """Describe the image; the origin is the centre of the first pixel."""
         image = self.image("in")
         grid = image.grid
-        info = {**NO_SENSOR, "indexx": 0, "indexy": 0}
+        info = MEASURED | NO_SENSOR | {"numberbands": image.bands}
         info |= {"sizex": grid.width, "sizey": grid.height}
-        info |= {"numberbands": image.bands}
         info["spacingx"], info["spacingy"] = grid.spacing
         info["originx"], info["originy"] = grid.origin
         ground = _ground_spacing(grid)

@@ -7,6 +7,7 @@ import numpy as np
 from otblite.application import Application
 from otblite.image import LARGEST, Image, Window, in_order, strip_height, strips, tiles
 from otblite.parameters import (
+    BOX,
     OUTPUT,
     Parameter,
     Type,
@@ -20,7 +21,6 @@ from otblite.warp import project
 from rasterio.crs import CRS
 
 DIGITS = 6  # significant ones, as OTB writes numbers
-BOX = ("starty", "startx", "sizey", "sizex")
 TINY = 1e-10  # OTB's limit below which there is no difference
 
 
@@ -164,12 +164,8 @@ class ComputeImagesStatistics(Application):
         mean = sums.sum(0) / counts.sum()
         within = (squares - sums**2 / counts[:, None]).sum(0)
         deviation = np.sqrt(np.maximum(within, 0) / max((counts - 1).sum(), 1))
-        result = {
-            "mean": mean,
-            "min": least.min(0),
-            "max": largest.max(0),
-            "std": deviation,
-        }
+        result = {"mean": mean, "min": least.min(0), "max": largest.max(0)}
+        result |= {"std": deviation}
         for key, values in result.items():
             self.output(f"out.{key}", spell(values))
         if self["out.xml"]:

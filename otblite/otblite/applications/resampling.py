@@ -147,12 +147,8 @@ def match_moments(pan: Image, xs: Image, radius: tuple[int, int]) -> Image:
 def over_mean(values: np.ndarray, radius: tuple[int, int]) -> np.ndarray:
     """Divide by the mean of the box around each pixel, 1 where that is 0 or NaN.
 
-    Arguments:
-        values: [h, w] float32 with the margin that the box needs.
-        radius: (rows, columns) from the centre of the box to its edge.
-
-    Returns:
-        float32, [h, w] less the margin.
+    The box reaches `radius` (rows, columns) from its centre, by which `values`, [h, w]
+    float32, are larger than the result.
     """
     rows, cols = radius
     with np.errstate(all="ignore"):

@@ -173,14 +173,12 @@ class Network:
         constants: Sequence[str] = (),
         tags: Sequence[str] = (),
     ):
-        """Load it.
+        """Load a SavedModel, the graph that has the tags.
 
         Arguments:
-            folder: SavedModel.
             placeholders: name of the input for each source; None: the next one.
             names: outputs, stacked; None: the first one.
             constants: "name=value" for inputs that are no images.
-            tags: of the graph in the model; by default "serve".
 
         Raises:
             ValueError: if it is no SavedModel, or has no such input or output.
@@ -253,15 +251,7 @@ class Network:
         return sum(counts)
 
     def __call__(self, pixels: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-        """Run the network.
-
-        Arguments:
-            pixels: of each source, [n, h, w, bands].
-            size: (height, width) of the output.
-
-        Returns:
-            [h, w, output bands] float32.
-        """
+        """Compute [h, w, output bands] float32 of the sources' [n, h, w, bands]."""
         import tensorflow as tf
 
         batch = [

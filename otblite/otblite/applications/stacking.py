@@ -10,6 +10,7 @@ from otblite import vectors
 from otblite.application import Application
 from otblite.image import Grid, Image, Window
 from otblite.parameters import (
+    BOX,
     Parameter,
     Type,
     choice,
@@ -23,9 +24,6 @@ from otblite.warp import project, resample
 from rasterio.crs import CRS
 
 log = logging.getLogger("otblite")
-
-# The parameters of a window, in its order.
-BOX = ("starty", "startx", "sizey", "sizex")
 
 
 class ConcatenateImages(Application):

@@ -189,20 +189,19 @@ class PatchesImagesReader(PatchesReaderBase):
         """Compute minimum, maximum, mean and standard deviation per source and band."""
         stats = {}
         for key in self.gdal_ds:
-            minima, maxima, sums, squares, count = [], [], 0.0, 0.0, 0
+            parts = []
             for start in range(0, self.size, MAX_BLOCK):
                 indices = range(start, min(start + MAX_BLOCK, self.size))
-                block = self.get_samples(indices)[key]
-                block = block.reshape(-1, self.nb_of_channels[key]).astype(np.float64)
-                minima.append(block.min(axis=0))
-                maxima.append(block.max(axis=0))
-                sums = sums + block.sum(axis=0)
-                squares = squares + np.square(block).sum(axis=0)
-                count += len(block)
-            mean = sums / count
-            variance = np.maximum(squares / count - np.square(mean), 0.0)
-            least, largest = np.min(minima, axis=0), np.max(maxima, axis=0)
-            stats[key] = {"min": least, "max": largest, "mean": mean}
+                block = self.get_samples(indices)[key].astype(np.float64)
+                block = block.reshape(-1, self.nb_of_channels[key])
+                sums = len(block), block.sum(0), np.square(block).sum(0)
+                parts.append((block.min(0), block.max(0), *sums))
+            least, largest, count, sums, squares = map(
+                np.array, zip(*parts, strict=True)
+            )
+            mean = sums.sum(0) / count.sum()
+            variance = np.maximum(squares.sum(0) / count.sum() - np.square(mean), 0.0)
+            stats[key] = {"min": least.min(0), "max": largest.max(0), "mean": mean}
             stats[key]["std"] = np.sqrt(variance)
         log.debug("Statistics of the patches: %s", stats)
         return stats
@@ -336,11 +335,8 @@ class Dataset:
             drop_remainder: leave out the last batch if it is not complete.
             preprocessing_fn: called with the dict of one sample (tensors without
                 batch dimension), returns the dict to use instead.
-            targets_keys: if given, the elements become `(inputs, targets)`, where
-                the targets are the entries with these keys, as `fit` expects.
-
-        Returns:
-            A tf.data.Dataset of dicts of `[batch, ...]`, or of pairs of such dicts.
+            targets_keys: if given, the dicts of `[batch, ...]` become `(inputs,
+                targets)`, where the targets have these keys, as `fit` expects.
         """
         dataset = self.tf_dataset
         if preprocessing_fn:

@@ -306,14 +306,43 @@ MAKERS = {
 }
 
 
-def known(special: str, x=0.0, y=0.0, size=(9, 11)) -> dict:
+def known(special: str, x=0.0, y=0.0, size=(9, 11), **more) -> dict:
     fixed = {"size": list(size), "type": "float32", "special": special, "turn": 0}
     place = [6.0, -6.0, 452001.0 + 6 * x, 5412003.0 - 6 * y]
-    return image(random.Random(3), bands=3, nodata=None, place=place, **fixed)
+    fixed |= {"bands": 3, "nodata": None, "place": place}
+    return image(random.Random(3), **(fixed | more))
 
 
+def tagged(pan: int, xs: int | None) -> dict:
+    """Describe PAN and XS of which some pixels have the value of PAN's nodata tag."""
+    pixels = {"size": (12, 14), "type": "uint16", "bands": 1, "nodata": pan}
+    coarse = {"place": [24.0, -24.0, 451990.0, 5412010.0], "nodata": xs}
+    return {"inp": known("label", **pixels), "inxs": known("", size=(5, 5), **coarse)}
+
+
+BESIDE = {"mode": "extent", "mode.extent.ulx": -4.0, "mode.extent.lrx": -2.0}
 # What few seeds meet: NaN on and beside pixels, the very edge, close numbers.
 KNOWN = {
+    "ExtractROI": [({"in": known("")}, BESIDE)],
+    "BundleToPerfectSensor": [
+        (tagged(*tags), {}) for tags in ((0, None), (7, None), (7, 0), (0, 9))
+    ],
+    "ConcatenateImages": [
+        ({"il": [known("nan", turn=0.3)]}, {}, "int32"),
+        *(({"il": [known("inf")]}, {}, pixel) for pixel in ("uint32", "double")),
+    ],
+    "Mosaic": [
+        (
+            {
+                "il": [
+                    known("", turn=0.2),
+                    known("", place=[6.0, dy, 452013.0, 5412003.0]),
+                ]
+            },
+            {},
+        )
+        for dy in (10.0, 4.0)
+    ],
     "Superimpose": [
         (
             {"inr": known("", x, y, (12, 14)), "inm": known("nan")},
@@ -324,12 +353,24 @@ KNOWN = {
     ],
     "BandMath": [
         ({"il": [known("nan")]}, {"exp": [text]})
-        for text in ("min(im1b1, im1b2)", "max(im1b2, im1b1)", "im1b1 / 4000 and 1")
+        for text in (
+            *("min(im1b1, im1b2)", "max(im1b2, im1b1)", "im1b1 / 4000 and 1"),
+            *(
+                "idxPhyX / 7 - idxPhyY",
+                "im1b1, 2",
+                "0.5 && 7",
+                "atan2(0, atanh(-idxX))",
+            ),
+        )
     ],
     "BandMathX": [
         ({"il": [known(special)]}, {"exp": [text]})
         for special in ("nan", "near")
         for text in ("min(im1b1, im1b2)", "vmax(im1)", "var(im1b1N3x3); var(im1b2N5x3)")
+    ]
+    + [
+        ({"il": [known("")]}, {"exp": [text]})
+        for text in ("0x1F + 0b11 * im1b1", "0.5 / -idxX", "vabs(im1b1)", "vmin(im1b1)")
     ],
 }
 
@@ -338,6 +379,6 @@ def make(application: str, seed: int) -> dict:
     """Make the case of a seed; those below 0 are `KNOWN`."""
     r = random.Random(f"{application} {seed}")
     known = KNOWN[application][seed] if seed < 0 else MAKERS[application](r)
-    images, parameters = known
+    images, parameters, *pixel = known
     case = {"application": application, "images": images, "parameters": parameters}
-    return case | {"pixel": r.choice(PIXELS) if seed >= 0 else "float"}
+    return case | {"pixel": r.choice(PIXELS) if seed >= 0 else (*pixel, "float")[0]}

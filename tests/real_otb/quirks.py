@@ -162,7 +162,7 @@ def is_miscounted(c: Case) -> bool:
     if any(size == 0 for _, size in box):
         box = [[0, max(i["size"][axis] for i in c.images)] for axis in (0, 1)]
     part = tuple(slice(start, start + size) for start, size in box)
-    bands = [c.parameters[f"{key}.channel"] - 1 for key in ("ref", "meas")]
+    bands = [c.parameters.get(f"{key}.channel", 1) - 1 for key in ("ref", "meas")]
     one, two = (
         cases.pixels(i)[part][:, :, band].astype(np.float32).astype(float)
         for i, band in zip(c.images, bands, strict=True)
@@ -219,12 +219,15 @@ def is_infinite(c: Case) -> bool:
     if c.application != "BandMathX" or "refused" in c.ours:
         return False
     infinite = ~(np.abs(answer(c.case | {"pixel": "float"})["pixels"]) < LARGEST)
-    return bool(infinite[lost(c)].any()) or c.only(infinite.any(0))
+    shifts = ";" in c.expression and c.only(infinite.any(0))
+    return shifts or bool(infinite[lost(c)].any())
 
 
 def is_complex(c: Case) -> bool:
     functions = re.search(r"(log10|pow)\(", c.expression)
-    return bool(functions) and (bool(lost(c)) or is_infinite(c))
+    return bool(functions) and (
+        bool(lost(c)) or is_infinite(c) or c.everywhere(lambda _, real: np.isnan(real))
+    )
 
 
 def is_median_of_nan(c: Case) -> bool:
@@ -249,7 +252,7 @@ class Quirk(NamedTuple):
 QUIRKS = [
     Quirk(
         "32 bits: OTB clamps to the largest number as float32, which is one more",
-        ("ConcatenateImages", 90),
+        ("BandMathX", 20110),
         wraps,
     ),
     Quirk(
@@ -282,6 +285,17 @@ QUIRKS = [
         is_miscounted,
     ),
     Quirk(
+        "from 2^63 on: BandMathX takes a number for the least integer of 64 bits",
+        ("BandMathX", 118),
+        is_too_large,
+    ),
+    Quirk(
+        "the median of NaN: OTB sorts, and NaN has no place in an order",
+        ("BandMathX", 1256),
+        is_median_of_nan,
+        lambda c: c.rewritten("median", "mean"),
+    ),
+    Quirk(
         "and after or: OTB jumps to a wrong place where the first part is true",
         ("BandMathX", 116),
         lambda c: bool(re.search(r"\bor [^()?]* and ", c.expression)),
@@ -295,13 +309,8 @@ QUIRKS = [
     ),
     Quirk(
         "infinity times a number: it is complex in BandMathX, which refuses the image",
-        ("BandMathX", 1232),
+        ("BandMathX", 10459),
         is_infinite,
-    ),
-    Quirk(
-        "from 2^63 on: BandMathX takes a number for the least integer of 64 bits",
-        ("BandMathX", 118),
-        is_too_large,
     ),
     Quirk(
         "syntax: OTB knows assignments",
@@ -309,10 +318,11 @@ QUIRKS = [
         lambda c: c.refused("'= "),
     ),
     Quirk(
-        "the median of NaN: OTB sorts, and NaN has no place in an order",
-        ("BandMathX", 1256),
-        is_median_of_nan,
-        lambda c: c.rewritten("median", "mean"),
+        "an image of one band in braces: OTB has 0 there",
+        ("BandMathX", 20240),
+        lambda c: (
+            "{im1, " in c.expression and c.refused("number is expected, not a ve")
+        ),
     ),
 ]
 

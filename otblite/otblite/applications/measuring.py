@@ -126,10 +126,10 @@ class CompareImages(Application):
         sums = np.array([values for _, values in in_order(measure, windows)])
         squares, distance, count = sums[:, :3].sum(0)
         pixels = box.height * box.width
-        peak = sums[:, 4].max() - sums[:, 3].min()
         error, ratio = squares / pixels, 0
-        if error > TINY and peak > TINY:
-            with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
+            peak = sums[:, 4].max() - sums[:, 3].min()
+            if error > TINY and not peak <= TINY:
                 ratio = 10 * np.log10(peak**2 / error)
         measured = {"mse": error, "mae": distance / pixels, "psnr": ratio}
         for key, value in (measured | {"count": count}).items():

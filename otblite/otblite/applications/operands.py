@@ -107,12 +107,13 @@ def _neighbourhood(
                 pixels = np.maximum(pixels, begin) if kind == "vmax" else pixels
             filtered = rank[kind](pixels, size=size)
             return filtered[rows : rows + window.height, cols : cols + window.width]
-        mean = box_mean(pixels, size)
-        if kind == "mean":
-            return mean
         # Around a number near to all of them: squares of large numbers lose digits.
         middle = np.mean(pixels, where=np.isfinite(pixels))
-        squares = box_mean((pixels - middle) ** 2, size)
-        return np.maximum(squares - (mean - middle) ** 2, 0)
+        with np.errstate(invalid="ignore"):  # infinity
+            mean = box_mean(pixels, size)
+            if kind == "mean":
+                return mean
+            squares = box_mean((pixels - middle) ** 2, size)
+            return np.maximum(squares - (mean - middle) ** 2, 0)
 
     return read

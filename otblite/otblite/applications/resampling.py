@@ -23,6 +23,8 @@ RADIUS = 9
 METHODS = {"rcs": RADIUS, "lmvm": 3}
 # A mean nearer to 0 counts as 0.
 TINY = 1e-10
+# Share by which an interpolated value may be apart from that of all its pixels.
+ROUNDING = 5e-7
 # Samples of the result that are computed together so that all fits the cache.
 CACHED_SAMPLES = 2**17
 
@@ -103,7 +105,7 @@ def pansharpen(pan: Image, xs: Image, radius: tuple[int, int]) -> Image:
         lines = max(1, CACHED_SAMPLES // (window.width * xs.bands))
         for top in range(0, window.height, lines):
             colours = result[top : top + lines]
-            empty = colours == label
+            empty = abs(colours - label) <= ROUNDING * abs(label)
             colours *= ratio[top : top + lines, :, None]
             np.copyto(colours, label, where=empty)
         return result

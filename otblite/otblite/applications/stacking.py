@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -140,6 +141,8 @@ class ExtractROI(Application):
                 )
             points = self._index(grid, unit, (ulx, uly), (lrx, lry))
             corners = [value for point in points for value in point]
+            if unit == "lonlat":
+                corners = sides(points)
         defaults = (0, 0, grid.width - 1, grid.height - 1)
         left, top, right, bottom = (
             math.floor((default if corner is None else corner) + 0.5)
@@ -163,7 +166,7 @@ class ExtractROI(Application):
         else:
             self.fail("mode.fit.im or mode.fit.vect is expected")
         ends = self._index(image.grid, crs, first, last)
-        (left, right), (top, bottom) = map(sorted, zip(*ends, strict=True))
+        left, top, right, bottom = sides(ends)
         return Window(top, left, bottom - top, right - left)
 
     def _radius(self, image: Image) -> Window:
@@ -185,7 +188,7 @@ class ExtractROI(Application):
         ends = [
             grid.pixel(*map(float, place + np.float32(r))) for r in (-radius, radius)
         ]
-        (left, right), (top, bottom) = map(sorted, zip(*ends, strict=True))
+        left, top, right, bottom = sides(ends)
         return Window(top, left, bottom - top + 1, right - left + 1)
 
     def _project(
@@ -212,6 +215,12 @@ class ExtractROI(Application):
         if not name.startswith("Channel") or not 1 <= index <= count:
             self.fail(f"'cl' takes Channel1 to Channel{count}, not {name}")
         return index - 1
+
+
+def sides(ends: Iterable[tuple[float, float]]) -> list[float]:
+    """Return left, top, right and bottom of two points (x, y) in any order."""
+    xs, ys = zip(*ends, strict=True)
+    return [min(xs), min(ys), max(xs), max(ys)]
 
 
 def roi(image: Image, part: Window, bands: list[int]) -> Image:
@@ -260,7 +269,9 @@ def union(grids: list[Grid]) -> Grid:
     _, dy = grids[0].spacing
     dy = dy if abs(dy) == least else -least
     # As OTB does: from the first centre to one pixel beyond the last.
-    ends = [g.transform @ (g.width + 0.5, g.height + 0.5) for g in grids]
+    ends = [
+        np.add(g.origin, np.multiply(g.spacing, (g.width, g.height))) for g in grids
+    ]
     xs, ys = zip(*ends, *(g.origin for g in grids), strict=True)
     width = math.floor((max(xs) - min(xs)) / dx + 0.5)
     height = math.floor((max(ys) - min(ys)) / abs(dy) + 0.5)

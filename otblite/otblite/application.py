@@ -109,10 +109,6 @@ class Application(Extras):
         else:
             self._parameter(key).value = value
 
-    def choose(self, key: str, value: Any) -> None:
-        """Set the value of a parameter that the user left open."""
-        self._parameter(key).automatic = value
-
     # Execution.
 
     def Execute(self) -> int:

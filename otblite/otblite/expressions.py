@@ -31,10 +31,7 @@ import numexpr  # noqa: E402
 # Functions of one number or two, and numexpr's code for them.
 OF_ONE = {
     name: f"{name}({{0}})"
-    for name in (
-        *("abs", "sqrt", "exp", "log", "log10"),
-        *("sin", "cos", "tan", "sinh", "cosh", "tanh"),
-    )
+    for name in "abs sqrt exp log log10 sin cos tan sinh cosh tanh".split()
 } | {"ln": "log({0})", "log2": f"(log({{0}}) / {np.log(2)!r})"}
 NDVI = "where(abs({1} + {0}) < 1e-6, 0.0, (({1} - {0}) / ({1} + {0})))"
 # Those that one of the two parsers does not have; BandMathX writes vasin.
@@ -58,14 +55,8 @@ CONSTANTS |= {f"ln{n}": np.log(n) for n in (2, 10)}
 CONSTANTS |= {f"log{n}e": 1 / np.log(n) for n in (2, 10)}
 NOT_STRICT_CONSTANTS = CONSTANTS | {"_pi": np.pi, "_e": np.e}
 # Words between vectors: numexpr's operator, and whether the right one is a number.
-WORDS = {
-    "mult": ("*", False),
-    "div": ("/", False),
-    "pow": ("**", False),
-    "mlt": ("*", True),
-    "dv": ("/", True),
-    "pw": ("**", True),
-}
+WORDS = {"mult": ("*", False), "div": ("/", False), "pow": ("**", False)}
+WORDS |= {"mlt": ("*", True), "dv": ("/", True), "pw": ("**", True)}
 NUMBER, TRUTH, VECTOR, NEIGHBOURHOOD = "number", "truth", "vector", "neighbourhood"
 MEASURES = ("mean", "var", "median", "vmin", "vmax")
 # Where BandMathX begins to look for an extreme.  So there vmax is never negative.
@@ -473,14 +464,11 @@ def _of_two(smaller: bool, one: str, other: str) -> str:
 def translate(
     expression: str, strict: bool = False, bands: tuple[int, ...] = ()
 ) -> tuple[Formula, ...]:
-    """Translate one expression to numexpr.
+    """Translate one expression to a formula, or one for each component of a vector.
 
     Arguments:
-        expression: in muParser's words, or with `strict` in muParserX's.
-        strict: whether numbers and truths are two things, and there are vectors.
+        strict: whether it is in muParserX's words, not in muParser's.
         bands: number of bands of each image, for expressions of all of them.
-
-    Returns one formula, or one for each component of a vector.
 
     Raises:
         ValueError: naming the part that is not supported.

@@ -4,17 +4,19 @@ Applications wrap their inputs in new images and compute nothing until pixels ar
 read, so memory follows the window and never the image.
 """
 
+import ctypes
 import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from affine import Affine
-from otblite.memory import keep_freed_memory
 from rasterio.crs import CRS
 
 # Largest float32; OTB clamps to it.
@@ -27,8 +29,11 @@ CACHED_SAMPLES = 2**20
 # an image of few bands may be made of one of this many.
 BYTES_PER_SAMPLE = 32
 USUAL_BANDS = 4
-# Megabytes for windows in flight when all of an image is wanted as an array.
-ALL_RAM = 256
+# Names of glibc's malloc.h, and bytes.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT, LARGEST_BLOCK = 2**27, 2**25
+# Megabytes for windows in flight, unless the user says otherwise.
+RAM = 256
 
 
 class Window(NamedTuple):
@@ -128,13 +133,25 @@ class Image:
 
     def read_all(self) -> np.ndarray:
         """Read every pixel, [height, width, bands], by several threads."""
-        windows = strips(self, ALL_RAM)
+        windows = strips(self, RAM)
         if len(windows) == 1:
             return self.read(*windows)
         pixels = np.empty((*self.grid.window[2:], self.bands), self.dtype)
         for window, part in in_order(self.read, windows):
             pixels[window.slices] = part
         return pixels
+
+    def part(self, window: Window, bands: list[int] | None = None) -> "Image":
+        """Return the image of a window, perhaps of some bands (indices from 0)."""
+        everything = list(range(self.bands))
+        chosen = bands or everything
+
+        def read(part: Window) -> np.ndarray:
+            pixels = self.read(part.shift(window.row, window.col))
+            return pixels if chosen == everything else pixels[:, :, chosen]
+
+        grid = self.grid.part(window)
+        return replace(self, grid=grid, bands=len(chosen), read=read)
 
     def read_padded(self, window: Window) -> np.ndarray:
         """Read a window that may reach over the edge; edge pixels are replicated."""
@@ -185,7 +202,7 @@ def in_order(
     compute: Callable[[Window], np.ndarray], windows: Sequence[Window]
 ) -> Iterator[tuple[Window, np.ndarray]]:
     """Compute windows in a pool of threads, a few ahead, and yield them in order."""
-    keep_freed_memory()
+    _keep_freed_memory()
     with ThreadPoolExecutor(WORKERS) as pool:
         pending: deque = deque()
         try:
@@ -200,3 +217,18 @@ def in_order(
         finally:
             for _, future in pending:
                 future.cancel()
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Ask glibc's `malloc` to keep up to 128 MB of freed blocks of up to 32 MB.
+
+    Every window needs arrays of some MB for an instant.  By default their pages come
+    from the system and go back to it each time, which takes as long as the arithmetic.
+    Other C libraries are left as they are.
+    """
+    # TypeError: Windows has no C library without a name.
+    with suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_TRIM_THRESHOLD, KEPT)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)

@@ -123,9 +123,12 @@ def open_image(name: str) -> Image:
         RuntimeError: if it is not an image that GDAL can read.
     """
     try:
-        parsed = file_names.parse_input(name)
+        return _open_image(file_names.parse_input(name))
     except ValueError as error:
         raise RuntimeError(f"{public(file_names.split(name)[0])}: {error}") from None
+
+
+def _open_image(parsed: file_names.InputName) -> Image:
     path = parsed.path
     remote = path.startswith(REMOTE)
     if not remote and not os.path.exists(path):
@@ -146,23 +149,13 @@ def open_image(name: str) -> Image:
         whole = Window(0, 0, first.height, first.width)
         fetch = BlockCache(path, whole, first.block_shapes[0], fetch).read
 
-    try:
-        bands = all_bands = list(range(first.count))
-        if parsed.bands:
-            bands = file_names.read_bands(parsed.bands, first.count)
-    except ValueError as error:
-        raise RuntimeError(f"{public(path)}: {error}") from None
-
     def read(window: Window) -> np.ndarray:
-        pixels = fetch(window)
-        return np.moveaxis(pixels if bands == all_bands else pixels[bands], 0, -1)
+        return np.moveaxis(fetch(window), 0, -1)
 
     dtypes = set(first.dtypes)
     if len(dtypes) != 1 or any(dtype.startswith("complex") for dtype in dtypes):
-        raise RuntimeError(
-            f"{public(path)}: bands of one real pixel type are expected, "
-            f"got {', '.join(first.dtypes) or 'none'}"
-        )
+        names = ", ".join(first.dtypes) or "none"
+        raise ValueError(f"bands of one real pixel type are expected, got {names}")
     crs, place = first.crs, first.transform
     if parsed.skip_carto:
         crs, place = None, Affine.identity()
@@ -175,10 +168,13 @@ def open_image(name: str) -> Image:
             public(path),
         )
     if not (place.a and place.e):
-        raise RuntimeError(f"{public(path)}: an image turned by 90 degrees; warp it")
+        raise ValueError("an image turned by 90 degrees; warp it")
     grid = Grid(crs, place, first.width, first.height)
     dtype = np.dtype(dtypes.pop())
-    return Image(grid, len(bands), dtype, read, nodata=first.nodata)
+    image = Image(grid, first.count, dtype, read, nodata=first.nodata)
+    if not parsed.bands:
+        return image
+    return image.part(grid.window, file_names.read_bands(parsed.bands, first.count))
 
 
 def _open(path: str, **settings: str) -> rasterio.DatasetReader:
@@ -255,30 +251,26 @@ def write(image: Image, name: str, dtype: np.dtype, ram: int, progress: bool) ->
             f"{path}: box {box.col}:{box.row}:{box.width}:{box.height} is not inside "
             f"the image of {image.grid.width} x {image.grid.height} pixels"
         )
-    grid = image.grid.part(box)
-    bands = parsed.bands or list(range(image.bands))
+    part = image.part(box, parsed.bands)
+    grid, bands = part.grid, part.bands
     options = {key.upper(): value for key, value in parsed.creation_options.items()}
     profile = {
         "driver": "GTiff",
         "width": grid.width,
         "height": grid.height,
-        "count": len(bands),
+        "count": bands,
         "dtype": dtype,
         "crs": rasterio.crs.CRS.from_epsg(parsed.epsg) if parsed.epsg else grid.crs,
         "transform": grid.transform,
         "nodata": _nodata(image, dtype) if parsed.nodata is None else parsed.nodata,
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": WORKERS,
-        **_strips(image, grid.width, len(bands), dtype),
+        **_strips(image, grid.width, bands, dtype),
         **({} if driver in COPIED else options),
     }
-    everything = bands == list(range(image.bands))
 
     def compute(tile: Window) -> np.ndarray:
-        pixels = image.read(tile.shift(box.row, box.col))
-        if not everything:
-            pixels = pixels[:, :, bands]
-        return np.moveaxis(convert(pixels, dtype), -1, 0)
+        return np.moveaxis(convert(part.read(tile), dtype), -1, 0)
 
     log.info("Writing %s", path)
     size = _tile_size(image, grid.width, parsed.streaming, ram)

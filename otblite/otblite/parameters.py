@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from otblite.image import Image
+from otblite.image import RAM, Image
 
 
 class Type(enum.IntEnum):
@@ -64,8 +64,6 @@ class Pixel(enum.IntEnum):
 INPUT, OUTPUT = 0, 1
 INTEGERS = {Type.Int, Type.RAM, Type.Radius}
 FLOATS = {Type.Float, Type.Double}
-# Default memory of an application, MB.
-RAM = 256
 LISTS = {Type.StringList, Type.ListView, Type.InputImageList}
 INTEGER, NUMBER, TEXT, TEXTS = "an integer", "a number", "text", "a list of texts"
 # Parameters of a window, in its order.

@@ -163,9 +163,8 @@ class ComputeImagesStatistics(Application):
         counts, sums, squares, least, largest = map(np.array, zip(*parts, strict=True))
         mean = sums.sum(0) / counts.sum()
         within = (squares - sums**2 / counts[:, None]).sum(0)
-        deviation = np.sqrt(np.maximum(within, 0) / max((counts - 1).sum(), 1))
         result = {"mean": mean, "min": least.min(0), "max": largest.max(0)}
-        result |= {"std": deviation}
+        result["std"] = np.sqrt(np.maximum(within, 0) / max((counts - 1).sum(), 1))
         for key, values in result.items():
             self.output(f"out.{key}", spell(values))
         if self["out.xml"]:

@@ -10,14 +10,7 @@ from affine import Affine
 from otblite import vectors
 from otblite.application import Application, source_names
 from otblite.applications.stacking import concatenate
-from otblite.image import (
-    Grid,
-    Image,
-    Window,
-    from_array,
-    in_order,
-    strips,
-)
+from otblite.image import Grid, Image, Window, from_array, in_order, strips
 from otblite.parameters import (
     RAM,
     Parameter,
@@ -31,7 +24,7 @@ from otblite.parameters import (
     ram,
 )
 from otblite.warp import project
-from scipy.ndimage import minimum_filter1d
+from scipy.ndimage import minimum_filter
 
 GROUPS = ("outtrain", "outvalid", "outtest")
 # How many of the groups a strategy fills.
@@ -92,8 +85,11 @@ class PatchesSelection(Application):
         padded = int(self.has("nodata"))
         first = radius + 1 - padded
         rows, cols = (
-            range(first + self._offset(key, padded), extent + padded - radius, step)
-            for key, extent in (("y", size.height), ("x", size.width))
+            range(first + (offset + padded) % step, extent + padded - radius, step)
+            for offset, extent in (
+                (self["grid.offsety"], size.height),
+                (self["grid.offsetx"], size.width),
+            )
         )
         if step == 1:
             # In C++ -1 % 1 is 0: the pixel before the first one is taken as well.
@@ -105,9 +101,6 @@ class PatchesSelection(Application):
                 for j, col in enumerate(cols):
                     if 0 <= col < size.width and usable[row - top, col]:
                         yield row, col, i, j
-
-    def _offset(self, axis: str, padded: int) -> int:
-        return (self[f"grid.offset{axis}"] + padded) % self["grid.step"]
 
     def _usable(self, image: Image, radius: int) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the first row of each strip, and a mask [h, w] of possible centres."""
@@ -122,7 +115,8 @@ class PatchesSelection(Application):
             if nodata is not None:
                 valid &= (image.read(window) != nodata).any(axis=2)
             if mask:
-                mask_values = _byte(mask.read(window))
+                # OTB reads a mask as uint8, cut off behind the point.
+                mask_values = np.clip(mask.read(window)[:, :, 0], 0, 255) // 1
                 valid &= mask_values == 1 if nodata is None else mask_values != 0
             return valid
 
@@ -224,11 +218,6 @@ def shuffle(values: list[int]) -> list[int]:
     return values
 
 
-def _byte(pixels: np.ndarray) -> np.ndarray:
-    """Read the first band as OTB reads a mask: uint8, truncated."""
-    return np.clip(pixels[:, :, 0], 0, 255).astype(np.uint8)
-
-
 def erode(
     strips: Iterable[np.ndarray], radius: int, width: int
 ) -> Iterator[tuple[int, np.ndarray]]:
@@ -253,12 +242,8 @@ def erode(
         block = np.concatenate([above, strip])
         height = len(block) - 2 * radius
         if height > 0:
-            eroded = block.astype(np.uint8)
-            for axis in (0, 1):
-                eroded = minimum_filter1d(
-                    eroded, 2 * radius + 1, axis, mode="constant", cval=0
-                )
-            yield row, eroded[radius : radius + height].astype(bool)
+            eroded = minimum_filter(block, 2 * radius + 1, mode="constant")
+            yield row, eroded[radius : radius + height]
             row, block = row + height, block[height:]
         above = block
 
@@ -296,16 +281,10 @@ class PatchesExtraction(Application):
         }
         for image in images.values():
             self._check_place(points, image.grid)
-        sizes = {
-            name: (self[f"{name}.patchsizey"], self[f"{name}.patchsizex"])
-            for name in images
-        }
-        windows = {
-            name: [patch_window(image.grid, xy, sizes[name]) for xy, _ in labels]
-            for name, image in images.items()
-        }
-        kept = np.ones(len(labels), bool)
+        windows, kept = {}, np.ones(len(labels), bool)
         for name, image in images.items():
+            size = self[f"{name}.patchsizey"], self[f"{name}.patchsizex"]
+            windows[name] = [patch_window(image.grid, xy, size) for xy, _ in labels]
             kept &= [w.intersect(image.grid.window) == w for w in windows[name]]
         for name, image in images.items():
             if self.has(f"{name}.nodata") and kept.any():

@@ -13,14 +13,7 @@ from otblite.application import Application, source_names
 from otblite.applications.stacking import concatenate
 from otblite.fields import Geometry
 from otblite.image import Image, Window, tiles
-from otblite.parameters import (
-    Parameter,
-    Type,
-    input_images,
-    number,
-    output_image,
-    ram,
-)
+from otblite.parameters import Parameter, Type, input_images, number, output_image, ram
 
 # Begins the names of the tensors of inputs that nobody gives.
 MISSING = "missing_"

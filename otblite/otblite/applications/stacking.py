@@ -109,9 +109,11 @@ class ExtractROI(Application):
         if self["mode"] != "standard" and 0 in (height, width):
             log.warning("The region lies beside the image: ExtractROI takes %s", window)
         for key, value in zip(BOX, window, strict=True):
-            self.choose(key, value)
+            self._parameter(key).automatic = value
         bands = [self._channel(name, image.bands) for name in self["cl"] or []]
-        self.output("out", roi(image, window, bands or list(range(image.bands))))
+        part = image.part(window, bands)
+        nodata = image.nodata if part.bands == image.bands else None
+        self.output("out", replace(part, nodata=nodata))
 
     def UpdateParameters(self):
         """Choose the start and the size where the user set none."""
@@ -221,19 +223,6 @@ def sides(ends: Iterable[tuple[float, float]]) -> list[float]:
     """Return left, top, right and bottom of two points (x, y) in any order."""
     xs, ys = zip(*ends, strict=True)
     return [min(xs), min(ys), max(xs), max(ys)]
-
-
-def roi(image: Image, part: Window, bands: list[int]) -> Image:
-    """Cut out a window and choose bands (indices from 0)."""
-    whole = bands == list(range(image.bands))
-
-    def read(window: Window) -> np.ndarray:
-        pixels = image.read(window.shift(part.row, part.col))
-        return pixels if whole else pixels[:, :, bands]
-
-    grid = image.grid.part(part)
-    nodata = image.nodata if len(bands) == image.bands else None
-    return Image(grid, len(bands), image.dtype, read, image.tile, nodata)
 
 
 class Mosaic(Application):

@@ -89,7 +89,6 @@ class TFRecords:
 
         Arguments:
             example: scalar string tensor.
-            target_keys: keys of the targets.
             preprocessing_fn: called with the sample and `kwargs`, returns the sample
                 to use instead.
         """
@@ -124,8 +123,6 @@ class TFRecords:
         """Read all files of the folder as batches of `(inputs, targets)`.
 
         Arguments:
-            batch_size: samples per batch.
-            target_keys: keys of the targets.
             n_workers: number of workers; files beyond the last multiple of it are
                 left out.
             drop_remainder: leave out the last batch if it is not complete.
@@ -139,12 +136,9 @@ class TFRecords:
             ValueError: if the folder lacks its JSON files, or has fewer TFRecord
                 files than workers.
         """
-        for value, filename in (
-            (self.output_types, self.output_types_file),
-            (self.output_shapes, self.output_shapes_file),
-        ):
-            if not value:
-                raise ValueError(f"{filename} is missing; ds2tfrecord writes it")
+        if not (self.output_types and self.output_shapes):
+            names = f"{self.output_types_file} or {self.output_shapes_file}"
+            raise ValueError(f"{names} is missing; ds2tfrecord writes them")
         files = sorted(map(str, Path(self.dirpath).glob("*.records")))
         if len(files) < max(n_workers, 1):
             raise ValueError(

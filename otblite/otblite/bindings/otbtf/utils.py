@@ -16,6 +16,9 @@ class Raster:
 
     Unlike a GDAL data set it may be read from several threads.
 
+    Raises:
+        ValueError: if the file is missing or not a raster.
+
     Attributes:
         name: the file it was opened from.
         RasterXSize, RasterYSize: columns and rows.
@@ -55,13 +58,7 @@ class Raster:
         return pixels[0] if self.RasterCount == 1 else pixels
 
 
-def gdal_open(filename: str) -> Raster:
-    """Open a raster.
-
-    Raises:
-        ValueError: if it is missing or not a raster.
-    """
-    return Raster(filename)
+gdal_open = Raster
 
 
 def number_of_patches(raster: Any) -> int:

@@ -389,6 +389,12 @@ def test_regions_that_are_refused(options, words, xs):
         pyotb.ExtractROI({"in": xs, **options})
 
 
+def test_a_region_beside_the_image_is_reported(xs, caplog):
+    ends = {"mode.extent.ulx": -4.0, "mode.extent.lrx": -2.0, "mode.extent.lry": 1.0}
+    assert pyotb.ExtractROI({"in": xs, "mode": "extent", **ends}).shape == (2, 8, 4)
+    assert "The region lies beside the image" in caplog.text
+
+
 def test_operators(xs, values):
     app = pyotb.Input(xs)
     for ours, expected in {

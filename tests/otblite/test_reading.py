@@ -26,17 +26,6 @@ def noise() -> np.ndarray:
     return np.random.default_rng(0).integers(1, 4000, (256, 256)).astype(np.uint16)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32", "float64"])
-def test_windows_are_parts_of_the_file(dtype, write_raster):
-    array = np.random.default_rng(0).integers(0, 200, (9, 7, 3)).astype(dtype)
-    opened = image_files.open_image(write_raster("in.tif", array))
-    assert (opened.bands, opened.dtype) == (3, np.dtype(dtype))
-    np.testing.assert_array_equal(opened.read_all(), array)
-    np.testing.assert_array_equal(opened.read(Window(2, 3, 4, 2)), array[2:6, 3:5])
-    part = opened.grid.part(Window(2, 3, 4, 2))
-    assert part.transform @ (0, 0) == opened.grid.transform @ (3, 2)
-
-
 def test_threads_read_one_file_that_is_reopenonce(write_raster, noise, monkeypatch):
     """GDAL's handles must not be shared; each thread sees the right pixels."""
     name = write_raster(
@@ -230,13 +219,6 @@ def test_an_archive_that_is_written_anew_is_read_anew(tmp_path, write_raster):
             archive.writestr("other", "x" * value)  # GDAL looks at the size
         opened = image_files.open_image(path)
         assert (opened.read(Window(0, 0, 300, 300)) == value).all()
-
-
-def test_nodata_tag_hides_nothing(write_raster):
-    array = np.array([[7, 1], [7, 2]], np.uint8)
-    opened = image_files.open_image(write_raster("in.tif", array, nodata=7))
-    np.testing.assert_array_equal(opened.read_all()[:, :, 0], array)
-    assert opened.nodata == 7
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,3 @@ def test_pansharpening_in_chunks_of_lines_is_that_of_one_chunk(monkeypatch):
     for samples in (1, 1000):
         monkeypatch.setattr("otblite.applications.resampling.CACHED_SAMPLES", samples)
         np.testing.assert_array_equal(sharp(), whole)
-
-
-def test_pan_of_two_bands_is_refused(write_raster):
-    two = write_raster("two.tif", np.ones((4, 4, 2)))
-    words = "BundleToPerfectSensor: 'inp' .* 1 band.* 2"
-    with pytest.raises(RuntimeError, match=words):
-        pyotb.BundleToPerfectSensor(inp=two, inxs=two)

@@ -10,7 +10,6 @@ to the file that `tests/otblite/test_recorded.py` compares with where there is n
 
 import json
 import lzma
-import os
 import pickle
 import sys
 from collections import Counter
@@ -22,22 +21,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.real_otb import cases, differential, quirks  # noqa: E402
+from tests.real_otb import cases, differential, engines, quirks  # noqa: E402
 
-TAG = sys.implementation.cache_tag
-BUILT = ROOT / ".real-otb" / TAG / "environment"
 RECORD = ROOT / "tests" / "otblite" / "recorded.xz"
 SEEDS = 40
 # Recorded cases; those of expressions are small, and there are many functions.
 RECORDED = dict.fromkeys(cases.MAKERS, 20) | {"BandMath": 100, "BandMathX": 100}
 RECORDED["BundleToPerfectSensor"] = 40
-pytestmark = [
-    pytest.mark.real_otb,
-    pytest.mark.skipif(
-        not BUILT.exists(),
-        reason=f"no OTB was built for {TAG} (make test-real-otb does)",
-    ),
-]
+pytestmark = [pytest.mark.real_otb, engines.needs("OTB")]
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +39,8 @@ def otb():
 
 
 def start() -> differential.Engine:
-    """Start a real OTB; otblite sets a variable, to nothing, in this process."""
-    inherited = {k: v for k, v in os.environ.items() if k != "OTB_APPLICATION_PATH"}
-    built = dict(line.split("=", 1) for line in BUILT.read_text().splitlines())
-    return differential.Engine({**inherited, **built, "OTB_LOGGER_LEVEL": "CRITICAL"})
+    environment = engines.environment("OTB", OTB_LOGGER_LEVEL="CRITICAL")
+    return differential.Engine(environment)
 
 
 def compare(otb, case: dict) -> tuple[str, str]:

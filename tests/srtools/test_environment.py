@@ -86,6 +86,18 @@ def test_variables_of_the_user_are_kept():
     assert Path(imported()["PROJ_DATA"], "proj.db").is_file()
 
 
+def test_the_cache_of_gdal_is_small_on_large_machines():
+    """GDAL reads and joins images with it, whatever the engine is."""
+    code = (
+        "import srtools; from rasterio.env import Env, get_gdal_config\n"
+        "with Env(): print(get_gdal_config('GDAL_CACHEMAX'))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "GDAL_CACHEMAX"}
+    for variables, megabytes in (({}, 128), ({"GDAL_CACHEMAX": "64"}, 64)):
+        done = run_python("-c", code, env={**environment, **variables}, check=True)
+        assert int(done.stdout) == megabytes * 2**20
+
+
 @pytest.mark.parametrize(
     ("mine", "expected"),
     [

@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 
 import sr_infer
 import sr_model
+import sr_train
 from bench import measure
 from demo.scene import make_scene
 from demo.server import Server
@@ -23,11 +24,12 @@ from srtools.errors import SRError
 from srtools.images import figures, raster, vrt
 from srtools.inference import pieces
 from srtools.matching.point_spread import blur_weights
-from srtools.network import saved_model
+from srtools.network import precision, saved_model
 from srtools.network.receptive_field import receptive_field
 from srtools.options.inference_options import Options
 from srtools.sentinel2 import download
 from tests.conftest import Toy
+from tests.training_patches import TINY, make_patches, write_folder
 
 import tensorflow as tf
 
@@ -501,14 +503,83 @@ def test_bfloat16_is_almost_the_same(tmp_path, write_raster, small_network, opti
     """There are no steps between values; the card has the precision."""
     s2, results = write_raster("s2.tif", image(60, 70)), []
     options = {"tile_size": 96, **options}
-    for precision in ("float32", "bfloat16"):
-        result, _ = run(tmp_path, s2, small_network, precision=precision, **options)
+    for name in ("float32", "bfloat16"):
+        result, _ = run(tmp_path, s2, small_network, precision=name, **options)
         results.append(result.astype(int))
-        assert cards.read_card(tmp_path / "sr.json")["precision"] == precision
+        assert cards.read_card(tmp_path / "sr.json")["precision"] == name
     exact, rounded = results
     difference = np.abs(rounded - exact)
     assert 0.1 < difference.mean() < 30 and difference.max() < 300
     assert len(np.unique(rounded)) > 0.9 * len(np.unique(exact))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> str:
+    """Train the network of exercise 2, small, in float32."""
+    folder = tmp_path_factory.mktemp("trained")
+    paths = "--patches", str(write_folder(folder / "patches")), "--model_dir"
+    options = [*TINY, "--nb_epochs", "12", "--learning_rate", "6e-3"]
+    assert sr_train.main([*paths, str(folder / "model"), *options]) == 0
+    return str(folder / "model")
+
+
+def test_auto_is_bfloat16_where_it_is_fast_and_as_good(
+    tmp_path, write_raster, trained, monkeypatch, caplog
+):
+    """The difference is below a tenth of the error on the validation patches."""
+    s2 = write_raster("s2.tif", make_patches(1, 0)[1][0] + np.uint16(1000))
+
+    def infer(**options) -> np.ndarray:
+        return run(tmp_path, s2, trained, offset=1000, **options)[0].astype(float)
+
+    def chosen() -> str:
+        return cards.read_card(tmp_path / "sr.json")["precision"]
+
+    exact = infer(precision="float32")
+    monkeypatch.setattr(precision, "cpu_flags", lambda: {"avx512f"})
+    np.testing.assert_array_equal(infer(), exact)
+    assert chosen() == "float32"
+    monkeypatch.setattr(precision, "cpu_flags", lambda: {"amx_bf16"})
+    difference = np.abs(infer() - exact)
+    assert chosen() == "bfloat16" and "bfloat16 changes pixels by" in caplog.text
+    card = saved_model.describe(trained).card
+    assert 0 < difference.mean() < 0.1 * card["training"]["valid_loss"] * 1e4
+    rms = np.sqrt(np.square(difference).mean())
+    assert rms < 0.1 * 10 ** (-card["metrics"]["psnr_db"] / 20) * 1e4
+
+    def brighter(**size: int) -> tf.keras.Model:
+        network = made(**size)
+        hr_dn = network.output["hr_dn"]
+        return tf.keras.Model(network.input, {"hr_dn": 1.1 * hr_dn})
+
+    def deeper(**size: int) -> tf.keras.Model:
+        return made(**size | {"blocks": 2})
+
+    made = sr_infer.make_network
+    for other in (brighter, deeper):  # as if sr_model.py had changed since then
+        monkeypatch.setattr(sr_infer, "make_network", other)
+        np.testing.assert_array_equal(infer(), exact)
+        assert chosen() == "float32"
+
+
+@pytest.mark.parametrize("first", ["float32", "bfloat16"])
+def test_auto_goes_on_as_the_pieces_were_begun(
+    tmp_path, write_raster, trained, monkeypatch, first
+):
+    """Shares on machines of several kinds make one image."""
+    s2 = write_raster("s2.tif", make_patches(1, 0)[1][0])
+    options = {"s2_images": (s2,), "offset": 0, "tile_size": 20, "model_dir": trained}
+    options["out"] = str(tmp_path / "sr.tif")
+    for flag, more in (
+        ("avx" if first == "float32" else "amx_bf16", {"part": (1, 2)}),
+        ("amx_bf16" if first == "float32" else "avx", {"part": (2, 2)}),
+        ("amx_bf16" if first == "float32" else "avx", {}),
+    ):
+        monkeypatch.setattr(precision, "cpu_flags", lambda f=flag: {f})
+        sr_infer.infer(Options(**options, **more))
+    assert cards.read_card(tmp_path / "sr.json")["precision"] == first
+    expected, _ = run(tmp_path, s2, trained, "b.tif", offset=0, precision=first)
+    check_pixels(read(options["out"])[0], expected)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Comparison of the image with the training set, before the network runs."""
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,23 +20,24 @@ log = logging.getLogger(__name__)
 A_SIDE = 8  # windows along each side of the area
 
 
-def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> None:
-    """Warn if much of the output `area` is unlike the training set in a model card."""
-    if training := card.get(domain_shift.SECTION):
-        result = domain_shift.compare(card, read_windows(s2, area, training["size"]))
-        items = (s2.record or {}).get("items") or [redact(s2.images[0].path)]
-        if result and (warning := result.warning(" ".join(items))):
-            log.warning("%s", warning)
+def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, windows: np.ndarray) -> None:
+    """Warn if many `windows` of Sentinel-2 are unlike the training set in a card."""
+    items = (s2.record or {}).get("items") or [redact(s2.images[0].path)]
+    result = domain_shift.compare(card, windows)
+    if result and (warning := result.warning(" ".join(items))):
+        log.warning("%s", warning)
 
 
-def read_windows(s2: Sentinel2, area: Grid, size: int) -> np.ndarray:
+def read_windows(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> np.ndarray:
     """Read patches of Sentinel-2 without nodata, spread over the output `area`.
 
-    They are [n, size, size, bands] DN on the lr grid of the output.
+    They are [n, size, size, bands] DN on the lr grid of the output.  They have the size
+    of the training patches of a model `card`; without this entry there are none.
     """
+    size = card.get(domain_shift.SECTION, {}).get("size", math.inf)
     height, width = area.height // FACTOR, area.width // FACTOR
     if min(height, width) < size:
-        return np.zeros((0, size, size, len(BANDS)))
+        return np.zeros((0, 1, 1, len(BANDS)))
     lr = Grid(area.crs, area.transform @ Affine.scale(FACTOR), width, height)
     rows, cols = (
         np.unique(np.linspace(0, side - size, A_SIDE).astype(int))

@@ -21,7 +21,7 @@ from srtools.errors import SRError
 from srtools.images import checks, raster, vrt
 from srtools.images.raster import ImageInfo
 from srtools.inference import consistency_correction, mask, output_grid, pieces
-from srtools.inference.domain_check import warn_if_unlike
+from srtools.inference.domain_check import read_windows, warn_if_unlike
 from srtools.inference.output_files import OutputFiles
 from srtools.inference.pieces import Piece
 from srtools.network import intervals, model_card, precision, saved_model, serving
@@ -84,7 +84,6 @@ class Job:
         cards.check_conventions(
             self.model.card, f"the card of {path}", "train a model with sr_train.py"
         )
-        self.arithmetic = precision.choose(options.precision)
         self.model_crop = self.crop = output_grid.choose_crop(self.model, options.crop)
         self.calibration, outputs = None, []
         if options.uncertainty:
@@ -105,6 +104,7 @@ class Job:
             temporary = tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.folder)
             self.temporary = Path(stack.enter_context(temporary))
             self._choose_grid()
+            self._choose_precision()
             self._cut_pieces()
             self.card = self._card()
             pieces.prepare(self.folder, self._dependencies(), options.overwrite)
@@ -123,7 +123,8 @@ class Job:
         s2.check_training(model.card.get("offset_removed"))
         self.output = output_grid.choose(image, self.like or image, model, self.crop)
         self.grid = self.output.grid
-        warn_if_unlike(model.card, s2, self.grid)
+        self.windows = read_windows(model.card, s2, self.grid)
+        warn_if_unlike(model.card, s2, self.windows)
         if self.options.consistent and self.grid.crs != s2.grid.crs:
             raise SRError(
                 f"--consistent compares with the pixels of Sentinel-2, in {s2.grid.crs}"
@@ -134,6 +135,18 @@ class Job:
         self.lr_grid = str(path)
         reflected = self.output.reflect(s2.images, self.temporary)
         self.s2_files = [image.path for image in reflected]
+
+    def _choose_precision(self) -> None:
+        """Choose the arithmetic; `network` computes in bfloat16, None in float32.
+
+        With "auto", a run or share goes on as the first pieces were begun.
+        """
+        name, plan = self.options.precision, self.folder / pieces.PLAN
+        if name == "auto" and plan.exists():
+            name = cards.read_card(plan).get("precision", name)
+        made = self.model, self.make_network, self.windows
+        self.network = precision.network_in(name, *made)
+        self.arithmetic = "bfloat16" if self.network else "float32"
 
     def _cut_pieces(self) -> None:
         """Mask Sentinel-2, cut the output into pieces, and check that one has data."""
@@ -189,15 +202,12 @@ class Job:
 
     def _save_model(self) -> str:
         """Return the SavedModel to serve: the user's, or a new one around it."""
-        options, network = self.options, None
-        path = options.model_dir
-        if self.arithmetic == "bfloat16":
-            network = precision.in_bfloat16(path, self.make_network)
-        elif not (options.self_ensemble or self.calibration):
+        options, path = self.options, self.options.model_dir
+        if not (self.network or options.self_ensemble or self.calibration):
             return path
         served, crop = self.temporary / "served", self.model_crop
         views, record = options.self_ensemble, self.calibration
-        return serving.save(path, served, crop, views, record, network)
+        return serving.save(path, served, crop, views, record, self.network)
 
     def make(self, write: Callable[[Piece, Path], None]) -> None:
         """Make the missing pieces of the image, or of the share of `--part`.

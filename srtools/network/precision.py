@@ -4,16 +4,25 @@ A bfloat16 has 8 of the 24 digits of a float32; newer processors and GPUs multip
 to 16 times as fast, and add the products in float32.  Weights stay float32.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+import numpy as np
+
+from srtools.conventions import INPUT, OUTPUT_DN, SCALE
+from srtools.errors import SRError
 from srtools.network import saved_model, weights
+from srtools.network.saved_model import ModelInfo
 from srtools.tf import cpu_flags, tf
+
+log = logging.getLogger(__name__)
 
 FAST_FLAGS = {"amx_bf16", "avx512_bf16"}
 FAST_GPU = (8, 0)  # compute capability from which NVIDIA's GPUs multiply bfloat16
+SMALL = 0.1  # times the error of the network, a change that does not matter
+PATCHES = 4  # to compare float32 and bfloat16 on
 
 
 def choose(name: str) -> str:
@@ -45,16 +54,44 @@ def layers_in(name: str) -> Iterator[None]:
         policy("float32")
 
 
-def in_bfloat16(
-    model_dir: str | Path, make: Callable[..., tf.keras.Model]
-) -> tf.keras.Model:
-    """Load a model of sr_train.py as a network that computes in bfloat16.
+def network_in(
+    name: str, model: ModelInfo, make: Callable[..., tf.keras.Model], lr: np.ndarray
+) -> tf.keras.Model | None:
+    """Return a trained network in bfloat16; None: its SavedModel, which is in float32.
+
+    "auto" is bfloat16 where that is faster and as good: the output for `lr`, patches of
+    the image [n, h, w, bands] DN, changes by less than `SMALL` times the error on the
+    validation patches (rms of both), which the card of the model has.
 
     `make(filters=..., blocks=..., kernel=...)` builds the network without the weights.
     """
-    card = saved_model.describe(model_dir).card
-    size = {k: v for k, v in card.get("network", {}).items() if k != "parameters"}
+    psnr = model.card.get("metrics", {}).get("psnr_db")
+    unknown = name == "auto" and (psnr is None or not len(lr))
+    if choose(name) == "float32" or unknown:
+        return None
+    try:
+        network = in_bfloat16(model, make)
+    except SRError:
+        if name == "auto":  # sr_model.py has changed since the training
+            return None
+        raise
+    if name == "auto":
+        few = tf.constant(lr[:: -(-len(lr) // PATCHES)], tf.float32)
+        exact = saved_model.load(model.folder, OUTPUT_DN)(lr=few)[OUTPUT_DN]
+        change = np.square(network({INPUT: few})[OUTPUT_DN] - exact).mean() ** 0.5
+        error = 10 ** (-psnr / 20) / SCALE
+        log.info("bfloat16 changes pixels by %.1f DN of %.0f DN error", change, error)
+        if not change < SMALL * error:
+            return None
+    return network
+
+
+def in_bfloat16(
+    model: ModelInfo, make: Callable[..., tf.keras.Model]
+) -> tf.keras.Model:
+    """Build the network of a model of sr_train.py anew, to compute in bfloat16."""
+    size = {k: v for k, v in model.card.get("network", {}).items() if k != "parameters"}
     with layers_in("bfloat16"):
         network = make(**size)
-    weights.assign(network, model_dir)
+    weights.assign(network, model.folder)
     return network

@@ -83,9 +83,9 @@ class Options(SearchOptions):
         group="advanced",
     )
     precision: str = option(
-        "float32",
+        "auto",
         "arithmetic of the network; auto is bfloat16 on processors and GPUs where that "
-        "is faster; it changes pixels by 5 to 20 DN on average, a tenth of their error",
+        "is faster, if it changes pixels by less than a tenth of their error",
         choices=PRECISIONS,
         group="advanced",
     )

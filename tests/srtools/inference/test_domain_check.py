@@ -10,6 +10,7 @@ from srtools.network.saved_model import ModelInfo
 from srtools.sentinel2.sentinel2_image import Sentinel2
 
 SIZE = 20  # lr pixels of a window: 12 pixels of 10 m
+CARD = {"training_set": {"size": SIZE}}
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def read_windows(write_raster):
         s2 = s2.checked()
         image, model = s2.images[0], ModelInfo("m", {}, {}, {})
         area = output_grid.choose(image, image, model, 56).grid
-        return s2, area, domain_check.read_windows(s2, area, SIZE)
+        return s2, area, domain_check.read_windows(CARD, s2, area)
 
     return read
 
@@ -45,14 +46,14 @@ def test_windows_without_data_are_left_out(read_windows):
     pixels[:100] = 0
     _, _, windows = read_windows(pixels)
     assert 20 < len(windows) < 40 and windows.min() >= 1
-    _, _, windows = read_windows(smooth(8, 40))  # smaller than a window
-    assert not len(windows)
+    s2, area, windows = read_windows(smooth(8, 40))  # smaller than a window
+    assert not len(windows) and not len(domain_check.read_windows({}, s2, area))
 
 
 def test_the_warning(read_windows, caplog):
-    s2, area, windows = read_windows(smooth(200, 160))
+    s2, _, windows = read_windows(smooth(200, 160))
     for patches, warned in ((windows, False), (windows * 3, True), (None, False)):
         card = {} if patches is None else {"training_set": domain_shift.record(patches)}
         caplog.clear()
-        domain_check.warn_if_unlike(card, s2, area)
+        domain_check.warn_if_unlike(card, s2, windows)
         assert ("unlike the training set" in caplog.text) is warned

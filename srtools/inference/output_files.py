@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import rasterio
 import rasterio.shutil
 
 from srtools import cards, files
@@ -29,6 +30,8 @@ COG_OPTIONS = {
     "bigtiff": "IF_SAFER",
     "num_threads": "ALL_CPUS",
 }
+
+OPEN_PIECES = 4  # each takes up to 0.1 GB; GDAL would keep 100 open
 
 
 class OutputFiles:
@@ -93,7 +96,8 @@ class OutputFiles:
 def write_cog(vrt: Path, path: Path) -> None:
     """Write the VRT of the pieces as a Cloud Optimized GeoTIFF with overviews."""
     try:
-        rasterio.shutil.copy(str(vrt), str(path), **COG_OPTIONS)
+        with rasterio.Env(GDAL_MAX_DATASET_POOL_SIZE=OPEN_PIECES):
+            rasterio.shutil.copy(str(vrt), str(path), **COG_OPTIONS)
         raster.check_written(path)  # on a full disk GDAL may return without an error
     except (*raster.GDAL_ERRORS, OSError) as error:
         raise SRError(

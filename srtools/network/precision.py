@@ -65,33 +65,23 @@ def network_in(
 
     `make(filters=..., blocks=..., kernel=...)` builds the network without the weights.
     """
-    psnr = model.card.get("metrics", {}).get("psnr_db")
-    unknown = name == "auto" and (psnr is None or not len(lr))
-    if choose(name) == "float32" or unknown:
+    auto, psnr = name == "auto", model.card.get("metrics", {}).get("psnr_db")
+    if choose(name) == "float32" or (auto and (psnr is None or not len(lr))):
         return None
+    size = {k: v for k, v in model.card.get("network", {}).items() if k != "parameters"}
     try:
-        network = in_bfloat16(model, make)
+        with layers_in("bfloat16"):
+            network = make(**size)
+        weights.assign(network, model.folder)
     except SRError:
-        if name == "auto":  # sr_model.py has changed since the training
+        if auto:  # sr_model.py has changed since the training
             return None
         raise
-    if name == "auto":
-        few = tf.constant(lr[:: -(-len(lr) // PATCHES)], tf.float32)
-        exact = saved_model.load(model.folder, OUTPUT_DN)(lr=few)[OUTPUT_DN]
-        change = np.square(network({INPUT: few})[OUTPUT_DN] - exact).mean() ** 0.5
-        error = 10 ** (-psnr / 20) / SCALE
-        log.info("bfloat16 changes pixels by %.1f DN of %.0f DN error", change, error)
-        if not change < SMALL * error:
-            return None
-    return network
-
-
-def in_bfloat16(
-    model: ModelInfo, make: Callable[..., tf.keras.Model]
-) -> tf.keras.Model:
-    """Build the network of a model of sr_train.py anew, to compute in bfloat16."""
-    size = {k: v for k, v in model.card.get("network", {}).items() if k != "parameters"}
-    with layers_in("bfloat16"):
-        network = make(**size)
-    weights.assign(network, model.folder)
-    return network
+    if not auto:
+        return network
+    few = tf.constant(lr[:: -(-len(lr) // PATCHES)], tf.float32)
+    exact = saved_model.load(model.folder, OUTPUT_DN)(**{INPUT: few})[OUTPUT_DN]
+    change = np.square(network({INPUT: few})[OUTPUT_DN] - exact).mean() ** 0.5
+    error = 10 ** (-psnr / 20) / SCALE
+    log.info("bfloat16 changes pixels by %.1f DN of %.0f DN error", change, error)
+    return network if change < SMALL * error else None

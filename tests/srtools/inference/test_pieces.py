@@ -13,6 +13,7 @@ from threading import Thread
 import numpy as np
 import pytest
 import rasterio.shutil
+from rasterio.env import get_gdal_config
 from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
@@ -272,6 +273,21 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
     assert card["output"]["size"] == [4 * width, 600] and card["offset"] == 0
     with rasterio.open(preview) as file:
         assert file.width > 400 and file.read().std() > 10
+
+
+def test_few_pieces_are_open_while_they_are_joined(tmp_path, job, monkeypatch):
+    """GDAL obeys if no VRT is open from before; each open piece takes memory."""
+    seen, copy = [], rasterio.shutil.copy
+
+    def watch(*paths, **options):
+        opened = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
+        seen.append([path for path in opened if path.endswith((".tif", ".vrt"))])
+        seen.append(get_gdal_config("GDAL_MAX_DATASET_POOL_SIZE"))
+        copy(*paths, **options)
+
+    monkeypatch.setattr(rasterio.shutil, "copy", watch)
+    infer(job, tmp_path / "sr.tif")
+    assert seen == [[], 4]
 
 
 COPY, SAVE_PREVIEW = "rasterio.shutil.copy", "srtools.images.figures.save_preview"

@@ -1,5 +1,7 @@
 """sr_infer.py: a large image, beside the bare forward passes over the same pixels."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from affine import Affine
 
 from bench.measure import run as measure
 from bench.table import Row
 from srtools.conventions import FACTOR
-from srtools.inference import output_grid
+from srtools.images.grid import Grid
+from srtools.inference import output_grid, pieces
 from srtools.network import saved_model
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +23,10 @@ TILE = 256  # lr pixels of a bare pass; 128 to 512 take the same time per pixel
 SERVED = 336  # lr pixels that a served pass keeps: the tile size of sr_infer.py
 ROUNDS = 3  # the median counts: machines are not equally fast all the time
 FULL = 109.8**2  # km2 of a full Sentinel-2 tile
-MOST_TIME, MOST_BYTES = 1.1, 3e9
+MOST_TIME, MOST_BYTES = 1.05, 1e9
+PIECE, JOINED = 4032, (32256, 4032)  # pixels of 1.5 m: a piece, and a row of eight
+MOST_JOINING, MOST_DISK = 0.5, 1.3
+CRS = "EPSG:32631"
 LEAST_FASTER = 1.7  # times as fast in bfloat16, where there is AMX
 MODEL = """
 import pathlib, sys, sr_model, tensorflow as tf
@@ -34,46 +39,37 @@ margin = receptive_field(model)
 card = {"network": size, "receptive_field": {"margin": margin}}
 saved_model.save(model.model, pathlib.Path(sys.argv[1]), card)
 """
+JOIN = """from srtools.inference.output_files import write_cog
+import pathlib, sys
+write_cog(*map(pathlib.Path, sys.argv[1:]))
+"""
+COPY = """import sys, rasterio.shutil
+options = {"COMPRESS": "DEFLATE", "PREDICTOR": 2, "ZLEVEL": 1, "NUM_THREADS": 2}
+tiles = {"TILED": "YES", "BLOCKXSIZE": 512, "BLOCKYSIZE": 512}
+rasterio.shutil.copy(*sys.argv[1:], driver="GTiff", **options, **tiles)
+"""
 
 
 def run(folder: Path, sizes: tuple[int, ...]) -> Iterator[Row]:
-    """Measure an image of 64 km2 and the network that sr_model.py has by default."""
-    model, s2 = folder / "model", folder / "s2.tif"
+    """Measure the joining of pieces, and an image of 64 km2 with the usual network."""
+    yield from _joining(folder / "pieces")
+    model, s2, small = folder / "model", folder / "s2.tif", folder / "small.tif"
     subprocess.run([sys.executable, "-c", MODEL, model], cwd=ROOT, check=True)
     random = np.random.default_rng(0)
-    place = Affine(10, 0, 450000, 0, -10, 5400000)
-    with rasterio.open(
-        s2,
-        "w",
-        driver="GTiff",
-        width=SIDE,
-        height=SIDE,
-        count=4,
-        dtype="uint16",
-        crs="EPSG:32631",
-        transform=place,
-    ) as file:
-        file.write(random.integers(200, 4000, (4, SIDE, SIDE)).astype(np.uint16))
+    _write(s2, random.integers(200, 4000, (4, SIDE, SIDE), np.uint16))
+    # The time of a small image is that of the start.
+    _write(small, random.integers(200, 4000, (4, 8, 8), np.uint16))
     metres = SIDE * 10
     lr = -(-metres // 6)
-    # The time of a small image is that of the start.
-    small = folder / "small.tif"
-    with (
-        rasterio.open(s2) as file,
-        rasterio.open(small, "w", **{**file.profile, "width": 8, "height": 8}) as part,
-    ):
-        part.write(file.read(window=((0, 8), (0, 8))))
     crop = output_grid.choose_crop(saved_model.describe(model))
     with_margins = SERVED + 2 * crop // FACTOR
     rounds = []
     for _ in range(ROUNDS):
         bare = _forward(model, lr, TILE, "hr_dn")
         passes = _forward(model, lr, with_margins, f"hr_dn_crop{crop}")
-        start = measure(_sr_infer(small, model, folder / "small_sr.tif"), ROOT)
-        usage = measure(_sr_infer(s2, model, folder / "sr.tif"), ROOT)
-        bfloat16 = measure(
-            [*_sr_infer(s2, model, folder / "bfloat16.tif"), "--precision", "bfloat16"],
-            ROOT,
+        start, usage, bfloat16 = (
+            measure(_sr_infer(image, model, folder / "sr.tif", name), ROOT)
+            for image, name in ((small, "float32"), (s2, "float32"), (s2, "bfloat16"))
         )
         seconds, bfloat16 = (u.seconds - start.seconds for u in (usage, bfloat16))
         rounds.append((bare, seconds, passes, start.seconds, bfloat16))
@@ -108,6 +104,54 @@ def _forward(model: Path, side: int, tile: int, output: str) -> float:
     return float(printed.split()[-1])
 
 
-def _sr_infer(s2: Path, model: Path, out: Path) -> list[str]:
-    arguments = ["--s2_images", s2, "--model_dir", model, "--out", out, "--overwrite"]
-    return [sys.executable, "sr_infer.py", *map(str, arguments)]
+def _sr_infer(s2: Path, model: Path, out: Path, precision: str) -> list[str]:
+    paths = ["--s2_images", s2, "--model_dir", model, "--out", out, "--overwrite"]
+    return [sys.executable, "sr_infer.py", *map(str, paths), "--precision", precision]
+
+
+def _write(path: Path, pixels: np.ndarray) -> None:
+    bands, height, width = pixels.shape
+    place = rasterio.Affine(10, 0, 450000, 0, -10, 5400000)
+    size = {"count": bands, "height": height, "width": width, "dtype": "uint16"}
+    with rasterio.open(path, "w", **size, crs=CRS, transform=place) as file:
+        file.write(pixels)
+
+
+def _joining(folder: Path) -> Iterator[Row]:
+    """Join pieces as of a whole tile, beside one copy of the image."""
+    folder.mkdir()
+    all_pieces = pieces.cut(*JOINED, PIECE)
+    for number, piece in enumerate(all_pieces):
+        path = folder / piece.name
+        if number < 2:  # some texture, and noise in its last digits
+            rough, fine = (
+                np.random.default_rng(number)
+                .integers((500, 0), (3000, 40), (4, PIECE, PIECE, 2), np.uint16)
+                .transpose(3, 0, 1, 2)
+            )
+            pieces.write(path, rough[:, ::16, ::16].repeat(16, 1).repeat(16, 2) + fine)
+        else:
+            os.link(folder / all_pieces[number % 2].name, path)
+    joined, copied = folder / "joined.tif", folder / "copied.tif"
+    grid = Grid(
+        rasterio.CRS.from_user_input(CRS), rasterio.Affine.scale(1.5, -1.5), *JOINED
+    )
+    vrt = pieces.write_vrt(folder / "pieces.vrt", all_pieces, grid)
+    imports = measure([sys.executable, "-c", JOIN.partition("\n")[0]], ROOT)
+    usage = measure([sys.executable, "-c", JOIN, str(vrt), str(joined)], ROOT)
+    copy = measure([sys.executable, "-c", COPY, str(vrt), str(copied)], ROOT)
+    yield Row(JOINED[0], "pieces joined", f"{usage.seconds:.1f} s")
+    ratio = f"{usage.seconds / copy.seconds:.2f} x"
+    yield Row(JOINED[0], "  of a copy without overviews", ratio)
+    memory = f"{(usage.peak_bytes - imports.peak_bytes) / 1e9:.2f} GB"
+    yield Row(
+        JOINED[0], "  memory beside the libraries", memory, f"<= {MOST_JOINING} GB"
+    )
+    made, image, plain = (
+        sum(path.stat().st_size for path in paths)
+        for paths in ([folder / p.name for p in all_pieces], [joined], [copied])
+    )
+    # While GDAL writes the image, its overviews are in another file, too.
+    disk = f"{(made + image + image - plain) / image:.2f} x"
+    yield Row(JOINED[0], "  disk, of the image", disk, f"<= {MOST_DISK} x")
+    shutil.rmtree(folder)

@@ -14,18 +14,17 @@ import numpy as np
 import rasterio
 
 import sr_model
+from bench.measure import announce
 from srtools.network import precision
 from srtools.tf import tf
-from srtools.training import batches, callbacks
+from srtools.training import batches, calibration, callbacks
 
 BATCH, PATCH, COUNT, FACTOR = 4, 32, 64, 4
 ROUNDS, STEPS, WARMING = 12, 8, 3
 MOST_FOR_DATA = 1.03  # times a step on a batch that is always the same
 SOURCES = ("patches in memory", "patches streamed")
 LEAST_OF_BARE = 0.8  # relative to the speed of Keras' step without callbacks
-# Times as fast as the same network in float32 with a Conv2D as its last layer.
-LEAST_FASTER = {"float32": 1.25, "bfloat16": 3.0}
-NEEDED_FOR = {"float32": "", "bfloat16": " with AMX"}
+MOST_CALIBRATING = 2  # times one pass over the same patches
 
 
 class Clock(tf.keras.callbacks.Callback):
@@ -54,6 +53,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
     from bench.table import Row
 
     arithmetic = precision.choose("auto")
+    announce(f"steps of {BATCH} patches of several kinds, in turn")
     files = write_patches(folder)
     times = measure_steps(files, arithmetic)
     rounds = {name: np.median(steps, axis=1) for name, steps in times.items()}
@@ -66,12 +66,7 @@ def run(folder: Path, sizes: tuple[int, ...]) -> Iterator:
         yield Row(PATCH, f"  {name}", f"{ratio:.3f} x", f"<= {MOST_FOR_DATA} x")
     share = np.median(rounds["bare Keras"] / rounds["patches in memory"])
     yield Row(PATCH, "  of bare Keras", f"{share:.0%}", f">= {LEAST_OF_BARE:.0%}")
-    yield from compare_networks(files)
-    speed = flops_per_step() / seconds["patches in memory"] / 1e9
-    peaks = {"convolution": convolution_speed(), "matrix product": matrix_speed()}
-    yield Row(PATCH, "  achieved", f"{speed:.0f} GFLOP/s")
-    for name, peak in peaks.items():
-        yield Row(PATCH, f"  large {name}", f"{peak:.0f} GFLOP/s ({speed / peak:.0%})")
+    yield from calibrating(files)
 
 
 def write_patches(folder: Path) -> dict[str, list[str]]:
@@ -97,30 +92,31 @@ def write_patches(folder: Path) -> dict[str, list[str]]:
     return files
 
 
-def compare_networks(files: dict[str, list[str]]) -> Iterator:
-    """Compare steps in float32 and bfloat16 with those of an ordinary last layer."""
+def calibrating(files: dict[str, list[str]]) -> Iterator:
+    """Compare the calibration of the intervals with one pass over its patches."""
     from bench.table import Row
 
-    source = batches.open_patches(files, streaming=False)
-    data = batches.training_batches(
-        source, BATCH, epochs=range(1000), seed=1, augment=True
-    )
-    trainers = {name: make_trainer(name) for name in LEAST_FASTER}
-    blockwise = sr_model.BlockwiseConv2D
-    sr_model.BlockwiseConv2D = lambda *size, **options: tf.keras.layers.Conv2D(
-        *size, padding="same", **options
-    )
-    trainers["ordinary"] = make_trainer("float32")
-    sr_model.BlockwiseConv2D = blockwise
-    clocks = defaultdict(Clock)
-    for _ in range(ROUNDS):
-        for name, trainer in trainers.items():
-            fit(trainer, data, [clocks[name]])
-    rounds = {name: np.median(clock.seconds, axis=1) for name, clock in clocks.items()}
-    for name, least in LEAST_FASTER.items():
-        ratio = np.median(rounds["ordinary"] / rounds[name])
-        label = f"  {name}, times as fast as with an ordinary last layer"
-        yield Row(PATCH, label, f"{ratio:.2f} x", f">= {least} x{NEEDED_FOR[name]}")
+    announce("calibrating the intervals")
+    network = make_trainer("float32")
+    seconds = defaultdict(list)
+    lr = np.random.default_rng(0).uniform(200, 3000, (BATCH, PATCH, PATCH, 4))
+    enlarge = tf.function(lambda lr: 1e4 * network({"lr": lr})["hr"], autograph=False)
+    tensor = tf.constant(lr, tf.float32)
+    passes = sum(min(COUNT, most) for most in calibration.MAX_PATCHES.values()) // BATCH
+    enlarge(tensor)  # traced once
+    for _ in range(3):
+        start = time.perf_counter()
+        for _ in range(passes):
+            enlarge(tensor).numpy()
+        middle = time.perf_counter()
+        calibration.calibrate(enlarge, {"train": files, "valid": files}, seed=0)
+        seconds["passes"].append(middle - start)
+        seconds["all"].append(time.perf_counter() - middle)
+    ratio = np.median(np.divide(seconds["all"], seconds["passes"]))
+    label = f"calibrating the intervals on {passes * BATCH} patches"
+    yield Row(PATCH, label, f"{min(seconds['all']):.1f} s")
+    target = f"<= {MOST_CALIBRATING} x"
+    yield Row(PATCH, "  of the passes alone", f"{ratio:.2f} x", target)
 
 
 def fit(trainer: tf.keras.Model, data: tf.data.Dataset, watching: list) -> None:
@@ -169,42 +165,3 @@ def measure_steps(
                 check.on_epoch_end = lambda *arguments, **options: None
             fit(trainer, data, [*checks, clocks[name]])
     return {name: np.array(clocks[name].seconds) for name in kinds}
-
-
-def flops_per_step(filters: int = 64, blocks: int = 4, bands: int = 4) -> float:
-    """Count the multiplications and additions of the convolutions of a step.
-
-    For instance 7 x 7 from 4 to 64 channels over one pixel: 2 x 49 x 4 x 64.  The
-    backward pass takes about twice as many as the forward pass.
-    """
-    pixels = BATCH * PATCH**2
-    forward = 7 * 7 * bands * filters + blocks * 2 * 9 * filters**2
-    # A transposed convolution meets each of its input pixels with the whole kernel.
-    forward += 16 * filters**2 + 4 * 16 * filters**2
-    forward += 16 * 7 * 7 * filters * bands
-    return 3 * 2 * pixels * forward
-
-
-def convolution_speed(size: int = 256, channels: int = 64) -> float:
-    """Measure a large 3 x 3 convolution, GFLOP/s."""
-    image = tf.random.normal([4, size, size, channels])
-    kernel = tf.random.normal([3, 3, channels, channels])
-    compute = tf.function(lambda: tf.nn.conv2d(image, kernel, 1, "SAME"))
-    return 2 * 9 * channels**2 * 4 * size**2 / best_time(compute) / 1e9
-
-
-def matrix_speed(size: int = 2048) -> float:
-    """Measure a large matrix product, GFLOP/s."""
-    one, other = (tf.random.normal([size, size]) for _ in range(2))
-    return 2 * size**3 / best_time(tf.function(lambda: one @ other)) / 1e9
-
-
-def best_time(compute, times: int = 8) -> float:
-    """Measure several times after a warm-up; return the shortest time, seconds."""
-    compute()
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        compute().numpy()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)

@@ -40,6 +40,7 @@ def run(command: list[str], folder: str | Path | None = None, **variables) -> Us
     Raises:
         CommandError: with the last lines it printed, if it fails.
     """
+    announce(" ".join(Path(str(word)).name for word in command[1:8]).split("\n")[0])
     launcher = [sys.executable, "-I", "-S", __file__, *map(str, command)]
     done = subprocess.run(
         launcher,
@@ -54,6 +55,26 @@ def run(command: list[str], folder: str | Path | None = None, **variables) -> Us
         last = " | ".join([*printed, report][-3:])
         raise CommandError(f"{' '.join(map(str, command[:3]))} failed: {last}")
     return Usage(**json.loads(report))
+
+
+def announce(text: str) -> None:
+    """Print on stderr what is measured from now on."""
+    print(f"  ... {text}"[:100], file=sys.stderr, flush=True)
+
+
+def first_line(script: str, folder: str | Path) -> float:
+    """Return the seconds until a script writes to a terminal, and end it."""
+    reading, terminal = os.openpty()
+    start, names = time.monotonic(), {"stdout": terminal, "stderr": terminal}
+    with subprocess.Popen(
+        [sys.executable, *script.split()], cwd=folder, **names
+    ) as run:
+        os.read(reading, 1)
+        seconds = time.monotonic() - start
+        run.kill()
+    os.close(reading)
+    os.close(terminal)
+    return seconds
 
 
 def _measure(command: list[str]) -> int:

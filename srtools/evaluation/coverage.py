@@ -44,8 +44,4 @@ class Coverage:
             }
             for level in intervals.LEVELS
         }
-        return {
-            "patches": patches,
-            "levels": levels,
-            "left_out": self.calibration["left_out"],
-        }
+        return {"patches": patches, "levels": levels}

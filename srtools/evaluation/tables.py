@@ -189,13 +189,7 @@ def _coverage(metrics: dict, sample: str) -> list[Table]:
     }
     bands = [(band, band, ".1%") for band in metrics["bands"]]
     columns = [("coverage", "all", ".1%"), *bands, ("half-width, DN", "width", ".0f")]
-    left_out = coverage["left_out"]["0.9"]
-    note = (
-        f"{sample}; at 90% the coverage of validation patches left out of the "
-        "calibration was "
-        f"{left_out['coverage']:.1%} +- {100 * left_out['spread']:.1f} points"
-    )
-    return [make_table("Intervals of pixels", records, columns, [note], "level")]
+    return [make_table("Intervals of pixels", records, columns, [sample], "level")]
 
 
 def summary_sentences(metrics: dict) -> list[str]:

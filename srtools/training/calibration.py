@@ -21,7 +21,6 @@ MAX_PIXELS = 2000  # per patch, at random
 KNOTS = 15  # ranges of the scale, with equally many pixels
 MIN_SIDE = 8  # pixels of a patch inside its border
 MIN_PATCHES = 2
-FOLDS = 10
 BATCH_SIZE = 4  # patches
 
 Pixels = tuple[np.ndarray, np.ndarray]
@@ -82,17 +81,12 @@ def _fit(train: Pixels, valid: Pixels) -> dict:
         weights.append(nnls(fitted.reshape(-1, fitted.shape[-1]), errors)[0])
         scales.append(np.maximum(measured @ weights[-1], 1))
     scales = np.stack(scales, axis=-1)
-    coverage = _cross_validate(scales, valid[1])
     return {
         "signs": ["1", "brightness", "roughness"],
         "weights": np.round(weights, 5).tolist(),
         **_widths(scales, valid[1]),
         "patches": len(scales),
         "on": "validation patches, which have chosen the epoch, too",
-        "left_out": {
-            level: {"coverage": float(c.mean()), "spread": float(c.std())}
-            for level, c in zip(intervals.LEVELS, coverage.T, strict=True)
-        },
     }
 
 
@@ -120,19 +114,3 @@ def _widths(scales: np.ndarray, errors: np.ndarray) -> dict:
         "knots": np.round(knots, 3).tolist(),
         "half_widths": dict(zip(intervals.LEVELS, widths, strict=True)),
     }
-
-
-def _cross_validate(scales: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return the coverage of patches left out of a calibration, [patches, levels]."""
-    coverage, numbers = [], np.arange(len(scales))
-    for part in np.array_split(numbers, min(FOLDS, len(scales))):
-        others = np.delete(numbers, part)
-        record = _widths(scales[others], errors[others])
-        record["weights"] = np.ones((scales.shape[-1], 1))
-        values = tf.constant(scales[part][..., None], tf.float32)
-        inside = [
-            errors[part] <= intervals.half_widths(values, record, level).numpy()
-            for level in intervals.LEVELS
-        ]
-        coverage.append(np.mean(inside, axis=(2, 3)).T)
-    return np.concatenate(coverage)

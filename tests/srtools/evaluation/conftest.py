@@ -44,7 +44,6 @@ def made_up(**changed) -> dict:
         "coverage": {
             "patches": 8,
             "levels": dict.fromkeys(("0.8", "0.9", "0.95"), level),
-            "left_out": {"0.9": {"coverage": 0.9, "spread": 0.05}},
         },
         "consistency": {
             "grid": "10 m",

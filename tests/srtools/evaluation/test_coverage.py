@@ -24,13 +24,11 @@ def test_counts_by_hand(monkeypatch):
         return predictors[..., 0] * widths[level]
 
     monkeypatch.setattr(intervals, "half_widths", half_widths)
-    card = {"intervals": {"left_out": {"0.9": {"coverage": 0.9}}}}
-    measure = Coverage(card)
+    measure = Coverage({"intervals": {"patches": 9}})
     measure.add(sample(truth))
     measure.add(sample(truth))
     record = measure.record()
     assert record["patches"] == 2
-    assert record["left_out"] == {"0.9": {"coverage": 0.9}}
     assert record["levels"]["0.8"]["coverage"]["B04"] == 1
     assert record["levels"]["0.8"]["coverage"]["B02"] == 0.5
     assert record["levels"]["0.9"]["coverage"]["all"] == 0.875

@@ -103,7 +103,7 @@ def create_dataset(options: cli.Options) -> dict:
         if options.harmonize:
             hr = pair.harmonize(hr, quality.fits)
         lr, hr = at_least_1(lr), at_least_1(hr)  # 0 would be nodata
-        split = job.make_split(lr, quality)
+        split = job.make_split()
         for mask, parameters in split.selections(job.centre_paths):
             select_patches(job.xs.path, mask, parameters)
         windows = pair.read_windows(job.centre_paths, job.xs, split)  # checks the gaps

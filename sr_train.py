@@ -26,6 +26,7 @@ from srtools.conventions import OUTPUT
 from srtools.options import training_options as cli
 from srtools.options.parser import command_line
 from srtools.training.callbacks import StopOnNaN, StopOnSignal
+from srtools.training.losses import LOSSES
 from srtools.training.training_job import training
 
 import tensorflow as tf
@@ -71,7 +72,7 @@ def train(options: cli.Options) -> dict:
         with job.on_devices():
             model = SRModel(job.element_spec, **options.network_size)
             rate = cosine_rate(options.learning_rate, job.steps)
-            trainer = compiled(model, cli.LOSSES[options.loss], rate)
+            trainer = compiled(model, LOSSES[options.loss], rate)
             job.restore(trainer)  # from --finetune, or from a checkpoint
         stop = early_stopping(options.patience)
         board = keras.callbacks.TensorBoard(job.logs, write_graph=False)

@@ -81,7 +81,7 @@ def make_scene(
     gain: float = 1.0,
     bias: float = 0.0,
     wedge: int = WEDGE,
-    pair: str = "good",
+    pair: str | Faults = "good",
 ) -> dict:
     """Make the scene.
 
@@ -92,7 +92,7 @@ def make_scene(
         shift: metres east and north by which Sentinel-2 is out of place.
         gain, bias: Sentinel-2 = gain x Spot + bias, in DN.
         wedge: PAN pixels along the sides of the no-data corner; 0: none.
-        pair: level of the faults of the pair, one of `LEVELS`.
+        pair: faults of the pair, or their name in `LEVELS`.
 
     Returns:
         Paths of `pan`, `xs`, `truth`, `date` (the day of Spot), `quicklook`, and `s2`:
@@ -107,7 +107,8 @@ def make_scene(
     drawing = draw_landscape(size, seed)
     rim = int(MARGIN / PIXEL)
     landscape = render(drawing, -rim, -rim, size + 2 * rim, size + 2 * rim, seed)
-    truth, faults = landscape[rim:-rim, rim:-rim], LEVELS[pair]
+    truth = landscape[rim:-rim, rim:-rim]
+    faults = LEVELS[pair] if isinstance(pair, str) else pair
     random = np.random.default_rng([seed, 2])
     sharp = blur(truth, faults.spot_blur) if faults.spot_blur else truth
     pan, xs = sensors.spot(sharp, random, wedge)

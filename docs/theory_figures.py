@@ -42,6 +42,7 @@ from srtools.matching.point_spread import BLUR_METRES
 from srtools.matching.registration import FINEST_PERIOD
 from srtools.network.receptive_field import receptive_field
 from srtools.tf import tf
+from srtools.training.losses import REACH
 
 FOLDER = Path(__file__).resolve().parent / "theory"
 INCHES, DOTS = 11.0, 110  # 1210 pixels wide
@@ -56,7 +57,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for draw in (
         *(rcs, phase, residual, field, checkerboard),
-        *(l1_l2, keep_mean, zooms, tiles, mtf, offset, unseen),
+        *(l1_l2, l1_shift, keep_mean, zooms, tiles, mtf, offset, unseen),
     ):
         print(draw())
 
@@ -363,6 +364,38 @@ def l1_l2() -> Path:
         axis.set_xlabel("metres")
     axes[0].set_ylabel("reflectance")
     return save(figure, "l1_l2")
+
+
+def l1_shift() -> Path:
+    """Compare an image with a truth that lies beside it, at 25 shifts."""
+    row, col, side, reach = 300, 300, 96, REACH
+    image = ground()[row : row + side, col : col + side]
+    shifts = range(-reach, reach + 1)
+    down, right = 1, -2  # of the truth, hr pixels
+    truths = {
+        (y, x): ground()[row + y - down :, col + x - right :][:side, :side]
+        for y in shifts
+        for x in shifts
+    }
+    errors = [[np.abs(image - truths[y, x]).mean() for x in shifts] for y in shifts]
+    beside, best = truths[0, 0], truths[down, right]
+    limits = stretch(image[..., :3])
+    figure = new("The truth lies 1 pixel too low and 2 too far left", 3.6)
+    axes = figure.subplots(1, 5)
+    show(axes[0], image, "the image", limits)
+    show(axes[1], beside, "the truth", limits)
+    top = {"vmin": 0, "vmax": 1500, "cmap": "magma"}
+    for axis, truth, name in ((axes[2], beside, "L1"), (axes[4], best, "least L1")):
+        error = np.abs(image - truth).mean(axis=-1)
+        show(axis, error, f"{name}: {error.mean():.0f} DN", **top)
+    extent = (-reach - 0.5, reach + 0.5, reach + 0.5, -reach - 0.5)
+    axes[3].imshow(errors, cmap="viridis", extent=extent)
+    for (y, x), error in np.ndenumerate(np.array(errors)):
+        text = {"ha": "center", "va": "center", "fontsize": 7, "color": "white"}
+        axes[3].text(x - reach, y - reach, f"{error:.0f}", **text)
+    axes[3].set_title("L1 at 25 shifts", fontsize=12)
+    axes[3].set(xticks=shifts, yticks=shifts)
+    return save(figure, "l1_shift")
 
 
 def keep_mean() -> Path:

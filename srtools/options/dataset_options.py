@@ -28,11 +28,6 @@ class Options(SearchOptions):
         "map Spot, in any linear coding (raw counts, 8 bits), to the radiometry of "
         "Sentinel-2 (default: only compare it)",
     )
-    per_patch: bool = option(
-        False,
-        "leave out single training patches that are shifted, changed or unlike "
-        "(default: check the pair as a whole only)",
-    )
     accept_pair: bool = option(
         False, "make patches of a pair that fails (default: refuse to)"
     )
@@ -101,8 +96,6 @@ class Options(SearchOptions):
                 "--split interleaved needs three groups; with a proportion of 0 take "
                 "--split blocks"
             )
-        if self.per_patch and self.split != "blocks":
-            raise MisuseError("--per_patch is for --split blocks")
         if self.download and self.s2_images:
             raise MisuseError("--download is for a search; --s2_images are at hand")
         if self.scl and not self.s2_images:

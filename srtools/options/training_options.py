@@ -8,7 +8,7 @@ from srtools.options import parser
 from srtools.options.model_options import NetworkOptions
 from srtools.options.parser import PRECISIONS, number, option
 
-LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
+LOSSES = ("l1", "l2", "l1_shift")
 
 # The weights do not depend on these options: a resumed training may change them.
 FREE = ("patches", "model_dir", "streaming", "overwrite")
@@ -27,7 +27,10 @@ class Options(NetworkOptions):
         help="SavedModel to write; its logs, for TensorBoard too, go to MODEL_DIR_logs"
     )
     loss: str = option(
-        "l1", "mean error per pixel that training minimizes", choices=tuple(LOSSES)
+        "l1",
+        "error that training minimizes: mean absolute, mean squared, or the least mean "
+        "absolute error over shifts of up to 3 m, for pairs with relief",
+        choices=LOSSES,
     )
     batch_size: int = option(
         4,

@@ -34,6 +34,7 @@ class Check(NamedTuple):
 ANOTHER = "take another image"
 CODING = "--harmonize, if Spot is not reflectance x 10000"
 GROUND = "R2 {text}: other ground, clouds, or another band?"
+SPREAD = "half of the shifts differ by {text}: train with --loss l1_shift"
 OFFSET = "Sentinel-2 is {text} off in all bands: --offset 1000, or 0 if it was 1000"
 ORDER = (
     "the bands look like Spot's in another order: where "
@@ -50,7 +51,7 @@ CHECKS = {
     # learns to move the image instead of sharpening it.
     "shift": Check(1.5, 3.0, "{:.2f} m", "shift {text}: --coregister"),
     # Relief and parallax cause local shifts.
-    "its spread": Check(1.5, 3.0, "{:.2f} m", "half of the shifts differ by {text}"),
+    "its spread": Check(1.5, 3.0, "{:.2f} m", SPREAD),
     # Flat blocks are unknown, not wrong: a warning at most.
     "blocks without shift": Check(
         0.5, np.inf, "{:.0%}", "{text} without shift: is it one place?"

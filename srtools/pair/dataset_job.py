@@ -27,7 +27,7 @@ from srtools.images import figures, vrt
 from srtools.images.grid import Grid
 from srtools.images.raster import COMPRESSED, ImageInfo, check_written, describe
 from srtools.options.dataset_options import Options
-from srtools.pair import pair_pictures, patch_filter, patch_groups
+from srtools.pair import pair_pictures, patch_groups
 from srtools.pair.patch_groups import Split
 from srtools.pair.quality import PairQuality, compare
 from srtools.pair.spot_inputs import read_spot
@@ -147,7 +147,7 @@ class DatasetJob:
         quality.check(self.options.accept_pair)
         return quality
 
-    def make_split(self, lr: Any, quality: PairQuality) -> Split:
+    def make_split(self) -> Split:
         """Assign usable patches to groups, and count the unusable ones by reason."""
         options, usable = self.options, self.pixels.usable
         size, shares = options.patch_size, options.proportions
@@ -158,10 +158,7 @@ class DatasetJob:
                 usable, size, options.margin, shares, options.seed, self.quicklook
             )
         left_out = patch_groups.count_unusable(self.pixels.bad, size)
-        split = replace(split, left_out=left_out)
-        if options.per_patch:
-            split = patch_filter.leave_out(split, lr, self.xs, quality)
-        return split
+        return replace(split, left_out=left_out)
 
     @engine.engine_errors("writing Sentinel-2")
     def write_own_grid(self, s2: Any) -> None:

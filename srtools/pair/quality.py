@@ -222,8 +222,7 @@ def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **measured: Any) -> PairQual
     s2, spot = radiometric_fit.samples(blocks, *place, FIT_SMOOTHING_METRES)
     lines = [radiometric_fit.fit_line(x, y) for x, y in zip(s2.T, spot.T, strict=True)]
     s2, spot = radiometric_fit.samples(blocks, *place)
-    limits = radiometric_fit.change_limits(s2, spot, lines)
-    changed = radiometric_fit.is_changed(s2, spot, lines, limits)
+    changed = radiometric_fit.is_changed(s2, spot, lines)
     # A line that explains nothing shows no change.
     explained = any(fit and fit.r2 >= LEAST_R2 for fit in lines)
     share = float(changed.mean()) if explained else None

@@ -122,31 +122,18 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> LinearFit | None:
 
 
 def is_changed(
-    lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None], limits: np.ndarray
-) -> np.ndarray:
-    """Return the mask [n] of samples [n, bands] beyond the limit of any band."""
-    return (_distances(lr, xs, fits) > limits).any(axis=1)
-
-
-def change_limits(
     lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
 ) -> np.ndarray:
-    """Return the distance from each line beyond which ground changed, [bands] DN.
+    """Return the mask [n] of samples [n, bands] that are far from a line of any band.
 
-    A band without a line has no limit (infinity).
+    A band without a line shows no change.
     """
-    gains = np.array([abs(fit.gain) if fit else np.inf for fit in fits])
-    spread = _robust_deviation(_distances(lr, xs, fits)) if len(lr) else 0.0
-    return np.maximum(3 * spread, CHANGED_DN * gains)
-
-
-def _distances(
-    lr: np.ndarray, xs: np.ndarray, fits: Sequence[LinearFit | None]
-) -> np.ndarray:
-    """Return distances from the lines, [n, bands] DN of Spot; 0 without a line."""
     bands = zip(lr.T, xs.T, fits, strict=True)
-    lines = [y - fit.gain * x - fit.bias if fit else 0 * y for x, y, fit in bands]
-    return np.abs(np.transpose(lines))
+    residuals = [y - fit.gain * x - fit.bias if fit else 0 * y for x, y, fit in bands]
+    distances = np.abs(np.transpose(residuals))  # [n, bands] DN of Spot
+    gains = np.array([abs(fit.gain) if fit else np.inf for fit in fits])
+    spread = _robust_deviation(distances) if len(lr) else 0.0
+    return (distances > np.maximum(3 * spread, CHANGED_DN * gains)).any(axis=1)
 
 
 def _robust_deviation(residual: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 
 from bench import __main__ as bench
+from bench import pairs
 from bench.bench_dataset import least_bytes
 from bench.large_scene import make_scene
 from bench.measure import CommandError, run
@@ -88,3 +89,16 @@ def test_what_cannot_be_measured_is_refused(arguments, capsys):
     with pytest.raises(SystemExit):
         bench.main(arguments)
     assert "error:" in capsys.readouterr().err
+
+
+def test_a_row_of_the_table_of_pairs():
+    metrics = {
+        "inner": {"gain_db": 1.234},
+        "intervals": {"gain_db": [0.5, 2.0]},
+        "consistency": {
+            "model": {"l1_dn": 27.4},
+            "consistent": {"gain_change_db": -0.051},
+        },
+    }
+    row = "| fair | none | +1.23 dB [+0.50, +2.00] | 27 DN | -0.05 dB |"
+    assert pairs.row("fair", "none", metrics) == row

@@ -33,7 +33,7 @@ def test_every_page_is_in_the_site_and_draws_without_a_network():
 def test_pictures_of_theory_are_shown_and_small():
     pages = "".join(page.read_text() for page in PAGES)
     pictures = list((ROOT / "docs" / "theory").glob("*.png"))
-    assert len(pictures) == 12
+    assert len(pictures) == 13
     for picture in pictures:
         assert f"](theory/{picture.name})" in pages, picture
         assert picture.stat().st_size <= 150_000, picture

@@ -18,7 +18,6 @@ TRAIN = "--patches p --model_dir m"
 
 MISUSE = [
     (dataset, "--out_dir o --xs x", "required: --pan"),
-    (dataset, f"{DATASET} --split interleaved --per_patch", "is for --split blocks"),
     (dataset, f"{DATASET} --scl s.tif", "--scl is for --s2_images"),
     (dataset, f"{DATASET} --s2_images a --download", "--download is for a search"),
     (dataset, f"{DATASET} --pan a", "--pan: it is given twice, p and a; give one"),

@@ -67,7 +67,7 @@ test-tensorflow: $(STAMP)
 # The bindings are built once.  Where they cannot be, that is said, and pytest skips.
 test-real-otb: $(STAMP)
 	tests/real_otb/build.sh .real-otb $(BIN)/python || test $$? = 77
-	$(PYTEST) -rs tests/real_otb
+	$(PYTEST) -rs tests/real_otb --ignore=tests/real_otb/test_scripts.py
 
 test-real-otbtf:
 	$(MAKE) VENV=.venv-keras2 REQUIREMENTS=requirements-keras2.txt \

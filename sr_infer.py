@@ -91,7 +91,7 @@ def infer(options: cli.Options) -> dict | None:
     with Job(options, make_network) as job:
         with engine_errors("preparing the image"):
             lr = put_on_lr_grid(job.s2_files, job.s2.offset, job.lr_grid)
-            sr = at_least_1(serve(lr, job))
+            sr = at_least_1(serve(lr, job)) + 0.5  # OTB truncates decimals
         # The job sets the georeference, and 0 where Sentinel-2 has no data.
         job.make(lambda piece, path: write_piece(sr, piece, job.tile_size, path))
         return job.finish()

@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import binary_fill_holes, maximum_filter
 from skimage.registration import phase_cross_correlation
 
 from lesson.displacement import displacement
@@ -169,7 +169,8 @@ class Scene:
     ) -> np.ndarray:
         """Run the model over Sentinel-2 on 6 m, below a window: [bands, h, w], DN.
 
-        The window may be moved by parts of its pixels.
+        The window may be moved by parts of its pixels.  The answer is nan where the
+        model may see beyond Sentinel-2, which a script may continue in its own way.
         """
         place = self.sr.window_transform(window)
         place = place @ Affine.translation(cols_moved, rows_moved)
@@ -194,9 +195,12 @@ class Scene:
         lr = np.stack(bands, axis=-1)
         # No data stays 0, and does not become negative.
         lr = np.where(lr > 0, lr - self.offset, 0)
+        beyond = maximum_filter((lr == 0).any(axis=-1), 2 * MARGIN + 1)
+        beyond = beyond.repeat(FACTOR, axis=0).repeat(FACTOR, axis=1)
         start = MARGIN * FACTOR
         inner = slice(start, start + rows * FACTOR), slice(start, start + cols * FACTOR)
-        return np.moveaxis(self.model.hr(lr[None])[0][inner], -1, 0)
+        answer = np.where(beyond[..., None], np.nan, self.model.hr(lr[None])[0])
+        return np.moveaxis(answer[inner], -1, 0)
 
     def difference(self, window: Window) -> np.ndarray:
         """Return the image less the answer, mean of the bands, [h, w]."""

@@ -541,7 +541,7 @@ def test_auto_is_bfloat16_where_it_is_fast_and_as_good(
     assert chosen() == "float32"
     monkeypatch.setattr(precision, "cpu_flags", lambda: {"amx_bf16"})
     difference = np.abs(infer() - exact)
-    assert chosen() == "bfloat16" and "bfloat16 changes pixels by" in caplog.text
+    assert chosen() == "bfloat16" and "computing in bfloat16: " in caplog.text
     card = saved_model.describe(trained).card
     assert 0 < difference.mean() < 0.1 * card["training"]["valid_loss"] * 1e4
     rms = np.sqrt(np.square(difference).mean())
@@ -580,6 +580,14 @@ def test_auto_goes_on_as_the_pieces_were_begun(
     assert cards.read_card(tmp_path / "sr.json")["precision"] == first
     expected, _ = run(tmp_path, s2, trained, "b.tif", offset=0, precision=first)
     check_pixels(read(options["out"])[0], expected)
+    # Pieces of another plan decide nothing.
+    options |= {"out": str(tmp_path / "c.tif"), "tile_size": 24}
+    sr_infer.infer(Options(**options, part=(1, 2), precision=first))
+    options |= {"tile_size": 20}
+    with pytest.raises(SRError, match="pieces made with another .*tile_size"):
+        sr_infer.infer(Options(**options))
+    sr_infer.infer(Options(**options, overwrite=True))
+    assert cards.read_card(tmp_path / "c.json")["precision"] != first
 
 
 @pytest.mark.slow

@@ -104,8 +104,8 @@ class Job:
             temporary = tempfile.TemporaryDirectory(prefix=".tmp-", dir=self.folder)
             self.temporary = Path(stack.enter_context(temporary))
             self._choose_grid()
-            self._choose_precision()
             self._cut_pieces()
+            self._choose_precision()
             self.card = self._card()
             pieces.prepare(self.folder, self._dependencies(), options.overwrite)
             self.model_dir = self._save_model()
@@ -139,11 +139,15 @@ class Job:
     def _choose_precision(self) -> None:
         """Choose the arithmetic; `network` computes in bfloat16, None in float32.
 
-        With "auto", a run or share goes on as the first pieces were begun.
+        With "auto", a run or share goes on as the pieces of the same plan were begun.
         """
         name, plan = self.options.precision, self.folder / pieces.PLAN
         if name == "auto" and plan.exists():
-            name = cards.read_card(plan).get("precision", name)
+            begun = cards.read_card(plan)
+            self.arithmetic = begun.get("precision")
+            self.card = self._card()
+            if not cards.differences(begun, self._dependencies()):
+                name = self.arithmetic
         made = self.model, self.make_network, self.windows
         self.network = precision.network_in(name, *made)
         self.arithmetic = "bfloat16" if self.network else "float32"

@@ -50,8 +50,8 @@ def assign(network: tf.keras.Model, folder: str | Path) -> None:
             raise SRError(
                 f"the weights of {folder} do not fit: {name} has the shape "
                 f"{shape or 'missing'}, {expected or 'no such weight'} is expected; "
-                "give the --filters, --blocks and --kernel of that model, or train it "
-                "anew with this version"
+                "sr_train.py needs the --filters, --blocks and --kernel of that model; "
+                "models of version 1.0.0 have to be trained anew"
             )
     for name, variable in variables.items():
         variable.assign(arrays[name])

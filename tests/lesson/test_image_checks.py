@@ -8,6 +8,7 @@ import pytest
 import rasterio
 from affine import Affine
 from rasterio.warp import Resampling, reproject
+from rasterio.windows import Window
 from scipy.ndimage import gaussian_filter
 
 from lesson.image_checks import check_image
@@ -59,6 +60,11 @@ def check(scene, tmp_path):
     def check(change: Change = np.array, dtype="uint16", shift=(0, 0), **place):
         s2, models, pixels = scene
         method = place.pop("method", "bilinear")
+        if place.pop("whole", False):  # Sentinel-2 ends where the image ends
+            part = tmp_path / "part.tif"
+            with rasterio.open(s2) as file:
+                inner = file.read(window=Window(18, 18, 48, 60)).transpose(1, 2, 0)
+            s2 = write_raster(tmp_path, part.name, inner, 10, (WEST, NORTH), CRS)
         pixels = change(pixels[method])
         corner = WEST + shift[0], NORTH + shift[1]
         transform = Affine(1.5, 0, corner[0], 0, -1.5, corner[1])
@@ -66,7 +72,7 @@ def check(scene, tmp_path):
         place = options.pop("transform") @ Affine.scale(options.pop("scale", 1))
         path = str(tmp_path / "sr.tif")
         write_geotiff(path, pixels.astype(dtype), place, **options)
-        return check_image(path, [s2], OFFSET, models[method])
+        return check_image(Path(path), [Path(s2)], OFFSET, models[method])
 
     return check
 
@@ -88,6 +94,7 @@ RIGHT = {
         "nodata": 65535,
     },
     "small": {"change": lambda p: p[:64, :64]},
+    "all of Sentinel-2": {"whole": True},
 }
 
 

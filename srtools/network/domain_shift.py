@@ -33,11 +33,12 @@ class DomainShift(NamedTuple):
         """Warning as a sentence; None if the share is at most `MOST_UNLIKE`."""
         if self.share_unlike <= MOST_UNLIKE:
             return None
+        blur = "; if the blur differs, try --consistent" * ("fine" in self.strongest)
         return (
             f"{scene}: {self.share_unlike:.0%} of the ground is unlike the training "
             f"set of the model, up to {MOST_UNLIKE:.0%} is usual; most of all the "
             f"median {self.strongest}: {self.deviation:+.1f} standard deviations; "
-            "expect less, check the result, or train on such ground"
+            f"expect less, check the result, or train on such ground{blur}"
         )
 
 

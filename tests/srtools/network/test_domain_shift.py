@@ -48,6 +48,7 @@ def test_other_ground_is_named(card, other, words):
     warning = domain_shift.compare(card, ground(40, 3, **other)).warning("a scene")
     assert words in warning and warning.startswith("a scene: ")
     assert "is usual" in warning and "expect less, check the result" in warning
+    assert ("try --consistent" in warning) is ("fineness: " in warning)
 
 
 def test_features_by_hand():

@@ -74,8 +74,8 @@ def main(argv: list[str] | None = None) -> int:
             at = base / str(number)
             patches = make_patches(at / "patches", pair, options)
             metrics = measure(at, patches, test, training)
-            print(row(level, remedy, metrics), flush=True)
             rows.append(row(level, remedy, metrics))
+            print(rows[-1], flush=True)
     print("\n".join(["", *TITLES, *rows]))
     return 0
 

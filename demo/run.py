@@ -23,6 +23,7 @@ from pathlib import Path
 import rasterio
 from skimage.transform import resize
 
+from demo.pair_faults import LEVELS
 from demo.scene import SPOT_DATE, add_pair, make_scene
 from demo.server import Server
 from srtools.images import figures
@@ -58,7 +59,7 @@ def run(*arguments: str) -> None:
 def prepare(folder: Path, size: int, seed: int, pair: str) -> dict:
     """Make the demo's scene; see `demo.scene.make_scene` for the result."""
     print(f"making a scene of {size} x {size} PAN pixels in {folder}", flush=True)
-    return make_scene(folder, size=size, seed=seed, shift=SHIFT, pair=pair)
+    return make_scene(folder, size=size, seed=seed, shift=SHIFT, pair=LEVELS[pair])
 
 
 def demo(*, folder: str, size: int, seed: int, nb_epochs: int, pair: str) -> dict:

@@ -81,7 +81,7 @@ def make_scene(
     gain: float = 1.0,
     bias: float = 0.0,
     wedge: int = WEDGE,
-    pair: str | Faults = "good",
+    pair: Faults = LEVELS["good"],
 ) -> dict:
     """Make the scene.
 
@@ -92,7 +92,7 @@ def make_scene(
         shift: metres east and north by which Sentinel-2 is out of place.
         gain, bias: Sentinel-2 = gain x Spot + bias, in DN.
         wedge: PAN pixels along the sides of the no-data corner; 0: none.
-        pair: faults of the pair, or their name in `LEVELS`.
+        pair: faults of the pair, for instance one of `LEVELS`.
 
     Returns:
         Paths of `pan`, `xs`, `truth`, `date` (the day of Spot), `quicklook`, and `s2`:
@@ -108,9 +108,8 @@ def make_scene(
     rim = int(MARGIN / PIXEL)
     landscape = render(drawing, -rim, -rim, size + 2 * rim, size + 2 * rim, seed)
     truth = landscape[rim:-rim, rim:-rim]
-    faults = LEVELS[pair] if isinstance(pair, str) else pair
     random = np.random.default_rng([seed, 2])
-    sharp = blur(truth, faults.spot_blur) if faults.spot_blur else truth
+    sharp = blur(truth, pair.spot_blur) if pair.spot_blur else truth
     pan, xs = sensors.spot(sharp, random, wedge)
     corner = corner_of(seed)
     place = Affine(PIXEL, 0, corner[0], 0, -PIXEL, corner[1])
@@ -120,10 +119,10 @@ def make_scene(
     _write(paths["truth"], truth, place)
 
     s2_place, x, y = _s2_grid(size, corner)
-    seen = _seen(landscape, x - shift[0], y + shift[1], faults, seed)
+    seen = _seen(landscape, x - shift[0], y + shift[1], pair, seed)
     catalogue = []
     for when in PASSES:
-        light = gain, bias, faults.noise
+        light = gain, bias, pair.noise
         entry = _write_pass(folder, when, seen, s2_place, random, light)
         catalogue.append({**entry, "place": (seed - 1) % PLACES**2})
     with whole_file(folder / CATALOGUE) as partial:
@@ -315,8 +314,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--bias", type=number(kind=float), default=0.0, help="in DN")
     add_pair(parser)
-    params = parser.parse_args(argv)
-    for name, path in _flat(make_scene(**vars(params))):
+    params = vars(parser.parse_args(argv))
+    pair = LEVELS[params.pop("pair")]
+    for name, path in _flat(make_scene(**params, pair=pair)):
         print(f"{name:10s} {path}")
     return 0
 

@@ -354,16 +354,17 @@ def l1_l2() -> Path:
         axes[0].plot(metres, edge + 0.002 * (index - 2), color=GREY, lw=1.5)
     axes[1].plot(metres, edges.mean(axis=0), color=ORANGE, lw=2.5)
     axes[2].plot(metres, np.median(edges, axis=0), color=GREEN, lw=2.5)
-    titles = (
-        "what Sentinel-2 allows",
-        "least L2: the mean, soft",
-        "least L1: the median, sharp",
-    )
+    label_profiles(axes, "least L2: the mean, soft", "least L1: the median, sharp")
+    return save(figure, "l1_l2")
+
+
+def label_profiles(axes, second: str, third: str) -> None:
+    """Label three diagrams of reflectance: what is possible, and two answers."""
+    titles = "what Sentinel-2 allows", second, third
     for axis, title in zip(axes, titles, strict=True):
         axis.set_title(title, fontsize=13)
         axis.set_xlabel("metres")
     axes[0].set_ylabel("reflectance")
-    return save(figure, "l1_l2")
 
 
 def l1_shift() -> Path:
@@ -418,15 +419,9 @@ def keep_mean() -> Path:
         brightness = float(np.mean(values[8:-8]))
         axis.axhline(brightness, **lines, label=f"mean {brightness:.3f}")
         axis.legend(fontsize=12, loc="upper left")
-    titles = (
-        "what Sentinel-2 allows",
-        "least L1: the median, too dark",
-        "and the layer that keeps the mean",
-    )
-    for axis, title in zip(axes, titles, strict=True):
-        axis.set_title(title, fontsize=13)
-        axis.set_xlabel("metres")
-    axes[0].set(ylabel="reflectance", ylim=(0.08, 0.36))
+    kept_title = "and the layer that keeps the mean"
+    label_profiles(axes, "least L1: the median, too dark", kept_title)
+    axes[0].set_ylim(0.08, 0.36)
     return save(figure, "keep_mean")
 
 

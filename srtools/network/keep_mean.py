@@ -9,7 +9,7 @@ from typing import Any
 from srtools.conventions import FACTOR
 from srtools.tf import tf
 
-WINDOW = 3  # lr pixels; their means are those of hr, as blurred as Sentinel-2 is
+WINDOW = 3  # lr pixels, 18 m: less would follow the blur and noise of Sentinel-2
 
 
 class KeepMean(tf.keras.layers.Layer):
@@ -22,10 +22,11 @@ class KeepMean(tf.keras.layers.Layer):
 
     def __init__(self, activation: str = "relu", **options: Any):
         super().__init__(**{**options, "dtype": "float32"})
+        # An option, because the receptive field is measured with another one.
         self.activation = tf.keras.activations.get(activation)
 
     def call(self, images: list[tf.Tensor]) -> tf.Tensor:
-        """Compute [n, 4 h, 4 w, bands] of hr, [n, 4 h, 4 w, bands], and lr."""
+        """Correct hr [n, 4 h, 4 w, bands] by lr [n, h, w, bands]; return its shape."""
         hr, lr = images
         missing = lr - tf.nn.avg_pool2d(hr, FACTOR, FACTOR, "VALID")
         smooth = tf.nn.avg_pool2d(missing, WINDOW, 1, "SAME")

@@ -96,7 +96,7 @@ def test_optics_leave_28_percent_at_nyquist(pair):
 
 def test_a_poor_pair(tmp_path, paths):
     """Spot is blurred, haze brightens the blue, and its noise is that of the level."""
-    poor = scene.make_scene(tmp_path, size=SIZE, seed=3, pair="poor")
+    poor = scene.make_scene(tmp_path, size=SIZE, seed=3, pair=LEVELS["poor"])
     for name, same in (("truth", True), ("pan", False)):
         equal = np.array_equal(read(poor[name])[0], read(paths[name])[0])
         assert equal is same

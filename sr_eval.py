@@ -23,7 +23,7 @@ from srtools.conventions import INPUT, OUTPUT, SCALE
 from srtools.evaluation import comparison, eval_set, result_files, tables
 from srtools.evaluation.assessment import Assessment
 from srtools.images.interpolation import ZOOMS, zoom
-from srtools.network import saved_model, serving
+from srtools.network import saved_model
 from srtools.options import evaluation_options as cli
 from srtools.options.parser import command_line
 from srtools.prefetch import prefetch
@@ -82,8 +82,6 @@ def evaluate(options: cli.Options) -> dict:
     eval_set.check_model(model, test, options)
     result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
     network = saved_model.load(options.model_dir, OUTPUT)
-    if options.self_ensemble:  # the mean over eight flips and turns
-        network = serving.averaged(network)
 
     # The network predicts the next batch while this one is scored.
     scores = Assessment(test, model, errors_of_patches, mean_over_patches)

@@ -37,8 +37,7 @@ for _name, _value in {
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_VERSION": "2",
-    "GDAL_CACHEMAX": "128",  # MB; by default GDAL takes a share of the RAM
-    "VSI_CACHE": "TRUE",
+    "GDAL_CACHEMAX": "64",  # MB; by default GDAL takes a share of the RAM
 }.items():
     os.environ.setdefault(_name, _value)
 

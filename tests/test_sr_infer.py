@@ -436,13 +436,13 @@ def test_links_stay(tmp_path, write_raster, repeating_model, kind):
     assert pieces.folder_of(out).parent == (far if kind == "image" else tmp_path)
 
 
-def test_a_pattern_in_the_name_of_the_image(tmp_path, write_raster, repeating_model):
+def test_a_pattern_in_the_name_of_the_image(tmp_path, write_raster, calibrated_model):
     """TensorFlow finds no model there; without a new model the image is made."""
-    paths = write_raster("s2.tif", image(20, 24)), repeating_model, "run [1]/sr.tif"
+    paths = write_raster("s2.tif", image(20, 24)), calibrated_model, "run [1]/sr.tif"
     result, _ = run(tmp_path, *paths)
     assert result.any()
     with pytest.raises(SRError, match="which TensorFlow does not take"):
-        run(tmp_path, *paths, self_ensemble=True)
+        run(tmp_path, *paths, uncertainty=True)
 
 
 def test_temporary_files_are_local(tmp_path, write_raster, small_network, monkeypatch):
@@ -450,24 +450,20 @@ def test_temporary_files_are_local(tmp_path, write_raster, small_network, monkey
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     s2 = write_raster("s2.tif", image(20, 24))
     keep = write_raster("keep.tif", np.ones((20, 24), np.uint8))
-    options = {"mask": keep, "precision": "bfloat16", "self_ensemble": True}
+    options = {"mask": keep, "precision": "bfloat16"}
     run(tmp_path, s2, small_network, **options)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"s2.tif", "keep.tif", "sr.tif", "sr.json"}
 
 
-@pytest.mark.parametrize("self_ensemble", [False, True])
-def test_intervals_are_a_second_image(
-    tmp_path, write_raster, calibrated_model, self_ensemble
-):
+def test_intervals_are_a_second_image(tmp_path, write_raster, calibrated_model):
     """It has the right place and values, and no seams between tiles and pieces."""
     pixels = image(40, 46)
     pixels[4:8, 5:9] = 0
     paths = write_raster("s2.tif", pixels), calibrated_model
-    views = {"self_ensemble": self_ensemble}
-    plain, profile = run(tmp_path, *paths, **views)
-    whole, _ = run(tmp_path, *paths, "b.tif", uncertainty=True, **views)
-    run(tmp_path, *paths, "c.tif", uncertainty=True, tile_size=24, **views)
+    plain, profile = run(tmp_path, *paths)
+    whole, _ = run(tmp_path, *paths, "b.tif", uncertainty=True)
+    run(tmp_path, *paths, "c.tif", uncertainty=True, tile_size=24)
     check_pixels(whole, plain)
     width, place = read(str(tmp_path / "b_interval.tif"))
     check_pixels(width, read(str(tmp_path / "c_interval.tif"))[0])
@@ -475,7 +471,6 @@ def test_intervals_are_a_second_image(
     assert place["transform"] == profile["transform"]
     with rasterio.open(tmp_path / "b_interval.tif") as file:
         assert "holds 90% of pixels" in file.tags()["INTERVAL"]
-    # Flips and turns do not change the output of the toy.
     values = whole.astype(float)
     mean, squares = (uniform_filter(v, (7, 7, 0)) for v in (values, values**2))
     expected = values / 2 + 2 * np.sqrt(np.maximum(squares - mean**2, 0))
@@ -499,7 +494,7 @@ def small_network(tmp_path_factory) -> str:
     return str(saved_model.save(network, folder, card))
 
 
-@pytest.mark.parametrize("options", [{}, {"crop": 64}, {"self_ensemble": True}])
+@pytest.mark.parametrize("options", [{}, {"crop": 64}])
 def test_bfloat16_is_almost_the_same(tmp_path, write_raster, small_network, options):
     """There are no steps between values; the card has the precision."""
     s2, results = write_raster("s2.tif", image(60, 70)), []

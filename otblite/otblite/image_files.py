@@ -13,7 +13,7 @@ import numpy as np
 
 # Megabytes of decoded blocks that GDAL keeps.  GDAL's default is a share of
 # the machine's memory, so that the memory of a program would depend on the machine.
-os.environ.setdefault("GDAL_CACHEMAX", "128")
+os.environ.setdefault("GDAL_CACHEMAX", "64")
 
 import rasterio
 import rasterio.env

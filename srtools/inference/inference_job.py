@@ -186,7 +186,6 @@ class Job:
             "tiles_in_a_piece": pieces.TILES_A_SIDE**2,
             "mask": options.mask and redact(options.mask),
             "precision": self.arithmetic,
-            "self_ensemble": options.self_ensemble,
             "uncertainty": options.uncertainty,
             "consistent": options.consistent,
             "grid": {"transform": grid.transform[:6], "size": size},
@@ -206,12 +205,11 @@ class Job:
 
     def _save_model(self) -> str:
         """Return the SavedModel to serve: the user's, or a new one around it."""
-        options, path = self.options, self.options.model_dir
-        if not (self.network or options.self_ensemble or self.calibration):
+        path = self.options.model_dir
+        if not (self.network or self.calibration):
             return path
         served, crop = self.temporary / "served", self.model_crop
-        views, record = options.self_ensemble, self.calibration
-        return serving.save(path, served, crop, views, record, self.network)
+        return serving.save(path, served, crop, self.calibration, self.network)
 
     def make(self, write: Callable[[Piece, Path], None]) -> None:
         """Make the missing pieces of the image, or of the share of `--part`.

@@ -31,7 +31,10 @@ COG_OPTIONS = {
     "num_threads": "ALL_CPUS",
 }
 
-OPEN_PIECES = 4  # each takes up to 0.1 GB; GDAL would keep 100 open
+JOINING = {  # little memory, beside that of TensorFlow; no slower
+    "GDAL_MAX_DATASET_POOL_SIZE": 4,  # open pieces; GDAL would keep 100 open
+    "VRT_NUM_THREADS": 1,  # those of COG_OPTIONS suffice
+}
 
 
 class OutputFiles:
@@ -96,7 +99,7 @@ class OutputFiles:
 def write_cog(vrt: Path, path: Path) -> None:
     """Write the VRT of the pieces as a Cloud Optimized GeoTIFF with overviews."""
     try:
-        with rasterio.Env(GDAL_MAX_DATASET_POOL_SIZE=OPEN_PIECES):
+        with rasterio.Env(**JOINING):
             rasterio.shutil.copy(str(vrt), str(path), **COG_OPTIONS)
         raster.check_written(path)  # on a full disk GDAL may return without an error
     except (*raster.GDAL_ERRORS, OSError) as error:

@@ -22,7 +22,7 @@ from srtools.images.raster import ImageInfo
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
-TILES_A_SIDE = 3  # of a piece; whole tiles: none is computed twice
+TILES_A_SIDE = 4  # of a piece; whole tiles: none is computed twice
 CREATION = {**raster.COMPRESSED, "INTERLEAVE": "BAND", "BLOCKYSIZE": 32}
 """GDAL's creation options of a piece.  On a full disk, libtiff may never return from a
 file without compression.  When pieces are joined, a line of a band is read at once."""

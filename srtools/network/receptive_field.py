@@ -39,7 +39,7 @@ def receptive_field(network: tf.keras.Model) -> int:
     on each side of it: a 7 x 7 convolution has a margin of 3, two 3 x 3 convolutions
     one after the other have 2.  Raise SRError if a layer cannot be measured.
     """
-    _, margin = _measure(network.inputs[0], {OUTPUT: network.output[OUTPUT]})[OUTPUT]
+    _, margin = measure(network.inputs, {OUTPUT: network.output[OUTPUT]})[OUTPUT]
     return margin
 
 
@@ -49,7 +49,7 @@ def layer_table(network: tf.keras.Model) -> str:
     h and w are the size of the input; "looks" is the margin of the receptive field.
     """
     network = tf.keras.Model(network.inputs[0], network.output[OUTPUT_DN])
-    fields = _measure(network.input, {x.name: x.output for x in network.layers})
+    fields = measure(network.inputs, {x.name: x.output for x in network.layers})
     row = "{:20} {:16} {:>14} {:>11} {:>9}".format
     lines = [row("layer", "kind", "output", "parameters", "looks")]
     for layer in network.layers:
@@ -61,9 +61,9 @@ def layer_table(network: tf.keras.Model) -> str:
     return "\n".join(lines)
 
 
-def _measure(image: Any, outputs: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """Return {name: (zoom factor, margin in input pixels)} of `outputs` of an image."""
-    network = tf.keras.Model(image, outputs)
+def measure(images: list, outputs: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return {name: (zoom factor, margin in input pixels)} of `outputs` of images."""
+    network = tf.keras.Model(images, outputs)
     network = tf.keras.models.clone_model(network, clone_function=_copy)
     # The sum of all sides of kernels is more than the margin.
     lit = 1 + sum(
@@ -71,9 +71,10 @@ def _measure(image: Any, outputs: dict[str, Any]) -> dict[str, tuple[int, int]]:
         * np.max(getattr(layer, "dilation_rate", 1))
         for layer in network.layers
     )
-    image = np.zeros((1, 2 * lit, 2, image.shape[-1]), np.float32)
-    image[:, lit] = 1
-    rows, columns = network(image), network(image.swapaxes(1, 2))
+    pixels = [np.zeros((1, 2 * lit, 2, x.shape[-1]), np.float32) for x in images]
+    for image in pixels:
+        image[:, lit] = 1
+    rows, columns = network(pixels), network([x.swapaxes(1, 2) for x in pixels])
     fields = {}
     for name in outputs:
         seen = np.any(rows[name], (0, 2, 3)) | np.any(columns[name], (0, 1, 3))

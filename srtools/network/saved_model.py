@@ -14,6 +14,7 @@ from srtools import cards, files, signals
 from srtools.conventions import BANDS, FACTOR, INPUT, OUTPUT_DN
 from srtools.errors import SRError
 from srtools.network import weights
+from srtools.network.inner_output import inner_output
 from srtools.network.receptive_field import receptive_field
 from srtools.tf import tf
 
@@ -68,10 +69,10 @@ def save(network: tf.keras.Model, folder: str | Path, card: dict | None = None) 
     # OTBTF centres tiles best if the crop is an even number of input pixels.
     crop = 2 * math.ceil(receptive_field(network) / 2) * FACTOR
 
+    inner = inner_output(network, crop)
+
     def serve(lr: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = network({INPUT: lr})
-        inner = outputs[OUTPUT_DN][:, crop:-crop, crop:-crop]
-        return {**outputs, cropped(crop): inner}
+        return {**network({INPUT: lr}), cropped(crop): inner(lr)}
 
     with files.partial_folder(folder) as partial:
         new = partial / "new"

@@ -34,12 +34,6 @@ class Options:
     out_dir: str = option(help="folder for the results")
     batch_size: int = option(16, "patches at a time", kind=number(1))
     overwrite: bool = option(False, "replace existing files (default: keep them)")
-    self_ensemble: bool = option(
-        False,
-        "score the mean over 8 flips and rotations, as sr_infer.py --self_ensemble "
-        "serves it (default: one view)",
-        group="advanced",
-    )
     ignore_offset: bool = option(
         False,
         "accept a model that was trained on Sentinel-2 with another offset (default: "

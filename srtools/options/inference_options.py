@@ -70,12 +70,6 @@ class Options(SearchOptions):
         "correct the image until it agrees with Sentinel-2 at the resolution of "
         "Sentinel-2; finer detail stays (default: the output of the network)",
     )
-    self_ensemble: bool = option(
-        False,
-        "average the network over the 8 flips and turns of the image: a little better, "
-        "8 times slower (default: one view)",
-        group="advanced",
-    )
     uncertainty: bool = option(
         False,
         "write a second image, *_interval.tif: half the width of an interval, DN, that "
@@ -97,7 +91,7 @@ class Options(SearchOptions):
         group="advanced",
     )
     tile_size: int = option(
-        1344,  # takes about 1.7 GB with 64 filters
+        640,
         "side of a tile, output pixels; memory grows with its square",
         kind=number(1),
         metavar="PIXELS",

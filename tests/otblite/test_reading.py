@@ -222,7 +222,7 @@ def test_an_archive_that_is_written_anew_is_read_anew(tmp_path, write_raster):
 
 
 @pytest.mark.parametrize(
-    ("variables", "expected"), [({}, "128"), ({"GDAL_CACHEMAX": "7"}, "7")]
+    ("variables", "expected"), [({}, "64"), ({"GDAL_CACHEMAX": "7"}, "7")]
 )
 def test_the_user_sets_the_cache_of_gdal(variables, expected):
     code = (

@@ -23,7 +23,6 @@ SIDE_BY_SIDE = ("OTBTF", "otblite")
 IMAGES = {
     "plain": ["--tile_size", "400"],
     "consistent": ["--consistent"],
-    "ensemble": ["--self_ensemble"],
     "intervals": ["--uncertainty"],
 }
 NEAR = 1  # DN: uint16 is cut off behind the point

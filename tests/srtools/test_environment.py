@@ -93,7 +93,7 @@ def test_the_cache_of_gdal_is_small_on_large_machines():
         "with Env(): print(get_gdal_config('GDAL_CACHEMAX'))"
     )
     environment = {k: v for k, v in os.environ.items() if k != "GDAL_CACHEMAX"}
-    for variables, megabytes in (({}, 128), ({"GDAL_CACHEMAX": "64"}, 64)):
+    for variables, megabytes in (({}, 64), ({"GDAL_CACHEMAX": "32"}, 32)):
         done = run_python("-c", code, env={**environment, **variables}, check=True)
         assert int(done.stdout) == megabytes * 2**20
 

@@ -236,7 +236,6 @@ def test_pieces_of_another_plan_are_refused(
     refused("offset", offset=1000)
     refused("tile_size", tile_size=16)
     refused("crop", crop=16)
-    refused("self_ensemble", self_ensemble=True)
     refused("model", model_dir=repeating_model, uncertainty=False)
     os.utime(mask, ns=(0, 0))
     refused("mask;")

@@ -21,7 +21,7 @@ from srtools.errors import SRError
 from srtools.images import checks, raster, vrt
 from srtools.images.raster import ImageInfo
 from srtools.inference import consistency_correction, mask, output_grid, pieces
-from srtools.inference.domain_check import read_windows, warn_if_unlike
+from srtools.inference.domain_check import is_unlike, read_windows
 from srtools.inference.output_files import OutputFiles
 from srtools.inference.pieces import Piece
 from srtools.network import intervals, model_card, precision, saved_model, serving
@@ -124,7 +124,7 @@ class Job:
         self.output = output_grid.choose(image, self.like or image, model, self.crop)
         self.grid = self.output.grid
         self.windows = read_windows(model.card, s2, self.grid)
-        warn_if_unlike(model.card, s2, self.windows)
+        is_unlike(model.card, s2, self.windows)
         if self.options.consistent and self.grid.crs != s2.grid.crs:
             raise SRError(
                 f"--consistent compares with the pixels of Sentinel-2, in {s2.grid.crs}"

@@ -23,8 +23,8 @@ from srtools import cards, files
 from srtools.errors import SRError
 from srtools.images import figures, raster, vrt
 from srtools.inference import pieces
-from srtools.matching.point_spread import blur_weights
-from srtools.network import precision, saved_model
+from srtools.matching.point_spread import blur_metres, blur_weights
+from srtools.network import domain_shift, precision, saved_model
 from srtools.network.receptive_field import receptive_field
 from srtools.options.inference_options import Options
 from srtools.sentinel2 import download
@@ -369,8 +369,20 @@ def smooth(height: int, width: int) -> np.ndarray:
     return np.clip(np.rint(ground), 1, 8000).astype(np.uint16)
 
 
-def test_consistent_with_sentinel2(tmp_path, write_raster, repeating_model):
+MEASURED = {"modulation": {"value": 0.11, "low": 0.1, "high": 0.12}}
+SCENES = {"scenes": [{"dataset": {"pair": MEASURED}}]}
+BRIGHT = {"training_set": domain_shift.record(np.full((20, 32, 32, 4), 9000.0))}
+
+
+@pytest.mark.parametrize(
+    ("card", "modulation"),
+    [({}, 0.28), (SCENES, 0.12), (SCENES | BRIGHT, 0.28)],
+    ids=["unknown", "measured", "unlike"],
+)
+def test_consistent_with_sentinel2(tmp_path, write_raster, card, modulation):
     """Blurred like Sentinel-2, the image agrees with it; pieces have no seam."""
+    repeating_model = Toy(radius=0).save(tmp_path / "model")
+    cards.write_card(tmp_path / "model" / saved_model.CARD, card)
     pixels = smooth(60, 70)
     pixels[20:26, 30:37] = 0
     s2 = write_raster("s2.tif", pixels, 10.0)
@@ -381,7 +393,7 @@ def test_consistent_with_sentinel2(tmp_path, write_raster, repeating_model):
     np.testing.assert_array_equal(whole == 0, plain == 0)
     centres = (np.arange(60) + 0.5) / 0.15 - 0.5, (np.arange(70) + 0.5) / 0.15 - 0.5
     down, right = (
-        blur_weights(axis, size, 1.5)
+        blur_weights(axis, size, 1.5, blur_metres(modulation))
         for axis, size in zip(centres, whole.shape[:2], strict=True)
     )
     errors = []
@@ -391,7 +403,8 @@ def test_consistent_with_sentinel2(tmp_path, write_raster, repeating_model):
         error[18:28, 28:39] = 0  # sees no data
         errors.append(error[2:-2, 2:-2].mean())
     assert errors[0] > 10 and errors[1] < errors[0] / 8
-    assert cards.read_card(tmp_path / "sr.json")["consistent"] is True
+    card = cards.read_card(tmp_path / "sr.json")
+    assert card["consistent"] and card["modulation"] == modulation
     assert not (tmp_path / "sr.tif.pieces").exists()
 
 

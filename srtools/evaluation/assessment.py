@@ -1,6 +1,5 @@
 """Assessment of a model: all scores of a test set, computed batch by batch."""
 
-import logging
 import shlex
 import zlib
 from typing import Any
@@ -18,8 +17,6 @@ from srtools.evaluation.patch_scores import PatchScores
 from srtools.evaluation.spectrum import RingSpectra
 from srtools.network import domain_shift, model_card
 from srtools.network.saved_model import ModelInfo
-
-log = logging.getLogger(__name__)
 
 PICTURES = 5  # patches that the report shows
 SAMPLE = 100
@@ -88,9 +85,7 @@ class Assessment:
     def _domain_shift(self) -> dict | None:
         """Compare the patches with the training set in the model's card, if any."""
         lr = np.concatenate(self._sampled_lr)
-        compared = domain_shift.compare(self.model.card, lr)
-        if compared and (warning := compared.warning(str(self.test.folder))):
-            log.warning("%s", warning)
+        compared = domain_shift.compare(self.model.card, lr, str(self.test.folder))
         return compared and compared._asdict()
 
     def metrics(self, command: str) -> dict:

@@ -7,7 +7,7 @@ from srtools.evaluation.eval_set import INNER, EvalSet, Sample
 from srtools.evaluation.patch_scores import BASELINE, MODEL
 from srtools.evaluation.sentinel2_pixels import NativePixels, open_sentinel2
 from srtools.matching.back_projection import back_project
-from srtools.matching.point_spread import REACH_METRES, blur_weights
+from srtools.matching.point_spread import SIGMAS, blur_weights
 from srtools.matching.registration import Block, block_shift
 from srtools.metrics import psnr, spectral_angle
 
@@ -17,22 +17,10 @@ CONSISTENT = "consistent"  # prediction after the back-projection of `--consiste
 ROUNDS = 3  # iterations of the shift measurement
 
 OPERATOR = (
-    "the 1.5 m image is blurred with a Gaussian of modulation 0.28 at one cycle per "
-    "20 m (sigma 5.08 m), sampled at the centres of Sentinel-2's native 10 m pixels, "
+    "the 1.5 m image is blurred with a Gaussian of modulation {:.3g} at one cycle per "
+    "20 m (sigma {:.2f} m), sampled at the centres of Sentinel-2's native 10 m pixels, "
     "and compared with these; pixels with a blur beyond the patch are left out"
 )
-
-
-def blur_at(
-    image: np.ndarray, rows: np.ndarray, cols: np.ndarray, spacing: float
-) -> np.ndarray:
-    """Blur an image [h, w, b] with Sentinel-2's point spread; sample it, to [n, m, b].
-
-    `rows` [n] and `cols` [m] count pixels of `spacing` metres from the first centre.
-    """
-    height, width, bands = image.shape
-    lines = blur_weights(rows, height, spacing) @ image.reshape(height, -1)
-    return blur_weights(cols, width, spacing) @ lines.reshape(-1, width, bands)
 
 
 class Consistency:
@@ -51,10 +39,8 @@ class Consistency:
             images = {m: sample.predicted[m][index] for m in (BASELINE, MODEL)}
             # sr_infer.py serves at least 1 DN where it has data, because 0 is nodata.
             served = np.maximum(images[MODEL], SCALE)
-            pixel = self.sentinel2.spacing
-            images[CONSISTENT] = back_project(
-                served, native.pixels, native.rows, native.cols, self.spacing, pixel
-            )
+            sizes = self.spacing, self.sentinel2.spacing, self.sentinel2.blur
+            images[CONSISTENT] = back_project(served, *native, *sizes)
             images[TRUTH] = truth = sample.truth[index]
             errors = [(images[m] - truth)[INNER] for m in (MODEL, CONSISTENT)]
             self._l2.append([np.square(error).mean() for error in errors])
@@ -62,9 +48,19 @@ class Consistency:
                 scores = self._scores.setdefault(method, [])
                 scores.append(self._measure(image, native))
 
+    def _see(self, image: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
+        """Blur an image [h, w, b] as Sentinel-2 does, and sample it, to [n, m, b].
+
+        `rows` [n] and `cols` [m] count pixels of the image from the first centre.
+        """
+        height, width, bands = image.shape
+        optics = self.spacing, self.sentinel2.blur
+        lines = blur_weights(rows, height, *optics) @ image.reshape(height, -1)
+        return blur_weights(cols, width, *optics) @ lines.reshape(-1, width, bands)
+
     def _measure(self, image: np.ndarray, native: NativePixels) -> tuple[float, ...]:
         """Return L1 and bias (reflectance), spectral angle (degrees), and `_shift`."""
-        simulated = blur_at(image, native.rows, native.cols, self.spacing)
+        simulated = self._see(image, native.rows, native.cols)
         error = simulated - native.pixels
         spectra = (pixels.astype(float) for pixels in (simulated, native.pixels))
         angles = spectral_angle(*spectra).numpy()
@@ -84,13 +80,13 @@ class Consistency:
         for _ in range(ROUNDS):
             rows = native.rows - north / self.spacing
             cols = native.cols + east / self.spacing
-            simulated = blur_at(image, rows, cols, self.spacing)
+            simulated = self._see(image, rows, cols)
             block = Block(0, 0, lr=simulated / SCALE, xs=native.pixels / SCALE)
             rest = block_shift(block, self.sentinel2.spacing)
             if rest.verdict != "used":
                 return np.nan, np.nan
             east, north = east + rest.east, north + rest.north
-            if max(abs(east), abs(north)) > REACH_METRES:
+            if max(abs(east), abs(north)) > SIGMAS * self.sentinel2.blur:
                 break  # the next iteration would sample beyond the patch
         return east, north
 
@@ -99,7 +95,8 @@ class Consistency:
         if not self._scores:
             return None
         before, after = psnr(np.mean(self._l2, axis=0))
-        record = {"grid": "10 m", "operator": OPERATOR, "patches": len(self._l2)}
+        operator = OPERATOR.format(self.sentinel2.modulation, self.sentinel2.blur)
+        record = {"grid": "10 m", "operator": operator, "patches": len(self._l2)}
         record |= {method: _summary(rows) for method, rows in self._scores.items()}
         record[CONSISTENT]["gain_change_db"] = after - before
         return record

@@ -17,8 +17,8 @@ class Coverage:
 
     def __init__(self, card: Mapping[str, Any]):
         self.calibration = intervals.find_record(card)
-        self._within: dict[str, list] = {level: [] for level in intervals.LEVELS}
-        self._widths: dict[str, list] = {level: [] for level in intervals.LEVELS}
+        # Coverage and half-width of each patch, [2, bands], by level.
+        self._scores: dict[str, list] = {level: [] for level in intervals.LEVELS}
 
     def add(self, sample: Sample) -> None:
         """Measure the coverage of patches, if the model's card has intervals."""
@@ -29,19 +29,15 @@ class Coverage:
         errors = np.abs(predicted - sample.truth)[:, inner, inner] / SCALE
         for level in intervals.LEVELS:
             width = intervals.half_widths(predictors, self.calibration, level).numpy()
-            self._within[level] += list((errors <= width).mean(axis=(1, 2)))
-            self._widths[level] += list(width.mean(axis=(1, 2), dtype=np.float64))
+            both = np.stack([errors <= width, width], axis=1)
+            self._scores[level] += list(both.mean(axis=(2, 3), dtype=np.float64))
 
     def record(self) -> dict | None:
         """Return coverage and mean half-width (DN) by level; None if not measured."""
-        patches = len(self._within[intervals.SERVED])
-        if not patches:
+        if not self._scores[intervals.SERVED]:
             return None
-        levels = {
-            level: {
-                "coverage": by_band(np.mean(self._within[level], axis=0)),
-                "half_width_dn": by_band(np.mean(self._widths[level], axis=0)),
-            }
-            for level in intervals.LEVELS
-        }
-        return {"patches": patches, "levels": levels}
+        levels = {}
+        for level, scores in self._scores.items():
+            coverage, width = map(by_band, np.mean(scores, axis=0))
+            levels[level] = {"coverage": coverage, "half_width_dn": width}
+        return {"patches": len(scores), "levels": levels}

@@ -14,7 +14,7 @@ from srtools.conventions import BANDS, FACTOR, OWN_GRID_IMAGE, SCALE
 from srtools.evaluation.eval_set import EvalSet
 from srtools.images import raster
 from srtools.images.grid import Grid
-from srtools.matching.point_spread import REACH_METRES
+from srtools.matching.point_spread import SIGMAS, blur_metres, modulation_of
 
 LEAST_PIXELS = 4  # least side of the square that is compared
 
@@ -34,6 +34,8 @@ class Sentinel2Reader:
     """Reader of the native 10 m pixels of Sentinel-2 over each patch of a test set."""
 
     def __init__(self, test: EvalSet):
+        self.modulation = modulation_of(test.dataset)
+        self.blur = blur_metres(self.modulation)
         self.path, self.windows = test.folder / OWN_GRID_IMAGE, test.windows
         info = raster.describe(self.path, "the native Sentinel-2 image", len(BANDS))
         self.spacing, self.grid = info.spacing, info.grid
@@ -51,11 +53,9 @@ class Sentinel2Reader:
 
         Return None if it has fewer than `LEAST_PIXELS` a side or a pixel of nodata.
         """
-        row, col = (FACTOR * self.windows[number]).tolist()
-        left, top = self.patch.transform @ (col, row)
-        spacing = self.patch.transform.a
-        far = self.patch.width * spacing - REACH_METRES
-        inner = left + REACH_METRES, top - far, left + far, top - REACH_METRES
+        starts, size = (FACTOR * self.windows[number]).tolist(), self.patch.width
+        patch = self.patch.part([slice(start, start + size) for start in starts])
+        inner = patch.bounds_in(patch.crs, -SIGMAS * self.blur)
         rows, cols = self.grid.clip(self.grid.centred(inner))
         side = min(rows.stop - rows.start, cols.stop - cols.start)
         if side < LEAST_PIXELS:
@@ -66,9 +66,8 @@ class Sentinel2Reader:
             return None
         centres = np.arange(side) + 0.5
         x, y = self.grid.transform @ (cols.start + centres, rows.start + centres)
-        pixels = np.moveaxis(pixels, 0, -1) * SCALE
-        rows, cols = (top - y) / spacing - 0.5, (x - left) / spacing - 0.5
-        return NativePixels(pixels, rows, cols)
+        rows, cols = (place - 0.5 for place in patch.position(x, y))
+        return NativePixels(np.moveaxis(pixels, 0, -1) * SCALE, rows, cols)
 
 
 def open_sentinel2(test: EvalSet) -> Sentinel2Reader | None:

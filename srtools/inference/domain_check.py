@@ -1,6 +1,5 @@
 """Comparison of the image with the training set, before the network runs."""
 
-import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,17 +14,14 @@ from srtools.network import domain_shift
 from srtools.sentinel2.sentinel2_image import Sentinel2
 from srtools.urls import redact
 
-log = logging.getLogger(__name__)
-
 A_SIDE = 8  # windows along each side of the area
 
 
-def warn_if_unlike(card: Mapping[str, Any], s2: Sentinel2, windows: np.ndarray) -> None:
-    """Warn if many `windows` of Sentinel-2 are unlike the training set in a card."""
+def is_unlike(card: Mapping[str, Any], s2: Sentinel2, windows: np.ndarray) -> bool:
+    """Warn and return True if many `windows` are unlike the training set in a card."""
     items = (s2.record or {}).get("items") or [redact(s2.images[0].path)]
-    result = domain_shift.compare(card, windows)
-    if result and (warning := result.warning(" ".join(items))):
-        log.warning("%s", warning)
+    shift = domain_shift.compare(card, windows, " ".join(items))
+    return bool(shift) and shift.share_unlike > domain_shift.MOST_UNLIKE
 
 
 def read_windows(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> np.ndarray:
@@ -44,6 +40,5 @@ def read_windows(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> np.ndarr
         for side in (height, width)
     )
     windows = [(slice(r, r + size), slice(c, c + size)) for r in rows for c in cols]
-    cubic = {"resampling": Resampling.cubic}
-    patches = np.stack([s2.read(lr.part(window), **cubic) for window in windows])
+    patches = np.stack([s2.read(lr.part(w), None, Resampling.cubic) for w in windows])
     return patches[patches.all(axis=(1, 2, 3))].astype(np.float64)

@@ -21,9 +21,10 @@ from srtools.errors import SRError
 from srtools.images import checks, raster, vrt
 from srtools.images.raster import ImageInfo
 from srtools.inference import consistency_correction, mask, output_grid, pieces
-from srtools.inference.domain_check import read_windows, warn_if_unlike
+from srtools.inference.domain_check import is_unlike, read_windows
 from srtools.inference.output_files import OutputFiles
 from srtools.inference.pieces import Piece
+from srtools.matching.point_spread import blur_metres, modulation_of
 from srtools.network import intervals, model_card, precision, saved_model, serving
 from srtools.options.inference_options import Options
 from srtools.sentinel2 import areas, source
@@ -87,8 +88,7 @@ class Job:
         self.model_crop = self.crop = output_grid.choose_crop(self.model, options.crop)
         self.calibration, outputs = None, []
         if options.uncertainty:
-            card = self.model.card
-            self.calibration = intervals.record_of(card, path)
+            self.calibration = intervals.record_of(self.model.card, path)
             self.crop += intervals.CUT  # pixels at the rim have no interval
             outputs.append(serving.INTERVAL)
         self.names = [saved_model.cropped(self.crop), *outputs]
@@ -124,7 +124,10 @@ class Job:
         self.output = output_grid.choose(image, self.like or image, model, self.crop)
         self.grid = self.output.grid
         self.windows = read_windows(model.card, s2, self.grid)
-        warn_if_unlike(model.card, s2, self.windows)
+        # An image that is unlike the training set may have another blur.
+        unlike = is_unlike(model.card, s2, self.windows)
+        scenes = () if unlike else model.card.get("scenes", ())
+        self.modulation = modulation_of(*(scene.get("dataset", {}) for scene in scenes))
         if self.options.consistent and self.grid.crs != s2.grid.crs:
             raise SRError(
                 f"--consistent compares with the pixels of Sentinel-2, in {s2.grid.crs}"
@@ -188,6 +191,7 @@ class Job:
             "precision": self.arithmetic,
             "uncertainty": options.uncertainty,
             "consistent": options.consistent,
+            "modulation": self.modulation if options.consistent else None,
             "grid": {"transform": grid.transform[:6], "size": size},
             "versions": cards.versions(),
         }
@@ -242,7 +246,8 @@ class Job:
         folder = self.folder
         if self.options.consistent:
             correct = consistency_correction.correct
-            folder = correct(self.s2, self.grid, self.pieces, folder)
+            blur = blur_metres(self.modulation)
+            folder = correct(self.s2, blur, self.grid, self.pieces, folder)
         card = self.outputs.write(folder, self.pieces, self.grid, self.s2, self.card)
         # Nothing can fail from here on.  The folder may lie behind a link.
         shutil.rmtree(os.path.realpath(self.folder), ignore_errors=True)

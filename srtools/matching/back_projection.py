@@ -10,7 +10,7 @@ Models and Image Processing 53, 1991.
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from srtools.matching.point_spread import REACH_METRES, blur_weights
+from srtools.matching.point_spread import BLUR_METRES, SIGMAS, blur_weights
 
 ROUNDS = 4  # more would follow the noise of Sentinel-2
 KERNEL_PIXELS = 2  # reach of the cubic kernel, pixels of Sentinel-2
@@ -20,9 +20,9 @@ LEAST_SHARE = 0.05  # share of 3 x 3 pixels with a value; a single one is 0.11
 COMPLETE = 0.999  # share of the weights of the blur that lie on pixels with data
 
 
-def reach_metres(pixel: float) -> float:
+def reach_metres(pixel: float, blur: float = BLUR_METRES) -> float:
     """Return how far a Sentinel-2 pixel of `pixel` metres changes the image, metres."""
-    return ROUNDS * (REACH_METRES + (KERNEL_PIXELS + EXTENDED_PIXELS) * pixel)
+    return ROUNDS * (SIGMAS * blur + (KERNEL_PIXELS + EXTENDED_PIXELS) * pixel)
 
 
 def back_project(
@@ -32,6 +32,7 @@ def back_project(
     cols: np.ndarray,
     spacing: float,
     pixel: float,
+    blur: float = BLUR_METRES,
 ) -> np.ndarray:
     """Correct an image so that its blurred pixels nearly equal those of Sentinel-2.
 
@@ -44,11 +45,12 @@ def back_project(
         rows, cols: [n] and [m] centres of Sentinel-2's pixels, pixels of `image`; 0 is
             the middle of the first one.
         spacing, pixel: pixel sizes of `image` and of Sentinel-2, metres.
+        blur: standard deviation of Sentinel-2's point spread function, metres.
     """
     if not measured.size:
         return image.astype(np.float32)
     (down, up, inside_rows), (right, left, inside_cols) = (
-        _axis(places, size, spacing, pixel)
+        _axis(places, size, spacing, pixel, blur)
         for places, size in zip((rows, cols), image.shape[:2], strict=True)
     )
     has_data = image.all(axis=-1)
@@ -68,7 +70,7 @@ def back_project(
 
 
 def _axis(
-    places: np.ndarray, size: int, spacing: float, pixel: float
+    places: np.ndarray, size: int, spacing: float, pixel: float, blur: float
 ) -> tuple[np.ndarray, ...]:
     """Compute the weights of blur and interpolation along an axis of the image.
 
@@ -82,9 +84,9 @@ def _axis(
     total = cubic.sum(axis=1, keepdims=True)
     enough = total > LEAST_WEIGHT
     cubic = np.divide(cubic, total, out=np.zeros_like(cubic), where=enough)
-    reach = REACH_METRES / spacing - 1e-6
+    reach = SIGMAS * blur / spacing - 1e-6
     inside = (places - reach >= -0.5) & (places + reach <= size - 0.5)
-    return blur_weights(places, size, spacing), cubic, inside
+    return blur_weights(places, size, spacing, blur), cubic, inside
 
 
 def _extended(values: np.ndarray, valid: np.ndarray) -> np.ndarray:

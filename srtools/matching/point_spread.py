@@ -9,6 +9,21 @@ from srtools.conventions import S2_SPACING_METRES
 MODULATION = 0.28
 """Modulation transfer at the highest frequency of the 10 m grid, one cycle per 20 m."""
 
+LIMITS = 0.01, 0.99  # of a modulation; the blur of 1 has no width, that of 0 no end
+SIGMAS = 3.0  # standard deviations after which the Gaussian is cut off
+
+
+def modulation_of(*datasets: dict) -> float:
+    """Return the modulation that exercise 1 measured, the median of `datasets`.
+
+    They are contents of dataset.json; without a measurement it is 0.28.  Of an interval
+    the nearest to 0.28 is taken: near infrared may differ from what was measured.
+    """
+    pairs = (dataset.get("pair") or {} for dataset in datasets)
+    measured = [pair["modulation"] for pair in pairs if pair.get("modulation")]
+    nearest = [np.clip(MODULATION, m["low"], m["high"]) for m in measured]
+    return float(np.clip(np.median(nearest or MODULATION), *LIMITS))
+
 
 def blur_metres(modulation: float) -> float:
     """Return the standard deviation of the Gaussian with a modulation, metres.
@@ -20,17 +35,17 @@ def blur_metres(modulation: float) -> float:
 
 BLUR_METRES = blur_metres(MODULATION)  # 5.08
 
-SIGMAS = 3.0  # standard deviations after which the Gaussian is cut off
-REACH_METRES = SIGMAS * BLUR_METRES
 
-
-def blur_weights(centres: np.ndarray, size: int, spacing: float) -> np.ndarray:
+def blur_weights(
+    centres: np.ndarray, size: int, spacing: float, blur: float = BLUR_METRES
+) -> np.ndarray:
     """Compute the weights of Sentinel-2's blur along an axis, [points, size] float32.
 
     `centres` [points] are in pixels, where 0 is the middle of the first pixel; `size`
-    is the number of pixels, and `spacing` their size in metres.  A point's sum is 1.
+    is the number of pixels, `spacing` their size in metres, and `blur` the standard
+    deviation of the Gaussian in metres.  A point's sum is 1.
     """
-    distances = (np.arange(size) - centres[:, None]) * spacing / BLUR_METRES
+    distances = (np.arange(size) - centres[:, None]) * spacing / blur
     weights = np.exp(-np.square(distances) / 2) * (np.abs(distances) <= SIGMAS)
     weights /= weights.sum(axis=1, keepdims=True)
     return weights.astype(np.float32)

@@ -1,11 +1,13 @@
 """Distance between the statistics of an image and those of a training set."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import logging
+from typing import NamedTuple
 
 import numpy as np
 
 from srtools.conventions import BANDS
+
+log = logging.getLogger(__name__)
 
 SECTION = "training_set"
 """Section of the model's card."""
@@ -28,18 +30,6 @@ class DomainShift(NamedTuple):
     share_unlike: float  # share of the patches beyond the usual distance
     strongest: str  # feature with the largest median deviation
     deviation: float  # that deviation, standard deviations of the training set
-
-    def warning(self, scene: str) -> str | None:
-        """Warning as a sentence; None if the share is at most `MOST_UNLIKE`."""
-        if self.share_unlike <= MOST_UNLIKE:
-            return None
-        blur = "; if the blur differs, try --consistent" * ("fine" in self.strongest)
-        return (
-            f"{scene}: {self.share_unlike:.0%} of the ground is unlike the training "
-            f"set of the model, up to {MOST_UNLIKE:.0%} is usual; most of all the "
-            f"median {self.strongest}: {self.deviation:+.1f} standard deviations; "
-            f"expect less, check the result, or train on such ground{blur}"
-        )
 
 
 def features(patches: np.ndarray) -> np.ndarray:
@@ -83,10 +73,11 @@ def _distances(scaled: np.ndarray, correlation: np.ndarray) -> np.ndarray:
     return np.sqrt((scaled * np.linalg.solve(correlation, scaled.T).T).mean(axis=-1))
 
 
-def compare(card: Mapping[str, Any], patches: np.ndarray) -> DomainShift | None:
+def compare(card: dict, patches: np.ndarray, scene: str) -> DomainShift | None:
     """Compare lr patches [n, h, w, bands] DN with the training set of a model's card.
 
     `patches` have the size of training patches.  None: no patches, or no `SECTION`.
+    A warning, which names the `scene`, is logged if too many of them are unlike it.
     """
     usual = card.get(SECTION)
     if not usual or usual.get("features") != list(FEATURES) or not len(patches):
@@ -95,5 +86,14 @@ def compare(card: Mapping[str, Any], patches: np.ndarray) -> DomainShift | None:
     distances = _distances(scaled, np.array(usual["correlation"]))
     deviations = np.median(scaled, axis=0)
     strongest = int(np.abs(deviations).argmax())
+    name, deviation = FEATURES[strongest], float(deviations[strongest])
     share = float((distances > usual["usual_distance"]).mean())
-    return DomainShift(share, FEATURES[strongest], float(deviations[strongest]))
+    if share > MOST_UNLIKE:
+        blur = "; if the blur differs, try --consistent" * ("fineness" in name)
+        log.warning(
+            f"{scene}: {share:.0%} of the ground is unlike the training set of the "
+            f"model, up to {MOST_UNLIKE:.0%} is usual; most of all the median {name}: "
+            f"{deviation:+.1f} standard deviations; expect less, check the result, or "
+            f"train on such ground{blur}"
+        )
+    return DomainShift(share, name, deviation)

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter, shift
 from srtools.evaluation import consistency
 from srtools.evaluation.eval_set import EvalSet, Sample
 from srtools.evaluation.sentinel2_pixels import NativePixels
-from srtools.matching import point_spread
+from srtools.matching.point_spread import blur_metres, blur_weights
 
 SPACING = 1.5
 ROUGH = np.random.default_rng(2).normal(0.2, 0.1, (3, 160, 160, 4))
@@ -18,43 +18,30 @@ GROUND = 0.2 + 5 * gaussian_filter(ROUGH - 0.2, (0, 8, 8, 0))
 CENTRES = np.arange(25.0, 220, 10) / SPACING - 0.5
 
 
-def simulate(image: np.ndarray, centres: np.ndarray = CENTRES) -> np.ndarray:
-    return consistency.blur_at(image, centres, centres, SPACING)
-
-
-def test_modulation_at_20_metres():
-    """A wave of 20 m keeps 28 % of its swing, one of 200 m nearly all."""
-    assert point_spread.BLUR_METRES == pytest.approx(5.08, abs=0.005)
-    metres = np.arange(800) * SPACING
-    centres = np.arange(25, 775.0)
-    for period, modulation in ((20.0, 0.28), (200.0, 0.28 ** (1 / 100))):
-        wave = np.cos(2 * np.pi * metres / period)[None, :, None]
-        result = simulate(np.broadcast_to(wave, (800, 800, 1)), centres)
-        # The Gaussian is followed to 3 sigmas: 1 % of its swing is missing.
-        assert np.abs(result).max() == pytest.approx(modulation, abs=0.01)
-
-
 class Reader:
     """Native 10 m pixels of patches of 160 x 160 pixels of 1.5 m."""
 
     spacing = 10.0
 
-    def __init__(self, images: np.ndarray, centres: np.ndarray = CENTRES):
-        self.images, self.centres = images, centres
+    def __init__(self, images: np.ndarray, centres: np.ndarray, modulation: float):
+        self.images, self.centres, self.modulation = images, centres, modulation
+        self.blur = blur_metres(modulation)
 
     def read(self, patch: int) -> NativePixels | None:
         if patch == 99:
             return None
-        pixels = simulate(self.images[patch], self.centres)
-        return NativePixels(pixels, self.centres, self.centres)
+        image, centres = self.images[patch], self.centres
+        weights = blur_weights(centres, len(image), SPACING, self.blur)
+        pixels = np.einsum("nh,hwb,mw->nmb", weights, image, weights, optimize=True)
+        return NativePixels(pixels, centres, centres)
 
 
 @pytest.fixture
 def measure(monkeypatch):
     """Measure three patches; Sentinel-2 covers all but number 99."""
 
-    def measured(model, truth=GROUND, centres=CENTRES, numbers=(0, 1, 2)):
-        reader = Reader(truth, centres)
+    def measured(model, truth=GROUND, centres=CENTRES, numbers=(0, 1, 2), optics=0.28):
+        reader = Reader(truth, centres, optics)
         monkeypatch.setattr(consistency, "open_sentinel2", lambda _: reader)
         test = EvalSet(Path("nowhere"), {}, 3, 160, {}, None)
         measure = consistency.Consistency(test)
@@ -65,8 +52,11 @@ def measure(monkeypatch):
     return measured
 
 
-def test_consistent_image(measure):
-    record = measure(GROUND)
+@pytest.mark.parametrize(("optics", "sigma"), [(0.28, "5.08 m"), (0.12, "6.55 m")])
+def test_consistent_image(measure, optics, sigma):
+    record = measure(GROUND, optics=optics)
+    assert f"modulation {optics} at" in record["operator"]
+    assert f"(sigma {sigma})" in record["operator"]
     assert (record["grid"], record["patches"]) == ("10 m", 3)
     assert list(record)[3:] == ["bicubic", "model", "consistent", "truth"]
     for image in ("bicubic", "model", "truth"):
@@ -75,6 +65,7 @@ def test_consistent_image(measure):
         assert result["spectral_angle_degrees"] == pytest.approx(0, abs=1e-5)
         assert result["shift_metres"] < 0.21  # the step of the search
         assert result["patches_with_shift"] == 3
+    assert record["consistent"]["l1_dn"] < 0.01
 
 
 def test_bias_and_gain(measure):

@@ -61,6 +61,14 @@ def test_pixels_of_another_patch(write_raster, tmp_path):
         assert moved == pytest.approx(metres, abs=1e-3)
 
 
+def test_a_wider_blur_leaves_more_of_the_rim_out(write_raster, tmp_path):
+    """A modulation of 0.01 blurs with a sigma of 9.66 m: 29 m instead of 15 m."""
+    sentinel2(write_raster)
+    pair = {"modulation": {"value": 0.005, "low": 0.002, "high": 0.01}}
+    readers = open_reader(tmp_path), open_reader(tmp_path, pair=pair)
+    assert [reader.read(0).pixels.shape[0] for reader in readers] == [16, 13]
+
+
 def test_rim_and_missing_pixels(tmp_path, write_raster):
     """A smaller square at the rim of Sentinel-2, and nothing beyond it or over gaps."""
     path = sentinel2(write_raster, corner=(CORNER[0] + 100, CORNER[1] + 100), size=40)

@@ -55,5 +55,5 @@ def test_the_warning(read_windows, caplog):
     for patches, warned in ((windows, False), (windows * 3, True), (None, False)):
         card = {} if patches is None else {"training_set": domain_shift.record(patches)}
         caplog.clear()
-        domain_check.warn_if_unlike(card, s2, windows)
+        assert domain_check.is_unlike(card, s2, windows) is warned
         assert ("unlike the training set" in caplog.text) is warned

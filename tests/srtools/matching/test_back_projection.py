@@ -1,4 +1,4 @@
-"""Back-projection: the operator, and errors that it removes."""
+"""Back-projection: errors that it removes, and what it leaves."""
 
 import numpy as np
 import pytest
@@ -18,22 +18,14 @@ RNG = np.random.default_rng(4)
 TRUTH = 2000 + 12000 * gaussian_filter(RNG.normal(0, 1, (SIZE, SIZE, 2)), (12, 12, 0))
 
 
-def blur(image):
+def blur(image, sigma=BLUR_METRES):
     """Blur an image as Sentinel-2 does, [60, 60, bands]."""
-    down, right = (blur_weights(places, SIZE, SPACING) for places in (ROWS, COLS))
+    down, right = (blur_weights(axis, SIZE, SPACING, sigma) for axis in (ROWS, COLS))
     return np.einsum("nh,hwb,mw->nmb", down, image, right, optimize=True)
 
 
 def agree(image, measured):
     return back_projection.back_project(image, measured, ROWS, COLS, SPACING, PIXEL)
-
-
-def test_the_operator_is_the_gaussian_of_scipy():
-    expected = gaussian_filter(TRUTH, (BLUR_METRES / SPACING,) * 2 + (0,), truncate=3.2)
-    whole = np.arange(20, 380, 20)
-    weights = blur_weights(whole.astype(float), SIZE, SPACING)
-    result = np.einsum("nh,hwb,mw->nmb", weights, TRUTH, weights, optimize=True)
-    np.testing.assert_allclose(result, expected[whole][:, whole], atol=5)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +76,13 @@ def test_what_lies_further_than_the_reach_changes_nothing():
     assert np.abs(one[100:120] - two[100:120]).max() > 1
 
 
-def test_blur_beyond_the_edge_changes_nothing():
+@pytest.mark.parametrize("sigma", [BLUR_METRES, 9.0])
+def test_blur_beyond_the_edge_changes_nothing(sigma):
     """A part of the truth agrees with Sentinel-2, also at its edge."""
     seen = (ROWS >= 100) & (ROWS < 300)
-    places = ROWS[seen] - 100, COLS, SPACING, PIXEL
-    answer = back_projection.back_project(TRUTH[100:300], blur(TRUTH)[seen], *places)
+    places, measured = (ROWS[seen] - 100, COLS, SPACING, PIXEL), blur(TRUTH, sigma)
+    part = TRUTH[100:300], measured[seen]
+    answer = back_projection.back_project(*part, *places, sigma)
     np.testing.assert_allclose(answer, TRUTH[100:300], atol=0.05)
 
 

@@ -27,9 +27,10 @@ def card(request) -> dict:
     return {"training_set": domain_shift.record(ground(request.param, seed=0))}
 
 
-def test_the_same_ground_is_usual(card):
+def test_the_same_ground_is_usual(card, caplog):
     for seed in range(1, 6):
-        assert domain_shift.compare(card, ground(40, seed)).warning("a") is None
+        assert domain_shift.compare(card, ground(40, seed), "a")
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,9 @@ def test_the_same_ground_is_usual(card):
         ({"bands": [3, 1, 2, 0]}, "unlike"),  # near infrared in place of red
     ],
 )
-def test_other_ground_is_named(card, other, words):
-    warning = domain_shift.compare(card, ground(40, 3, **other)).warning("a scene")
+def test_other_ground_is_named(card, other, words, caplog):
+    domain_shift.compare(card, ground(40, 3, **other), "a scene")
+    (warning,) = caplog.messages
     assert words in warning and warning.startswith("a scene: ")
     assert "is usual" in warning and "expect less, check the result" in warning
     assert ("try --consistent" in warning) is ("fineness: " in warning)
@@ -61,5 +63,5 @@ def test_features_by_hand():
 
 def test_nothing_to_compare(card):
     for other in ({}, {"training_set": {"features": ["x"]}}):
-        assert domain_shift.compare(other, ground(4, 0)) is None
-    assert domain_shift.compare(card, ground(0, 0)) is None
+        assert domain_shift.compare(other, ground(4, 0), "a") is None
+    assert domain_shift.compare(card, ground(0, 0), "a") is None

@@ -23,7 +23,6 @@ from pathlib import Path
 from srtools.conventions import BANDS, FACTOR, INPUT
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset
-from srtools.inference import dask_cluster
 from srtools.inference.inference_job import Job, print_ranking
 from srtools.inference.pieces import CREATION, Piece
 from srtools.options import inference_options as cli
@@ -101,8 +100,6 @@ def infer(options: cli.Options) -> dict | None:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     options = cli.parse(argv)
-    if options.dask:
-        dask_cluster.run_shares(options.dask, __file__, argv or sys.argv[1:])
     if options.dry_run:
         print_ranking(options)
     else:

@@ -20,11 +20,11 @@ from srtools.network import saved_model
 ROOT = Path(__file__).parent.parent
 SIDE = 800  # Sentinel-2 pixels of 10 m: 64 km2
 TILE = 256  # lr pixels of a bare pass; 128 to 512 take the same time per pixel
-SERVED = 336  # lr pixels that a served pass keeps: the tile size of sr_infer.py
+SERVED = 160  # lr pixels that a served pass keeps: the tile size of sr_infer.py
 ROUNDS = 3  # the median counts: machines are not equally fast all the time
 FULL = 109.8**2  # km2 of a full Sentinel-2 tile
 MOST_TIME, MOST_BYTES = 1.05, 1e9
-PIECE, JOINED = 4032, (32256, 4032)  # pixels of 1.5 m: a piece, and a row of eight
+PIECE, JOINED = 2560, (30720, 5120)  # pixels of 1.5 m: a piece, and 12 x 2 of them
 MOST_JOINING, MOST_DISK = 0.5, 1.3
 CRS = "EPSG:32631"
 LEAST_FASTER = 1.7  # times as fast in bfloat16, where there is AMX

@@ -10,7 +10,6 @@ from srtools.options.parser import PRECISIONS, MisuseError, number, option
 from srtools.options.search_options import SearchOptions
 
 AREA = "area"
-LARGE = "large images"
 
 
 def share(text: str) -> tuple[int, int]:
@@ -102,13 +101,7 @@ class Options(SearchOptions):
         "make share I of N; the same command without --part joins them (default: all)",
         kind=share,
         metavar="I/N",
-        group=LARGE,
-    )
-    dask: str | None = option(
-        None,
-        "address of a Dask cluster that shares the work (default: this machine)",
-        metavar="ADDRESS",
-        group=LARGE,
+        group="advanced",
     )
 
     def __post_init__(self) -> None:
@@ -124,8 +117,6 @@ class Options(SearchOptions):
                 "--uncertainty is calibrated for the output of the network, and "
                 "--consistent changes it; leave one of them out"
             )
-        if self.dask and self.part:
-            raise MisuseError("--dask makes all shares, --part one of them; give one")
 
 
 parse = partial(parser.parse, Options)

@@ -7,7 +7,7 @@ import pytest
 
 from bench import peers
 from srtools.errors import SRError
-from srtools.evaluation.consistency import blur_at
+from srtools.matching.point_spread import blur_weights
 from tests.rasters import CORNER, write_raster
 from tests.training_patches import DATASET, write_pair
 
@@ -15,7 +15,8 @@ X, Y = CORNER[0] + 2.5, CORNER[1] - 1.5  # of Spot, in the place of Sentinel-2
 COARSE = np.random.default_rng(1).uniform(500, 4000, (60, 60, 4)).astype(np.float32)
 SPOT = COARSE.repeat(4, 0).repeat(4, 1)  # 1.5 m
 TRUTH = SPOT.repeat(3, 0).repeat(3, 1).reshape(144, 5, 144, 5, 4).mean((1, 3))  # 2.5 m
-S2 = blur_at(SPOT, *[(10 * np.arange(34) + 10) / 1.5 - 0.5] * 2, 1.5)
+BLUR = blur_weights((10 * np.arange(34) + 10) / 1.5 - 0.5, len(SPOT), 1.5)
+S2 = np.einsum("nh,hwb,mw->nmb", BLUR, SPOT, BLUR)
 CARD = {**DATASET, "coregistered": {"east": 2.5, "north": -1.5}}
 CARD |= {"xs": {"crs": "EPSG:32631", "origin": CORNER, "spacing": 6.0}}
 CARD |= {"groups": {"test": {"windows": [[8, 8], [8, 24]]}}}  # 48 to 144, 48 to 240 m

@@ -1,12 +1,10 @@
 """Large images: pieces, shares, killed runs, clusters, and the joined file."""
 
-import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -19,7 +17,7 @@ from rio_cogeo.cogeo import cog_validate
 import sr_infer
 from srtools import cards, files
 from srtools.errors import SRError
-from srtools.inference import dask_cluster, pieces
+from srtools.inference import pieces
 from srtools.network import saved_model
 from srtools.options.inference_options import Options
 
@@ -36,7 +34,7 @@ def job(tmp_path, write_raster, blurring_model) -> dict:
     return {
         "s2_images": (write_raster("s2.tif", pixels),),
         "model_dir": blurring_model,
-        "tile_size": 20,
+        "tile_size": 16,
     }
 
 
@@ -82,16 +80,16 @@ def test_damaged_pieces_are_made_again(tmp_path, job, monkeypatch, capfd, caplog
 
     def cut_off(self, path, **options):
         done = write(self, path, **options)
-        if "r000060_c000120" in path:
+        if "r000064_c000128" in path:
             os.truncate(path, 3000)
         return done
 
     monkeypatch.setattr(pyotb.App, "write", cut_off)
     assert sr_infer.main(arguments(job, out)) == 1
     error = capfd.readouterr().err.splitlines()[-1]
-    assert "r000060_c000120.tif was not written completely; the disk is" in error
+    assert "r000064_c000128.tif was not written completely; the disk is" in error
     kept = sorted(path.name for path in pieces.folder_of(out).glob("*.tif"))
-    assert len(kept) == 6 and "r000060_c000120.tif" not in kept
+    assert len(kept) == 6 and "r000064_c000128.tif" not in kept
 
     os.truncate(pieces.folder_of(out) / kept[2], 3000)
     monkeypatch.setattr(pyotb.App, "write", write)
@@ -155,58 +153,6 @@ def test_shares_join_to_the_whole(tmp_path, job):
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as it:
-        print(it.scheduler_address, flush=True)
-        sys.stdin.read()
-"""
-
-
-@contextmanager
-def cluster(folder):
-    """Run a cluster that cannot import the scripts, in another folder."""
-    folder.mkdir()
-    (folder / "cluster.py").write_text(CLUSTER)
-    command, pipe = [sys.executable, "cluster.py"], subprocess.PIPE
-    pipes = {"stdin": pipe, "stdout": pipe, "text": True}
-    with subprocess.Popen(command, cwd=folder, **pipes) as process:
-        yield process.stdout.readline().strip()
-        process.stdin.close()
-
-
-def test_a_dask_cluster_shares_the_work(tmp_path, job, capfd, caplog, monkeypatch):
-    """A worker that fails, or is lost, is one line."""
-    pytest.importorskip("distributed")
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.chdir(tmp_path)
-    out = Path("sr.tif")  # the workers have another working directory
-    Path("killed.py").write_text("import os; os.kill(os.getpid(), 9)")
-    with cluster(tmp_path / "elsewhere") as address:
-        assert sr_infer.main([*arguments(job, out), "--dask", address]) == 0
-        assert "2 workers share the pieces" in caplog.text
-        assert "12 of 12 pieces are complete" in caplog.text
-        wrong = [*arguments(job, tmp_path / "b.tif"), f"--dask={address}"]
-        assert sr_infer.main([*wrong, "--crop", "64"]) == 1
-        error = capfd.readouterr().err.splitlines()[-1]
-        assert error.startswith("error: a worker ended with exit code 1: error: ")
-        assert "crop64" in error
-        with pytest.raises(SRError, match="ended with exit code -9: no message"):
-            dask_cluster.run_shares(address, "killed.py", ["--dask", address])
-    np.testing.assert_array_equal(read(out), whole(tmp_path, job))
-
-
-def test_a_lost_cluster_is_one_line(monkeypatch):
-    distributed = pytest.importorskip("distributed")
-    address = "tcp://127.0.0.1:1"
-    client = functools.partial(distributed.Client, address)
-    monkeypatch.setattr(distributed, "Client", lambda *_, **__: client(timeout=1))
-    with pytest.raises(SRError, match=f"cluster {address} failed .*keeps the pieces"):
-        dask_cluster.run_shares(address, "x.py", ["--dask", address])
-
-
 def test_pieces_without_a_plan_are_refused(tmp_path, job):
     """Their settings are unknown; with --overwrite the files stay, too."""
     folder = pieces.folder_of(tmp_path / "sr.tif")
@@ -234,7 +180,7 @@ def test_pieces_of_another_plan_are_refused(
             infer({**job, **change}, out)
 
     refused("offset", offset=1000)
-    refused("tile_size", tile_size=16)
+    refused("tile_size", tile_size=20)
     refused("crop", crop=16)
     refused("model", model_dir=repeating_model, uncertainty=False)
     os.utime(mask, ns=(0, 0))

@@ -47,8 +47,11 @@ MISUSE = [
     (inference, "--s2_images a --out sr.tif", "required: --model_dir"),
     (inference, INFERENCE, "--s2_images, or an area to search, is needed"),
     (inference, f"{INFERENCE} --like l --bbox 2 48 3 49", "--bbox and --aoi are"),
-    (inference, f"{INFERENCE} --s2_images a --part 1/2 --dask x", "--dask makes all"),
-    (inference, f"{INFERENCE} --s2_images a --das x", "unrecognized arguments: --das"),
+    (
+        inference,
+        f"{INFERENCE} --s2_images a --par 1/2",
+        "arguments: --par",
+    ),
     (inference, f"{INFERENCE} --s2_images a --s2_images b", "twice, ['a'] and ['b']"),
     (inference, f"{INFERENCE} --part 0/3", "'0/3' is not a share; I/N is exp"),
     (inference, f"{INFERENCE} --part 4/3", "'4/3' is not a share"),

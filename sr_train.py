@@ -76,7 +76,7 @@ def train(options: cli.Options) -> dict:
             job.restore(trainer)  # from --finetune, or from a checkpoint
         stop = early_stopping(options.patience)
         board = keras.callbacks.TensorBoard(job.logs, write_graph=False)
-        callbacks = [StopOnSignal(), StopOnNaN(job.files), job.table, job.images, stop]
+        callbacks = [StopOnSignal(), StopOnNaN(), job.table, job.images, stop]
         with job.interruptible():
             trainer.fit(
                 job.train_batches,

@@ -157,7 +157,7 @@ def measure_steps(
     clocks = defaultdict(Clock)
     for _ in range(ROUNDS):
         for name, data in kinds.items():
-            checks = [callbacks.StopOnSignal(), callbacks.StopOnNaN({})]
+            checks = [callbacks.StopOnSignal(), callbacks.StopOnNaN()]
             if name == "bare Keras":
                 checks = []
             # The validation loss is computed after an epoch only.

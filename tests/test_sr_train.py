@@ -161,17 +161,6 @@ def test_the_best_weights_are_saved_when_it_stops_early(tmp_path, capsys):
     assert zoom < 0.99 * min(losses)
 
 
-def test_patches_with_nan_are_named(tmp_path, capsys):
-    lr, _ = make_patches(COUNTS["train"], seed=0)
-    lr = lr.astype(np.float32)
-    lr[3] = np.nan
-    patches = write_folder(tmp_path / "patches", train_lr=lr)
-    assert run(patches, tmp_path / "model") == 1
-    line = last_line(capsys)
-    assert "patch 3 of" in line and "train_lr_patches.tif holds nan" in line
-    assert not (tmp_path / "model").exists()
-
-
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_a_training_that_diverges_keeps_its_best_weights(
     patches, tmp_path, monkeypatch, capsys, epoch

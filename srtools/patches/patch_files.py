@@ -129,19 +129,24 @@ def _check_image(path: str) -> PatchesInfo:
             f"{path} has {info.bands} band(s), {len(BANDS)} are expected "
             f"({', '.join(BANDS)} in this order); {AGAIN}"
         )
+    _check_finite(path)
     return info
 
 
-def first_nonfinite(files: dict[str, list[str]]) -> str | None:
-    """Describe the first patch with nan or infinity in `files`, by kind; else None."""
-    for path in (path for paths in files.values() for path in paths):
-        with raster.reading(path) as file:
-            side = file.width
-            for patch in range(file.height // side):
-                pixels = file.read(window=Window(0, patch * side, side, side))
-                if not np.isfinite(pixels).all():
-                    return f"patch {patch} of {path} holds nan or infinite pixels"
-    return None
+def _check_finite(path: str) -> None:
+    """Raise if a patches image of floats has pixels of nan or infinity.
+
+    A ReLU turns nan into 0, so that a network would learn from it without an error.
+    """
+    with raster.reading(path) as file:
+        side, floats = file.width, file.dtypes[0].startswith("float")
+        for patch in range(file.height // side if floats else 0):
+            pixels = file.read(window=Window(0, patch * side, side, side))
+            if not np.isfinite(pixels).all():
+                raise SRError(
+                    f"patch {patch} of {path} holds nan or infinite pixels; make the "
+                    "patches again, as uint16"
+                )
 
 
 def warn_of_leak(card: dict, field: int) -> None:

@@ -11,7 +11,6 @@ from srtools import files, signals
 from srtools.errors import SRError
 from srtools.images import figures
 from srtools.metrics import psnr
-from srtools.patches import patch_files
 from srtools.tf import tf
 
 log = logging.getLogger(__name__)
@@ -160,14 +159,7 @@ class StopOnSignal(tf.keras.callbacks.Callback):
 
 
 class StopOnNaN(tf.keras.callbacks.Callback):
-    """Raise `Diverged` when a loss or a weight is not finite, or a loss is 0.
-
-    The message names the first patch of `files`, by group and kind, with such pixels.
-    """
-
-    def __init__(self, files: dict[str, dict[str, list[str]]]):
-        super().__init__()
-        self.files = files
+    """Raise `Diverged` when a loss or a weight is not finite, or a loss is 0."""
 
     def on_train_batch_end(self, batch, logs=None):
         """Check the loss of the epoch so far."""
@@ -188,9 +180,6 @@ class StopOnNaN(tf.keras.callbacks.Callback):
         """Raise `Diverged` if the value is not finite; `name` is for the message."""
         if np.isfinite(value):
             return
-        for group in self.files.values():
-            if fault := patch_files.first_nonfinite(group):
-                raise Diverged(f"{fault}; make the patches again, as uint16")
         raise Diverged(
             f"the training diverged: {name} is {value}, a finite number is expected; "
             "give a smaller --learning_rate and --overwrite, and look for extreme "

@@ -11,9 +11,9 @@ from srtools.patches.patch_files import (
     check_card,
     check_count,
     check_patches,
-    first_nonfinite,
     warn_of_leak,
 )
+from tests.training_patches import write_pair
 
 
 def zeros(count, size, bands=4):
@@ -101,15 +101,16 @@ def test_groups_that_leak_are_a_warning(caplog, split, words):
     assert re.search(words, caplog.text) if words else not caplog.text
 
 
-def test_the_first_pixel_that_is_no_number(write_raster):
-    stack = np.full((24, 8, 4), 900, np.float32)
-    paths = {"lr": [write_raster("lr.tif", stack.astype(np.uint16), crs=None)]}
-    paths["hr"] = [write_raster("hr.tif", stack, crs=None)]
-    assert first_nonfinite(paths) is None
-    stack[17, 3, 2] = np.nan
-    write_raster("hr.tif", stack, crs=None)
-    words = f"patch 2 of {paths['hr'][0]} holds nan or infinite pixels"
-    assert first_nonfinite(paths) == words
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["lr", "hr"])
+def test_pixels_that_are_no_numbers(tmp_path, kind, value):
+    """The loss would not show those of lr: a ReLU turns nan into 0."""
+    stacks = {"lr": zeros(3, 4), "hr": zeros(3, 16)}
+    stacks[kind] = stack = stacks[kind].astype(np.float32)
+    check_patches(write_pair(tmp_path, "train", **stacks), "train")
+    stack[2, 3, 3, 1] = value
+    with pytest.raises(SRError, match=f"patch 2 of .*{kind}_patches.tif holds nan or"):
+        check_patches(write_pair(tmp_path, "train", **stacks), "train")
 
 
 def test_patches_made_elsewhere_need_no_card(tmp_path):

@@ -36,7 +36,7 @@ def table(tmp_path, compiled):
 
 @pytest.fixture
 def stop(compiled):
-    stop = callbacks.StopOnNaN({})
+    stop = callbacks.StopOnNaN()
     stop.set_model(compiled)
     return stop
 

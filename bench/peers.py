@@ -27,6 +27,7 @@ from srtools.metrics import ergas, psnr, spectral_angle
 UNITS = {"DN": (1, 0), "offset": (1, OFFSET_DN), "reflectance": (1 / SCALE, 0)}
 """By name: the factor that makes DN of pixels, and the offset to take from these."""
 OWN = "bicubic", "ours", "truth"
+FINEST = 1.5  # metres
 LIKE = 0.8, 1.25  # mean of a peer / mean of Sentinel-2; 1000 DN more are beyond it
 TITLES = "pixel | image | gain over bicubic | L1 | spectral angle | ERGAS"
 TITLES = f"| {TITLES} | from Sentinel-2 | added detail |\n|{'---|' * 8}"
@@ -39,6 +40,12 @@ def table(run: Path, name: str, unit: str, path: str) -> Iterator[str]:
         raise SRError(f"{run} has no places of test patches; run python -m demo.run")
     paths = sentinel2.path, run / "sr.tif", run / "scene/spot/truth.tif", path
     s2, ours, truth, peer = (raster.describe(p, "the image", len(BANDS)) for p in paths)
+    across, down = peer.transform.a, -peer.transform.e
+    if not FINEST <= across <= S2_SPACING_METRES or abs(across - down) > 1e-6:
+        raise SRError(
+            f"{name} has pixels of {across:g} x {down:g} m; squares of {FINEST:g} to "
+            f"{S2_SPACING_METRES:g} m are expected"
+        )
     (factor, offset), mean = UNITS[unit], Resampling.average  # weighted by area
     # sr_dataset.py moves Spot onto Sentinel-2 in dataset.json, but not in the files.
     moved = test.dataset.get("coregistered") or {"east": 0.0, "north": 0.0}
@@ -60,7 +67,7 @@ def table(run: Path, name: str, unit: str, path: str) -> Iterator[str]:
         native = sentinel2.read(number)
         for key, image in images.items():
             pixels[key].append(image.reshape(-1, len(BANDS)).astype(float))
-            away[key].append(from_sentinel2(image, native, patch, grid))
+            away[key].append(from_sentinel2(image, native, patch, grid, sentinel2.blur))
     joined = {key: np.concatenate(parts) for key, parts in pixels.items()}
     check(name, unit, joined[name], joined["bicubic"])
     for key in joined:
@@ -68,12 +75,17 @@ def table(run: Path, name: str, unit: str, path: str) -> Iterator[str]:
 
 
 def from_sentinel2(
-    image: np.ndarray, native: NativePixels | None, patch: Grid, grid: Grid
+    image: np.ndarray,
+    native: NativePixels | None,
+    patch: Grid,
+    grid: Grid,
+    blur: float,
 ) -> float:
     """Return the mean absolute difference of an image from Sentinel-2, DN, or nan.
 
     The image [h, w, bands], DN on `grid`, is blurred at the pixels of Sentinel-2 over
-    a test patch.  Their places count pixels of `patch`; small patches have none.
+    a test patch; `blur` is the standard deviation of its optics, metres.  Their places
+    count pixels of `patch`; small patches have none.
     """
     if native is None:
         return np.nan
@@ -82,7 +94,7 @@ def from_sentinel2(
     places = zip(corner, (native.rows, native.cols), strict=True)
     rows, cols = (first + (place + 0.5) * ratio - 0.5 for first, place in places)
     down, right = (
-        blur_weights(centres, size, grid.transform.a)
+        blur_weights(centres, size, grid.transform.a, blur)
         for centres, size in ((rows, grid.height), (cols, grid.width))
     )
     seen = np.einsum("nh,hwb,mw->nmb", down, image, right, optimize=True)
@@ -91,14 +103,16 @@ def from_sentinel2(
 
 def check(name: str, unit: str, image: np.ndarray, s2: np.ndarray) -> None:
     """Check the unit and the bands of a peer by Sentinel-2, both [pixels, bands] DN."""
-    ratio = np.nanmean(image) / s2.mean()
+    if np.isnan(image).any() or (image <= 0).all(axis=1).any():
+        raise SRError(f"{name} has pixels without data on the test patches")
+    if not np.ptp(image, axis=0).all():
+        raise SRError(f"{name} has a band of one value on the test patches")
+    ratio = image.mean() / s2.mean()
     if not LIKE[0] < ratio < LIKE[1]:
         raise SRError(
             f"{name} as {unit} has {ratio:.3g} times the mean of Sentinel-2, {LIKE[0]} "
             f"to {LIKE[1]} are expected; NAME:UNIT=IMAGE takes {', '.join(UNITS)}"
         )
-    if np.isnan(image).any() or (image <= 0).all(axis=1).any():
-        raise SRError(f"{name} has pixels without data on the test patches")
     # Many networks have blue first.
     alike = np.corrcoef(image, s2, rowvar=False)[: len(BANDS), len(BANDS) :]
     order = [BANDS[band] for band in alike.argmax(axis=1)]

@@ -221,6 +221,8 @@ class Job:
         `write(piece, path)` super-resolves a piece; its nodata is set afterwards.
         """
         bands, part = len(self.names) * len(BANDS), self.options.part
+        copies = pieces.PIECES_SHARE if self.options.consistent else 0
+        later = 0 if part else copies + pieces.JOINED_SHARE
 
         def write_with_nodata(piece: Piece, path: Path) -> None:
             content = self._content(piece)
@@ -236,7 +238,7 @@ class Job:
 
         share = self.pieces[part[0] - 1 :: part[1]] if part else self.pieces
         task = "super-resolution"
-        pieces.make(self.folder, share, write_with_nodata, 2 * bands, task, not part)
+        pieces.make(self.folder, share, write_with_nodata, 2 * bands, task, later)
 
     def finish(self) -> dict | None:
         """Join the pieces, write all files, and return the card; None for a share."""

@@ -124,23 +124,22 @@ def make(
     write: Callable[[Piece, Path], None],
     pixel_bytes: int,
     task: str,
-    joins: bool = True,
+    later: float = JOINED_SHARE,
 ) -> None:
     """Make the pieces that are missing in a folder, and log the progress of the task.
 
-    `write` writes a piece to a file.  The disk must have room for `pixel_bytes` per
-    pixel of the pieces, and of the image if this run joins them (`joins`).
+    `write` writes a piece to a file.  The disk must have room for the pieces and for
+    what this run makes of them `later`, a share of `pixel_bytes` per pixel.
     """
     todo = [piece for piece in pieces if not raster.is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are complete", len(pieces) - len(todo), len(pieces))
     missing, total = (sum(p.width * p.height for p in ps) for ps in (todo, pieces))
-    joined = JOINED_SHARE * total if joins else 0
-    use = "pieces of the image" + (" and the image" if joins else "")
+    use = "pieces of the image" + (" and the image" if later else "")
     done = 0
     for number, piece in enumerate(todo, 1):
         # Other programs write to this disk, too.
-        room = PIECES_SHARE * (missing - done) + joined
+        room = PIECES_SHARE * (missing - done) + later * total
         files.check_room(folder, round(room * pixel_bytes), use)
         unfinished = folder / f".{os.getpid()}_{piece.name}"
         try:

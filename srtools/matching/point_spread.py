@@ -20,8 +20,9 @@ def modulation_of(*datasets: dict) -> float:
     the nearest to 0.28 is taken: near infrared may differ from what was measured.
     """
     pairs = (dataset.get("pair") or {} for dataset in datasets)
-    measured = [pair["modulation"] for pair in pairs if pair.get("modulation")]
-    nearest = [np.clip(MODULATION, m["low"], m["high"]) for m in measured]
+    measured = (pair.get("modulation") or {} for pair in pairs)
+    ends = [(record.get("low"), record.get("high")) for record in measured]
+    nearest = [np.clip(MODULATION, *pair) for pair in ends if None not in pair]
     return float(np.clip(np.median(nearest or MODULATION), *LIMITS))
 
 

@@ -14,13 +14,13 @@ from srtools.tf import tf
 def inner_output(network: tf.keras.Model, crop: int) -> Callable:
     """Return a function from `lr` to `hr_dn` less `crop` output pixels on each side.
 
-    The pixels that stay are those of the whole output.  `crop` is a multiple of
-    `FACTOR`.
+    The pixels that stay are those of the whole output, but for rounding.  `crop` is a
+    multiple of `FACTOR`.
     """
     try:
         begin, end, margin = _halves(network)
     except (AttributeError, LookupError, ValueError):  # of a layer that is called twice
-        return lambda lr: network({INPUT: lr})[OUTPUT_DN][:, crop:-crop, crop:-crop]
+        return lambda lr: _middle(network({INPUT: lr})[OUTPUT_DN], crop)
     most = max(crop // FACTOR - margin, 0)
 
     def inner(lr: tf.Tensor) -> tf.Tensor:

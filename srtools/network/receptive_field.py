@@ -33,14 +33,14 @@ COPY = {
 
 
 def receptive_field(network: tf.keras.Model) -> int:
-    """Measure the margin of the output `hr`, input pixels along the worse axis.
+    """Measure the margin of the outputs `hr` and `hr_dn`, input pixels: the largest.
 
     An output pixel depends on the input pixel that it lies in, and on `margin` pixels
     on each side of it: a 7 x 7 convolution has a margin of 3, two 3 x 3 convolutions
     one after the other have 2.  Raise SRError if a layer cannot be measured.
     """
-    _, margin = measure(network.inputs, {OUTPUT: network.output[OUTPUT]})[OUTPUT]
-    return margin
+    named = {k: v for k, v in network.output.items() if k in (OUTPUT, OUTPUT_DN)}
+    return max(margin for _, margin in measure(network.inputs, named).values())
 
 
 def layer_table(network: tf.keras.Model) -> str:

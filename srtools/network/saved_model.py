@@ -23,6 +23,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 SIGNATURE = "serving_default"
 GRAPH = "saved_model.pb"  # file that makes a folder a SavedModel, without the weights
 CARD = Path("assets") / "model_card.json"
+ANY_SIZE = tf.TensorSpec([None, None, None, len(BANDS)], tf.float32, name=INPUT)
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,22 @@ def module_of(network: tf.keras.Model) -> tf.Module:
     return module
 
 
+def check_any_size(network: tf.keras.Model) -> None:
+    """Raise if TensorFlow cannot save a network for images of any size.
+
+    Keras 3 cannot save `UpSampling2D` with interpolation="bilinear", for instance.
+    """
+    serve = tf.function(lambda lr: network({INPUT: lr}), [ANY_SIZE], autograph=False)
+    try:
+        serve.get_concrete_function()
+    except (TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SRError(
+            f"TensorFlow cannot save this network for images of any size ({reason}); "
+            "take other layers in sr_model.py: Conv2DTranspose, or nearest UpSampling2D"
+        ) from None
+
+
 def write(module: tf.Module, serve: Callable, folder: Path) -> None:
     """Write a SavedModel in which an output is computed without the others.
 
@@ -111,8 +128,7 @@ def write(module: tf.Module, serve: Callable, folder: Path) -> None:
 
     `module` has the variables; `serve` turns `lr` into {name: output}.
     """
-    lr = tf.TensorSpec([None, None, None, len(BANDS)], tf.float32, name=INPUT)
-    serve = tf.function(serve, [lr], autograph=False)
+    serve = tf.function(serve, [ANY_SIZE], autograph=False)
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
     model = _read_graph(folder)
     graph = model.meta_graphs[0]

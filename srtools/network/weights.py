@@ -48,8 +48,8 @@ def assign(network: tf.keras.Model, folder: str | Path) -> None:
         )
         if shape != expected:
             raise SRError(
-                f"the weights of {folder} do not fit: {name} has the shape "
-                f"{shape or 'missing'}, {expected or 'no such weight'} is expected; "
+                f"the weights of {folder} do not fit: the shape of {name} is "
+                f"{shape or 'unknown'}, {expected or 'no such weight'} is expected; "
                 "sr_train.py needs the --filters, --blocks and --kernel of that model; "
                 "models of version 1.0.0 have to be trained anew"
             )

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.errors import RasterioError
@@ -28,6 +27,7 @@ log = logging.getLogger(__name__)
 
 AGAIN = "make the patches again with sr_dataset.py"
 LEAST_BRIGHTEST_DN = 20  # the brightest pixel of a patch is at least that bright
+POSSIBLE_DN = -2000, 1e6  # interpolation and offsets make dark ground negative
 
 
 class PatchesInfo(NamedTuple):
@@ -129,23 +129,24 @@ def _check_image(path: str) -> PatchesInfo:
             f"{path} has {info.bands} band(s), {len(BANDS)} are expected "
             f"({', '.join(BANDS)} in this order); {AGAIN}"
         )
-    _check_finite(path)
+    _check_range(path)
     return info
 
 
-def _check_finite(path: str) -> None:
-    """Raise if a patches image of floats has pixels of nan or infinity.
+def _check_range(path: str) -> None:
+    """Raise if a patches image has pixels beyond `POSSIBLE_DN`, such as nan or -9999.
 
     A ReLU turns nan into 0, so that a network would learn from it without an error.
     """
+    low, high = POSSIBLE_DN
     with raster.reading(path) as file:
-        side, floats = file.width, file.dtypes[0].startswith("float")
-        for patch in range(file.height // side if floats else 0):
+        side, unsigned = file.width, file.dtypes[0].startswith("uint")
+        for patch in range(0 if unsigned else file.height // side):
             pixels = file.read(window=Window(0, patch * side, side, side))
-            if not np.isfinite(pixels).all():
+            if not ((pixels > low) & (pixels < high)).all():
                 raise SRError(
-                    f"patch {patch} of {path} holds nan or infinite pixels; make the "
-                    "patches again, as uint16"
+                    f"patch {patch} of {path} holds pixels that are no DN (nan, or "
+                    f"beyond {low} to {high}); make the patches again, as uint16"
                 )
 
 

@@ -153,9 +153,10 @@ class TrainingJob:
             # The curves of an earlier training would mix with the new ones.
             for events in self.logs.glob("*/events.out.tfevents.*"):
                 events.unlink()
-        self.margin = receptive_field(trainer)
+        saved_model.check_any_size(trainer)
+        margin = receptive_field(trainer)
         for scene in self.scenes:
-            patch_files.warn_of_leak(scene.card, self.margin)
+            patch_files.warn_of_leak(scene.card, margin)
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -178,6 +179,7 @@ class TrainingJob:
         """Calibrate and write `best`, the `SRModel` to keep; return its card."""
         options, size = self.options, self.options.network_size
         lr, _ = batches.read_evenly_spaced(self.files["train"], MAX_DESCRIBED_PATCHES)
+        margin = receptive_field(best.model)  # with `hr_dn`, which exercise 5 serves
 
         def enlarge(lr: tf.Tensor) -> tf.Tensor:
             return best.model({INPUT: lr})[OUTPUT_DN]
@@ -185,7 +187,7 @@ class TrainingJob:
         log.info("measuring the intervals with the weights of the best epoch")
         card = model_card.make(
             network={**size, "parameters": best.count_params()},
-            receptive_field={"margin": self.margin, "unit": "lr pixels on each side"},
+            receptive_field={"margin": margin, "unit": "lr pixels on each side"},
             training={
                 **{k: v for k, v in options.settings.items() if k not in size},
                 "precision": self.arithmetic,

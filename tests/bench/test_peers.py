@@ -73,7 +73,11 @@ def test_other_units_bands_and_places_are_refused(score):
         (TRUTH / 1e4, "as DN has 9.96e-05 times the mean"),
         (TRUTH[..., [2, 1, 0, 3]], "look like .'B02', 'B03', 'B04', 'B08'"),
         (np.where(TRUTH > 600, TRUTH, np.nan), "without data"),
+        (np.full_like(TRUTH, 2000), "a band of one value"),
         (TRUTH[:50], "does not cover all test patches"),
     ):
         with pytest.raises(SRError, match=message):
             score(pixels)
+    for spacing in (0.5, 20.0):
+        with pytest.raises(SRError, match=r"squares of 1.5 to 10 m are expected"):
+            score(TRUTH, spacing=spacing)

@@ -100,6 +100,13 @@ def test_a_layer_that_cannot_be_measured_is_named(layer, words):
         receptive_field(build(layer))
 
 
+def test_what_is_served_may_look_further_than_what_is_trained():
+    image = tf.keras.Input((None, None, 2))
+    hr = conv(3)(image)
+    assert receptive_field(tf.keras.Model(image, {"hr": hr})) == 1
+    assert receptive_field(tf.keras.Model(image, {"hr": hr, "hr_dn": conv(5)(hr)})) == 3
+
+
 def test_table_has_a_line_per_layer():
     lines = layer_table(build(NETWORKS["transposed twice"])).splitlines()
     assert len(lines) == 1 + 5

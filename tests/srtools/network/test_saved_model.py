@@ -170,3 +170,14 @@ def test_names_of_weights_do_not_depend_on_keras(folder):
     expected = {f"{name}/{kind}" for name in layers for kind in ("kernel", "bias")}
     assert set(weights.by_name(make(blocks=2).model)) == expected
     assert set(np.load(folder / weights.FILE)) == expected
+
+
+def test_a_network_that_keras_3_cannot_save_is_refused():
+    """It says so before the training, not after it."""
+    image = tf.keras.Input((None, None, 4), name="lr")
+    hr = tf.keras.layers.UpSampling2D(4, interpolation="bilinear")(image)
+    network = tf.keras.Model({"lr": image}, {"hr": hr})
+    if not hasattr(tf.keras, "version"):  # Keras 2 saves it
+        return saved_model.check_any_size(network)
+    with pytest.raises(SRError, match="of any size .*UpSampling2D.*take other layers"):
+        saved_model.check_any_size(network)

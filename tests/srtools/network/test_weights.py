@@ -27,8 +27,11 @@ def test_all_weights_are_assigned(saved):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"filters": 8}, r"first/kernel has the shape \(7, 7, 4, 4\), \(7, 7, 4, 8\)"),
-        ({"blocks": 2}, r"block2_conv1/kernel has the shape missing, \(3, 3, 4, 4\)"),
+        (
+            {"filters": 8},
+            r"the shape of first/kernel is \(7, 7, 4, 4\), \(7, 7, 4, 8\)",
+        ),
+        ({"blocks": 2}, r"the shape of block2_conv1/kernel is unknown, \(3, 3, 4, 4\)"),
         ({"blocks": 0}, r"block1_conv1/kernel .*, no such weight is expected"),
     ],
 )

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from rasterio.warp import transform_geom
-from shapely.geometry import box, mapping
 
 import sr_dataset
 from srtools.conventions import BANDS
@@ -26,8 +24,8 @@ from tests.fake_stac import (
     serve,
     token_library_asks,
 )
+from tests.stac_items import item, outline_of
 
-UTM31 = "EPSG:32631"
 LEFT, TOP = 452_000, 5_412_000  # of the Spot image, 960 m x 960 m
 # 512 x 512 pixels; the area lies in the second and third blocks of 128 pixels.
 TILE = Affine(10, 0, LEFT - 2100, 0, -10, TOP + 2000)
@@ -88,34 +86,19 @@ def quick():
     logging.setLogRecordFactory(factory)
 
 
-def item(service, name="good", day="2022-07-15", cloud=1.0, **changes):
-    """An item over the whole tile; hrefs hold a secret."""
-    outline = box(TILE.c, TILE.f - 5120, TILE.c + 5120, TILE.f)
-    hrefs = {
-        band: f"{service.url}/{name}-{band}/image.tif?se=1&sig={SECRET}"
-        for band in (*BANDS, "SCL")
-    }
-    return {
-        "id": name,
-        "collection": "sentinel-2-l2a",
-        "geometry": transform_geom(UTM31, "EPSG:4326", mapping(outline)),
-        "assets": {band: {"href": href} for band, href in hrefs.items()},
-        "properties": {
-            "datetime": f"{day}T10:56:31.024Z",
-            "eo:cloud_cover": cloud,
-            "proj:code": UTM31,
-            "s2:mgrs_tile": "31UDQ",
-            "s2:datatake_id": f"GS2A_{day}_N04.00",
-            "s2:processing_baseline": "04.00",
-        }
-        | changes,
-    }
+def published(service, name="good", day="2022-07-15", cloud=1.0):
+    """Return an item over the whole tile; hrefs hold a secret."""
+    answer = item(name, day, cloud, outline=outline_of(TILE, 512))
+    for band, asset in answer["assets"].items():
+        href = f"{service.url}/{name}-{band}/image.tif"
+        asset["href"] = f"{href}?se=1&sig={SECRET}"
+    return answer
 
 
 def publish(service, images, *names_days_clouds):
     """Add items and their images."""
     for name, day, cloud in names_days_clouds:
-        service.items.append(item(service, name, day, cloud))
+        service.items.append(published(service, name, day, cloud))
         service.files |= {f"{name}-{band}": file for band, file in images.items()}
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.networks import save_function
 from tests.otblite import pipelines
 
 import pyotb
@@ -44,7 +45,7 @@ def test_tile_by_tile_as_at_once(seed, tmp_path, write_raster):
 
     values = random.integers(1, 4000, (*shape, 2))
     lr = write_raster("lr.tif", values.astype(np.uint16), 6.0, (1000.0, 2000.0))
-    model = save(tmp_path / "model", mean, lr=[None, None, None, 2])
+    model = save_function(tmp_path / "model", mean, lr=[None, None, None, 2])
     sizes = {"efield": tuple(map(int, efield)), "tile": tuple(map(int, tile))}
     scale = {"output.spcscale": stride / zoom}
     rfield = tuple(map(int, rfield))
@@ -123,16 +124,6 @@ def test_only_inputs_that_are_needed_are_demanded(lr, patch_model, caplog):
     assert not caplog.text  # TensorFlow warns of such models
 
 
-def save(folder, function, **shapes: list) -> str:
-    """Save a function as the signature that is served."""
-    specs = [tf.TensorSpec(s, tf.float32, name=name) for name, s in shapes.items()]
-    module = tf.Module()
-    module.gain = tf.Variable(tf.ones(1000))
-    module.serve = tf.function(function, input_signature=specs)
-    tf.saved_model.save(module, str(folder), {"serving_default": module.serve})
-    return str(folder)
-
-
 ANY_SIZE = [None, None, None, 4]
 
 
@@ -148,9 +139,9 @@ def odd_models(tmp_path_factory) -> dict[str, str]:
         repeated = tf.repeat(tf.repeat(lr[:, 4:-4, 4:-4], 4, axis=1), 4, axis=2)
         return {"hr_dn_crop16": repeated, "other": tf.reshape(lr, [1, 1, 1, 4])}
 
-    save(folder / "fixed", fixed, lr=ANY_SIZE)
-    save(folder / "picky", picky, lr=ANY_SIZE)
-    save(folder / "cut", lambda lr: {"hr_dn_crop16": lr}, lr=ANY_SIZE)
+    save_function(folder / "fixed", fixed, lr=ANY_SIZE)
+    save_function(folder / "picky", picky, lr=ANY_SIZE)
+    save_function(folder / "cut", lambda lr: {"hr_dn_crop16": lr}, lr=ANY_SIZE)
     (weights,) = (folder / "cut" / "variables").glob("variables.data*")
     weights.write_bytes(weights.read_bytes()[:99])
     (folder / "empty").mkdir()
@@ -217,7 +208,7 @@ def fused(tmp_path_factory) -> str:
         return {"fused": sum_, "label": label, "first": sum_[..., 0], "zz": -sum_}
 
     shapes = {"pan": [None, None, None, 1], "xs": ANY_SIZE, "gain": [], "plus": [4]}
-    return save(tmp_path_factory.mktemp("fused"), function, **shapes)
+    return save_function(tmp_path_factory.mktemp("fused"), function, **shapes)
 
 
 def fuse(pan, xs, model, names=None, placeholder="xs", **options) -> pyotb.App:

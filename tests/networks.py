@@ -8,6 +8,10 @@ import numpy as np
 import sr_model
 from srtools.tf import tf
 
+NAMES = ("hr", "hr_dn")
+CROPS = (16, 32, 64, 96, 128)
+KEYS = {*NAMES, *(f"{name}_crop{crop}" for name in NAMES for crop in CROPS)}
+
 
 def make(filters=8, blocks=1, bands=4, seed=0, **options):
     tf.keras.utils.set_random_seed(seed)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.network.receptive_field import layer_table, receptive_field
+from srtools.network.receptive_field import receptive_field
 
 import tensorflow as tf
 
@@ -98,9 +98,3 @@ def test_margin_is_that_of_gradients(name):
 def test_a_layer_that_cannot_be_measured_is_named(layer, words):
     with pytest.raises(SRError, match=words):
         receptive_field(build(layer))
-
-
-def test_table_has_a_line_per_layer():
-    lines = layer_table(build(NETWORKS["transposed twice"])).splitlines()
-    assert len(lines) == 1 + 5
-    assert lines[-1].split()[2:] == "4 h x 4 w x 2 198 3 px".split()

@@ -225,16 +225,12 @@ def test_a_training_that_cannot_begin_leaves_nothing_behind(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_model_is_kept_without_overwrite(patches, trained, tmp_path, capsys):
+def test_a_model_is_replaced_with_its_curves(patches, trained, tmp_path):
     for name in ("model", "model_logs"):
         shutil.copytree(trained.with_name(name), tmp_path / name)
     model = tmp_path / "model"
-    before, first = (model / CARD).read_text(), weights(model)
-    again = ["--nb_epochs", "1", "--seed", "2"]
-    assert run(patches, model, *again) == 1
-    assert "model exists already; give --overwrite" in last_line(capsys)
-    assert (model / CARD).read_text() == before
-    assert run(patches, model, *again, "--overwrite") == 0
+    first, again = weights(model), ["--nb_epochs", "1", "--seed", "2", "--overwrite"]
+    assert run(patches, model, *again) == 0
     assert card_of(model)["training"]["seed"] == 2
     assert not all(map(np.array_equal, first, weights(model)))
     # The curves of the old model do not mix with the new ones.

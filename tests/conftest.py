@@ -13,6 +13,7 @@ from srtools import cards
 from srtools.network import saved_model
 from srtools.tf import tf  # first of all, quietly
 from tests import rasters
+from tests.networks import save_function
 from tests.training_patches import write_pair
 
 # A shell ignores SIGINT in background jobs, and so would the processes of the tests.
@@ -32,14 +33,13 @@ def write_raster(tmp_path: Path) -> Callable[..., str]:
     return functools.partial(rasters.write_raster, tmp_path)
 
 
-class Toy(tf.Module):
+class Toy:
     """Network with a known output: the mean of a square, then each pixel 4 x 4 times.
 
     The square, and the receptive field, reach `radius` lr pixels to each side.
     """
 
     def __init__(self, radius: int, bands: int = 4, gain: float = 1.0, crops=(16, 32)):
-        super().__init__()
         side = 2 * radius + 1
         self.kernel = tf.constant(gain / side**2, shape=(side, side, bands, 1))
         self.bands, self.crops = bands, crops
@@ -54,10 +54,8 @@ class Toy(tf.Module):
         return outputs
 
     def save(self, folder: Path) -> str:
-        spec = tf.TensorSpec([None, None, None, self.bands], tf.float32, name="lr")
-        serve = tf.function(lambda lr: self(lr), input_signature=[spec])
-        tf.saved_model.save(self, str(folder), signatures={"serving_default": serve})
-        return str(folder)
+        shape = [None, None, None, self.bands]
+        return save_function(folder, lambda lr: self(lr), lr=shape)
 
 
 @pytest.fixture(scope="session")

@@ -16,28 +16,17 @@ from rasterio.io import MemoryFile
 from shapely.geometry import shape
 
 from srtools.sentinel2.stac_archive import Archive, token_library
+from tests.rasters import UTM31, write_geotiff
 
 CONFORMANCE = ["https://api.stacspec.org/v1.0.0/item-search"]
 
 
-def geotiff(
-    pixels: np.ndarray, grid: Affine, crs: str = "EPSG:32631", **options: Any
-) -> bytes:
+def geotiff(pixels: np.ndarray, grid: Affine, crs=UTM31, **options: Any) -> bytes:
     """Return pixels [h, w] as the bytes of a GeoTIFF with blocks of 128 pixels."""
-    options = {"tiled": True, "blockxsize": 128, "blockysize": 128} | options
-    height, width = pixels.shape
+    blocks = {"tiled": True, "blockxsize": 128, "blockysize": 128}
     with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff",
-            width=width,
-            height=height,
-            count=1,
-            dtype=pixels.dtype,
-            crs=crs,
-            transform=grid,
-            **{"compress": "deflate"} | options,
-        ) as target:
-            target.write(pixels, 1)
+        options = {**blocks, "compress": "deflate", **options}
+        write_geotiff(memory.name, pixels, grid, crs, **options)
         return memory.read()
 
 

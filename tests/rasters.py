@@ -23,6 +23,12 @@ def write_geotiff(
     return str(path)
 
 
+def read_image(path: Path | str) -> tuple[np.ndarray, dict]:
+    """Read pixels [h, w, bands] and the profile."""
+    with rasterio.open(path) as file:
+        return np.moveaxis(file.read(), 0, -1), file.profile
+
+
 def write_raster(
     folder: Path, name: str, array, spacing=6.0, corner=CORNER, crs=UTM31, **profile
 ) -> str:

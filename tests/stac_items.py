@@ -10,9 +10,9 @@ from srtools.conventions import BANDS
 from srtools.sentinel2.items import Tile
 from srtools.sentinel2.passes import make_scene
 from srtools.sentinel2.stac_archive import Archive
+from tests.rasters import UTM31, write_geotiff
 
 REAL_ITEMS = Path(__file__).parent / "data" / "stac" / "sentinel2_one_orbit.json"
-UTM31 = "EPSG:32631"
 # A Sentinel-2 "tile" of 150 x 150 SCL pixels (3 km), and a Spot image of 1.2 km in it,
 # which covers exactly SCL rows 40-99 and columns 50-109.
 TILE = rasterio.Affine(20, 0, 450_000, 0, -20, 5_412_000)
@@ -56,18 +56,7 @@ def item(name, day="2022-07-15", cloud=1.0, *, outline=None, href="", **facts):
 
 def scl(path, classes, transform=TILE, crs=UTM31):
     """Write a scene classification and return its path."""
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=classes.shape[0],
-        width=classes.shape[1],
-        count=1,
-        dtype="uint8",
-        crs=crs,
-        transform=transform,
-    ) as target:
-        target.write(classes, 1)
+    write_geotiff(path, classes, transform, crs)
     return path
 
 

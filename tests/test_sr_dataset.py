@@ -20,6 +20,7 @@ import sr_dataset
 import sr_model
 from demo.scene import make_scene
 from demo.server import Server
+from lesson.patch_checks import read_patches
 from srtools import pair
 from srtools.conventions import (
     BANDS,
@@ -39,6 +40,7 @@ from srtools.pair import usable_pixels
 from srtools.sentinel2 import source
 from srtools.sentinel2.source import Sentinel2
 from tests.processes import ROOT, run_python
+from tests.rasters import read_image
 
 import pyotb
 
@@ -52,14 +54,11 @@ OTB_IMAGES = {"lr": "superimpose_bco_uint16.tif", "hr": "pansharpen_rcs_uint16.t
 
 
 def read(path: Path) -> np.ndarray:
-    with rasterio.open(path) as file:
-        return np.moveaxis(file.read(), 0, -1).astype(int)
+    return read_image(path)[0].astype(int)
 
 
 def unstack(path: Path) -> np.ndarray:
-    pixels = read(path)
-    width = pixels.shape[1]
-    return pixels.reshape(-1, width, width, pixels.shape[2])
+    return read_patches(path).astype(int)
 
 
 def scene(out_dir: Path, **changed) -> cli.Options:
@@ -171,15 +170,6 @@ def test_two_tiles_are_one_mosaic(tmp_path, monkeypatch):
     assert card["hr"] == {"patch_size": 32, "spacing": 1.5}
 
 
-def test_an_input_is_never_replaced(tmp_path):
-    image = shutil.copy(TILE[0], tmp_path / "sentinel2.tif")
-    before = image.read_bytes()
-    tile = (str(image), *TILE[1:])
-    with pytest.raises(SRError, match="sentinel2.tif is read by this very run"):
-        sr_dataset.create_dataset(scene(tmp_path, s2_images=tile, overwrite=True))
-    assert image.read_bytes() == before
-
-
 def four_of(path: str) -> list[str]:
     """Copy an image of one band so that there is one file for each band."""
     return [shutil.copy(path, f"{path[:-4]}_{number}.tif") for number in range(4)]
@@ -189,13 +179,6 @@ def command(tmp_path: Path, s2=tuple(TILE), **changed) -> list[str]:
     values = {"pan": PAN, "xs": XS, "out_dir": tmp_path / "out", "offset": 0}
     values |= {"patch_size": SIZE, **changed}
     return [*(f"--{key}={value}" for key, value in values.items()), "--s2_images", *s2]
-
-
-def test_command_line(tmp_path, capsys):
-    assert sr_dataset.main(command(tmp_path)) == 0
-    assert "train" in capsys.readouterr().out
-    assert sr_dataset.main(command(tmp_path)) == 1
-    assert "--overwrite" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -237,24 +220,6 @@ def test_bad_input_is_one_line(tmp_path, bad_inputs, capfd):
         assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
         assert words in lines[-1]
         assert not list((tmp_path / "out").glob("*")), words
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "--proportions 0 0 0",
-        "--proportions 0 1 1",
-        "--proportions nan 1 1",
-        "--proportions 1 0 1 --split interleaved",
-        "--margin -1",
-        "--seed -1",
-        "--spot_date 14/07/2022",
-    ],
-)
-def test_misuse_is_exit_code_2(wrong, tmp_path):
-    with pytest.raises(SystemExit) as stop:
-        sr_dataset.main([*command(tmp_path), *wrong.split()])
-    assert stop.value.code == 2
 
 
 @pytest.mark.parametrize(
@@ -476,10 +441,27 @@ def search(published, server, out) -> list[str]:
     return [*spot, *small, "--stac_url", server.stac_url, "--out_dir", str(out)]
 
 
-def test_through_a_stac_api(published, displaced, tmp_path, capfd):
-    """The patches are those of the files behind the API; nothing else is left."""
+def test_through_a_stac_api(published, displaced, tmp_path, monkeypatch, capfd):
+    """The patches are those of the files behind the API; nothing else is left.
+
+    While they are cut the results grow, with small vectors beside them; the folder of
+    temporary files may be full or missing.
+    """
     folder, out = published[0], tmp_path / "out"
-    with Server(folder) as server:
+    created, extract = [], sr_dataset.extract_patches
+
+    def files() -> set[Path]:
+        everywhere = [*folder.rglob("*"), *tmp_path.rglob("*")]
+        return {path for path in everywhere if path.is_file()}
+
+    def look(*arguments):
+        created.append(files() - before)
+        return extract(*arguments)
+
+    before = files()
+    monkeypatch.setattr(sr_dataset, "extract_patches", look)
+    with Server(folder) as server, monkeypatch.context() as context:
+        context.setattr("tempfile.tempdir", str(tmp_path / "missing"))
         arguments = search(published, server, out)
         assert sr_dataset.main([*arguments, "--dry_run"]) == 0
         table = capfd.readouterr().out
@@ -493,6 +475,11 @@ def test_through_a_stac_api(published, displaced, tmp_path, capfd):
         assert "absent.tif does not exist" in capfd.readouterr().err
         assert server.counters["requests"] == requests
     assert table in printed and "radiometry: R2" in printed
+    centres = {f"{group}_centres.geojson" for group in GROUPS}
+    assert len(created) == len(GROUPS)
+    for there in created:
+        assert all(path.is_relative_to(out) for path in there)
+        assert centres <= {path.name for path in there} <= centres | FILES
     card = json.loads((out / "dataset.json").read_text())
     assert card["offset"] == 1000 and card["pair"]["days"] == 2
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
@@ -506,7 +493,7 @@ def test_through_a_stac_api(published, displaced, tmp_path, capfd):
         np.testing.assert_array_equal(read(out / name), read(tmp_path / "local" / name))
 
 
-def test_the_metadata_files_of_a_product(tmp_path):
+def test_the_metadata_files_of_a_product(tmp_path, capsys):
     """Here they are mosaics of GDAL, which are opened as the images."""
     product, out = {}, tmp_path / "out"
     for option, kind, image in (("pan", "P", PAN), ("xs", "MS", XS)):
@@ -518,41 +505,20 @@ def test_the_metadata_files_of_a_product(tmp_path):
     tile = [str(tmp_path / f"T31UDQ_20220714T105629_{b}_10m.tif") for b in BANDS]
     for path, named in zip(TILE, tile, strict=True):
         shutil.copy(path, named)
-    assert sr_dataset.main(command(tmp_path, s2=tile, split=SPLITS[1], **product)) == 0
+    arguments = command(tmp_path, s2=tile, split=SPLITS[1], **product)
+    assert sr_dataset.main(arguments) == 0
+    assert "train" in capsys.readouterr().out
     card = json.loads((out / "dataset.json").read_text())
     assert_cut_at(out, card)
     assert card["pair"]["days"] == 6 and card["s2_day"] == "2022-07-14"
+    assert sr_dataset.main(arguments) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    again = command(tmp_path, s2=[str(out / "sentinel2.tif")], **product)
+    assert sr_dataset.main([*again, "--overwrite"]) == 1
+    assert "sentinel2.tif is read by this very run" in capsys.readouterr().err
     # --spot_date has priority.
     options = scene(out, spot_date=date(2022, 7, 15), **product)
     assert pair.with_spot_date(options) == options
-
-
-def test_no_intermediate_file(published, tmp_path, monkeypatch):
-    """While patches are cut the results grow, with small vectors beside them.
-
-    The folder of temporary files may be full or missing.
-    """
-    folder, out = published[0], tmp_path / "out"
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    created = []
-
-    def look(*arguments):
-        everywhere = [*folder.rglob("*"), *tmp_path.rglob("*")]
-        created.append({path for path in everywhere if path.is_file()} - before)
-        return extract(*arguments)
-
-    extract = sr_dataset.extract_patches
-    monkeypatch.setattr(sr_dataset, "extract_patches", look)
-    before = {path for path in folder.rglob("*") if path.is_file()}
-    with Server(folder) as server:
-        assert sr_dataset.main(search(published, server, out)) == 0
-    assert len(created) == len(GROUPS)
-    for files in created:
-        assert all(path.is_relative_to(out) for path in files)
-        centres = {path.name for path in files if path.suffix == ".geojson"}
-        assert centres == {f"{group}_centres.geojson" for group in GROUPS}
-        assert {path.name for path in files} <= centres | FILES
-    assert not list(tmp_path.rglob("*.geojson"))
 
 
 def test_only_the_ground_that_spot_shows_counts(published, tmp_path):

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from rasterio.warp import transform_geom
-from shapely.geometry import box, mapping
 
 import sr_dataset
 from srtools.conventions import BANDS
@@ -26,8 +24,8 @@ from tests.fake_stac import (
     serve,
     token_library_asks,
 )
+from tests.stac_items import item, outline_of
 
-UTM31 = "EPSG:32631"
 LEFT, TOP = 452_000, 5_412_000  # of the Spot image, 960 m x 960 m
 # 512 x 512 pixels; the area lies in the second and third blocks of 128 pixels.
 TILE = Affine(10, 0, LEFT - 2100, 0, -10, TOP + 2000)
@@ -88,34 +86,13 @@ def quick():
     logging.setLogRecordFactory(factory)
 
 
-def item(service, name="good", day="2022-07-15", cloud=1.0, **changes):
-    """An item over the whole tile; hrefs hold a secret."""
-    outline = box(TILE.c, TILE.f - 5120, TILE.c + 5120, TILE.f)
-    hrefs = {
-        band: f"{service.url}/{name}-{band}/image.tif?se=1&sig={SECRET}"
-        for band in (*BANDS, "SCL")
-    }
-    return {
-        "id": name,
-        "collection": "sentinel-2-l2a",
-        "geometry": transform_geom(UTM31, "EPSG:4326", mapping(outline)),
-        "assets": {band: {"href": href} for band, href in hrefs.items()},
-        "properties": {
-            "datetime": f"{day}T10:56:31.024Z",
-            "eo:cloud_cover": cloud,
-            "proj:code": UTM31,
-            "s2:mgrs_tile": "31UDQ",
-            "s2:datatake_id": f"GS2A_{day}_N04.00",
-            "s2:processing_baseline": "04.00",
-        }
-        | changes,
-    }
-
-
 def publish(service, images, *names_days_clouds):
-    """Add items and their images."""
+    """Add items and their images, which cover the whole tile; hrefs hold a secret."""
     for name, day, cloud in names_days_clouds:
-        service.items.append(item(service, name, day, cloud))
+        service.items.append(item(name, day, cloud, outline=outline_of(TILE, 512)))
+        for band, asset in service.items[-1]["assets"].items():
+            href = f"{service.url}/{name}-{band}/image.tif"
+            asset["href"] = f"{href}?se=1&sig={SECRET}"
         service.files |= {f"{name}-{band}": file for band, file in images.items()}
 
 
@@ -266,16 +243,6 @@ def test_blocks_that_fail_at_first(run, service, images, faultless, faults, link
     assert not any(service.rule.left.values())
 
 
-def test_a_wrong_outline_is_passed_over(run, service, images, faultless):
-    """The outline of the best item covers the area, but its pixels end within it."""
-    publish(service, images, ("wrong", "2022-07-14", 0.0))
-    classes = read(images["SCL"])[0, :140]
-    service.files["wrong-SCL"] = geotiff(classes, TILE @ Affine.scale(2))
-    result = run(service)
-    assert_same(result, faultless)
-    assert re.search(r"\d\d +0\.00  pixels are missing\n +wrong\n", result.printed)
-
-
 @pytest.fixture
 def tokens(service, monkeypatch):
     """The token service of the Planetary Computer on localhost, and unsigned items."""
@@ -322,11 +289,6 @@ def test_a_block_that_always_fails(run, service, images, monkeypatch, fault, wor
     assert_one_line(run(service), f"good-B03/image.tif cannot be read .*{words}")
 
 
-def test_an_image_that_is_none(run, service):
-    service.files["good-B08"] = b"<html>sorry</html>" * 999
-    assert_one_line(run(service), "good-B08/image.tif.*not recognized as being in a")
-
-
 @pytest.mark.parametrize("fault", [503, 403, "cut", "short", "elsewhere", "lie"])
 def test_a_link_that_dies(run, service, images, monkeypatch, fault):
     """After the look by which its image was chosen."""
@@ -341,14 +303,6 @@ def test_a_link_that_dies(run, service, images, monkeypatch, fault):
     monkeypatch.setattr(scenes, "choose", choose_and_die)
     words = "good-B03/image.tif.*read over links.*--download copies the pixels first"
     assert_one_line(run(service, links=True), words)
-
-
-def test_bands_that_end_within_the_area(run, service, images):
-    """Unlike the classification, by which the item was chosen."""
-    for band in BANDS:
-        service.files[f"good-{band}"] = geotiff(read(images[band])[0, :280], TILE)
-    words = "none of 1 .*the best one, good: pixels of its bands are missing"
-    assert_one_line(run(service), words)
 
 
 @pytest.mark.parametrize("part", ["good-SCL", "good-B04"])

@@ -14,7 +14,6 @@ from rasterio.warp import transform, transform_bounds
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 import sr_infer
-import sr_model
 import sr_train
 from bench import measure
 from demo.scene import make_scene
@@ -25,10 +24,10 @@ from srtools.images import figures, raster, vrt
 from srtools.inference import pieces
 from srtools.matching.point_spread import blur_metres, blur_weights
 from srtools.network import domain_shift, precision, saved_model
-from srtools.network.receptive_field import receptive_field
 from srtools.options.inference_options import Options
 from srtools.sentinel2 import download
 from tests.conftest import Toy
+from tests.rasters import read_image
 from tests.training_patches import TINY, make_patches, write_folder
 
 import tensorflow as tf
@@ -39,17 +38,12 @@ def image(height: int, width: int, seed: int = 0) -> np.ndarray:
     return random.integers(1, 8000, (height, width, 4)).astype(np.uint16)
 
 
-def read(path: str) -> tuple[np.ndarray, dict]:
-    with rasterio.open(path) as file:
-        return np.moveaxis(file.read(), 0, -1), file.profile
-
-
 def run(
     tmp_path: Path, s2: str, model: str, name: str = "sr.tif", **options
 ) -> tuple[np.ndarray, dict]:
     options |= {"s2_images": (s2,), "model_dir": model, "out": str(tmp_path / name)}
     sr_infer.infer(Options(overwrite=True, **options))
-    return read(options["out"])
+    return read_image(options["out"])
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -110,24 +104,6 @@ def test_no_seam(tmp_path, write_raster, blurring_model, tile_size, monkeypatch)
     assert abs((result - expected).mean()) < 0.1  # rounded, not cut off
 
 
-def test_a_ramp_of_ten_metre_pixels(tmp_path, write_raster, repeating_model):
-    """The output covers the last pixel: 290 m are 193.3 pixels of 1.5 m."""
-    x = np.arange(29) * 100.0 + 1000
-    ramp = np.repeat(np.tile(x, (31, 1))[:, :, None], 4, axis=2).astype(np.uint16)
-    s2 = write_raster("s2.tif", ramp, spacing=10.0)
-    result, profile = run(tmp_path, s2, repeating_model)
-    assert result.shape == (207, 194, 4)
-    # A ramp of 10 DN per metre must come back in the same place, to a sixth of an
-    # lr pixel (cubic convolution reproduces ramps; the toy repeats lr pixels).
-    lr_centres = (np.arange(194) // 4) * 6 + 3.0
-    expected = 1000 + (lr_centres - 5) * 10
-    inside = slice(12, -16)
-    error = result[:, inside, 0] - expected[inside]
-    assert np.abs(error).max() <= 1
-    # A third of the last column lies inside the image, so it has data.
-    assert result.min() > 0
-
-
 @pytest.mark.parametrize(
     ("crs", "spacing"), [("EPSG:2154", 10.0), ("EPSG:3857", 15.2), ("EPSG:4326", 1e-4)]
 )
@@ -178,17 +154,6 @@ def test_partial_pixels_at_the_edge(tmp_path, write_raster, repeating_model, far
     np.testing.assert_array_equal(result == 0, empty)
 
 
-def test_like_takes_area_and_corner(tmp_path, write_raster, blurring_model):
-    """The context of the area is made of real pixels, not of reflections."""
-    s2 = write_raster("s2.tif", image(40, 40))
-    corner = (452001 + 6 * 5, 5412003 - 6 * 7)
-    like = write_raster("like.tif", np.ones((50, 42)), spacing=1.5, corner=corner)
-    whole, _ = run(tmp_path, s2, blurring_model)
-    part, profile = run(tmp_path, s2, blurring_model, like=like)
-    np.testing.assert_array_equal(part, whole[28 : 28 + 50, 20 : 20 + 42])
-    assert profile["transform"] == Affine(1.5, 0, corner[0], 0, -1.5, corner[1])
-
-
 @pytest.mark.parametrize("tile_size", [32, 640])
 def test_a_mask_file(tmp_path, write_raster, blurring_model, tile_size):
     """The mask is 0 beyond its edges; the network still sees all pixels."""
@@ -208,7 +173,6 @@ def test_a_mask_file(tmp_path, write_raster, blurring_model, tile_size):
 
 
 def copy_model(model: str, folder: Path, card: dict) -> str:
-    """Copy a model, with another card."""
     shutil.copytree(model, folder)
     files.make_folder(folder / "assets")
     cards.write_card(folder / saved_model.CARD, card)
@@ -235,6 +199,8 @@ def test_bad_input_is_refused(tmp_path, write_raster, repeating_model, monkeypat
     write_raster("far.tif", np.ones((8, 8)), corner=(600000, 5412003))
     place = {"spacing": 1e-4, "corner": (2.3, 48.8), "crs": "EPSG:4326"}
     write_raster("degrees.tif", image(20, 24), **place)
+    corner = [v[0] for v in transform("EPSG:32631", "EPSG:2154", [452091], [5411913])]
+    write_raster("lambert.tif", image(20, 20), 1.5, corner, "EPSG:2154")
     for name in ("existing.tif", "file"):
         Path(name).write_text("precious")
     order = {"bands": ["B02", "B03", "B04", "B08"]}
@@ -276,6 +242,8 @@ def test_bad_input_is_refused(tmp_path, write_raster, repeating_model, monkeypat
     refused("needs a scene classification.*give the .SAFE folder", mask="SCL")
     refused("far.tif does not show", mask="far.tif")
     refused("has no data in the area", mask="cloudy.tif")
+    crs = "--consistent.*EPSG:32631.*EPSG:2154"
+    refused(crs, like="lambert.tif", consistent=True)
     assert contents(tmp_path) == before
 
 
@@ -319,9 +287,9 @@ def test_a_search_gives_the_image_of_the_files(tmp_path, monkeypatch, capfd):
         assert "chosen" in capfd.readouterr().out and not Path(outs["api"]).exists()
         assert sr_infer.main([*common, outs["api"], *search, *preview]) == 0
         assert sr_infer.main([*common, outs["masked"], *search, "--mask", "SCL"]) == 0
-    result, _ = read(outs["api"])
-    np.testing.assert_array_equal(result, read(outs["files"])[0])
-    kept, _ = read(outs["masked"])
+    result, _ = read_image(outs["api"])
+    np.testing.assert_array_equal(result, read_image(outs["files"])[0])
+    kept, _ = read_image(outs["masked"])
     assert 0.99 < (kept > 0).mean() and (kept[kept > 0] == result[kept > 0]).all()
     card = cards.read_card(tmp_path / "api.json")
     assert card["offset"] == 1000 and card["sentinel2"]["items"]
@@ -408,18 +376,6 @@ def test_consistent_with_sentinel2(tmp_path, write_raster, card, modulation):
     assert not (tmp_path / "sr.tif.pieces").exists()
 
 
-def test_consistent_needs_the_crs_of_sentinel2(tmp_path, write_raster, repeating_model):
-    s2 = write_raster("s2.tif", smooth(30, 30), 10.0)
-    with rasterio.open(s2) as file:
-        x, y = file.transform @ (0, 0)
-    corner = [c[0] for c in transform("EPSG:32631", "EPSG:2154", [x + 90], [y - 90])]
-    place = {"crs": "EPSG:2154", "corner": corner}
-    like = write_raster("like.tif", image(20, 20), 1.5, **place)
-    with pytest.raises(SRError, match="--consistent.*EPSG:32631.*EPSG:2154"):
-        run(tmp_path, s2, repeating_model, like=like, consistent=True)
-    assert not list(tmp_path.glob("sr*"))
-
-
 def test_intervals_of_an_earlier_image_go(tmp_path, write_raster, calibrated_model):
     options = {"s2_images": (write_raster("s2.tif", image(20, 24)),)}
     options |= {"model_dir": calibrated_model, "out": str(tmp_path / "sr.tif")}
@@ -458,13 +414,12 @@ def test_a_pattern_in_the_name_of_the_image(tmp_path, write_raster, calibrated_m
         run(tmp_path, *paths, uncertainty=True)
 
 
-def test_temporary_files_are_local(tmp_path, write_raster, small_network, monkeypatch):
+def test_temporary_files_are_local(tmp_path, write_raster, trained, monkeypatch):
     """The system's folder for temporary files may be full or missing."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     s2 = write_raster("s2.tif", image(20, 24))
     keep = write_raster("keep.tif", np.ones((20, 24), np.uint8))
-    options = {"mask": keep, "precision": "bfloat16"}
-    run(tmp_path, s2, small_network, **options)
+    run(tmp_path, s2, trained, offset=0, mask=keep, precision="bfloat16")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"s2.tif", "keep.tif", "sr.tif", "sr.json"}
 
@@ -478,8 +433,8 @@ def test_intervals_are_a_second_image(tmp_path, write_raster, calibrated_model):
     whole, _ = run(tmp_path, *paths, "b.tif", uncertainty=True)
     run(tmp_path, *paths, "c.tif", uncertainty=True, tile_size=24)
     check_pixels(whole, plain)
-    width, place = read(str(tmp_path / "b_interval.tif"))
-    check_pixels(width, read(str(tmp_path / "c_interval.tif"))[0])
+    width, place = read_image(str(tmp_path / "b_interval.tif"))
+    check_pixels(width, read_image(str(tmp_path / "c_interval.tif"))[0])
     np.testing.assert_array_equal(width == 0, plain == 0)
     assert place["transform"] == profile["transform"]
     with rasterio.open(tmp_path / "b_interval.tif") as file:
@@ -492,39 +447,7 @@ def test_intervals_are_a_second_image(tmp_path, write_raster, calibrated_model):
 
 
 @pytest.fixture(scope="module")
-def small_network(tmp_path_factory) -> str:
-    """Save the network of exercise 2, small, and with every channel in use."""
-    size = {"filters": 8, "blocks": 1, "kernel": 4}
-    tf.keras.utils.set_random_seed(0)
-    network = sr_model.SRModel(sr_model.element_spec(4), **size).model
-    random = np.random.default_rng(0)
-    for layer in network.layers:
-        shaken = [w + random.normal(0, 0.02, w.shape) for w in layer.get_weights()]
-        layer.set_weights(shaken)
-    folder = tmp_path_factory.mktemp("small_network") / "model"
-    margin = receptive_field(network)
-    card = {"network": size, "receptive_field": {"margin": margin}}
-    return str(saved_model.save(network, folder, card))
-
-
-@pytest.mark.parametrize("options", [{}, {"crop": 64}])
-def test_bfloat16_is_almost_the_same(tmp_path, write_raster, small_network, options):
-    """There are no steps between values; the card has the precision."""
-    s2, results = write_raster("s2.tif", image(60, 70)), []
-    options = {"tile_size": 96, **options}
-    for name in ("float32", "bfloat16"):
-        result, _ = run(tmp_path, s2, small_network, precision=name, **options)
-        results.append(result.astype(int))
-        assert cards.read_card(tmp_path / "sr.json")["precision"] == name
-    exact, rounded = results
-    difference = np.abs(rounded - exact)
-    assert 0.1 < difference.mean() < 30 and difference.max() < 300
-    assert len(np.unique(rounded)) > 0.9 * len(np.unique(exact))
-
-
-@pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> str:
-    """Train the network of exercise 2, small, in float32."""
     folder = tmp_path_factory.mktemp("trained")
     paths = "--patches", str(write_folder(folder / "patches")), "--model_dir"
     options = [*TINY, "--nb_epochs", "12", "--learning_rate", "6e-3"]
@@ -588,7 +511,7 @@ def test_auto_goes_on_as_the_pieces_were_begun(
         sr_infer.infer(Options(**options, **more))
     assert cards.read_card(tmp_path / "sr.json")["precision"] == first
     expected, _ = run(tmp_path, s2, trained, "b.tif", offset=0, precision=first)
-    check_pixels(read(options["out"])[0], expected)
+    check_pixels(read_image(options["out"])[0], expected)
     # Pieces of another plan decide nothing.
     options |= {"out": str(tmp_path / "c.tif"), "tile_size": 24}
     sr_infer.infer(Options(**options, part=(1, 2), precision=first))

@@ -7,13 +7,9 @@ from scipy.ndimage import gaussian_filter
 import sr_model
 from srtools.network import precision
 from srtools.network.receptive_field import receptive_field
-from tests.networks import make, scene
+from tests.networks import KEYS, make, scene
 
 import tensorflow as tf
-
-CROPS = (16, 32, 64, 96, 128)
-NAMES = ("hr", "hr_dn")
-KEYS = {*NAMES, *(f"{name}_crop{crop}" for name in NAMES for crop in CROPS)}
 
 
 @pytest.fixture(scope="module")

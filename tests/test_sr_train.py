@@ -6,10 +6,10 @@ import signal
 
 import numpy as np
 import pytest
-import rasterio
 
 import sr_model
 import sr_train
+from lesson.patch_checks import read_patches
 from srtools.cards import read_card, write_card
 from srtools.network.saved_model import CARD, SIGNATURE
 from srtools.training import callbacks, checkpoint, epoch_pictures
@@ -41,7 +41,6 @@ def run(patches, model_dir, *options):
 
 @pytest.fixture(scope="module")
 def trained(patches, tmp_path_factory):
-    """Return a model for all tests of the output."""
     folder = tmp_path_factory.mktemp("trained") / "model"
     options = ["--nb_epochs", "20", "--learning_rate", "6e-3", "--batch_size", "2"]
     assert run(patches, folder, *options) == 0
@@ -50,7 +49,6 @@ def trained(patches, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(trained):
-    """Return the rows of training.csv of that model."""
     return read_table(trained.with_name("model_logs"))
 
 
@@ -59,7 +57,6 @@ def card_of(folder):
 
 
 def last_line(capsys):
-    """Return the last line of the standard error."""
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
@@ -71,9 +68,8 @@ def weights(folder):
 def read_validation(patches):
     """Read all validation patches: lr and hr [n, h, w, 4] float32 DN."""
     for kind in ("lr", "hr"):
-        with rasterio.open(patches / f"valid_{kind}_patches.tif") as file:
-            stack = np.moveaxis(file.read(), 0, -1).astype(np.float32)
-        yield stack.reshape(-1, file.width, file.width, 4)
+        path = patches / f"valid_{kind}_patches.tif"
+        yield read_patches(path).astype(np.float32)
 
 
 def enlarge(folder, lr):
@@ -229,16 +225,12 @@ def test_a_training_that_cannot_begin_leaves_nothing_behind(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_model_is_kept_without_overwrite(patches, trained, tmp_path, capsys):
+def test_a_model_is_replaced_with_its_curves(patches, trained, tmp_path):
     for name in ("model", "model_logs"):
         shutil.copytree(trained.with_name(name), tmp_path / name)
     model = tmp_path / "model"
-    before, first = (model / CARD).read_text(), weights(model)
-    again = ["--nb_epochs", "1", "--seed", "2"]
-    assert run(patches, model, *again) == 1
-    assert "model exists already; give --overwrite" in last_line(capsys)
-    assert (model / CARD).read_text() == before
-    assert run(patches, model, *again, "--overwrite") == 0
+    first, again = weights(model), ["--nb_epochs", "1", "--seed", "2", "--overwrite"]
+    assert run(patches, model, *again) == 0
     assert card_of(model)["training"]["seed"] == 2
     assert not all(map(np.array_equal, first, weights(model)))
     # The curves of the old model do not mix with the new ones.
@@ -288,56 +280,81 @@ def test_bfloat16_saves_a_model_of_float32(patches, tmp_path):
     assert validation_loss(tmp_path / "m", patches) == pytest.approx(loss, rel=0.02)
 
 
-LONG = ["--nb_epochs", "4", "--batch_size", "2", "--no-streaming"]
+IN_MEMORY = ["--batch_size", "2", "--no-streaming"]
+KINDS = {
+    "improving": [*IN_MEMORY, "--nb_epochs", "4"],
+    # The learning rate is too large: the start remains the best, epoch 4 is the last.
+    "stalled": [*IN_MEMORY, "--nb_epochs", "5", "--patience", "4"]
+    + ["--learning_rate", "2e-2"],
+}
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(patches, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("uninterrupted") / "model"
-    assert run(patches, folder, *LONG) == 0
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    for kind, options in KINDS.items():
+        assert run(patches, folder / kind, *options) == 0
     return folder
 
 
-def send_signal_after(epoch, monkeypatch):
-    """Send SIGTERM when the checkpoint of an epoch is in place."""
+def send_signal(monkeypatch):
+    """Send SIGTERM when the checkpoint of epoch 2 is in place."""
     write = checkpoint.Checkpoint.on_epoch_end
 
     def write_and_send(self, number, logs=None):
         write(self, number, logs)
-        if number + 1 == epoch:
+        if number + 1 == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(checkpoint.Checkpoint, "on_epoch_end", write_and_send)
 
 
-def fail_to_write_checkpoint_of(epoch, monkeypatch):
-    """End the training when a checkpoint is complete, but not in place."""
-    replace, targets = os.replace, []
+def fail_to_write(name, nth):
+    """End the training when the n-th file of a name is complete, but not in place."""
 
-    def replace_or_end(source, target):
-        targets.extend([target] if str(target).endswith(checkpoint.FILE) else [])
-        if len(targets) == 1 + epoch:  # the first one is written before any epoch
-            raise KeyboardInterrupt
-        replace(source, target)
+    def interrupt(monkeypatch):
+        replace, targets = os.replace, []
 
-    monkeypatch.setattr(os, "replace", replace_or_end)
+        def replace_or_end(source, target):
+            targets.extend([target] if str(target).endswith(name) else [])
+            if len(targets) == nth:
+                raise KeyboardInterrupt
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", replace_or_end)
+
+    return interrupt
 
 
 @pytest.mark.parametrize(
-    ("interrupt", "code", "kept"),
-    [(send_signal_after, 143, 2), (fail_to_write_checkpoint_of, 130, 1)],
+    ("kind", "interrupt", "code", "kept"),
+    [
+        ("improving", send_signal, 143, 2),
+        # The first checkpoint is written before any epoch.
+        ("improving", fail_to_write(checkpoint.FILE, 3), 130, 1),
+        ("improving", fail_to_write("/model", 1), 130, 4),
+        ("stalled", fail_to_write(checkpoint.FILE, 4), 130, 2),
+        ("stalled", fail_to_write("/model", 1), 130, 4),
+    ],
 )
 def test_a_resumed_training_ends_like_one_without_interruption(
-    uninterrupted, patches, tmp_path, monkeypatch, caplog, capsys, interrupt, code, kept
+    uninterrupted,
+    patches,
+    tmp_path,
+    monkeypatch,
+    caplog,
+    capsys,
+    kind,
+    interrupt,
+    code,
+    kept,
 ):
-    """The same epochs and the same weights, to the bit.
-
-    tests/test_resuming.py does the same with real processes.
-    """
+    """The same epochs and the same weights, to the bit."""
     model, logs = tmp_path / "model", tmp_path / "model_logs"
+    options, whole = KINDS[kind], uninterrupted / kind
     with monkeypatch.context() as context:
-        interrupt(2, context)
-        assert run(patches, model, *LONG) == code
+        interrupt(context)
+        assert run(patches, model, *options) == code
     assert (logs / checkpoint.FILE).exists()
     assert model.exists() is (code == 143)
     if model.exists():
@@ -346,20 +363,25 @@ def test_a_resumed_training_ends_like_one_without_interruption(
         assert "the same command resumes it" in capsys.readouterr().out
         assert (logs / "training.png").exists()
     # Another command does not replace it.
-    assert run(patches, model, *LONG, "--seed", "5") == 1
+    assert run(patches, model, *options, "--seed", "5") == 1
     error = last_line(capsys)
     assert "seed 1, now 5" in error and "--overwrite to start from the begin" in error
     # Streaming does not change the result.
-    assert run(patches, model, *LONG[:-1], "--streaming") == 0
+    assert run(patches, model, *options, "--streaming") == 0
     assert f"resuming an interrupted training after epoch {kept};" in caplog.text
-    for one, other in zip(weights(model), weights(uninterrupted), strict=True):
+    for one, other in zip(weights(model), weights(whole), strict=True):
         np.testing.assert_array_equal(one, other)
     rows = read_epochs(logs)
-    assert rows == read_epochs(uninterrupted.with_name("model_logs"))
+    assert rows == read_epochs(whole.with_name(f"{kind}_logs"))
     assert len({row["learning_rate"] for row in rows}) == len(rows) == 4
+    same = ("best_epoch", "epochs", "valid_loss", "train_loss")
+    one, other = (card_of(folder)["training"] for folder in (model, whole))
+    assert {key: one[key] for key in same} == {key: other[key] for key in same}
+    assert (one["best_epoch"] == 0) is (kind == "stalled")
     # A finished training is not repeated.
     assert not (logs / checkpoint.FILE).exists()
-    assert run(patches, model, *LONG) == 1
+    assert not list(tmp_path.rglob(".partial*"))
+    assert run(patches, model, *options) == 1
     assert "exists already; give --overwrite" in last_line(capsys)
 
 

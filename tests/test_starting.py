@@ -203,10 +203,11 @@ def test_output_that_cannot_be_written(start, name):
     assert (done.returncode, done.stderr, done.stdout) == (code, errors, "")
 
 
-def test_misuse_is_answered_before_anything_is_loaded(start):
+def test_help_and_misuse_are_answered_before_anything_is_loaded(start):
     for name in ("dataset", "model", "train", "eval", "infer"):
-        done = start([*PROGRAMS[name], "--nonsense"], {"numpy": "1 / 0"})
-        assert done.returncode == 2 and "--nonsense" in done.stderr
+        for option, code in (("--help", 0), ("--nonsense", 2)):
+            done = start([*PROGRAMS[name], option], {"numpy": "1 / 0"})
+            assert done.returncode == code and option in done.stdout + done.stderr
 
 
 NOTEBOOK = """

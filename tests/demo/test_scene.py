@@ -13,6 +13,7 @@ from demo import pair_faults, scene, sensors
 from demo.pair_faults import LEVELS
 from demo.stac import load_items
 from srtools.errors import SRError
+from tests.rasters import read_image
 
 SIZE = 256
 DATES = [when.date for when in scene.PASSES]
@@ -29,8 +30,8 @@ def folder(paths) -> Path:
 
 
 def read(path) -> tuple[np.ndarray, dict]:
-    with rasterio.open(path) as file:
-        return np.moveaxis(file.read(), 0, -1).astype(float), file.profile
+    pixels, profile = read_image(path)
+    return pixels.astype(float), profile
 
 
 def s2(folder: Path, date: str, name: str) -> tuple[np.ndarray, dict]:

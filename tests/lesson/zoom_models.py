@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tests.networks import save_function
+
 import tensorflow as tf
 
 
@@ -28,8 +30,4 @@ def save_zoom(
         cropped = {"cropped": hr[:, crop:-crop, crop:-crop]} if crop else {}
         return {"all": tf.repeat(hr, 5, -1), **scaled, **cropped}
 
-    module = tf.Module()
-    spec = tf.TensorSpec([*shape, 4], tf.float32, name="sentinel2")
-    module.serve = tf.function(answer, input_signature=[spec])
-    tf.saved_model.save(module, str(folder), {"serving_default": module.serve})
-    return folder
+    return Path(save_function(folder, answer, sentinel2=[*shape, 4]))

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import rasterio
+
+from tests.rasters import read_image
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +31,4 @@ def xs(write_raster) -> str:
 @pytest.fixture
 def pixels() -> Callable[[str], np.ndarray]:
     """Read a file as [h, w, bands]."""
-
-    def read(path: str) -> np.ndarray:
-        with rasterio.open(path) as file:
-            return np.moveaxis(file.read(), 0, -1)
-
-    return read
+    return lambda path: read_image(path)[0]

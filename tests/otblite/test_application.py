@@ -140,18 +140,6 @@ def test_what_has_a_value():
     assert app.GetParameterValue("fv") == 0 and not app.HasUserValue("fv")
 
 
-def test_names_of_inputs_are_kept(xs):
-    app = create("ConcatenateImages")
-    for _ in range(2):
-        app.AddParameterStringList("il", xs)
-    app.Execute()
-    assert app.GetParameterValue("il") == [xs, xs] == app.GetParameterStringList("il")
-    roi = create("ExtractROI")
-    roi.SetParameterString("in", xs)
-    roi.Execute()
-    assert roi.GetParameterString("in") == xs
-
-
 def test_pixel_types():
     app = create("PatchesExtraction")
     kind = app.GetParameterOutputImagePixelType
@@ -319,24 +307,12 @@ def test_the_imported_array_is_borrowed(xs):
     np.testing.assert_array_equal(app.GetVectorImageAsNumpyArray("out"), kept)
 
 
-def test_connected_application_is_executed(xs, values):
-    first, second = create("ExtractROI"), create("ConcatenateImages")
-    first.SetParameterString("in", xs)
-    second.ConnectImage("il", first, "out")
-    second.ConnectImage("il", first, "out")
-    second.Execute()
-    assert second.GetImageNbBands("out") == 8
-    result = second.GetVectorImageAsNumpyArray("out")
-    np.testing.assert_array_equal(result, np.concatenate([values, values], axis=2))
-    with pytest.raises(RuntimeError, match="'fv' is a Float, no InputImage or Inp"):
-        create("Superimpose").ConnectImage("fv", first, "out")
-
-
 def test_a_replaced_file_is_read_again(xs, write_raster):
     app = create("ConcatenateImages")
     app.AddParameterStringList("il", xs)
     app.Execute()
     assert list(app.GetImageSize("out")) == [8, 6]
+    assert app.GetParameterValue("il") == [xs]
     os.replace(write_raster("new.tif", np.ones((3, 5))), xs)
     app.Execute()
     assert list(app.GetImageSize("out")) == [5, 3]

@@ -97,6 +97,7 @@ def test_an_image_of_a_list_is_described(xs, write_raster):
     app = create("ConcatenateImages")
     app.SetParameterStringList("il", [xs, xs])
     app.SetNthParameterStringList("il", 1, small)
+    assert app.GetParameterStringList("il") == [xs, small]
     assert app.GetParameterString("il") == f"{xs} {small}"
     expected = {"Size": [3, 2], "Spacing": [5, -5], "Origin": [9.5, 6.5]}
     for word, values in expected.items():

@@ -1,15 +1,12 @@
 """The answers of the real applications, file by file (see conformance/README.md)."""
 
-import json
-
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 
 from tests.otblite.pipelines import FOLDER, Scene, extract, select, serve, shares, write
-
-import pyotb
+from tests.rasters import write_raster
 
 GROUPS = ("train", "valid", "test")
 DN = 0.02
@@ -77,19 +74,11 @@ def test_selection(scene, name, options, groups, tmp_path):
 
 
 def test_selection_mask(scene, tmp_path):
-    out = tmp_path / "train.geojson"
-    parameters = {"in": scene.sup, **scene.grid, "strategy": "all"}
-    app = pyotb.PatchesSelection(parameters | {"outtrain": str(out)}, frozen=True)
-    band = pyotb.Input(scene.xs)[:, :, 0]  # kept: its export refers to it
-    exported = band.export()
-    height, width = exported["array"].shape[:2]
-    mask = np.zeros((height, width, 1), np.float32)
+    height, width = scene.sup.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
     mask[height // 4 :, : (2 * width) // 3] = 1
-    exported["array"] = mask
-    app.app.ImportVectorImage("mask", exported)
-    app.execute()
-    app.flush()
-    selected = json.loads(out.read_text())
+    path = write_raster(tmp_path, "mask.tif", mask)
+    selected = select(tmp_path, scene.sup, mask=path, **scene.grid)["train"]
     assert_same_points(selected, scene.points("centres_mask_all_train"))
 
 

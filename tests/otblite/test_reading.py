@@ -26,7 +26,7 @@ def noise() -> np.ndarray:
     return np.random.default_rng(0).integers(1, 4000, (256, 256)).astype(np.uint16)
 
 
-def test_threads_read_one_file_that_is_reopenonce(write_raster, noise, monkeypatch):
+def test_threads_read_one_file_that_is_opened_once(write_raster, noise, monkeypatch):
     """GDAL's handles must not be shared; each thread sees the right pixels."""
     name = write_raster(
         "in.tif", noise, compress="deflate", tiled=True, blockxsize=16, blockysize=16

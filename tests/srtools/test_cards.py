@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from srtools import cards
-from srtools.conventions import BANDS
 from srtools.errors import SRError
 
 
@@ -17,20 +16,6 @@ def test_what_is_no_card_is_refused(tmp_path, text):
     (tmp_path / "card.json").write_text(text)
     with pytest.raises(SRError, match="card.json is not a readable JSON file"):
         cards.read_card(tmp_path / "card.json")
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"bands": ["B02", "B03", "B04", "B08"]}, {"factor": 2}, {"scale": 1.0}]
-)
-def test_another_convention_is_refused(wrong):
-    good = {"bands": list(BANDS), "factor": 4, "scale": 1e-4, "more": 1}
-    cards.check_conventions(good, "the card", "start anew")
-    cards.check_conventions({"bands": None}, "the card", "start anew")
-    ((key, value),) = wrong.items()
-    with pytest.raises(SRError) as error:
-        cards.check_conventions({**good, **wrong}, "the card", "start anew")
-    expected = f"the card says {key} {value}, {good[key]} is expected; start anew"
-    assert str(error.value) == expected
 
 
 def test_what_is_written_is_read(tmp_path):

@@ -106,19 +106,6 @@ def test_partial_folders_of_killed_processes_are_removed(tmp_path):
     assert not folders[1].exists() and path.read_text() == "newer"
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "busy"),
-    [(True, True, False), (True, False, True), (False, True, True)],
-)
-def test_a_folder_is_locked_by_one_process_or_shared(tmp_path, first, second, busy):
-    with files.lock(tmp_path, "busy", shared=first):
-        try:
-            with files.lock(tmp_path, "busy", shared=second):
-                assert not busy
-        except SRError:
-            assert busy
-
-
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_link_stays_and_its_target_is_replaced(tmp_path, exists):
     """The half-written file lies on the disk of the target."""

@@ -28,6 +28,7 @@ def check(card: dict, dataset: dict, bands: int = 4, **options) -> None:
 def test_what_fits():
     check(CARD, DATASET)
     check({}, {})  # cards without these keys contradict nothing
+    check({"bands": None}, {})
     check(CARD, {})
     check({}, DATASET, bands=-1)
     check({**CARD, "lr_spacing": 6.0001}, DATASET)
@@ -65,7 +66,6 @@ def test_windows():
 
 
 def write(patches, card: dict | None = None, side: int = 8):
-    """Write two test patches of lr pixels, and a card."""
     lr = np.full((2, side, side, 4), 99)
     folder = patches("test", lr, lr.repeat(4, axis=1).repeat(4, axis=2))
     if card is not None:
@@ -86,7 +86,6 @@ def test_reading(patches):
 
 
 def test_bad_test_set(patches, tmp_path):
-    """A card with another factor, small patches, and a missing image."""
     with pytest.raises(SRError, match="dataset.json says factor 2, 4 is expected"):
         read_eval_set(write(patches, {**DATASET, "factor": 2}))
     with pytest.raises(SRError, match="28 pixels a side; at least 32.*--patch_size 8"):

@@ -20,8 +20,6 @@ def test_existing_results_are_kept(tmp_path):
 
 
 def test_nothing_is_left_if_the_report_fails(tmp_path, monkeypatch):
-    """A report that fails leaves no metrics.json."""
-
     def fail(*_):
         raise SRError("no report")
 

@@ -85,7 +85,6 @@ def test_rim_and_missing_pixels(tmp_path, write_raster):
 
 
 def test_without_the_image(tmp_path, write_raster):
-    """No image, no places, another CRS, or an incomplete card."""
     assert open_reader(tmp_path) is None
     sentinel2(write_raster)
     assert open_reader(tmp_path) is not None

@@ -11,7 +11,6 @@ def find(title: str, metrics: dict) -> Table:
 
 
 def test_text_is_aligned():
-    """Names are aligned left and numbers right; tables of the page are left out."""
     shown = [
         Table("One", ["", "L1"], [["bicubic", "9.00"], ["x", "10.00"]], ["a note"]),
         Table("Two", notes=["of the page"], page_only=True),
@@ -48,7 +47,6 @@ def test_gain_and_its_interval(metrics):
 
 
 def test_slow_scores(metrics):
-    """Rows, and the number of patches in the notes."""
     detail = find("New detail", metrics())
     assert detail.rows[0] == ["bicubic", "9.0", "-", "-", "-"]
     assert detail.rows[1] == ["model", "5.8", "0.35", "0.38", "0.27"]

@@ -7,7 +7,6 @@ from srtools.images import figures
 
 
 def test_no_data_is_black_and_does_not_count_in_pictures(tmp_path, write_raster):
-    """Nodata in one part of an image does not change the display of the other."""
     random = np.random.default_rng(0)
     pixels = random.integers(1001, 9000, (40, 40, 4)).astype(np.uint16)
     half_empty = np.where(np.arange(40)[None, :, None] < 20, 0, pixels)

@@ -20,7 +20,6 @@ JPEG_XL = struct.pack("<HHIH", 259, 3, 1, 50002)  # the wheels of rasterio lack 
 
 @pytest.fixture
 def unread(tmp_path, write_raster):
-    """Make files that GDAL cannot open."""
     codec = Path(write_raster("codec.tif", np.full((20, 20), 900, np.uint16)))
     codec.write_bytes(codec.read_bytes().replace(NO_COMPRESSION, JPEG_XL))
     with zipfile.ZipFile(tmp_path / "S2A_MSIL2A.ZIP", "w") as archive:
@@ -45,7 +44,6 @@ UNREAD = {
 
 @pytest.mark.parametrize("name", UNREAD)
 def test_unreadable_images(unread, name):
-    """The message holds GDAL's reason, and a remedy."""
     path = name if name == SUBDATASET else str(unread / name)
     with pytest.raises(SRError) as error:
         describe(path, "the image")

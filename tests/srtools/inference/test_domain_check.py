@@ -5,7 +5,6 @@ import pytest
 from scipy.ndimage import zoom
 
 from srtools.inference import domain_check, output_grid
-from srtools.network import domain_shift
 from srtools.network.saved_model import ModelInfo
 from srtools.sentinel2.sentinel2_image import Sentinel2
 
@@ -48,12 +47,3 @@ def test_windows_without_data_are_left_out(read_windows):
     assert 20 < len(windows) < 40 and windows.min() >= 1
     s2, area, windows = read_windows(smooth(8, 40))  # smaller than a window
     assert not len(windows) and not len(domain_check.read_windows({}, s2, area))
-
-
-def test_the_warning(read_windows, caplog):
-    s2, _, windows = read_windows(smooth(200, 160))
-    for patches, warned in ((windows, False), (windows * 3, True), (None, False)):
-        card = {} if patches is None else {"training_set": domain_shift.record(patches)}
-        caplog.clear()
-        assert domain_check.is_unlike(card, s2, windows) is warned
-        assert ("unlike the training set" in caplog.text) is warned

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from srtools.errors import SRError
-from srtools.network.receptive_field import layer_table, receptive_field
+from srtools.network.receptive_field import receptive_field
 
 import tensorflow as tf
 
@@ -105,9 +105,3 @@ def test_what_is_served_may_look_further_than_what_is_trained():
     hr = conv(3)(image)
     assert receptive_field(tf.keras.Model(image, {"hr": hr})) == 1
     assert receptive_field(tf.keras.Model(image, {"hr": hr, "hr_dn": conv(5)(hr)})) == 3
-
-
-def test_table_has_a_line_per_layer():
-    lines = layer_table(build(NETWORKS["transposed twice"])).splitlines()
-    assert len(lines) == 1 + 5
-    assert lines[-1].split()[2:] == "4 h x 4 w x 2 198 3 px".split()

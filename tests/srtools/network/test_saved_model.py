@@ -9,14 +9,11 @@ from srtools.errors import SRError
 from srtools.network import saved_model, weights
 from srtools.network.receptive_field import receptive_field
 from srtools.network.saved_model import CARD, SIGNATURE
-from tests.networks import make, scene
+from tests.networks import CROPS, KEYS, make, scene
 
 import tensorflow as tf
 
 MARGIN = 3 + 2 * 2 + 2 + 2  # lr pixels of the receptive field
-CROPS = (16, 32, 64, 96, 128)
-NAMES = ("hr", "hr_dn")
-KEYS = {*NAMES, *(f"{name}_crop{crop}" for name in NAMES for crop in CROPS)}
 
 
 def make_trained():

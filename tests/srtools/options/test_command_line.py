@@ -1,7 +1,6 @@
 """Options written as a command, and read again; help; and what follows from options."""
 
 import dataclasses
-import os
 import shlex
 from datetime import date
 
@@ -14,7 +13,6 @@ from srtools.options import model_options as model
 from srtools.options import training_options as training
 from srtools.options.parser import command_line, parse
 from srtools.options.search_options import SearchOptions
-from tests.processes import ROOT, run_python
 
 SPOT = "--pan p --xs x --out_dir o"
 
@@ -46,23 +44,6 @@ def test_no_secrets():
     options = dataset.parse([*SPOT.split(), "--s2_images", *links])
     command = command_line("sr_dataset.py", options)
     assert "secret" not in command and "https://host/a.tif" in command
-
-
-@pytest.mark.parametrize(
-    ("script", "misuse", "library"),
-    [
-        ("sr_dataset.py", "--patch_size 1", "rasterio"),
-        ("sr_model.py", "--filters 0", "tensorflow"),
-        ("sr_train.py", "--nb_epochs 0", "tensorflow"),
-    ],
-)
-def test_help_and_misuse_wait_for_no_library(tmp_path, script, misuse, library):
-    """Here it cannot be imported at all."""
-    (tmp_path / f"{library}.py").write_text("raise ImportError('too early')")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    for words, code in ((["--help"], 0), (misuse.split(), 2)):
-        done = run_python(script, *words, cwd=ROOT, env=environment)
-        assert done.returncode == code, done.stderr
 
 
 @pytest.mark.parametrize("cli", [dataset, inference])

@@ -35,6 +35,14 @@ MISUSE = [
     (dataset, f"{DATASET} --end_date 2022-13-01", "'2022-13-01' is not a day"),
     (dataset, f"{DATASET} --max_bad_share -1", "is not a number of at least 0 up to 1"),
     (dataset, f"{DATASET} --offset 5", "choose from"),
+    (dataset, f"{DATASET} --spot_date 14/07/2022", "'14/07/2022' is not a day"),
+    *(
+        (dataset, f"{DATASET} {words}", words.split()[0])
+        for words in (
+            *("--proportions 0 0 0", "--proportions 0 1 1", "--proportions nan 1 1"),
+            *("--proportions 1 0 1 --split interleaved", "--margin -1", "--seed -1"),
+        )
+    ),
     (evaluation, f"{EVALUATION} --batch_size 0", "is not a whole number of at least 1"),
     (evaluation, f"{EVALUATION} --compare a b", "--compare takes two folders of r"),
     (evaluation, "--out_dir o", "--model_dir and --patches are required, or --compare"),

@@ -10,7 +10,6 @@ from srtools.images.radiometry import remove_offset
 from srtools.images.raster import describe
 from srtools.pair.dataset_job import DatasetJob
 from srtools.sentinel2.sentinel2_image import Sentinel2
-from tests.ground import measure
 from tests.rasters import UTM31
 
 import pyotb
@@ -52,17 +51,3 @@ def test_nothing_is_made_up_beyond_the_edge_of_sentinel2(tmp_path, write_raster)
     job = DatasetJob(None, tmp_path, info, info, Sentinel2([[s2]]))
     job.write_own_grid(pyotb.Input(s2))
     assert job.entries["sentinel2_own_grid"]["size"] == [10, 10]
-
-
-def test_displacing_spot_undoes_the_shift(scene, tmp_path):
-    """The same blocks, read through a displaced grid."""
-    xs, s2 = scene.spot(), scene.sentinel2((4.3, -3.1))
-    info = describe(xs, "XS")
-    job = DatasetJob(None, tmp_path, info, info, None)
-    job.coregister(measure(xs, s2))
-    moved = job.xs.path
-    # The card keeps the place where the files lie: other exercises add the shift.
-    assert job.entries["xs"] == info.record() != job.xs.record()
-    assert np.hypot(*measure(moved, s2).shift) < 0.2
-    assert (pyotb.Input(moved).to_numpy() == pyotb.Input(xs).to_numpy()).all()
-    assert job.pan.transform == job.xs.transform

@@ -1,6 +1,5 @@
 """Shift, radiometry and change of a pair: measured, judged, recorded."""
 
-import copy
 import json
 import re
 import warnings
@@ -13,10 +12,8 @@ from srtools.matching.registration import BlockShift
 from srtools.pair import criteria, pair_pictures
 from srtools.pair.modulation import Modulation
 from srtools.pair.quality import PairQuality
-from srtools.pair.radiometric_fit import LinearFit, harmonize
-from tests.ground import RIM, changed, inverse, measure
-
-import pyotb
+from srtools.pair.radiometric_fit import LinearFit
+from tests.ground import RIM, changed, measure
 
 
 @pytest.mark.parametrize(
@@ -57,29 +54,6 @@ def test_changed_ground(scene):
     assert quality.changed == pytest.approx(truth, abs=0.04)
 
 
-def test_clouds_do_not_tilt_the_fit(scene):
-    """White in Sentinel-2 only: far from the line, at the end of a long lever."""
-    ground = scene.ground.copy()
-    ground[300:520, 200:500] = 8000
-    quality = measure(scene.spot(0.9, 100), scene.sentinel2(ground=ground))
-    for fit in quality.fits:
-        assert fit.gain == pytest.approx(0.9, rel=0.01)
-    # 220 x 300 of 768 x 768 pixels, and where they are smeared out.
-    assert quality.changed == pytest.approx(0.11, abs=0.04)
-
-
-def test_water_over_most_of_the_scene(scene):
-    """Flat ground narrows the residuals; the rest of the land still counts."""
-    sea = copy.copy(scene)
-    sea.ground = scene.ground.copy()
-    sea.ground[:600] = (350, 420, 380, 150)
-    quality = measure(sea.spot(0.87, 150), sea.sentinel2())
-    assert {"flat", "used"} <= {block.verdict for block in quality.blocks}
-    for fit in quality.fits:
-        assert fit.gain == pytest.approx(0.87, rel=0.01)
-    assert quality.changed < 0.01
-
-
 def test_missing_pixels_are_no_samples(scene):
     """A black corner would otherwise be a point at (ground, 0)."""
     quality = measure(scene.spot(0.87, 150, wedge=70), scene.sentinel2((2, 1)))
@@ -91,22 +65,6 @@ def test_missing_pixels_are_no_samples(scene):
     few = measure(scene.spot(wedge=38), scene.sentinel2((2, 1))).blocks[0]
     assert few.verdict == "used" and few.correlation > 0.97
     assert few.east == pytest.approx(2, abs=0.3)
-
-
-def test_harmonize(scene, tmp_path):
-    """Spot looks like Sentinel-2 afterwards, no data stays, and it can be undone."""
-    xs, s2 = scene.spot(0.8, 250, wedge=10), scene.sentinel2()
-    fits = measure(xs, s2).fits
-    same = harmonize(pyotb.Input(xs), fits)
-    same.write(str(tmp_path / "same.tif"), pixel_type="float")
-    for fit in measure(str(tmp_path / "same.tif"), s2).fits:
-        assert fit.gain == pytest.approx(1, abs=0.002)
-        assert fit.bias == pytest.approx(0, abs=3)
-    spot = pyotb.Input(xs).to_numpy().astype(float)
-    pixels = same.to_numpy()
-    assert ((spot == 0) == (pixels == 0)).all() and (spot == 0).any()
-    back = harmonize(same, [inverse(fit) for fit in fits]).to_numpy()
-    assert np.abs(back - spot).max() < 0.01
 
 
 @pytest.mark.parametrize("value", [0, 700])

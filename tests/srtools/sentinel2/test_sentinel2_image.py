@@ -89,13 +89,6 @@ def test_the_width_of_pixels_in_metres(write_raster, caplog, spacing, crs, words
     assert words in caplog.text and ("pixels are" in caplog.text) is bool(words)
 
 
-def test_a_grid_without_metres_is_refused(write_raster):
-    pixels = np.random.default_rng(0).integers(1, 3000, (8, 8, 4), np.uint16)
-    path = write_raster("s2.tif", pixels, 1e-4, (3.0, 49.0), "EPSG:4326")
-    with pytest.raises(SRError, match="s2.tif is in EPSG:4326, a CRS in metres is"):
-        opened(path).check_area(None)
-
-
 def test_names_of_files(write_raster):
     ones = np.ones((8, 8), np.uint16)
     paths = [

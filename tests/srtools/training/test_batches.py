@@ -63,15 +63,6 @@ def test_each_epoch_has_full_batches_and_every_patch(files, same_brightness, str
     assert orders[0] != orders[1] and orders[0][:COUNT] != sorted(orders[0][:COUNT])
 
 
-def test_an_epoch_does_not_depend_on_earlier_ones_or_on_streaming(files):
-    """A training that resumes with epoch 2 has the same batches."""
-    expected = draw(files, 0, 4)[2 * STEPS :]
-    assert len(expected) == 2 * STEPS
-    for pair, other in zip(draw(files, 2, 4, streaming=True), expected, strict=True):
-        for image, other_image in zip(pair, other, strict=True):
-            np.testing.assert_array_equal(image, other_image)
-
-
 def test_another_seed_is_another_order(files, same_brightness):
     one, other = (draw(files, seed=seed, last=1) for seed in (1, 2))
     assert numbers(one[0][0]) != numbers(other[0][0])
@@ -123,15 +114,6 @@ def test_large_patches_are_streamed(files, monkeypatch, caplog):
     monkeypatch.setattr(batches, "MAX_BYTES_IN_MEMORY", 100)
     batches.open_patches(files)
     assert caplog.messages == ["the patches are read from the disk as they are needed"]
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_keras_gets_the_shapes(files, streaming):
-    """A network cannot be built for an unknown number of bands."""
-    patches = batches.open_patches(files, streaming)
-    inputs, targets, _ = batches.validation_batches(patches, BATCH_SIZE).element_spec
-    assert inputs["lr"].shape == tf.TensorShape([BATCH_SIZE, 6, 6, 4])
-    assert targets["hr"].shape == tf.TensorShape([BATCH_SIZE, 24, 24, 4])
 
 
 def test_memory_holds_one_copy_of_the_patches(files, monkeypatch):

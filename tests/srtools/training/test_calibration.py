@@ -16,7 +16,6 @@ COUNT, SIDE = 12, 24  # patches of a group, and their lr pixels
 
 
 def network(lr: tf.Tensor) -> tf.Tensor:
-    """Repeat each pixel 4 x 4 times."""
     return tf.repeat(tf.repeat(lr, 4, axis=1), 4, axis=2)
 
 

@@ -1,11 +1,11 @@
-"""Checkpoint and lock of a training: save, restore, refuse, delete."""
+"""Checkpoint and lock of a training: save, refuse, delete; test_sr_train.py resumes."""
 
 import numpy as np
 import pytest
 
 from srtools.errors import SRError
 from srtools.training.callbacks import Diverged
-from srtools.training.checkpoint import FILE, Checkpoint, locked, optimizer_variables
+from srtools.training.checkpoint import FILE, Checkpoint, locked
 
 import tensorflow as tf
 
@@ -13,66 +13,11 @@ SETTINGS = {"batch_size": 4, "finetune": None}
 X, Y = np.ones((8, 2), np.float32), np.zeros((8, 1), np.float32)
 
 
-class Table(tf.keras.callbacks.Callback):
-    """Keep the validation loss of the start, as the table of the epochs does."""
-
-    start = None
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch < 0:
-            self.start = logs["val_loss"]
-
-
-def train(checkpoint, epochs=4):
-    """Train a model that gets worse and worse; return its state at the end."""
+def train(checkpoint, epochs):
     model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
-    model.compile(tf.keras.optimizers.Adam(0.5), loss="mse", jit_compile=False)
-    model.set_weights([np.zeros((2, 1)), np.zeros(1)])
-    stop = tf.keras.callbacks.EarlyStopping(
-        patience=9, restore_best_weights=True, start_from_epoch=-1
-    )
+    model.compile("adam", loss="mse", jit_compile=False)
     checkpoint.batches = tf.data.Dataset.from_tensors((X, Y))
-    if checkpoint.arrays:
-        checkpoint.restore_model(model)
-    # At the end Keras 3 restores the best weights.
-    weights = []
-    record = tf.keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: weights.append(model.get_weights())
-    )
-    # Training moves the model away from the validation data, which the start fits.
-    model.fit(
-        X,
-        Y + 9,
-        validation_data=(X, Y),
-        initial_epoch=checkpoint.epochs_done,
-        epochs=epochs,
-        verbose=0,
-        callbacks=[stop, record, checkpoint.with_states_of([Table(), stop])],
-    )
-    optimizer = [v.numpy() for v in optimizer_variables(model)]
-    return stop, [*weights[-1], *optimizer]
-
-
-def assert_same(arrays, others):
-    for one, other in zip(arrays, others, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize("first", [1, 3])
-def test_a_resumed_training_ends_like_one_without_interruption(tmp_path, first):
-    """The optimizer is restored, and a start that is still the best."""
-    whole = train(Checkpoint(tmp_path / "whole", SETTINGS))
-    train(Checkpoint(tmp_path, SETTINGS), first)
-    checkpoint = Checkpoint(tmp_path, SETTINGS)
-    assert checkpoint.load(overwrite=False) and checkpoint.arrays
-    assert (checkpoint.epochs_done, checkpoint.stopped) == (first, False)
-    resumed = train(checkpoint)
-    assert checkpoint.callbacks[0].start == 0.0
-    for stop, _ in (whole, resumed):
-        assert (stop.best, stop.wait, stop.stopped_epoch) == (0.0, 4, 0)
-        assert_same(stop.best_weights, [np.zeros((2, 1)), np.zeros(1)])
-    assert_same(resumed[1], whole[1])
-    assert np.abs(whole[1][0]).min() > 0.1
+    model.fit(X, Y, epochs=epochs, verbose=0, callbacks=[checkpoint])
 
 
 def test_other_settings_are_refused_and_named(tmp_path):

@@ -12,8 +12,6 @@ SIDE = 32 + epoch_pictures.GAP_PIXELS
 
 
 class Zoom(tf.Module):
-    """A network that is a zoom."""
-
     def __init__(self, method):
         self.method = method
 
@@ -23,7 +21,6 @@ class Zoom(tf.Module):
 
 @pytest.fixture
 def pair():
-    """Return three random patches, lr and hr."""
     rng = np.random.default_rng(0)
     lr, hr = (rng.integers(0, 3000, (3, side, side, 4)) for side in (8, 32))
     return lr.astype(np.uint16), hr.astype(np.uint16)

@@ -26,8 +26,6 @@ def card(origin=(EAST, NORTH), valid=COUNTS["valid"]):
 
 @pytest.fixture
 def write(tmp_path):
-    """Return a function that writes the folder of a scene."""
-
     def write(name, groups=tuple(COUNTS), **changed):
         return str(write_folder(tmp_path / name, groups, **changed))
 

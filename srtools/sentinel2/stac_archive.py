@@ -170,6 +170,7 @@ class Archive:
             "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
             "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
             "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
+            "VSI_CACHE": "TRUE",  # each open file keeps what it has read, 25 MB
         }
 
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import rasterio
 from affine import Affine
 from otblite.applications import serve
+from rasterio.enums import Resampling
 from rasterio.warp import transform, transform_bounds
 from scipy.ndimage import gaussian_filter, uniform_filter
 
@@ -152,6 +154,18 @@ def test_partial_pixels_at_the_edge(tmp_path, write_raster, repeating_model, far
     # If some pixels lie fully outside, the centres of the others decide.
     empty |= (cols >= 29)[:, None] & (far > 0)
     np.testing.assert_array_equal(result == 0, empty)
+
+
+def test_the_network_sees_cubic_interpolation(tmp_path, write_raster, repeating_model):
+    """As it did in training; GDAL's kernel is that of OTB."""
+    s2 = write_raster("s2.tif", image(30, 40), spacing=10.0)
+    result, _ = run(tmp_path, s2, repeating_model)
+    grid = raster.describe(tmp_path / "sr.tif", "the output").grid
+    larger = {"transform": grid.transform @ Affine.scale(4), "width": 67, "height": 50}
+    s2 = raster.describe(s2, "Sentinel-2")
+    expected = raster.read([s2], replace(grid, **larger), None, Resampling.cubic)
+    inner = np.s_[16:-16, 16:-16]
+    check_pixels(result[inner], repeat(expected)[:200, :267][inner])
 
 
 @pytest.mark.parametrize("tile_size", [32, 640])

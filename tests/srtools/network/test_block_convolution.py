@@ -18,13 +18,13 @@ KINDS = {
 }
 
 
-def both(filters, size, activation, seed=1):
+def both(filters, size, activation, channels=CHANNELS):
     """Make the layer and a Conv2D with the same random weights."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(1)
     options = {"activation": activation, "padding": "same"}
     pair = [kind(filters, size, **options) for kind in (BlockwiseConv2D, layers.Conv2D)]
     for layer in pair:
-        layer.build((None, None, None, CHANNELS))
+        layer.build((None, None, None, channels))
     weights = [random.normal(size=w.shape) for w in pair[0].get_weights()]
     for layer in pair:
         layer.set_weights(weights)
@@ -52,22 +52,22 @@ def test_output_and_gradients_are_those_of_keras(name, size):
 
 def test_the_output_of_bfloat16_has_no_steps():
     """A layer like a trained one: it takes a band from a channel, and sharpens it."""
-    random = np.random.default_rng(3)
-    layer, _ = both(4, 7, None)
+    random, channels = np.random.default_rng(3), 32  # fewer are summed in float32
+    layer, _ = both(4, 7, None, channels)
     kernel, bias = layer.get_weights()
     bands = np.arange(4)
-    kernel *= 2e-3
+    kernel *= 1e-3
     kernel[2:5, 2:5, bands, bands] -= 0.02
     kernel[3, 3, bands, bands] += 0.7
     layer.set_weights([kernel, 0 * bias])
-    image = tf.constant(random.uniform(0.3, 0.6, (2, 24, 24, CHANNELS)), tf.bfloat16)
+    image = tf.constant(random.uniform(0.3, 0.6, (2, 24, 24, channels)), tf.bfloat16)
     exact = layer(tf.cast(image, tf.float32)).numpy()
     output = layer(image)
     assert output.dtype == tf.float32
     plain = tf.nn.conv2d(image, tf.cast(kernel, tf.bfloat16), 1, "SAME")
     plain = tf.cast(plain, tf.float32).numpy()
     error, usual = (np.abs(a - exact)[:, 3:-3, 3:-3].mean() for a in (output, plain))
-    assert error < 1e-4 < 3e-4 < usual  # 1 DN; 3 DN with TensorFlow alone
+    assert error < 2e-4 < 3e-4 < usual  # 1 or 2 DN; 3 DN with TensorFlow alone
     values, steps = (len(np.unique(np.rint(1e4 * a))) for a in (output.numpy(), plain))
     assert values > 4 * steps
 

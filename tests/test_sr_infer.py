@@ -186,6 +186,18 @@ def test_a_mask_file(tmp_path, write_raster, blurring_model, tile_size):
     assert cards.read_card(tmp_path / "sr.json")["mask"].endswith("mask.tif")
 
 
+@pytest.mark.parametrize("nodata", [np.nan, 255])
+def test_nodata_of_a_mask_is_masked(tmp_path, write_raster, repeating_model, nodata):
+    s2 = write_raster("s2.tif", image(20, 20))
+    keep = np.ones((20, 20), np.float32)
+    keep[3, 5] = nodata
+    mask = write_raster("mask.tif", keep, nodata=nodata)
+    clean, _ = run(tmp_path, s2, repeating_model)
+    result, _ = run(tmp_path, s2, repeating_model, mask=mask)
+    clean[12:16, 20:24] = 0
+    np.testing.assert_array_equal(result, clean)
+
+
 def copy_model(model: str, folder: Path, card: dict) -> str:
     shutil.copytree(model, folder)
     files.make_folder(folder / "assets")
@@ -255,7 +267,7 @@ def test_bad_input_is_refused(tmp_path, write_raster, repeating_model, monkeypat
     refused("weights.*train it anew with sr_train.py", precision="bfloat16")
     refused("needs a scene classification.*give the .SAFE folder", mask="SCL")
     refused("far.tif does not show", mask="far.tif")
-    refused("has no data in the area", mask="cloudy.tif")
+    refused("all pixels there are 0 or masked; .* another --mask", mask="cloudy.tif")
     crs = "--consistent.*EPSG:32631.*EPSG:2154"
     refused(crs, like="lambert.tif", consistent=True)
     assert contents(tmp_path) == before

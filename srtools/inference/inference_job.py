@@ -167,9 +167,11 @@ class Job:
         self.masked, side = masked, pieces.TILES_A_SIDE * self.tile_size
         self.pieces = pieces.cut(self.grid.width, self.grid.height, side)
         if all(self._content(piece) == Content.NONE for piece in self.pieces):
+            path, masked = redact(self.s2.images[0].path), self.options.mask
             raise SRError(
-                f"{redact(self.s2.images[0].path)} has no data in the area of the "
-                "output, all pixels there are 0; take another image or another area"
+                f"{path} has no data in the area of the output, all pixels there are 0"
+                f"{' or masked' if masked else ''}; take another image"
+                f"{', another --mask' if masked else ''} or another area"
             )
 
     def _content(self, piece: Piece) -> Content:

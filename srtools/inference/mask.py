@@ -20,7 +20,8 @@ SCL = "SCL"  # value of the option: the scene classification of Sentinel-2
 def apply(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
     """Return Sentinel-2 with masked pixels set to 0, as VRT files in `folder`.
 
-    `option` is "SCL" or a mask file, 0 over masked pixels; beyond its edges all is 0.
+    `option` is "SCL" or a mask file, 0 or nodata over masked pixels; beyond its edges
+    all is 0.
     """
     paths, masked_classes = [option], (0,)
     if option == SCL:
@@ -34,9 +35,11 @@ def apply(s2: Sentinel2, option: str, folder: Path) -> Sentinel2:
     source = raster.describe(paths[0], "the mask", bands=1)
     checks.check_overlaps(source, s2.images[0])
     classes = raster.read([source], s2.grid)[..., 0]
-    valid = np.ones(classes.shape, bool)
-    for value in masked_classes:  # `np.isin` takes ten times the memory
-        valid &= classes != value
+    valid = ~np.isnan(classes)
+    # `np.isin` takes ten times the memory.
+    for value in (*masked_classes, source.band_infos[0].nodata):
+        if value is not None:
+            valid &= classes != value
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "compress": "deflate"}
     path = folder / "mask.tif"
     with rasterio.open(path, "w", tiled=True, **profile, **vars(s2.grid)) as file:

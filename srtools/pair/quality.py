@@ -145,7 +145,7 @@ class PairQuality:
             raise SRError(
                 f"a shift could be measured in {used} of {len(self.blocks)} blocks, "
                 f"in {LEAST_BLOCKS} at least is expected; check that the images show "
-                "the same place without clouds, or do without --coregister"
+                "the same place without clouds or nodata, or do without --coregister"
             )
         return self.shift
 

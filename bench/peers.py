@@ -21,7 +21,7 @@ from srtools.evaluation.eval_set import read_eval_set
 from srtools.evaluation.sentinel2_pixels import NativePixels, open_sentinel2
 from srtools.images import raster
 from srtools.images.grid import Grid
-from srtools.matching.point_spread import blur_weights
+from srtools.matching.point_spread import blur_at
 from srtools.metrics import ergas, psnr, spectral_angle
 
 UNITS = {"DN": (1, 0), "offset": (1, OFFSET_DN), "reflectance": (1 / SCALE, 0)}
@@ -93,11 +93,7 @@ def from_sentinel2(
     corner = grid.position(*patch.transform @ (0, 0))
     places = zip(corner, (native.rows, native.cols), strict=True)
     rows, cols = (first + (place + 0.5) * ratio - 0.5 for first, place in places)
-    down, right = (
-        blur_weights(centres, size, grid.transform.a, blur)
-        for centres, size in ((rows, grid.height), (cols, grid.width))
-    )
-    seen = np.einsum("nh,hwb,mw->nmb", down, image, right, optimize=True)
+    seen = blur_at(image, rows, cols, grid.transform.a, blur)
     return np.abs(seen - native.pixels / SCALE).mean()
 
 

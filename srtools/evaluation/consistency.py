@@ -7,7 +7,7 @@ from srtools.evaluation.eval_set import INNER, EvalSet, Sample
 from srtools.evaluation.patch_scores import BASELINE, MODEL
 from srtools.evaluation.sentinel2_pixels import NativePixels, open_sentinel2
 from srtools.matching.back_projection import back_project
-from srtools.matching.point_spread import SIGMAS, blur_weights
+from srtools.matching.point_spread import SIGMAS, blur_at
 from srtools.matching.registration import Block, block_shift
 from srtools.metrics import psnr, spectral_angle
 
@@ -48,19 +48,10 @@ class Consistency:
                 scores = self._scores.setdefault(method, [])
                 scores.append(self._measure(image, native))
 
-    def _see(self, image: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
-        """Blur an image [h, w, b] as Sentinel-2 does, and sample it, to [n, m, b].
-
-        `rows` [n] and `cols` [m] count pixels of the image from the first centre.
-        """
-        height, width, bands = image.shape
-        optics = self.spacing, self.sentinel2.blur
-        lines = blur_weights(rows, height, *optics) @ image.reshape(height, -1)
-        return blur_weights(cols, width, *optics) @ lines.reshape(-1, width, bands)
-
     def _measure(self, image: np.ndarray, native: NativePixels) -> tuple[float, ...]:
         """Return L1 and bias (reflectance), spectral angle (degrees), and `_shift`."""
-        simulated = self._see(image, native.rows, native.cols)
+        optics = self.spacing, self.sentinel2.blur
+        simulated = blur_at(image, native.rows, native.cols, *optics)
         error = simulated - native.pixels
         spectra = (pixels.astype(float) for pixels in (simulated, native.pixels))
         angles = spectral_angle(*spectra).numpy()
@@ -74,13 +65,14 @@ class Consistency:
         lies at the same place in both images.  Therefore the image is sampled again,
         displaced by the shift so far, and the remaining shift is added.
         """
+        optics = self.spacing, self.sentinel2.blur
         east = north = 0.0
         if len(native.pixels) < LEAST_SHIFT_PIXELS:
             return np.nan, np.nan
         for _ in range(ROUNDS):
             rows = native.rows - north / self.spacing
             cols = native.cols + east / self.spacing
-            simulated = self._see(image, rows, cols)
+            simulated = blur_at(image, rows, cols, *optics)
             block = Block(0, 0, lr=simulated / SCALE, xs=native.pixels / SCALE)
             rest = block_shift(block, self.sentinel2.spacing)
             if rest.verdict != "used":

@@ -34,10 +34,10 @@ class Coverage:
 
     def record(self) -> dict | None:
         """Return coverage and mean half-width (DN) by level; None if not measured."""
-        if not self._scores[intervals.SERVED]:
+        if not (patches := len(self._scores[intervals.SERVED])):
             return None
         levels = {}
         for level, scores in self._scores.items():
             coverage, width = map(by_band, np.mean(scores, axis=0))
             levels[level] = {"coverage": coverage, "half_width_dn": width}
-        return {"patches": len(scores), "levels": levels}
+        return {"patches": patches, "levels": levels}

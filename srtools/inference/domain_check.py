@@ -21,7 +21,7 @@ def is_unlike(card: Mapping[str, Any], s2: Sentinel2, windows: np.ndarray) -> bo
     """Warn and return True if many `windows` are unlike the training set in a card."""
     items = (s2.record or {}).get("items") or [redact(s2.images[0].path)]
     shift = domain_shift.compare(card, windows, " ".join(items))
-    return bool(shift) and shift.share_unlike > domain_shift.MOST_UNLIKE
+    return bool(shift) and shift.is_unlike
 
 
 def read_windows(card: Mapping[str, Any], s2: Sentinel2, area: Grid) -> np.ndarray:

@@ -50,3 +50,15 @@ def blur_weights(
     weights = np.exp(-np.square(distances) / 2) * (np.abs(distances) <= SIGMAS)
     weights /= weights.sum(axis=1, keepdims=True)
     return weights.astype(np.float32)
+
+
+def blur_at(
+    image: np.ndarray, rows: np.ndarray, cols: np.ndarray, spacing: float, blur: float
+) -> np.ndarray:
+    """Blur an image [h, w, b] as Sentinel-2 does, and sample it, to [n, m, b].
+
+    `rows` [n] and `cols` [m] count pixels of `spacing` metres from the first centre.
+    """
+    height, width, bands = image.shape
+    lines = blur_weights(rows, height, spacing, blur) @ image.reshape(height, -1)
+    return blur_weights(cols, width, spacing, blur) @ lines.reshape(-1, width, bands)

@@ -31,6 +31,11 @@ class DomainShift(NamedTuple):
     strongest: str  # feature with the largest median deviation
     deviation: float  # that deviation, standard deviations of the training set
 
+    @property
+    def is_unlike(self) -> bool:
+        """True if more of the ground is unlike the training set than is usual."""
+        return self.share_unlike > MOST_UNLIKE
+
 
 def features(patches: np.ndarray) -> np.ndarray:
     """Compute `FEATURES` [n, 13] of lr patches [n, h, w, bands], DN without offset."""
@@ -88,7 +93,8 @@ def compare(card: dict, patches: np.ndarray, scene: str) -> DomainShift | None:
     strongest = int(np.abs(deviations).argmax())
     name, deviation = FEATURES[strongest], float(deviations[strongest])
     share = float((distances > usual["usual_distance"]).mean())
-    if share > MOST_UNLIKE:
+    shift = DomainShift(share, name, deviation)
+    if shift.is_unlike:
         blur = "; if the blur differs, try --consistent" * ("fineness" in name)
         log.warning(
             f"{scene}: {share:.0%} of the ground is unlike the training set of the "
@@ -96,4 +102,4 @@ def compare(card: dict, patches: np.ndarray, scene: str) -> DomainShift | None:
             f"{deviation:+.1f} standard deviations; expect less, check the result, or "
             f"train on such ground{blur}"
         )
-    return DomainShift(share, name, deviation)
+    return shift

@@ -24,7 +24,7 @@ from srtools.conventions import BANDS, FACTOR, INPUT
 from srtools.engine import engine_errors
 from srtools.images.radiometry import at_least_1, remove_offset
 from srtools.inference.inference_job import Job, print_ranking
-from srtools.inference.pieces import CREATION, Piece
+from srtools.inference.pieces import Piece
 from srtools.options import inference_options as cli
 
 import pyotb
@@ -73,7 +73,7 @@ def write_piece(sr: pyotb.App, piece: Piece, tile_size: int, path: Path) -> None
         "streaming:sizemode": "height",
         "streaming:sizevalue": tile_size,
         "box": piece.box,
-        **{f"gdal:co:{name}": value for name, value in CREATION.items()},
+        **{f"gdal:co:{name}": value for name, value in piece.creation.items()},
     }
     sr.write(str(path), pixel_type="uint16", ext_fname=extended)
 

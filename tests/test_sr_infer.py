@@ -95,7 +95,7 @@ def test_covers_every_pixel_in_its_place(
 @pytest.mark.parametrize("tile_size", [4, 20, 52, 64, 300])
 def test_no_seam(tmp_path, write_raster, blurring_model, tile_size, monkeypatch):
     """The result is that of one pass over the reflected image, for any tile size."""
-    monkeypatch.setattr(pieces, "TILES_A_SIDE", 99)
+    monkeypatch.setattr(pieces, "TILES_A_SIDE", 100)
     pixels = image(41, 33)
     s2 = write_raster("s2.tif", pixels)
     result, _ = run(tmp_path, s2, blurring_model, tile_size=tile_size)
@@ -556,7 +556,7 @@ def test_a_tile_takes_the_memory_of_a_part(tmp_path, write_raster, repeating_mod
     """
     block = write_raster("block.tif", image(366, 366), 10.0)
     peaks = []
-    for size, parts in ((10, 20), (30, 157)):
+    for size, parts in ((10, 20), (30, 168)):
         copies = {(366 * c, 366 * r) for c in range(size) for r in range(size)}
         whole = raster.describe(block, "block").grid.part(
             (slice(0, 366 * size), slice(0, 366 * size))
@@ -566,8 +566,8 @@ def test_a_tile_takes_the_memory_of_a_part(tmp_path, write_raster, repeating_mod
         s2 = vrt.write(tmp_path / f"{size}.vrt", whole, bands)
         command = [sys.executable, "sr_infer.py", "--s2_images", str(s2)]
         command += ["--model_dir", repeating_model, "--out", str(tmp_path / "sr.tif")]
-        # Five of 100 pieces, and five of 784.
-        command += ["--tile_size", "672", "--part", f"5/{parts}", "--overwrite"]
+        # Five of 100 pieces, and five of 841.
+        command += ["--tile_size", "640", "--part", f"5/{parts}", "--overwrite"]
         peaks.append(measure.run(command, Path(sr_infer.__file__).parent).peak_bytes)
         assert len(list(tmp_path.glob("sr.tif.pieces/*.tif"))) == 5
     assert peaks[1] < 1.2 * peaks[0] and peaks[1] < 3e9

@@ -1,6 +1,6 @@
 """VRT files: GDAL pads, moves, masks or joins images while OTB or otblite reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -32,22 +32,15 @@ class Band:
     dtype: str
     copies: Sequence[Copy] = ()
     """A later copy lies over an earlier one; the rest of the band is 0."""
-    nodata: bool = False  # the band declares 0 as nodata
-    title: str | None = None
-    scale: float | None = None  # physical value of one DN
 
 
-def write(
-    path: Path, grid: Grid, bands: Sequence[Band], tags: Mapping[str, str] = {}
-) -> Path:
+def write(path: Path, grid: Grid, bands: Sequence[Band]) -> Path:
     """Write a VRT file with a band for each of `bands`; return `path`."""
-    items = (f'<MDI key="{key}">{escape(text)}</MDI>' for key, text in tags.items())
     path.write_text(
         f"""\
 <VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">
   <SRS>{escape(grid.crs.to_wkt())}</SRS>
   <GeoTransform>{", ".join(map(repr, grid.transform.to_gdal()))}</GeoTransform>
-  <Metadata>{"".join(items)}</Metadata>
   {"".join(_band(number, band) for number, band in enumerate(bands, 1))}
 </VRTDataset>
 """,
@@ -57,16 +50,10 @@ def write(
 
 
 def _band(number: int, band: Band) -> str:
-    facts = {
-        "Description": band.title and escape(band.title),
-        "NoDataValue": 0 if band.nodata else None,
-        "Scale": band.scale,
-    }
-    tags = [f"<{k}>{v}</{k}>" for k, v in facts.items() if v is not None]
     sources = [_source(copy, copy.band or band.number) for copy in band.copies]
     return f"""
   <VRTRasterBand dataType="{typename_fwd[dtype_rev[band.dtype]]}" band="{number}">
-    {"".join(tags + sources)}
+    {"".join(sources)}
   </VRTRasterBand>"""
 
 

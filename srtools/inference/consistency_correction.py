@@ -54,4 +54,4 @@ def _write_corrected(
     limited = np.clip(np.rint(corrected), 1, 65535)
     valid = pixels.all(axis=-1, keepdims=True)
     inner = np.where(valid, limited, 0)[area.touched(own.bounds)]
-    pieces.write(path, np.moveaxis(inner, -1, 0).astype(np.uint16))
+    pieces.write(path, np.moveaxis(inner, -1, 0).astype(np.uint16), piece)

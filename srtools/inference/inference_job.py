@@ -58,7 +58,7 @@ class Job:
         lr_grid: VRT file with the grid of the network's input.
         model_dir, names: SavedModel to serve, and names of its outputs to use.
         crop: pixels that these outputs lack on each side.
-        tile_size: side of a tile, output pixels; whole lr pixels.
+        tile_size: side of a tile, output pixels; pieces have whole blocks.
     """
 
     def __init__(self, options: Options, make_network: Callable[..., Any]) -> None:
@@ -73,7 +73,8 @@ class Job:
         inputs = *(options.s2_images or ()), options.like, options.aoi, options.mask
         self.outputs.check(options.overwrite, list(filter(None, inputs)))
         self._choose_model()
-        self.tile_size = math.ceil(options.tile_size / FACTOR) * FACTOR
+        unit = pieces.TILE_UNIT if options.tile_size > pieces.TILE_UNIT else FACTOR
+        self.tile_size = math.ceil(options.tile_size / unit) * unit
         for path in self.outputs.paths:
             files.make_folder(path.parent)
         self.folder = pieces.folder_of(options.out)
@@ -230,7 +231,7 @@ class Job:
             content = self._content(piece)
             if content == Content.NONE:
                 shape = bands, piece.height, piece.width
-                return pieces.write(path, np.zeros(shape, np.uint16))
+                return pieces.write(path, np.zeros(shape, np.uint16), piece)
             with engine_errors("super-resolving"):
                 write(piece, path)
             raster.check_written(path)  # OTB does not report a full disk

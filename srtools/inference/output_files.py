@@ -1,40 +1,29 @@
 """Files that exercise 5 writes: the image, its intervals, card, preview."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
-import rasterio.shutil
 
 from srtools import cards, files
-from srtools.conventions import BANDS, OFFSET_TAG
+from srtools.conventions import BANDS, OFFSET_TAG, SCALE
 from srtools.errors import SRError
 from srtools.images import figures, raster
 from srtools.images.grid import Grid
+from srtools.inference import cog
 from srtools.inference.pieces import Piece, write_vrt
 from srtools.network.intervals import SERVED
 from srtools.sentinel2.sentinel2_image import Sentinel2
 from srtools.urls import redact
 
 MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"
-COG_OPTIONS = {
-    "driver": "COG",
-    "compress": "DEFLATE",
-    "predictor": 2,
-    "level": 1,  # a tenth larger than level 6, and three times as fast
-    "blocksize": 512,
-    "overview_compress": "DEFLATE",
-    "overview_predictor": 2,
-    "overview_resampling": "AVERAGE",
-    "bigtiff": "IF_SAFER",
-    "num_threads": "ALL_CPUS",
-}
-
-JOINING = {  # little memory, beside that of TensorFlow; no slower
-    "GDAL_MAX_DATASET_POOL_SIZE": 4,  # open pieces; GDAL would keep 100 open
-    "VRT_NUM_THREADS": 1,  # those of COG_OPTIONS suffice
-}
+JOINED_SIZE = 1.6  # of the pieces' size: the image, and its overviews a second time
+JOINING = {"GDAL_CACHEMAX": 64, "GDAL_MAX_DATASET_POOL_SIZE": 4}
+"""GDAL's settings while pieces are joined: 64 MB, and 4 open files of a VRT."""
 
 
 class OutputFiles:
@@ -75,8 +64,9 @@ class OutputFiles:
     ) -> dict[str, Any]:
         """Join the pieces in `folder`; write all files or none; return the card."""
         names = [Path(redact(image.path)).name for image in s2.images]
+        made = sum((folder / piece.name).stat().st_size for piece in pieces)
+        scarce = shutil.disk_usage(folder).free < JOINED_SIZE * made
         tags = {
-            "AREA_OR_POINT": "Area",
             "PROCESSING": f"super-resolution by {card['model_dir']}",
             "SENTINEL2": " ".join(card["sentinel2"].get("items") or names),
             OFFSET_TAG: str(card["offset"]),
@@ -84,9 +74,9 @@ class OutputFiles:
         with files.whole_files(self.beside, replaced=[self.interval]) as partial:
             for number, path in enumerate(self.images):
                 more = {"INTERVAL": MEANING} if number else {}
-                first, vrt = 1 + number * len(BANDS), folder / f"{path.stem}.vrt"
-                write_vrt(vrt, pieces, grid, first, tags | more)
-                write_cog(vrt, partial / path.name)
+                settings = grid, tags | more, 1 + number * len(BANDS)
+                remove = scarce and path is self.images[-1]
+                write_cog(partial / path.name, folder, pieces, *settings, remove)
             image = partial / self.image.name
             record = raster.describe(image, "the output").record()
             card = {**card, "output": {**record, "path": str(self.image)}}
@@ -96,14 +86,55 @@ class OutputFiles:
         return card
 
 
-def write_cog(vrt: Path, path: Path) -> None:
-    """Write the VRT of the pieces as a Cloud Optimized GeoTIFF with overviews."""
+def write_cog(
+    path: Path,
+    folder: Path,
+    pieces: Sequence[Piece],
+    grid: Grid,
+    tags: Mapping[str, str] = {},
+    first: int = 1,
+    remove: bool = False,
+) -> None:
+    """Write four bands of the pieces as a Cloud Optimized GeoTIFF with overviews.
+
+    Arguments:
+        path: the file, in a folder for temporary files.
+        folder: folder of the pieces.
+        first: number of the first band in the pieces.
+        remove: remove each piece when its blocks are copied.
+    """
+    bands = slice(first - 1, first - 1 + len(BANDS))
+    source = write_vrt(folder / f"{path.stem}.vrt", pieces, grid, first)
+    creation = {"driver": "GTiff", "dtype": "uint16", "nodata": 0, **pieces[0].creation}
+    files = [folder / piece.name for piece in pieces]
     try:
         with rasterio.Env(**JOINING):
-            rasterio.shutil.copy(str(vrt), str(path), **COG_OPTIONS)
-        raster.check_written(path)  # on a full disk GDAL may return without an error
+            image = cog.read(_write_empty(path, grid, tags, creation))
+            rows = [
+                [cog.read(files[index], index).blocks[:, bands] for index, _ in row]
+                for _, row in groupby(enumerate(pieces), lambda item: item[1].row)
+            ]
+            directories = [image._replace(blocks=np.block(rows))]
+            while max(directories[-1].blocks.shape[2:]) > 1:
+                half = path.with_name(f"{len(files)}.tif")
+                cog.write_half(source, half, creation)
+                directories.append(cog.read(half, len(files), cog.OVERVIEW))
+                files.append(half)
+                source = half
+        ours = files if remove else files[len(pieces) :]
+        cog.write(path, directories, files, remove=ours)
     except (*raster.GDAL_ERRORS, OSError) as error:
         raise SRError(
             f"{path.name} cannot be written ({raster.reason_of(error)}); the "
-            f"pieces are kept in {vrt.parent}: make room and run the same command again"
+            f"pieces are kept in {folder}: make room and run the same command again"
         ) from None
+
+
+def _write_empty(path: Path, grid: Grid, tags: Mapping[str, str], creation) -> Path:
+    """Write an image without blocks, for the tags of its directory."""
+    path = path.with_name("empty.tif")
+    made = {**vars(grid), **creation, "count": len(BANDS), "SPARSE_OK": True}
+    with rasterio.open(path, "w", **made) as file:
+        file.update_tags(**tags)
+        file.descriptions, file.scales = BANDS, [SCALE] * len(BANDS)
+    return path

@@ -13,23 +13,22 @@ import numpy as np
 import rasterio
 
 from srtools import cards, files
-from srtools.conventions import BANDS, SCALE
+from srtools.conventions import BANDS
 from srtools.errors import SRError
 from srtools.images import raster, vrt
 from srtools.images.grid import Grid, Window
 from srtools.images.raster import ImageInfo
+from srtools.inference import cog
 
 log = logging.getLogger(__name__)
 
 PLAN = "plan.json"
 TILES_A_SIDE = 4  # of a piece; whole tiles: none is computed twice
-CREATION = {**raster.COMPRESSED, "INTERLEAVE": "BAND", "BLOCKYSIZE": 32}
-"""GDAL's creation options of a piece.  On a full disk, libtiff may never return from a
-file without compression.  When pieces are joined, a line of a band is read at once."""
+TILE_UNIT = cog.LARGEST_BLOCK // TILES_A_SIDE  # of the side of a larger tile, pixels
 STRIP = 512  # rows in memory while nodata is set: whole blocks
-PIECES_SHARE, JOINED_SHARE = 0.65, 1.1
-"""Bytes on the disk per byte of all pixels, for the pieces and for the image.  The
-image and its overviews take 0.8; a part exists twice while GDAL writes it."""
+PIECES_SHARE, JOINED_SHARE = 0.65, 0.45
+"""Bytes on the disk per byte of all pixels, for the pieces and for their joining, while
+the overviews exist twice.  The image then takes the place of the pieces."""
 
 
 class Piece(NamedTuple):
@@ -39,6 +38,7 @@ class Piece(NamedTuple):
     row: int
     width: int
     height: int
+    block: int = cog.LARGEST_BLOCK  # side of the blocks of its file
 
     @property
     def name(self) -> str:
@@ -48,7 +48,16 @@ class Piece(NamedTuple):
     @property
     def box(self) -> str:
         """The rectangle in OTB's extended file names, "col:row:width:height"."""
-        return ":".join(map(str, self))
+        return f"{self.col}:{self.row}:{self.width}:{self.height}"
+
+    @property
+    def creation(self) -> dict[str, Any]:
+        """GDAL's creation options: as the image, which takes its blocks as they are.
+
+        On a full disk, libtiff may never return from a file without compression.
+        """
+        blocks = {"TILED": "YES", "BLOCKXSIZE": self.block, "BLOCKYSIZE": self.block}
+        return {**raster.COMPRESSED, **blocks, "INTERLEAVE": "BAND"}
 
     @property
     def window(self) -> Window:
@@ -60,11 +69,14 @@ class Piece(NamedTuple):
 def cut(width: int, height: int, size: int) -> list[Piece]:
     """Cut an image into pieces of `size` x `size` pixels or less, row by row.
 
-    >>> [piece.box for piece in cut(5, 3, 4)]
-    ['0:0:4:3', '4:0:1:3']
+    `size` is a multiple of 16.
+
+    >>> [piece.box for piece in cut(20, 12, 16)]
+    ['0:0:16:12', '16:0:4:12']
     """
+    block = cog.block_size(size)
     return [
-        Piece(col, row, min(size, width - col), min(size, height - row))
+        Piece(col, row, min(size, width - col), min(size, height - row), block)
         for row in range(0, height, size)
         for col in range(0, width, size)
     ]
@@ -156,11 +168,11 @@ def make(
         log.info("%s: %d of %d pieces%s", task, number, len(todo), left)
 
 
-def write(path: Path, pixels: np.ndarray) -> None:
+def write(path: Path, pixels: np.ndarray, piece: Piece) -> None:
     """Write the pixels of a piece, [bands, h, w] uint16."""
     bands, height, width = pixels.shape
     size = {"count": bands, "height": height, "width": width, "dtype": "uint16"}
-    with rasterio.open(path, "w", driver="GTiff", **size, **CREATION) as file:
+    with rasterio.open(path, "w", driver="GTiff", **size, **piece.creation) as file:
         file.write(pixels)
     raster.check_written(path)
 
@@ -180,20 +192,11 @@ def set_nodata(path: Path, grid: Grid, images: Sequence[ImageInfo]) -> None:
             file.write(pixels, window=window)
 
 
-def write_vrt(
-    path: Path,
-    pieces: Sequence[Piece],
-    grid: Grid,
-    first: int = 1,
-    tags: Mapping[str, str] = {},
-) -> Path:
+def write_vrt(path: Path, pieces: Sequence[Piece], grid: Grid, first: int = 1) -> Path:
     """Write a VRT beside the pieces that joins them: four bands from number `first`."""
     copies = [
         vrt.Copy(str(path.parent / p.name), (0, 0, p.width, p.height), (p.col, p.row))
         for p in pieces
     ]
-    bands = [
-        vrt.Band(number, "uint16", copies, nodata=True, title=title, scale=SCALE)
-        for number, title in enumerate(BANDS, first)
-    ]
-    return vrt.write(path, grid, bands, tags)
+    numbers = range(first, first + len(BANDS))
+    return vrt.write(path, grid, [vrt.Band(n, "uint16", copies) for n in numbers])

@@ -10,14 +10,14 @@ from threading import Thread
 
 import numpy as np
 import pytest
-import rasterio.shutil
+import rasterio
 from rasterio.env import get_gdal_config
 from rio_cogeo.cogeo import cog_validate
 
 import sr_infer
 from srtools import cards, files
 from srtools.errors import SRError
-from srtools.inference import pieces
+from srtools.inference import cog, output_files, pieces
 from srtools.network import saved_model
 from srtools.options.inference_options import Options
 
@@ -51,7 +51,7 @@ def whole(tmp_path: Path, job: dict) -> np.ndarray:
     """Return the image, made in one piece."""
     out = tmp_path / "whole.tif"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "TILES_A_SIDE", 99)
+        patch.setattr(pieces, "TILES_A_SIDE", 100)
         infer(job, out)
     return read(out)
 
@@ -98,14 +98,14 @@ def test_damaged_pieces_are_made_again(tmp_path, job, monkeypatch, capfd, caplog
     np.testing.assert_array_equal(read(out), whole(tmp_path, job))
 
 
-@pytest.mark.parametrize(("consistent", "needed"), [(False, 0.605), (True, 0.829)])
+@pytest.mark.parametrize(("consistent", "needed"), [(False, 0.380), (True, 0.605)])
 def test_a_full_disk_is_reported_early(tmp_path, job, monkeypatch, consistent, needed):
-    """240 x 180 pixels of four 16-bit bands are 0.346 MB: 0.65 and 1.1 times that.
+    """240 x 180 pixels of four 16-bit bands are 0.346 MB: 0.65 and 0.45 times that.
 
     With --consistent the pieces are written twice, 0.65 more.
     """
     usage, out = shutil.disk_usage(tmp_path), tmp_path / "sr.tif"
-    for free_megabytes, complete in (([needed - 0.005], 0), ([needed + 0.005, 0.5], 1)):
+    for free_megabytes, complete in (([needed - 0.005], 0), ([needed + 0.005, 0.3], 1)):
         free = iter(free_megabytes)
         monkeypatch.setattr(
             shutil, "disk_usage", lambda _, f=free: usage._replace(free=next(f) * 1e6)
@@ -226,44 +226,38 @@ def test_the_file_is_cloud_optimized(tmp_path, write_raster, repeating_model, wi
 
 def test_few_pieces_are_open_while_they_are_joined(tmp_path, job, monkeypatch):
     """GDAL obeys if no VRT is open from before; each open piece takes memory."""
-    seen, copy = [], rasterio.shutil.copy
+    seen, write_half = [], cog.write_half
 
-    def watch(*paths, **options):
+    def watch(*arguments):
         opened = [path.resolve() for path in Path("/proc/self/fd").iterdir()]
         images = [path for path in opened if path.suffix in (".tif", ".vrt")]
         seen.append([path for path in images if path.is_relative_to(tmp_path)])
         seen.append(get_gdal_config("GDAL_MAX_DATASET_POOL_SIZE"))
-        copy(*paths, **options)
+        write_half(*arguments)
 
-    monkeypatch.setattr(rasterio.shutil, "copy", watch)
+    monkeypatch.setattr(cog, "write_half", watch)
     infer(job, tmp_path / "sr.tif")
-    assert seen == [[], 4]
+    assert seen == [[], 4] * 2
 
 
-COPY, SAVE_PREVIEW = "rasterio.shutil.copy", "srtools.images.figures.save_preview"
+SAVE_PREVIEW = "srtools.images.figures.save_preview"
+JOIN = "srtools.inference.cog.write"
 
 
 def fail(*_, **__):
     raise OSError("No space left on device")
 
 
-def fail_at_second(source, target, copy=rasterio.shutil.copy, **options):
-    (fail if "interval" in target else copy)(source, target, **options)
-
-
-def cut_off(source, target, copy=rasterio.shutil.copy, **options):
-    """On a full disk GDAL may return without an error."""
-    copy(source, target, **options)
-    os.truncate(target, os.path.getsize(target) - 3000)
+def fail_at_second(path, *arguments, write=cog.write, **options):
+    (fail if "interval" in path.name else write)(path, *arguments, **options)
 
 
 @pytest.mark.parametrize(
     ("place", "failing", "words"),
     [
         (SAVE_PREVIEW, fail, "No space left"),
-        (COPY, fail, "sr.tif cannot be written .*left.*pieces are kept"),
-        (COPY, fail_at_second, "_interval.tif cannot be written .*No space left"),
-        (COPY, cut_off, "sr.tif was not written completely"),
+        (JOIN, fail, "sr.tif cannot be written .*left.*pieces are kept"),
+        (JOIN, fail_at_second, "_interval.tif cannot be written .*No space left"),
     ],
 )
 def test_pieces_are_kept_until_nothing_can_fail(
@@ -281,6 +275,25 @@ def test_pieces_are_kept_until_nothing_can_fail(
     computed = watch_pieces(monkeypatch)
     infer(job, out, **options)
     assert out.exists() and (tmp_path / "sr_interval.tif").exists() and not computed
+
+
+@pytest.mark.parametrize("uncertainty", [False, True])
+def test_joining_on_a_small_disk(
+    tmp_path, job, calibrated_model, monkeypatch, uncertainty
+):
+    """If the image has no room beside its pieces, it takes their place one by one."""
+    job |= {"model_dir": calibrated_model, "uncertainty": uncertainty}
+    expected, out, left = whole(tmp_path, job), tmp_path / "sr.tif", []
+
+    def watch(*arguments, write=cog.write, **options):
+        write(*arguments, **options)
+        left.append(len(list(pieces.folder_of(out).glob("r*.tif"))))
+
+    monkeypatch.setattr(cog, "write", watch)
+    monkeypatch.setattr(output_files, "JOINED_SIZE", 1e12)
+    infer(job, out)
+    assert left == [12] * uncertainty + [0]
+    np.testing.assert_array_equal(read(out), expected)
 
 
 def test_shares_that_overwrite_do_not_race(tmp_path):

@@ -37,6 +37,8 @@ for _name, _value in {
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_VERSION": "2",
+    # OTB, which reads links of the user in several passes, fetches each block once.
+    "CPL_VSIL_CURL_CACHE_SIZE": str(2**30),
     "GDAL_CACHEMAX": "64",  # MB; by default GDAL takes a share of the RAM
 }.items():
     os.environ.setdefault(_name, _value)

@@ -444,8 +444,8 @@ def search(published, server, out) -> list[str]:
 def test_through_a_stac_api(published, displaced, tmp_path, monkeypatch, capfd):
     """The patches are those of the files behind the API; nothing else is left.
 
-    While they are cut the results grow, with small vectors beside them; the folder of
-    temporary files may be full or missing.
+    While they are cut the results grow, with the copies of Sentinel-2 and small vectors
+    beside them; the folder of temporary files may be full or missing.
     """
     folder, out = published[0], tmp_path / "out"
     created, extract = [], sr_dataset.extract_patches
@@ -476,6 +476,7 @@ def test_through_a_stac_api(published, displaced, tmp_path, monkeypatch, capfd):
         assert server.counters["requests"] == requests
     assert table in printed and "radiometry: R2" in printed
     centres = {f"{group}_centres.geojson" for group in GROUPS}
+    centres |= {f"0_{band}.tif" for band in (*BANDS, "SCL")}
     assert len(created) == len(GROUPS)
     for there in created:
         assert all(path.is_relative_to(out) for path in there)

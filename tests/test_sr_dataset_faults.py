@@ -15,7 +15,7 @@ from affine import Affine
 import sr_dataset
 from srtools.conventions import BANDS
 from srtools.pair import pair_pictures
-from srtools.sentinel2 import download, scenes, stac_archive
+from srtools.sentinel2 import download, stac_archive
 from srtools.sentinel2.stac_archive import Archive
 from tests.fake_stac import (
     FakeService,
@@ -127,7 +127,7 @@ class Run:
 
 
 def command(spot, out_dir, service):
-    """Return the arguments of a run over links."""
+    """Return the arguments of a run with a search."""
     images = ["--pan", spot[0], "--xs", spot[1], "--out_dir", str(out_dir)]
     small = ["--patch_size", "8", "--split", "interleaved"]
     return [*images, *small, "--stac_url", service.url]
@@ -138,11 +138,10 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
     """Run the script as a user would, with an archive of little patience."""
     caplog.set_level(logging.INFO)
 
-    def run(service, timeout=5, patience=20, links=False):
+    def run(service, timeout=5, patience=20):
         archive = functools.partial(Archive, timeout=timeout, patience=patience)
         monkeypatch.setattr("srtools.sentinel2.source.Archive", archive)
-        arguments = command(spot, tmp_path / "out", service)
-        code = sr_dataset.main(arguments if links else [*arguments, "--download"])
+        code = sr_dataset.main(command(spot, tmp_path / "out", service))
         result = Run(code, "".join(capfd.readouterr()), tmp_path / "out")
         card = "".join(path.read_text() for path in result.out_dir.glob("*.json"))
         for text in (result.printed, caplog.text, card):
@@ -156,7 +155,7 @@ def run(spot, tmp_path, monkeypatch, capfd, caplog):
 
 @pytest.fixture(scope="module")
 def faultless(spot, images, tmp_path_factory):
-    """The patches of a run over links in which nothing fails."""
+    """The patches of a run in which nothing fails."""
     out_dir = tmp_path_factory.mktemp("faultless")
     with serve(FakeService()) as service:
         publish(service, images, ("good", "2022-07-15", 1.0))
@@ -183,10 +182,9 @@ def assert_one_line(result, words):
     assert result.files == []
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_nothing_fails(run, service, faultless, links):
+def test_nothing_fails(run, service, faultless):
     """What the others are compared with: the offset removed, nothing left out."""
-    result = run(service, links=links)
+    result = run(service)
     assert_same(result, faultless)
     assert result.card()["offset"] == 1000
     lr = faultless["train_lr_patches.tif"]
@@ -220,26 +218,24 @@ def at_blocks(images, faults, times=10**6):
     return rule
 
 
-@pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("faults", [[503, (429, 0)], ["cut", "cut"]], ids=str)
-def test_a_burst_everywhere_is_outlived(run, service, faultless, faults, links):
+def test_a_burst_everywhere_is_outlived(run, service, faultless, faults):
     """Each part of the service fails twice, before it answers."""
     parts = ["", "search", *service.files]
     service.faults = {part: list(faults) for part in parts}
     if "cut" in faults:  # the search begins again from the start, three times in all
         service.faults |= {"": ["cut"], "search": ["cut"]}
-    assert_same(run(service, links=links), faultless)
+    assert_same(run(service), faultless)
     assert not any(service.faults.values())  # all of them were met
 
 
-@pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize(
     "faults", [(503, "cut", "short", "long"), ("lie", "elsewhere")], ids=str
 )
-def test_blocks_that_fail_at_first(run, service, images, faultless, faults, links):
+def test_blocks_that_fail_at_first(run, service, images, faultless, faults):
     faults = dict(zip(BANDS, faults, strict=False))  # one for each band
     service.rule = at_blocks(images, faults, times=1)
-    assert_same(run(service, links=links), faultless)
+    assert_same(run(service), faultless)
     assert not any(service.rule.left.values())
 
 
@@ -287,22 +283,6 @@ def test_a_block_that_always_fails(run, service, images, monkeypatch, fault, wor
     monkeypatch.setenv("GDAL_NUM_THREADS", "ALL_CPUS")
     service.rule = at_blocks(images, {"B03": fault})
     assert_one_line(run(service), f"good-B03/image.tif cannot be read .*{words}")
-
-
-@pytest.mark.parametrize("fault", [503, 403, "cut", "short", "elsewhere", "lie"])
-def test_a_link_that_dies(run, service, images, monkeypatch, fault):
-    """After the look by which its image was chosen."""
-    monkeypatch.setenv("GDAL_NUM_THREADS", "ALL_CPUS")
-    choose = scenes.choose
-
-    def choose_and_die(*args, **kwargs):
-        scene = choose(*args, **kwargs)
-        service.rule = at_blocks(images, {"B03": fault})
-        return scene
-
-    monkeypatch.setattr(scenes, "choose", choose_and_die)
-    words = "good-B03/image.tif.*read over links.*--download copies the pixels first"
-    assert_one_line(run(service, links=True), words)
 
 
 @pytest.mark.parametrize("part", ["good-SCL", "good-B04"])

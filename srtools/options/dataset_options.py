@@ -7,7 +7,7 @@ from functools import partial
 from srtools.conventions import FIELD_LR_PIXELS, GROUPS, SPLITS, leak_margin
 from srtools.options import parser
 from srtools.options.parser import MisuseError, day, number, option
-from srtools.options.search_options import SEARCH, SearchOptions
+from srtools.options.search_options import SearchOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +50,6 @@ class Options(SearchOptions):
         kind=day,
         metavar="DAY",
     )
-    download: bool = option(
-        False,
-        "copy the pixels of Sentinel-2 during the run, for bad networks, long runs and "
-        "OTB 8.1 (default: OTB reads them over links)",
-        group=SEARCH,
-    )
     scl: str | None = option(
         None,
         "scene classification of --s2_images, to leave clouds out (default: that of a "
@@ -96,8 +90,6 @@ class Options(SearchOptions):
                 "--split interleaved needs three groups; with a proportion of 0 take "
                 "--split blocks"
             )
-        if self.download and self.s2_images:
-            raise MisuseError("--download is for a search; --s2_images are at hand")
         if self.scl and not self.s2_images:
             raise MisuseError("--scl is for --s2_images; a search finds its own")
 

@@ -73,7 +73,6 @@ def open_job(options: Options) -> Iterator["DatasetJob"]:
         xs=xs,
         near=options.spot_date,
         scl=options.scl or True,
-        links=not options.download,
     )
     with opened as s2, files.whole_files(outputs, all_outputs) as folder:
         yield DatasetJob(options, folder, pan, xs, s2)

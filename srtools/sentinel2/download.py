@@ -1,12 +1,11 @@
-"""Remote images over an area: links for OTB, or local copies of their blocks.
+"""Local copies of remote images: the blocks over an area.
 
-Links expire within an hour, and OTB has only the retries of GDAL.  For long runs and
-bad networks whole blocks are copied, several rows of blocks in parallel, each with a
-fresh link and its own retries.  A row that cannot be read ends the download.
+Links expire within an hour, OTB has only the retries of GDAL, and OTB 8.1 cannot read
+signed links.  So whole blocks are copied, several rows of blocks in parallel, each with
+a fresh link and its own retries.  A row that cannot be read ends the download.
 """
 
 import math
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,19 +19,18 @@ import shapely
 from rasterio.windows import Window
 from tqdm import tqdm
 
-from srtools.errors import PixelError, SRError
+from srtools.errors import SRError
 from srtools.files import check_room, make_folder, partial_folder
 from srtools.images.grid import Grid
 from srtools.images.raster import check_written
 from srtools.sentinel2 import areas
 from srtools.sentinel2.passes import Scene
-from srtools.sentinel2.services import in_parallel, keep_secrets_out_of_logs
+from srtools.sentinel2.services import in_parallel
 from srtools.sentinel2.stac_archive import Archive
 from srtools.urls import NAMES
 
 # Around the area: bicubic reads 2 pixels of 10 m more, and a shift may be corrected.
 MARGIN_METRES = 100.0
-LINK_RETRIES = 6  # with doubled delays: half a minute without an answer
 MIN_ROWS = 256  # pixels read at once, because each reading opens the image anew
 
 
@@ -89,30 +87,6 @@ def local_copies(
         check_room(folder, needed, "the temporary copies of Sentinel-2")
         _download(scene.archive, copies)
         yield [{band: plans[index, band].path for band in bands} for index in numbers]
-
-
-@contextmanager
-def open_links(scene: Scene, bands: Sequence[str]) -> Iterator[list[dict[str, str]]]:
-    """Yield {band: current link} for each tile of a scene.
-
-    The block has GDAL's options (retries, time-outs) in the environment, as OTB needs.
-    """
-    keep_secrets_out_of_logs()
-    options = {**scene.archive.gdal_options(), "GDAL_HTTP_MAX_RETRY": LINK_RETRIES}
-    before = {name: os.environ[name] for name in options if name in os.environ}
-    os.environ.update({name: str(value) for name, value in options.items()})
-    try:
-        path = scene.archive.path
-        yield [{band: path(tile.href(band)) for band in bands} for tile in scene.tiles]
-    except PixelError as error:
-        raise SRError(
-            f"{error}; Sentinel-2 was read over links, which may expire, and which "
-            "OTB 8.1 cannot read if they are signed: --download copies the pixels first"
-        ) from None
-    finally:
-        for name in options:
-            del os.environ[name]
-        os.environ.update(before)
 
 
 def _plan_copy(

@@ -16,8 +16,9 @@ from srtools.files import make_folder, partial_folder
 from srtools.images.plausibility import OFFSET_OPTION
 from srtools.images.raster import ImageInfo
 from srtools.options.search_options import ARCHIVES, SearchOptions
-from srtools.sentinel2 import download, safe, scenes
+from srtools.sentinel2 import safe, scenes
 from srtools.sentinel2.areas import footprint
+from srtools.sentinel2.download import MARGIN_METRES, local_copies
 from srtools.sentinel2.items import published_offset
 from srtools.sentinel2.sentinel2_image import Sentinel2
 from srtools.sentinel2.stac_archive import Archive
@@ -37,14 +38,13 @@ def open_sentinel2(
     folder: str | Path,
     *,
     xs: ImageInfo | None = None,
-    margin_metres: float = download.MARGIN_METRES,
+    margin_metres: float = MARGIN_METRES,
     near: date | None = None,
     scl: bool | str = False,
-    links: bool = False,
 ) -> Iterator[Sentinel2]:
     """Yield the user's files as a checked image, or the best image of a search.
 
-    Exercises 1 and 5 look at different ground of it, hence eight arguments.
+    Exercises 1 and 5 look at different ground of it, hence seven arguments.
 
     Arguments:
         area: ground that must have clear pixels, in degrees; None without a search.
@@ -54,7 +54,6 @@ def open_sentinel2(
         margin_metres: distance from that ground within which pixels are copied, too.
         near: day to which the acquisition should be close.
         scl: file of the scene classification; True: take that of the search.
-        links: yield links, which are secrets, instead of copies.
     """
     with ExitStack() as stack:
         if options.s2_images:
@@ -63,12 +62,8 @@ def open_sentinel2(
             scene = find_scene(options, area, near)
             bands = (*BANDS, "SCL") if scl else BANDS
             ground = footprint(xs) if xs else area
-            files = (
-                download.open_links(scene, bands)
-                if links
-                else download.local_copies(scene, bands, ground, folder, margin_metres)
-            )
-            s2 = _describe(scene, stack.enter_context(files), options.offset)
+            copies = local_copies(scene, bands, ground, folder, margin_metres)
+            s2 = _describe(scene, stack.enter_context(copies), options.offset)
         if isinstance(scl, str):
             s2 = with_classification(s2, scl)
         vrts = None
@@ -94,7 +89,7 @@ def find_scene(
 def _describe(
     scene: scenes.Scene, tiles: list[dict[str, str]], offset: int | None
 ) -> Sentinel2:
-    """Describe a scene, {band: file or link} per tile; `offset` overrides its own."""
+    """Describe a scene, {band: file} per tile; `offset` overrides its own."""
     first = scene.tiles[0]
     if offset not in (None, first.offset):
         log.warning(

@@ -5,7 +5,6 @@ secrets, which `redact` and `without_secrets` cut out of messages and cards.
 """
 
 import logging
-import os
 import re
 import time
 import warnings
@@ -44,9 +43,6 @@ ATTEMPTS = 3  # to read an image, each with GDAL's own retries inside
 RETRY_SECONDS = 1.0  # before the first retry; doubled each time
 # Tokens live 45 min or more; one with less time left is replaced before a reading.
 MIN_TOKEN_SECONDS = 1800
-# GDAL's cache of remote files: a pipeline of several passes fetches each block once.
-# The five bands over a whole scene of Spot (60 km) are 300 MB.
-os.environ.setdefault("CPL_VSIL_CURL_CACHE_SIZE", str(2**30))
 
 
 @dataclass(frozen=True)
@@ -158,21 +154,6 @@ class Archive:
                 f"{name} sends no token ({shorten(error)}); {RETRY_ADVICE}"
             ) from None
 
-    def gdal_options(self) -> dict[str, Any]:
-        """Return GDAL's options for reading the archive's images."""
-        return {
-            # With several threads GDAL returns zeros for a block that it cannot read.
-            "GDAL_NUM_THREADS": 1,
-            # A slow server may take long, a silent one may not.
-            "GDAL_HTTP_TIMEOUT": self.patience,
-            "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
-            "GDAL_HTTP_LOW_SPEED_LIMIT": 1000,  # bytes per second
-            "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
-            "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
-            "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
-            "VSI_CACHE": "TRUE",  # each open file keeps what it has read, 25 MB
-        }
-
     def read(self, href: str, reader: Callable[[Any], Result]) -> Result:
         """Open the link `href` with rasterio; return `reader(dataset)`, with retries.
 
@@ -185,8 +166,20 @@ class Archive:
         return within(self.patience, name, lambda: self._read(href, reader))
 
     def _read(self, href: str, reader: Callable[[Any], Result]) -> Result:
-        # GDAL would cache a failure, or half a file, for as long as the process lives.
-        options = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http", **self.gdal_options()}
+        options = {
+            # GDAL would cache a failure, or half a file, while the process lives.
+            "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http",
+            # With several threads GDAL returns zeros for a block that it cannot read.
+            "GDAL_NUM_THREADS": 1,
+            # A slow server may take long, a silent one may not.
+            "GDAL_HTTP_TIMEOUT": self.patience,
+            "GDAL_HTTP_LOW_SPEED_TIME": max(round(self.timeout), 1),
+            "GDAL_HTTP_LOW_SPEED_LIMIT": 1000,  # bytes per second
+            "GDAL_HTTP_CONNECTTIMEOUT": self.timeout,
+            "GDAL_HTTP_MAX_RETRY": ATTEMPTS,
+            "GDAL_HTTP_RETRY_DELAY": RETRY_SECONDS,
+            "VSI_CACHE": "TRUE",  # each open file keeps what it has read, 25 MB
+        }
         keep_secrets_out_of_logs()
         for attempt in range(ATTEMPTS if is_remote(href) else 1):
             if attempt:

@@ -20,7 +20,7 @@ from affine import Affine
 
 import sr_dataset
 import sr_infer
-from srtools.conventions import BANDS, GROUPS
+from srtools.conventions import GROUPS
 from srtools.images import vrt
 from srtools.images.grid import Grid
 from srtools.images.radiometry import at_least_1, remove_offset
@@ -29,10 +29,7 @@ from srtools.options import inference_options as inference
 from srtools.pair import CREATION_OPTIONS, patch_groups, quality, radiometric_fit
 from srtools.pair.dataset_job import DatasetJob
 from srtools.pair.usable_pixels import find_usable_pixels
-from srtools.sentinel2.download import open_links
 from srtools.sentinel2.sentinel2_image import Sentinel2
-from srtools.sentinel2.stac_archive import Archive
-from tests.fake_stac import FakeService, serve
 from tests.processes import ROOT
 
 import otbApplication
@@ -106,27 +103,6 @@ def stacking(scene: SimpleNamespace, folder: Path) -> dict:
         "one tile": exact(computed(stacked(scene))),
         "two tiles": exact(computed(sr_dataset.stack(scene.tiles))),
     }
-
-
-def published(scene: SimpleNamespace, service: FakeService) -> SimpleNamespace:
-    """Describe Sentinel-2 as an archive does; the service has its files."""
-    hrefs = {}
-    for band, path in zip(BANDS, scene.s2, strict=True):
-        service.files[band] = Path(path).read_bytes()
-        hrefs[band] = f"{service.url}/{band}/image.tif"
-    archive = Archive(service.url, timeout=5, patience=30)
-    return SimpleNamespace(
-        tiles=[SimpleNamespace(href=hrefs.__getitem__)], archive=archive
-    )
-
-
-def links(scene: SimpleNamespace, folder: Path) -> dict:
-    """Sentinel-2 read over links, though the server fails now and then."""
-    with serve(FakeService()) as service:
-        image = published(scene, service)
-        with open_links(image, BANDS) as [tile]:
-            service.faults["B03"] = [503, 503]
-            return {"pixels": exact(computed(sr_dataset.stack([[*tile.values()]])))}
 
 
 def offset(scene: SimpleNamespace, folder: Path) -> dict:
@@ -314,7 +290,7 @@ def exercise_5(scene: SimpleNamespace, folder: Path) -> dict:
     return answers
 
 
-IMAGES = (stacking, links, offset, superimpose, pansharpening, harmonizing)
+IMAGES = (stacking, offset, superimpose, pansharpening, harmonizing)
 RESULTS = (pair_table, usable_pixels, masks, kept_sentinel2, exercise_5)
 BLOCKS = {block.__name__: block for block in IMAGES + RESULTS}
 

@@ -19,7 +19,6 @@ TRAIN = "--patches p --model_dir m"
 MISUSE = [
     (dataset, "--out_dir o --xs x", "required: --pan"),
     (dataset, f"{DATASET} --scl s.tif", "--scl is for --s2_images"),
-    (dataset, f"{DATASET} --s2_images a --download", "--download is for a search"),
     (dataset, f"{DATASET} --pan a", "--pan: it is given twice, p and a; give one"),
     (dataset, f"{DATASET} --offset 0 --offset 1000", "it is given twice, 0 and 1000"),
     (dataset, f"{DATASET} P_R1C2.TIF", "several tiles (R1C1, R1C2) is opened by its D"),

@@ -1,8 +1,6 @@
-"""Local copies of remote blocks, and links for the engine: each block fetched once."""
+"""Local copies of remote blocks: each block is fetched once."""
 
-import logging
 import math
-import os
 import re
 import resource
 import shutil
@@ -15,15 +13,12 @@ from affine import Affine
 from rasterio.errors import RasterioError
 from shapely.geometry import box
 
-from srtools.engine import engine_errors
 from srtools.errors import SRError, line_of
 from srtools.sentinel2 import areas, download, services
-from srtools.sentinel2.download import local_copies, open_links
+from srtools.sentinel2.download import local_copies
 from srtools.urls import redact
 from tests.fake_stac import block_ranges, geotiff
 from tests.stac_items import UTM31, item, scene_from
-
-import pyotb
 
 BLOCK, SIZE = 128, 1000  # pixels
 TILE = Affine(10, 0, 450_000, 0, -10, 5_412_000)
@@ -51,6 +46,7 @@ def place(left, top, width=600, height=600, crs=UTM31):
 
 
 INSIDE = place(452_000, 5_410_000, 1800, 2400)
+AREA = place(456_000, 5_406_000, 9000, 12_000)  # columns 590-1510, rows 590-1810
 
 
 @pytest.fixture
@@ -254,45 +250,3 @@ def signed_scene(tokens, publish, image):
     scene = publish(a={"B04": image})
     scene.tiles[0].hrefs["B04"] = f"{tokens.url}/container/a_B04.tif"
     return scene
-
-
-AREA = place(456_000, 5_406_000, 9000, 12_000)  # columns 590-1510, rows 590-1810
-WINDOW = slice(600, 1800), slice(600, 1500)
-
-
-def test_the_engine_reads_each_block_once_over_links(service, publish):
-    """Two bands of 13 MB of noise, read three times."""
-    random, bands = np.random.default_rng(0), ("B04", "B03")
-    pixels = random.integers(1, 2**16, (2, 2560, 2560), np.uint16)
-    files = [geotiff(x, TILE, blockxsize=512, blockysize=512) for x in pixels]
-    before = dict(os.environ)
-    with open_links(publish(a=dict(zip(bands, files, strict=True))), bands) as [tile]:
-        assert os.environ["GDAL_HTTP_MAX_RETRY"] == str(download.LINK_RETRIES)
-        with engine_errors("stacking"):
-            stack = pyotb.ConcatenateImages(il=[tile["B04"], tile["B03"]])
-            part = stack[WINDOW[0], WINDOW[1], :]
-            looks = [part.to_numpy() for _ in range(3)]
-    assert dict(os.environ) == before
-    expected = np.stack([x[WINDOW] for x in pixels], axis=-1)
-    for look in looks:
-        np.testing.assert_array_equal(look, expected)
-    for band, file in zip(bands, files, strict=True):
-        blocks = block_ranges(file, range(1, 4), range(1, 3))
-        smallest = sum(last - first + 1 for first, last in blocks)
-        assert smallest < service.sent[f"a_{band}.tif"] <= 1.1 * smallest
-
-
-def test_links_are_signed_and_stay_secret(tokens, publish, image, caplog, expiry):
-    caplog.set_level(logging.DEBUG)
-    tokens.expiries = [expiry(hours=2)]
-    scene = signed_scene(tokens, publish, image)
-    with pytest.raises(SRError, match="stacking failed.*--download") as caught:
-        with open_links(scene, ["B04"]) as [tile]:
-            assert "secret1" in tile["B04"]
-            with engine_errors("stacking"):
-                stack = pyotb.ConcatenateImages(il=[tile["B04"]])
-                got = stack[200:300, 200:300, :].to_numpy()
-                np.testing.assert_array_equal(got[:, :, 0], PIXELS[0][200:300, 200:300])
-                tokens.void = 1
-                stack[600:700, 200:300, :].to_numpy()
-    assert "secret" not in str(caught.value) + caplog.text

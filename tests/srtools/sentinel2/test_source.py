@@ -48,7 +48,7 @@ def test_the_best_image_of_a_search_is_copied(
     copy = Mock(return_value=nullcontext([files]))
     monkeypatch.setattr(source.scenes, "search", search)
     monkeypatch.setattr(source.scenes, "choose", choose)
-    monkeypatch.setattr(source.download, "local_copies", copy)
+    monkeypatch.setattr(source, "local_copies", copy)
     options = SearchOptions(stac_url="http://unused", offset=offset)
     place = options, AREA, tmp_path
     with source.open_sentinel2(*place, margin_metres=9.0, near=near, scl=True) as s2:

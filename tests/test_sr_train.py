@@ -12,7 +12,7 @@ import sr_train
 from lesson.patch_checks import read_patches
 from srtools.cards import read_card, write_card
 from srtools.network.saved_model import CARD, SIGNATURE
-from srtools.training import callbacks, checkpoint, epoch_pictures
+from srtools.training import batches, callbacks, checkpoint, epoch_pictures
 from tests.training_patches import (
     COUNTS,
     DATASET,
@@ -135,8 +135,8 @@ def test_the_logs_have_curves_and_pictures(trained):
         assert steps[f"train epoch_{name}"] == list(range(20))
     for name in ("loss", "psnr", "gain"):
         assert steps[f"validation epoch_{name}"] == list(range(20))
-    for composite in epoch_pictures.COMPOSITES:  # with the initial network
-        assert steps[f"images {composite}: {epoch_pictures.TITLE}"] == list(range(21))
+    # With the initial network.
+    assert steps[f"images {epoch_pictures.TITLE}"] == list(range(21))
 
 
 def test_the_best_weights_are_saved_when_it_stops_early(tmp_path, capsys):
@@ -280,11 +280,11 @@ def test_bfloat16_saves_a_model_of_float32(patches, tmp_path):
     assert validation_loss(tmp_path / "m", patches) == pytest.approx(loss, rel=0.02)
 
 
-IN_MEMORY = ["--batch_size", "2", "--no-streaming"]
+PAIRS = ["--batch_size", "2"]
 KINDS = {
-    "improving": [*IN_MEMORY, "--nb_epochs", "4"],
+    "improving": [*PAIRS, "--nb_epochs", "4"],
     # The learning rate is too large: the start remains the best, epoch 4 is the last.
-    "stalled": [*IN_MEMORY, "--nb_epochs", "5", "--patience", "4"]
+    "stalled": [*PAIRS, "--nb_epochs", "5", "--patience", "4"]
     + ["--learning_rate", "2e-2"],
 }
 
@@ -366,8 +366,9 @@ def test_a_resumed_training_ends_like_one_without_interruption(
     assert run(patches, model, *options, "--seed", "5") == 1
     error = last_line(capsys)
     assert "seed 1, now 5" in error and "--overwrite to start from the begin" in error
-    # Streaming does not change the result.
-    assert run(patches, model, *options, "--streaming") == 0
+    # Reading from the disk does not change the result.
+    monkeypatch.setattr(batches, "MAX_BYTES_IN_MEMORY", 0)
+    assert run(patches, model, *options) == 0
     assert f"resuming an interrupted training after epoch {kept};" in caplog.text
     for one, other in zip(weights(model), weights(whole), strict=True):
         np.testing.assert_array_equal(one, other)

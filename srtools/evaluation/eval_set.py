@@ -96,8 +96,7 @@ def check_model(info: ModelInfo, test: EvalSet, options: Options) -> None:
     """Check that a model fits the patches, and was trained on other ground."""
     info.require(conventions.INPUT, conventions.OUTPUT)
     check_model_card(info, test.dataset, options.ignore_offset)
-    if not options.accept_ground:
-        check_ground(info, test)
+    check_ground(info, test)
 
 
 def check_model_card(
@@ -141,7 +140,7 @@ def check_ground(info: ModelInfo, test: EvalSet) -> None:
         raise SRError(
             f"{shared} of {test.count} test patches show ground that the model "
             f"{info.folder} was trained on, so the scores would be too good; give the "
-            "test patches of the same run of sr_dataset.py, or --accept_ground"
+            "test patches of the same run of sr_dataset.py"
         )
 
 

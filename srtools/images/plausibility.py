@@ -4,7 +4,6 @@ Reflectance x 10000 lies between about 0 and 12000.
 """
 
 import logging
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,12 +12,11 @@ import numpy as np
 from srtools.conventions import OFFSET_DN
 from srtools.errors import SRError
 from srtools.images.raster import ImageInfo, read
-from srtools.urls import is_remote, redact
+from srtools.urls import redact
 
 log = logging.getLogger(__name__)
 
 SAMPLE_PIXELS = 512  # side of the sample
-REMOTE_STEP = 8  # step between sampled pixels of a remote image
 
 LOWEST_DN = -1000  # 0 less the offset; darkest ground is brighter
 HIGHEST_DN = 30000  # no ground reflects three times the light
@@ -67,10 +65,8 @@ def sample(
     for image in images:
         bounds = (area or image).bounds_in(image.crs)
         window = image.clip(image.touched(bounds))
-        # The overviews of a remote image suffice; they are a 64th of the bytes.
-        step = REMOTE_STEP if is_remote(image.path) else 1
-        sides = [math.ceil((part.stop - part.start) / step) for part in window]
-        pixels = read([image], window, [min(side, SAMPLE_PIXELS) for side in sides])
+        sides = [min(part.stop - part.start, SAMPLE_PIXELS) for part in window]
+        pixels = read([image], window, sides)
         name = redact(image.path)
         for number in range(image.bands):
             place = name if image.bands == 1 else f"band {number + 1} of {name}"

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ import shapely
 from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.enums import Interleaving, MaskFlags, Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
+from tifffile import TiffFile
 
 from srtools import urls
 from srtools.conventions import BANDS, OFFSET_TAG
@@ -35,8 +37,6 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 
 COMPRESSED = {"COMPRESS": "DEFLATE", "ZLEVEL": 1, "PREDICTOR": 2, "BIGTIFF": "IF_SAFER"}
 """GDAL's creation options of an image: small, and quick to write."""
-
-ATTEMPTS = 3  # to read the pixels behind a link
 
 
 @dataclass(frozen=True)
@@ -232,23 +232,15 @@ def _read(
     shape: tuple[int, int] | None,
     resampling: Resampling,
 ) -> np.ndarray:
-    """Read one image, [bands, h, w]; a link is tried `ATTEMPTS` times."""
-    remote = urls.is_remote(image.path)
-    # GDAL would cache the failure of a broken connection.
-    settings = {"CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http"} if remote else {}
-    for attempts_left in reversed(range(ATTEMPTS if remote else 1)):
-        try:
-            with rasterio.Env(**settings), reading(image.path) as file:
-                if isinstance(area, Grid):
-                    place = dict(vars(area), src_nodata=0, nodata=0)
-                    with WarpedVRT(file, resampling=resampling, **place) as warped:
-                        return warped.read()
-                window = area and rasterio.windows.Window.from_slices(*area)
-                size = shape and (file.count, *shape)
-                return file.read(window=window, out_shape=size, resampling=resampling)
-        except PixelError:
-            if not attempts_left:
-                raise
+    """Read one image, [bands, h, w]."""
+    with reading(image.path) as file:
+        if isinstance(area, Grid):
+            place = dict(vars(area), src_nodata=0, nodata=0)
+            with WarpedVRT(file, resampling=resampling, **place) as warped:
+                return warped.read()
+        window = area and rasterio.windows.Window.from_slices(*area)
+        size = shape and (file.count, *shape)
+        return file.read(window=window, out_shape=size, resampling=resampling)
 
 
 def data_outline(image: ImageInfo) -> shapely.Polygon:
@@ -286,12 +278,13 @@ def sources(path: str) -> list[str]:
 def is_whole(path: str | os.PathLike) -> bool:
     """Return True if no block of a GeoTIFF is missing, overwritten, or cut off."""
     try:
-        with rasterio.open(path) as file:
-            blocks = np.array(sorted(_blocks(file)), np.int64)
-        first, length = blocks.T
+        with TiffFile(path) as file:
+            page = file.pages.first
+            blocks = sorted(zip(page.dataoffsets, page.databytecounts, strict=True))
+        first, length = np.transpose(blocks)
         ends = np.append(first[1:], os.path.getsize(path))
         return bool(length.all() and (first + length <= ends).all())
-    except (RasterioError, OSError):
+    except (OSError, ValueError, LookupError, struct.error):
         return False
 
 
@@ -303,11 +296,3 @@ def check_written(path: str | os.PathLike) -> None:
             f"{Path(path).name} was not written completely; the disk is probably full "
             f"({free / 1e6:.0f} MB are free): make room, or choose another folder"
         )
-
-
-def _blocks(file: rasterio.DatasetReader) -> Iterator[tuple[int, int]]:
-    """Yield the offset and the size of each block, bytes; 0 if it was not written."""
-    for band in file.indexes if file.interleaving is Interleaving.band else (1,):
-        for (row, col), _ in file.block_windows(band):
-            names = (f"BLOCK_{item}_{col}_{row}" for item in ("OFFSET", "SIZE"))
-            yield tuple(int(file.get_tag_item(n, "TIFF", band) or 0) for n in names)

@@ -5,7 +5,7 @@ and for the image at the same time.
 
 The file has a header, the directories (the image, then its overviews), and the blocks
 of the smallest overview first.  The bands of a block lie side by side.
-Source: TIFF 6.0, BigTIFF, and the OGC Cloud Optimized GeoTIFF Standard 1.0 (21-026).
+Source: BigTIFF, and the OGC Cloud Optimized GeoTIFF Standard 1.0 (21-026).
 """
 
 import struct
@@ -24,24 +24,19 @@ from srtools.images import raster
 from srtools.prefetch import prefetch
 
 LARGEST_BLOCK = 512  # side of a block, pixels
+HEADER = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16)
 PLACES, SIZES = 324, 325  # tags of a directory: places of its blocks, and their bytes
-LONG, LONG8 = 4, 16  # types of these tags: 4 and 8 bytes
-LARGEST_TIFF = 2**32 - 2**26  # bytes of all blocks; larger images become BigTIFFs
-OVERVIEW = {254: (LONG, 1, b"\1\0\0\0")}  # tag of a directory that is no image
-
-
-Tag = tuple[int, int, bytes]  # type, count and value
+LONG8 = 16  # type of these tags
+OVERVIEW = {254: (4, 1, b"\1\0\0\0")}  # tag of a directory that is no image
 
 
 class Directory(NamedTuple):
-    """An image or an overview: its tags by code, and its blocks in other files.
+    """An image or an overview, with its blocks in other files."""
 
-    `blocks` is int64 [3, bands, rows, columns]: index of the file, place in it and
-    size, bytes.
-    """
-
-    tags: dict[int, Tag]
+    tags: dict[int, tuple[int, int, bytes]]
+    """Type, count and value by code."""
     blocks: np.ndarray
+    """Index of the file, place in it and bytes, [3, bands, rows, columns] int64."""
 
 
 def block_size(side: int) -> int:
@@ -53,11 +48,8 @@ def block_size(side: int) -> int:
     return max(n for n in range(16, LARGEST_BLOCK + 1, 16) if side % n == 0)
 
 
-def read(path: Path, index: int = 0, more: Mapping[int, Tag] = {}) -> Directory:
-    """Return the directory of a tiled TIFF with band interleave, file `index`.
-
-    `more` are more tags.
-    """
+def read(path: Path, index: int = 0, more: Mapping[int, tuple] = {}) -> Directory:
+    """Return the directory of file `index`, tiled, bands apart, with `more` tags."""
     tags = dict(more)
     with TiffFile(path) as file:
         page = file.pages.first
@@ -92,63 +84,57 @@ def _half(pixels: np.ndarray) -> np.ndarray:
     even = np.pad(pixels, [(0, 0), *((0, size % 2) for size in pixels.shape[1:])])
     four = [even[:, row::2, col::2] for row in (0, 1) for col in (0, 1)]
     count = sum((part > 0).astype(np.uint32) for part in four)
-    mean = sum(four, count // 2) // np.maximum(count, 1)  # rounded
-    return mean.astype(np.uint16)
+    return (sum(four, count // 2) // np.maximum(count, 1)).astype(np.uint16)
 
 
 def write(
     path: Path,
     directories: Sequence[Directory],
     files: Sequence[Path],
-    remove: Collection[Path] = (),
+    remove: Collection[Path],
 ) -> None:
     """Write directories, the image first, and copy their blocks from `files`.
 
     Each file of `remove` is removed when its blocks are copied.
     """
-    blocks = np.concatenate(
-        [np.moveaxis(d.blocks, 1, 3).reshape(3, -1) for d in reversed(directories)], 1
-    )
-    big = blocks[2].sum() > LARGEST_TIFF
-    head = _head(directories, len(_head(directories, 0, big)), big)
-    left = Counter(blocks[0].tolist())
+    place, places = len(_head(directories, [d.blocks[1] for d in directories])), []
+    blocks = [np.moveaxis(d.blocks, 1, 3) for d in reversed(directories)]
+    for _, _, sizes in blocks:
+        ends = place + np.cumsum(sizes).reshape(sizes.shape)
+        places.insert(0, np.moveaxis(ends - sizes, -1, 0))
+        place = ends.max()
+    blocks = np.concatenate([b.reshape(3, -1) for b in blocks], axis=1).T.tolist()
+    left = Counter(index for index, *_ in blocks)
     with open(path, "wb") as image:
-        image.write(head)
-        for index, group in groupby(blocks.T.tolist(), key=lambda block: block[0]):
+        image.write(_head(directories, places))
+        for index, group in groupby(blocks, key=lambda block: block[0]):
             with open(files[index], "rb") as file:
-                for _, place, size in group:
-                    file.seek(place)
+                for _, start, size in group:
+                    file.seek(start)
                     image.write(file.read(size))
                     left[index] -= 1
             if not left[index] and files[index] in remove:
                 files[index].unlink()
 
 
-def _head(directories: Sequence[Directory], place: int, big: bool) -> bytes:
-    """Return all that lies before the blocks, the first of which is at `place`."""
-    number, width = ("<Q", 8) if big else ("<I", 4)
-    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) if big else b"II*\0\10\0\0\0"
-    places = []
-    for _, (_, _, sizes) in reversed(directories):
-        sizes = np.moveaxis(sizes, 0, -1)
-        ends = place + np.cumsum(sizes).reshape(sizes.shape)
-        places.insert(0, np.moveaxis(ends - sizes, -1, 0).astype(number))
-        place = ends.max()
+def _head(directories: Sequence[Directory], places: Sequence[np.ndarray]) -> bytes:
+    """Return all that lies before the blocks; `places` are theirs in the file."""
+    head = HEADER
     for (tags, blocks), starts in zip(directories, places, strict=True):
+        arrays = {PLACES: starts, SIZES: blocks[2]}
         tags = tags | {
-            PLACES: (LONG8 if big else LONG, starts.size, starts.tobytes()),
-            SIZES: (LONG, starts.size, blocks[2].astype("<u4").tobytes()),
+            code: (LONG8, array.size, array.astype("<u8").tobytes())
+            for code, array in arrays.items()
         }
-        count = struct.pack("<Q" if big else "<H", len(tags))
-        after = len(head) + len(count) + len(tags) * (4 + 2 * width) + width
+        after = len(head) + 8 + 20 * len(tags) + 8  # count, entries, next directory
         entries, values = b"", b""
-        for code, (kind, items, value) in sorted(tags.items()):
-            entries += struct.pack("<HH", code, kind) + struct.pack(number, items)
-            if len(value) > width:
-                entries += struct.pack(number, after + len(values))
-                values += value + bytes(len(value) % 2)  # values begin at even places
-            else:
-                entries += value.ljust(width, b"\0")
+        for code, (kind, count, value) in sorted(tags.items()):
+            if len(value) > 8:
+                place = struct.pack("<Q", after + len(values))
+                values += value + bytes(len(value) % 2)  # each begins at an even place
+                value = place
+            entries += struct.pack("<HHQ8s", code, kind, count, value)
         following = after + len(values) if starts is not places[-1] else 0
-        head += count + entries + struct.pack(number, following) + values
+        head += struct.pack("<Q", len(tags)) + entries
+        head += struct.pack("<Q", following) + values
     return head

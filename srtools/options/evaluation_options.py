@@ -40,12 +40,6 @@ class Options:
         "refuse it)",
         group="advanced",
     )
-    accept_ground: bool = option(
-        False,
-        "accept test patches that show ground of the training patches (default: "
-        "refuse them)",
-        group="advanced",
-    )
 
     def __post_init__(self):
         if self.compare and (self.model_dir or self.patches):

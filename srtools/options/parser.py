@@ -45,8 +45,7 @@ def option(
 ) -> Any:
     """Declare an option, a field of a frozen dataclass.
 
-    A `bool` becomes `--field`, or `--no_field` if its default is True; a `bool | None`
-    becomes `--field` and `--no-field`.
+    A `bool` becomes `--field`, or `--no_field` if its default is True.
 
     Arguments:
         default: value if the option is missing; without it the option is required.
@@ -87,8 +86,7 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
     details = {k: v for k, v in field.metadata.items() if k not in ("group", "kind")}
     kinds, default = typing.get_args(hint) or (hint,), field.default
     if bool in kinds:
-        switch = "store_false" if default else "store_true"
-        details["action"] = switch if hint is bool else argparse.BooleanOptionalAction
+        details["action"] = "store_false" if default else "store_true"
     else:
         kind = next((kind for kind in (int, float) if kind in kinds), str)
         details |= {"type": field.metadata["kind"] or kind, "action": Once}
@@ -145,8 +143,7 @@ def command_line(script: str, options: Any) -> str:
         value = getattr(options, field.name)
         if value == field.default or field.name == "overwrite":
             continue
-        automatic = value is False and field.default is None
-        words.append(f"--no-{field.name}" if automatic else _flag(field))
+        words.append(_flag(field))
         if not isinstance(value, bool):
             words += map(str, value if isinstance(value, tuple) else [value])
     return shlex.join(without_secrets(word) for word in words)

@@ -11,7 +11,7 @@ from srtools.options.parser import PRECISIONS, number, option
 LOSSES = ("l1", "l2", "l1_shift")
 
 # The weights do not depend on these options: a resumed training may change them.
-FREE = ("patches", "model_dir", "streaming", "overwrite")
+FREE = ("patches", "model_dir", "overwrite")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +59,6 @@ class Options(NetworkOptions):
         True,
         "train on unchanged patches (default: flip and turn them, and change their "
         "brightness)",
-        group="advanced",
-    )
-    streaming: bool | None = option(
-        None,
-        "read patches from the disk when they are needed (default: if they have more "
-        "than 2 GB)",
         group="advanced",
     )
     precision: str = option(

@@ -15,12 +15,13 @@ from rasterio.windows import Window
 
 from srtools.errors import SRError
 from srtools.images.grid import Grid
-from srtools.images.plausibility import HIGHEST_DN, REMOTE_STEP
+from srtools.images.plausibility import HIGHEST_DN
 from srtools.sentinel2.areas import DEGREES, project
 from srtools.sentinel2.scl import BAD_CLASSES, MISSING_CLASS
 from srtools.sentinel2.services import in_parallel
 from srtools.sentinel2.stac_archive import Archive
 
+STEP = 8  # between pixels of the bands: overviews suffice, a 64th of the bytes
 SAMPLES = 256, 256  # rows and columns of points in an area, where bands are read
 RIM_DEGREES = 0.001  # some 100 m: overview pixels extend beyond the edge of the area
 
@@ -80,7 +81,7 @@ def _read_overview(image: Any, area: shapely.Polygon, transform: Affine) -> np.n
     window = grid.clip(grid.touched(project(area, DEGREES, image.crs).bounds))
     part, pixels = grid.part(window), np.zeros(SAMPLES, image.dtypes[0])
     if part.width and part.height:
-        height, width = (math.ceil(n / REMOTE_STEP) for n in (part.height, part.width))
+        height, width = (math.ceil(n / STEP) for n in (part.height, part.width))
         scale = Affine.scale(part.width / width, part.height / height)
         rasterio.warp.reproject(
             image.read(

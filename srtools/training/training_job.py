@@ -107,10 +107,7 @@ class TrainingJob:
 
     def _make_batches(self) -> None:
         options, epochs_done = self.options, self.checkpoint.epochs_done
-        train, valid = (
-            batches.open_patches(files, options.streaming)
-            for files in self.files.values()
-        )
+        train, valid = (batches.open_patches(files) for files in self.files.values())
         self.counts = {"train": train.size, "valid": valid.size}
         log.info("%d patches to train on, %d to validate", train.size, valid.size)
         log.info("compiling the network, with convolutions in %s", self.arithmetic)

@@ -24,9 +24,9 @@ SPOT = "--pan p --xs x --out_dir o"
         (dataset, f"{SPOT} --spot_date 2022-07-16 --proportions 0 0 1"),
         (dataset, f"{SPOT} --item a b --stac_url http://h/s --margin 0"),
         (dataset, f"{SPOT} --s2_images a b c d --offset 1000 --coregister --overwrite"),
-        (training, "--patches a b --model_dir m --no_augment --no-streaming --seed 7"),
-        (training, "--patches a --model_dir m --learning_rate 0.0003 --streaming"),
-        (evaluation, "--patches a b --model_dir m --out_dir o --accept_ground"),
+        (training, "--patches a b --model_dir m --no_augment --seed 7"),
+        (training, "--patches a --model_dir m --learning_rate 0.0003"),
+        (evaluation, "--patches a b --model_dir m --out_dir o --ignore_offset"),
         (inference, "--bbox -2.5 -48.8 2.3 48.8 --model_dir m --out sr.tif --crop 64"),
     ],
 )
@@ -80,4 +80,3 @@ def test_the_options_that_the_weights_depend_on():
     settings = training.parse([*common, "--overwrite"]).settings
     assert settings["augment"] is False and settings["filters"] == 64
     assert not set(settings) & set(training.FREE)
-    assert training.parse([*common, "--streaming"]).settings == settings

@@ -39,7 +39,7 @@ def test_one_model_is_trained_on_all_scenes(write, tmp_path):
     folders = [write("paris", card=card()), write("lyon", ["train"], **south)]
     model = tmp_path / "model"
     arguments = ["--patches", *folders, "--model_dir", str(model), *TINY]
-    assert sr_train.main([*arguments, "--nb_epochs", "2", "--streaming"]) == 0
+    assert sr_train.main([*arguments, "--nb_epochs", "2"]) == 0
     model_card = read_card(model / CARD)
     counts = {"train": 2 * COUNTS["train"], "valid": COUNTS["valid"]}
     assert model_card["training"]["patches"] == counts

@@ -57,7 +57,8 @@ class Piece(NamedTuple):
         On a full disk, libtiff may never return from a file without compression.
         """
         blocks = {"TILED": "YES", "BLOCKXSIZE": self.block, "BLOCKYSIZE": self.block}
-        return {**raster.COMPRESSED, **blocks, "INTERLEAVE": "BAND"}
+        layout = {**blocks, "INTERLEAVE": "BAND", "NUM_THREADS": "ALL_CPUS"}
+        return {**raster.COMPRESSED, **layout}
 
     @property
     def window(self) -> Window:

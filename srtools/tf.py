@@ -3,6 +3,7 @@
 Keras settings in keras.json or in variables are overruled or refused.
 """
 
+import gc
 import os
 import re
 from pathlib import Path
@@ -24,6 +25,7 @@ def cpu_flags() -> set[str]:
 # This overrules the backend in keras.json, which Keras reads when it is imported.
 if (_backend := os.environ.setdefault("KERAS_BACKEND", "tensorflow")) != "tensorflow":
     raise SRError(f"KERAS_BACKEND is {_backend}, tensorflow is expected; unset it")
+gc.disable()  # searching its many objects, which stay, for garbage takes 1.2 s
 signals.stderr, _nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
 try:
     # The libraries print before they read TF_CPP_MIN_LOG_LEVEL.  They also raise their
@@ -52,5 +54,7 @@ except (ImportError, AttributeError) as _error:
         f"{os.environ.get('TF_USE_LEGACY_KERAS', 'not set')}: unset it, or pip install "
         "the tf_keras of this TensorFlow"
     ) from None
+gc.freeze()
+gc.enable()
 
 __all__ = ["cpu_flags", "tf"]

@@ -1,7 +1,7 @@
 """Library of the five scripts, a package per subject.
 
-`import srtools` sets environment variables that pyotb, TensorFlow and GDAL read when
-they are first imported.  Variables that the user has set stay; NO_PROXY is extended.
+`import srtools` sets environment variables that libraries read when they are first
+imported.  Variables that the user has set stay; NO_PROXY is extended.
 """
 
 import importlib.util
@@ -40,6 +40,8 @@ for _name, _value in {
     # OTB, which reads links of the user in several passes, fetches each block once.
     "CPL_VSIL_CURL_CACHE_SIZE": str(2**30),
     "GDAL_CACHEMAX": "64",  # MB; by default GDAL takes a share of the RAM
+    # NumPy's matrices are small here: more threads would spin, beside TensorFlow's.
+    "OPENBLAS_NUM_THREADS": "1",
 }.items():
     os.environ.setdefault(_name, _value)
 

@@ -12,8 +12,8 @@ from srtools.matching.registration import Block, block_shift
 from srtools.metrics import psnr, spectral_angle
 
 LEAST_SHIFT_PIXELS = 8  # least side of the square in which a shift is measured
-TRUTH = "truth"
 CONSISTENT = "consistent"  # prediction after the back-projection of `--consistent`
+IMAGES = (BASELINE, MODEL, CONSISTENT, "truth")
 ROUNDS = 3  # iterations of the shift measurement
 
 OPERATOR = (
@@ -28,7 +28,7 @@ class Consistency:
 
     def __init__(self, test: EvalSet):
         self.spacing, self.sentinel2 = test.spacing, open_sentinel2(test)
-        self._scores: dict[str, list] = {}
+        self._scores: list[np.ndarray] = []  # results of `_measure`
         self._l2: list[list[float]] = []  # model, `CONSISTENT`
 
     def add(self, sample: Sample) -> None:
@@ -36,27 +36,27 @@ class Consistency:
         for index, number in enumerate(sample.numbers if self.sentinel2 else ()):
             if (native := self.sentinel2.read(number)) is None:
                 continue
-            images = {m: sample.predicted[m][index] for m in (BASELINE, MODEL)}
+            bicubic, model = (sample.predicted[m][index] for m in (BASELINE, MODEL))
+            truth = sample.truth[index]
             # sr_infer.py serves at least 1 DN where it has data, because 0 is nodata.
-            served = np.maximum(images[MODEL], SCALE)
+            served = np.maximum(model, SCALE)
             sizes = self.spacing, self.sentinel2.spacing, self.sentinel2.blur
-            images[CONSISTENT] = back_project(served, *native, *sizes)
-            images[TRUTH] = truth = sample.truth[index]
-            errors = [(images[m] - truth)[INNER] for m in (MODEL, CONSISTENT)]
+            consistent = back_project(served, *native, *sizes)
+            errors = [(image - truth)[INNER] for image in (model, consistent)]
             self._l2.append([np.square(error).mean() for error in errors])
-            for method, image in images.items():
-                scores = self._scores.setdefault(method, [])
-                scores.append(self._measure(image, native))
+            images = bicubic, model, consistent, truth
+            self._scores.append(self._measure(images, native))
 
-    def _measure(self, image: np.ndarray, native: NativePixels) -> tuple[float, ...]:
-        """Return L1 and bias (reflectance), spectral angle (degrees), and `_shift`."""
-        optics = self.spacing, self.sentinel2.blur
-        simulated = blur_at(image, native.rows, native.cols, *optics)
-        error = simulated - native.pixels
-        spectra = (pixels.astype(float) for pixels in (simulated, native.pixels))
-        angles = spectral_angle(*spectra).numpy()
-        angle = np.nan if np.isnan(angles).all() else np.nanmean(angles)
-        return np.abs(error).mean(), error.mean(), angle, *self._shift(image, native)
+    def _measure(self, images: tuple, native: NativePixels) -> np.ndarray:
+        """Return L1, bias (reflectance), spectral angle (degrees), `_shift`: [k, 5]."""
+        optics = native.rows, native.cols, self.spacing, self.sentinel2.blur
+        simulated = np.array([blur_at(image, *optics) for image in images], float)
+        # Of all images at once: calling TensorFlow takes longer than the angles.
+        angles = np.ma.masked_invalid(spectral_angle(simulated, native.pixels))
+        errors, axes = simulated - native.pixels, (1, 2, 3)
+        means = np.abs(errors).mean(axes), errors.mean(axes), angles.mean(axes)
+        shifts = [self._shift(image, native) for image in images]
+        return np.ma.column_stack([*means, shifts]).filled(np.nan)
 
     def _shift(self, image: np.ndarray, native: NativePixels) -> tuple[float, float]:
         """Return the shift of an image to (east, north), metres, or nan if unknown.
@@ -89,14 +89,14 @@ class Consistency:
         before, after = psnr(np.mean(self._l2, axis=0))
         operator = OPERATOR.format(self.sentinel2.modulation, self.sentinel2.blur)
         record = {"grid": "10 m", "operator": operator, "patches": len(self._l2)}
-        record |= {method: _summary(rows) for method, rows in self._scores.items()}
+        results = zip(IMAGES, np.stack(self._scores, axis=1), strict=True)
+        record |= {image: _summary(table) for image, table in results}
         record[CONSISTENT]["gain_change_db"] = after - before
         return record
 
 
-def _summary(rows: list[tuple[float, ...]]) -> dict:
+def _summary(table: np.ndarray) -> dict:
     """Average the results of `_measure`, in DN; for the shift take the median."""
-    table = np.array(rows, np.float64)
     l1, bias = table[:, :2].mean(axis=0) / SCALE
     angles = table[~np.isnan(table[:, 2]), 2]
     shifts = table[~np.isnan(table[:, 3]), 3:]

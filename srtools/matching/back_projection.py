@@ -58,15 +58,15 @@ def back_project(
     valid &= measured.all(axis=-1) & inside_rows[:, None] & inside_cols
     # Interpolation and blur at once, on the grid of Sentinel-2, which is much smaller.
     vertical, horizontal = down @ up, right @ left
-    answer = np.empty(image.shape, np.float32)
-    for band in range(image.shape[-1]):
-        pixels = image[..., band].astype(np.float32)
-        missing = measured[..., band] - down @ pixels @ right.T
-        added = np.zeros_like(missing)
-        for _ in range(ROUNDS):
-            added += _extended(missing - vertical @ added @ horizontal.T, valid)
-        answer[..., band] = np.where(has_data, pixels + up @ added @ left.T, 0)
-    return answer
+    bands = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
+    missing = np.moveaxis(measured, -1, 0) - down @ bands @ right.T
+    added = np.zeros_like(missing)
+    for _ in range(ROUNDS):
+        added += _extended(missing - vertical @ added @ horizontal.T, valid)
+    for band, change in zip(bands, added, strict=True):
+        band += up @ change @ left.T
+    bands *= has_data
+    return np.moveaxis(bands, 0, -1)
 
 
 def _axis(
@@ -92,11 +92,14 @@ def _axis(
 def _extended(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Replace invalid values by the mean of valid neighbours, or else by 0.
 
-    With 0 everywhere beside nodata, the pixels next to it would overshoot.
+    `values` are [bands, n, m], `valid` [n, m].  With 0 everywhere beside nodata, the
+    pixels next to it would overshoot.
     """
-    values, valid = np.where(valid, values, 0), valid.astype(np.float32)
+    values, valid = np.where(valid, values, 0), valid[None].astype(np.float32)
     for _ in range(EXTENDED_PIXELS):
-        total, count = (uniform_filter(x, 3, mode="constant") for x in (values, valid))
+        total, count = (
+            uniform_filter(x, (1, 3, 3), mode="constant") for x in (values, valid)
+        )
         enough = count > LEAST_SHARE
         mean = np.divide(total, count, out=np.zeros_like(values), where=enough)
         values = np.where(valid, values, mean)

@@ -17,10 +17,11 @@ class RingSpectra:
     """
 
     def __init__(self, size: int, spacing: float):
-        frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(size)] * 2))
-        # A pixel of the spectrum has a width of 1 / size cycles per pixel.
-        rings = np.rint(frequency * size).astype(int)
-        self._rings = np.where(rings <= size // 2, rings, 0).ravel()
+        # Half of the spectrum, in cycles per patch; the other half is its mirror image.
+        rows, cols = np.fft.fftfreq(size, 1 / size)[:, None], np.arange(size // 2 + 1)
+        rings = np.rint(np.hypot(rows, cols)).astype(int)
+        self._rings = np.where(rings <= size // 2, rings, 0)
+        self._weights = np.where((cols == 0) | (2 * cols == size), 1, 2)
         self._taper = np.outer(np.hanning(size), np.hanning(size)).astype(np.float32)
         self._sums: dict[str, np.ndarray] = {}
         self.spacing = spacing
@@ -60,14 +61,15 @@ class RingSpectra:
         }
 
     def _transform(self, image: np.ndarray) -> np.ndarray:
-        """Compute the spectrum of each band, [n, h, w, bands] to [n * bands, h * w]."""
-        image = np.moveaxis(image, -1, 1)
-        image = image - image.mean(axis=(-2, -1), keepdims=True)
-        return scipy.fft.fft2(image * self._taper).reshape(-1, self._taper.size)
+        """Compute the spectrum of each band, [n, h, w, bands] to [n, bands, h, k]."""
+        image = np.ascontiguousarray(np.moveaxis(image, -1, 1))
+        image = (image - image.mean(axis=(-2, -1), keepdims=True)) * self._taper
+        return scipy.fft.rfft2(image)
 
     def _ring_sums(self, power: np.ndarray) -> np.ndarray:
-        """Sum [n * bands, h * w] over patches, bands and each ring, to [rings]."""
-        return np.bincount(self._rings, power.sum(axis=0, dtype=np.float64))[1:]
+        """Sum [n, bands, h, k] over patches, bands and each ring, to [rings]."""
+        power = power.sum(axis=(0, 1), dtype=np.float64) * self._weights
+        return np.bincount(self._rings.ravel(), power.ravel())[1:]
 
 
 def resolution(

@@ -40,8 +40,7 @@ for _name, _value in {
     # OTB, which reads links of the user in several passes, fetches each block once.
     "CPL_VSIL_CURL_CACHE_SIZE": str(2**30),
     "GDAL_CACHEMAX": "64",  # MB; by default GDAL takes a share of the RAM
-    # NumPy's matrices are small here: more threads would spin, beside TensorFlow's.
-    "OPENBLAS_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",  # for NumPy's small matrices others would only spin
 }.items():
     os.environ.setdefault(_name, _value)
 

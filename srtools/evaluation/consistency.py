@@ -29,7 +29,6 @@ class Consistency:
     def __init__(self, test: EvalSet):
         self.spacing, self.sentinel2 = test.spacing, open_sentinel2(test)
         self._scores: list[np.ndarray] = []  # results of `_measure`
-        self._l2: list[list[float]] = []  # model, `CONSISTENT`
 
     def add(self, sample: Sample) -> None:
         """Compare each image with native Sentinel-2, in patches that have it."""
@@ -37,18 +36,14 @@ class Consistency:
             if (native := self.sentinel2.read(number)) is None:
                 continue
             bicubic, model = (sample.predicted[m][index] for m in (BASELINE, MODEL))
-            truth = sample.truth[index]
             # sr_infer.py serves at least 1 DN where it has data, because 0 is nodata.
-            served = np.maximum(model, SCALE)
             sizes = self.spacing, self.sentinel2.spacing, self.sentinel2.blur
-            consistent = back_project(served, *native, *sizes)
-            errors = [(image - truth)[INNER] for image in (model, consistent)]
-            self._l2.append([np.square(error).mean() for error in errors])
-            images = bicubic, model, consistent, truth
+            consistent = back_project(np.maximum(model, SCALE), *native, *sizes)
+            images = np.stack([bicubic, model, consistent, sample.truth[index]])
             self._scores.append(self._measure(images, native))
 
-    def _measure(self, images: tuple, native: NativePixels) -> np.ndarray:
-        """Return L1, bias (reflectance), spectral angle (degrees), `_shift`: [k, 5]."""
+    def _measure(self, images: np.ndarray, native: NativePixels) -> np.ndarray:
+        """Return L1, bias, angle, `_shift`, L2 from the truth of `IMAGES`, [4, 6]."""
         optics = native.rows, native.cols, self.spacing, self.sentinel2.blur
         simulated = np.array([blur_at(image, *optics) for image in images], float)
         # Of all images at once: calling TensorFlow takes longer than the angles.
@@ -56,7 +51,8 @@ class Consistency:
         errors, axes = simulated - native.pixels, (1, 2, 3)
         means = np.abs(errors).mean(axes), errors.mean(axes), angles.mean(axes)
         shifts = [self._shift(image, native) for image in images]
-        return np.ma.column_stack([*means, shifts]).filled(np.nan)
+        l2 = np.square(images - images[-1])[INNER].mean(axes)
+        return np.ma.column_stack([*means, shifts, l2]).filled(np.nan)
 
     def _shift(self, image: np.ndarray, native: NativePixels) -> tuple[float, float]:
         """Return the shift of an image to (east, north), metres, or nan if unknown.
@@ -86,11 +82,11 @@ class Consistency:
         """Return `consistency` of metrics.json, or None if no patch was compared."""
         if not self._scores:
             return None
-        before, after = psnr(np.mean(self._l2, axis=0))
+        tables = dict(zip(IMAGES, np.stack(self._scores, axis=1), strict=True))
+        before, after = (psnr(tables[m][:, 5].mean()) for m in (MODEL, CONSISTENT))
         operator = OPERATOR.format(self.sentinel2.modulation, self.sentinel2.blur)
-        record = {"grid": "10 m", "operator": operator, "patches": len(self._l2)}
-        results = zip(IMAGES, np.stack(self._scores, axis=1), strict=True)
-        record |= {image: _summary(table) for image, table in results}
+        record = {"grid": "10 m", "operator": operator, "patches": len(self._scores)}
+        record |= {image: _summary(table) for image, table in tables.items()}
         record[CONSISTENT]["gain_change_db"] = after - before
         return record
 
@@ -99,7 +95,7 @@ def _summary(table: np.ndarray) -> dict:
     """Average the results of `_measure`, in DN; for the shift take the median."""
     l1, bias = table[:, :2].mean(axis=0) / SCALE
     angles = table[~np.isnan(table[:, 2]), 2]
-    shifts = table[~np.isnan(table[:, 3]), 3:]
+    shifts = table[~np.isnan(table[:, 3]), 3:5]
     east, north = np.median(shifts, axis=0) if len(shifts) else (np.nan, np.nan)
     return {
         "l1_dn": l1,

@@ -57,11 +57,9 @@ class PatchScores:
     def add(self, predicted: dict[str, Any], truth: np.ndarray) -> None:
         """Score the next patches, [n, h, w, bands] reflectance, of each method."""
         truth = tf.cast(truth, tf.float32)
-        scores = {
-            method: self._score(tf.cast(image, tf.float32), truth)
-            for method, image in predicted.items()
-        }
-        batch = tf.nest.map_structure(lambda values: values.numpy(), scores)
+        images = {m: tf.cast(image, tf.float32) for m, image in predicted.items()}
+        scores = {m: self._score(image, truth) for m, image in images.items()}
+        batch = tf.nest.map_structure(np.array, scores)
         eval_set.check_numbers(*(batch[m]["whole"]["l1"] for m in (BASELINE, MODEL)))
         self._batches.append(batch)
 

@@ -31,12 +31,10 @@ class RingSpectra:
     def add(self, sample: Sample) -> None:
         """Add the spectra of patches without their border, by method."""
         truth = self._transform(sample.truth[INNER])
-        truth_power = self._ring_sums(np.abs(truth) ** 2)
         for method, image in sample.predicted.items():
-            spectrum = self._transform(image[INNER])
-            power = self._ring_sums(np.abs(spectrum) ** 2)
-            common = self._ring_sums(np.real(spectrum * np.conj(truth)))
-            sums = np.stack([power, truth_power, common])
+            one = self._transform(image[INNER])
+            pairs = (one, one), (truth, truth), (one, truth)
+            sums = np.array([self._ring_sums(*pair) for pair in pairs])
             self._sums[method] = self._sums.get(method, 0) + sums
 
     def record(self) -> dict:
@@ -66,8 +64,9 @@ class RingSpectra:
         image = (image - image.mean(axis=(-2, -1), keepdims=True)) * self._taper
         return scipy.fft.rfft2(image)
 
-    def _ring_sums(self, power: np.ndarray) -> np.ndarray:
-        """Sum [n, bands, h, k] over patches, bands and each ring, to [rings]."""
+    def _ring_sums(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Sum Re(X Y*) over patches, bands and each ring, to [rings]."""
+        power = one.real * other.real + one.imag * other.imag
         power = power.sum(axis=(0, 1), dtype=np.float64) * self._weights
         return np.bincount(self._rings.ravel(), power.ravel())[1:]
 

@@ -16,6 +16,7 @@ ROUNDS = 4  # more would follow the noise of Sentinel-2
 KERNEL_PIXELS = 2  # reach of the cubic kernel, pixels of Sentinel-2
 EXTENDED_PIXELS = 2  # extension of differences into nodata, pixels of Sentinel-2
 LEAST_WEIGHT = 0.3  # weight of the kernel inside Sentinel-2's pixels
+BOX = 1, 3, 3  # neighbours of a pixel of Sentinel-2: bands, rows, columns
 LEAST_SHARE = 0.05  # share of 3 x 3 pixels with a value; a single one is 0.11
 COMPLETE = 0.999  # share of the weights of the blur that lie on pixels with data
 
@@ -97,11 +98,9 @@ def _extended(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """
     values, valid = np.where(valid, values, 0), valid[None].astype(np.float32)
     for _ in range(EXTENDED_PIXELS):
-        total, count = (
-            uniform_filter(x, (1, 3, 3), mode="constant") for x in (values, valid)
-        )
+        sums, count = (uniform_filter(x, BOX, mode="constant") for x in (values, valid))
         enough = count > LEAST_SHARE
-        mean = np.divide(total, count, out=np.zeros_like(values), where=enough)
+        mean = np.divide(sums, count, out=np.zeros_like(values), where=enough)
         values = np.where(valid, values, mean)
         valid = np.where(valid, valid, enough).astype(np.float32)
     return values

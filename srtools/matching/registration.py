@@ -102,16 +102,14 @@ def block_shift(
         taper = np.hanning(len(image))
         spectra.append(np.fft.fft2(image * np.outer(taper, taper)))
     frequencies = np.fft.fftfreq(len(valid))
-    row_frequency, col_frequency = np.meshgrid(frequencies, frequencies, indexing="ij")
-    resolved = np.hypot(row_frequency, col_frequency) < spacing / FINEST_PERIOD
+    resolved = np.hypot(frequencies[:, None], frequencies) < spacing / FINEST_PERIOD
     xs, lr = (resolved * f / np.sqrt(np.maximum(np.abs(f), 1e-9)) for f in spectra)
     # Pixels to add to Sentinel-2's rows and columns.
     rows, cols = phase_cross_correlation(
         xs, lr, space="fourier", normalization=None, upsample_factor=UPSAMPLING
     )[0]
-    phase = np.exp(-2j * np.pi * (row_frequency * rows + col_frequency * cols))
-    product = np.real(xs * np.conj(lr * phase)).sum()
-    correlation = product / np.sqrt((np.abs(xs) ** 2).sum() * (np.abs(lr) ** 2).sum())
+    phase = np.exp(-2j * np.pi * (frequencies[:, None] * rows + frequencies * cols))
+    correlation = np.vdot(lr * phase, xs).real / np.linalg.norm(xs) / np.linalg.norm(lr)
     east, north = -cols * spacing, rows * spacing
     good = np.hypot(east, north) < LARGEST_SHIFT and correlation > LEAST_CORRELATION
     numbers = float(east), float(north), float(correlation)

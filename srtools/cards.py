@@ -17,13 +17,17 @@ from srtools import __version__, files
 from srtools.conventions import BANDS, FACTOR, SCALE
 from srtools.errors import SRError
 
-PACKAGES = "otb otblite pyotb otbtf tensorflow keras rasterio numpy".split()
+PACKAGES = "otblite pyotb otbtf tensorflow-cpu tensorflow keras rasterio numpy".split()
 TOLERANCE = 0.01  # relative, of numbers: 6 m are not 6.1 m
 
 
 def versions() -> dict[str, str]:
     """Return {name: version} of srtools, Python, OTB and the installed `PACKAGES`."""
-    installed = {d.name: d.version for d in importlib.metadata.distributions()}
+    installed = {
+        name.removesuffix("-cpu"): found.version
+        for name in PACKAGES
+        for found in importlib.metadata.distributions(name=name)
+    }
     if engine := sys.modules.get("otbApplication"):
         # An application knows the version of OTB, but only files of parameters tell it.
         app = engine.Registry.CreateApplicationWithoutLogger("ExtractROI")
@@ -31,12 +35,8 @@ def versions() -> dict[str, str]:
             app.SaveParametersToXML(file.name)
             if version := re.search("<version>(.*)</version>", file.read()):
                 installed |= {"otb": version[1], "otblite": ""}  # else it is otblite
-    return {"srtools": __version__, "python": platform.python_version()} | {
-        package: installed[name]
-        for package in PACKAGES
-        for name in (f"{package}-cpu", package)
-        if installed.get(name)
-    }
+    own = {"srtools": __version__, "python": platform.python_version()}
+    return own | {name: version for name, version in installed.items() if version}
 
 
 def write_card(path: str | Path, card: dict[str, Any]) -> None:

@@ -79,7 +79,7 @@ def evaluate(options: cli.Options) -> dict:
     """Score the model and simple zooms on all test patches; return metrics.json."""
     test = eval_set.read_eval_set(options.patches[0])
     model = saved_model.describe(options.model_dir)
-    eval_set.check_model(model, test, options)
+    eval_set.check_model(model, test)
     result_files.check_folder(options.out_dir, options.overwrite, result_files.FILES)
     network = saved_model.load(options.model_dir, OUTPUT)
 
@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     elif len(options.patches) > 1:
         model = saved_model.describe(options.model_dir)
         for test in map(eval_set.read_eval_set, options.patches):  # before all scores
-            eval_set.check_model(model, test, options)
+            eval_set.check_model(model, test)
         names = comparison.files_of(options.scenes())
         result_files.check_folder(out_dir, overwrite, names)
         runs = {name: evaluate(scene) for name, scene in options.scenes().items()}

@@ -174,19 +174,17 @@ def test_patches_of_nothing(tmp_path, patches, repeating_model):
     assert (tmp_path / "eval" / "report.html").exists()
 
 
-def test_model_that_contradicts_the_patches(tmp_path, patches, capfd):
-    """The card has another offset; --ignore_offset accepts the model."""
+def test_a_model_with_another_offset(tmp_path, patches, caplog):
+    """Products with and without ESA's offset are scored, with a warning."""
     model = Path(Toy(radius=0).save(tmp_path / "model"))
     (model / "assets").mkdir(exist_ok=True)
     card = {"bands": ["B04", "B03", "B02", "B08"], "offset_removed": 1000}
     (model / "assets" / "model_card.json").write_text(json.dumps(card))
     arguments = ["--patches", str(scene(patches)), "--model_dir", str(model)]
     arguments += ["--out_dir", str(tmp_path / "eval")]
-    assert sr_eval.main(arguments) == 1
-    error = capfd.readouterr().err
-    assert error.count("\n") == 1 and "give --ignore_offset" in error
-    assert not (tmp_path / "eval" / "metrics.json").exists()
-    assert sr_eval.main([*arguments, "--ignore_offset"]) == 0
+    assert sr_eval.main(arguments) == 0
+    words = "Sentinel-2 less 1000 DN, the patches are it less 0 DN"
+    assert words in caplog.text
 
 
 def test_memory_does_not_grow(tmp_path, patches, repeating_model, monkeypatch):

@@ -1,5 +1,6 @@
 """The test patches, and checks that a model fits them."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,8 +11,9 @@ from srtools import conventions
 from srtools.cards import agree, check_conventions
 from srtools.errors import SRError
 from srtools.network.saved_model import ModelInfo
-from srtools.options.evaluation_options import Options
 from srtools.patches import footprints, patch_files
+
+log = logging.getLogger(__name__)
 
 BORDER = 8
 """hr pixels on each side of a patch that the scores leave out, because no method has
@@ -92,16 +94,14 @@ def evenly_spaced(count: int, sample: int) -> list[int]:
     return np.unique(places.round().astype(int)).tolist()
 
 
-def check_model(info: ModelInfo, test: EvalSet, options: Options) -> None:
+def check_model(info: ModelInfo, test: EvalSet) -> None:
     """Check that a model fits the patches, and was trained on other ground."""
     info.require(conventions.INPUT, conventions.OUTPUT)
-    check_model_card(info, test.dataset, options.ignore_offset)
+    check_model_card(info, test.dataset)
     check_ground(info, test)
 
 
-def check_model_card(
-    info: ModelInfo, dataset: dict, ignore_offset: bool = False
-) -> None:
+def check_model_card(info: ModelInfo, dataset: dict) -> None:
     """Check that the card of a model does not contradict that of the patches."""
     model = f"the model {info.folder}"
     channels = info.inputs[conventions.INPUT]
@@ -121,12 +121,11 @@ def check_model_card(
                 f"patches have {kind} pixels of {spacing:g} m; {advice}"
             )
     trained, offset = info.card.get("offset_removed"), dataset.get("offset")
-    if not ignore_offset and None not in (trained, offset) and trained != offset:
-        raise SRError(
-            f"{model} was trained on Sentinel-2 images from which an offset of "
-            f"{trained} DN was subtracted, but {offset} DN were subtracted from the "
-            "patches; give --ignore_offset if both are reflectance x 10 000 (products "
-            "with and without ESA's offset)"
+    if None not in (trained, offset) and trained != offset:
+        log.warning(
+            f"{model} was trained on Sentinel-2 less {trained} DN, the patches are it "
+            f"less {offset} DN: both are reflectance x 10000 only if the products have "
+            "these offsets"
         )
 
 

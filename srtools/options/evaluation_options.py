@@ -34,12 +34,6 @@ class Options:
     out_dir: str = option(help="folder for the results")
     batch_size: int = option(16, "patches at a time", kind=number(1))
     overwrite: bool = option(False, "replace existing files (default: keep them)")
-    ignore_offset: bool = option(
-        False,
-        "accept a model that was trained on Sentinel-2 with another offset (default: "
-        "refuse it)",
-        group="advanced",
-    )
 
     def __post_init__(self):
         if self.compare and (self.model_dir or self.patches):

@@ -26,7 +26,7 @@ SPOT = "--pan p --xs x --out_dir o"
         (dataset, f"{SPOT} --s2_images a b c d --offset 1000 --coregister --overwrite"),
         (training, "--patches a b --model_dir m --no_augment --seed 7"),
         (training, "--patches a --model_dir m --learning_rate 0.0003"),
-        (evaluation, "--patches a b --model_dir m --out_dir o --ignore_offset"),
+        (evaluation, "--patches a b --model_dir m --out_dir o --batch_size 2"),
         (inference, "--bbox -2.5 -48.8 2.3 48.8 --model_dir m --out sr.tif --crop 64"),
     ],
 )

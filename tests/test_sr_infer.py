@@ -261,7 +261,6 @@ def test_bad_input_is_refused(tmp_path, write_raster, repeating_model, monkeypat
     refused("degrees.tif is in EPSG:4326, a CRS in metres is", like="degrees.tif")
     refused("s2.tif is read by this very run", out="s2.tif")
     refused("far.tif is read by this very run", like="far.tif", out="far.tif")
-    refused("area.json is read by this very run", aoi="area.json", out="area.tif")
     refused("sr.tif will be a PNG: its name must end in .png", preview="sr.tif")
     refused("will be a GeoTIFF: its name must end in .tif", out="sr.png")
     refused("weights.*train it anew with sr_train.py", precision="bfloat16")

@@ -39,8 +39,6 @@ def print_ranking(options: Options) -> None:
 
 def _read_area(options: Options) -> tuple[shapely.Polygon | None, ImageInfo | None]:
     """Return the area of the output (degrees) and the image of `--like`, or None."""
-    if options.aoi:
-        return areas.from_geojson(options.aoi), None
     if not options.like:
         return areas.from_bbox(options.bbox) if options.bbox else None, None
     like = raster.describe(options.like, "the reference image")
@@ -70,7 +68,7 @@ class Job:
         self.options, self.make_network = options, make_network
         self.area, self.like = _read_area(options)
         self.outputs = OutputFiles(options.out, options.preview, options.uncertainty)
-        inputs = *(options.s2_images or ()), options.like, options.aoi, options.mask
+        inputs = *(options.s2_images or ()), options.like, options.mask
         self.outputs.check(options.overwrite, list(filter(None, inputs)))
         self._choose_model()
         unit = pieces.TILE_UNIT if options.tile_size > pieces.TILE_UNIT else FACTOR

@@ -51,12 +51,6 @@ class Options(SearchOptions):
         metavar=("WEST", "SOUTH", "EAST", "NORTH"),
         group=AREA,
     )
-    aoi: str | None = option(
-        None,
-        "outlines whose bounding box is the area to make (default: all of the image)",
-        metavar="GEOJSON",
-        group=AREA,
-    )
     mask: str | None = option(
         None,
         "set to nodata: clouds and shadows in the scene classification of a search or "
@@ -107,10 +101,9 @@ class Options(SearchOptions):
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""
         super().__post_init__()
-        areas = [area for area in (self.like, self.bbox, self.aoi) if area]
-        if len(areas) > 1:
-            raise MisuseError("--like, --bbox and --aoi are areas to make; give one")
-        if not (self.s2_images or areas):
+        if self.like and self.bbox:
+            raise MisuseError("--like and --bbox are areas to make; give one")
+        if not (self.s2_images or self.like or self.bbox):
             raise MisuseError("--s2_images, or an area to search, is needed")
         if self.uncertainty and self.consistent:
             raise MisuseError(

@@ -1,51 +1,29 @@
 """Areas in degrees of longitude and latitude: a box, or the footprint of an image."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import rasterio.warp
 import shapely
 from rasterio.crs import CRS
-from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 
 from srtools.errors import SRError
 from srtools.images.grid import Grid
 from srtools.images.raster import ImageInfo, data_outline
-from srtools.sentinel2.services import shorten
 
 DEGREES = CRS.from_epsg(4326)
-INVALID_GEOJSON = (ValueError, LookupError, TypeError, AttributeError, ShapelyError)
 
 
-def from_bbox(bbox: Sequence[float], name: str = "the box") -> shapely.Polygon:
-    """Return the box of west, south, east, north, in degrees; errors call it `name`."""
+def from_bbox(bbox: Sequence[float]) -> shapely.Polygon:
+    """Return the box of west, south, east, north, in degrees."""
     west, south, east, north = bbox
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         raise SRError(
-            f"{name} ({west:g} {south:g} {east:g} {north:g}) is no area in degrees; "
+            f"the box {west:g} {south:g} {east:g} {north:g} is no area in degrees; "
             "west, south, east, north are expected, in EPSG:4326"
         )
     return shapely.box(*bbox)
-
-
-def from_geojson(path: str) -> shapely.Polygon:
-    """Return the bounding box of the shapes in a GeoJSON file, degrees."""
-    try:
-        # Windows writes a byte order mark.
-        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-        features = content.get("features", [content])
-        shapes = [feature.get("geometry", feature) for feature in features]
-        # A feature may have no geometry (RFC 7946, section 3.2).
-        bounds = shapely.total_bounds([shape(each) for each in shapes if each])
-    except (OSError, *INVALID_GEOJSON) as error:
-        raise SRError(
-            f"{path} cannot be read as GeoJSON ({shorten(error)}); outlines in degrees "
-            "of longitude and latitude are expected"
-        ) from None
-    return from_bbox(bounds, f"the box of {path}")
 
 
 def project(outline: shapely.Polygon, source: CRS, target: CRS) -> shapely.Polygon:

@@ -53,7 +53,7 @@ MISUSE = [
     ),
     (inference, "--s2_images a --out sr.tif", "required: --model_dir"),
     (inference, INFERENCE, "--s2_images, or an area to search, is needed"),
-    (inference, f"{INFERENCE} --like l --bbox 2 48 3 49", "--bbox and --aoi are"),
+    (inference, f"{INFERENCE} --like l --bbox 2 48 3 49", "--like and --bbox are"),
     (
         inference,
         f"{INFERENCE} --s2_images a --par 1/2",

@@ -1,6 +1,5 @@
 """Areas in degrees: boxes and footprints of images."""
 
-import json
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import rasterio
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
-from shapely.geometry import box, mapping
+from shapely.geometry import box
 
 from srtools.errors import SRError
 from srtools.images import raster
@@ -30,27 +29,6 @@ def test_footprint_follows_the_curve_of_a_side():
 def test_a_box_that_is_none(bbox):
     with pytest.raises(SRError, match="west, south, east, north are expected"):
         areas.from_bbox(bbox)
-
-
-SQUARE = mapping(box(2.3, 48.8, 2.4, 48.9))
-FEATURES = [{"geometry": None}, {"geometry": SQUARE}]
-METRES = mapping(box(448000, 5e6, 449000, 6e6))
-
-
-@pytest.mark.parametrize("start", ["", "\ufeff"])  # Windows writes a byte order mark
-@pytest.mark.parametrize("content", [SQUARE, FEATURES[1], {"features": FEATURES}])
-def test_the_box_of_outlines(tmp_path, content, start):
-    path = tmp_path / "area.geojson"
-    path.write_text(start + json.dumps(content), encoding="utf-8")
-    assert areas.from_geojson(str(path)).bounds == (2.3, 48.8, 2.4, 48.9)
-
-
-@pytest.mark.parametrize("content", [[], 3, METRES, {"features": FEATURES[:1]}])
-def test_a_file_without_outlines_in_degrees(tmp_path, content):
-    path = tmp_path / "area.geojson"
-    path.write_text(json.dumps(content))
-    with pytest.raises(SRError, match="area.geojson .*(as GeoJSON|no area in degrees)"):
-        areas.from_geojson(str(path))
 
 
 def test_part_of_an_image(write_raster):

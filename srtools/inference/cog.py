@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -24,19 +24,13 @@ from srtools.images import raster
 from srtools.prefetch import prefetch
 
 LARGEST_BLOCK = 512  # side of a block, pixels
-HEADER = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16)
 PLACES, SIZES = 324, 325  # tags of a directory: places of its blocks, and their bytes
-LONG8 = 16  # type of these tags
-OVERVIEW = {254: (4, 1, b"\1\0\0\0")}  # tag of a directory that is no image
+LONG, LONG8 = 4, 16  # types of tags
+REDUCED = {254: (LONG, 1, b"\1\0\0\0")}  # tag of an overview
 
-
-class Directory(NamedTuple):
-    """An image or an overview, with its blocks in other files."""
-
-    tags: dict[int, tuple[int, int, bytes]]
-    """Type, count and value by code."""
-    blocks: np.ndarray
-    """Index of the file, place in it and bytes, [3, bands, rows, columns] int64."""
+Directory = tuple[dict[int, tuple[int, int, bytes]], np.ndarray]
+"""Tags of an image or overview: type, count and value by code; its blocks, [3, bands,
+rows, columns] int64: index of the file that has it, place in it, and bytes."""
 
 
 def block_size(side: int) -> int:
@@ -48,9 +42,9 @@ def block_size(side: int) -> int:
     return max(n for n in range(16, LARGEST_BLOCK + 1, 16) if side % n == 0)
 
 
-def read(path: Path, index: int = 0, more: Mapping[int, tuple] = {}) -> Directory:
-    """Return the directory of file `index`, tiled, bands apart, with `more` tags."""
-    tags = dict(more)
+def read(path: Path, index: int = 0) -> Directory:
+    """Return the directory of a TIFF, tiled with separate bands; it has an `index`."""
+    tags = {}
     with TiffFile(path) as file:
         page = file.pages.first
         for tag in page.tags:
@@ -59,7 +53,7 @@ def read(path: Path, index: int = 0, more: Mapping[int, tuple] = {}) -> Director
             tags[tag.code] = int(tag.dtype), tag.count, value
     shape = page.samplesperpixel, -(-page.imagelength // page.tilelength), -1
     places, sizes = np.reshape((page.dataoffsets, page.databytecounts), (2, *shape))
-    return Directory(tags, np.stack((np.full_like(sizes, index), places, sizes)))
+    return tags, np.stack((np.full_like(sizes, index), places, sizes))
 
 
 def write_half(source: Path, path: Path, creation: Mapping[str, Any]) -> None:
@@ -97,16 +91,11 @@ def write(
 
     Each file of `remove` is removed when its blocks are copied.
     """
-    place, places = len(_head(directories, [d.blocks[1] for d in directories])), []
-    blocks = [np.moveaxis(d.blocks, 1, 3) for d in reversed(directories)]
-    for _, _, sizes in blocks:
-        ends = place + np.cumsum(sizes).reshape(sizes.shape)
-        places.insert(0, np.moveaxis(ends - sizes, -1, 0))
-        place = ends.max()
-    blocks = np.concatenate([b.reshape(3, -1) for b in blocks], axis=1).T.tolist()
+    stacks = [np.moveaxis(blocks, 1, 3) for _, blocks in reversed(directories)]
+    blocks = np.concatenate([s.reshape(3, -1) for s in stacks], axis=1).T.tolist()
     left = Counter(index for index, *_ in blocks)
     with open(path, "wb") as image:
-        image.write(_head(directories, places))
+        image.write(_head(directories, len(_head(directories, 0))))
         for index, group in groupby(blocks, key=lambda block: block[0]):
             with open(files[index], "rb") as file:
                 for _, start, size in group:
@@ -117,15 +106,19 @@ def write(
                 files[index].unlink()
 
 
-def _head(directories: Sequence[Directory], places: Sequence[np.ndarray]) -> bytes:
-    """Return all that lies before the blocks; `places` are theirs in the file."""
-    head = HEADER
-    for (tags, blocks), starts in zip(directories, places, strict=True):
-        arrays = {PLACES: starts, SIZES: blocks[2]}
-        tags = tags | {
-            code: (LONG8, array.size, array.astype("<u8").tobytes())
-            for code, array in arrays.items()
-        }
+def _head(directories: Sequence[Directory], start: int) -> bytes:
+    """Return all that lies before the blocks, the first of which is at `start`."""
+    places = []
+    for _, (_, _, sizes) in reversed(directories):
+        sizes = np.moveaxis(sizes, 0, -1)
+        ends = start + np.cumsum(sizes).reshape(sizes.shape)
+        places.insert(0, np.moveaxis(ends - sizes, -1, 0))
+        start = ends.max()
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16)  # BigTIFF
+    for number, (tags, blocks) in enumerate(directories):
+        tags = tags | (REDUCED if number else {})
+        for code, numbers in ((PLACES, places[number]), (SIZES, blocks[2])):
+            tags[code] = LONG8, numbers.size, numbers.astype("<u8").tobytes()
         after = len(head) + 8 + 20 * len(tags) + 8  # count, entries, next directory
         entries, values = b"", b""
         for code, (kind, count, value) in sorted(tags.items()):
@@ -134,7 +127,7 @@ def _head(directories: Sequence[Directory], places: Sequence[np.ndarray]) -> byt
                 values += value + bytes(len(value) % 2)  # each begins at an even place
                 value = place
             entries += struct.pack("<HHQ8s", code, kind, count, value)
-        following = after + len(values) if starts is not places[-1] else 0
+        following = after + len(values) if number + 1 < len(directories) else 0
         head += struct.pack("<Q", len(tags)) + entries
         head += struct.pack("<Q", following) + values
     return head

@@ -103,38 +103,31 @@ def write_cog(
         first: number of the first band in the pieces.
         remove: remove each piece when its blocks are copied.
     """
-    bands = slice(first - 1, first - 1 + len(BANDS))
     source = write_vrt(folder / f"{path.stem}.vrt", pieces, grid, first)
     creation = {"driver": "GTiff", "dtype": "uint16", "nodata": 0, **pieces[0].creation}
-    files = [folder / piece.name for piece in pieces]
+    files, empty = [folder / p.name for p in pieces], path.with_name("empty.tif")
     try:
         with rasterio.Env(**JOINING):
-            image = cog.read(_write_empty(path, grid, tags, creation))
+            # The tags of the image are those of one without blocks.
+            size = {**vars(grid), "count": len(BANDS), "SPARSE_OK": True}
+            with rasterio.open(empty, "w", **creation, **size) as file:
+                file.update_tags(**tags)
+                file.descriptions, file.scales = BANDS, [SCALE] * len(BANDS)
+            bands = slice(first - 1, first - 1 + len(BANDS))
             rows = [
-                [cog.read(files[index], index).blocks[:, bands] for index, _ in row]
+                [cog.read(files[index], index)[1][:, bands] for index, _ in row]
                 for _, row in groupby(enumerate(pieces), lambda item: item[1].row)
             ]
-            directories = [image._replace(blocks=np.block(rows))]
-            while max(directories[-1].blocks.shape[2:]) > 1:
+            directories = [(cog.read(empty)[0], np.block(rows))]
+            while max(directories[-1][1].shape[2:]) > 1:
                 half = path.with_name(f"{len(files)}.tif")
                 cog.write_half(source, half, creation)
-                directories.append(cog.read(half, len(files), cog.OVERVIEW))
+                directories.append(cog.read(half, len(files)))
                 files.append(half)
                 source = half
-        ours = files if remove else files[len(pieces) :]
-        cog.write(path, directories, files, remove=ours)
+        cog.write(path, directories, files, files if remove else files[len(pieces) :])
     except (*raster.GDAL_ERRORS, OSError) as error:
         raise SRError(
             f"{path.name} cannot be written ({raster.reason_of(error)}); the "
             f"pieces are kept in {folder}: make room and run the same command again"
         ) from None
-
-
-def _write_empty(path: Path, grid: Grid, tags: Mapping[str, str], creation) -> Path:
-    """Write an image without blocks, for the tags of its directory."""
-    path = path.with_name("empty.tif")
-    made = {**vars(grid), **creation, "count": len(BANDS), "SPARSE_OK": True}
-    with rasterio.open(path, "w", **made) as file:
-        file.update_tags(**tags)
-        file.descriptions, file.scales = BANDS, [SCALE] * len(BANDS)
-    return path

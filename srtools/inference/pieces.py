@@ -26,9 +26,9 @@ PLAN = "plan.json"
 TILES_A_SIDE = 4  # of a piece; whole tiles: none is computed twice
 TILE_UNIT = cog.LARGEST_BLOCK // TILES_A_SIDE  # of the side of a larger tile, pixels
 STRIP = 512  # rows in memory while nodata is set: whole blocks
-PIECES_SHARE, JOINED_SHARE = 0.65, 0.45
+PIECES_SHARE, JOINED_SHARE = 0.65, 0.6
 """Bytes on the disk per byte of all pixels, for the pieces and for their joining, while
-the overviews exist twice.  The image then takes the place of the pieces."""
+overviews exist twice, and of two images the first beside all pieces."""
 
 
 class Piece(NamedTuple):

@@ -1,6 +1,5 @@
 """Areas in degrees: boxes and footprints of images."""
 
-
 import numpy as np
 import pytest
 import rasterio

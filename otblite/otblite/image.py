@@ -19,8 +19,8 @@ import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 
-# Largest float32; OTB clamps to it.
-LARGEST = float(np.finfo(np.float32).max)
+# Largest float32; OTB clamps to it.  As a float NumPy would clip float32 in float64.
+LARGEST = np.finfo(np.float32).max
 # Windows that are computed at the same time.
 WORKERS = min(os.cpu_count() or 1, 8)
 # Samples of a window that the processor's cache still helps with.

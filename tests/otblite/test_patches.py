@@ -9,7 +9,7 @@ import numpy as np
 import pyogrio
 import pytest
 from otblite import vectors
-from otblite.applications.patches import complete, patch_window, shuffle, stack
+from otblite.applications.patches import complete, patch_windows, shuffle, stack
 from otblite.image import Image, Window
 from rasterio.crs import CRS
 
@@ -298,7 +298,7 @@ def numbered() -> Image:
     ],
 )
 def test_place_of_a_patch(numbered, xy, size, expected):
-    window = patch_window(numbered.grid, xy, (size, size))
+    (window,) = patch_windows(numbered.grid, [xy], (size, size))
     assert window == (*expected, size, size)
 
 

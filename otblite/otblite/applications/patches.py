@@ -116,8 +116,8 @@ class PatchesSelection(Application):
                 valid &= (image.read(window) != nodata).any(axis=2)
             if mask:
                 # OTB reads a mask as uint8, cut off behind the point.
-                mask_values = np.clip(mask.read(window)[:, :, 0], 0, 255) // 1
-                valid &= mask_values == 1 if nodata is None else mask_values != 0
+                marks = np.clip(mask.read(window)[:, :, 0], 0, 255).astype(np.uint8)
+                valid &= marks == 1 if nodata is None else marks != 0
             return valid
 
         valid_strips = (v for _, v in in_order(check, strips(image, self["ram"])))
@@ -284,7 +284,7 @@ class PatchesExtraction(Application):
         windows, kept = {}, np.ones(len(labels), bool)
         for name, image in images.items():
             size = self[f"{name}.patchsizey"], self[f"{name}.patchsizex"]
-            windows[name] = [patch_window(image.grid, xy, size) for xy, _ in labels]
+            windows[name] = patch_windows(image.grid, [xy for xy, _ in labels], size)
             kept &= [w.intersect(image.grid.window) == w for w in windows[name]]
         for name, image in images.items():
             if self.has(f"{name}.nodata") and kept.any():
@@ -323,12 +323,14 @@ class PatchesExtraction(Application):
             self.fail(f"attribute '{self['field']}' is not a number: '{value}'")
 
 
-def patch_window(grid: Grid, xy: tuple[float, float], size: tuple[int, int]) -> Window:
-    """Return the patch of `size` (height, width) around the pixel that holds `xy`."""
-    col, row = ~grid.transform @ xy
+def patch_windows(
+    grid: Grid, points: list[tuple[float, float]], size: tuple[int, int]
+) -> list[Window]:
+    """Return the patches of `size` (height, width) around the pixels of points."""
     height, width = size
-    top = math.floor(row + EDGE) - height // 2
-    return Window(top, math.floor(col + EDGE) - width // 2, height, width)
+    places = np.floor(np.transpose(~grid.transform @ np.transpose(points)) + EDGE)
+    corners = places.astype(int) - (width // 2, height // 2)
+    return [Window(row, col, height, width) for col, row in corners.tolist()]
 
 
 def stack(image: Image, windows: list[Window]) -> Image:

@@ -22,6 +22,7 @@ for _name, _value in {
     "PYOTB_LOGGER_LEVEL": "WARNING",
     "OTB_LOGGER_LEVEL": "CRITICAL",  # OTB logs on stdout, and raises its errors, too
     "CPL_LOG": os.devnull,  # OTB's GDAL prints links with their tokens, past Python
+    "OPENBLAS_NUM_THREADS": "1",  # NumPy's matrices are small here; more threads idle
     # TensorFlow also raises its errors as exceptions; the rest is notices.
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # GDAL does not list folders; it asks for side files (.aux.xml, .msk, .tfw...) by

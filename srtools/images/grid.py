@@ -93,10 +93,11 @@ class Grid:
         `reader` reads a window that lies inside the image.
         """
         inside = self.clip(window)
-        if any(part.start == part.stop for part in inside):
-            return np.zeros([part.stop - part.start for part in window], dtype)
-        margins = [
-            (part.start - whole.start, whole.stop - part.stop)
-            for part, whole in zip(inside, window, strict=True)
-        ]
-        return np.pad(reader(inside), margins).astype(dtype, copy=False)
+        pixels = np.zeros([part.stop - part.start for part in window], dtype)
+        if all(part.start < part.stop for part in inside):
+            place = [
+                slice(part.start - whole.start, part.stop - whole.start)
+                for part, whole in zip(inside, window, strict=True)
+            ]
+            pixels[tuple(place)] = reader(inside)
+        return pixels

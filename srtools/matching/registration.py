@@ -58,7 +58,9 @@ def read_blocks(lr: Any, xs: Any) -> Iterator[Block]:
     for row, core_rows in _spread(height, size):
         for col, core_cols in _spread(width, size):
             window = slice(row, row + size), slice(col, col + size)
-            pixels = (np.array(image[window].to_numpy()) for image in (lr, xs))
+            # Band after band in memory, where sums over the bands are fast.
+            bands = (image[window].to_numpy().transpose(2, 0, 1) for image in (lr, xs))
+            pixels = (image.copy().transpose(1, 2, 0) for image in bands)
             yield Block(row, col, *pixels, (core_rows, core_cols))
 
 

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from srtools.conventions import BANDS
@@ -14,6 +13,7 @@ from srtools.images.figures import save, stretch, to_display
 from srtools.pair.quality import PairQuality
 
 COLOURS = {"train": (0.2, 0.5, 1.0), "valid": (1.0, 0.9, 0.1), "test": (1.0, 0.2, 0.2)}
+SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])  # corners, as column and row
 UNCOLOURED = "no colour, no patch: gap between groups, rim, or bad pixels"
 
 
@@ -88,9 +88,9 @@ def save_split(
     axis = figure.subplots()
     _show(axis, quicklook, shape)
     for group, starts in windows.items():
-        squares = [Rectangle((col, row), size, size) for row, col in starts]
+        squares = starts[:, None, ::-1] + size * SQUARE
         tint = {"facecolor": COLOURS[group], "linewidth": 0, "alpha": 0.4}
-        axis.add_collection(PatchCollection(squares, **tint))
+        axis.add_collection(PolyCollection(squares, **tint))
         axis.plot([], [], "s", color=COLOURS[group], label=f"{group}: {len(starts)}")
     axis.plot([], [], "s", color="white", mec="black", label=UNCOLOURED)
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)

@@ -5,27 +5,26 @@ from collections.abc import Iterable
 import numpy as np
 
 from srtools.conventions import FACTOR
-from srtools.images.raster import ImageInfo
+from srtools.images import raster
 from srtools.matching import registration
 from srtools.matching.registration import LEAST_LEVELS, Block, BlockShift
-
-import pyotb
 
 
 class PanInXS:
     """The 4 x 4 PAN pixels nearest to each pixel of XS; 0 outside of PAN."""
 
-    def __init__(self, pan: ImageInfo, xs: ImageInfo):
-        self.image, self.grid = pyotb.Input(pan.path), pan.grid
+    def __init__(self, pan: raster.ImageInfo, xs: raster.ImageInfo):
+        self.pan = pan
         left, _, _, top = xs.bounds
-        self.row, self.col = map(round, self.grid.position(left, top))
+        self.row, self.col = map(round, pan.position(left, top))
 
     def read(self, row: int, col: int, height: int, width: int) -> np.ndarray:
-        """Read PAN in a window of XS pixels, [height, 4, width, 4] float32."""
+        """Read PAN in a window of XS pixels, [height, 4, width, 4] of its own type."""
         top, left = self.row + FACTOR * row, self.col + FACTOR * col
         window = slice(top, top + FACTOR * height), slice(left, left + FACTOR * width)
-        pixels = self.grid.read(
-            window, lambda inside: self.image[inside].to_numpy()[..., 0], np.float32
+        # Not by the engine: its float32 and its copies take longer than to decode.
+        pixels = self.pan.read(
+            window, lambda part: raster.read([self.pan], part)[..., 0], self.pan.dtype
         )
         return pixels.reshape(height, FACTOR, width, FACTOR)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
 from scipy.spatial import cKDTree
 
 from srtools.conventions import GROUPS
@@ -36,12 +35,14 @@ def whole_patches(inside: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
         First row and column of each patch of the grid, [rows, columns, 2]; mask of the
         patches inside, [rows, columns] bool.
     """
-    half, whole, firsts = size // 2, inside.view(np.uint8), []
-    for axis, before in enumerate(centre_offset(size)):
-        first = np.arange(half + 1, inside.shape[axis] - half, size) - before
-        whole = minimum_filter1d(whole, size, axis).take(first + half, axis)
-        firsts.append(first)
-    return np.stack(np.meshgrid(*firsts, indexing="ij"), axis=-1), whole == 1
+    half = size // 2
+    rows, cols = (
+        np.arange(half + 1, extent - half, size) - before
+        for extent, before in zip(inside.shape, centre_offset(size), strict=True)
+    )
+    lines = inside[rows[:, None] + np.arange(size)].all(axis=1)
+    cells = lines[:, cols[:, None] + np.arange(size)].all(axis=-1)
+    return np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1), cells
 
 
 def count_unusable(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:

@@ -3,12 +3,12 @@
 At most 64 blocks are read, so that a pair of any size fits into memory.
 """
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from srtools.conventions import BANDS, OFFSET_DN
 from srtools.engine import engine_errors
@@ -21,6 +21,7 @@ from srtools.pair.criteria import Criterion, judge, judge_shift
 from srtools.pair.modulation import Modulation, modulation
 from srtools.pair.pan import PanInXS, relation_to_xs
 from srtools.pair.radiometric_fit import FIT_SMOOTHING_METRES, LEAST_R2, LinearFit
+from srtools.prefetch import prefetch
 
 import pyotb
 
@@ -193,7 +194,8 @@ def best_band_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
     order, gained = range(len(BANDS)), 0.0
     if len(s2) >= LEAST_SAMPLES and min(np.ptp(x, axis=0).min() for x in (s2, spot)):
         correlation = np.corrcoef(s2.T, spot.T)[: len(BANDS), len(BANDS) :]
-        _, best = linear_sum_assignment(correlation.T, maximize=True)
+        orders = map(list, itertools.permutations(order))
+        best = max(orders, key=lambda best: correlation[best, order].mean())
         mean = correlation[best, order].mean()
         if mean >= LEAST_CORRELATION:
             order, gained = best, float(mean - correlation.diagonal().mean())
@@ -208,11 +210,10 @@ def compare(lr: Any, pan: ImageInfo, xs: ImageInfo, **measured: Any) -> PairQual
     the attributes `days`, `cloud`, `missing` and `harmonized` of `PairQuality`.
     """
     inside, spacing = PanInXS(pan, xs), xs.spacing
-    blocks = [
-        block._replace(pan=inside.mean(block))
-        for block in read_blocks(lr, pyotb.Input(xs.path))
-    ]
-    shifts = [block_shift(block, spacing) for block in blocks]
+    blocks, shifts = [], []
+    for block in prefetch(read_blocks(lr, pyotb.Input(xs.path))):
+        blocks.append(block._replace(pan=inside.mean(block)))
+        shifts.append(block_shift(block, spacing))
     shift, spread = _median_shift(shifts)
     pan_shifts, measured["pan_r2"] = relation_to_xs(blocks, spacing)
     measured["pan_shift"], _ = _median_shift(pan_shifts)

@@ -61,7 +61,8 @@ def find_usable_pixels(
 
     def read(row: int) -> tuple:
         rows = slice(row, min(row + STRIP_ROWS, xs.height))
-        return rows, stacked[rows, :].to_numpy(), pan_in_xs.extremes(rows, xs.width)
+        # Band by band the pixels are compared several times as fast.
+        return rows, np.moveaxis(stacked[rows, :].to_numpy(), -1, 0).copy()
 
     bad = {reason: np.zeros((xs.height, xs.width), bool) for reason in REASONS}
     count: Counter[str] = Counter()
@@ -69,8 +70,9 @@ def find_usable_pixels(
     progress = {"total": len(strips), "unit": "strip", "delay": 3, "disable": None}
     saturated = np.iinfo(xs.dtype).max if xs.dtype.startswith("uint") else np.inf
     parts = tqdm(prefetch(map(read, strips)), "reading all pixels", **progress)
-    for rows, pixels, pan_extremes in parts:
-        masks = _masks(pixels, *pan_extremes, saturated=saturated)
+    for rows, bands in parts:
+        extremes = pan_in_xs.extremes(rows, xs.width)
+        masks = _masks(bands, *extremes, saturated=saturated)
         for reason in REASONS:
             bad[reason][rows] = masks[reason]
         count.update({key: int(mask.sum()) for key, mask in masks.items()})
@@ -86,20 +88,20 @@ def find_usable_pixels(
 
 
 def _masks(
-    pixels: np.ndarray, darkest: np.ndarray, brightest: np.ndarray, saturated: float
+    bands: np.ndarray, darkest: np.ndarray, brightest: np.ndarray, saturated: float
 ) -> dict[str, np.ndarray]:
     """Return [h, w] masks: `REASONS`, "ground", "missing", "cloud" and "even"."""
-    xs, s2, scl = np.split(pixels, (len(BANDS), 2 * len(BANDS)), axis=-1)
+    xs, s2, scl = np.split(bands, (len(BANDS), 2 * len(BANDS)))
     if scl.size and scl.max() > LAST_CLASS:
         raise SRError(
             f"the scene classification holds {scl.max():g}, classes from 0 to "
             f"{LAST_CLASS} are expected; give the SCL band of the product"
         )
-    ground = (xs != 0).all(axis=-1) & (darkest != 0)
-    missing = (s2 == 0).any(axis=-1) | (scl == MISSING_CLASS).any(axis=-1)
-    cloud = np.isin(scl, list(BAD_CLASSES)).any(axis=-1)
-    full = (s2 >= SATURATED_DN).any(axis=-1) | (brightest >= saturated)
-    full |= (xs >= saturated).any(axis=-1)
+    ground = (xs != 0).all(axis=0) & (darkest != 0)
+    missing = (s2 == 0).any(axis=0) | (scl == MISSING_CLASS).any(axis=0)
+    cloud = np.isin(scl, list(BAD_CLASSES)).any(axis=0)
+    full = (s2 >= SATURATED_DN).any(axis=0) | (brightest >= saturated)
+    full |= (xs >= saturated).any(axis=0)
     return {
         **dict(zip(REASONS, (missing | ~ground, full, cloud), strict=True)),
         "ground": ground,

@@ -12,9 +12,8 @@ if __name__ == "__main__":
     start("srtools.options.dataset_options")  # --help, misuse and Ctrl-C: at once
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
 
 from srtools import pair
 from srtools.conventions import FACTOR
@@ -53,15 +52,16 @@ def pansharpen(pan: str, xs: str) -> pyotb.App:  # exercise
 
 
 @engine_errors("selecting patches")
-def select_patches(xs: str, mask: np.ndarray, parameters: dict) -> None:  # exercise
-    """Choose patch centres on a regular grid, where `mask` [h, w, 1] is 1."""
-    # The mask lies on the grid of XS.  OTB crashes if `grid` is freed too early.
+def select_patches(xs: str, selections: Iterable[tuple]) -> None:  # exercise
+    """Choose patch centres on a regular grid, where each mask [h, w, 1] is 1."""
+    # The masks lie on the grid of XS.  OTB crashes if `grid` is freed too early.
     grid = pyotb.Input(xs)[:, :, :1]
-    placed = {**grid.export(), "array": mask}
-    selection = pyotb.PatchesSelection({"in": xs, **parameters}, frozen=True)
-    selection.app.ImportVectorImage("mask", placed)
-    selection.execute()  # not before it has its mask
-    selection.flush()
+    for mask, parameters in selections:
+        placed = {**grid.export(), "array": mask}
+        selection = pyotb.PatchesSelection({"in": xs, **parameters}, frozen=True)
+        selection.app.ImportVectorImage("mask", placed)
+        selection.execute()  # not before it has its mask
+        selection.flush()
 
 
 @engine_errors("extracting patches")
@@ -104,8 +104,7 @@ def create_dataset(options: cli.Options) -> dict:
             hr = pair.harmonize(hr, quality.fits)
         lr, hr = at_least_1(lr), at_least_1(hr)  # 0 would be nodata
         split = job.make_split()
-        for mask, parameters in split.selections(job.centre_paths):
-            select_patches(job.xs.path, mask, parameters)
+        select_patches(job.xs.path, split.selections(job.centre_paths))
         windows = pair.read_windows(job.centre_paths, job.xs, split)  # checks the gaps
         for group, path in job.centre_paths.items():
             extract_patches(lr, hr, path, options.patch_size, job.patches_paths(group))

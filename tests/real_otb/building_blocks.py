@@ -221,8 +221,7 @@ def masks(scene: SimpleNamespace, folder: Path) -> dict:
     with mock.patch.object(pyotb, "PatchesSelection", Receiver, create=True):
         interleaved = patch_groups.split_interleaved(free, PATCH_SIZE, shares)
         sent = [*plan.selections(centres), *interleaved.selections(centres)]
-        for mask, parameters in sent:
-            sr_dataset.select_patches(scene.xs, mask, parameters)
+        sr_dataset.select_patches(scene.xs, sent)
     assert len(Receiver.masks) == len(sent)
     left, top = info.transform @ (0.5, 0.5)
     for received, (array, _) in zip(Receiver.masks, sent, strict=True):

@@ -144,8 +144,7 @@ def test_the_engine_takes_these_patches(shape, size, tmp_path, write_raster):
     places = np.stack(np.indices(shape), axis=-1).astype(np.uint16)
     image = write_raster("places.tif", places)
     centres = {group: tmp_path / f"{group}.geojson" for group in GROUPS}
-    for mask, parameters in split.selections(centres):
-        sr_dataset.select_patches(image, mask, parameters)
+    sr_dataset.select_patches(image, split.selections(centres))
     if size % 2 == 0:
         windows = read_windows(centres, describe(image, "it"), split)
         assert all((windows[g] == split.windows[g]).all() for g in GROUPS)
@@ -175,8 +174,7 @@ def test_an_interleaved_patch_with_an_unusable_pixel_goes(tmp_path, write_raster
     image = write_raster("xs.tif", usable[..., None].astype(np.uint16))
     centres = {group: tmp_path / f"{group}.geojson" for group in GROUPS}
     split = split_interleaved(usable, 8, (0.8, 0.1, 0.1))
-    for mask, parameters in split.selections(centres):
-        sr_dataset.select_patches(image, mask, parameters)
+    sr_dataset.select_patches(image, split.selections(centres))
     windows = read_windows(centres, describe(image, "it"), split)
     places = np.concatenate(list(windows.values())).tolist()
     assert [34, 41] in places and [34, 33] not in places

@@ -68,7 +68,7 @@ def open_job(options: Options) -> Iterator["DatasetJob"]:
     pan, xs = read_spot(options)
     opened = source.open_sentinel2(
         options,
-        areas.data_footprint(xs),
+        None if options.s2_images else areas.data_footprint(xs),
         options.out_dir,
         xs=xs,
         near=options.spot_date,

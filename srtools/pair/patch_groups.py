@@ -35,14 +35,13 @@ def whole_patches(inside: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
         First row and column of each patch of the grid, [rows, columns, 2]; mask of the
         patches inside, [rows, columns] bool.
     """
-    half = size // 2
+    half, pixels = size // 2, np.arange(size)
     rows, cols = (
-        np.arange(half + 1, extent - half, size) - before
+        np.arange(half + 1, extent - half, size)[:, None] - before + pixels
         for extent, before in zip(inside.shape, centre_offset(size), strict=True)
     )
-    lines = inside[rows[:, None] + np.arange(size)].all(axis=1)
-    cells = lines[:, cols[:, None] + np.arange(size)].all(axis=-1)
-    return np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1), cells
+    corners = np.meshgrid(rows[:, 0], cols[:, 0], indexing="ij")
+    return np.stack(corners, axis=-1), inside[rows].all(1)[:, cols].all(-1)
 
 
 def count_unusable(bad: dict[str, np.ndarray], size: int) -> dict[str, int]:

@@ -3,9 +3,9 @@
 At most 64 blocks are read, so that a pair of any size fits into memory.
 """
 
-import itertools
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -194,8 +194,7 @@ def best_band_order(s2: np.ndarray, spot: np.ndarray) -> tuple[str, float]:
     order, gained = range(len(BANDS)), 0.0
     if len(s2) >= LEAST_SAMPLES and min(np.ptp(x, axis=0).min() for x in (s2, spot)):
         correlation = np.corrcoef(s2.T, spot.T)[: len(BANDS), len(BANDS) :]
-        orders = map(list, itertools.permutations(order))
-        best = max(orders, key=lambda best: correlation[best, order].mean())
+        best = max(permutations(order), key=lambda x: correlation[x, order].mean())
         mean = correlation[best, order].mean()
         if mean >= LEAST_CORRELATION:
             order, gained = best, float(mean - correlation.diagonal().mean())

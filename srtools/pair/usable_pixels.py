@@ -71,8 +71,7 @@ def find_usable_pixels(
     saturated = np.iinfo(xs.dtype).max if xs.dtype.startswith("uint") else np.inf
     parts = tqdm(prefetch(map(read, strips)), "reading all pixels", **progress)
     for rows, bands in parts:
-        extremes = pan_in_xs.extremes(rows, xs.width)
-        masks = _masks(bands, *extremes, saturated=saturated)
+        masks = _masks(bands, *pan_in_xs.extremes(rows, xs.width), saturated)
         for reason in REASONS:
             bad[reason][rows] = masks[reason]
         count.update({key: int(mask.sum()) for key, mask in masks.items()})

@@ -323,10 +323,8 @@ class PatchesExtraction(Application):
             self.fail(f"attribute '{self['field']}' is not a number: '{value}'")
 
 
-def patch_windows(
-    grid: Grid, points: list[tuple[float, float]], size: tuple[int, int]
-) -> list[Window]:
-    """Return the patches of `size` (height, width) around the pixels of points."""
+def patch_windows(grid: Grid, points: list, size: tuple[int, int]) -> list[Window]:
+    """Return the patches of `size` (height, width) around the pixels of points, xy."""
     height, width = size
     places = np.floor(np.transpose(~grid.transform @ np.transpose(points)) + EDGE)
     corners = places.astype(int) - (width // 2, height // 2)

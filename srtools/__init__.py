@@ -41,7 +41,6 @@ for _name, _value in {
     # OTB, which reads links of the user in several passes, fetches each block once.
     "CPL_VSIL_CURL_CACHE_SIZE": str(2**30),
     "GDAL_CACHEMAX": "64",  # MB; by default GDAL takes a share of the RAM
-    "OPENBLAS_NUM_THREADS": "1",  # for NumPy's small matrices others would only spin
 }.items():
     os.environ.setdefault(_name, _value)
 

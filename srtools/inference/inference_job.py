@@ -28,7 +28,6 @@ from srtools.matching.point_spread import blur_metres, modulation_of
 from srtools.network import intervals, model_card, precision, saved_model, serving
 from srtools.options.inference_options import Options
 from srtools.sentinel2 import areas, source
-from srtools.sentinel2.sentinel2_image import Content
 from srtools.urls import redact
 
 
@@ -165,7 +164,7 @@ class Job:
             masked = replace(masked, images=self.output.reflect(masked.images, folder))
         self.masked, side = masked, pieces.TILES_A_SIDE * self.tile_size
         self.pieces = pieces.cut(self.grid.width, self.grid.height, side)
-        if all(self._content(piece) == Content.NONE for piece in self.pieces):
+        if not any(map(self._content, self.pieces)):
             path, masked = redact(self.s2.images[0].path), self.options.mask
             raise SRError(
                 f"{path} has no data in the area of the output, all pixels there are 0"
@@ -173,7 +172,7 @@ class Job:
                 f"{', another --mask' if masked else ''} or another area"
             )
 
-    def _content(self, piece: Piece) -> Content:
+    def _content(self, piece: Piece) -> float:
         return self.masked.content(self.grid.part(piece.window))
 
     def _card(self) -> dict:
@@ -227,13 +226,13 @@ class Job:
 
         def write_with_nodata(piece: Piece, path: Path) -> None:
             content = self._content(piece)
-            if content == Content.NONE:
+            if not content:
                 shape = bands, piece.height, piece.width
                 return pieces.write(path, np.zeros(shape, np.uint16), piece)
             with engine_errors("super-resolving"):
                 write(piece, path)
             raster.check_written(path)  # OTB does not report a full disk
-            if content == Content.SOME:
+            if content < 1:
                 area = self.grid.part(piece.window)
                 pieces.set_nodata(path, area, self.masked.images)
 

@@ -84,7 +84,7 @@ class Options(SearchOptions):
         group="advanced",
     )
     tile_size: int = option(
-        640,
+        512,
         "side of a tile, output pixels; memory grows with its square",
         kind=number(1),
         metavar="PIXELS",

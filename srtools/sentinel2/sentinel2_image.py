@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,6 @@ from srtools.urls import redact
 log = logging.getLogger(__name__)
 
 SPACING_TOLERANCE = 0.02  # of 10 m, because no two CRS agree quite on a metre
-
-
-class Content(Enum):
-    """Share of the pixels of an area that have data."""
-
-    ALL = "all of them"
-    SOME = "some of them"
-    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -75,19 +66,17 @@ class Sentinel2:
         dn = raster.read(self.images, area, shape, resampling).astype(np.float32)
         return np.where(dn == 0, 0, np.maximum(dn - self.offset, 1))
 
-    def content(self, area: Grid) -> Content:
-        """Return whether all, some or no pixels that touch `area` have data.
+    def content(self, area: Grid) -> float:
+        """Return the share (0-1) of values of pixels that touch `area` and are data.
 
-        0 in any band is nodata; beyond the image there is no data.
+        0 is nodata; beyond the image there is no data.
         """
         window = self.grid.touched(area.bounds_in(self.grid.crs))
-        inside = self.grid.clip(window)
-        if any(part.stop == part.start for part in inside):
-            return Content.NONE
-        data = raster.read(self.images, inside) != 0
-        if not data.any():
-            return Content.NONE
-        return Content.ALL if data.all() and inside == window else Content.SOME
+
+        def read(part: Window) -> np.ndarray:
+            return (raster.read(self.images, part) != 0).mean(axis=-1)
+
+        return self.grid.read(window, read, float).mean()
 
     def days_to(self, day: date | None) -> int | None:
         """Return the days between acquisition and `day`, 0 or more; None if unknown."""

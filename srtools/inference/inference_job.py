@@ -186,7 +186,7 @@ class Job:
             "model_card": model_card.brief(self.model.card),
             "crop": self.crop,
             "tile_size": self.tile_size,
-            "tiles_in_a_piece": pieces.TILES_A_SIDE**2,
+            "piece": {"tiles": pieces.TILES_A_SIDE**2, "block": self.pieces[0].block},
             "mask": options.mask and redact(options.mask),
             "precision": self.arithmetic,
             "uncertainty": options.uncertainty,

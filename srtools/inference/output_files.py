@@ -105,7 +105,7 @@ def write_cog(
     """
     source = write_vrt(folder / f"{path.stem}.vrt", pieces, grid, first)
     creation = {"driver": "GTiff", "dtype": "uint16", "nodata": 0, **pieces[0].creation}
-    files, empty = [folder / p.name for p in pieces], path.with_name("empty.tif")
+    files, empty = [folder / p.name for p in pieces], Path(f"{path}.empty.tif")
     try:
         with rasterio.Env(**JOINING):
             # The tags of the image are those of one without blocks.
@@ -120,7 +120,7 @@ def write_cog(
             ]
             directories = [(cog.read(empty)[0], np.block(rows))]
             while max(directories[-1][1].shape[2:]) > 1:
-                half = path.with_name(f"{len(files)}.tif")
+                half = Path(f"{path}.{len(files)}.tif")
                 cog.write_half(source, half, creation)
                 directories.append(cog.read(half, len(files)))
                 files.append(half)

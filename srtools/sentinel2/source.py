@@ -44,8 +44,6 @@ def open_sentinel2(
 ) -> Iterator[Sentinel2]:
     """Yield the user's files as a checked image, or the best image of a search.
 
-    Exercises 1 and 5 look at different ground of it, hence seven arguments.
-
     Arguments:
         area: ground that must have clear pixels, in degrees; None without a search.
         folder: folder of temporary copies and mosaics.

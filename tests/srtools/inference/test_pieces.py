@@ -281,9 +281,13 @@ def test_pieces_are_kept_until_nothing_can_fail(
 def test_joining_on_a_small_disk(
     tmp_path, job, calibrated_model, monkeypatch, uncertainty
 ):
-    """If the image has no room beside its pieces, it takes their place one by one."""
+    """If the image has no room beside its pieces, it takes their place one by one.
+
+    After a failure the same command makes them again.
+    """
     job |= {"model_dir": calibrated_model, "uncertainty": uncertainty}
-    expected, out, left = whole(tmp_path, job), tmp_path / "sr.tif", []
+    # A number, as in the names of temporary files.
+    expected, out, left = whole(tmp_path, job), tmp_path / "12.tif", []
 
     def watch(*arguments, write=cog.write):
         write(*arguments)
@@ -291,8 +295,13 @@ def test_joining_on_a_small_disk(
 
     monkeypatch.setattr(cog, "write", watch)
     monkeypatch.setattr(output_files, "JOINED_SIZE", 1e12)
-    infer(job, out)
-    assert left == [12] * uncertainty + [0]
+    with monkeypatch.context() as patch:
+        patch.setattr(SAVE_PREVIEW, fail)
+        with pytest.raises(OSError, match="No space left"):
+            infer(job, out, preview=str(tmp_path / "sr.png"))
+    assert left == [12] * uncertainty + [0] and not out.exists()
+    infer(job, out)  # makes the pieces again
+    assert left[-1] == 0
     np.testing.assert_array_equal(read(out), expected)
 
 

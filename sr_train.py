@@ -73,7 +73,7 @@ def train(options: cli.Options) -> dict:
             model = SRModel(job.element_spec, **options.network_size)
             rate = cosine_rate(options.learning_rate, job.steps)
             trainer = compiled(model, LOSSES[options.loss], rate)
-            job.restore(trainer)  # from --finetune, or from a checkpoint
+            job.restore(trainer, model)  # from --finetune, or from a checkpoint
         stop = early_stopping(options.patience)
         board = keras.callbacks.TensorBoard(job.logs, write_graph=False)
         callbacks = [StopOnSignal(), StopOnNaN(), job.table, job.images, stop]

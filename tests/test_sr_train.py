@@ -207,6 +207,23 @@ def test_a_network_that_is_dead_is_not_saved(patches, tmp_path, capsys, monkeypa
     assert not (tmp_path / "model").exists()
 
 
+class Served(sr_model.SRModel):
+    """A network with a layer between `hr` and `hr_dn`, which no loss trains."""
+
+    def get_outputs(self, normalized_inputs):
+        outputs = super().get_outputs(normalized_inputs)
+        last = tf.keras.layers.Conv2D(4, 1, name="untrained")
+        return {**outputs, "hr_dn": last(outputs["hr_dn"])}
+
+
+def test_a_layer_that_is_not_trained(patches, tmp_path, capsys, monkeypatch):
+    """Before the training: behind it the weights would be lost."""
+    monkeypatch.setattr(sr_train, "SRModel", Served)
+    assert run(patches, tmp_path / "model") == 1
+    assert "weights that hr lacks, and no loss would train" in last_line(capsys)
+    assert not (tmp_path / "model_logs").exists()
+
+
 @pytest.mark.parametrize(
     ("factor", "options", "words"),
     [

@@ -31,7 +31,7 @@ from srtools.urls import NAMES
 
 # Around the area: bicubic reads 2 pixels of 10 m more, and a shift may be corrected.
 MARGIN_METRES = 100.0
-MIN_ROWS = 256  # pixels read at once, because each reading opens the image anew
+MIN_ROWS = 1024  # pixels read at once, because each reading opens the image anew
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,16 @@ class TrainingJob:
         with self.devices.scope(), precision.layers_in(self.arithmetic):
             yield
 
-    def restore(self, trainer: tf.keras.Model) -> None:
-        """Set weights of `--finetune` or the checkpoint, if any; warn of leakage."""
+    def restore(self, trainer: tf.keras.Model, model: Any) -> None:
+        """Set weights of `--finetune` or the checkpoint, if any; warn of leakage.
+
+        `trainer` is the part of the `SRModel` that the loss reaches.
+        """
+        if len(trainer.weights) < len(model.weights):
+            raise SRError(
+                f"outputs of the network have weights that {OUTPUT} lacks, and no loss "
+                f"would train them: compute {OUTPUT_DN} from {OUTPUT} in sr_model.py"
+            )
         if folder := self.options.finetune:
             card = saved_model.describe(folder).card
             check_conventions(card, f"the card of {folder}", "give another model")

@@ -86,7 +86,10 @@ def test_the_joined_file(join, pixels, first):
     blocks = sorted(itertools.chain(*blocks))
     ends = [place + size for place, size in blocks]
     assert [place for place, _ in blocks[1:]] + [path.stat().st_size] == ends
-    assert {file.name for file in path.parent.iterdir()} == {"sr.tif", "sr.tif.empty.tif"}
+    assert {file.name for file in path.parent.iterdir()} == {
+        "sr.tif",
+        "sr.tif.empty.tif",
+    }
 
 
 def test_a_full_disk(tmp_path, join, cut, monkeypatch):

@@ -15,7 +15,7 @@ from srtools.images.grid import Grid
 from srtools.inference import output_files, pieces
 
 HEIGHT, WIDTH = 1201, 1630
-TAGS = {"PROCESSING": "super-resolution by <model> & others", "INTERVAL": "half"}
+TAGS = {"PROCESSING": "super-resolution by <model> & others", "INTERVAL": "halve"}
 
 
 @pytest.fixture
@@ -64,10 +64,11 @@ def half(pixels: np.ndarray) -> np.ndarray:
     return np.floor(np.nanmean(four, axis=(-2, -1)) + 0.5).astype(np.uint16)
 
 
-@pytest.mark.parametrize("first", [1, 5])
-def test_the_joined_file(join, pixels, first):
+@pytest.mark.parametrize(("first", "remove"), [(1, False), (5, True)])
+def test_the_joined_file(tmp_path, join, pixels, cut, first, remove):
     """Its blocks are those of the pieces; each byte of the file is used."""
-    path = join(first)
+    path = join(first, remove)
+    assert len(list(tmp_path.glob("r*.tif"))) == (0 if remove else len(cut))
     assert cog_validate(path, quiet=True) == (True, [], [])
     expected = pixels[first - 1 : first + 3]
     with rasterio.open(path) as file:
@@ -83,6 +84,7 @@ def test_the_joined_file(join, pixels, first):
             assert file.nodata == 0
     with TiffFile(path) as file:
         blocks = [zip(p.dataoffsets, p.databytecounts, strict=True) for p in file.pages]
+        assert not any(tag.valueoffset % 2 for page in file.pages for tag in page.tags)
     blocks = sorted(itertools.chain(*blocks))
     ends = [place + size for place, size in blocks]
     assert [place for place, _ in blocks[1:]] + [path.stat().st_size] == ends

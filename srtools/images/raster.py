@@ -21,7 +21,7 @@ from rasterio.crs import CRS
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
-from tifffile import TiffFile
+from tifffile import TiffFile, TiffFileError
 
 from srtools import urls
 from srtools.conventions import BANDS, OFFSET_TAG
@@ -284,7 +284,7 @@ def is_whole(path: str | os.PathLike) -> bool:
         first, length = np.transpose(blocks)
         ends = np.append(first[1:], os.path.getsize(path))
         return bool(length.all() and (first + length <= ends).all())
-    except (OSError, ValueError, LookupError, struct.error):
+    except (OSError, TiffFileError, ValueError, LookupError, struct.error):
         return False
 
 

@@ -52,7 +52,9 @@ def whole_files(paths: list[Path], replaced: Sequence[Path] = ()) -> Iterator[Pa
                 for suffix in SIDE_FILES:
                     image.with_name(image.name + suffix).unlink(missing_ok=True)
             if path in paths:
-                os.replace(partial / path.name, target)
+                # Beside a link may be another disk than beside its target.
+                move = os.replace if target.parent == partial.parent else shutil.move
+                move(partial / path.name, target)
             else:
                 path.unlink(missing_ok=True)
 

@@ -485,6 +485,7 @@ def test_through_a_stac_api(published, displaced, tmp_path, monkeypatch, capfd):
     assert card["offset"] == 1000 and card["pair"]["days"] == 2
     assert card["pair"]["cloud"] == card["pair"]["missing"] == 0
     assert card["sentinel2"]["processing_baselines"] == ["04.00"]
+    assert f"--item {card['sentinel2']['items'][0]}" in card["command"]
     assert {p.name for p in out.iterdir()} == FILES | OTHERS
     scl = str(next(folder.glob("s2/2022-07-14/*SCL*")))
     local = replace(displaced, out_dir=str(tmp_path / "local"), scl=scl, margin=0)

@@ -1,6 +1,5 @@
 """Assessment of a model: all scores of a test set, computed batch by batch."""
 
-import shlex
 import zlib
 from typing import Any
 
@@ -92,6 +91,8 @@ class Assessment:
         """Return the content of metrics.json; `command` is that of this evaluation."""
         kind = "patches" if self.test.windows is None else "blocks of neighbours"
         dataset, card = self.test.dataset, self.model.card
+        trained = [scene.get("dataset") or {} for scene in card.get("scenes") or ()]
+        commands = [each.get("command") for each in (*trained, dataset, card)]
         return cards.plain(
             {
                 "patches": self.test.count,
@@ -110,25 +111,6 @@ class Assessment:
                 "model_card": model_card.brief(card),
                 "dataset": {k: v for k, v in dataset.items() if k != "groups"},
                 "versions": cards.versions(),
-                "commands": commands(command, dataset, card),
+                "commands": [*dict.fromkeys(filter(None, [*commands, command]))],
             }
         )
-
-
-def commands(evaluation: str, dataset: dict, model: dict) -> list[str]:
-    """Return the command lines in the cards of patches and model, and `evaluation`.
-
-    Each word is quoted again, so that a shell runs nothing in a card by accident.
-    `--item` makes a search take the same Sentinel-2 items.
-    """
-    trained = [scene.get("dataset") or {} for scene in model.get("scenes") or ()]
-    lines = []
-    for card in (*trained, dataset, model, {"command": evaluation}):
-        try:
-            words = shlex.split(card.get("command") or "")
-        except ValueError:  # unbalanced quotation marks
-            continue
-        items = (card.get("sentinel2") or {}).get("items") or ()
-        pinned = [] if "--item" in words or not items else ["--item", *map(str, items)]
-        lines.append(shlex.join([*words, *pinned]) if words else "")
-    return [line for line in dict.fromkeys(lines) if line]

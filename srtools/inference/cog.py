@@ -8,9 +8,11 @@ of the smallest overview first.  The bands of a block lie side by side.
 Source: BigTIFF, and the OGC Cloud Optimized GeoTIFF Standard 1.0 (21-026).
 """
 
+import math
 import struct
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio.windows import Window
+from scipy.sparse import csr_array
 from tifffile import TiffFile
 
 from srtools.images import raster
+from srtools.images.grid import EDGE
 from srtools.prefetch import prefetch
 
 LARGEST_BLOCK = 512  # side of a block, pixels
@@ -59,26 +63,44 @@ def read(path: Path, index: int = 0) -> Directory:
 def write_half(source: Path, path: Path, creation: Mapping[str, Any]) -> None:
     """Write an image of half the size, with GDAL's options of `creation`.
 
-    A pixel is the mean of 2 x 2 pixels, of those that are not 0.
+    A pixel is the mean of the ground that it covers, without 0.  An overview has the
+    corners of the image: of an odd number of pixels it covers more than 2 x 2.
     """
     with rasterio.open(source) as image:
-        size = {"width": -(-image.width // 2), "height": -(-image.height // 2)}
-        with rasterio.open(path, "w", count=image.count, **size, **creation) as half:
+        height, width = (max(side // 2, 1) for side in image.shape)
+        size = {"height": height, "width": width, "count": image.count}
+        with rasterio.open(path, "w", **size, **creation) as half:
+
+            def read(block: Window) -> np.ndarray:
+                axes = map(_weights, block.toranges(), image.shape, half.shape)
+                (rows, down), (cols, right) = axes
+                bands = image.read(window=Window.from_slices(rows, cols))
+                return np.array([_mean(band, down, right) for band in bands])
+
             blocks = [block for _, block in half.block_windows()]
-            larger = [Window(*(2 * number for number in b.flatten())) for b in blocks]
-            whole = Window(0, 0, image.width, image.height)
-            parts = (image.read(window=part.intersection(whole)) for part in larger)
-            for block, pixels in zip(blocks, prefetch(parts), strict=True):
-                half.write(_half(pixels), window=block)
+            for block, pixels in zip(blocks, prefetch(map(read, blocks)), strict=True):
+                half.write(pixels, window=block)
     raster.check_written(path)
 
 
-def _half(pixels: np.ndarray) -> np.ndarray:
-    """Return the means of 2 x 2 pixels that are not 0, uint16; 0 if there are none."""
-    even = np.pad(pixels, [(0, 0), *((0, size % 2) for size in pixels.shape[1:])])
-    four = [even[:, row::2, col::2] for row in (0, 1) for col in (0, 1)]
-    count = sum((part > 0).astype(np.uint32) for part in four)
-    return (sum(four, count // 2) // np.maximum(count, 1)).astype(np.uint16)
+@lru_cache(256)
+def _weights(part: tuple[int, int], size: int, half: int) -> tuple[slice, csr_array]:
+    """Return the pixels, of `size`, under a part of `half` wider ones; their weights.
+
+    The weights, [part, pixels], are the lengths that lie under each wider pixel.
+    """
+    edges = np.arange(part[0], part[1] + 1) * (size / half)
+    pixels = slice(int(edges[0]), math.ceil(edges[-1] - EDGE))
+    reached = np.clip(edges[:, None] - np.arange(pixels.start, pixels.stop), 0, 1)
+    return pixels, csr_array(np.diff(reached, axis=0), dtype=np.float32)
+
+
+def _mean(band: np.ndarray, down: csr_array, right: csr_array) -> np.ndarray:
+    """Return the weighted mean of the pixels [h, w] that are not 0, rounded, uint16."""
+    total, count = (
+        down @ values.astype(np.float32) @ right.T for values in (band, band > 0)
+    )
+    return (total / np.maximum(count, EDGE) + 0.5).astype(np.uint16)
 
 
 def write(

@@ -22,8 +22,6 @@ from srtools.urls import redact
 
 MEANING = f"half-width in DN; holds {float(SERVED):.0%} of pixels like those validated"
 JOINED_SIZE = 1.6  # of the pieces' size: the image, and its overviews a second time
-JOINING = {"GDAL_CACHEMAX": 64, "GDAL_MAX_DATASET_POOL_SIZE": 4}
-"""GDAL's settings while pieces are joined: 64 MB, and 4 open files of a VRT."""
 
 
 class OutputFiles:
@@ -95,39 +93,35 @@ def write_cog(
     first: int = 1,
     remove: bool = False,
 ) -> None:
-    """Write four bands of the pieces as a Cloud Optimized GeoTIFF with overviews.
+    """Join the pieces in `folder`, four bands from number `first`, with overviews.
 
-    Arguments:
-        path: the file, in a folder for temporary files.
-        folder: folder of the pieces.
-        first: number of the first band in the pieces.
-        remove: remove each piece when its blocks are copied.
+    Other files in the folder of `path` are temporary.  With `remove`, each piece is
+    removed when its blocks are copied.
     """
     source = write_vrt(folder / f"{path.stem}.vrt", pieces, grid, first)
     creation = {"driver": "GTiff", "dtype": "uint16", "nodata": 0, **pieces[0].creation}
     files, empty = [folder / p.name for p in pieces], Path(f"{path}.empty.tif")
     try:
-        with rasterio.Env(**JOINING):
-            # The tags of the image are those of one without blocks.
-            size = {**vars(grid), "count": len(BANDS), "SPARSE_OK": True}
-            with rasterio.open(empty, "w", **creation, **size) as file:
-                file.update_tags(**tags)
-                file.descriptions, file.scales = BANDS, [SCALE] * len(BANDS)
-            bands = slice(first - 1, first - 1 + len(BANDS))
-            rows = [
-                [cog.read(files[index], index)[1][:, bands] for index, _ in row]
-                for _, row in groupby(enumerate(pieces), lambda item: item[1].row)
-            ]
-            directories = [(cog.read(empty)[0], np.block(rows))]
-            while max(directories[-1][1].shape[2:]) > 1:
-                half = Path(f"{path}.{len(files)}.tif")
-                cog.write_half(source, half, creation)
-                directories.append(cog.read(half, len(files)))
-                files.append(half)
-                source = half
+        # The tags of the image are those of one without blocks.
+        size = {**vars(grid), "count": len(BANDS), "SPARSE_OK": True}
+        with rasterio.open(empty, "w", **creation, **size) as file:
+            file.update_tags(**tags)
+            file.descriptions, file.scales = BANDS, [SCALE] * len(BANDS)
+        bands = slice(first - 1, first - 1 + len(BANDS))
+        rows = [
+            [cog.read(files[index], index)[1][:, bands] for index, _ in row]
+            for _, row in groupby(enumerate(pieces), lambda item: item[1].row)
+        ]
+        directories = [(cog.read(empty)[0], np.block(rows))]
+        while max(directories[-1][1].shape[2:]) > 1:
+            half = Path(f"{path}.{len(files)}.tif")
+            cog.write_half(source, half, creation)
+            directories.append(cog.read(half, len(files)))
+            files.append(half)
+            source = half
         cog.write(path, directories, files, files if remove else files[len(pieces) :])
     except (*raster.GDAL_ERRORS, OSError) as error:
         raise SRError(
-            f"{path.name} cannot be written ({raster.reason_of(error)}); the "
-            f"pieces are kept in {folder}: make room and run the same command again"
+            f"{path.name} cannot be written ({raster.reason_of(error)}); the pieces in "
+            f"{folder} are kept: make room and run the same command again"
         ) from None

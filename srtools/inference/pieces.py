@@ -26,9 +26,9 @@ PLAN = "plan.json"
 TILES_A_SIDE = 4  # of a piece; whole tiles: none is computed twice
 TILE_UNIT = cog.LARGEST_BLOCK // TILES_A_SIDE  # of the side of a larger tile, pixels
 STRIP = 512  # rows in memory while nodata is set: whole blocks
-PIECES_SHARE, JOINED_SHARE = 0.65, 0.6
-"""Bytes on the disk per byte of all pixels, for the pieces and for their joining, while
-overviews exist twice, and of two images the first beside all pieces."""
+PIECES_SHARE, JOINED_SHARES = 0.65, (0.45, 0.66)
+"""Bytes on the disk per byte of all pixels, for the pieces and for joining them to one
+or two images: overviews exist twice, and the first of two lies beside all pieces."""
 
 
 class Piece(NamedTuple):
@@ -137,22 +137,26 @@ def make(
     write: Callable[[Piece, Path], None],
     pixel_bytes: int,
     task: str,
-    later: float = JOINED_SHARE,
+    later: float = JOINED_SHARES[0],
 ) -> None:
     """Make the pieces that are missing in a folder, and log the progress of the task.
 
     `write` writes a piece to a file.  The disk must have room for the pieces and for
-    what this run makes of them `later`, a share of `pixel_bytes` per pixel.
+    what this run makes of them `later`, a share of `pixel_bytes` per pixel; then a row
+    of pieces exists twice.
     """
     todo = [piece for piece in pieces if not raster.is_whole(folder / piece.name)]
     if len(todo) < len(pieces):
         log.info("%d of %d pieces are complete", len(pieces) - len(todo), len(pieces))
-    missing, total = (sum(p.width * p.height for p in ps) for ps in (todo, pieces))
+    row = [piece for piece in pieces if later and piece.row == pieces[0].row]
+    missing, total, twice = (
+        sum(p.width * p.height for p in ps) for ps in (todo, pieces, row)
+    )
     use = "pieces of the image" + (" and the image" if later else "")
     done = 0
     for number, piece in enumerate(todo, 1):
         # Other programs write to this disk, too.
-        room = PIECES_SHARE * (missing - done) + later * total
+        room = PIECES_SHARE * (missing - done + twice) + later * total
         files.check_room(folder, round(room * pixel_bytes), use)
         unfinished = folder / f".{os.getpid()}_{piece.name}"
         try:

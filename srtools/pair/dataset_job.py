@@ -195,6 +195,7 @@ class DatasetJob:
         path, size = self.folder / SPLIT_PICTURE, self.options.patch_size
         pair_pictures.save_split(path, image, shape, windows, size)
         s2_files = {"files": [[redact(p) for p in tile] for tile in self.s2.tiles]}
+        found = None if self.options.s2_images else tuple(self.s2.record["items"])
         card = {
             "bands": list(BANDS),
             "factor": FACTOR,
@@ -211,7 +212,7 @@ class DatasetJob:
             "sentinel2": self.s2.record or s2_files,
             "s2_day": self.s2.day and self.s2.day.isoformat(),
             **self.entries,
-            "command": self.options.command,
+            "command": replace(self.options, item=found).command,
             "versions": cards.versions(),
             "groups": {
                 group: {"patches": len(places), "windows": np.asarray(places).tolist()}

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 
 import pytest
 
@@ -127,6 +128,20 @@ def test_a_link_stays_and_its_target_is_replaced(tmp_path, exists):
     assert list(target.parent.iterdir()) == [target]
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"far", "sr.tif", "sr.json"}
+
+
+def test_a_link_to_another_disk(tmp_path):
+    """The image goes there, and the files beside it stay beside the link."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
+        if os.stat(disk).st_dev == tmp_path.stat().st_dev:
+            pytest.skip("/dev/shm is no other disk")
+        image, card = tmp_path / "sr.tif", tmp_path / "sr.json"
+        image.symlink_to(f"{disk}/large.tif")
+        with files.whole_files([image, card]) as partial:
+            for path in (image, card):
+                (partial / path.name).write_text(path.name)
+        assert image.is_symlink() and image.read_text() == "sr.tif"
+        assert os.listdir(disk) == ["large.tif"] and card.read_text() == "sr.json"
 
 
 def test_a_folder_behind_a_link_is_made(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from sr_eval import errors_of_patches, mean_over_patches
 from srtools.errors import SRError
 from srtools.evaluation import assessment as module
-from srtools.evaluation.assessment import Assessment, commands
+from srtools.evaluation.assessment import Assessment
 from srtools.evaluation.eval_set import EvalSet
 from srtools.network import domain_shift
 from srtools.network.saved_model import ModelInfo
@@ -66,6 +66,8 @@ def test_gain_and_cards():
     assert metrics["share_won"] == 1
     assert metrics["model_card"] == {"seed": 1} and metrics["dataset"] == {"offset": 0}
     assert metrics["model_dir"] == "model" and metrics["commands"] == ["sr_eval.py"]
+    metrics = assess(COUNT, command="sr_dataset.py --item A").metrics("sr_eval.py")
+    assert metrics["commands"] == ["sr_dataset.py --item A", "sr_eval.py"]
     assert (metrics["consistency"], metrics["coverage"]) == (None, None)
     assert metrics["intervals"]["kind"] == "blocks of neighbours"
 
@@ -116,27 +118,3 @@ def test_blocks_of_the_card(split, expected):
     test = EvalSet(Path("nowhere"), {}, 2, 128, {"split": split}, windows)
     assessment = Assessment(test, ModelInfo("m", {}, {}, {}), None, None)
     assert assessment.blocks.tolist() == expected
-
-
-DATASET = {
-    "command": "sr_dataset.py --pan 'a b.tif' --stac_url 'http://h/$(touch /tmp/x)'",
-    "sentinel2": {"items": ["S2A_1", "S2A_$(id)"]},
-}
-
-
-def test_commands_are_quoted_and_name_the_items():
-    """Commands appear once, in the order of their execution; so do items."""
-    at_hand = {"command": "sr_dataset.py --s2_images x.tif", "sentinel2": {"files": []}}
-    scenes = [{"dataset": at_hand}, {"dataset": DATASET}]
-    model = {"scenes": scenes, "command": "sr_train.py --patches a b; id"}
-    assert commands("sr_eval.py --batch_size 4", DATASET, model) == [
-        "sr_dataset.py --s2_images x.tif",
-        "sr_dataset.py --pan 'a b.tif' --stac_url 'http://h/$(touch /tmp/x)' "
-        "--item S2A_1 'S2A_$(id)'",
-        "sr_train.py --patches a 'b;' id",
-        "sr_eval.py --batch_size 4",
-    ]
-    card = {"command": "sr_dataset.py --item A", "sentinel2": {"items": ["A"]}}
-    assert commands("", card, {}) == ["sr_dataset.py --item A"]
-    for card in ({}, {"command": ""}, {"command": None}, {"command": "it's"}):
-        assert commands("sr_eval.py", card, card) == ["sr_eval.py"]

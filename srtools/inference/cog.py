@@ -68,7 +68,7 @@ def write_half(source: Path, path: Path, creation: Mapping[str, Any]) -> None:
     """
     with rasterio.open(source) as image:
         height, width = (max(side // 2, 1) for side in image.shape)
-        size = {"height": height, "width": width, "count": image.count}
+        size = {"height": height, "width": width}
         with rasterio.open(path, "w", **size, **creation) as half:
 
             def read(block: Window) -> np.ndarray:

@@ -222,8 +222,7 @@ class Job:
         """
         bands, part = len(self.names) * len(BANDS), self.options.part
         copies = pieces.PIECES_SHARE if self.options.consistent else 0
-        joined = pieces.JOINED_SHARES[len(self.names) - 1]
-        later = 0 if part else copies + joined
+        later = 0 if part else copies + pieces.JOINED_SHARES[len(self.names) - 1]
 
         def write_with_nodata(piece: Piece, path: Path) -> None:
             content = self._content(piece)

@@ -99,12 +99,15 @@ def write_cog(
     removed when its blocks are copied.
     """
     source = write_vrt(folder / f"{path.stem}.vrt", pieces, grid, first)
-    creation = {"driver": "GTiff", "dtype": "uint16", "nodata": 0, **pieces[0].creation}
+    creation = {"count": len(BANDS), "dtype": "uint16", "nodata": 0} | pieces[
+        0
+    ].creation
     files, empty = [folder / p.name for p in pieces], Path(f"{path}.empty.tif")
     try:
         # The tags of the image are those of one without blocks.
-        size = {**vars(grid), "count": len(BANDS), "SPARSE_OK": True}
-        with rasterio.open(empty, "w", **creation, **size) as file:
+        with rasterio.open(
+            empty, "w", SPARSE_OK=True, **creation, **vars(grid)
+        ) as file:
             file.update_tags(**tags)
             file.descriptions, file.scales = BANDS, [SCALE] * len(BANDS)
         bands = slice(first - 1, first - 1 + len(BANDS))

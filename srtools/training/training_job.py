@@ -139,10 +139,7 @@ class TrainingJob:
             yield
 
     def restore(self, trainer: tf.keras.Model, model: Any) -> None:
-        """Set weights of `--finetune` or the checkpoint, if any; warn of leakage.
-
-        `trainer` is the part of the `SRModel` that the loss reaches.
-        """
+        """Set weights of `--finetune` or the checkpoint, if any; warn of leakage."""
         if len(trainer.weights) < len(model.weights):
             raise SRError(
                 f"outputs of the network have weights that {OUTPUT} lacks, and no loss "

@@ -99,15 +99,11 @@ def write_cog(
     removed when its blocks are copied.
     """
     source = write_vrt(folder / f"{path.stem}.vrt", pieces, grid, first)
-    creation = {"count": len(BANDS), "dtype": "uint16", "nodata": 0} | pieces[
-        0
-    ].creation
+    made = {"count": len(BANDS), "dtype": "uint16", "nodata": 0} | pieces[0].creation
     files, empty = [folder / p.name for p in pieces], Path(f"{path}.empty.tif")
     try:
         # The tags of the image are those of one without blocks.
-        with rasterio.open(
-            empty, "w", SPARSE_OK=True, **creation, **vars(grid)
-        ) as file:
+        with rasterio.open(empty, "w", SPARSE_OK=True, **made, **vars(grid)) as file:
             file.update_tags(**tags)
             file.descriptions, file.scales = BANDS, [SCALE] * len(BANDS)
         bands = slice(first - 1, first - 1 + len(BANDS))
@@ -118,7 +114,7 @@ def write_cog(
         directories = [(cog.read(empty)[0], np.block(rows))]
         while max(directories[-1][1].shape[2:]) > 1:
             half = Path(f"{path}.{len(files)}.tif")
-            cog.write_half(source, half, creation)
+            cog.write_half(source, half, made)
             directories.append(cog.read(half, len(files)))
             files.append(half)
             source = half

@@ -32,7 +32,7 @@ import numexpr  # noqa: E402
 OF_ONE = {
     name: f"{name}({{0}})"
     for name in "abs sqrt exp log log10 sin cos tan sinh cosh tanh".split()
-} | {"ln": "log({0})", "log2": f"(log({{0}}) / {np.log(2)!r})"}
+} | {"ln": "log({0})", "log2": f"(log({{0}}) / {float(np.log(2))!r})"}
 NDVI = "where(abs({1} + {0}) < 1e-6, 0.0, (({1} - {0}) / ({1} + {0})))"
 # Those that one of the two parsers does not have; BandMathX writes vasin.
 ARCS = {"asin": "arcsin({0})", "acos": "arccos({0})", "atan": "arctan({0})"}

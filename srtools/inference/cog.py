@@ -71,15 +71,16 @@ def write_half(source: Path, path: Path, creation: Mapping[str, Any]) -> None:
         size = {"height": height, "width": width}
         with rasterio.open(path, "w", **size, **creation) as half:
 
-            def read(block: Window) -> np.ndarray:
+            def read(block: Window) -> tuple:
                 axes = map(_weights, block.toranges(), image.shape, half.shape)
                 (rows, down), (cols, right) = axes
-                bands = image.read(window=Window.from_slices(rows, cols))
-                return np.array([_mean(band, down, right) for band in bands])
+                window = Window.from_slices(rows, cols)
+                return block, image.read(window=window), down, right
 
-            blocks = [block for _, block in half.block_windows()]
-            for block, pixels in zip(blocks, prefetch(map(read, blocks)), strict=True):
-                half.write(pixels, window=block)
+            blocks = (block for _, block in half.block_windows())
+            for block, bands, *weights in prefetch(map(read, blocks)):
+                means = [_mean(band, *weights) for band in bands]
+                half.write(np.array(means), window=block)
     raster.check_written(path)
 
 

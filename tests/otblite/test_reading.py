@@ -196,7 +196,7 @@ def test_blocks_of_the_longest_ago_are_forgotten(monkeypatch):
 
     def fetch(window):
         fetched.append(window.col // 256)
-        return np.full((1, window.height, window.width), window.col, np.uint8)
+        return np.zeros((1, window.height, window.width), np.uint8)
 
     block = 256 * 256
     monkeypatch.setattr(block_cache, "LIMIT", 3 * block)

@@ -79,8 +79,7 @@ def write_half(source: Path, path: Path, creation: Mapping[str, Any]) -> None:
 
             blocks = (block for _, block in half.block_windows())
             for block, bands, *weights in prefetch(map(read, blocks)):
-                means = [_mean(band, *weights) for band in bands]
-                half.write(np.array(means), window=block)
+                half.write(np.array([_mean(x, *weights) for x in bands]), window=block)
     raster.check_written(path)
 
 

@@ -44,7 +44,7 @@ saved_model.save(model.model, pathlib.Path(sys.argv[1]), card)
 """
 JOIN = """from srtools.inference.output_files import write_cog
 import pathlib, sys
-from bench.bench_inference import CRS, GRID, PIECE, JOINED
+from bench.bench_inference import GRID, JOINED, PIECE
 from srtools.inference import pieces
 out, folder = map(pathlib.Path, sys.argv[1:])
 write_cog(out, folder, pieces.cut(*JOINED, PIECE), GRID)
@@ -141,7 +141,7 @@ def _joining(folder: Path) -> Iterator[Row]:
             os.link(folder / all_pieces[number % 2].name, path)
     joined, copied = folder / "joined.tif", folder / "copied.tif"
     vrt = pieces.write_vrt(folder / "pieces.vrt", all_pieces, GRID)
-    imports = measure([sys.executable, "-c", JOIN.partition("\n")[0]], ROOT)
+    imports = measure([sys.executable, "-c", JOIN.partition("out, folder")[0]], ROOT)
     usage = measure([sys.executable, "-c", JOIN, str(joined), str(folder)], ROOT)
     copy = measure([sys.executable, "-c", COPY, str(vrt), str(copied)], ROOT)
     yield Row(JOINED[0], "pieces joined", f"{usage.seconds:.1f} s")
